@@ -1,0 +1,77 @@
+package config
+
+import "time"
+
+// Default is the complete configuration that a file is decoded over.
+func Default() Config {
+	return Config{
+		Iggy: Iggy{
+			Endpoint:          "iggy://127.0.0.1:8090",
+			Transport:         TransportSDK,
+			DialTimeout:       5 * time.Second,
+			RequestTimeout:    10 * time.Second,
+			HeartbeatInterval: 5 * time.Second,
+			StartTimeout:      10 * time.Second,
+			Reconnect:         Backoff{BaseBackoff: 100 * time.Millisecond, MaxBackoff: 5 * time.Second, Jitter: 0.2},
+			Breaker:           Breaker{Failures: 5, Delay: time.Second},
+		},
+		Producer: Producer{
+			Connections:        1,
+			MaxBatchMessages:   1000,
+			MaxBatchBytes:      1 << 20,
+			MaxBufferedBytes:   64 << 20,
+			MaxBufferedRecords: 100_000,
+			WhenFull:           WhenFullBlock,
+			DeliveryTimeout:    time.Minute,
+			Retry: Retry{
+				MaxRetries: 10,
+				Backoff:    Backoff{BaseBackoff: 100 * time.Millisecond, MaxBackoff: 5 * time.Second, Jitter: 0.2},
+			},
+			MetadataInterval: 30 * time.Second,
+			DrainTimeout:     5 * time.Second,
+		},
+		Consumers: map[string]Consumer{
+			"tasks":  DefaultConsumer("workers"),
+			"status": DefaultConsumer("operators"),
+			"logs":   DefaultConsumer("operators"),
+			"dlq":    DefaultConsumer("operators"),
+		},
+		Topics: Topics{
+			Provision: true,
+			Stream:    "fetchbox",
+			Tasks:     Topic{Name: "jobs.tasks", Partitions: 8, Retention: days(7), Compression: CompressionNone, CompressionMinSize: 1 << 10},
+			Status:    Topic{Name: "jobs.status", Partitions: 4, Retention: days(14), Compression: CompressionNone, CompressionMinSize: 1 << 10},
+			Logs:      Topic{Name: "jobs.logs", Partitions: 4, Retention: days(30), Compression: CompressionNone, CompressionMinSize: 1 << 10},
+			DLQ:       Topic{Name: "jobs.dlq", Partitions: 2, Retention: days(90), Compression: CompressionNone, CompressionMinSize: 1 << 10},
+		},
+		Health: Health{Timeout: 2 * time.Second, Interval: time.Second},
+	}
+}
+
+// DefaultConsumer is the section of a consumer in the given group that says nothing else.
+func DefaultConsumer(group string) Consumer {
+	return Consumer{
+		Group:                group,
+		BatchSize:            500,
+		MaxInFlight:          32,
+		MaxBufferedBytes:     32 << 20,
+		AckMode:              AckAuto,
+		CommitInterval:       time.Second,
+		CommitEvery:          1000,
+		Retry:                Redelivery{MaxDeliveries: 5, Backoff: Backoff{BaseBackoff: 200 * time.Millisecond, MaxBackoff: 30 * time.Second, Jitter: 0.2}},
+		PollIntervalMin:      time.Millisecond,
+		PollIntervalMax:      50 * time.Millisecond,
+		StartFrom:            StartFirst,
+		ProbeInterval:        time.Second,
+		RebalanceTimeout:     20 * time.Second,
+		Balance:              true,
+		BalanceAfter:         3 * time.Second,
+		BalanceGrace:         5 * time.Second,
+		OnGap:                GapContinue,
+		OnRewind:             RewindFollow,
+		MaxDecompressedBytes: 64 << 20,
+		DrainTimeout:         8 * time.Second,
+	}
+}
+
+func days(n int) Retention { return Retention(time.Duration(n) * 24 * time.Hour) }

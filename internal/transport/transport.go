@@ -1,0 +1,162 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+)
+
+// Conn is one connection. All methods are safe for concurrent use; whether
+// requests are in flight together or one after another is the transport's
+// matter, but the server answers them in the order in which the calls began
+// to write.
+//
+// Each call ends at the latest when its context does. Errors are
+// *iggyerr.StatusError for an answer of the server, *iggyerr.ConnError for
+// everything that ended a call without one, or iggyerr.ErrProtocol wrapped. When a
+// context ends after the request was written the connection stays usable in
+// the native transport (the late answer is discarded) and is thrown away in
+// the SDK's. After an error for which iggyerr.BreaksConnection is true, Done
+// is closed or will be at once.
+type Conn interface {
+	// Login authenticates the connection, by token when there is one.
+	Login(ctx context.Context, c Credentials) error
+	// Ping asks for a sign of life. The server answers it without a login.
+	Ping(ctx context.Context) error
+	// Topic reads a topic's metadata.
+	Topic(ctx context.Context, stream, topic string) (Topic, error)
+	// Send appends the batch to one partition. The batch must not be changed
+	// before the call returns and is not kept after it.
+	Send(ctx context.Context, stream, topic string, partition uint32, b *wire.Batch) error
+	// Poll reads messages.
+	Poll(ctx context.Context, p Poll) (*Polled, error)
+	// StoreOffset sets the offset of the last processed message of a consumer
+	// in a partition. It may go backwards. Past the end of the log is status 4100.
+	StoreOffset(ctx context.Context, c Consumer, partition uint32, offset uint64) error
+	// Offset reads a consumer's stored offset and the partition's end.
+	Offset(ctx context.Context, c Consumer, partition uint32) (Offset, error)
+	// Join makes this connection a member of a consumer group.
+	Join(ctx context.Context, g Group) error
+	// Leave ends the membership; the server deals the partitions again at once.
+	Leave(ctx context.Context, g Group) error
+	// Members reads how many partitions each member of a group owns.
+	Members(ctx context.Context, g Group) (Members, error)
+	// Done is closed when the connection can't be used any more.
+	Done() <-chan struct{}
+	// Err is why Done was closed; nil before.
+	Err() error
+	// Close ends the connection at once; calls under way return. It waits for
+	// nothing but the connection's own goroutines, and may be called twice.
+	Close() error
+}
+
+// Dialer opens connections of one transport.
+type Dialer interface {
+	// Dial connects, TLS included, but does not log in. It ends with ctx.
+	Dial(ctx context.Context, address string, tls *tls.Config) (Conn, error)
+}
+
+// Credentials are a user name and a password, or a personal access token,
+// which wins.
+type Credentials struct {
+	Username, Password, Token string
+}
+
+// Topic is a topic's metadata.
+type Topic struct {
+	// Partitions holds each partition, ordered by id; ids start at 0.
+	Partitions []Partition
+}
+
+// Partition is a partition's metadata.
+type Partition struct {
+	ID uint32
+	// Messages is how many messages the partition holds: it tells an empty
+	// partition from one with a single message, whose current offset is 0, too.
+	Messages uint64
+	// CurrentOffset is the offset of the last message; 0 when there is none.
+	CurrentOffset uint64
+}
+
+// Group names a consumer group of a topic.
+type Group struct {
+	Stream, Topic, Name string
+}
+
+// Consumer names the owner of offsets in a topic: a consumer group, or a
+// single consumer.
+type Consumer struct {
+	Stream, Topic, Name string
+	// Group tells whether Name is a consumer group's.
+	Group bool
+}
+
+// Strategy says from where a poll reads.
+type Strategy struct {
+	Kind StrategyKind
+	// Value is an offset, or a time in microseconds since the epoch.
+	Value uint64
+}
+
+// StrategyKind is the number of a polling strategy on the wire.
+type StrategyKind uint8
+
+// The polling strategies.
+const (
+	FromOffset    StrategyKind = 1
+	FromTimestamp StrategyKind = 2
+	FromFirst     StrategyKind = 3
+	FromLast      StrategyKind = 4
+	FromNext      StrategyKind = 5
+)
+
+// AnyPartition as Poll.Partition lets the server choose one of the member's
+// partitions, in turn.
+const AnyPartition = -1
+
+// Poll is a request for messages.
+type Poll struct {
+	Consumer Consumer
+	// Partition is a partition id, or AnyPartition.
+	Partition int64
+	Strategy  Strategy
+	// Count is the largest number of messages wanted.
+	Count uint32
+	// MaxBytes bounds what is kept of the answer, since the protocol has no
+	// limit by size: messages beyond it are read off the connection and
+	// dropped. At least one message is kept. 0 means no bound. The SDK's
+	// transport reads the whole answer all the same before it drops.
+	MaxBytes int
+}
+
+// Polled is the answer to a Poll.
+type Polled struct {
+	// Partition is the partition that the messages are from. For a group
+	// member that does not own the asked partition it is 0, without messages.
+	Partition uint32
+	// CurrentOffset is the offset of the partition's last message; 0 when it
+	// is empty.
+	CurrentOffset uint64
+	// Messages alias memory that belongs to this answer alone.
+	Messages []wire.Message
+	// Truncated tells that messages were dropped for MaxBytes.
+	Truncated bool
+}
+
+// Offset is a consumer's position in a partition.
+type Offset struct {
+	// Stored tells whether an offset is stored; Offset is valid only then.
+	Stored bool
+	// Offset is the offset of the last message that was processed.
+	Offset uint64
+	// CurrentOffset is the offset of the partition's last message.
+	CurrentOffset uint64
+}
+
+// Members are the members of a consumer group, in no order: the server does
+// not say which one is the caller.
+type Members struct {
+	// Partitions holds one entry a member: the ids of the partitions it owns.
+	Partitions [][]uint32
+}

@@ -1,0 +1,123 @@
+package wire
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// ErrHeaders is returned for user headers that can't be decoded.
+var ErrHeaders = errors.New("iggy: malformed user headers")
+
+// Kinds of keys and values of user headers.
+const (
+	kindRaw     = 1
+	kindString  = 2
+	kindBool    = 3
+	kindInt8    = 4
+	kindInt16   = 5
+	kindInt32   = 6
+	kindInt64   = 7
+	kindInt128  = 8
+	kindUint8   = 9
+	kindUint16  = 10
+	kindUint32  = 11
+	kindUint64  = 12
+	kindUint128 = 13
+	kindFloat   = 14
+	kindDouble  = 15
+)
+
+// AppendHeader appends one user header of kind string, key and value each as
+// kind u8, length u32, bytes.
+func AppendHeader(dst []byte, key, value string) []byte {
+	dst = append(dst, kindString)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(key)))
+	dst = append(dst, key...)
+	dst = append(dst, kindString)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(value)))
+	return append(dst, value...)
+}
+
+// HeaderSize is the number of bytes that AppendHeader appends.
+func HeaderSize(key, value string) int { return 10 + len(key) + len(value) }
+
+// RangeHeaders calls yield for each user header of b until it returns false.
+// Keys and values of other kinds than string are given in their text form.
+func RangeHeaders(b []byte, yield func(key, value string) bool) error {
+	for len(b) > 0 {
+		key, rest, err := headerField(b)
+		if err != nil {
+			return err
+		}
+		value, rest, err := headerField(rest)
+		if err != nil {
+			return err
+		}
+		if !yield(key, value) {
+			return nil
+		}
+		b = rest
+	}
+	return nil
+}
+
+func headerField(b []byte) (text string, rest []byte, err error) {
+	if len(b) < 5 {
+		return "", nil, ErrHeaders
+	}
+	kind, n := b[0], binary.LittleEndian.Uint32(b[1:])
+	if n == 0 || n > 255 || int(n) > len(b)-5 {
+		return "", nil, ErrHeaders
+	}
+	text, err = fieldText(kind, b[5:5+n])
+	return text, b[5+n:], err
+}
+
+// sizes of the fixed kinds, in bytes.
+var kindSize = map[byte]int{
+	kindBool: 1, kindInt8: 1, kindInt16: 2, kindInt32: 4, kindInt64: 8, kindInt128: 16,
+	kindUint8: 1, kindUint16: 2, kindUint32: 4, kindUint64: 8, kindUint128: 16, kindFloat: 4, kindDouble: 8,
+}
+
+func fieldText(kind byte, b []byte) (string, error) {
+	if kind == kindRaw || kind == kindString {
+		return string(b), nil
+	}
+	if size, ok := kindSize[kind]; !ok || size != len(b) {
+		return "", fmt.Errorf("%w: kind %d with %d bytes", ErrHeaders, kind, len(b))
+	}
+	switch kind {
+	case kindBool:
+		return strconv.FormatBool(b[0] != 0), nil
+	case kindInt8:
+		return strconv.Itoa(int(int8(b[0]))), nil
+	case kindInt16:
+		return strconv.Itoa(int(int16(binary.LittleEndian.Uint16(b)))), nil
+	case kindInt32:
+		return strconv.Itoa(int(int32(binary.LittleEndian.Uint32(b)))), nil
+	case kindInt64:
+		return strconv.FormatInt(int64(binary.LittleEndian.Uint64(b)), 10), nil
+	case kindUint8:
+		return strconv.Itoa(int(b[0])), nil
+	case kindUint16:
+		return strconv.Itoa(int(binary.LittleEndian.Uint16(b))), nil
+	case kindUint32:
+		return strconv.FormatUint(uint64(binary.LittleEndian.Uint32(b)), 10), nil
+	case kindUint64:
+		return strconv.FormatUint(binary.LittleEndian.Uint64(b), 10), nil
+	case kindFloat:
+		return strconv.FormatFloat(float64(math.Float32frombits(binary.LittleEndian.Uint32(b))), 'g', -1, 32), nil
+	case kindDouble:
+		return strconv.FormatFloat(math.Float64frombits(binary.LittleEndian.Uint64(b)), 'g', -1, 64), nil
+	default: // 128-bit integers, most significant byte first
+		reversed := make([]byte, len(b))
+		for i, c := range b {
+			reversed[len(b)-1-i] = c
+		}
+		return "0x" + hex.EncodeToString(reversed), nil
+	}
+}
