@@ -3,6 +3,7 @@ module github.com/fetchbox/fetchbox-iggy
 go 1.25.0
 
 require (
+	github.com/apache/iggy/foreign/go v0.8.0
 	github.com/failsafe-go/failsafe-go v0.9.8
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
@@ -12,7 +13,7 @@ require (
 )
 
 require (
-	github.com/apache/iggy/foreign/go v0.8.0 // indirect
+	github.com/avast/retry-go/v5 v5.0.0 // indirect
 	github.com/bits-and-blooms/bitset v1.24.4 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
