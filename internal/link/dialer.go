@@ -5,8 +5,14 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport/sdk"
 )
 
 func dialerOf(t config.Transport) (transport.Dialer, error) {
-	return nil, fmt.Errorf("iggy.transport: %q: must be native or sdk", t)
+	switch t {
+	case config.TransportSDK:
+		return sdk.Dialer{}, nil
+	default:
+		return nil, fmt.Errorf("iggy.transport: %q: must be native or sdk", t)
+	}
 }
