@@ -1,6 +1,9 @@
 package embedded
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // catalog holds what exists: streams, their topics, the topics' partitions and groups. Its lock is held for lookups and
 // changes of this structure only, never across I/O; what lies in a partition or a group has a lock of its own. The order
@@ -9,7 +12,17 @@ type catalog struct {
 	mu      sync.RWMutex
 	streams slab[stream]
 	names   map[string]*stream
+
+	// changes counts the changes of anything that the real server keeps in its metadata. It keeps that twice, in two
+	// copies of which every change makes the other one current, and only the members' turns differ between the two.
+	changes atomic.Uint64
 }
+
+// changed notes n changes.
+func (c *catalog) changed(n int) { c.changes.Add(uint64(n)) }
+
+// copy is which of the two copies is current.
+func (c *catalog) copy() int { return int(c.changes.Load() & 1) }
 
 type stream struct {
 	id      uint32

@@ -24,8 +24,9 @@ type member struct {
 	id         uint32
 	client     uint32
 	partitions []uint32
-	turn       int
-	handovers  []handover
+	// turn is where the member's polls without a partition go on, kept twice: see catalog.changes.
+	turn      [2]int
+	handovers []handover
 }
 
 // handover is a partition that will move to another member once its owner has committed what it polled.
@@ -200,14 +201,16 @@ func (g *group) resize(count uint32) {
 }
 
 // pick takes the member's next partition in turn, leaving out those that are to be handed over; advance moves the turn.
-func (m *member) pick(advance bool) (uint32, bool) {
+// Since the turn is kept twice, any change on the server can make it jump: a member that counts on its partitions coming
+// round one after the other is wrong, here as there.
+func (m *member) pick(current int, advance bool) (uint32, bool) {
 	n := len(m.partitions) - len(m.handovers)
 	if n <= 0 {
 		return 0, false
 	}
-	i := m.turn % n
+	i := m.turn[current] % n
 	if advance {
-		m.turn = (m.turn + 1) % n
+		m.turn[current] = (m.turn[current] + 1) % n
 	}
 	for _, p := range m.partitions {
 		if m.handing(p) {
@@ -221,8 +224,8 @@ func (m *member) pick(advance bool) (uint32, bool) {
 	return 0, false
 }
 
-// expire completes the handovers that have waited for too long.
-func (g *group) expire(now time.Time, timeout time.Duration) {
+// expire completes the handovers that have waited for too long and returns their number.
+func (g *group) expire(now time.Time, timeout time.Duration) int {
 	type late struct {
 		m         *member
 		partition uint32
@@ -238,4 +241,5 @@ func (g *group) expire(now time.Time, timeout time.Duration) {
 	for _, x := range all {
 		g.complete(x.m, x.partition)
 	}
+	return len(all)
 }

@@ -91,6 +91,7 @@ func (c *conn) createGroup(d *decoder) Status {
 		return StatusGroupExists
 	}
 	g := t.addGroup(name)
+	cat.changed(1)
 	c.out = appendGroup(c.out, g)
 	return StatusOK
 }
@@ -138,6 +139,7 @@ func (c *catalog) findGroup(streamID, topicID, groupID identifier) (*topic, *gro
 func (s *Server) dropGroup(t *topic, g *group) {
 	t.groups.remove(g.id)
 	delete(t.groupNames, g.name)
+	s.cat.changed(1)
 	ref := groupRef{stream: t.stream.id, topic: t.id, group: g.id}
 	s.clients.dropGroups(func(r groupRef) bool { return r == ref })
 	for _, p := range t.partitions {
@@ -166,16 +168,16 @@ func (c *conn) joinGroup(d *decoder) Status {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.join(c.clientID, s.clients.exists, time.Now())
-	t.settle(g)
+	s.cat.changed(1 + t.settle(g))
 	if !s.clients.joined(c.clientID, groupRef{stream: t.stream.id, topic: t.id, group: g.id}) {
 		return StatusStaleClient
 	}
 	return StatusOK
 }
 
-// settle completes the handovers of partitions that were never polled or are committed up to the last poll. It needs
-// the group's lock.
-func (t *topic) settle(g *group) {
+// settle completes the handovers of partitions that were never polled or are committed up to the last poll, and returns
+// their number. It needs the group's lock.
+func (t *topic) settle(g *group) int {
 	type done struct {
 		m         *member
 		partition uint32
@@ -191,6 +193,7 @@ func (t *topic) settle(g *group) {
 	for _, x := range all {
 		g.complete(x.m, x.partition)
 	}
+	return len(all)
 }
 
 // leaveGroup reads `[identifier stream][identifier topic][identifier group]`.
@@ -209,6 +212,7 @@ func (c *conn) leaveGroup(d *decoder) Status {
 	if !c.may(canReadTopic(t.stream.id, t.id)) {
 		return StatusUnauthorized
 	}
+	s.cat.changed(1)
 	if !t.leave(g, c.clientID) {
 		return StatusNotMember
 	}
@@ -245,6 +249,7 @@ func (s *Server) disconnect(c *conn) {
 		if t == nil {
 			continue
 		}
+		s.cat.changed(1)
 		if g := t.groups.get(ref.group); g != nil {
 			t.leave(g, c.clientID)
 		}
@@ -273,7 +278,7 @@ func (s *Server) expireHandovers(now time.Time) {
 			t.groups.each(func(_ uint32, g *group) {
 				g.mu.Lock()
 				defer g.mu.Unlock()
-				g.expire(now, s.opts.handoverTimeout)
+				s.cat.changed(g.expire(now, s.opts.handoverTimeout))
 			})
 		})
 	})

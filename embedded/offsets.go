@@ -36,7 +36,7 @@ func (p *partition) settled(group uint32) bool {
 }
 
 // commitDone hands a partition over when a commit was what it waited for. It needs the catalog's lock.
-func (t *topic) commitDone(g *group, slot, partition uint32) {
+func (t *topic) commitDone(cat *catalog, g *group, slot, partition uint32) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	m := g.members.get(slot)
@@ -45,6 +45,7 @@ func (t *topic) commitDone(g *group, slot, partition uint32) {
 	}
 	if p := t.partition(partition); p != nil && p.settled(g.id) {
 		g.complete(m, partition)
+		cat.changed(1)
 	}
 }
 
@@ -83,7 +84,7 @@ func (c *conn) storeOffset(d *decoder) Status {
 		return StatusInvalidOffset
 	}
 	if o.group != nil {
-		t.commitDone(o.group, o.member, id)
+		t.commitDone(s.cat, o.group, o.member, id)
 	}
 	return StatusOK
 }

@@ -39,6 +39,7 @@ func (c *conn) createPartitions(d *decoder) Status {
 		return StatusUnauthorized
 	}
 	t.addPartitions(count, c.srv.now(), c.srv.opts.retention)
+	cat.changed(2)
 	t.resizeGroups()
 	return StatusOK
 }
@@ -70,6 +71,7 @@ func (c *conn) deletePartitions(d *decoder) Status {
 		p.close()
 	}
 	t.partitions = append([]*partition(nil), t.partitions[:keep]...)
+	cat.changed(2)
 	t.resizeGroups()
 	return StatusOK
 }

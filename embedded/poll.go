@@ -66,16 +66,12 @@ func (c *conn) pollMessages(d *decoder) (Status, [][]byte, int) {
 	}
 	p := t.partition(id)
 	if p == nil {
-		if r.count == 0 {
-			c.appendPage(id, &page{})
-			return StatusOK, nil, 0
-		}
 		return StatusPartitionNotFound, nil, 0
 	}
 	pg := p.poll(&r, who)
 	if pg.count > 0 && who.group != nil {
 		if r.commit {
-			t.commitDone(who.group, who.member, id)
+			t.commitDone(s.cat, who.group, who.member, id)
 		}
 		p.polled(who.group.id, pg.last)
 	}
@@ -120,7 +116,7 @@ func (c *conn) resolve(t *topic, who consumer, partition uint32, named, advance 
 	if named {
 		return o, partition, m.owns(partition), StatusOK
 	}
-	id, ok := m.pick(advance)
+	id, ok := m.pick(c.srv.cat.copy(), advance)
 	return o, id, ok, StatusOK
 }
 

@@ -74,6 +74,7 @@ func (c *catalog) addStream(name string, now uint64) *stream {
 	s := &stream{name: name, created: now, names: map[string]*topic{}}
 	s.id = c.streams.insert(s)
 	c.names[name] = s
+	c.changed(1)
 	return s
 }
 
@@ -96,6 +97,7 @@ func (c *conn) deleteStream(d *decoder) Status {
 	s.topics.each(func(_ uint32, t *topic) { t.close() })
 	cat.streams.remove(s.id)
 	delete(cat.names, s.name)
+	cat.changed(1)
 	c.srv.users.forgetStream(s.id)
 	c.srv.clients.dropGroups(func(r groupRef) bool { return r.stream == s.id })
 	return StatusOK
@@ -117,9 +119,13 @@ func (c *conn) updateStream(d *decoder) Status {
 	if !c.may(canManageStream(s.id)) {
 		return StatusUnauthorized
 	}
-	if other := cat.names[name]; other != nil && other != s {
+	if s.name == name {
+		return StatusOK
+	}
+	if cat.names[name] != nil {
 		return StatusStreamExists
 	}
+	cat.changed(1)
 	delete(cat.names, s.name)
 	s.name = name
 	cat.names[name] = s

@@ -108,6 +108,7 @@ func (c *conn) createToken(d *decoder) Status {
 		t.expiry = now + life
 	}
 	u.tokens[name] = t
+	c.srv.cat.changed(1)
 	c.out = appendName(c.out, raw)
 	return StatusOK
 }
@@ -129,5 +130,6 @@ func (c *conn) deleteToken(d *decoder) Status {
 		return StatusResourceNotFound
 	}
 	delete(u.tokens, name)
+	c.srv.cat.changed(1)
 	return StatusOK
 }

@@ -138,6 +138,7 @@ func (c *conn) createTopic(d *decoder) Status {
 	}
 	now := c.srv.now()
 	t := s.addTopic(set, now)
+	cat.changed(1 + min(int(count), 1))
 	t.addPartitions(count, c.srv.now(), c.srv.opts.retention)
 	c.out = appendTopic(c.out, t)
 	for _, p := range t.partitions {
@@ -178,6 +179,7 @@ func (c *conn) updateTopic(d *decoder) Status {
 	if other := t.stream.names[set.name]; other != nil && other != t {
 		return StatusTopicExists
 	}
+	cat.changed(1)
 	delete(t.stream.names, t.name)
 	t.apply(set)
 	t.stream.names[t.name] = t
@@ -204,6 +206,7 @@ func (c *conn) deleteTopic(d *decoder) Status {
 	s := t.stream
 	s.topics.remove(t.id)
 	delete(s.names, t.name)
+	cat.changed(1)
 	c.srv.clients.dropGroups(func(r groupRef) bool { return r.stream == s.id && r.topic == t.id })
 	return StatusOK
 }

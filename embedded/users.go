@@ -205,6 +205,7 @@ func (c *conn) createUser(d *decoder) Status {
 		return StatusUserAlreadyExists
 	}
 	u := us.add(name, password, status, perms, c.srv.now())
+	c.srv.cat.changed(1)
 	c.out = appendUserDetails(c.out, u)
 	return StatusOK
 }
@@ -231,6 +232,7 @@ func (c *conn) deleteUser(d *decoder) Status {
 	us.byID.remove(u.id)
 	delete(us.names, u.name)
 	c.srv.clients.removeUser(u.id)
+	c.srv.cat.changed(1)
 	return StatusOK
 }
 
@@ -277,6 +279,7 @@ func (c *conn) updateUser(d *decoder) Status {
 	if hasStatus {
 		u.status = status
 	}
+	c.srv.cat.changed(1)
 	return StatusOK
 }
 
@@ -301,6 +304,7 @@ func (c *conn) updatePermissions(d *decoder) Status {
 		return StatusCannotChangePermission
 	}
 	u.perms = perms
+	c.srv.cat.changed(1)
 	return StatusOK
 }
 
@@ -333,5 +337,6 @@ func (c *conn) changePassword(d *decoder) Status {
 		return StatusInvalidCredentials
 	}
 	u.setPassword(changed)
+	c.srv.cat.changed(1)
 	return StatusOK
 }
