@@ -15,17 +15,17 @@ import (
 // that speaks TLS passes as it is, and only [Refuse], CutConnections and
 // StopListening work on it.
 type Proxy struct {
-	tb       testing.TB
-	upstream string
-	tls      *tls.Config
-	script   script
-	address  string
+	tb      testing.TB
+	tls     *tls.Config
+	script  script
+	address string
 
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
 	mu       sync.Mutex
+	upstream string
 	listener net.Listener
 	relays   map[*relay]struct{}
 	arrivals uint64
@@ -107,6 +107,18 @@ func (p *Proxy) StartListening() {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+func (p *Proxy) server() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.upstream
+}
+
+func (p *Proxy) moveTo(upstream string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.upstream = upstream
 }
 
 func (p *Proxy) serve(l net.Listener) {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/embedded"
@@ -32,6 +34,8 @@ type relay struct {
 	client  net.Conn
 	pending chan *exchange
 
+	// cutting tells that a reset by the server is the work of a cut here.
+	cutting atomic.Bool
 	// hole is closed when nothing may pass any more.
 	hole     chan struct{}
 	openHole sync.Once
@@ -108,7 +112,7 @@ func (r *relay) run() {
 }
 
 func (r *relay) dial() bool {
-	nc, err := (&net.Dialer{}).DialContext(r.ctx, "tcp", r.proxy.upstream)
+	nc, err := (&net.Dialer{}).DialContext(r.ctx, "tcp", r.proxy.server())
 	if err != nil {
 		return false
 	}
@@ -192,6 +196,7 @@ func (r *relay) instead(f Fault, in io.Reader, frame []byte, rate int) bool {
 	case kindReset:
 		r.reset()
 	case kindCut:
+		r.cutting.Store(true)
 		_ = r.write(r.server, frame[:f.passes(len(frame))], rate)
 		_ = r.server.CloseWrite()
 		r.finish()
@@ -211,7 +216,7 @@ func (f Fault) passes(size int) int {
 func (r *relay) answers() {
 	defer r.cancel()
 	err := r.passAnswers(bufio.NewReaderSize(r.server, 64<<10))
-	if errors.Is(err, errConnReset) {
+	if errors.Is(err, errConnReset) || errors.Is(err, syscall.ECONNRESET) && !r.cutting.Load() {
 		r.reset()
 		return
 	}
