@@ -3,13 +3,14 @@
 // It is a directory here; in production it would be an object store and a
 // database.
 //
-// Everything is written under a temporary name, synced and renamed, so that no reader
-// ever sees half a file and whatever was written outlives a crash. Nothing is read and then
-// written back: several processes may use one directory at the same time.
+// Files are written under a temporary name, synced and renamed, so that no reader ever
+// sees half of one; files of lines are appended to, a whole line at a time. Whatever
+// was written outlives a crash. Nothing is read and then written back: several
+// processes may use one directory at the same time.
 //
 //	resources/{job_type}/{job_id}/{resource_id}       the bytes that were fetched
 //	failures/{job_type}/{job_id}/{resource_id}        why a resource was given up
 //	manifests/{job_type}/{job_id}.json                what was accepted, and how many resources it has
-//	ledger/{job_id}/{rank}.json                       the latest state of a job
+//	ledger/{job_id}.jsonl                             the states of a job
 //	logs/{job_id}.jsonl                               the log of a job
 package store

@@ -1,10 +1,12 @@
 package store
 
 import (
-	"errors"
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -32,53 +34,49 @@ type State struct {
 	At        time.Time `json:"updated_at"`
 }
 
-// rank orders the states of one job, as text: more finished is later, and of
-// the same number more completed, since a task that was put back may succeed.
-func (s State) rank() string {
-	return fmt.Sprintf("%010d-%010d-%d.json", uint64(s.Completed)+uint64(s.Failed), s.Completed, max(slices.Index(order, s.Status), 0))
+// compare orders the states of one job: more finished is later, and of the
+// same number more completed, since a task that was put back may succeed.
+func (s State) compare(other State) int {
+	return cmp.Or(
+		cmp.Compare(uint64(s.Completed)+uint64(s.Failed), uint64(other.Completed)+uint64(other.Failed)),
+		cmp.Compare(s.Completed, other.Completed),
+		cmp.Compare(slices.Index(order, s.Status), slices.Index(order, other.Status)),
+	)
 }
 
-// PutState notes the state of a job, unless a later one is known. The rank is
-// part of the file's name, so nothing has to be read and written back: states that
-// come twice, late, or from two processes at once, do no harm.
+// PutState adds a state of a job. States may come twice, late, or from two
+// processes at once: State finds the latest.
 func (s *Store) PutState(state State) error {
-	dir := path.Join("ledger", Name(state.JobID))
-	rank := state.rank()
-	known, err := s.ranks(dir)
-	if err != nil {
-		return err
-	}
-	if len(known) > 0 && known[len(known)-1] > rank {
+	known, err := s.State(state.JobID)
+	if err == nil && known.compare(state) >= 0 {
 		return nil
 	}
-	if err := s.putJSON(path.Join(dir, rank), state); err != nil {
-		return err
-	}
-	for _, earlier := range known {
-		if earlier < rank {
-			_ = s.root.Remove(path.Join(dir, earlier))
-		}
-	}
-	return nil
+	return s.appendLine(stateName(state.JobID), state)
 }
 
 // State is the latest state of a job; ErrNotFound when none is known.
-func (s *Store) State(jobID string) (State, error) {
-	dir := path.Join("ledger", Name(jobID))
+func (s *Store) State(jobID string) (State, error) { return s.state(stateName(jobID)) }
+
+func (s *Store) state(name string) (State, error) {
+	r := lines{store: s, name: name}
+	defer func() { _ = r.close() }()
+	var latest State
 	for {
-		known, err := s.ranks(dir)
-		if err != nil {
+		some, err := r.next(func(line []byte) {
+			var state State
+			if json.Unmarshal(line, &state) == nil && (latest.JobID == "" || latest.compare(state) <= 0) {
+				latest = state
+			}
+		})
+		switch {
+		case err != nil:
 			return State{}, err
+		case some:
+			continue
+		case latest.JobID == "":
+			return State{}, fmt.Errorf("store: job: %w", ErrNotFound)
 		}
-		if len(known) == 0 {
-			return State{}, fmt.Errorf("store: job %w", ErrNotFound)
-		}
-		var state State
-		err = s.getJSON(path.Join(dir, known[len(known)-1]), &state)
-		if errors.Is(err, ErrNotFound) {
-			continue // a later one has just taken its place
-		}
-		return state, err
+		return latest, nil
 	}
 }
 
@@ -98,33 +96,14 @@ func (s *Store) Jobs(limit int) ([]State, error) {
 			jobs = append(jobs, job{e.Name(), info.ModTime()})
 		}
 	}
-	slices.SortFunc(jobs, func(a, b job) int { return b.at.Compare(a.at) })
+	slices.SortFunc(jobs, func(a, b job) int { return cmp.Or(b.at.Compare(a.at), strings.Compare(a.name, b.name)) })
 	states := make([]State, 0, min(limit, len(jobs)))
-	for _, j := range jobs {
-		if len(states) == limit {
-			break
-		}
-		known, err := s.ranks(path.Join("ledger", j.name))
-		if err != nil {
-			return nil, err
-		}
-		var state State
-		if len(known) > 0 && s.getJSON(path.Join("ledger", j.name, known[len(known)-1]), &state) == nil {
+	for _, j := range jobs[:min(limit, len(jobs))] {
+		if state, err := s.state(path.Join("ledger", j.name)); err == nil {
 			states = append(states, state)
 		}
 	}
 	return states, nil
 }
 
-func (s *Store) ranks(dir string) ([]string, error) {
-	entries, err := s.list(dir)
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, len(entries))
-	for i, e := range entries {
-		names[i] = e.Name()
-	}
-	slices.Sort(names)
-	return names, nil
-}
+func stateName(jobID string) string { return path.Join("ledger", Name(jobID)+".jsonl") }
