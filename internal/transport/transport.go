@@ -14,11 +14,13 @@ import (
 //
 // Each call ends at the latest when its context does. Errors are
 // *iggyerr.StatusError for an answer of the server, *iggyerr.ConnError for
-// everything that ended a call without one, or iggyerr.ErrProtocol wrapped. When a
-// context ends after the request was written the connection stays usable in
-// the native transport (the late answer is discarded) and is thrown away in
-// the SDK's. After an error for which iggyerr.BreaksConnection is true, Done
-// is closed or will be at once.
+// everything that ended a call without one, with iggyerr.ErrProtocol in its
+// chain when the peer's bytes were the reason; names, credentials and batches
+// that no request can carry are refused with an error of their own, and nothing
+// is sent. When a context ends after the request was written the connection
+// stays usable in the native transport (the late answer is discarded) and is
+// thrown away in the SDK's; Done tells. After any other error for which
+// iggyerr.BreaksConnection is true, Done is closed or will be at once.
 type Conn interface {
 	// Login authenticates the connection, by token when there is one.
 	Login(ctx context.Context, c Credentials) error

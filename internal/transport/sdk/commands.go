@@ -1,0 +1,199 @@
+package sdk
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	iggcon "github.com/apache/iggy/foreign/go/contracts"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+)
+
+// name is an identifier of the SDK; its length was checked.
+func name(s string) iggcon.Identifier {
+	return iggcon.Identifier{Kind: iggcon.StringId, Length: len(s), Value: []byte(s)}
+}
+
+func consumer(c transport.Consumer) iggcon.Consumer {
+	if c.Group {
+		return iggcon.NewGroupConsumer(name(c.Name))
+	}
+	return iggcon.NewSingleConsumer(name(c.Name))
+}
+
+// Ping asks for a sign of life.
+func (c *conn) Ping(ctx context.Context) error {
+	return c.do(ctx, "ping", "", &exchange{}, c.client.Ping)
+}
+
+// Topic reads a topic's metadata.
+func (c *conn) Topic(ctx context.Context, stream, topic string) (transport.Topic, error) {
+	const op = "read topic"
+	if err := transport.CheckNames(op, "stream", stream, "topic", topic); err != nil {
+		return transport.Topic{}, err
+	}
+	var details *iggcon.TopicDetails
+	err := c.do(ctx, op, transport.ObjectTopic(stream, topic), &exchange{}, func() (err error) {
+		details, err = c.client.GetTopic(name(stream), name(topic))
+		return err
+	})
+	if err != nil {
+		return transport.Topic{}, err
+	}
+	partitions := make([]transport.Partition, len(details.Partitions))
+	for i, p := range details.Partitions {
+		partitions[i] = transport.Partition{ID: p.Id, Messages: p.MessagesCount, CurrentOffset: p.CurrentOffset}
+	}
+	slices.SortFunc(partitions, func(a, b transport.Partition) int { return cmp.Compare(a.ID, b.ID) })
+	return transport.Topic{Partitions: partitions}, nil
+}
+
+// Send appends the batch to one partition.
+func (c *conn) Send(ctx context.Context, stream, topic string, partition uint32, b *wire.Batch) error {
+	const op = "send"
+	if err := transport.CheckNames(op, "stream", stream, "topic", topic); err != nil {
+		return err
+	}
+	if b.Len() == 0 {
+		return transport.ErrEmptyBatch
+	}
+	messages := make([]iggcon.IggyMessage, 0, b.Len())
+	for m := range b.Messages() {
+		messages = append(messages, iggcon.IggyMessage{
+			Header: iggcon.MessageHeader{
+				Id:               m.ID,
+				OriginTimestamp:  m.OriginTimestamp,
+				UserHeaderLength: uint32(len(m.Headers)),
+				PayloadLength:    uint32(len(m.Payload)),
+			},
+			Payload:     m.Payload,
+			UserHeaders: m.Headers,
+		})
+	}
+	return c.do(ctx, op, transport.ObjectPartition(stream, topic, partition), &exchange{}, func() error {
+		return c.client.SendMessages(name(stream), name(topic), iggcon.PartitionId(partition), messages)
+	})
+}
+
+// Poll reads messages.
+func (c *conn) Poll(ctx context.Context, p transport.Poll) (*transport.Polled, error) {
+	const op = "poll"
+	if err := checkConsumer(op, p.Consumer); err != nil {
+		return nil, err
+	}
+	var partition *uint32
+	if p.Partition != transport.AnyPartition {
+		id := uint32(p.Partition)
+		partition = &id
+	}
+	var polled *iggcon.PolledMessage
+	err := c.do(ctx, op, p.Consumer.Object(p.Partition), &exchange{}, func() (err error) {
+		polled, err = c.client.PollMessages(name(p.Consumer.Stream), name(p.Consumer.Topic), consumer(p.Consumer),
+			iggcon.NewPollingStrategy(iggcon.MessagePolling(p.Strategy.Kind), p.Strategy.Value), p.Count, false, partition)
+		if err == nil && int64(len(polled.Messages)) != int64(polled.MessageCount) {
+			// The SDK stops silently at a message that it can't decode.
+			err = transport.Malformed("poll: %d messages of %d", len(polled.Messages), polled.MessageCount)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return keep(polled, p.MaxBytes), nil
+}
+
+// keep takes over the messages up to the bound.
+func keep(polled *iggcon.PolledMessage, maxBytes int) *transport.Polled {
+	answer := &transport.Polled{Partition: polled.PartitionId, CurrentOffset: polled.CurrentOffset}
+	size := 0
+	for i, m := range polled.Messages {
+		size += wire.EncodedSize(len(m.Payload), len(m.UserHeaders))
+		if maxBytes > 0 && size > maxBytes && i > 0 {
+			answer.Truncated = true
+			break
+		}
+		answer.Messages = append(answer.Messages, wire.Message{
+			ID:              m.Header.Id,
+			Offset:          m.Header.Offset,
+			Timestamp:       m.Header.Timestamp,
+			OriginTimestamp: m.Header.OriginTimestamp,
+			Payload:         m.Payload,
+			Headers:         m.UserHeaders,
+		})
+	}
+	return answer
+}
+
+// StoreOffset sets a consumer's offset.
+func (c *conn) StoreOffset(ctx context.Context, who transport.Consumer, partition uint32, offset uint64) error {
+	const op = "store offset"
+	if err := checkConsumer(op, who); err != nil {
+		return err
+	}
+	return c.do(ctx, op, who.Object(int64(partition)), &exchange{}, func() error {
+		return c.client.StoreConsumerOffset(consumer(who), name(who.Stream), name(who.Topic), offset, &partition)
+	})
+}
+
+// Offset reads a consumer's offset.
+func (c *conn) Offset(ctx context.Context, who transport.Consumer, partition uint32) (transport.Offset, error) {
+	const op = "read offset"
+	if err := checkConsumer(op, who); err != nil {
+		return transport.Offset{}, err
+	}
+	var info *iggcon.ConsumerOffsetInfo
+	err := c.do(ctx, op, who.Object(int64(partition)), &exchange{}, func() (err error) {
+		info, err = c.client.GetConsumerOffset(consumer(who), name(who.Stream), name(who.Topic), &partition)
+		return err
+	})
+	if err != nil || info == nil {
+		return transport.Offset{}, err
+	}
+	return transport.Offset{Stored: true, Offset: info.StoredOffset, CurrentOffset: info.CurrentOffset}, nil
+}
+
+// Join makes the connection a member of the group.
+func (c *conn) Join(ctx context.Context, g transport.Group) error {
+	return c.group(ctx, "join", g, c.client.JoinConsumerGroup)
+}
+
+// Leave ends the membership.
+func (c *conn) Leave(ctx context.Context, g transport.Group) error {
+	return c.group(ctx, "leave", g, c.client.LeaveConsumerGroup)
+}
+
+func (c *conn) group(ctx context.Context, op string, g transport.Group, call func(stream, topic, group iggcon.Identifier) error) error {
+	if err := transport.CheckNames(op, "stream", g.Stream, "topic", g.Topic, "group", g.Name); err != nil {
+		return err
+	}
+	return c.do(ctx, op, g.String(), &exchange{}, func() error {
+		return call(name(g.Stream), name(g.Topic), name(g.Name))
+	})
+}
+
+// Members reads who owns what in the group.
+func (c *conn) Members(ctx context.Context, g transport.Group) (transport.Members, error) {
+	const op = "read group"
+	if err := transport.CheckNames(op, "stream", g.Stream, "topic", g.Topic, "group", g.Name); err != nil {
+		return transport.Members{}, err
+	}
+	var details *iggcon.ConsumerGroupDetails
+	err := c.do(ctx, op, g.String(), &exchange{}, func() (err error) {
+		details, err = c.client.GetConsumerGroup(name(g.Stream), name(g.Topic), name(g.Name))
+		return err
+	})
+	if err != nil {
+		return transport.Members{}, err
+	}
+	members := transport.Members{Partitions: make([][]uint32, len(details.Members))}
+	for i, m := range details.Members {
+		members.Partitions[i] = m.Partitions
+	}
+	return members, nil
+}
+
+func checkConsumer(op string, c transport.Consumer) error {
+	return transport.CheckNames(op, "stream", c.Stream, "topic", c.Topic, "consumer", c.Name)
+}
