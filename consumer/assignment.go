@@ -166,9 +166,13 @@ func (m *membership) gain(ctx context.Context, ids []uint32) error {
 			return fail(err)
 		}
 		memory := m.e.recall(id)
+		trusted, err := m.trusts(ctx, id, memory, ends[id])
+		if err != nil {
+			return fail(err)
+		}
 		at, chosen := m.e.standalone.Start.start(ends[id])
 		if !chosen || memory.hasNext {
-			at = m.e.place(id, memory, stored, ends[id])
+			at = m.e.place(id, memory, stored, ends[id], trusted)
 		}
 		at.stored, at.hasStored = stored.Offset, stored.Stored
 		p, err := m.ownership(ctx, id, at)
@@ -209,8 +213,8 @@ func (m *membership) ownership(ctx context.Context, id uint32, at start) (*parti
 	if at.hasPre {
 		p.tracker.startAt(at.prefix)
 	}
-	if at.from == nil {
-		p.memory.next, p.memory.hasNext = at.position, true
+	if at.from == nil && !e.commits {
+		p.memory.next, p.memory.hasNext, p.memory.stamp = at.position, true, 0
 	}
 	if at.replay {
 		p.memory.dedup.reset()

@@ -249,7 +249,7 @@ func (e *engine) pollFailed(p *partition, err error) {
 		return
 	}
 	e.note(fmt.Errorf("iggy: poll %s/%d: %w", e.who.Topic, p.id, err))
-	if e.gone(err) {
+	if e.gone(err) && !p.isLost() {
 		e.loseMembership(err)
 	}
 }
