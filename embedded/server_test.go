@@ -2,6 +2,8 @@ package embedded_test
 
 import (
 	"context"
+	"io"
+	"log"
 	"testing"
 	"time"
 
@@ -11,7 +13,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	log.SetOutput(io.Discard) // the SDK logs every login
+	goleak.VerifyTestMain(m)
+}
 
 func TestServerComesBackAtItsAddress(t *testing.T) {
 	t.Parallel()
