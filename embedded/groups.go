@@ -243,7 +243,7 @@ func (t *topic) leave(g *group, client uint32) bool {
 func (s *Server) disconnect(c *conn) {
 	s.cat.mu.RLock()
 	defer s.cat.mu.RUnlock()
-	for _, ref := range s.clients.remove(c.clientID) {
+	for _, ref := range s.clients.remove(c.clientID, c) {
 		st := s.cat.streams.get(ref.stream)
 		if st == nil {
 			continue

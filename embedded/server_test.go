@@ -27,8 +27,10 @@ func TestServerComesBackAtItsAddress(t *testing.T) {
 	c.login(t)
 	require.NoError(t, first.Stop(context.Background()))
 	require.NoError(t, first.Stop(context.Background()), "stopping twice is allowed")
+	status, _ := c.receive(t)
+	require.Equal(t, embedded.StatusDisconnected, status, "what the real server says on SIGTERM")
 	_, _, err = c.tryReceive()
-	require.Error(t, err)
+	require.ErrorIs(t, err, io.EOF)
 
 	second := start(t, embedded.WithAddress(address))
 	require.Equal(t, address, second.Endpoint())
