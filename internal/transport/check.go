@@ -90,14 +90,18 @@ func CheckCredentials(c Credentials) error {
 }
 
 // ReadError describes an error of reading an answer of which head was read.
-func ReadError(err error, head []byte) error {
-	if len(head) >= 2 && (head[0] == 0x15 || head[0] == 0x16) && head[1] == 0x03 {
+// first tells that it would have been the connection's first answer: then the
+// two ends may never have understood each other.
+func ReadError(err error, head []byte, first bool) error {
+	switch {
+	case len(head) >= 2 && (head[0] == 0x15 || head[0] == 0x16) && head[1] == 0x03:
 		return fmt.Errorf("%w: %s", iggyerr.ErrProtocol, Foreign(head))
+	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return err
+	case first:
+		return fmt.Errorf("connection closed before the first answer (does the server speak Iggy 0.8, and TLS as configured?): %w", err)
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("connection closed by the server: %w", err)
-	}
-	return err
+	return fmt.Errorf("connection closed by the server: %w", err)
 }
 
 // ErrEmptyBatch is returned for a send of no messages, which the protocol does

@@ -3,6 +3,8 @@ package transport
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"net"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
@@ -24,8 +26,12 @@ func Connect(ctx context.Context, address string, cfg *tls.Config) (net.Conn, er
 	}
 	if err != nil {
 		// The dialer's own error for a context that ended hides its cause.
-		if ctx.Err() != nil {
+		var record tls.RecordHeaderError
+		switch {
+		case ctx.Err() != nil:
 			err = context.Cause(ctx)
+		case errors.As(err, &record):
+			err = fmt.Errorf("%w: TLS is configured, but %w", iggyerr.ErrProtocol, err)
 		}
 		return nil, &iggyerr.ConnError{Op: "connect", Addr: address, Err: err}
 	}

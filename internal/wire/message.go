@@ -25,28 +25,40 @@ type Message struct {
 	Headers []byte
 }
 
-// DecodeMessage decodes the first message of b and returns how many bytes it
-// takes. It fails with ErrTruncated when b is too short for it, whatever the
-// lengths in it say.
-func DecodeMessage(b []byte) (Message, int, error) {
-	if len(b) < MessageHeaderSize {
-		return Message{}, 0, ErrTruncated
+// Decode sets m to the first message of b and returns how many bytes it takes.
+// It fails with ErrTruncated when b is too short for it, whatever the lengths
+// in it say, and leaves m alone then.
+func (m *Message) Decode(b []byte) (int, error) {
+	size, err := MessageSize(b)
+	if err != nil || size > uint64(len(b)) {
+		return 0, ErrTruncated
 	}
-	headers := int(binary.LittleEndian.Uint32(b[48:]))
-	payload := int(binary.LittleEndian.Uint32(b[52:]))
-	size := MessageHeaderSize + payload + headers
-	if payload > len(b)-MessageHeaderSize || headers > len(b)-MessageHeaderSize-payload {
-		return Message{}, 0, ErrTruncated
-	}
-	m := Message{
-		Offset:          binary.LittleEndian.Uint64(b[24:]),
-		Timestamp:       binary.LittleEndian.Uint64(b[32:]),
-		OriginTimestamp: binary.LittleEndian.Uint64(b[40:]),
-		Payload:         b[MessageHeaderSize : MessageHeaderSize+payload : MessageHeaderSize+payload],
-	}
+	end := MessageHeaderSize + int(binary.LittleEndian.Uint32(b[52:]))
 	copy(m.ID[:], b[8:24])
-	if headers > 0 {
-		m.Headers = b[MessageHeaderSize+payload : size : size]
+	m.Offset = binary.LittleEndian.Uint64(b[24:])
+	m.Timestamp = binary.LittleEndian.Uint64(b[32:])
+	m.OriginTimestamp = binary.LittleEndian.Uint64(b[40:])
+	m.Payload = b[MessageHeaderSize:end:end]
+	m.Headers = nil
+	if int(size) > end {
+		m.Headers = b[end:size:size]
 	}
-	return m, size, nil
+	return int(size), nil
+}
+
+// DecodeMessage is Decode into a new message.
+func DecodeMessage(b []byte) (Message, int, error) {
+	var m Message
+	n, err := m.Decode(b)
+	return m, n, err
+}
+
+// MessageSize is the number of bytes that the first message of b says it
+// takes; b may end before. It fails with ErrTruncated when b is too short to say.
+func MessageSize(b []byte) (uint64, error) {
+	if len(b) < MessageHeaderSize {
+		return 0, ErrTruncated
+	}
+	headers, payload := binary.LittleEndian.Uint32(b[48:]), binary.LittleEndian.Uint32(b[52:])
+	return MessageHeaderSize + uint64(headers) + uint64(payload), nil
 }

@@ -94,18 +94,18 @@ func (c *conn) backward() {
 	defer c.pumps.Done()
 	r := bufio.NewReaderSize(c.outer, chunk)
 	buf := make([]byte, chunk)
-	for {
-		if err := c.answer(r, buf); err != nil {
+	for first := true; ; first = false {
+		if err := c.answer(r, buf, first); err != nil {
 			c.fail(err)
 			return
 		}
 	}
 }
 
-func (c *conn) answer(r *bufio.Reader, buf []byte) error {
+func (c *conn) answer(r *bufio.Reader, buf []byte, first bool) error {
 	var head [transport.AnswerHeadSize]byte
 	if n, err := io.ReadFull(r, head[:]); err != nil {
-		return transport.ReadError(err, head[:n])
+		return transport.ReadError(err, head[:n], first)
 	}
 	status, length, err := transport.ParseAnswerHead(head)
 	if err != nil {
@@ -121,7 +121,7 @@ func (c *conn) answer(r *bufio.Reader, buf []byte) error {
 		}
 		body := make([]byte, length)
 		if _, err := io.ReadFull(r, body); err != nil {
-			return transport.ReadError(err, nil)
+			return transport.ReadError(err, nil, first)
 		}
 		x.direct <- body
 		return nil
@@ -135,7 +135,7 @@ func (c *conn) answer(r *bufio.Reader, buf []byte) error {
 	for remaining := int64(length); ; {
 		n := min(remaining, int64(len(buf)-filled))
 		if _, err := io.ReadFull(r, buf[filled:int64(filled)+n]); err != nil {
-			return transport.ReadError(err, nil)
+			return transport.ReadError(err, nil, first)
 		}
 		if _, err := c.inner.Write(buf[:int64(filled)+n]); err != nil {
 			return fmt.Errorf("relay: %w", err)
