@@ -171,13 +171,13 @@ type worker struct {
 	err  error
 }
 
-func (w *worker) run(ctx context.Context, group []byte) {
+func (w *worker) run(ctx context.Context) {
 	for ctx.Err() == nil && w.err == nil {
-		w.err = w.step(group)
+		w.err = w.step()
 	}
 }
 
-func (w *worker) step(group []byte) error {
+func (w *worker) step() error {
 	_, err := w.c.Write(frame(embedded.PollMessages, pollBody(grouped("g"), streamS, topicT, -1, 5, 0, 7, 0)))
 	if err != nil {
 		return err
@@ -259,7 +259,7 @@ func TestHandoverUnderLoad(t *testing.T) {
 		require.Eventually(t, func() bool { return sent.Load() >= int64(n*perPartition*partitions/4) }, patience, time.Millisecond)
 		w := &worker{c: groupMember(t, srv), seen: map[string]int{}}
 		workers = append(workers, w)
-		wg.Go(func() { w.run(ctx, groupG) })
+		wg.Go(func() { w.run(ctx) })
 	}
 	require.Eventually(t, func() bool { return sent.Load() == perPartition*partitions }, patience, time.Millisecond)
 	require.Eventually(t, func() bool {
@@ -330,7 +330,7 @@ func TestLeavingUnderLoad(t *testing.T) {
 					}
 				}
 				for range 5 + 10*n + round {
-					if err := w.step(groupG); err != nil {
+					if err := w.step(); err != nil {
 						t.Error(err)
 						return
 					}
