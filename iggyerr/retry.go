@@ -2,6 +2,7 @@ package iggyerr
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 )
 
@@ -9,7 +10,7 @@ import (
 // when it is made again: after a broken or missing connection, and after
 // statuses that speak of the server's state rather than of the request.
 //
-// A context that ended, a refused credential, a foreign protocol, a closed
+// A context that was cancelled, a refused credential or certificate, a foreign protocol, a closed
 // client and anything unknown are not retryable.
 func IsRetryable(err error) bool {
 	switch {
@@ -19,6 +20,10 @@ func IsRetryable(err error) bool {
 		errors.Is(err, ErrCredentials),
 		errors.Is(err, ErrProtocol),
 		errors.Is(err, ErrPanic):
+		return false
+	}
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
 		return false
 	}
 	var status *StatusError

@@ -1,0 +1,87 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// Credentials are what a connection logs in with: a user's name and password,
+// or a personal access token.
+type Credentials struct {
+	// Username and Password are set when there is no Token.
+	Username string
+	// Password belongs to Username.
+	Password Secret
+	// Token is a personal access token.
+	Token Secret
+}
+
+// maxSecretFile keeps a mistaken path, such as a device's, from filling the memory.
+const maxSecretFile = 64 << 10
+
+// Credentials resolves the one way to log in that is configured. It reads
+// client_secret_file at each call, so that a connection which logs in again
+// uses a password that was changed in the meantime. Its errors name the key.
+func (i Iggy) Credentials() (Credentials, error) {
+	if key, err := i.checkLogin(); err != nil {
+		return Credentials{}, fmt.Errorf("iggy.%s: %w", key, err)
+	}
+	if i.Token.IsSet() {
+		return Credentials{Token: i.Token}, nil
+	}
+	password := i.ClientSecret
+	if i.ClientSecretFile != "" {
+		var err error
+		if password, err = readSecret(i.ClientSecretFile); err != nil {
+			return Credentials{}, fmt.Errorf("iggy.client_secret_file: %w", err)
+		}
+	}
+	return Credentials{Username: i.ClientID, Password: password}, nil
+}
+
+// checkLogin tells which key stands in the way of exactly one way to log in.
+func (i Iggy) checkLogin() (key string, err error) {
+	secret, file, token := i.ClientSecret.IsSet(), i.ClientSecretFile != "", i.Token.IsSet()
+	switch {
+	case token && (secret || file):
+		return "token", errors.New("must not be set together with client_secret or client_secret_file")
+	case secret && file:
+		return "client_secret_file", errors.New("must not be set together with client_secret")
+	case token && i.ClientID != "":
+		return "client_id", errors.New("must not be set together with token, which names its user itself")
+	case token:
+		return "", nil
+	case i.ClientID == "" && !secret && !file:
+		return "client_id", errors.New("must be set, with client_secret or client_secret_file, unless token is")
+	case i.ClientID == "":
+		return "client_id", errors.New("must be set when client_secret or client_secret_file is")
+	case !secret && !file:
+		return "client_secret", errors.New("must be set (or client_secret_file) when client_id is")
+	}
+	return "", nil
+}
+
+// readSecret reads a secret from a file. One line break at its end doesn't
+// count, since editors and echo leave it there.
+func readSecret(path string) (Secret, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return Secret{}, err // names the path
+	}
+	defer func() { _ = file.Close() }()
+	text, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
+	if err != nil {
+		return Secret{}, err
+	}
+	secret := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	switch {
+	case len(text) > maxSecretFile:
+		return Secret{}, fmt.Errorf("%s: larger than %s, so hardly a secret", path, Bytes(maxSecretFile))
+	case secret == "":
+		return Secret{}, fmt.Errorf("%s: holds no secret", path)
+	}
+	return NewSecret(secret), nil
+}

@@ -1,0 +1,46 @@
+package config
+
+import "time"
+
+// Iggy is the connection to a server.
+type Iggy struct {
+	// Endpoint is iggy://host:port or tcp://host:port. The port defaults to 8090.
+	Endpoint string `yaml:"endpoint"`
+	// Transport is native or sdk.
+	Transport Transport `yaml:"transport"`
+	// ClientID is the user's name.
+	ClientID string `yaml:"client_id"`
+	// ClientSecret is the user's password.
+	ClientSecret Secret `yaml:"client_secret"`
+	// ClientSecretFile is a file that holds the password; a line break at its
+	// end does not count. At most one of ClientSecret, ClientSecretFile and Token is set.
+	ClientSecretFile string `yaml:"client_secret_file"`
+	// Token is a personal access token, used instead of name and password.
+	Token Secret `yaml:"token"`
+	// TLS is the encryption of the connection.
+	TLS TLS `yaml:"tls"`
+	// DialTimeout bounds connecting, the TLS handshake and the login together.
+	DialTimeout time.Duration `yaml:"dial_timeout"`
+	// RequestTimeout bounds each request; a server that does not answer in
+	// this time is taken for stalled and the connection is replaced.
+	RequestTimeout time.Duration `yaml:"request_timeout"`
+	// HeartbeatInterval is how often an idle connection is asked for a sign of life.
+	HeartbeatInterval time.Duration `yaml:"heartbeat_interval"`
+	// StartTimeout bounds the wait for the first connection at start.
+	StartTimeout time.Duration `yaml:"start_timeout"`
+	// Reconnect is the backoff between attempts to connect, which never end.
+	Reconnect Backoff `yaml:"reconnect"`
+	// Breaker is the circuit breaker over the connection.
+	Breaker Breaker `yaml:"breaker"`
+}
+
+// Transport names an implementation of the wire protocol.
+type Transport string
+
+// The transports.
+const (
+	// TransportNative is this library's own implementation of the data plane.
+	TransportNative Transport = "native"
+	// TransportSDK is the official Go SDK.
+	TransportSDK Transport = "sdk"
+)

@@ -1,0 +1,41 @@
+package config
+
+import "time"
+
+// Producer is how records are sent.
+type Producer struct {
+	// Connections is how many connections the partitions are spread over.
+	Connections int `yaml:"connections"`
+	// MaxBatchMessages bounds the records of one request.
+	MaxBatchMessages int `yaml:"max_batch_messages"`
+	// MaxBatchBytes bounds the encoded bytes of one request. A single larger record
+	// travels alone, up to the server's limit.
+	MaxBatchBytes Bytes `yaml:"max_batch_bytes"`
+	// Linger is how long a batch waits for company when nothing is in flight.
+	Linger time.Duration `yaml:"linger"`
+	// MaxBufferedBytes is the ceiling for the encoded bytes of records that have no
+	// outcome yet, those in flight included.
+	MaxBufferedBytes Bytes `yaml:"max_buffered_bytes"`
+	// MaxBufferedRecords is the ceiling for the number of these records.
+	MaxBufferedRecords int `yaml:"max_buffered_records"`
+	// WhenFull is what a send does at a ceiling: block until there is room or
+	// its context ends, or fail at once.
+	WhenFull WhenFull `yaml:"when_full"`
+	// DeliveryTimeout bounds the time from accepting a record to its outcome.
+	DeliveryTimeout time.Duration `yaml:"delivery_timeout"`
+	// Retry is how a request that failed is sent again.
+	Retry Retry `yaml:"retry"`
+	// MetadataInterval is how often partition counts are read again.
+	MetadataInterval time.Duration `yaml:"metadata_interval"`
+	// DrainTimeout bounds the flush at stop.
+	DrainTimeout time.Duration `yaml:"drain_timeout"`
+}
+
+// WhenFull is what a send does when the producer's buffer is full.
+type WhenFull string
+
+// What a send may do at a ceiling.
+const (
+	WhenFullBlock WhenFull = "block"
+	WhenFullFail  WhenFull = "fail"
+)

@@ -1,0 +1,31 @@
+package config
+
+import "time"
+
+// Backoff is an exponential delay: it starts at BaseBackoff, doubles up to
+// MaxBackoff, and is spread by ±Jitter of itself.
+type Backoff struct {
+	// BaseBackoff is the delay before the second attempt.
+	BaseBackoff time.Duration `yaml:"base_backoff"`
+	// MaxBackoff is the longest delay.
+	MaxBackoff time.Duration `yaml:"max_backoff"`
+	// Jitter is the part of a delay by which it is spread, 0 to 1.
+	Jitter float64 `yaml:"jitter"`
+}
+
+// Breaker is a circuit breaker: after Failures failures in a row it refuses
+// requests for Delay, then lets one through to try.
+type Breaker struct {
+	// Failures is how many failures in a row open it; 0 turns it off.
+	Failures int `yaml:"failures"`
+	// Delay is how long it stays open before it lets a request try.
+	Delay time.Duration `yaml:"delay"`
+}
+
+// Retry is how often and how patiently something is tried again.
+type Retry struct {
+	// MaxRetries is the number of attempts after the first; 0 means none, -1
+	// as many as fit the time there is.
+	MaxRetries int `yaml:"max_retries"`
+	Backoff    `yaml:",inline"`
+}

@@ -1,0 +1,98 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// TLS is the encryption of a connection.
+type TLS struct {
+	// Enabled turns TLS on. The other keys of this section are refused without it,
+	// since whoever set them expects an encrypted connection.
+	Enabled bool `yaml:"enabled"`
+	// CAFile holds the PEM certificates to trust instead of the system's.
+	CAFile string `yaml:"ca_file"`
+	// CertFile holds a client certificate, as PEM. The sdk transport can't use it.
+	CertFile string `yaml:"cert_file"`
+	// KeyFile holds the key of CertFile, as PEM.
+	KeyFile string `yaml:"key_file"`
+	// ServerName is the name that the server's certificate must have; empty
+	// means the endpoint's host.
+	ServerName string `yaml:"server_name"`
+	// InsecureSkipVerify accepts any certificate: anyone on the way can read
+	// and change everything. Each start logs a warning.
+	InsecureSkipVerify bool `yaml:"insecure_skip_verify"`
+}
+
+// TLSConfig is what the connection is encrypted with: TLS 1.2 or newer. It is
+// nil when TLS is off. It reads the files at each call, so that a new connection
+// uses renewed certificates; its errors name the key.
+func (i Iggy) TLSConfig() (*tls.Config, error) {
+	if !i.TLS.Enabled {
+		return nil, nil //nolint:nilnil // nil is how crypto/tls's users say that TLS is off
+	}
+	c := &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		ServerName:         i.TLS.ServerName,
+		InsecureSkipVerify: i.TLS.InsecureSkipVerify, //nolint:gosec // asked for, and warned about at each start
+	}
+	if c.ServerName == "" {
+		c.ServerName = i.Host()
+	}
+	var errs []error
+	if i.TLS.CAFile != "" {
+		roots, err := i.TLS.roots()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("iggy.tls.ca_file: %w", err))
+		}
+		c.RootCAs = roots
+	}
+	if i.TLS.CertFile != "" || i.TLS.KeyFile != "" {
+		cert, key, err := i.TLS.certificate()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("iggy.tls.%s: %w", key, err))
+		}
+		c.Certificates = []tls.Certificate{cert}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (t TLS) roots() (*x509.CertPool, error) {
+	pem, err := os.ReadFile(t.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s: holds no PEM certificate", t.CAFile)
+	}
+	return pool, nil
+}
+
+// certificate also names the key that is at fault.
+func (t TLS) certificate() (cert tls.Certificate, key string, err error) {
+	switch {
+	case t.CertFile == "":
+		return cert, "cert_file", errors.New("must be set when key_file is")
+	case t.KeyFile == "":
+		return cert, "key_file", errors.New("must be set when cert_file is")
+	}
+	certPEM, err := os.ReadFile(t.CertFile)
+	if err != nil {
+		return cert, "cert_file", err
+	}
+	keyPEM, err := os.ReadFile(t.KeyFile)
+	if err != nil {
+		return cert, "key_file", err
+	}
+	if cert, err = tls.X509KeyPair(certPEM, keyPEM); err != nil {
+		return cert, "cert_file", fmt.Errorf("%s with %s: %w", t.CertFile, t.KeyFile, err)
+	}
+	return cert, "", nil
+}

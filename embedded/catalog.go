@@ -1,0 +1,125 @@
+package embedded
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// catalog holds what exists: streams, their topics, the topics' partitions and groups. Its lock is held for lookups and
+// changes of this structure only, never across I/O; what lies in a partition or a group has a lock of its own. The order
+// is catalog, then group, then partition.
+type catalog struct {
+	mu      sync.RWMutex
+	streams slab[stream]
+	names   map[string]*stream
+
+	// changes counts the changes of anything that the real server keeps in its metadata. It keeps that twice, in two
+	// copies of which every change makes the other one current, and only the members' turns differ between the two.
+	changes atomic.Uint64
+}
+
+// changed notes n changes.
+func (c *catalog) changed(n int) { c.changes.Add(uint64(n)) }
+
+// copy is which of the two copies is current.
+func (c *catalog) copy() int { return int(c.changes.Load() & 1) }
+
+type stream struct {
+	id      uint32
+	name    string
+	created uint64
+	topics  slab[topic]
+	names   map[string]*topic
+}
+
+type topic struct {
+	id          uint32
+	stream      *stream
+	name        string
+	created     uint64
+	expiry      uint64
+	compression uint8
+	maxSize     uint64
+	replication uint8
+	partitions  []*partition
+	groups      slab[group]
+	groupNames  map[string]*group
+	// turn is the partition that the next balanced send goes to; turnMu guards it since sends hold the catalog's lock
+	// for reading only.
+	turnMu sync.Mutex
+	turn   int
+}
+
+func newCatalog() *catalog { return &catalog{names: map[string]*stream{}} }
+
+// The find functions need the lock, for reading at least.
+
+func (c *catalog) findStream(id identifier) *stream {
+	if id.named {
+		return c.names[id.name]
+	}
+	return c.streams.get(id.id)
+}
+
+func (c *catalog) findTopic(streamID, topicID identifier) (*topic, Status) {
+	s := c.findStream(streamID)
+	if s == nil {
+		return nil, StatusStreamNotFound
+	}
+	t := s.findTopic(topicID)
+	if t == nil {
+		return nil, StatusTopicNotFound
+	}
+	return t, StatusOK
+}
+
+func (s *stream) findTopic(id identifier) *topic {
+	if id.named {
+		return s.names[id.name]
+	}
+	return s.topics.get(id.id)
+}
+
+func (t *topic) findGroup(id identifier) *group {
+	if id.named {
+		return t.groupNames[id.name]
+	}
+	return t.groups.get(id.id)
+}
+
+// partition returns nil for a number that does not exist.
+func (t *topic) partition(id uint32) *partition {
+	if uint64(id) >= uint64(len(t.partitions)) {
+		return nil
+	}
+	return t.partitions[id]
+}
+
+// nextPartition takes the balanced turn. The topic must have partitions.
+func (t *topic) nextPartition() uint32 {
+	t.turnMu.Lock()
+	defer t.turnMu.Unlock()
+	n := len(t.partitions)
+	current := t.turn % n
+	t.turn = (t.turn + 1) % n
+	return uint32(current)
+}
+
+// volume sums bytes and messages.
+func (t *topic) volume() (size, messages uint64) {
+	for _, p := range t.partitions {
+		st := p.stats()
+		size += st.size
+		messages += st.messages
+	}
+	return size, messages
+}
+
+func (s *stream) volume() (size, messages uint64) {
+	s.topics.each(func(_ uint32, t *topic) {
+		ts, tm := t.volume()
+		size += ts
+		messages += tm
+	})
+	return size, messages
+}

@@ -1,0 +1,30 @@
+// Package embedded is an Iggy server inside this process: it speaks the TCP protocol of Apache Iggy 0.8.0 on a real
+// loopback socket, so that the official SDKs (and anything else that speaks the protocol) work against it unchanged.
+// It is made for development, demonstrations and tests, not for production: it has one node, no QUIC, HTTP or
+// WebSocket, and it keeps its log in memory unless it is given a directory.
+//
+//	srv, err := embedded.Start(embedded.WithRetention(64 << 20))
+//	if err != nil {
+//		return err
+//	}
+//	defer srv.Stop(context.Background())
+//	client, err := iggcli.NewIggyClient(iggcli.WithTcp(tcp.WithServerAddress(srv.Endpoint())))
+//
+// What it answers was measured on, and is compared with, the real server: recorded exchanges are replayed and must be
+// answered byte for byte, and the same scripts run against both where a real one is at hand. Where the two are known to
+// differ, the difference stands at the code that makes it.
+//
+// # Faults
+//
+// [WithInterceptor] sees every request before and after it takes effect and may answer it with a status, delay it,
+// never answer, cut the connection, send half of the answer or anything else in its place. [Server.CutConnections],
+// [Server.StopListening], [Server.Redeal], [Server.DropGroup] and [Server.Crash] do what no client can ask for.
+// [Server.Messages], [Server.StoredOffset], [Server.GroupMembers] and [Server.Connections] show what the server really
+// holds, past any client.
+//
+// # Protocol
+//
+// A request is `[u32 length = 4 + body][u32 command][body]`, an answer `[u32 status][u32 length][body]`, little endian.
+// A status other than 0 has no body. The requests of a connection are answered in their order and may be pipelined.
+// The layout of each body stands at its decoder or encoder, in one file for each family of commands.
+package embedded

@@ -1,0 +1,288 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// appendGroup writes `[u32 id][u32 partitions][u32 members][name]`. It needs the group's lock.
+func appendGroup(b []byte, g *group) []byte {
+	b = binary.LittleEndian.AppendUint32(b, g.id)
+	b = binary.LittleEndian.AppendUint32(b, g.count)
+	b = binary.LittleEndian.AppendUint32(b, uint32(g.members.len()))
+	return appendName(b, g.name)
+}
+
+// getGroup reads `[identifier stream][identifier topic][identifier group]` and answers the group followed by its
+// members, `[u32 id][u32 n][n × u32 partition]` each, or nothing when there is no such group, topic or stream.
+func (c *conn) getGroup(d *decoder) Status {
+	streamID, topicID, groupID := d.identifier(), d.identifier(), d.identifier()
+	if st := c.admit(d); st != StatusOK {
+		return st
+	}
+	cat := c.srv.cat
+	cat.mu.RLock()
+	defer cat.mu.RUnlock()
+	t, st := cat.findTopic(streamID, topicID)
+	if st != StatusOK {
+		return StatusOK
+	}
+	g := t.findGroup(groupID)
+	if g == nil {
+		return StatusOK
+	}
+	if !c.may(canReadTopic(t.stream.id, t.id)) {
+		return StatusUnauthorized
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c.out = appendGroup(c.out, g)
+	g.members.each(func(_ uint32, m *member) {
+		c.out = binary.LittleEndian.AppendUint32(c.out, m.id)
+		c.out = binary.LittleEndian.AppendUint32(c.out, uint32(len(m.partitions)))
+		for _, p := range m.partitions {
+			c.out = binary.LittleEndian.AppendUint32(c.out, p)
+		}
+	})
+	return StatusOK
+}
+
+// getGroups reads `[identifier stream][identifier topic]` and answers the groups, without their members.
+func (c *conn) getGroups(d *decoder) Status {
+	streamID, topicID := d.identifier(), d.identifier()
+	if st := c.admit(d); st != StatusOK {
+		return st
+	}
+	cat := c.srv.cat
+	cat.mu.RLock()
+	defer cat.mu.RUnlock()
+	t, st := cat.findTopic(streamID, topicID)
+	if st != StatusOK {
+		return StatusOK
+	}
+	if !c.may(canReadTopic(t.stream.id, t.id)) {
+		return StatusUnauthorized
+	}
+	t.groups.each(func(_ uint32, g *group) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		c.out = appendGroup(c.out, g)
+	})
+	return StatusOK
+}
+
+// createGroup reads `[identifier stream][identifier topic][name]` and answers the group.
+func (c *conn) createGroup(d *decoder) Status {
+	streamID, topicID, name := d.identifier(), d.identifier(), d.name()
+	if st := c.admit(d); st != StatusOK {
+		return st
+	}
+	cat := c.srv.cat
+	cat.mu.Lock()
+	defer cat.mu.Unlock()
+	t, st := cat.findTopic(streamID, topicID)
+	if st != StatusOK {
+		return st
+	}
+	if !c.may(canReadTopic(t.stream.id, t.id)) {
+		return StatusUnauthorized
+	}
+	if t.groupNames[name] != nil {
+		return StatusGroupExists
+	}
+	g := t.addGroup(name)
+	cat.changed(1)
+	c.out = appendGroup(c.out, g)
+	return StatusOK
+}
+
+func (t *topic) addGroup(name string) *group {
+	g := &group{name: name, count: uint32(len(t.partitions))}
+	g.id = t.groups.insert(g)
+	t.groupNames[name] = g
+	return g
+}
+
+// deleteGroup reads `[identifier stream][identifier topic][identifier group]`. The group's offsets go with it.
+func (c *conn) deleteGroup(d *decoder) Status {
+	streamID, topicID, groupID := d.identifier(), d.identifier(), d.identifier()
+	if st := c.admit(d); st != StatusOK {
+		return st
+	}
+	cat := c.srv.cat
+	cat.mu.Lock()
+	defer cat.mu.Unlock()
+	t, g, st := cat.findGroup(streamID, topicID, groupID)
+	if st != StatusOK {
+		return st
+	}
+	if !c.may(canReadTopic(t.stream.id, t.id)) {
+		return StatusUnauthorized
+	}
+	c.srv.dropGroup(t, g)
+	return StatusOK
+}
+
+func (c *catalog) findGroup(streamID, topicID, groupID identifier) (*topic, *group, Status) {
+	t, st := c.findTopic(streamID, topicID)
+	if st != StatusOK {
+		return nil, nil, st
+	}
+	g := t.findGroup(groupID)
+	if g == nil {
+		return nil, nil, StatusGroupNotFound
+	}
+	return t, g, StatusOK
+}
+
+// dropGroup needs the catalog's lock for writing.
+func (s *Server) dropGroup(t *topic, g *group) {
+	t.groups.remove(g.id)
+	delete(t.groupNames, g.name)
+	s.cat.changed(1)
+	ref := groupRef{stream: t.stream.id, topic: t.id, group: g.id}
+	s.clients.dropGroups(func(r groupRef) bool { return r == ref })
+	for _, p := range t.partitions {
+		p.mu.Lock()
+		if _, ok := p.groupOffsets[g.id]; ok {
+			delete(p.groupOffsets, g.id)
+			p.noteOffset(owner{group: g}, 0, true)
+		}
+		p.mu.Unlock()
+	}
+}
+
+// joinGroup reads `[identifier stream][identifier topic][identifier group]`. Joining twice changes nothing.
+func (c *conn) joinGroup(d *decoder) Status {
+	streamID, topicID, groupID := d.identifier(), d.identifier(), d.identifier()
+	if st := c.admit(d); st != StatusOK {
+		return st
+	}
+	s := c.srv
+	s.cat.mu.RLock()
+	defer s.cat.mu.RUnlock()
+	t, g, st := s.cat.findGroup(streamID, topicID, groupID)
+	if st != StatusOK {
+		return st
+	}
+	if !c.may(canReadTopic(t.stream.id, t.id)) {
+		return StatusUnauthorized
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.join(c.clientID, s.clients.exists, time.Now())
+	s.cat.changed(1 + t.settle(g))
+	if !s.clients.joined(c.clientID, groupRef{stream: t.stream.id, topic: t.id, group: g.id}) {
+		return StatusStaleClient
+	}
+	return StatusOK
+}
+
+// settle completes the handovers of partitions that were never polled or are committed up to the last poll, and returns
+// their number. It needs the group's lock.
+func (t *topic) settle(g *group) int {
+	type done struct {
+		m         *member
+		partition uint32
+	}
+	var all []done
+	g.members.each(func(_ uint32, m *member) {
+		for _, h := range m.handovers {
+			if p := t.partition(h.partition); p != nil && p.settled(g.id) {
+				all = append(all, done{m, h.partition})
+			}
+		}
+	})
+	for _, x := range all {
+		g.complete(x.m, x.partition)
+	}
+	return len(all)
+}
+
+// leaveGroup reads `[identifier stream][identifier topic][identifier group]`.
+func (c *conn) leaveGroup(d *decoder) Status {
+	streamID, topicID, groupID := d.identifier(), d.identifier(), d.identifier()
+	if st := c.admit(d); st != StatusOK {
+		return st
+	}
+	s := c.srv
+	s.cat.mu.RLock()
+	defer s.cat.mu.RUnlock()
+	t, g, st := s.cat.findGroup(streamID, topicID, groupID)
+	if st != StatusOK {
+		return st
+	}
+	if !c.may(canReadTopic(t.stream.id, t.id)) {
+		return StatusUnauthorized
+	}
+	s.cat.changed(1)
+	if !t.leave(g, c.clientID) {
+		return StatusNotMember
+	}
+	if !s.clients.left(c.clientID, groupRef{stream: t.stream.id, topic: t.id, group: g.id}) {
+		return StatusStaleClient
+	}
+	return StatusOK
+}
+
+// leave removes a client from a group. What was polled from its partitions is forgotten, so that their next move waits
+// for nothing.
+func (t *topic) leave(g *group, client uint32) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	had, ok := g.leave(client)
+	for _, id := range had {
+		if p := t.partition(id); p != nil {
+			p.forgetPolled(g.id)
+		}
+	}
+	return ok
+}
+
+// disconnect takes a connection that has ended out of its groups.
+func (s *Server) disconnect(c *conn) {
+	s.cat.mu.RLock()
+	defer s.cat.mu.RUnlock()
+	for _, ref := range s.clients.remove(c.clientID) {
+		st := s.cat.streams.get(ref.stream)
+		if st == nil {
+			continue
+		}
+		t := st.topics.get(ref.topic)
+		if t == nil {
+			continue
+		}
+		s.cat.changed(1)
+		if g := t.groups.get(ref.group); g != nil {
+			t.leave(g, c.clientID)
+		}
+	}
+}
+
+// watchHandovers moves the partitions whose owners have not committed in time.
+func (s *Server) watchHandovers() {
+	tick := time.NewTicker(min(max(s.opts.handoverTimeout/8, time.Millisecond), 5*time.Second))
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case now := <-tick.C:
+			s.expireHandovers(now)
+		}
+	}
+}
+
+func (s *Server) expireHandovers(now time.Time) {
+	s.cat.mu.RLock()
+	defer s.cat.mu.RUnlock()
+	s.cat.streams.each(func(_ uint32, st *stream) {
+		st.topics.each(func(_ uint32, t *topic) {
+			t.groups.each(func(_ uint32, g *group) {
+				g.mu.Lock()
+				defer g.mu.Unlock()
+				s.cat.changed(g.expire(now, s.opts.handoverTimeout))
+			})
+		})
+	})
+}

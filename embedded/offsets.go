@@ -1,0 +1,190 @@
+package embedded
+
+import "encoding/binary"
+
+// offsets is the table that an owner's offset is in, and its place there. It needs the partition's lock.
+func (p *partition) offsets(who owner) (map[uint32]uint64, uint32) {
+	if who.group != nil {
+		return p.groupOffsets, who.group.id
+	}
+	return p.consumerOffsets, who.key
+}
+
+// commit stores an offset. It needs the partition's lock.
+func (p *partition) commit(who owner, offset uint64) {
+	offsets, key := p.offsets(who)
+	offsets[key] = offset
+	p.noteOffset(who, offset, false)
+}
+
+// polled notes the last offset that a member of the group was given.
+func (p *partition) polled(group uint32, offset uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.groupPolled[group] = offset
+}
+
+func (p *partition) forgetPolled(group uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.groupPolled, group)
+}
+
+// settled tells whether the group has committed all that it has polled.
+func (p *partition) settled(group uint32) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	polled, ok := p.groupPolled[group]
+	if !ok {
+		return true
+	}
+	committed, ok := p.groupOffsets[group]
+	return ok && committed >= polled
+}
+
+// commitDone hands a partition over when a commit was what it waited for. It needs the catalog's lock.
+func (t *topic) commitDone(cat *catalog, g *group, slot, partition uint32) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m := g.members.get(slot)
+	if m == nil || !m.handing(partition) {
+		return
+	}
+	if p := t.partition(partition); p != nil && p.settled(g.id) {
+		g.complete(m, partition)
+		cat.changed(1)
+	}
+}
+
+// storeOffset reads `[consumer][identifier stream][identifier topic][u8 present][u32 partition][u64 offset]`. The offset
+// may go back, but not past the end. Of a group only the member that has the partition may store.
+func (c *conn) storeOffset(d *decoder) Status {
+	who := d.consumer()
+	streamID, topicID := d.identifier(), d.identifier()
+	partitionID, named := d.optionalPartition()
+	offset := d.u64()
+	if st := c.admit(d); st != StatusOK {
+		return st
+	}
+	s := c.srv
+	s.cat.mu.RLock()
+	defer s.cat.mu.RUnlock()
+	t, st := s.cat.findTopic(streamID, topicID)
+	if st != StatusOK {
+		return st
+	}
+	if !c.may(canPoll(t.stream.id, t.id)) {
+		return StatusUnauthorized
+	}
+	o, id, owned, st := c.resolve(t, who, partitionID, named, false)
+	if st != StatusOK {
+		return st
+	}
+	if !owned {
+		return StatusNotOwner
+	}
+	p := t.partition(id)
+	if p == nil {
+		return StatusPartitionNotFound
+	}
+	if !p.storeOffset(o, offset) {
+		return StatusInvalidOffset
+	}
+	if o.group != nil {
+		t.commitDone(s.cat, o.group, o.member, id)
+	}
+	return StatusOK
+}
+
+func (p *partition) storeOffset(who owner, offset uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.next == 0 || offset >= p.next {
+		return false
+	}
+	p.commit(who, offset)
+	return true
+}
+
+// getOffset reads `[consumer][identifier stream][identifier topic][u8 present][u32 partition]` and answers
+// `[u32 partition][u64 current offset][u64 stored offset]`, or nothing when none is stored or anything does not exist.
+// Anyone may ask for the offset of a group, member or not. No partition means partition 0.
+func (c *conn) getOffset(d *decoder) Status {
+	who := d.consumer()
+	streamID, topicID := d.identifier(), d.identifier()
+	partitionID, _ := d.optionalPartition()
+	if st := c.admit(d); st != StatusOK {
+		return st
+	}
+	s := c.srv
+	s.cat.mu.RLock()
+	defer s.cat.mu.RUnlock()
+	t, st := s.cat.findTopic(streamID, topicID)
+	if st != StatusOK {
+		return StatusOK
+	}
+	if !c.may(canPoll(t.stream.id, t.id)) {
+		return StatusUnauthorized
+	}
+	o := owner{key: who.key()}
+	if who.group {
+		if o.group = t.findGroup(who.id); o.group == nil {
+			return StatusOK
+		}
+	}
+	p := t.partition(partitionID)
+	if p == nil {
+		return StatusOK
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	offsets, key := p.offsets(o)
+	stored, ok := offsets[key]
+	if !ok {
+		return StatusOK
+	}
+	c.out = binary.LittleEndian.AppendUint32(c.out, partitionID)
+	c.out = binary.LittleEndian.AppendUint64(c.out, p.current())
+	c.out = binary.LittleEndian.AppendUint64(c.out, stored)
+	return StatusOK
+}
+
+// deleteOffset reads `[consumer][identifier stream][identifier topic][u8 present][u32 partition]`.
+func (c *conn) deleteOffset(d *decoder) Status {
+	who := d.consumer()
+	streamID, topicID := d.identifier(), d.identifier()
+	partitionID, named := d.optionalPartition()
+	if st := c.admit(d); st != StatusOK {
+		return st
+	}
+	s := c.srv
+	s.cat.mu.RLock()
+	defer s.cat.mu.RUnlock()
+	t, st := s.cat.findTopic(streamID, topicID)
+	if st != StatusOK {
+		return st
+	}
+	if !c.may(canPoll(t.stream.id, t.id)) {
+		return StatusUnauthorized
+	}
+	o, id, owned, st := c.resolve(t, who, partitionID, named, false)
+	if st != StatusOK {
+		return st
+	}
+	if !owned {
+		return StatusNotOwner
+	}
+	p := t.partition(id)
+	if p == nil {
+		return StatusPartitionNotFound
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	offsets, key := p.offsets(o)
+	if _, ok := offsets[key]; !ok {
+		return StatusOffsetNotStored
+	}
+	delete(offsets, key)
+	p.noteOffset(o, 0, true)
+	return StatusOK
+}

@@ -1,0 +1,226 @@
+package embedded
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// ErrClosed is returned by a server that has been stopped.
+var ErrClosed = errors.New("embedded: server closed")
+
+// Server is a running server. All methods may be called concurrently.
+type Server struct {
+	opts    options
+	log     *zap.Logger
+	started time.Time
+	host    string
+	port    uint16
+
+	cat     *catalog
+	users   *users
+	clients *clients
+	store   *store
+	// doomed are deleted partitions whose files are still there; the catalog's lock guards it.
+	doomed []*partition
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu       sync.Mutex
+	listener net.Listener
+	addr     net.Addr
+	conns    map[*conn]struct{}
+	arrivals uint64
+	closed   bool
+	stopped  chan struct{}
+	// failure is what went wrong while stopping, once stopped is closed.
+	failure error
+}
+
+// Start starts a server and returns when it listens. It accepts connections until [Server.Stop] or [Server.Crash].
+// It fails when the address is taken or, with a directory, when the directory cannot be read or written.
+func Start(opts ...Option) (*Server, error) {
+	o := options{
+		address: DefaultAddress, username: DefaultUsername, password: DefaultPassword,
+		handoverTimeout: DefaultHandoverTimeout, writeTimeout: DefaultWriteTimeout, retention: DefaultRetention,
+		clock: time.Now, migration: true,
+	}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	s := &Server{opts: o, log: o.log, conns: map[*conn]struct{}{}, stopped: make(chan struct{})}
+	if s.log == nil {
+		s.log = zap.NewNop()
+	}
+	s.started = o.clock()
+	s.cat = newCatalog()
+	s.users = newUsers(o.username, o.password, s.now())
+	s.clients = newClients()
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	if err := s.open(); err != nil {
+		s.cancel()
+		return nil, err
+	}
+	return s, nil
+}
+
+// open reads the directory and begins to listen.
+func (s *Server) open() (err error) {
+	if s.opts.dir != "" {
+		if s.store, err = openStore(s.opts.dir, s.log); err != nil {
+			return err
+		}
+		if err = s.loadState(); err != nil {
+			return errors.Join(err, s.closeStore(true))
+		}
+		s.wg.Go(s.watchUnsaved)
+	}
+	if err = s.listen(s.opts.address); err != nil {
+		s.cancel()
+		s.wg.Wait()
+		return errors.Join(err, s.closeStore(true))
+	}
+	s.wg.Go(s.watchHandovers)
+	return nil
+}
+
+// now is the clock in microseconds, the unit of all times of the protocol.
+func (s *Server) now() uint64 { return uint64(s.opts.clock().UnixMicro()) }
+
+// listen opens the listener and starts accepting. The caller holds no lock.
+func (s *Server) listen(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("embedded: listen on %s: %w", address, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		_ = l.Close()
+		return ErrClosed
+	}
+	s.listener, s.addr = l, l.Addr()
+	if a, ok := l.Addr().(*net.TCPAddr); ok {
+		s.host, s.port = a.IP.String(), uint16(a.Port)
+	}
+	s.wg.Go(func() { s.accept(l) })
+	return nil
+}
+
+func (s *Server) accept(l net.Listener) {
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) || s.ctx.Err() != nil {
+				return
+			}
+			// Running out of descriptors is the usual cause: give the others time to close some.
+			s.log.Warn("accept failed", zap.Error(err))
+			select {
+			case <-time.After(50 * time.Millisecond):
+			case <-s.ctx.Done():
+				return
+			}
+			continue
+		}
+		s.serve(nc)
+	}
+}
+
+func (s *Server) serve(nc net.Conn) {
+	remote := nc.RemoteAddr()
+	tcp, _ := nc.(*net.TCPConn)
+	if s.opts.tls != nil {
+		nc = tls.Server(nc, s.opts.tls)
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		_ = nc.Close()
+		return
+	}
+	s.arrivals++
+	c := newConn(s, s.arrivals, nc, tcp, remote)
+	s.conns[c] = struct{}{}
+	s.wg.Go(func() {
+		defer s.forget(c)
+		c.run()
+	})
+	s.mu.Unlock()
+}
+
+func (s *Server) forget(c *conn) {
+	c.close(false)
+	s.disconnect(c)
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+}
+
+// Addr is the address that the server listens on, or listened on when it has stopped.
+func (s *Server) Addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addr
+}
+
+// Endpoint is the address as "host:port", as the SDKs want it.
+func (s *Server) Endpoint() string { return s.Addr().String() }
+
+// Stop stops listening, closes all connections and waits until their goroutines have ended, or until ctx does; then it
+// returns the context's error, and the rest ends by itself. A server that has a directory writes what it has not written
+// yet: nothing that was confirmed is lost, or the error says what. Stopping twice is allowed.
+func (s *Server) Stop(ctx context.Context) error { return s.shutdown(ctx, false) }
+
+// Crash ends the server as kill -9 ends a process: connections are reset, and of what is kept in a directory all that
+// had not been written yet is lost, up to 1,024 messages or 1 MiB of each partition, as with the default settings of the
+// real server. It waits for the server's goroutines.
+func (s *Server) Crash() { _ = s.shutdown(context.Background(), true) }
+
+func (s *Server) shutdown(ctx context.Context, crash bool) error {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		_ = s.listener.Close()
+		s.cancel()
+		conns := make([]*conn, 0, len(s.conns))
+		for c := range s.conns {
+			conns = append(conns, c)
+		}
+		s.mu.Unlock()
+		for _, c := range conns {
+			c.close(crash)
+		}
+		go func() {
+			defer close(s.stopped)
+			s.wg.Wait()
+			s.failure = s.closeStore(crash)
+		}()
+	} else {
+		s.mu.Unlock()
+	}
+	select {
+	case <-s.stopped:
+		return s.failure
+	case <-ctx.Done():
+		return fmt.Errorf("embedded: stop: %w", ctx.Err())
+	}
+}
+
+// StopListening refuses new connections until [Server.StartListening]; those that are there go on.
+func (s *Server) StopListening() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.listener.Close()
+}
+
+// StartListening listens again, at the same address. It fails when someone else has taken it.
+func (s *Server) StartListening() error { return s.listen(s.Endpoint()) }

@@ -1,0 +1,93 @@
+package embedded
+
+// slab hands out small numbers as ids: the number freed last is the next one given, as the real server does it, so
+// that the ids of streams, topics, groups and users come out equal. It is not safe for concurrent use.
+type slab[T any] struct {
+	slots []*T
+	free  []uint32
+}
+
+// next is the id that the next insert will give.
+func (s *slab[T]) next() uint32 {
+	if n := len(s.free); n > 0 {
+		return s.free[n-1]
+	}
+	return uint32(len(s.slots))
+}
+
+func (s *slab[T]) insert(v *T) uint32 {
+	if n := len(s.free); n > 0 {
+		id := s.free[n-1]
+		s.free = s.free[:n-1]
+		s.slots[id] = v
+		return id
+	}
+	s.slots = append(s.slots, v)
+	return uint32(len(s.slots) - 1)
+}
+
+func (s *slab[T]) get(id uint32) *T {
+	if uint64(id) >= uint64(len(s.slots)) {
+		return nil
+	}
+	return s.slots[id]
+}
+
+func (s *slab[T]) remove(id uint32) {
+	if s.get(id) == nil {
+		return
+	}
+	s.slots[id] = nil
+	s.free = append(s.free, id)
+}
+
+func (s *slab[T]) len() int { return len(s.slots) - len(s.free) }
+
+// each calls f in ascending order of the ids.
+func (s *slab[T]) each(f func(id uint32, v *T)) {
+	for id, v := range s.slots {
+		if v != nil {
+			f(uint32(id), v)
+		}
+	}
+}
+
+// maxSlabID bounds the numbers that put takes, so that a spoiled file cannot ask for any amount of memory.
+const maxSlabID = 1 << 24
+
+// put inserts under a given number, which must be free. The numbers left out become free ones when setFree is called.
+func (s *slab[T]) put(id uint32, v *T) bool {
+	if id >= maxSlabID || s.get(id) != nil {
+		return false
+	}
+	for uint32(len(s.slots)) <= id {
+		s.slots = append(s.slots, nil)
+	}
+	s.slots[id] = v
+	return true
+}
+
+// setFree sets the order of the free numbers, the last one being given next. Only those that are free and known count;
+// free ones that are missing are given after them.
+func (s *slab[T]) setFree(order []uint32) {
+	for _, id := range order {
+		for id < maxSlabID && uint32(len(s.slots)) <= id {
+			s.slots = append(s.slots, nil)
+		}
+	}
+	listed := map[uint32]bool{}
+	var free []uint32
+	for _, id := range order {
+		if uint64(id) < uint64(len(s.slots)) && s.slots[id] == nil && !listed[id] {
+			listed[id] = true
+			free = append(free, id)
+		}
+	}
+	s.free = nil
+	for id := range s.slots {
+		if s.slots[id] == nil && !listed[uint32(id)] {
+			s.free = append(s.free, uint32(id))
+		}
+	}
+	s.free = append(s.free, free...)
+}

@@ -1,0 +1,157 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
+
+// decoder reads the fields of a request body, little endian. The first fault sticks in status and every later read
+// yields zeros, so that a decoder of a command reads all fields and asks once. Bytes left over at the end are allowed,
+// as on the real server.
+type decoder struct {
+	buf    []byte
+	pos    int
+	status Status
+}
+
+func (d *decoder) fail(s Status) {
+	if d.status == StatusOK {
+		d.status = s
+	}
+}
+
+// take returns the next n bytes, which alias the body.
+func (d *decoder) take(n int) []byte {
+	if d.status != StatusOK || n > len(d.buf)-d.pos {
+		d.fail(StatusInvalidCommand)
+		return nil
+	}
+	b := d.buf[d.pos : d.pos+n]
+	d.pos += n
+	return b
+}
+
+func (d *decoder) u8() uint8 {
+	if b := d.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (d *decoder) u32() uint32 {
+	if b := d.take(4); b != nil {
+		return binary.LittleEndian.Uint32(b)
+	}
+	return 0
+}
+
+func (d *decoder) u64() uint64 {
+	if b := d.take(8); b != nil {
+		return binary.LittleEndian.Uint64(b)
+	}
+	return 0
+}
+
+// text reads n bytes that must be UTF-8.
+func (d *decoder) text(n int) string {
+	b := d.take(n)
+	if !utf8.Valid(b) {
+		d.fail(StatusInvalidCommand)
+		return ""
+	}
+	return string(b)
+}
+
+// name reads `[u8 length][length bytes]` with 1 to 255 bytes.
+func (d *decoder) name() string {
+	n := int(d.u8())
+	if d.status == StatusOK && n == 0 {
+		d.fail(StatusInvalidFormat)
+	}
+	return d.text(n)
+}
+
+// identifier names a stream, a topic, a group, a user or a consumer, by number or by name.
+type identifier struct {
+	named bool
+	id    uint32
+	name  string
+}
+
+// identifier reads `[u8 kind][u8 length][length bytes]`: kind 1 is a number of 4 bytes, kind 2 a name of 1 to 255.
+func (d *decoder) identifier() identifier {
+	kind := d.u8()
+	length := int(d.u8())
+	value := d.take(length)
+	if d.status != StatusOK {
+		return identifier{}
+	}
+	switch kind {
+	case 1:
+		if length != 4 {
+			d.fail(StatusInvalidFormat)
+			return identifier{}
+		}
+		return identifier{id: binary.LittleEndian.Uint32(value)}
+	case 2:
+		if length == 0 {
+			d.fail(StatusInvalidFormat)
+			return identifier{}
+		}
+		if !utf8.Valid(value) {
+			d.fail(StatusInvalidCommand)
+			return identifier{}
+		}
+		return identifier{named: true, name: string(value)}
+	default:
+		d.fail(StatusInvalidCommand)
+		return identifier{}
+	}
+}
+
+// consumer is who polls or stores an offset: a consumer of its own or a consumer group.
+type consumer struct {
+	group bool
+	id    identifier
+}
+
+// key is the number under which the offsets of a single consumer are kept: its numeric id, or the hash of its name.
+func (c consumer) key() uint32 {
+	if c.id.named {
+		return xxh32([]byte(c.id.name))
+	}
+	return c.id.id
+}
+
+// consumer reads `[u8 kind][identifier]`: kind 1 is a consumer, kind 2 a group.
+func (d *decoder) consumer() consumer {
+	kind := d.u8()
+	if d.status == StatusOK && kind != 1 && kind != 2 {
+		d.fail(StatusInvalidCommand)
+	}
+	return consumer{group: kind == 2, id: d.identifier()}
+}
+
+// optionalPartition reads `[u8 present][u32 partition]`; the number is there in both cases.
+func (d *decoder) optionalPartition() (partition uint32, named bool) {
+	flag := d.u8()
+	partition = d.u32()
+	return partition, flag == 1
+}
+
+func appendName(b []byte, name string) []byte {
+	b = append(b, byte(len(name)))
+	return append(b, name...)
+}
+
+func appendText(b []byte, text string) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(text)))
+	return append(b, text...)
+}
+
+func appendBool(b []byte, v bool) []byte {
+	if v {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}

@@ -1,0 +1,96 @@
+package iggyerr_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+)
+
+func status(s iggyerr.Status) error {
+	return fmt.Errorf("wrapped: %w", &iggyerr.StatusError{Op: "send", Object: "fetchbox/jobs.tasks/3", Status: s})
+}
+
+func broken(sent bool, cause error) error {
+	return fmt.Errorf("wrapped: %w", &iggyerr.ConnError{Op: "send", Addr: "127.0.0.1:8090", Sent: sent, Err: cause})
+}
+
+func TestClassification(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		err                       error
+		retryable, effect, breaks bool
+	}{
+		"nil":                            {nil, false, false, false},
+		"anything":                       {errors.New("boo"), false, false, false},
+		"broken before it was sent":      {broken(false, io.EOF), true, false, true},
+		"broken after it was sent":       {broken(true, io.EOF), true, true, true},
+		"cancelled before it was sent":   {broken(false, context.Canceled), false, false, true},
+		"cancelled after it was sent":    {broken(true, context.Canceled), false, true, true},
+		"timed out after it was sent":    {broken(true, context.DeadlineExceeded), true, true, true},
+		"certificate":                    {broken(false, &tls.CertificateVerificationError{Err: io.EOF}), false, false, true},
+		"not connected":                  {fmt.Errorf("x: %w", iggyerr.ErrNotConnected), true, false, false},
+		"closed":                         {fmt.Errorf("%w: %w", iggyerr.ErrNotConnected, iggyerr.ErrClosed), false, false, false},
+		"protocol":                       {broken(true, iggyerr.ErrProtocol), false, true, true},
+		"panic":                          {&iggyerr.PanicError{Value: "x"}, false, false, true},
+		"topic not found":                {status(iggyerr.StatusTopicNotFound), false, false, false},
+		"not the owner":                  {status(iggyerr.StatusNotOwner), false, false, false},
+		"credentials":                    {status(iggyerr.StatusInvalidCredentials), false, false, false},
+		"not permitted":                  {status(iggyerr.StatusUnauthorized), false, false, false},
+		"generic":                        {status(iggyerr.StatusGeneric), true, true, false},
+		"stale":                          {status(iggyerr.StatusStaleClient), true, false, true},
+		"unauthenticated":                {status(iggyerr.StatusUnauthenticated), true, false, true},
+		"shard did not answer":           {status(11001), true, true, false},
+		"topic full":                     {status(3009), true, false, false},
+		"unknown status of the future":   {status(64999), false, false, false},
+		"payload too large, by a server": {status(4022), false, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tt.retryable, iggyerr.IsRetryable(tt.err), "retryable")
+			require.Equal(t, tt.effect, iggyerr.MayHaveEffect(tt.err), "may have effect")
+			require.Equal(t, tt.breaks, iggyerr.BreaksConnection(tt.err), "breaks the connection")
+		})
+	}
+}
+
+func TestStatusesMatchSentinels(t *testing.T) {
+	t.Parallel()
+	sentinels := []error{iggyerr.ErrNotFound, iggyerr.ErrNotMember, iggyerr.ErrNotOwner, iggyerr.ErrCredentials}
+	for s, want := range map[iggyerr.Status]error{
+		iggyerr.StatusStreamNotFound:     iggyerr.ErrNotFound,
+		iggyerr.StatusTopicNotFound:      iggyerr.ErrNotFound,
+		iggyerr.StatusPartitionNotFound:  iggyerr.ErrNotFound,
+		iggyerr.StatusGroupNotFound:      iggyerr.ErrNotFound,
+		iggyerr.StatusNotMember:          iggyerr.ErrNotMember,
+		iggyerr.StatusNotOwner:           iggyerr.ErrNotOwner,
+		iggyerr.StatusInvalidCredentials: iggyerr.ErrCredentials,
+		iggyerr.Status(53):               iggyerr.ErrCredentials,
+		iggyerr.StatusGeneric:            nil,
+	} {
+		for _, sentinel := range sentinels {
+			require.Equal(t, sentinel == want, errors.Is(status(s), sentinel), "%v is %v", s, sentinel)
+		}
+	}
+}
+
+func TestErrorTexts(t *testing.T) {
+	t.Parallel()
+	require.EqualError(t, status(iggyerr.StatusTopicNotFound), "wrapped: iggy: send fetchbox/jobs.tasks/3: topic not found (status 2010)")
+	require.EqualError(t, &iggyerr.StatusError{Op: "ping", Status: 64999}, "iggy: ping: status 64999")
+	require.EqualError(t, broken(true, io.EOF), "wrapped: iggy: send to 127.0.0.1:8090: EOF")
+}
+
+func TestPanicErrorKeepsItsCause(t *testing.T) {
+	t.Parallel()
+	err := fmt.Errorf("x: %w", &iggyerr.PanicError{Value: io.ErrUnexpectedEOF, Stack: []byte("main.go:1")})
+	require.ErrorIs(t, err, iggyerr.ErrPanic)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.ErrorContains(t, err, "main.go:1")
+}

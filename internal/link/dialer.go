@@ -1,0 +1,18 @@
+package link
+
+import (
+	"fmt"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport/sdk"
+)
+
+func dialerOf(t config.Transport) (transport.Dialer, error) {
+	switch t {
+	case config.TransportSDK:
+		return sdk.Dialer{}, nil
+	default:
+		return nil, fmt.Errorf("iggy.transport: %q: must be native or sdk", t)
+	}
+}
