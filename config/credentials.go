@@ -26,20 +26,43 @@ const maxSecretFile = 64 << 10
 // client_secret_file at each call, so that a connection which logs in again
 // uses a password that was changed in the meantime. Its errors name the key.
 func (i Iggy) Credentials() (Credentials, error) {
+	f := newFaults("iggy")
+	credentials := i.login(f)
+	if err := f.err(); err != nil {
+		return Credentials{}, err
+	}
+	return credentials, nil
+}
+
+func (i Iggy) validateLogin(f faults) { i.login(f) }
+
+// login adds its faults to f; what it returns is good only when there are none.
+func (i Iggy) login(f faults) Credentials {
 	if key, err := i.checkLogin(); err != nil {
-		return Credentials{}, fmt.Errorf("iggy.%s: %w", key, err)
+		f.add(key, err)
+		return Credentials{}
 	}
 	if i.Token.IsSet() {
-		return Credentials{Token: i.Token}, nil
+		limit(f, "token", i.Token.Reveal())
+		return Credentials{Token: i.Token}
 	}
-	password := i.ClientSecret
+	password, key := i.ClientSecret, "client_secret"
 	if i.ClientSecretFile != "" {
 		var err error
+		key = "client_secret_file"
 		if password, err = readSecret(i.ClientSecretFile); err != nil {
-			return Credentials{}, fmt.Errorf("iggy.client_secret_file: %w", err)
+			f.add(key, err)
+			return Credentials{}
 		}
 	}
-	return Credentials{Username: i.ClientID, Password: password}, nil
+	limit(f, "client_id", i.ClientID)
+	limit(f, key, password.Reveal())
+	return Credentials{Username: i.ClientID, Password: password}
+}
+
+// limit is the protocol's: the length of each is one byte.
+func limit(f faults, key, value string) {
+	f.require(len(value) <= maxName, key, "must have at most %d bytes", maxName)
 }
 
 // checkLogin tells which key stands in the way of exactly one way to log in.

@@ -3,8 +3,18 @@ package config
 import "time"
 
 // Default is the complete configuration that a file is decoded over.
+//
+// It names no way to log in, so it is valid only with one.
 func Default() Config {
 	return Config{
+		Cluster: DefaultCluster(),
+		Health:  Health{Timeout: 2 * time.Second, Interval: time.Second},
+	}
+}
+
+// DefaultCluster is the complete configuration of one cluster.
+func DefaultCluster() Cluster {
+	return Cluster{
 		Iggy: Iggy{
 			Endpoint:          "iggy://127.0.0.1:8090",
 			Transport:         TransportSDK,
@@ -44,7 +54,6 @@ func Default() Config {
 			Logs:      Topic{Name: "jobs.logs", Partitions: 4, Retention: days(30), Compression: CompressionNone, CompressionMinSize: 1 << 10},
 			DLQ:       Topic{Name: "jobs.dlq", Partitions: 2, Retention: days(90), Compression: CompressionNone, CompressionMinSize: 1 << 10},
 		},
-		Health: Health{Timeout: 2 * time.Second, Interval: time.Second},
 	}
 }
 

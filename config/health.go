@@ -9,3 +9,15 @@ type Health struct {
 	// Interval is how long a check's result is reused.
 	Interval time.Duration `yaml:"interval"`
 }
+
+// Validate is like Config.Validate, for this section alone.
+func (h Health) Validate() error {
+	f := newFaults("health")
+	h.validate(f)
+	return f.err()
+}
+
+func (h Health) validate(f faults) {
+	positive(f, "timeout", h.Timeout)
+	notNegative(f, "interval", h.Interval)
+}

@@ -44,3 +44,25 @@ const (
 	// TransportSDK is the official Go SDK.
 	TransportSDK Transport = "sdk"
 )
+
+// Validate is like Config.Validate, for this section alone.
+func (i Iggy) Validate() error {
+	f := newFaults("iggy")
+	i.validate(f)
+	return f.err()
+}
+
+func (i Iggy) validate(f faults) {
+	if _, _, err := splitEndpoint(i.Endpoint); err != nil {
+		f.add("endpoint", err)
+	}
+	oneOf(f, "transport", i.Transport, TransportNative, TransportSDK)
+	i.validateLogin(f)
+	i.validateTLS(f)
+	positive(f, "dial_timeout", i.DialTimeout)
+	positive(f, "request_timeout", i.RequestTimeout)
+	positive(f, "heartbeat_interval", i.HeartbeatInterval)
+	positive(f, "start_timeout", i.StartTimeout)
+	i.Reconnect.validate(f.at("reconnect"))
+	i.Breaker.validate(f.at("breaker"))
+}

@@ -16,7 +16,7 @@ type Backoff struct {
 // Breaker is a circuit breaker: after Failures failures in a row it refuses
 // requests for Delay, then lets one through to try.
 type Breaker struct {
-	// Failures is how many failures in a row open it; 0 turns it off.
+	// Failures is how many failures in a row open it.
 	Failures int `yaml:"failures"`
 	// Delay is how long it stays open before it lets a request try.
 	Delay time.Duration `yaml:"delay"`
@@ -28,4 +28,20 @@ type Retry struct {
 	// as many as fit the time there is.
 	MaxRetries int `yaml:"max_retries"`
 	Backoff    `yaml:",inline"`
+}
+
+func (b Backoff) validate(f faults) {
+	positive(f, "base_backoff", b.BaseBackoff)
+	f.require(b.MaxBackoff >= b.BaseBackoff, "max_backoff", "must not be less than base_backoff (%v)", b.BaseBackoff)
+	f.require(b.Jitter >= 0 && b.Jitter <= 1, "jitter", "must be 0 to 1")
+}
+
+func (b Breaker) validate(f faults) {
+	atLeastOne(f, "failures", b.Failures)
+	positive(f, "delay", b.Delay)
+}
+
+func (r Retry) validate(f faults) {
+	f.require(r.MaxRetries >= -1, "max_retries", "must be 0 or more, or -1 for no limit")
+	r.Backoff.validate(f)
 }

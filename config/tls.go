@@ -42,25 +42,47 @@ func (i Iggy) TLSConfig() (*tls.Config, error) {
 	if c.ServerName == "" {
 		c.ServerName = i.Host()
 	}
-	var errs []error
+	f := newFaults("iggy")
+	i.loadTLS(f, c)
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (i Iggy) validateTLS(f faults) {
+	t := i.TLS
+	if !t.Enabled {
+		f = f.at("tls")
+		f.require(t.CAFile == "", "ca_file", "must not be set unless iggy.tls.enabled is true")
+		f.require(t.CertFile == "", "cert_file", "must not be set unless iggy.tls.enabled is true")
+		f.require(t.KeyFile == "", "key_file", "must not be set unless iggy.tls.enabled is true")
+		f.require(t.ServerName == "", "server_name", "must not be set unless iggy.tls.enabled is true")
+		f.require(!t.InsecureSkipVerify, "insecure_skip_verify", "must not be set unless iggy.tls.enabled is true")
+		return
+	}
+	f.require(t.CertFile == "" || i.Transport != TransportSDK, "tls.cert_file",
+		"can't be used with transport: %s, which knows no client certificates", TransportSDK)
+	i.loadTLS(f, &tls.Config{}) //nolint:gosec // thrown away
+}
+
+// loadTLS reads the files into c.
+func (i Iggy) loadTLS(f faults, c *tls.Config) {
+	f = f.at("tls")
 	if i.TLS.CAFile != "" {
 		roots, err := i.TLS.roots()
 		if err != nil {
-			errs = append(errs, fmt.Errorf("iggy.tls.ca_file: %w", err))
+			f.add("ca_file", err)
 		}
 		c.RootCAs = roots
 	}
 	if i.TLS.CertFile != "" || i.TLS.KeyFile != "" {
 		cert, key, err := i.TLS.certificate()
 		if err != nil {
-			errs = append(errs, fmt.Errorf("iggy.tls.%s: %w", key, err))
+			f.add(key, err)
 		}
 		c.Certificates = []tls.Certificate{cert}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return c, nil
 }
 
 func (t TLS) roots() (*x509.CertPool, error) {

@@ -1,5 +1,10 @@
 package config
 
+import (
+	"fmt"
+	"time"
+)
+
 // Topics is where the messages live.
 type Topics struct {
 	// Provision creates the stream, topics and groups that are missing at start.
@@ -44,3 +49,44 @@ const (
 	CompressionZstd Compression = "zstd"
 	CompressionGzip Compression = "gzip"
 )
+
+const (
+	// maxPartitions is the server's limit for one topic (Iggy 0.8.0).
+	maxPartitions = 1000
+	// segmentSize is the server's default: it refuses a smaller size limit (measured on Iggy 0.8.0).
+	segmentSize Bytes = 1 << 30
+)
+
+// Validate is like Config.Validate, for this section alone.
+func (t Topics) Validate() error {
+	f := newFaults("topics")
+	t.validate(f)
+	return f.err()
+}
+
+func (t Topics) validate(f faults) {
+	name(f, "stream", t.Stream)
+	owners := map[string]string{}
+	for _, one := range []struct {
+		key   string
+		topic Topic
+	}{{"tasks", t.Tasks}, {"status", t.Status}, {"logs", t.Logs}, {"dlq", t.DLQ}} {
+		one.topic.validate(f.at(one.key))
+		if owner, ok := owners[one.topic.Name]; ok {
+			f.add(one.key+".name", fmt.Errorf("must not be the name of %s, too", f.key(owner)))
+			continue
+		}
+		owners[one.topic.Name] = one.key
+	}
+}
+
+func (t Topic) validate(f faults) {
+	name(f, "name", t.Name)
+	f.require(t.Partitions >= 1 && t.Partitions <= maxPartitions, "partitions", "must be 1 to %d", maxPartitions)
+	f.require(t.Retention == RetentionDefault || t.Retention == RetentionForever || t.Retention.Duration() >= time.Microsecond,
+		"retention", "must be a duration of 1µs or more, 0 for the server's default or -1 for ever")
+	f.require(t.MaxSize == 0 || t.MaxSize >= segmentSize, "max_size",
+		"must be 0 for the server's default, or %v or more: the server refuses less than its segments hold", segmentSize)
+	oneOf(f, "compression", t.Compression, CompressionNone, CompressionS2, CompressionZstd, CompressionGzip)
+	notNegative(f, "compression_min_size", t.CompressionMinSize)
+}

@@ -5,11 +5,14 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport/native"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport/sdk"
 )
 
 func dialerOf(t config.Transport) (transport.Dialer, error) {
 	switch t {
+	case config.TransportNative:
+		return native.Dialer{}, nil
 	case config.TransportSDK:
 		return sdk.Dialer{}, nil
 	default:

@@ -52,7 +52,7 @@ func (s *Session) Do(ctx context.Context, fn func(context.Context, transport.Con
 		if !s.served.Swap(true) {
 			s.link.reconnect.breaker.RecordSuccess()
 		}
-	case ctx.Err() == nil && (iggyerr.BreaksConnection(err) || bounded.Err() != nil):
+	case ctx.Err() == nil && iggyerr.BreaksConnection(err):
 		s.link.drop(s, err)
 	default:
 		var status *iggyerr.StatusError

@@ -1,0 +1,80 @@
+# `make help` lists the targets. CI (.ci/run) calls these, so what passes here passes there.
+
+# Tools are built from source at these versions into bin/; nothing else is installed.
+GOLANGCI_LINT_VERSION := v2.15.0
+BUF_VERSION           := v1.75.0
+
+BIN           := $(CURDIR)/bin
+GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
+BUF           := $(BIN)/buf-$(BUF_VERSION)
+
+# How long each fuzz target runs under `make fuzz`.
+FUZZTIME ?= 30s
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Compile everything
+	go build ./...
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT) ## Format the code (gofumpt)
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Format check, vet and the linters of .golangci.yml
+	$(GOLANGCI_LINT) fmt --diff
+	go vet ./...
+	$(GOLANGCI_LINT) run
+
+.PHONY: test
+test: ## Run the tests
+	go test ./...
+
+.PHONY: race
+race: ## Run the tests with the race detector
+	go test -race ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (default 30s)
+	@set -e; \
+	for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: generate
+generate: $(BUF) ## Generate code; leaves a clean tree when it was up to date
+	$(BUF) generate proto --template proto/buf.gen.yaml
+	go generate ./...
+
+.PHONY: tidy
+tidy: ## Check that go.mod and go.sum are tidy
+	go mod tidy -diff
+
+.PHONY: integration
+integration: ## Run the tests against the real server that IGGY_TEST_ENDPOINT names
+	@test -n "$$IGGY_TEST_ENDPOINT" || { echo 'set IGGY_TEST_ENDPOINT=iggy://user:password@host:port' >&2; exit 2; }
+	go test -race -count=1 ./...
+
+.PHONY: demo
+demo: ## Run FetchBox in small on http://127.0.0.1:8080
+	go run ./examples/fxapp
+
+$(GOLANGCI_LINT):
+	GOBIN=$(BIN)/install go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv $(BIN)/install/golangci-lint $@
+
+$(BUF):
+	GOBIN=$(BIN)/install go install github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION)
+	mv $(BIN)/install/buf $@

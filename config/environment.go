@@ -1,0 +1,120 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+const (
+	// Prefix begins the names of the variables that set keys: two underscores
+	// stand between the levels, as in FETCHBOX__IGGY__CLIENT_ID.
+	Prefix = "FETCHBOX__"
+	// FileVariable is the variable that names the file.
+	FileVariable = "FETCHBOX_CONFIG"
+
+	separator = "__"
+)
+
+// environmentLayer sets the keys that variables name.
+type environmentLayer struct {
+	sources Sources
+	faults  []error
+}
+
+func (l *environmentLayer) apply(root reflect.Value, environ []string) {
+	environ = slices.Clone(environ)
+	slices.Sort(environ) // so that faults come in the same order each time
+	seen := map[string]string{}
+	for _, variable := range environ {
+		name, text, _ := strings.Cut(variable, "=")
+		if len(name) < len(Prefix) || !strings.EqualFold(name[:len(Prefix)], Prefix) {
+			continue
+		}
+		l.variable(root, name, text, seen)
+	}
+}
+
+func (l *environmentLayer) fault(key, name string, err error) {
+	l.faults = append(l.faults, &KeyError{Key: key, Source: Source{Variable: name}, Err: err})
+}
+
+func (l *environmentLayer) variable(section reflect.Value, name, text string, seen map[string]string) {
+	parts := strings.Split(strings.ToLower(name[len(Prefix):]), separator)
+	var (
+		key string
+		set []func()
+	)
+	for i, part := range parts {
+		f, ok := child(section, part, sameName)
+		if !ok {
+			l.fault(strings.Join(parts, "."), name, unknownKey(section, part))
+			return
+		}
+		key, section, set = joinKey(key, f.name), f.value, append(set, f.set)
+		if k := kindOf(section.Type()); (k == kindValue || k == kindList) && i < len(parts)-1 {
+			l.fault(strings.Join(parts, "."), name, fmt.Errorf("unknown key; %s has no keys below it", key))
+			return
+		}
+	}
+	if first, ok := seen[key]; ok {
+		l.fault(key, name, fmt.Errorf("is already set by %s", first))
+		return
+	}
+	seen[key] = name
+
+	if err := setVariable(section, text); err != nil {
+		l.fault(key, name, err)
+		return
+	}
+	for _, write := range slices.Backward(set) {
+		write()
+	}
+	l.sources[key] = Source{Variable: name}
+}
+
+func setVariable(v reflect.Value, text string) error {
+	switch kindOf(v.Type()) {
+	case kindValue:
+		return setText(v, text)
+	case kindList:
+		list := reflect.MakeSlice(v.Type(), 0, 0)
+		for item := range strings.SplitSeq(text, ",") {
+			if text == "" {
+				break
+			}
+			value := reflect.New(v.Type().Elem()).Elem()
+			if err := setText(value, strings.TrimSpace(item)); err != nil {
+				return err
+			}
+			list = reflect.Append(list, value)
+		}
+		v.Set(list)
+		return nil
+	}
+	return errors.New("is a section: name one of its keys after another __")
+}
+
+// sameName compares a key with a part of a variable's name, in which there are
+// no capitals, dashes or dots to be had.
+func sameName(key, part string) bool { return foldName(key) == foldName(part) }
+
+func foldName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '.' {
+			return '_'
+		}
+		return r
+	}, strings.ToLower(name))
+}
+
+// Variable is the environment variable that sets a key.
+func Variable(key string) string {
+	levels := strings.Split(key, ".")
+	for i, level := range levels {
+		levels[i] = strings.ToUpper(foldName(level))
+	}
+	return Prefix + strings.Join(levels, separator)
+}

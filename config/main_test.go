@@ -1,0 +1,50 @@
+package config_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+)
+
+// login is the least that makes the defaults valid.
+var login = []string{"FETCHBOX__IGGY__CLIENT_ID=worker", "FETCHBOX__IGGY__CLIENT_SECRET=" + password}
+
+const password = "hunter2-correct-horse"
+
+// load reads YAML under an environment of variables, with a way to log in.
+func load(yaml string, environ ...string) (config.Config, error) {
+	return config.Load(config.WithYAML("app.yaml", []byte(yaml)), config.WithEnviron(withLogin(environ)))
+}
+
+// withLogin adds the login's variables that environ lacks.
+func withLogin(environ []string) []string {
+	all := slices.Clone(environ)
+	for _, variable := range login {
+		name, _, _ := strings.Cut(variable, "=")
+		if !slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, name+"=") }) {
+			all = append(all, variable)
+		}
+	}
+	return all
+}
+
+func valid() config.Config {
+	c := config.Default()
+	c.Iggy.ClientID, c.Iggy.ClientSecret = "worker", config.NewSecret(password)
+	return c
+}
+
+// texts are the messages of all faults.
+func texts(t *testing.T, err error) []string {
+	t.Helper()
+	require.Error(t, err)
+	var all []string
+	for _, fault := range config.Faults(err) {
+		all = append(all, fault.Error())
+	}
+	return all
+}

@@ -1,0 +1,217 @@
+package config_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+)
+
+type server struct {
+	Addr    string            `yaml:"addr"`
+	Limit   config.Bytes      `yaml:"limit"`
+	Timeout time.Duration     `yaml:"timeout"`
+	Origins []string          `yaml:"origins"`
+	Labels  map[string]int    `yaml:"labels"`
+	Pools   map[string]pool   `yaml:"pools"`
+	Plain   float64           // plain
+	Hidden  map[struct{}]bool `yaml:"-"`
+	private int
+}
+
+type pool struct {
+	Size uint8 `yaml:"size"`
+}
+
+func (s *server) Validate() error {
+	if s.Plain < 0 {
+		return errors.Join(&config.KeyError{Key: "plain", Err: errors.New("must be 0 or more")}, &config.KeyError{Err: errors.New("is odd")})
+	}
+	return nil
+}
+
+func newServer() server {
+	return server{Addr: "127.0.0.1:8080", Limit: 1, Labels: map[string]int{"a": 1}, Pools: map[string]pool{"main": {Size: 1}, "side-a": {}}, private: 7}
+}
+
+func TestWithSection(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	original := s.Labels
+	_, err := config.Load(
+		config.WithSection("server", &s),
+		config.WithYAML("app.yaml", []byte(`
+server:
+  limit: 5MB
+  timeout: 3s
+  origins: [a, "b c"]
+  labels: {b: 2}
+  pools: {main: {size: 9}}
+  plain: 1.5
+`)),
+		config.WithEnviron(append([]string{
+			"FETCHBOX__SERVER__ADDR=:9090", "FETCHBOX__SERVER__LABELS__C=3", "FETCHBOX__SERVER__POOLS__SIDE_A__SIZE=4",
+		}, login...)),
+	)
+	require.NoError(t, err)
+	require.Equal(t, server{
+		Addr: ":9090", Limit: 5e6, Timeout: 3 * time.Second, Origins: []string{"a", "b c"}, Labels: map[string]int{"a": 1, "b": 2, "c": 3},
+		Pools: map[string]pool{"main": {Size: 9}, "side-a": {Size: 4}}, Plain: 1.5, private: 7,
+	}, s)
+	require.Equal(t, map[string]int{"a": 1}, original)
+
+	_, err = config.Load(config.WithSection("server", &s),
+		config.WithEnviron(append([]string{"FETCHBOX__SERVER__ORIGINS=x, y"}, login...)))
+	require.NoError(t, err)
+	require.Equal(t, []string{"x", "y"}, s.Origins)
+}
+
+func TestWithSectionFaultsLeaveItUnchanged(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	_, err := config.Load(
+		config.WithSection("server", &s),
+		config.WithYAML("app.yaml", []byte(`
+server:
+  addr: changed
+  adr: x
+  hidden: x
+  labels: {b: x}
+  origins: a
+  plain: -1
+  pools: {other: {size: 1}, main: {size: 300}}
+`)),
+		config.WithEnviron(append([]string{"FETCHBOX__SERVER__LABELS=1", "FETCHBOX__SERVER__ORIGINS__0=a"}, login...)),
+	)
+	require.Equal(t, []string{
+		"server.adr: unknown key; did you mean addr? (app.yaml:4)",
+		"server.hidden: unknown key (app.yaml:5)",
+		"server.labels.b: must be a whole number (app.yaml:6)",
+		"server.origins: must be a list (app.yaml:7)",
+		"server.pools.other: unknown key (app.yaml:9)",
+		"server.pools.main.size: must be a whole number of 0 or more that is not so large (app.yaml:9)",
+		"server.labels: is a section: name one of its keys after another __ (FETCHBOX__SERVER__LABELS)",
+		"server.origins.0: unknown key; server.origins has no keys below it (FETCHBOX__SERVER__ORIGINS__0)",
+		"server.plain: must be 0 or more (app.yaml:8)",
+		"server: is odd",
+	}, texts(t, err))
+	require.Equal(t, newServer(), s)
+}
+
+func TestWithSectionNeedsToBeAskedFor(t *testing.T) {
+	t.Parallel()
+	_, err := load("server: {addr: x}\n", "FETCHBOX__SERVER__ADDR=x")
+	require.Equal(t, []string{"server: unknown key (app.yaml:1)", "server.addr: unknown key (FETCHBOX__SERVER__ADDR)"}, texts(t, err))
+}
+
+func TestMisuseOfOptions(t *testing.T) {
+	t.Parallel()
+	s, bad := newServer(), struct{ C chan int }{}
+	for want, opts := range map[string][]config.Option{
+		`section "server": the target must be a pointer to a struct, not config_test.server`:    {config.WithSection("server", s)},
+		`section "server": the target must be a pointer to a struct, not <nil>`:                 {config.WithSection("server", nil)},
+		`section "iggy": there is one of that name already (iggy)`:                              {config.WithSection("iggy", &s)},
+		`section "Clusters": there is one of that name already (clusters)`:                      {config.WithSection("Clusters", &s)},
+		`section "server": there is one of that name already (server)`:                          {config.WithSection("server", &s), config.WithSection("server", &s)},
+		`section "a.b": the name must be letters and digits`:                                    {config.WithSection("a.b", &s)},
+		`section "a__b": the name must be letters and digits`:                                   {config.WithSection("a__b", &s)},
+		`section bad.c: values of type chan int can't be configured`:                            {config.WithSection("bad", &bad)},
+		`consumer "tasks": there is one of that name already (tasks)`:                           {config.WithConsumer("tasks", config.DefaultConsumer("x"))},
+		`consumer "a_b": there is one of that name already (a-b)`:                               {config.WithConsumer("a-b", config.DefaultConsumer("x")), config.WithConsumer("a_b", config.DefaultConsumer("x"))},
+		`consumer "": the name must be letters and digits`:                                      {config.WithConsumer("", config.DefaultConsumer("x"))},
+		`cluster "eu": there is one of that name already (eu)`:                                  {config.WithCluster("eu", config.DefaultCluster()), config.WithCluster("eu", config.DefaultCluster())},
+		`cluster "eu": config: consumer "b c": the name must be letters and digits, with singl`: {config.WithCluster("eu", config.Cluster{Consumers: map[string]config.Consumer{"b c": {}}})},
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			_, err := config.Load(append(opts, config.WithEnviron(login))...)
+			require.ErrorContains(t, err, want)
+		})
+	}
+}
+
+func TestWithConsumer(t *testing.T) {
+	t.Parallel()
+	defaults := config.DefaultConsumer("orders")
+	defaults.MaxInFlight = 3
+	c, err := config.Load(
+		config.WithConsumer("eu-orders", defaults),
+		config.WithYAML("app.yaml", []byte("consumers: {eu-orders: {batch_size: 10}}\n")),
+		config.WithEnviron(append([]string{"FETCHBOX__CONSUMERS__EU_ORDERS__MAX_IN_FLIGHT=4"}, login...)),
+	)
+	require.NoError(t, err)
+	defaults.BatchSize, defaults.MaxInFlight = 10, 4
+	require.Equal(t, defaults, c.Consumers["eu-orders"])
+	require.Len(t, c.Consumers, 5)
+
+	defaults.BatchSize = 0
+	_, err = config.Load(config.WithConsumer("eu-orders", defaults), config.WithEnviron(login))
+	require.Equal(t, []string{"consumers.eu-orders.batch_size: must be 1 to 100000"}, texts(t, err))
+}
+
+func TestWithCluster(t *testing.T) {
+	t.Parallel()
+	eu := config.DefaultCluster()
+	eu.Consumers["orders"] = config.DefaultConsumer("orders")
+	c, err := config.Load(
+		config.WithCluster("eu", eu),
+		config.WithYAML("app.yaml", []byte(`
+iggy: {endpoint: "iggy://home:1"}
+clusters:
+  eu:
+    iggy: {endpoint: "iggy://eu:2", client_id: x}
+    consumers: {orders: {group: g}}
+`)),
+		config.WithEnviron(append([]string{"FETCHBOX__CLUSTERS__EU__IGGY__CLIENT_SECRET=y"}, login...)),
+	)
+	require.NoError(t, err)
+	want := eu
+	want.Consumers["orders"] = config.DefaultConsumer("g")
+	want.Iggy.Endpoint, want.Iggy.ClientID, want.Iggy.ClientSecret = "iggy://eu:2", "x", config.NewSecret("y")
+	require.Equal(t, map[string]config.Cluster{"eu": want}, c.Clusters)
+	require.Equal(t, "home:1", c.Iggy.Address())
+
+	_, err = config.Load(
+		config.WithCluster("eu", config.DefaultCluster()),
+		config.WithYAML("app.yaml", []byte("clusters: {eu: {iggy: {token: t}, producer: {connections: 0}, consumers: {orders: {}}}, us: {}}\n")),
+		config.WithEnviron(login),
+	)
+	require.Equal(t, []string{
+		"clusters.eu.consumers.orders: unknown key (app.yaml:1)",
+		"clusters.us: unknown key (app.yaml:1)",
+		"clusters.eu.producer.connections: must be 1 or more (app.yaml:1)",
+	}, texts(t, err))
+}
+
+func TestWithOverride(t *testing.T) {
+	t.Parallel()
+	var from config.Sources
+	run := func(override func(*config.Config, config.Sources) error, environ ...string) (config.Config, error) {
+		return config.Load(config.WithYAML("app.yaml", []byte("\nproducer: {linger: 1ms}\n")), config.WithEnviron(environ),
+			config.WithOverride(override))
+	}
+	c, err := run(func(c *config.Config, sources config.Sources) error {
+		from = sources
+		if !sources.Has("iggy.endpoint") {
+			c.Iggy.Endpoint, c.Iggy.Token = "iggy://embedded:1", config.NewSecret("t")
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, "embedded:1", c.Iggy.Address())
+	require.Equal(t, config.Sources{"producer.linger": {File: "app.yaml", Line: 2}}, from)
+	require.True(t, from.Has("producer"))
+	require.False(t, from.Has("prod"))
+
+	odd := errors.New("odd")
+	_, err = run(func(c *config.Config, _ config.Sources) error {
+		c.Producer.Connections = 0
+		return fmt.Errorf("flag: %w", odd)
+	}, login...)
+	require.ErrorIs(t, err, odd)
+	require.ErrorContains(t, err, "producer.connections: must be 1 or more")
+}

@@ -1,0 +1,157 @@
+package jobs
+
+import (
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// The user headers of a dead letter: where its record was read and why it was
+// given up. What has no value is left out.
+const (
+	// HeaderOriginStream is the stream that the record was read from.
+	HeaderOriginStream = "origin-stream"
+	// HeaderOriginTopic is the topic that the record was read from.
+	HeaderOriginTopic = "origin-topic"
+	// HeaderOriginPartition is the record's partition, in decimal.
+	HeaderOriginPartition = "origin-partition"
+	// HeaderOriginOffset is the record's offset, in decimal.
+	HeaderOriginOffset = "origin-offset"
+	// HeaderOriginID is the record's id, in the form of a UUID.
+	HeaderOriginID = "origin-id"
+	// HeaderOriginGroup is the consumer group that gave the record up.
+	HeaderOriginGroup = "origin-group"
+	// HeaderOriginTimestamp is when the server stored the record, in RFC 3339.
+	HeaderOriginTimestamp = "origin-timestamp"
+	// HeaderOriginEncoding is the content-encoding of a payload that could not
+	// be decoded, since attributes.extra may still be compressed.
+	HeaderOriginEncoding = "origin-content-encoding"
+	// HeaderOriginBytes is how long the payload was, in decimal, when it was too long to be
+	// kept whole.
+	HeaderOriginBytes = "origin-payload-bytes"
+	// HeaderFailureCode is failure_code.
+	HeaderFailureCode = "failure-code"
+	// HeaderFailureCause is the start of failure_message.
+	HeaderFailureCause = "failure-cause"
+	// HeaderFailureAttempts is attempts, in decimal.
+	HeaderFailureAttempts = "failure-attempts"
+)
+
+const (
+	// maxHeaderValue is the longest value of a user header, in bytes.
+	maxHeaderValue = 255
+	// maxFailureMessage bounds failure_message, which may hold a stack, in bytes.
+	maxFailureMessage = 8 << 10
+	// maxPayload is the server's limit for a payload, in bytes.
+	maxPayload = 10_000_000
+)
+
+// NewDeadLetter makes the dead letter of a record that was given up at the
+// given time, and the user headers that tell its origin and cause. Of a record that could
+// not be decoded the task holds the raw payload in attributes.extra and nothing else.
+//
+// Whatever the record was, the result can be published: texts are made valid UTF-8 and
+// bounded, and a task that leaves no room for the rest within the server's
+// 10,000,000 bytes is replaced by the start of its payload, as if it could not
+// be decoded; the header origin-payload-bytes then tells how long that was.
+func NewDeadLetter(f topic.Failure[*jobspb.DownloadTask], at time.Time) (*jobspb.DeadLetterTask, []topic.Header) {
+	letter := &jobspb.DeadLetterTask{
+		FailureCode: cut(f.Code, maxHeaderValue),
+		Attempts:    uint32(max(f.Attempts, 0)),
+		FailedAtMs:  uint64(max(at.UnixMilli(), 0)),
+	}
+	if letter.FailureCode == "" {
+		letter.FailureCode = topic.CodeOf(f.Err)
+	}
+	if f.Err != nil {
+		letter.FailureMessage = cut(f.Err.Error(), maxFailureMessage)
+	}
+	if f.Decoded && f.Value != nil {
+		letter.Task = f.Value
+	} else {
+		letter.Task = raw(f.Payload)
+	}
+	headers := headersOf(f, letter)
+	if over := proto.Size(letter) - maxPayload; over > 0 {
+		letter.FailureMessage = cut(letter.GetFailureMessage(), max(len(letter.GetFailureMessage())-over, maxHeaderValue))
+	}
+	if proto.Size(letter) > maxPayload {
+		headers = append(headers, topic.Header{Key: HeaderOriginBytes, Value: strconv.Itoa(len(f.Payload))})
+		letter.Task = raw(f.Payload[:min(len(f.Payload), maxPayload-2*maxFailureMessage)])
+	}
+	return letter, headers
+}
+
+func raw(payload []byte) *jobspb.DownloadTask {
+	return &jobspb.DownloadTask{Attributes: &jobspb.TaskAttributes{Extra: payload}}
+}
+
+func headersOf(f topic.Failure[*jobspb.DownloadTask], letter *jobspb.DeadLetterTask) []topic.Header {
+	var headers []topic.Header
+	add := func(key, value string) {
+		if value = cut(value, maxHeaderValue); value != "" {
+			headers = append(headers, topic.Header{Key: key, Value: value})
+		}
+	}
+	o := f.Origin
+	add(HeaderOriginStream, o.Stream)
+	add(HeaderOriginTopic, o.Topic)
+	add(HeaderOriginPartition, strconv.FormatUint(uint64(o.Partition), 10))
+	add(HeaderOriginOffset, strconv.FormatUint(o.Offset, 10))
+	add(HeaderOriginID, uuid.UUID(o.ID).String())
+	add(HeaderOriginGroup, o.Group)
+	if !o.Timestamp.IsZero() {
+		add(HeaderOriginTimestamp, o.Timestamp.UTC().Format(time.RFC3339Nano))
+	}
+	if !f.Decoded {
+		for _, h := range f.Headers {
+			if h.Key == topic.HeaderContentEncoding {
+				add(HeaderOriginEncoding, h.Value)
+			}
+		}
+	}
+	add(HeaderFailureCode, letter.GetFailureCode())
+	add(HeaderFailureCause, letter.GetFailureMessage())
+	add(HeaderFailureAttempts, strconv.FormatUint(uint64(letter.GetAttempts()), 10))
+	return headers
+}
+
+// OriginOf reads where a dead letter's record was, from the letter's user headers.
+// It reports false when they don't tell: another program wrote the letter.
+func OriginOf(headers []topic.Header) (topic.Origin, bool) {
+	values := make(map[string]string, len(headers))
+	for _, h := range headers {
+		values[h.Key] = h.Value
+	}
+	partition, err1 := strconv.ParseUint(values[HeaderOriginPartition], 10, 32)
+	offset, err2 := strconv.ParseUint(values[HeaderOriginOffset], 10, 64)
+	id, err3 := uuid.Parse(values[HeaderOriginID])
+	if err1 != nil || err2 != nil || err3 != nil || values[HeaderOriginStream] == "" || values[HeaderOriginTopic] == "" {
+		return topic.Origin{}, false
+	}
+	timestamp, _ := time.Parse(time.RFC3339Nano, values[HeaderOriginTimestamp])
+	return topic.Origin{
+		Stream: values[HeaderOriginStream], Topic: values[HeaderOriginTopic],
+		Partition: uint32(partition), Offset: offset, ID: id,
+		Group: values[HeaderOriginGroup], Timestamp: timestamp,
+	}, true
+}
+
+// cut is s as valid UTF-8 in at most limit bytes, cut between characters.
+func cut(s string, limit int) string {
+	s = strings.ToValidUTF8(s, string(utf8.RuneError))
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
+}

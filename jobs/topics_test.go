@@ -1,0 +1,62 @@
+package jobs_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// The package's topics and the default configuration say the same.
+func TestDefaultPlaces(t *testing.T) {
+	t.Parallel()
+	got := jobs.FromConfig(config.Default().Topics)
+	for _, tt := range []struct {
+		name      string
+		is, fixed interface {
+			String() string
+			Settings() topic.Settings
+		}
+		place string
+	}{
+		{"tasks", got.Tasks, jobs.Tasks, "fetchbox/jobs.tasks"},
+		{"status", got.Status, jobs.Status, "fetchbox/jobs.status"},
+		{"logs", got.Logs, jobs.Logs, "fetchbox/jobs.logs"},
+		{"dlq", got.DeadLetters, jobs.DeadLetters, "fetchbox/jobs.dlq"},
+	} {
+		require.Equal(t, tt.place, tt.is.String(), tt.name)
+		require.Equal(t, tt.place, tt.fixed.String(), tt.name)
+		require.Equal(t, tt.fixed.Settings(), tt.is.Settings(), tt.name)
+	}
+}
+
+func TestConfiguredPlaces(t *testing.T) {
+	t.Parallel()
+	cfg := config.Default().Topics
+	cfg.Stream = "eu"
+	cfg.Tasks = config.Topic{Name: "tasks", Partitions: 3, Retention: config.RetentionForever, MaxSize: 2 << 30}
+	got := jobs.FromConfig(cfg)
+	require.Equal(t, "eu/tasks", got.Tasks.String())
+	require.Equal(t, topic.Settings{Partitions: 3, Retention: topic.Never, MaxBytes: 2 << 30}, got.Tasks.Settings())
+	require.Equal(t, "eu/jobs.dlq", got.DeadLetters.String())
+	require.Equal(t, topic.Settings{Partitions: 2, Retention: 90 * 24 * time.Hour}, got.DeadLetters.Settings())
+	require.Equal(t, "fetchbox/jobs.tasks", jobs.Tasks.String(), "the package's topic stays where it is")
+}
+
+func TestByResource(t *testing.T) {
+	t.Parallel()
+	topics := jobs.FromConfig(config.Default().Topics).KeyTasksBy(jobs.ByResource)
+	require.Equal(t, "j/r", topics.Tasks.KeyOf(&jobspb.DownloadTask{JobId: "j", ResourceId: "r"}))
+	long := func(end string) string {
+		return topics.Tasks.KeyOf(&jobspb.DownloadTask{JobId: "j", ResourceId: strings.Repeat("r", 300) + end})
+	}
+	require.LessOrEqual(t, len(long("")), 255)
+	require.NotEqual(t, long("1"), long("2"), "long ids keep different keys")
+	require.Equal(t, "j", jobs.Tasks.KeyOf(&jobspb.DownloadTask{JobId: "j", ResourceId: "r"}))
+}
