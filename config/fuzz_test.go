@@ -1,7 +1,6 @@
 package config_test
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -11,11 +10,9 @@ import (
 )
 
 func FuzzLoad(f *testing.F) {
-	example, err := os.ReadFile(example)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(example, "FETCHBOX__IGGY__DIAL_TIMEOUT=5s")
+	// Small seeds: the fuzzer takes minutes to shrink what it finds in a large one.
+	f.Add([]byte("iggy: {client_id: a, client_secret: 'the first secret of all'}\n"), "FETCHBOX__IGGY__DIAL_TIMEOUT=5s")
+	f.Add([]byte("iggy:\n  token: |\n    x\ntopics:\n  tasks: {retention: 1d, max_size: 2GiB}\n"), "FETCHBOX__HEALTH__INTERVAL=1s")
 	f.Add([]byte("consumers: {tasks: &a {group: x}, logs: {<<: [*a]}}"), "FETCHBOX__CONSUMERS__A_B__GROUP=")
 	f.Add([]byte("server: {addr: x, labels: {a: 1}, origins: [a], pools: {main: {size: 1}}}"), "FETCHBOX__SERVER__LABELS__X=7")
 	f.Add([]byte("a: &a [*a]\n? [x]\n: !!map {}\n---\n"), "FETCHBOX__=\x00")
@@ -36,7 +33,7 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if secret := c.Iggy.ClientSecret.Reveal(); len(secret) > 20 && strings.Contains(string(text), secret) && !strings.Contains(string(example), secret) {
+		if secret := c.Iggy.ClientSecret.Reveal(); len(secret) > 20 && strings.Contains(string(text), secret) {
 			t.Fatal("the secret is shown")
 		}
 	})
