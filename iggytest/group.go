@@ -1,0 +1,33 @@
+package iggytest
+
+// Redeal deals the partitions of a consumer group among its members again, at
+// once: what was polled and not committed comes again, perhaps to another one.
+// It fails when there is no such group.
+func (s *Server) Redeal(stream, topic, group string) error {
+	defer s.notify()
+	return s.Embedded().Redeal(stream, topic, group)
+}
+
+// LoseGroup forgets the members of a consumer group, without their knowledge:
+// their polls and commits are answered with status 5006. The group and its
+// offsets stay. It fails when there is no such group.
+func (s *Server) LoseGroup(stream, topic, group string) error {
+	defer s.notify()
+	members, err := s.Embedded().GroupMembers(stream, topic, group)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		// One that has left by itself meanwhile is none that fails.
+		_ = s.Embedded().Evict(stream, topic, group, m.ClientID)
+	}
+	return nil
+}
+
+// DeleteGroup deletes a consumer group with its offsets, as an operator would;
+// its members are answered with status 5000. It fails when there is no such
+// group.
+func (s *Server) DeleteGroup(stream, topic, group string) error {
+	defer s.notify()
+	return s.Embedded().DropGroup(stream, topic, group)
+}

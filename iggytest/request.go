@@ -1,0 +1,55 @@
+package iggytest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+)
+
+// headSize is the size of a frame's head: a request is `[u32 length = 4 + body]
+// [u32 command][body]`, an answer `[u32 status][u32 length][body]`, little endian.
+const headSize = 8
+
+// Request is a request on its way to the server, as conditions see it.
+type Request struct {
+	// Conn is the number of the connection, counted from 1 in the order of arrival.
+	Conn uint64
+	// Number is the number of the request on its connection, counted from 1; 0
+	// for the connection itself (see [Refuse]).
+	Number uint64
+	// Command is what is asked for; 0 for the connection itself.
+	Command embedded.Command
+	// Body is what follows the frame's head. It must not be changed.
+	Body []byte
+}
+
+// readRequest reads one frame. It allocates no more than what has arrived, so
+// that lengths that lie cost nothing. It returns io.EOF only between frames.
+func readRequest(r io.Reader) (frame []byte, err error) {
+	var buf bytes.Buffer
+	if _, err := io.CopyN(&buf, r, headSize); err != nil {
+		if buf.Len() > 0 && errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return buf.Bytes(), err
+	}
+	length := binary.LittleEndian.Uint32(buf.Bytes())
+	if length > 4 {
+		if _, err := io.CopyN(&buf, r, int64(length)-4); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return buf.Bytes(), err
+		}
+	}
+	return buf.Bytes(), nil
+}
+
+func answerFrame(status embedded.Status) []byte {
+	frame := make([]byte, headSize)
+	binary.LittleEndian.PutUint32(frame, uint32(status))
+	return frame
+}

@@ -1,0 +1,110 @@
+package iggytest
+
+import (
+	"context"
+	"crypto/tls"
+	"sync"
+	"testing"
+
+	"go.uber.org/zap/zaptest"
+
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+)
+
+// Username and Password are the root user's, unless the server is started with
+// other ones.
+const (
+	Username = embedded.DefaultUsername
+	Password = embedded.DefaultPassword
+)
+
+// Server is an embedded server behind a [Proxy] that belongs to it: Endpoint,
+// Inject, CutConnections, StopListening and StartListening are the proxy's.
+type Server struct {
+	*Proxy
+	opts []embedded.Option
+	ca   []byte
+
+	mu       sync.Mutex
+	embedded *embedded.Server
+}
+
+// NewServer starts a server that ends with the test. It logs to the test's log.
+// The options are the embedded server's; an address among them is that behind
+// the proxy, and TLS belongs to [NewTLSServer]. It fails the test when the
+// server does not start.
+func NewServer(tb testing.TB, opts ...embedded.Option) *Server {
+	tb.Helper()
+	return newServer(tb, nil, nil, opts)
+}
+
+// NewTLSServer is NewServer with TLS and a certificate of its own for localhost
+// and 127.0.0.1; see [Server.CA].
+func NewTLSServer(tb testing.TB, opts ...embedded.Option) *Server {
+	tb.Helper()
+	config, ca, err := embedded.SelfSigned()
+	if err != nil {
+		tb.Fatalf("iggytest: %v", err)
+	}
+	return newServer(tb, config, ca, opts)
+}
+
+func newServer(tb testing.TB, config *tls.Config, ca []byte, opts []embedded.Option) *Server {
+	tb.Helper()
+	log := zaptest.NewLogger(tb).Named("iggytest")
+	s := &Server{opts: append([]embedded.Option{embedded.WithLogger(log)}, opts...), ca: ca}
+	server, err := embedded.Start(s.opts...)
+	if err != nil {
+		tb.Fatalf("iggytest: %v", err)
+	}
+	s.embedded = server
+	tb.Cleanup(func() { s.Embedded().Crash() })
+	s.Proxy = newProxy(tb, server.Endpoint(), config)
+	tb.Cleanup(s.stop)
+	return s
+}
+
+// CA is the certificate, in PEM, that clients of [NewTLSServer] have to trust;
+// nil without TLS.
+func (s *Server) CA() []byte { return s.ca }
+
+// Embedded is the server behind the proxy, for what has no method here. Start
+// replaces it.
+func (s *Server) Embedded() *embedded.Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.embedded
+}
+
+// Crash ends the server as kill -9 ends a process: connections are reset, new
+// ones refused, and what was not written to a directory is lost, though it was
+// confirmed. [Server.Start] brings it back.
+func (s *Server) Crash() {
+	s.StopListening()
+	// What is on its way back is lost, too.
+	s.CutConnections()
+	s.Embedded().Crash()
+}
+
+// Stop ends the server in order: connections end, new ones are refused.
+// Without a directory everything is lost all the same.
+func (s *Server) Stop() {
+	s.StopListening()
+	// Without a deadline it can't fail.
+	_ = s.Embedded().Stop(context.Background())
+}
+
+// Start starts the server again after Crash or Stop, at the same Endpoint and
+// with the same options. It fails the test when that does not work.
+func (s *Server) Start() {
+	s.tb.Helper()
+	server, err := embedded.Start(s.opts...)
+	if err != nil {
+		s.tb.Fatalf("iggytest: %v", err)
+	}
+	s.mu.Lock()
+	s.embedded = server
+	s.mu.Unlock()
+	s.moveTo(server.Endpoint())
+	s.StartListening()
+}
