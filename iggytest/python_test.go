@@ -100,7 +100,9 @@ func python(t *testing.T) string {
 	}
 	venv := filepath.Join(cache, "fetchbox-iggy", pythonPackage)
 	interpreter := filepath.Join(venv, "bin", "python")
-	imports := func(python string) error { return exec.CommandContext(t.Context(), python, "-c", "import apache_iggy").Run() }
+	imports := func(python string) error {
+		return exec.CommandContext(t.Context(), python, "-c", "import apache_iggy").Run()
+	}
 	if imports(interpreter) == nil {
 		return interpreter
 	}
