@@ -1,6 +1,8 @@
 package config_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,7 +17,19 @@ const password = "hunter2-correct-horse"
 
 // load reads YAML under an environment of variables, with a way to log in.
 func load(yaml string, environ ...string) (config.Config, error) {
-	return config.Load(config.WithYAML("app.yaml", []byte(yaml)), config.WithEnviron(append(environ, login...)))
+	return config.Load(config.WithYAML("app.yaml", []byte(yaml)), config.WithEnviron(withLogin(environ)))
+}
+
+// withLogin adds the login's variables that environ lacks.
+func withLogin(environ []string) []string {
+	all := slices.Clone(environ)
+	for _, variable := range login {
+		name, _, _ := strings.Cut(variable, "=")
+		if !slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, name+"=") }) {
+			all = append(all, variable)
+		}
+	}
+	return all
 }
 
 func valid() config.Config {

@@ -112,18 +112,18 @@ func TestMisuseOfOptions(t *testing.T) {
 	t.Parallel()
 	s, bad := newServer(), struct{ C chan int }{}
 	for want, opts := range map[string][]config.Option{
-		`section "server": the target must be a pointer to a struct, not config_test.server`:   {config.WithSection("server", s)},
-		`section "server": the target must be a pointer to a struct, not <nil>`:                {config.WithSection("server", nil)},
-		`section "iggy": there is one of that name already (iggy)`:                             {config.WithSection("iggy", &s)},
-		`section "Clusters": there is one of that name already (clusters)`:                     {config.WithSection("Clusters", &s)},
-		`section "server": there is one of that name already (server)`:                         {config.WithSection("server", &s), config.WithSection("server", &s)},
-		`section "a.b": the name must be letters and digits`:                                   {config.WithSection("a.b", &s)},
-		`section "a__b": the name must be letters and digits`:                                  {config.WithSection("a__b", &s)},
-		`section bad.c: values of type chan int can't be configured`:                           {config.WithSection("bad", &bad)},
-		`consumer "tasks": there is one of that name already (tasks)`:                          {config.WithConsumer("tasks", config.DefaultConsumer("x"))},
-		`consumer "a_b": there is one of that name already (a-b)`:                              {config.WithConsumer("a-b", config.DefaultConsumer("x")), config.WithConsumer("a_b", config.DefaultConsumer("x"))},
-		`consumer "": the name must be letters and digits`:                                     {config.WithConsumer("", config.DefaultConsumer("x"))},
-		`cluster "eu": there is one of that name already (eu)`:                                 {config.WithCluster("eu", config.DefaultCluster()), config.WithCluster("eu", config.DefaultCluster())},
+		`section "server": the target must be a pointer to a struct, not config_test.server`:    {config.WithSection("server", s)},
+		`section "server": the target must be a pointer to a struct, not <nil>`:                 {config.WithSection("server", nil)},
+		`section "iggy": there is one of that name already (iggy)`:                              {config.WithSection("iggy", &s)},
+		`section "Clusters": there is one of that name already (clusters)`:                      {config.WithSection("Clusters", &s)},
+		`section "server": there is one of that name already (server)`:                          {config.WithSection("server", &s), config.WithSection("server", &s)},
+		`section "a.b": the name must be letters and digits`:                                    {config.WithSection("a.b", &s)},
+		`section "a__b": the name must be letters and digits`:                                   {config.WithSection("a__b", &s)},
+		`section bad.c: values of type chan int can't be configured`:                            {config.WithSection("bad", &bad)},
+		`consumer "tasks": there is one of that name already (tasks)`:                           {config.WithConsumer("tasks", config.DefaultConsumer("x"))},
+		`consumer "a_b": there is one of that name already (a-b)`:                               {config.WithConsumer("a-b", config.DefaultConsumer("x")), config.WithConsumer("a_b", config.DefaultConsumer("x"))},
+		`consumer "": the name must be letters and digits`:                                      {config.WithConsumer("", config.DefaultConsumer("x"))},
+		`cluster "eu": there is one of that name already (eu)`:                                  {config.WithCluster("eu", config.DefaultCluster()), config.WithCluster("eu", config.DefaultCluster())},
 		`cluster "eu": config: consumer "b c": the name must be letters and digits, with singl`: {config.WithCluster("eu", config.Cluster{Consumers: map[string]config.Consumer{"b c": {}}})},
 	} {
 		t.Run(want, func(t *testing.T) {

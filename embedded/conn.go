@@ -22,6 +22,8 @@ const (
 	// readStep is the most that is allocated for a body before any byte of it has arrived, so that lengths that lie cost
 	// nothing.
 	readStep = 1 << 20
+	// readBuffer is small since there may be thousands of idle connections; large bodies are read past it.
+	readBuffer = 8 << 10
 	// keepBuffer is the size up to which a connection keeps its buffers between requests.
 	keepBuffer = 64 << 10
 	// writePiece is the most that is written under one deadline.
@@ -59,7 +61,7 @@ func newConn(s *Server, id uint64, nc net.Conn, tcp *net.TCPConn, remote net.Add
 	c := &conn{srv: s, id: id, nc: nc, tcp: tcp, remote: remote, clientID: xxh32([]byte(remote.String()))}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	c.user.Store(noUser)
-	c.br = bufio.NewReaderSize(nc, keepBuffer)
+	c.br = bufio.NewReaderSize(nc, readBuffer)
 	s.clients.add(c.clientID, remote.String(), c)
 	return c
 }

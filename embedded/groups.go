@@ -144,7 +144,10 @@ func (s *Server) dropGroup(t *topic, g *group) {
 	s.clients.dropGroups(func(r groupRef) bool { return r == ref })
 	for _, p := range t.partitions {
 		p.mu.Lock()
-		delete(p.groupOffsets, g.id)
+		if _, ok := p.groupOffsets[g.id]; ok {
+			delete(p.groupOffsets, g.id)
+			p.noteOffset(owner{group: g}, 0, true)
+		}
 		p.mu.Unlock()
 	}
 }

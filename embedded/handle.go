@@ -18,7 +18,11 @@ func (c *conn) handle(command Command, body []byte) (st Status, parts [][]byte, 
 	if handler == nil {
 		return StatusInvalidCommand, nil, 0
 	}
-	return handler(c, d), nil, 0
+	st = handler(c, d)
+	if st == StatusOK && c.srv.store != nil && changesState(command) {
+		st = c.srv.persist()
+	}
+	return st, nil, 0
 }
 
 // handlerOf returns nil for an unknown command. Every handler checks the login itself, after it has decoded the body.

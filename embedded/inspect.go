@@ -226,6 +226,13 @@ func (s *Server) Evict(streamName, topicName, groupName string, clientID uint32)
 
 // DropGroup deletes a group with its offsets, as an operator would; its members' polls then answer 5000.
 func (s *Server) DropGroup(streamName, topicName, groupName string) error {
+	if err := s.dropNamedGroup(streamName, topicName, groupName); err != nil {
+		return err
+	}
+	return s.saveState()
+}
+
+func (s *Server) dropNamedGroup(streamName, topicName, groupName string) error {
 	s.cat.mu.Lock()
 	defer s.cat.mu.Unlock()
 	t, g, st := s.cat.findGroup(byName(streamName), byName(topicName), byName(groupName))

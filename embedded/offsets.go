@@ -10,6 +10,13 @@ func (p *partition) offsets(who owner) (map[uint32]uint64, uint32) {
 	return p.consumerOffsets, who.key
 }
 
+// commit stores an offset. It needs the partition's lock.
+func (p *partition) commit(who owner, offset uint64) {
+	offsets, key := p.offsets(who)
+	offsets[key] = offset
+	p.noteOffset(who, offset, false)
+}
+
 // polled notes the last offset that a member of the group was given.
 func (p *partition) polled(group uint32, offset uint64) {
 	p.mu.Lock()
@@ -95,8 +102,7 @@ func (p *partition) storeOffset(who owner, offset uint64) bool {
 	if p.next == 0 || offset >= p.next {
 		return false
 	}
-	offsets, key := p.offsets(who)
-	offsets[key] = offset
+	p.commit(who, offset)
 	return true
 }
 
@@ -179,5 +185,6 @@ func (c *conn) deleteOffset(d *decoder) Status {
 		return StatusOffsetNotStored
 	}
 	delete(offsets, key)
+	p.noteOffset(o, 0, true)
 	return StatusOK
 }

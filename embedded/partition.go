@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/zeebo/xxh3"
+	"go.uber.org/zap"
 )
 
 // The header of a stored message, 64 bytes, little endian: checksum u64, id 16 bytes, offset u64, timestamp u64, origin
@@ -64,6 +65,11 @@ type partition struct {
 	count uint64
 	// retention bounds size; a negative one does not.
 	retention int64
+	// files keep the partition on disk, when it is not nil; what is before the offset saved is written.
+	files *partitionFiles
+	saved uint64
+	// unsaved is how many bytes wait.
+	unsaved uint64
 
 	consumerOffsets map[uint32]uint64
 	groupOffsets    map[uint32]uint64
@@ -96,13 +102,29 @@ func (p *partition) current() uint64 {
 	return p.next - 1
 }
 
-// append stores a validated batch: data are the messages, ends where each ends. It takes data over, writes into it
-// (offset, timestamp, checksum and, where there is none, an id) and returns false when the partition is gone.
-func (p *partition) append(data []byte, ends []uint32, now uint64) bool {
+// append stores a validated batch: data are the messages, ends where each ends. It takes data over and writes into it
+// (offset, timestamp, checksum and, where there is none, an id). The answer to a partition that is gone is that there is
+// none.
+func (p *partition) append(data []byte, ends []uint32, now uint64) Status {
+	full, ok := p.add(data, ends, now)
+	if !ok {
+		return StatusPartitionNotFound
+	}
+	if full {
+		if err := p.save(false); err != nil {
+			p.files.store.log.Error("messages not written", zap.Error(err))
+			return StatusCannotSaveMessages
+		}
+	}
+	return StatusOK
+}
+
+// add also tells whether it is time to write.
+func (p *partition) add(data []byte, ends []uint32, now uint64) (full, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return false
+		return false, false
 	}
 	base := p.next
 	start := uint32(0)
@@ -117,8 +139,9 @@ func (p *partition) append(data []byte, ends []uint32, now uint64) bool {
 		start = end
 	}
 	p.store(base, data, ends)
+	p.unsaved += uint64(len(data))
 	p.trim()
-	return true
+	return p.files != nil && (p.next-p.saved >= saveMessages || p.unsaved >= saveBytes), true
 }
 
 func (p *partition) store(base uint64, data []byte, ends []uint32) {
@@ -148,13 +171,16 @@ func (p *partition) store(base uint64, data []byte, ends []uint32) {
 	}
 }
 
-// trim drops the oldest chunks while the partition holds more than it may. The last one stays.
+// trim drops the oldest chunks while the partition holds more than it may. The last one stays, and what is not written.
 func (p *partition) trim() {
 	if p.retention < 0 {
 		return
 	}
 	n := 0
 	for n < len(p.chunks)-1 && p.size > uint64(p.retention) {
+		if p.files != nil && p.chunks[n].base+uint64(len(p.chunks[n].ends)) > p.saved {
+			break
+		}
 		p.size -= uint64(len(p.chunks[n].data))
 		p.count -= uint64(len(p.chunks[n].ends))
 		p.chunks[n] = nil
@@ -224,12 +250,20 @@ func (p *partition) collect(i, first int, count uint32, pg *page) {
 }
 
 // purge drops all messages and all offsets; numbering starts again at 0.
-func (p *partition) purge() {
+func (p *partition) purge() error {
+	if p.files != nil {
+		p.files.mu.Lock()
+		defer p.files.mu.Unlock()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.chunks, p.next, p.size, p.count = nil, 0, 0, 0
+	p.chunks, p.next, p.size, p.count, p.saved, p.unsaved = nil, 0, 0, 0, 0, 0
 	clear(p.consumerOffsets)
 	clear(p.groupOffsets)
+	if p.files != nil {
+		return p.files.clear()
+	}
+	return nil
 }
 
 func (p *partition) close() {

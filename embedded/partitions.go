@@ -1,8 +1,14 @@
 package embedded
 
-func (t *topic) addPartitions(count uint32, now uint64, retention int64) {
+// addPartitions needs the catalog's lock for writing.
+func (s *Server) addPartitions(t *topic, count uint32) {
+	now := s.now()
 	for range count {
-		t.partitions = append(t.partitions, newPartition(uint32(len(t.partitions)), now, retention))
+		p := newPartition(uint32(len(t.partitions)), now, s.opts.retention)
+		if s.store != nil {
+			p.files = s.store.newFiles(s.store.allot())
+		}
+		t.partitions = append(t.partitions, p)
 	}
 }
 
@@ -38,7 +44,7 @@ func (c *conn) createPartitions(d *decoder) Status {
 	if !c.may(canManageTopic(t.stream.id, t.id)) {
 		return StatusUnauthorized
 	}
-	t.addPartitions(count, c.srv.now(), c.srv.opts.retention)
+	c.srv.addPartitions(t, count)
 	cat.changed(2)
 	t.resizeGroups()
 	return StatusOK
@@ -67,9 +73,7 @@ func (c *conn) deletePartitions(d *decoder) Status {
 		return StatusInvalidPartitionsCount
 	}
 	keep := len(t.partitions) - int(count)
-	for _, p := range t.partitions[keep:] {
-		p.close()
-	}
+	c.srv.doom(t.partitions[keep:])
 	t.partitions = append([]*partition(nil), t.partitions[:keep]...)
 	cat.changed(2)
 	t.resizeGroups()

@@ -146,8 +146,7 @@ func (p *partition) poll(r *pollRequest, who owner) page {
 		}
 	}
 	if r.commit && pg.count > 0 {
-		offsets, key := p.offsets(who)
-		offsets[key] = pg.last
+		p.commit(who, pg.last)
 	}
 	return pg
 }

@@ -3,6 +3,8 @@ package embedded
 import (
 	"encoding/binary"
 	"errors"
+
+	"go.uber.org/zap"
 )
 
 const (
@@ -187,8 +189,8 @@ func (c *conn) send(req *sendRequest) Status {
 	if st != StatusOK {
 		return st
 	}
-	if !p.append(req.data, req.ends, s.now()) {
-		return StatusPartitionNotFound
+	if st := p.append(req.data, req.ends, s.now()); st != StatusOK {
+		return st
 	}
 	if s.opts.migration && req.kind == partitioningID && !c.migrated {
 		c.migrated = true
@@ -223,24 +225,35 @@ func (c *conn) choose(t *topic, req *sendRequest) (*partition, Status) {
 	return p, StatusOK
 }
 
-// flushUnsavedBuffer reads `[identifier stream][identifier topic][u32 partition][u8 sync]`. A missing partition is no
-// error.
+// flushUnsavedBuffer reads `[identifier stream][identifier topic][u32 partition][u8 sync]` and writes what waits in
+// memory. A missing partition is no error.
 func (c *conn) flushUnsavedBuffer(d *decoder) Status {
 	streamID, topicID := d.identifier(), d.identifier()
-	d.u32()
-	d.u8()
+	partitionID, sync := d.u32(), d.u8() != 0
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
+	p, st := c.flushed(streamID, topicID, partitionID)
+	if p == nil {
+		return st
+	}
+	if err := p.save(sync); err != nil {
+		c.srv.log.Error("messages not written", zap.Error(err))
+		return StatusCannotSaveMessages
+	}
+	return StatusOK
+}
+
+func (c *conn) flushed(streamID, topicID identifier, partitionID uint32) (*partition, Status) {
 	cat := c.srv.cat
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
 	t, st := cat.findTopic(streamID, topicID)
 	if st != StatusOK {
-		return st
+		return nil, st
 	}
 	if !c.may(canSend(t.stream.id, t.id)) {
-		return StatusUnauthorized
+		return nil, StatusUnauthorized
 	}
-	return StatusOK
+	return t.partition(partitionID), StatusOK
 }

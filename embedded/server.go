@@ -26,6 +26,9 @@ type Server struct {
 	cat     *catalog
 	users   *users
 	clients *clients
+	store   *store
+	// doomed are deleted partitions whose files are still there; the catalog's lock guards it.
+	doomed []*partition
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -38,6 +41,8 @@ type Server struct {
 	arrivals uint64
 	closed   bool
 	stopped  chan struct{}
+	// failure is what went wrong while stopping, once stopped is closed.
+	failure error
 }
 
 // Start starts a server and returns when it listens. It accepts connections until [Server.Stop] or [Server.Crash].
@@ -60,12 +65,31 @@ func Start(opts ...Option) (*Server, error) {
 	s.users = newUsers(o.username, o.password, s.now())
 	s.clients = newClients()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	if err := s.listen(o.address); err != nil {
+	if err := s.open(); err != nil {
 		s.cancel()
 		return nil, err
 	}
-	s.wg.Go(s.watchHandovers)
 	return s, nil
+}
+
+// open reads the directory and begins to listen.
+func (s *Server) open() (err error) {
+	if s.opts.dir != "" {
+		if s.store, err = openStore(s.opts.dir, s.log); err != nil {
+			return err
+		}
+		if err = s.loadState(); err != nil {
+			return errors.Join(err, s.closeStore(true))
+		}
+		s.wg.Go(s.watchUnsaved)
+	}
+	if err = s.listen(s.opts.address); err != nil {
+		s.cancel()
+		s.wg.Wait()
+		return errors.Join(err, s.closeStore(true))
+	}
+	s.wg.Go(s.watchHandovers)
+	return nil
 }
 
 // now is the clock in microseconds, the unit of all times of the protocol.
@@ -152,8 +176,8 @@ func (s *Server) Addr() net.Addr {
 func (s *Server) Endpoint() string { return s.Addr().String() }
 
 // Stop stops listening, closes all connections and waits until their goroutines have ended, or until ctx does; then it
-// returns the context's error, and the rest ends by itself. Nothing that was confirmed is lost when the server has a
-// directory. Stopping twice is allowed.
+// returns the context's error, and the rest ends by itself. A server that has a directory writes what it has not written
+// yet: nothing that was confirmed is lost, or the error says what. Stopping twice is allowed.
 func (s *Server) Stop(ctx context.Context) error { return s.shutdown(ctx, false) }
 
 // Crash ends the server as kill -9 ends a process: connections are reset, and of what is kept in a directory all that
@@ -178,13 +202,14 @@ func (s *Server) shutdown(ctx context.Context, crash bool) error {
 		go func() {
 			defer close(s.stopped)
 			s.wg.Wait()
+			s.failure = s.closeStore(crash)
 		}()
 	} else {
 		s.mu.Unlock()
 	}
 	select {
 	case <-s.stopped:
-		return nil
+		return s.failure
 	case <-ctx.Done():
 		return fmt.Errorf("embedded: stop: %w", ctx.Err())
 	}

@@ -51,3 +51,43 @@ func (s *slab[T]) each(f func(id uint32, v *T)) {
 		}
 	}
 }
+
+// maxSlabID bounds the numbers that put takes, so that a spoiled file cannot ask for any amount of memory.
+const maxSlabID = 1 << 24
+
+// put inserts under a given number, which must be free. The numbers left out become free ones when setFree is called.
+func (s *slab[T]) put(id uint32, v *T) bool {
+	if id >= maxSlabID || s.get(id) != nil {
+		return false
+	}
+	for uint32(len(s.slots)) <= id {
+		s.slots = append(s.slots, nil)
+	}
+	s.slots[id] = v
+	return true
+}
+
+// setFree sets the order of the free numbers, the last one being given next. Only those that are free and known count;
+// free ones that are missing are given after them.
+func (s *slab[T]) setFree(order []uint32) {
+	for _, id := range order {
+		for id < maxSlabID && uint32(len(s.slots)) <= id {
+			s.slots = append(s.slots, nil)
+		}
+	}
+	listed := map[uint32]bool{}
+	var free []uint32
+	for _, id := range order {
+		if uint64(id) < uint64(len(s.slots)) && s.slots[id] == nil && !listed[id] {
+			listed[id] = true
+			free = append(free, id)
+		}
+	}
+	s.free = nil
+	for id := range s.slots {
+		if s.slots[id] == nil && !listed[uint32(id)] {
+			s.free = append(s.free, uint32(id))
+		}
+	}
+	s.free = append(s.free, free...)
+}

@@ -41,6 +41,7 @@ const (
 	StatusPartitionNotFound      Status = 3007
 	StatusOffsetNotStored        Status = 3021
 	StatusNotOwner               Status = 3022
+	StatusCannotSaveMessages     Status = 4006
 	StatusInvalidMessagesCount   Status = 4009
 	StatusTooBigUserHeaders      Status = 4017
 	StatusTooBigPayload          Status = 4022
@@ -73,7 +74,7 @@ var statusNames = map[Status]string{
 	StatusTopicNotFound: "topic not found", StatusTopicExists: "topic already exists",
 	StatusTooManyPartitions: "too many partitions", StatusInvalidPartitionsCount: "invalid partitions count",
 	StatusPartitionNotFound: "partition not found", StatusOffsetNotStored: "consumer offset not found",
-	StatusNotOwner: "not the owner of the partition", StatusInvalidMessagesCount: "invalid messages count",
+	StatusNotOwner: "not the owner of the partition", StatusCannotSaveMessages: "cannot save messages", StatusInvalidMessagesCount: "invalid messages count",
 	StatusTooBigUserHeaders: "user headers too big", StatusTooBigPayload: "payload too big",
 	StatusNonZeroOffset: "non-zero offset", StatusNonZeroTimestamp: "non-zero timestamp",
 	StatusMissingIndex: "missing index", StatusInvalidMessagesSize: "invalid messages size",

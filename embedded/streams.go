@@ -1,6 +1,9 @@
 package embedded
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"errors"
+)
 
 // appendStream writes `[u32 id][u64 created][u32 topics][u64 bytes][u64 messages][name]`.
 func appendStream(b []byte, s *stream) []byte {
@@ -94,7 +97,7 @@ func (c *conn) deleteStream(d *decoder) Status {
 	if !c.may(canManageStream(s.id)) {
 		return StatusUnauthorized
 	}
-	s.topics.each(func(_ uint32, t *topic) { t.close() })
+	s.topics.each(func(_ uint32, t *topic) { c.srv.doom(t.partitions) })
 	cat.streams.remove(s.id)
 	delete(cat.names, s.name)
 	cat.changed(1)
@@ -148,6 +151,7 @@ func (c *conn) purgeStream(d *decoder) Status {
 	if !c.may(canManageStream(s.id)) {
 		return StatusUnauthorized
 	}
-	s.topics.each(func(_ uint32, t *topic) { t.purge() })
-	return StatusOK
+	var errs []error
+	s.topics.each(func(_ uint32, t *topic) { errs = append(errs, t.purge()) })
+	return c.purged(errors.Join(errs...))
 }

@@ -2,7 +2,10 @@ package embedded
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
+
+	"go.uber.org/zap"
 )
 
 const (
@@ -139,7 +142,7 @@ func (c *conn) createTopic(d *decoder) Status {
 	now := c.srv.now()
 	t := s.addTopic(set, now)
 	cat.changed(1 + min(int(count), 1))
-	t.addPartitions(count, c.srv.now(), c.srv.opts.retention)
+	c.srv.addPartitions(t, count)
 	c.out = appendTopic(c.out, t)
 	for _, p := range t.partitions {
 		c.out = appendPartition(c.out, p, 0)
@@ -202,7 +205,7 @@ func (c *conn) deleteTopic(d *decoder) Status {
 	if !c.may(canManageTopic(t.stream.id, t.id)) {
 		return StatusUnauthorized
 	}
-	t.close()
+	c.srv.doom(t.partitions)
 	s := t.stream
 	s.topics.remove(t.id)
 	delete(s.names, t.name)
@@ -227,18 +230,22 @@ func (c *conn) purgeTopic(d *decoder) Status {
 	if !c.may(canManageTopic(t.stream.id, t.id)) {
 		return StatusUnauthorized
 	}
-	t.purge()
+	return c.purged(t.purge())
+}
+
+func (t *topic) purge() error {
+	var errs []error
+	for _, p := range t.partitions {
+		errs = append(errs, p.purge())
+	}
+	return errors.Join(errs...)
+}
+
+// purged answers a purge whose files may have resisted.
+func (c *conn) purged(err error) Status {
+	if err != nil {
+		c.srv.log.Error("messages not deleted", zap.Error(err))
+		return StatusIOError
+	}
 	return StatusOK
-}
-
-func (t *topic) purge() {
-	for _, p := range t.partitions {
-		p.purge()
-	}
-}
-
-func (t *topic) close() {
-	for _, p := range t.partitions {
-		p.close()
-	}
 }

@@ -31,6 +31,14 @@ var (
 	// or of the configuration. It is refused before it is buffered.
 	ErrTooLarge = errors.New("iggy: record too large")
 
+	// ErrBufferFull is returned for a record that finds the producer's buffer at
+	// one of its ceilings, when the producer is configured to fail then.
+	ErrBufferFull = errors.New("iggy: producer's buffer is full")
+
+	// ErrDeliveryTimeout is the cause with which a record fails that could not
+	// be confirmed within the producer's delivery timeout.
+	ErrDeliveryTimeout = errors.New("iggy: not confirmed within the delivery timeout")
+
 	// ErrNotFound is matched by every status that says that a stream, a topic,
 	// a partition or a group does not exist.
 	ErrNotFound = errors.New("iggy: not found")

@@ -1,6 +1,8 @@
 package jobs
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
@@ -58,6 +60,25 @@ func FromConfig(cfg config.Topics) Topics {
 		Logs:        placed(Logs, cfg.Stream, cfg.Logs),
 		DeadLetters: placed(DeadLetters, cfg.Stream, cfg.DLQ),
 	}
+}
+
+// KeyTasksBy is the same topics with another key for tasks, ByResource for
+// example.
+func (t Topics) KeyTasksBy(key func(*jobspb.DownloadTask) string) Topics {
+	t.Tasks = t.Tasks.KeyedBy(key)
+	return t
+}
+
+// ByResource is a key for tasks, different for each resource: the tasks of one
+// job are then spread over all partitions and done side by side, where the
+// job id as key has them done one after another.
+func ByResource(task *jobspb.DownloadTask) string {
+	key := task.GetJobId() + "/" + task.GetResourceId()
+	if len(key) > maxKey {
+		sum := sha256.Sum256([]byte(key))
+		return hex.EncodeToString(sum[:])
+	}
+	return key
 }
 
 func placed[T any](t topic.Topic[T], stream string, cfg config.Topic) topic.Topic[T] {

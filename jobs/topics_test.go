@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -45,4 +47,16 @@ func TestConfiguredPlaces(t *testing.T) {
 	require.Equal(t, "eu/jobs.dlq", got.DeadLetters.String())
 	require.Equal(t, topic.Settings{Partitions: 2, Retention: 90 * 24 * time.Hour}, got.DeadLetters.Settings())
 	require.Equal(t, "fetchbox/jobs.tasks", jobs.Tasks.String(), "the package's topic stays where it is")
+}
+
+func TestByResource(t *testing.T) {
+	t.Parallel()
+	topics := jobs.FromConfig(config.Default().Topics).KeyTasksBy(jobs.ByResource)
+	require.Equal(t, "j/r", topics.Tasks.KeyOf(&jobspb.DownloadTask{JobId: "j", ResourceId: "r"}))
+	long := func(end string) string {
+		return topics.Tasks.KeyOf(&jobspb.DownloadTask{JobId: "j", ResourceId: strings.Repeat("r", 300) + end})
+	}
+	require.LessOrEqual(t, len(long("")), 255)
+	require.NotEqual(t, long("1"), long("2"), "long ids keep different keys")
+	require.Equal(t, "j", jobs.Tasks.KeyOf(&jobspb.DownloadTask{JobId: "j", ResourceId: "r"}))
 }

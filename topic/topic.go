@@ -112,6 +112,15 @@ func (t Topic[T]) At(stream, name string) Topic[T] {
 	return t
 }
 
+// KeyedBy is the same topic with another partition key for its messages; nil
+// means none. Producers and consumers of one topic should agree on it: a
+// producer stores messages of one key in one partition, in order, and a
+// consumer handles them in order, one at a time.
+func (t Topic[T]) KeyedBy(key func(T) string) Topic[T] {
+	t.key = key
+	return t
+}
+
 // With is the same topic with other settings.
 func (t Topic[T]) With(s Settings) Topic[T] {
 	t.settings = s

@@ -1,0 +1,192 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"sync"
+
+	"github.com/zeebo/xxh3"
+	"go.uber.org/zap"
+)
+
+// The file of a partition's offsets is a row of records of 18 bytes, `[u8 kind][u32 key][u64 offset][u8 deleted]
+// [u32 checksum]`: kind 1 is a single consumer, 2 a group, the checksum is the lower half of the XXH3-64 of the rest. The
+// last record of a key counts. Unlike messages, offsets are written at once, as by the real server.
+const (
+	offsetRecordSize = 18
+	// compactOffsets is the number of records after which the file is written anew.
+	compactOffsets = 64 << 10
+)
+
+type offsetLog struct {
+	mu     sync.Mutex
+	file   *os.File
+	path   string
+	n      int
+	closed bool
+}
+
+func appendOffsetRecord(b []byte, group bool, key uint32, offset uint64, deleted bool) []byte {
+	start := len(b)
+	kind := byte(1)
+	if group {
+		kind = 2
+	}
+	b = append(b, kind)
+	b = binary.LittleEndian.AppendUint32(b, key)
+	b = binary.LittleEndian.AppendUint64(b, offset)
+	b = appendBool(b, deleted)
+	return binary.LittleEndian.AppendUint32(b, uint32(xxh3.Hash(b[start:])))
+}
+
+func (l *offsetLog) append(b []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	if l.file == nil {
+		f, err := os.OpenFile(l.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		if err != nil {
+			return err
+		}
+		l.file = f
+	}
+	l.n++
+	_, err := l.file.Write(b)
+	return err
+}
+
+func (l *offsetLog) full() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.n >= compactOffsets
+}
+
+// replace writes the file anew.
+func (l *offsetLog) replace(b []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	if l.file != nil {
+		_ = l.file.Close()
+		l.file = nil
+	}
+	if err := os.WriteFile(l.path+".new", b, 0o600); err != nil {
+		return err
+	}
+	l.n = len(b) / offsetRecordSize
+	return os.Rename(l.path+".new", l.path)
+}
+
+func (l *offsetLog) remove() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		_ = l.file.Close()
+		l.file = nil
+	}
+	l.n = 0
+	if err := os.Remove(l.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func (l *offsetLog) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	if l.file != nil {
+		_ = l.file.Close()
+		l.file = nil
+	}
+}
+
+// noteOffset writes an offset down. It needs the partition's lock, so that the order on the disk is that in memory; a
+// record is small and goes to the system's cache only.
+func (p *partition) noteOffset(who owner, offset uint64, deleted bool) {
+	if p.files == nil {
+		return
+	}
+	key := who.key
+	if who.group != nil {
+		key = who.group.id
+	}
+	log := &p.files.offsets
+	var err error
+	if log.full() {
+		err = log.replace(p.encodeOffsets())
+	} else {
+		err = log.append(appendOffsetRecord(nil, who.group != nil, key, offset, deleted))
+	}
+	if err != nil {
+		p.files.store.log.Error("offset not written", zap.Error(err))
+	}
+}
+
+func (p *partition) encodeOffsets() []byte {
+	var b []byte
+	for key, offset := range p.consumerOffsets {
+		b = appendOffsetRecord(b, false, key, offset, false)
+	}
+	for key, offset := range p.groupOffsets {
+		b = appendOffsetRecord(b, true, key, offset, false)
+	}
+	return b
+}
+
+// loadOffsets reads the offsets. One past the end of the log, whose messages a crash has lost, is moved back to the end,
+// as on the real server: with nothing left it becomes 0. That is written down, too.
+func (p *partition) loadOffsets() error {
+	log := &p.files.offsets
+	b, err := os.ReadFile(log.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	rest := b
+	for len(rest) >= offsetRecordSize {
+		r := rest[:offsetRecordSize]
+		if binary.LittleEndian.Uint32(r[14:]) != uint32(xxh3.Hash(r[:14])) {
+			break
+		}
+		offsets, key := p.consumerOffsets, binary.LittleEndian.Uint32(r[1:])
+		if r[0] == 2 {
+			offsets = p.groupOffsets
+		}
+		if r[13] != 0 {
+			delete(offsets, key)
+		} else {
+			offsets[key] = binary.LittleEndian.Uint64(r[5:])
+		}
+		rest = rest[offsetRecordSize:]
+		log.n++
+	}
+	if len(rest) > 0 {
+		p.files.store.log.Warn("torn record cut off", zap.String("file", log.path), zap.Int("bytes", len(rest)))
+		if err := os.Truncate(log.path, int64(len(b)-len(rest))); err != nil {
+			return err
+		}
+	}
+	moved := false
+	for _, offsets := range []map[uint32]uint64{p.consumerOffsets, p.groupOffsets} {
+		for key, offset := range offsets {
+			if offset > p.current() {
+				moved = true
+				p.files.store.log.Warn("stored offset past the end of the log moved back",
+					zap.String("file", log.path), zap.Uint64("offset", offset), zap.Uint64("end", p.current()))
+				offsets[key] = p.current()
+			}
+		}
+	}
+	if moved {
+		return log.replace(p.encodeOffsets())
+	}
+	return nil
+}

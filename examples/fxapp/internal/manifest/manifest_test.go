@@ -1,0 +1,136 @@
+package manifest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/manifest"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
+)
+
+func with(resources string) string {
+	return `{"manifest_version": "v1", "metadata": {}, "resources": ` + resources + `}`
+}
+
+func many(n int) string {
+	parts := make([]string, n)
+	for i := range parts {
+		parts[i] = fmt.Sprintf(`{"id": "r%d", "url": "http://example.com/%d"}`, i, i)
+	}
+	return with("[" + strings.Join(parts, ",") + "]")
+}
+
+func headers(n int, value string) string {
+	h := map[string]string{}
+	for i := range n {
+		h[fmt.Sprintf("x-%d", i)] = value
+	}
+	b, _ := json.Marshal(h)
+	return with(`[{"id": "a", "url": "http://example.com/", "headers": ` + string(b) + `}]`)
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, body string
+		want       []string // parts of the error; none: it is valid
+	}{
+		{"one resource", many(1), nil},
+		{"1,000 resources", many(1000), nil},
+		{"10 headers of 1 KB", headers(10, strings.Repeat("v", 1021)), nil},
+		{"id of 128 characters", with(`[{"id": "` + strings.Repeat("é", 128) + `", "url": "https://example.com"}]`), nil},
+		{"hostile id", with(`[{"id": "../../etc/passwd", "url": "https://example.com"}]`), nil},
+
+		{"nothing", "", []string{"empty"}},
+		{"not JSON", "hello", []string{"not valid"}},
+		{"cut off", many(3)[:50], []string{"ends in the middle"}},
+		{"two documents", many(1) + many(1), []string{"followed by something else"}},
+		{"a list", "[]", []string{"must be a JSON object"}},
+		{"null", "null", []string{"manifest_version", "metadata", "resources"}},
+		{"not UTF-8", with(`[{"id": "` + "\xff" + `"}]`), []string{"not UTF-8"}},
+		{"an unknown key", `{"manifest_version": "v1", "metadata": {}, "resource": []}`, []string{`unknown field "resource"`}},
+		{"another version", strings.Replace(many(1), "v1", "v2", 1), []string{`manifest_version: must be "v1"`}},
+		{"no metadata", strings.Replace(many(1), `"metadata": {}, `, "", 1), []string{"metadata"}},
+		{"metadata a list", strings.Replace(many(1), `"metadata": {}`, `"metadata": []`, 1), []string{"metadata"}},
+		{"no resource", with("[]"), []string{"resources: must be 1 to 1000, not 0"}},
+		{"1,001 resources", many(1001), []string{"resources: must be 1 to 1000, not 1001"}},
+		{"no id", with(`[{"url": "http://example.com"}]`), []string{"resources[0].id"}},
+		{"the same id", with(`[{"id": "a", "url": "http://a"}, {"id": "a", "url": "http://b"}]`), []string{"resources[1].id: is the same as that of resources[0]"}},
+		{"id of 129 characters", with(`[{"id": "` + strings.Repeat("é", 129) + `", "url": "http://a"}]`), []string{"resources[0].id"}},
+		{"no URL", with(`[{"id": "a"}]`), []string{"resources[0].url"}},
+		{"ftp", with(`[{"id": "a", "url": "ftp://example.com"}]`), []string{"resources[0].url"}},
+		{"relative URL", with(`[{"id": "a", "url": "/a"}]`), []string{"resources[0].url"}},
+		{"11 headers", headers(11, "v"), []string{"resources[0].headers: must be at most 10, not 11"}},
+		{"a header over 1 KB", headers(1, strings.Repeat("v", 1022)), []string{"1024 bytes"}},
+		{"a header with a line break", headers(1, "a\r\nb"), []string{"forbids"}},
+		{"a header name with a space", with(`[{"id": "a", "url": "http://a", "headers": {"a b": "c"}}]`), []string{"token"}},
+		{"a header twice", with(`[{"id": "a", "url": "http://a", "headers": {"A": "1", "a": "2"}}]`), []string{"twice"}},
+		{"several faults", with(`[{"id": "", "url": ""}, {"id": "a", "url": "x"}]`), []string{"resources[0].id", "resources[0].url", "resources[1].url"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			m, err := manifest.Parse([]byte(tt.body))
+			if tt.want == nil {
+				require.NoError(t, err)
+				for _, task := range m.Tasks(manifest.Job{ID: "j", Type: "t"}) {
+					require.NoError(t, jobs.ValidateTask(task), "what a manifest may say, a task may")
+				}
+				return
+			}
+			require.Error(t, err)
+			for _, part := range tt.want {
+				require.ErrorContains(t, err, part)
+			}
+		})
+	}
+}
+
+func TestFaultsAreFew(t *testing.T) {
+	t.Parallel()
+	_, err := manifest.Parse([]byte(with("[" + strings.Repeat(`{"id":"","url":""},`, 999) + `{"id":"","url":""}]`)))
+	require.Error(t, err)
+	require.Len(t, strings.Split(err.Error(), "\n"), 10)
+}
+
+func TestTasks(t *testing.T) {
+	t.Parallel()
+	m, err := manifest.Parse([]byte(`{
+		"manifest_version": "v1", "metadata": {"tenant": "acme", "n": 1}, "attributes": {"priority": 3},
+		"resources": [
+			{"id": "a", "url": "http://example.com/a", "headers": {"X-B": "2", "Accept": "*/*"}, "tags": {"k": "v"}},
+			{"id": "b", "url": "http://example.com/b"}
+		]}`))
+	require.NoError(t, err)
+	tasks := m.Tasks(manifest.Job{ID: "j", Type: "images", ManifestKey: "manifests/images/j.json", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736"})
+	require.Len(t, tasks, 2)
+	require.True(t, proto.Equal(&jobspb.DownloadTask{
+		JobId: "j", JobType: "images", ResourceId: "a", Url: "http://example.com/a",
+		Headers:     []*jobspb.HttpHeader{{Name: "accept", Value: "*/*"}, {Name: "x-b", Value: "2"}},
+		Attributes:  &jobspb.TaskAttributes{Tags: map[string]string{"k": "v"}, Extra: []byte(`{"priority":3}`)},
+		ManifestKey: "manifests/images/j.json", Tenant: "acme", TraceId: "4bf92f3577b34da6a3ce929d0e0e4736",
+	}, tasks[0]), "%v", tasks[0])
+	require.Equal(t, "b", tasks[1].GetResourceId())
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(many(2)))
+	f.Add([]byte(headers(2, "v")))
+	f.Add([]byte("null"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		m, err := manifest.Parse(body)
+		if err != nil {
+			return
+		}
+		for _, task := range m.Tasks(manifest.Job{ID: "j", Type: "t"}) {
+			if err := jobs.ValidateTask(task); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The states of a job, in the words of the HTTP interface.
+const (
+	Queued     = "queued"
+	InProgress = "in_progress"
+	Partial    = "partial"
+	Completed  = "completed"
+	Failed     = "failed"
+)
+
+// order breaks ties between states with the same counts: a job goes this way only.
+var order = []string{Queued, InProgress, Partial, Completed, Failed}
+
+// State is how far a job has come.
+type State struct {
+	JobID     string    `json:"job_id"`
+	JobType   string    `json:"job_type"`
+	Status    string    `json:"status"`
+	Total     uint32    `json:"resources_total"`
+	Completed uint32    `json:"resources_completed"`
+	Failed    uint32    `json:"resources_failed"`
+	LastError string    `json:"last_error,omitempty"`
+	At        time.Time `json:"updated_at"`
+}
+
+// compare orders the states of one job: more finished is later, and of the
+// same number more completed, since a task that was put back may succeed.
+func (s State) compare(other State) int {
+	return cmp.Or(
+		cmp.Compare(uint64(s.Completed)+uint64(s.Failed), uint64(other.Completed)+uint64(other.Failed)),
+		cmp.Compare(s.Completed, other.Completed),
+		cmp.Compare(slices.Index(order, s.Status), slices.Index(order, other.Status)),
+	)
+}
+
+// PutState adds a state of a job. States may come twice, late, or from two
+// processes at once: State finds the latest.
+func (s *Store) PutState(state State) error {
+	known, err := s.State(state.JobID)
+	if err == nil && known.compare(state) >= 0 {
+		return nil
+	}
+	return s.appendLine(stateName(state.JobID), state)
+}
+
+// State is the latest state of a job; ErrNotFound when none is known.
+func (s *Store) State(jobID string) (State, error) { return s.state(stateName(jobID)) }
+
+func (s *Store) state(name string) (State, error) {
+	r := lines{store: s, name: name}
+	defer func() { _ = r.close() }()
+	var latest State
+	for {
+		some, err := r.next(func(line []byte) {
+			var state State
+			if json.Unmarshal(line, &state) == nil && (latest.JobID == "" || latest.compare(state) <= 0) {
+				latest = state
+			}
+		})
+		switch {
+		case err != nil:
+			return State{}, err
+		case some:
+			continue
+		case latest.JobID == "":
+			return State{}, fmt.Errorf("store: job: %w", ErrNotFound)
+		}
+		return latest, nil
+	}
+}
+
+// Jobs are the latest states of at most limit jobs, the latest change first.
+func (s *Store) Jobs(limit int) ([]State, error) {
+	entries, err := s.list("ledger")
+	if err != nil {
+		return nil, err
+	}
+	type job struct {
+		name string
+		at   time.Time
+	}
+	jobs := make([]job, 0, len(entries))
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			jobs = append(jobs, job{e.Name(), info.ModTime()})
+		}
+	}
+	slices.SortFunc(jobs, func(a, b job) int { return cmp.Or(b.at.Compare(a.at), strings.Compare(a.name, b.name)) })
+	states := make([]State, 0, min(limit, len(jobs)))
+	for _, j := range jobs[:min(limit, len(jobs))] {
+		if state, err := s.state(path.Join("ledger", j.name)); err == nil {
+			states = append(states, state)
+		}
+	}
+	return states, nil
+}
+
+func stateName(jobID string) string { return path.Join("ledger", Name(jobID)+".jsonl") }

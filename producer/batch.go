@@ -1,0 +1,192 @@
+package producer
+
+import (
+	"time"
+	"unsafe"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+)
+
+// settler is told what becomes of its records, by their index with it. It may
+// be told from several goroutines, and no lock is held then.
+type settler interface {
+	settle(index uint32, r Result)
+}
+
+// withdrawer is a settler that may take its records back until they are sent.
+// Its methods are called under the lock of the record's partition.
+type withdrawer interface {
+	settler
+	// placed says where the record waits.
+	placed(index uint32, at place)
+	// taken says that it is too late to withdraw the record.
+	taken(index uint32)
+}
+
+// place is a record in a batch that was not sent yet.
+type place struct {
+	partition *partition
+	batch     *batch // nil when it is too late
+	index     int
+}
+
+// withdraw takes the record back; false when it is too late.
+func (at *place) withdraw() bool {
+	if at.partition == nil {
+		return false
+	}
+	at.partition.mu.Lock()
+	defer at.partition.mu.Unlock()
+	if at.batch == nil {
+		return false
+	}
+	at.batch.records[at.index].withdrawn = true
+	at.batch.withdrawals++
+	at.batch = nil
+	return true
+}
+
+// pending is a record in a batch, beside its bytes.
+type pending struct {
+	sink      settler // nil when nobody asked
+	accepted  int64   // nanoseconds on the producer's clock
+	hash      uint32  // of the key
+	index     uint32  // with the sink
+	how       choice
+	withdraws bool // sink is a withdrawer
+	withdrawn bool
+}
+
+const pendingBytes = int64(unsafe.Sizeof(pending{}))
+
+// batch is a run of records of one partition: first open, then queued, then in
+// flight, until each record has its outcome. While it is open or queued the
+// partition's lock guards it; afterwards it belongs to the partition's sender.
+type batch struct {
+	wire    wire.Batch
+	records []pending
+	epoch   *epoch
+
+	memory      int64 // as counted by the ceiling
+	withdrawals int   // records to withdraw
+	withdrawers int   // records that may yet be withdrawn
+
+	attempts int
+	unsure   bool  // an attempt may have stored it
+	lastErr  error // of the last attempt
+
+	flushes []*flush
+}
+
+func (b *batch) len() int { return len(b.records) }
+
+// footprint is what the batch holds on to, in bytes.
+func (b *batch) footprint() int64 {
+	return int64(b.wire.Cap()) + int64(cap(b.records))*pendingBytes
+}
+
+// grown is the footprint after grow with the same arguments.
+func (b *batch) grown(bytes, records int) int64 {
+	n := b.footprint()
+	freeBytes, freeEnds := b.wire.Free()
+	if freeBytes < bytes {
+		n += int64(bytes - freeBytes)
+	}
+	if freeEnds < records {
+		n += 4 * int64(records-freeEnds)
+	}
+	if free := cap(b.records) - len(b.records); free < records {
+		n += pendingBytes * int64(records-free)
+	}
+	return n
+}
+
+// grow makes room for exactly this much more.
+func (b *batch) grow(bytes, records int) {
+	b.wire.Grow(bytes, records)
+	if cap(b.records)-len(b.records) < records {
+		grown := make([]pending, len(b.records), len(b.records)+records)
+		copy(grown, b.records)
+		b.records = grown
+	}
+}
+
+// hasRoom tells whether a record of size bytes fits without growing.
+func (b *batch) hasRoom(size int) bool {
+	bytes, ends := b.wire.Free()
+	return size <= bytes && ends > 0 && len(b.records) < cap(b.records)
+}
+
+// deadline is when the oldest record must have its outcome.
+func (b *batch) deadline(timeout time.Duration) int64 { return b.records[0].accepted + int64(timeout) }
+
+// outcome is that of a record of this batch which is given up now.
+func (b *batch) outcome() Outcome {
+	if b.unsure {
+		return Unknown
+	}
+	return Failed
+}
+
+// keep drops the records for which keep is false, and returns the bytes that
+// they took. Their room is still the ceiling's to give back.
+func (b *batch) keep(keep func(i int) bool) (bytes int64) {
+	before := b.wire.Size()
+	b.wire.Keep(keep)
+	kept := b.records[:0]
+	for i := range b.records {
+		if keep(i) {
+			kept = append(kept, b.records[i])
+		}
+	}
+	clear(b.records[len(kept):])
+	b.records = kept
+	return int64(before - b.wire.Size())
+}
+
+// reset empties the batch and keeps its memory.
+func (b *batch) reset() {
+	b.wire.Reset()
+	clear(b.records)
+	*b = batch{wire: b.wire, records: b.records[:0]}
+}
+
+// getBatch returns an empty batch with room for about bytes and records, or for one
+// record of size bytes at least; nil when the memory ceiling allows neither.
+func (p *Producer) getBatch(size, bytes, records int, grant *int64) *batch {
+	b, _ := p.pool.Get().(*batch)
+	if b == nil || !p.ceiling.tryMemory(b.footprint()) {
+		b = &batch{} // the pooled one was from better times
+	}
+	b.memory = b.footprint()
+	if p.growBatch(b, max(size, bytes), max(1, records), nil) || p.growBatch(b, size, 1, grant) {
+		return b
+	}
+	p.ceiling.leaveMemory(b.memory)
+	return nil
+}
+
+// growBatch makes room for this much more if the memory ceiling, or what was
+// granted from it before, allows it.
+func (p *Producer) growBatch(b *batch, bytes, records int, grant *int64) bool {
+	more := b.grown(bytes, records) - b.memory
+	if grant != nil {
+		more -= *grant
+	}
+	if !p.ceiling.tryMemory(more) {
+		return false
+	}
+	if grant != nil {
+		*grant = 0
+	}
+	b.grow(bytes, records)
+	b.memory = b.footprint()
+	return true
+}
+
+// putBatch gives a batch back whose records all have their outcome.
+func (p *Producer) putBatch(b *batch) {
+	p.ceiling.leaveMemory(b.memory)
+	b.reset()
+	p.pool.Put(b)
+}

@@ -1,0 +1,134 @@
+package producer
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+)
+
+// ceiling bounds what is buffered and in flight, by three gauges: encoded
+// bytes, records, and the memory that batches hold on to. The first two are the
+// configured ceilings. The third allows for what the first can't see, free room in
+// batches and the bookkeeping of records, and is a fifth higher, so that the
+// heap is bounded by the configuration, too.
+//
+// The queue of those who wait is bounded by the number of calling goroutines; they get
+// room in the order in which they came.
+type ceiling struct {
+	maxBytes, maxRecords, maxMemory int64
+	fail                            bool
+
+	bytes, records, memory atomic.Int64
+
+	waiting  atomic.Int32
+	turn     chan struct{} // held by the first in the queue; channels are fair
+	released chan struct{} // a token for the first in the queue
+	closing  context.Context
+	pressed  func() // called when someone begins to wait
+}
+
+const memorySlack = 256 << 10
+
+func newCeiling(maxBytes, maxRecords int64, fail bool, closing context.Context, pressed func()) *ceiling {
+	return &ceiling{
+		maxBytes: maxBytes, maxRecords: maxRecords, maxMemory: maxBytes + maxBytes/5 + memorySlack, fail: fail,
+		turn: make(chan struct{}, 1), released: make(chan struct{}, 1), closing: closing, pressed: pressed,
+	}
+}
+
+func add(gauge *atomic.Int64, n, limit int64) bool {
+	for {
+		have := gauge.Load()
+		if have+n > limit {
+			return false
+		}
+		if gauge.CompareAndSwap(have, have+n) {
+			return true
+		}
+	}
+}
+
+func (c *ceiling) tryRecord(size int64) bool {
+	if !add(&c.bytes, size, c.maxBytes) {
+		return false
+	}
+	if !add(&c.records, 1, c.maxRecords) {
+		c.bytes.Add(-size)
+		c.wakeFirst()
+		return false
+	}
+	return true
+}
+
+func (c *ceiling) tryMemory(n int64) bool { return add(&c.memory, n, c.maxMemory) }
+
+// enterNow is enter where that needs no waiting.
+func (c *ceiling) enterNow(size int64) bool { return c.waiting.Load() == 0 && c.tryRecord(size) }
+
+// enter takes room for one record of size bytes, waiting for it when so configured.
+func (c *ceiling) enter(ctx context.Context, size int64) error {
+	if size > c.maxBytes {
+		return fmt.Errorf("record of %d bytes, producer.max_buffered_bytes is %d: %w", size, c.maxBytes, iggyerr.ErrTooLarge)
+	}
+	return c.wait(ctx, func() bool { return c.tryRecord(size) })
+}
+
+// enterMemory takes room for n bytes of batch memory.
+func (c *ceiling) enterMemory(ctx context.Context, n int64) error {
+	return c.wait(ctx, func() bool { return c.tryMemory(n) })
+}
+
+func (c *ceiling) wait(ctx context.Context, try func() bool) error {
+	if c.fail {
+		if try() {
+			return nil
+		}
+		return iggyerr.ErrBufferFull
+	}
+	c.waiting.Add(1)
+	defer c.waiting.Add(-1)
+	select {
+	case c.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-c.closing.Done():
+		return iggyerr.ErrClosed
+	}
+	defer func() { <-c.turn }()
+	for !try() {
+		c.pressed()
+		select {
+		case <-c.released:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-c.closing.Done():
+			return iggyerr.ErrClosed
+		}
+	}
+	return nil
+}
+
+// leave gives back the room of records that have their outcome.
+func (c *ceiling) leave(bytes, records int64) {
+	c.bytes.Add(-bytes)
+	c.records.Add(-records)
+	c.wakeFirst()
+}
+
+func (c *ceiling) leaveMemory(n int64) {
+	if n != 0 {
+		c.memory.Add(-n)
+		c.wakeFirst()
+	}
+}
+
+func (c *ceiling) wakeFirst() {
+	if c.waiting.Load() > 0 {
+		select {
+		case c.released <- struct{}{}:
+		default:
+		}
+	}
+}

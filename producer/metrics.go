@@ -1,0 +1,189 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+)
+
+// metrics are the producer's instruments. Without a meter provider all of it does
+// nothing. Instruments are touched once per batch, not once per record.
+type metrics struct {
+	meter   metric.Meter // nil means none
+	records metric.Int64Counter
+	bytes   metric.Int64Counter
+	size    metric.Int64Histogram
+	latency metric.Float64Histogram
+	request metric.Float64Histogram
+	retries metric.Int64Counter
+
+	registration metric.Registration
+}
+
+func newMetrics(mp metric.MeterProvider) (*metrics, error) {
+	if mp == nil {
+		return &metrics{}, nil
+	}
+	m := &metrics{meter: mp.Meter(scope)}
+	var errs [6]error
+	m.records, errs[0] = m.meter.Int64Counter("fetchbox_producer_records_total",
+		metric.WithDescription("Records by outcome: confirmed, failed, unknown."), metric.WithUnit("{record}"))
+	m.bytes, errs[1] = m.meter.Int64Counter("fetchbox_producer_bytes_total",
+		metric.WithDescription("Encoded bytes of records by outcome."), metric.WithUnit("By"))
+	m.size, errs[2] = m.meter.Int64Histogram("fetchbox_producer_batch_records",
+		metric.WithDescription("Records in one request."), metric.WithUnit("{record}"),
+		metric.WithExplicitBucketBoundaries(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000))
+	m.latency, errs[3] = m.meter.Float64Histogram("fetchbox_producer_latency_seconds",
+		metric.WithDescription("From accepting a batch's oldest record to its outcome."), metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries(latencyBuckets...))
+	m.request, errs[4] = m.meter.Float64Histogram("fetchbox_producer_request_seconds",
+		metric.WithDescription("Time of one request, by whether it succeeded."), metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries(latencyBuckets...))
+	m.retries, errs[5] = m.meter.Int64Counter("fetchbox_producer_retries_total",
+		metric.WithDescription("Requests that were made again."), metric.WithUnit("{request}"))
+	return m, errors.Join(errs[:]...)
+}
+
+var latencyBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+
+// observe registers what is read when it is collected.
+func (m *metrics) observe(p *Producer) error {
+	if m.meter == nil {
+		return nil
+	}
+	var errs [4]error
+	var bytes, records metric.Int64ObservableGauge
+	var reconnects metric.Int64ObservableCounter
+	bytes, errs[0] = m.meter.Int64ObservableGauge("fetchbox_producer_buffered_bytes",
+		metric.WithDescription("Encoded bytes of records without an outcome."), metric.WithUnit("By"))
+	records, errs[1] = m.meter.Int64ObservableGauge("fetchbox_producer_buffered_records",
+		metric.WithDescription("Records without an outcome."), metric.WithUnit("{record}"))
+	reconnects, errs[2] = m.meter.Int64ObservableCounter("fetchbox_producer_reconnects_total",
+		metric.WithDescription("Connections made after the first one."), metric.WithUnit("{connection}"))
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
+	}
+	m.registration, errs[3] = m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveInt64(bytes, p.ceiling.bytes.Load())
+		o.ObserveInt64(records, p.ceiling.records.Load())
+		for _, l := range p.links {
+			s := l.Status()
+			o.ObserveInt64(reconnects, int64(s.Reconnects), metric.WithAttributes(attribute.String("link", s.Name)))
+		}
+		return nil
+	}, bytes, records, reconnects)
+	return errs[3]
+}
+
+// close ends what observe began.
+func (m *metrics) close() error {
+	if m.registration == nil {
+		return nil
+	}
+	return m.registration.Unregister()
+}
+
+// topicMetrics are the attributes of a topic's measurements, made once.
+type topicMetrics struct {
+	topic    metric.MeasurementOption
+	outcomes [Unknown + 1]metric.MeasurementOption
+	requests [2]metric.MeasurementOption // failed, succeeded
+}
+
+func (m *metrics) topic(n topicName) topicMetrics {
+	if m.meter == nil {
+		return topicMetrics{}
+	}
+	stream, name := attribute.String("stream", n.stream), attribute.String("topic", n.topic)
+	with := func(more ...attribute.KeyValue) metric.MeasurementOption {
+		return metric.WithAttributeSet(attribute.NewSet(append(more, stream, name)...))
+	}
+	t := topicMetrics{topic: with(), requests: [2]metric.MeasurementOption{with(attribute.Bool("ok", false)), with(attribute.Bool("ok", true))}}
+	for o := Confirmed; o <= Unknown; o++ {
+		t.outcomes[o] = with(attribute.String("outcome", o.String()))
+	}
+	return t
+}
+
+// settled counts n records of b with their outcome.
+func (p *Producer) settled(t *topicState, b *batch, n int, bytes int64, outcome Outcome) {
+	t.count(n, outcome)
+	if m := p.metrics; m.meter != nil {
+		ctx := context.Background()
+		m.records.Add(ctx, int64(n), t.metrics.outcomes[outcome])
+		m.bytes.Add(ctx, bytes, t.metrics.outcomes[outcome])
+		m.latency.Record(ctx, time.Duration(p.clock()-b.records[0].accepted).Seconds(), t.metrics.outcomes[outcome])
+	}
+}
+
+func (t *topicState) count(n int, outcome Outcome) {
+	switch outcome {
+	case Confirmed:
+		t.confirmed.Add(uint64(n))
+	case Failed:
+		t.failed.Add(uint64(n))
+	case Unknown:
+		t.unknown.Add(uint64(n))
+	}
+}
+
+// lost are the records that were not confirmed so far.
+func (t *topicState) lost() counts {
+	return counts{failed: t.failed.Load(), unknown: t.unknown.Load()}
+}
+
+// refuse counts a record that was not accepted, and makes its error.
+func (t *topicState) refuse(partition int64, cause error) error {
+	t.withdrawn(1)
+	return t.failure(partition, Failed, cause)
+}
+
+// withdrawn counts records that failed without having been sent.
+func (t *topicState) withdrawn(n int) {
+	t.count(n, Failed)
+	if m := t.producer.metrics; m.meter != nil {
+		m.records.Add(context.Background(), int64(n), t.metrics.outcomes[Failed])
+	}
+}
+
+func (t *topicState) failure(partition int64, outcome Outcome, cause error) error {
+	return &SendError{Stream: t.stream, Topic: t.name, Partition: partition, Outcome: outcome, Err: cause}
+}
+
+// requested notes a request that was made.
+func (p *Producer) requested(t *topicState, partition uint32, b *batch, elapsed time.Duration, err error) {
+	if m := p.metrics; m.meter != nil {
+		ok := 0
+		if err == nil {
+			ok = 1
+		}
+		ctx := context.Background()
+		m.request.Record(ctx, elapsed.Seconds(), t.metrics.requests[ok])
+		m.size.Record(ctx, int64(b.len()), t.metrics.topic)
+	}
+	if err != nil {
+		p.noteError(err)
+		p.log.Warn("request failed", zap.String("stream", t.stream), zap.String("topic", t.name), zap.Uint32("partition", partition),
+			zap.Int("attempt", b.attempts), zap.Int("count", b.len()), zap.Duration("elapsed", elapsed), zap.Error(err))
+		return
+	}
+	if entry := p.log.Check(zap.DebugLevel, "batch confirmed"); entry != nil {
+		entry.Write(zap.String("stream", t.stream), zap.String("topic", t.name), zap.Uint32("partition", partition),
+			zap.Int("attempt", b.attempts), zap.Int("count", b.len()), zap.Int("bytes", b.wire.Size()), zap.Duration("elapsed", elapsed))
+	}
+}
+
+// retried counts a request that is made again.
+func (p *Producer) retried(t *topicState) {
+	p.retries.Add(1)
+	if m := p.metrics; m.meter != nil {
+		m.retries.Add(context.Background(), 1, t.metrics.topic)
+	}
+}
+
+func itoa(n uint32) string { return strconv.FormatUint(uint64(n), 10) }

@@ -1,0 +1,68 @@
+package producer
+
+import (
+	"sync"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// packing is how the payloads of a topic are compressed.
+type packing struct {
+	compression config.Compression
+	minSize     int
+	header      []byte // content-encoding, encoded
+}
+
+func newPacking(c config.Compression, minSize int) packing {
+	if c == config.CompressionNone || c == "" {
+		return packing{}
+	}
+	return packing{compression: c, minSize: minSize, header: wire.AppendHeader(nil, topic.HeaderContentEncoding, string(c))}
+}
+
+// pack compresses it where that makes it smaller, and says so in its headers.
+func (k *packing) pack(it *item, s *scratch) error {
+	if k.header == nil || len(it.payload) < k.minSize || len(it.payload) == 0 {
+		return nil
+	}
+	packed, err := encoding.Append(s.packed[:0], k.compression, it.payload)
+	s.packed = packed
+	if err != nil {
+		return err
+	}
+	if len(packed)+len(k.header) >= len(it.payload) {
+		return nil
+	}
+	it.payload = packed
+	it.own(s)
+	s.headers = append(s.headers, k.header...)
+	it.headers = s.headers
+	return nil
+}
+
+// scratch is memory for preparing one record.
+type scratch struct {
+	payload, packed, headers []byte
+}
+
+// own moves the item's headers into s, where more may be appended.
+func (it *item) own(s *scratch) {
+	if !it.owned {
+		s.headers = append(s.headers[:0], it.headers...)
+		it.owned = true
+	}
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// maxScratch keeps the pool from holding on to what one huge record needed.
+const maxScratch = 1 << 20
+
+func (s *scratch) release() {
+	if cap(s.payload)+cap(s.packed)+cap(s.headers) <= maxScratch {
+		scratches.Put(s)
+	}
+}

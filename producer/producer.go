@@ -1,0 +1,218 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/link"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+)
+
+// Producer sends records. All methods are safe for concurrent use. Make one with
+// New, then Start it; Stop ends it for good.
+type Producer struct {
+	cfg         config.Producer
+	log         *zap.Logger
+	dialer      transport.Dialer // nil means the configured one
+	partitioner Partitioner      // nil means the server's way
+	packings    map[topicName]packing
+	links       []*link.Link
+	retry       retryPolicy
+	ceiling     *ceiling
+	metrics     *metrics
+	tracing     tracing
+	began       time.Time
+	pool        sync.Pool // of *batch
+
+	// closing ends when Stop begins: nothing is accepted any more, and those who wait
+	// to be accepted leave. run ends when the senders must.
+	closing   context.Context
+	close     context.CancelCauseFunc
+	run       context.Context
+	cancelRun context.CancelCauseFunc
+
+	senders    sync.WaitGroup
+	sendersMu  sync.Mutex
+	noSenders  bool // no more of them may start
+	background sync.WaitGroup
+
+	phase   atomic.Int32
+	startMu sync.Mutex // held by Start and Stop
+
+	topics    atomic.Pointer[map[topicName]*topicState] // replaced when one is added
+	lastTopic atomic.Pointer[topicState]                // the one that was asked for last
+	topicsMu  sync.Mutex                                // held to add one
+
+	retries atomic.Uint64
+	lastErr atomic.Pointer[noted]
+}
+
+type topicName struct{ stream, topic string }
+
+// The phases of a producer.
+const (
+	phaseNew int32 = iota
+	phaseRunning
+	phaseClosed
+)
+
+// New makes a producer for one cluster. It reads the secret and certificate files
+// that cluster names, does no other I/O and starts nothing. Its connections, of
+// which cfg says how many, are its own.
+func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, error) {
+	p := &Producer{cfg: cfg, log: zap.NewNop(), packings: map[topicName]packing{}, began: time.Now()}
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if err := o.apply(p); err != nil {
+		return nil, err
+	}
+	if err := check(cfg); err != nil {
+		return nil, err
+	}
+	p.closing, p.close = context.WithCancelCause(context.Background())
+	p.run, p.cancelRun = context.WithCancelCause(context.Background())
+	p.ceiling = newCeiling(int64(cfg.MaxBufferedBytes), int64(cfg.MaxBufferedRecords), cfg.WhenFull == config.WhenFullFail, p.closing, p.hurry)
+	p.retry = newRetryPolicy(cfg.Retry.Backoff)
+	p.topics.Store(&map[topicName]*topicState{})
+	for i := range cfg.Connections {
+		options := []link.Option{link.WithLogger(p.log)}
+		if p.dialer != nil {
+			options = append(options, link.WithDialer(p.dialer))
+		}
+		l, err := link.New(fmt.Sprintf("producer-%d", i), cluster, options...)
+		if err != nil {
+			return nil, err
+		}
+		p.links = append(p.links, l)
+	}
+	return p, p.metrics.observe(p)
+}
+
+// check refuses what would make the producer hang or divide by zero; the rest is
+// the configuration's own matter.
+func check(cfg config.Producer) error {
+	var errs []error
+	positive := func(key string, n int64) {
+		if n < 1 {
+			errs = append(errs, fmt.Errorf("producer.%s: must be 1 or more", key))
+		}
+	}
+	positive("connections", int64(cfg.Connections))
+	positive("max_batch_messages", int64(cfg.MaxBatchMessages))
+	positive("max_batch_bytes", int64(cfg.MaxBatchBytes))
+	positive("max_buffered_bytes", int64(cfg.MaxBufferedBytes))
+	positive("max_buffered_records", int64(cfg.MaxBufferedRecords))
+	positive("delivery_timeout", int64(cfg.DeliveryTimeout))
+	positive("metadata_interval", int64(cfg.MetadataInterval))
+	return errors.Join(errs...)
+}
+
+// Start connects, waiting for all connections within ctx and the cluster's start
+// timeout. A start that failed has released everything, and the producer is
+// closed. Starting a started producer does nothing; a stopped one returns iggyerr.ErrClosed.
+func (p *Producer) Start(ctx context.Context) error {
+	p.startMu.Lock()
+	defer p.startMu.Unlock()
+	switch p.phase.Load() {
+	case phaseRunning:
+		return nil
+	case phaseClosed:
+		return iggyerr.ErrClosed
+	}
+	errs := make([]error, len(p.links))
+	var wg sync.WaitGroup
+	for i, l := range p.links {
+		wg.Go(func() { errs[i] = l.Start(ctx) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		p.phase.Store(phaseClosed)
+		p.close(iggyerr.ErrClosed)
+		p.cancelRun(iggyerr.ErrClosed)
+		for _, l := range p.links {
+			_ = l.Stop(context.WithoutCancel(ctx))
+		}
+		return fmt.Errorf("iggy: start producer: %w", errors.Join(err, p.metrics.close()))
+	}
+	p.background.Add(1)
+	go p.watchMetadata(p.run)
+	p.phase.Store(phaseRunning)
+	return nil
+}
+
+// running tells why nothing can be sent now.
+func (p *Producer) running() error {
+	switch p.phase.Load() {
+	case phaseRunning:
+		return nil
+	case phaseClosed:
+		return iggyerr.ErrClosed
+	default:
+		return fmt.Errorf("producer is not started: %w", iggyerr.ErrNotConnected)
+	}
+}
+
+// topic is the state of a topic, which is made when it is first asked for.
+func (p *Producer) topic(stream, name string) *topicState {
+	if t := p.lastTopic.Load(); t != nil && t.name == name && t.stream == stream {
+		return t
+	}
+	t := (*p.topics.Load())[topicName{stream, name}]
+	if t == nil {
+		t = p.addTopic(topicName{stream, name})
+	}
+	p.lastTopic.Store(t)
+	return t
+}
+
+func (p *Producer) addTopic(n topicName) *topicState {
+	p.topicsMu.Lock()
+	defer p.topicsMu.Unlock()
+	old := *p.topics.Load()
+	if t := old[n]; t != nil {
+		return t
+	}
+	t := &topicState{
+		producer: p, stream: n.stream, name: n.topic, index: len(old), packing: p.packings[n],
+		metrics: p.metrics.topic(n), reading: make(chan struct{}, 1), partitions: map[uint32]*partition{},
+	}
+	topics := make(map[topicName]*topicState, len(old)+1)
+	maps.Copy(topics, old)
+	topics[n] = t
+	p.topics.Store(&topics)
+	return t
+}
+
+// topicList are the topics that were asked for, in that order.
+func (p *Producer) topicList() []*topicState {
+	return slices.SortedFunc(maps.Values(*p.topics.Load()), func(a, b *topicState) int { return a.index - b.index })
+}
+
+// linkOf spreads the partitions of all topics over the connections.
+func (p *Producer) linkOf(t *topicState, partition uint32) *link.Link {
+	return p.links[(uint64(t.index)+uint64(partition))%uint64(len(p.links))]
+}
+
+// hurry ends lingering: someone waits for what it holds back.
+func (p *Producer) hurry() {
+	if p.cfg.Linger <= 0 {
+		return
+	}
+	for _, t := range p.topicList() {
+		for _, part := range t.all() {
+			part.hurry()
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package producer
+
+import (
+	"context"
+	"time"
+)
+
+// Send sends one record and waits for its outcome: nil means confirmed, any
+// other result is a *SendError.
+//
+// ctx bounds the wait for the topic's metadata, for room in the buffer and for
+// the outcome. When it ends after the record was accepted, the record is
+// withdrawn and Failed if it was not sent yet; otherwise it stays on its way, and
+// the outcome is Unknown to the caller. The error then wraps the context's cause.
+func (p *Producer) Send(ctx context.Context, r Record) error {
+	t := p.topic(r.Stream, r.Topic)
+	s := scratches.Get().(*scratch)
+	it, plain, err := r.item(s)
+	if err != nil {
+		s.release()
+		return t.refuse(-1, err)
+	}
+	err = p.sendItem(ctx, t, &it, plain, s)
+	s.release()
+	return err
+}
+
+// sendItem sends and waits. s may be used again when it returns.
+func (p *Producer) sendItem(ctx context.Context, t *topicState, it *item, plain int, s *scratch) error {
+	ctx, span := p.tracing.start(ctx, t, 1)
+	w := waiters.Get().(*waiter)
+	r := Result{Outcome: Failed, ID: it.id}
+	if r.Err = p.acceptItem(ctx, t, it, plain, s, pending{sink: w, withdraws: true}); r.Err != nil {
+		w.release()
+	} else {
+		r = w.wait(ctx, t)
+	}
+	span.end(r)
+	return r.Err
+}
+
+// acceptItem completes it and has it accepted. s may be used again when it returns.
+func (p *Producer) acceptItem(ctx context.Context, t *topicState, it *item, plain int, s *scratch, rec pending) error {
+	a := acceptor{producer: p}
+	err := p.prepareItem(ctx, t, it, plain, s)
+	if err != nil {
+		return t.refuse(-1, err)
+	}
+	err = a.accept(ctx, t, it, rec)
+	a.flush()
+	return err
+}
+
+// prepareItem compresses, adds the trace context and checks.
+func (p *Producer) prepareItem(ctx context.Context, t *topicState, it *item, plain int, s *scratch) error {
+	if err := t.packing.pack(it, s); err != nil {
+		return err
+	}
+	p.tracing.inject(ctx, it, s)
+	return it.check(plain)
+}
+
+// SendAll sends records in this order and waits for all outcomes. nil means
+// that all were confirmed, any other result is a *SendAllError with the outcome of
+// each record; they are independent of each other. See Send for ctx. The records may be
+// of different topics.
+func (p *Producer) SendAll(ctx context.Context, records ...Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	batch := p.startAll(ctx, len(records))
+	for i := range records {
+		r := &records[i]
+		t := p.topic(r.Stream, r.Topic)
+		it, plain, err := r.item(batch.scratch)
+		if err != nil {
+			batch.refuse(t, err)
+			continue
+		}
+		batch.send(t, &it, plain)
+	}
+	return batch.wait()
+}
+
+// sendAll is a SendAll under way.
+type sendAll struct {
+	ctx      context.Context
+	acceptor acceptor
+	group    *group
+	topics   []*topicState
+	scratch  *scratch
+	span     span
+}
+
+func (p *Producer) startAll(ctx context.Context, n int) *sendAll {
+	return &sendAll{
+		ctx: ctx, acceptor: acceptor{producer: p}, group: newGroup(n),
+		topics: make([]*topicState, 0, n), scratch: scratches.Get().(*scratch),
+	}
+}
+
+func (s *sendAll) send(t *topicState, it *item, plain int) {
+	p := s.acceptor.producer
+	index := uint32(len(s.topics))
+	if index == 0 {
+		s.ctx, s.span = p.tracing.start(s.ctx, t, len(s.group.results))
+	}
+	s.topics = append(s.topics, t)
+	err := p.prepareItem(s.ctx, t, it, plain, s.scratch)
+	if err != nil {
+		err = t.refuse(-1, err)
+	} else {
+		err = s.acceptor.accept(s.ctx, t, it, pending{sink: s.group, index: index, withdraws: true})
+	}
+	if err != nil {
+		s.group.settle(index, Result{Outcome: Failed, ID: it.id, Err: err})
+	}
+}
+
+func (s *sendAll) refuse(t *topicState, err error) {
+	s.topics = append(s.topics, t)
+	s.group.settle(uint32(len(s.topics)-1), Result{Outcome: Failed, Err: t.refuse(-1, err)})
+}
+
+func (s *sendAll) wait() error {
+	s.acceptor.flush()
+	s.scratch.release()
+	results := s.group.wait(s.ctx, s.topics)
+	for i := range results {
+		if results[i].Outcome != Confirmed {
+			err := &SendAllError{Results: results}
+			s.span.end(Result{Outcome: results[i].Outcome, Err: err})
+			return err
+		}
+	}
+	s.span.end(Result{})
+	return nil
+}
+
+// SendAsync sends one record and does not wait for its outcome: done is called
+// with it, exactly once. A record that is refused has done called before SendAsync
+// returns; otherwise done is called by the goroutine that sends for the record's
+// partition, which goes on when done returns, so it must not block for long. It
+// may be nil. No lock is held during the call; a panic in it is recovered and logged.
+//
+// ctx bounds the wait for the topic's metadata, which the first record of a
+// topic needs, and for room in the buffer. It has no influence on an accepted record.
+// Records sent one after another by one goroutine are accepted in that order.
+func (p *Producer) SendAsync(ctx context.Context, r Record, done func(Result)) {
+	t := p.topic(r.Stream, r.Topic)
+	s := scratches.Get().(*scratch)
+	it, plain, err := r.item(s)
+	if err == nil {
+		p.sendAsyncItem(ctx, t, &it, plain, s, done)
+		s.release()
+		return
+	}
+	s.release()
+	if err = t.refuse(-1, err); done != nil {
+		done(Result{Outcome: Failed, Err: err})
+	}
+}
+
+// sendAsyncItem sends without waiting. s may be used again when it returns.
+func (p *Producer) sendAsyncItem(ctx context.Context, t *topicState, it *item, plain int, s *scratch, done func(Result)) {
+	var rec pending
+	if done != nil {
+		rec.sink = callback(done)
+	}
+	if p.tracing.enabled() {
+		var span span
+		ctx, span = p.tracing.start(ctx, t, 1)
+		inner := rec.sink
+		rec.sink = callback(func(r Result) {
+			span.end(r)
+			if inner != nil {
+				inner.settle(0, r)
+			}
+		})
+	}
+	if err := p.acceptItem(ctx, t, it, plain, s, rec); err != nil && rec.sink != nil {
+		rec.sink.settle(0, Result{Outcome: Failed, ID: it.id, Err: err})
+	}
+}
+
+// item is r in the form in which it is appended, and the size of its payload.
+func (r *Record) item(s *scratch) (item, int, error) {
+	it := item{key: r.Key, partition: r.Partition, id: r.ID, payload: r.Payload}
+	err := it.add(s, r.Headers)
+	return it, len(r.Payload), err
+}
+
+// clock is the producer's time: nanoseconds since it was made, monotonic.
+func (p *Producer) clock() int64 { return int64(time.Since(p.began)) }

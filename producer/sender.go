@@ -1,0 +1,233 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+)
+
+// run sends the partition's batches, one after the other, until the producer
+// stops; then it gives what is left its outcome.
+func (p *partition) run() {
+	producer := p.topic.producer
+	defer producer.senders.Done()
+	for {
+		b := p.take(producer.run)
+		if b == nil {
+			break
+		}
+		p.deliver(producer.run, b)
+	}
+	for _, b := range p.shut() {
+		p.mu.Lock()
+		p.begin(b)
+		p.mu.Unlock()
+		p.giveUp(b, stopped(b.lastErr))
+		p.finish(b)
+	}
+}
+
+// deliver sends b as often as it must until each of its records has its
+// outcome, or hands the records on when the partition has gone.
+func (p *partition) deliver(run context.Context, b *batch) {
+	for p.expire(b); b.len() > 0; p.expire(b) {
+		if b.epoch.gate() != nil {
+			p.putBack(b)
+			return
+		}
+		err, ended := p.send(run, b)
+		switch {
+		case err == nil:
+			p.settle(b, b.len(), Confirmed, nil)
+			p.finish(b)
+			return
+		case run.Err() != nil:
+			p.giveUp(b, stopped(b.lastErr))
+		case ended: // the next round gives up what has expired
+		case p.gone.Load() && errors.Is(err, iggyerr.ErrNotFound):
+			p.moveOn(b, err)
+			return
+		default:
+			p.giveUp(b, err)
+		}
+	}
+	p.finish(b)
+}
+
+// stopped is the cause of what the end of the producer leaves without an answer.
+func stopped(lastErr error) error {
+	if lastErr == nil {
+		return iggyerr.ErrClosed
+	}
+	return fmt.Errorf("%w, the last attempt: %w", iggyerr.ErrClosed, lastErr)
+}
+
+// send makes attempts until one succeeds, the retries are used up, or the
+// oldest record's time is over, which ended tells.
+func (p *partition) send(run context.Context, b *batch) (err error, ended bool) {
+	producer := p.topic.producer
+	left := time.Duration(b.deadline(producer.cfg.DeliveryTimeout) - producer.clock())
+	ctx, cancel := context.WithTimeoutCause(run, left, iggyerr.ErrDeliveryTimeout)
+	defer cancel()
+	// The retry policy sees failures only: what it costs is not for the usual case.
+	if err = p.attempt(ctx, b); err == nil {
+		return nil, false
+	}
+	confirmed, first := false, true
+	err = producer.retry.do(ctx, func(ctx context.Context) error {
+		if first {
+			first = false
+			return err
+		}
+		producer.retried(p.topic)
+		// The policy hides a result that comes as the context ends.
+		err := p.attempt(ctx, b)
+		confirmed = err == nil
+		return err
+	})
+	if confirmed {
+		return nil, false
+	}
+	return err, ctx.Err() != nil
+}
+
+// attempt makes one request, once there is a connection for it.
+func (p *partition) attempt(ctx context.Context, b *batch) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	session, err := p.link.Session(ctx)
+	if err != nil {
+		if b.lastErr == nil {
+			b.lastErr = err
+		}
+		return err
+	}
+	b.attempts++
+	t := p.topic
+	started := time.Now()
+	err = session.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+		return c.Send(ctx, t.stream, t.name, p.id, &b.wire)
+	})
+	t.producer.requested(t, p.id, b, time.Since(started), err)
+	if err == nil {
+		return nil
+	}
+	b.lastErr = err
+	b.unsure = b.unsure || iggyerr.MayHaveEffect(err)
+	if errors.Is(err, iggyerr.ErrNotFound) {
+		return p.reconsider(ctx, err)
+	}
+	if max := t.producer.cfg.Retry.MaxRetries; max >= 0 && b.attempts > max {
+		return &finalError{err}
+	}
+	return err
+}
+
+// reconsider reads the metadata again after the server said that the stream,
+// the topic or the partition does not exist. When it does, the metadata was
+// about to change and the request is worth another attempt.
+func (p *partition) reconsider(ctx context.Context, cause error) error {
+	_, err := p.topic.refresh(ctx, p.topic.producer.clock())
+	switch {
+	case errors.Is(err, iggyerr.ErrNotFound):
+		return err
+	case err != nil:
+		return errors.Join(cause, err)
+	case p.gone.Load():
+		return fmt.Errorf("partition %s: %w", p.topic.object(int64(p.id)), iggyerr.ErrNotFound)
+	default:
+		return &againError{cause}
+	}
+}
+
+// expire gives up the records at the head of b whose time is over. Those that
+// have no more than a hundredth of it left go with them, so that records which
+// came one after another don't end one by one.
+func (p *partition) expire(b *batch) {
+	producer := p.topic.producer
+	timeout := int64(producer.cfg.DeliveryTimeout)
+	now := producer.clock()
+	if b.len() == 0 || b.records[0].accepted+timeout > now {
+		return
+	}
+	n := 1
+	for n < b.len() && b.records[n].accepted+timeout-timeout/100 <= now {
+		n++
+	}
+	cause := iggyerr.ErrDeliveryTimeout
+	if b.lastErr != nil {
+		cause = fmt.Errorf("%w, the last attempt: %w", cause, b.lastErr)
+	}
+	p.fail(b, n, cause)
+}
+
+// giveUp fails all records of b.
+func (p *partition) giveUp(b *batch, cause error) { p.fail(b, b.len(), cause) }
+
+// fail gives the first n records of b their outcome and drops them from it.
+func (p *partition) fail(b *batch, n int, cause error) {
+	if n == 0 {
+		return
+	}
+	outcome := b.outcome()
+	err := &SendError{
+		Stream: p.topic.stream, Topic: p.topic.name, Partition: int64(p.id),
+		Attempts: b.attempts, Outcome: outcome, Err: cause,
+	}
+	producer := p.topic.producer
+	producer.noteError(err)
+	producer.log.Error("records given up", zap.String("stream", err.Stream), zap.String("topic", err.Topic),
+		zap.Uint32("partition", p.id), zap.Int("count", n), zap.Stringer("outcome", outcome),
+		zap.Int("attempt", b.attempts), zap.Error(cause))
+	p.settle(b, n, outcome, err)
+	b.keep(func(i int) bool { return i >= n })
+}
+
+// settle tells the first n records of b their outcome. It takes nothing from b.
+func (p *partition) settle(b *batch, n int, outcome Outcome, err error) {
+	producer := p.topic.producer
+	bytes := int64(b.wire.Size())
+	if n < b.len() {
+		bytes = 0
+		for i := range n {
+			bytes += int64(len(b.wire.Encoded(i)))
+		}
+	}
+	// Room first: a callback may want to send again.
+	producer.ceiling.leave(bytes, int64(n))
+	producer.settled(p.topic, b, n, bytes, outcome)
+	for i := 0; i < n; {
+		i = p.tell(b, i, n, outcome, err)
+	}
+}
+
+// tell calls the settlers from i on and returns where to go on: behind the one
+// that panicked, or at n.
+func (p *partition) tell(b *batch, i, n int, outcome Outcome, err error) (next int) {
+	next = i
+	defer func() {
+		if v := recover(); v != nil {
+			failure := &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
+			p.topic.producer.noteError(failure)
+			p.topic.producer.log.Error("a callback of SendAsync panicked", zap.Error(failure))
+		}
+	}()
+	r := Result{Outcome: outcome, Partition: p.id, Err: err}
+	for next < n {
+		rec := &b.records[next]
+		next++
+		if rec.sink != nil {
+			r.ID = b.wire.ID(next - 1)
+			rec.sink.settle(rec.index, r)
+		}
+	}
+	return next
+}

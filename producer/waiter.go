@@ -1,0 +1,110 @@
+package producer
+
+import (
+	"context"
+	"sync"
+)
+
+// callback settles the records of SendAsync.
+type callback func(Result)
+
+func (f callback) settle(_ uint32, r Result) { f(r) }
+
+// waiter settles the record of one Send. Its place is guarded by the lock of
+// the record's partition.
+type waiter struct {
+	result chan Result // has room for the one result
+	at     place
+}
+
+var waiters = sync.Pool{New: func() any { return &waiter{result: make(chan Result, 1)} }}
+
+func (w *waiter) settle(_ uint32, r Result)  { w.result <- r }
+func (w *waiter) placed(_ uint32, at place)  { w.at = at }
+func (w *waiter) taken(uint32)               { w.at.batch = nil }
+
+// wait returns the record's result. When ctx ends first the record is withdrawn
+// if it was not sent yet, and its outcome is unknown to the caller otherwise.
+func (w *waiter) wait(ctx context.Context, t *topicState) Result {
+	select {
+	case r := <-w.result:
+		w.release()
+		return r
+	case <-ctx.Done():
+	}
+	outcome := Unknown
+	if w.at.withdraw() {
+		t.withdrawn(1)
+		outcome = Failed
+	}
+	failure := t.failure(int64(w.at.partition.id), outcome, context.Cause(ctx))
+	select {
+	case r := <-w.result: // at the last moment
+		w.release()
+		return r
+	default:
+	}
+	if outcome == Failed {
+		w.release() // otherwise it will still get its result, which nobody reads
+	}
+	return Result{Outcome: outcome, Err: failure}
+}
+
+func (w *waiter) release() {
+	w.at = place{}
+	waiters.Put(w)
+}
+
+// group settles the records of one SendAll.
+type group struct {
+	places []place // each guarded by the lock of its partition
+
+	mu        sync.Mutex
+	results   []Result
+	left      int
+	abandoned bool
+	done      chan struct{}
+}
+
+func newGroup(n int) *group {
+	return &group{places: make([]place, n), results: make([]Result, n), left: n, done: make(chan struct{})}
+}
+
+func (g *group) settle(index uint32, r Result) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.abandoned {
+		return
+	}
+	g.results[index] = r
+	if g.left--; g.left == 0 {
+		close(g.done)
+	}
+}
+
+func (g *group) placed(index uint32, at place) { g.places[index] = at }
+func (g *group) taken(index uint32)            { g.places[index].batch = nil }
+
+// wait returns the results once all are there, or ctx has ended.
+func (g *group) wait(ctx context.Context, topics []*topicState) []Result {
+	select {
+	case <-g.done:
+		return g.results
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	g.abandoned = true // nobody writes results any more
+	g.mu.Unlock()
+	for i := range g.results {
+		if g.results[i].Outcome != 0 {
+			continue
+		}
+		outcome := Unknown
+		if g.places[i].withdraw() {
+			topics[i].withdrawn(1)
+			outcome = Failed
+		}
+		g.results[i] = Result{Outcome: outcome, Err: topics[i].failure(int64(g.places[i].partition.id), outcome, context.Cause(ctx))}
+	}
+	return g.results
+}
