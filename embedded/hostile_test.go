@@ -89,13 +89,13 @@ func TestRandomFrames(t *testing.T) {
 			for range rnd.IntN(4) {
 				f[rnd.IntN(len(f))] = byte(rnd.IntN(256))
 			}
-			c.send(t, f[:rnd.IntN(len(f)+1)])
+			if _, err := c.Write(f[:rnd.IntN(len(f)+1)]); err != nil {
+				break // closed by the server
+			}
 		}
-		require.NoError(t, c.Conn.(*net.TCPConn).CloseWrite())
-		_, err := io.Copy(io.Discard, c.r)
-		if err != nil {
-			continue // reset, since the server has not read all
-		}
+		// A reset is as good as an end: the server may have closed before it had read all.
+		_ = c.Conn.(*net.TCPConn).CloseWrite()
+		_, _ = io.Copy(io.Discard, c.r)
 	}
 	unharmed()
 	require.Eventually(t, func() bool { return len(srv.Connections()) == 1 }, patience, time.Millisecond)

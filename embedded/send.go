@@ -159,10 +159,10 @@ func checkBatch(indexes, data []byte, count int) ([]uint32, Status) {
 		case headers > maxHeadersBytes:
 			return nil, StatusTooBigUserHeaders
 		}
-		if o := binary.LittleEndian.Uint64(m[atOffset:]); o < offset {
+		previous := offset
+		offset = binary.LittleEndian.Uint64(m[atOffset:])
+		if offset < previous {
 			return nil, StatusInvalidOffset
-		} else {
-			offset = o
 		}
 		if indexed < position {
 			return nil, StatusInvalidIndexPosition
