@@ -17,7 +17,7 @@ import (
 
 // Many callers on one connection: each gets the answer to its own request.
 func testManyAtOnce(t *testing.T, b *bench) {
-	const callers, calls = 32, 20
+	const callers, calls = 16, 10
 	_, stream, topic := b.topic(t, callers)
 	c := b.login(t)
 	ctx := within(t)

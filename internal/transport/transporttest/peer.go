@@ -113,3 +113,20 @@ func (p *peer) serveAll(body []byte) {
 		p.answer(0, body)
 	}
 }
+
+// limited is a connection that cuts itself after some bytes were written.
+type limited struct {
+	net.Conn
+	left int64
+}
+
+func (l *limited) Write(b []byte) (int, error) {
+	if int64(len(b)) > l.left {
+		n, _ := l.Conn.Write(b[:l.left])
+		l.left = 0
+		_ = l.Close()
+		return n, net.ErrClosed
+	}
+	l.left -= int64(len(b))
+	return l.Conn.Write(b)
+}

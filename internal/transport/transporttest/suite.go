@@ -74,6 +74,8 @@ func RunPeers(t *testing.T, d transport.Dialer, traits Traits) {
 		"refused before body":  testRefusedEarly,
 		"causes of contexts":   testCauses,
 		"waiting for its turn": testTurn,
+		"crossed answers":      testCrossed,
+		"cut anywhere":         testCutAnywhere,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,7 +1,11 @@
 package transporttest_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"net/url"
 	"os"
 	"testing"
@@ -71,4 +75,33 @@ func stop(t *testing.T, s *embedded.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	require.NoError(t, s.Stop(ctx))
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	config, authority, err := embedded.SelfSigned("127.0.0.1")
+	require.NoError(t, err)
+	client, _, err := embedded.SelfSigned("client")
+	require.NoError(t, err)
+	// The client's certificate is one for servers, so it is compared and not verified.
+	config.ClientAuth = tls.RequireAnyClientCert
+	config.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
+		if !bytes.Equal(raw[0], client.Certificates[0].Certificate[0]) {
+			return errors.New("not the client's certificate")
+		}
+		return nil
+	}
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(authority))
+	server, err := embedded.Start(embedded.WithTLS(config))
+	require.NoError(t, err)
+	t.Cleanup(func() { stop(t, server) })
+	each(t, func(t *testing.T, d transport.Dialer, _ transporttest.Traits) {
+		transporttest.RunTLS(t, d, transporttest.TLS{
+			Server: transporttest.Server{
+				Address: server.Endpoint(), Username: embedded.DefaultUsername, Password: embedded.DefaultPassword,
+			},
+			Config: config, Roots: roots, Client: client.Certificates[0],
+		})
+	})
 }
