@@ -63,7 +63,7 @@ type stage struct {
 	// disturbed is when the server dealt the group's partitions again without
 	// asking: when a member was cut off.
 	disturbed atomic.Int64
-	working  map[uint32]map[*member]int
+	working   map[uint32]map[*member]int
 }
 
 // member is a consumer behind a proxy of its own.

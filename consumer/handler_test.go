@@ -136,7 +136,7 @@ func TestStuckPartitionLeavesTheOthersTheirPart(t *testing.T) {
 	cfg := quick()
 	cfg.MaxInFlight, cfg.Concurrency = 8, 4
 	texts := topic.New("s", "t", textCodec{}) // no keys: all may run at once
-	c, err := consumer.New(r.cluster(), cfg, texts)
+	c, err := consumer.New(r.iggy, cfg, texts)
 	require.NoError(t, err)
 	got := newSeen()
 	release := make(chan struct{})
