@@ -387,3 +387,19 @@ func TestSecondHandlerAndIterationBesideAHandler(t *testing.T) {
 	stop(t, c)
 	require.ErrorIs(t, c.Handle(handler), iggyerr.ErrClosed)
 }
+
+// bytesBox is for messages of another type.
+type bytesBox struct{}
+
+func (bytesBox) DeadLetter(context.Context, topic.Failure[[]byte]) error { return nil }
+
+func (l *unsureLetters) DeadLetter(_ context.Context, f topic.Failure[string]) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tries++; l.tries%10 == 0 {
+		l.refused++
+		return errors.New("not sure")
+	}
+	l.confirmed[string(f.Payload)]++
+	return nil
+}
