@@ -14,6 +14,9 @@ const (
 	minTopicSize = 1 << 30
 )
 
+// A topic's expiry and size limit are kept and shown and have no effect: the real server's default configuration does not
+// enforce them either.
+
 // appendTopic writes `[u32 id][u64 created][u32 partitions][u64 expiry][u8 compression][u64 max size][u8 replication]
 // [u64 bytes][u64 messages][name]`. Expiry is in microseconds; the largest number means never, or no limit.
 func appendTopic(b []byte, t *topic) []byte {
