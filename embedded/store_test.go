@@ -327,10 +327,10 @@ func TestRestartsKeepWhatAModelKeeps(t *testing.T) {
 		// all is what was sent, saved how much of it was written.
 		var all []string
 		saved, stored := 0, -1
-		for range rapid.IntRange(1, 25).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 10).Draw(rt, "steps") {
 			switch rapid.SampledFrom([]string{"send", "send", "send", "commit", "flush", "stop", "crash"}).Draw(rt, "step") {
 			case "send":
-				n := rapid.SampledFrom([]int{1, 2, 30, 400, 1100}).Draw(rt, "messages")
+				n := rapid.SampledFrom([]int{1, 2, 30, 1100}).Draw(rt, "messages")
 				sendN(t, c, 0, n)
 				for i := range n {
 					all = append(all, fmt.Sprintf("message %d", i))
