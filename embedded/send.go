@@ -214,7 +214,7 @@ func (c *conn) choose(t *topic, req *sendRequest) (*partition, Status) {
 	case partitioningID:
 		id = binary.LittleEndian.Uint32(req.value)
 	case partitioningKey:
-		// Without partitions the real server divides by zero and drops the connection.
+		// Without partitions the real server divides by zero and ends, with all its connections.
 		if n := len(t.partitions); n > 0 {
 			id = xxh32(req.value) % uint32(n)
 		}
