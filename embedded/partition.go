@@ -255,7 +255,8 @@ func (p *partition) collect(i, first int, count uint32, pg *page) {
 	}
 }
 
-// purge drops all messages and all offsets; numbering starts again at 0.
+// purge drops all messages and all offsets; numbering starts again at 0. On the real server, messages that it has not
+// written to its disk yet survive, and are answered beside the new ones of the same numbers; this is not copied.
 func (p *partition) purge() error {
 	if p.files != nil {
 		p.files.mu.Lock()
