@@ -32,7 +32,7 @@ type GroupInfo struct {
 // iggyerr.ErrNotFound when there is no such stream or topic.
 func (a *Admin) Groups(ctx context.Context, stream, topic string) ([]GroupInfo, error) {
 	var groups []GroupInfo
-	err := a.read(ctx, func(ctx context.Context, s session) (err error) {
+	err := a.do(ctx, func(ctx context.Context, s session) (err error) {
 		// The server answers the list of a missing topic with an empty one.
 		if _, _, err = s.topic(ctx, stream, topic); err != nil {
 			return err

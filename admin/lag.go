@@ -48,7 +48,7 @@ func (l Lag) Total() uint64 {
 // is no such stream, topic or group.
 func (a *Admin) Lag(ctx context.Context, g Group) (Lag, error) {
 	lag := Lag{Group: g}
-	err := a.read(ctx, func(ctx context.Context, s session) error {
+	err := a.do(ctx, func(ctx context.Context, s session) error {
 		members, err := s.members(ctx, g)
 		if err != nil {
 			return err

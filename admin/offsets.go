@@ -113,7 +113,7 @@ func (s session) leave(ctx context.Context, g Group) error {
 // OffsetAt finds the first record of a partition that the server stored at a
 // time or later. Found is false when there is none.
 func (a *Admin) OffsetAt(ctx context.Context, stream, topic string, partition uint32, at time.Time) (offset uint64, found bool, err error) {
-	err = a.read(ctx, func(ctx context.Context, s session) error {
+	err = a.do(ctx, func(ctx context.Context, s session) error {
 		return s.bounded(ctx, func(ctx context.Context) error {
 			polled, err := s.conn.Poll(ctx, transport.Poll{
 				// A single consumer's name only matters to stored offsets; none is stored.

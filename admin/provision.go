@@ -41,7 +41,7 @@ func (a *Admin) provision(ctx context.Context, spec Spec, dry bool) (Report, err
 	}
 	var report Report
 	// To repeat it after a broken connection is safe: what was created exists then.
-	err = a.read(ctx, func(ctx context.Context, s session) error {
+	err = a.do(ctx, func(ctx context.Context, s session) error {
 		p := provisioner{session: s, dry: dry, created: report.created(), streams: map[string]bool{}}
 		defer func() { report = p.report }()
 		for _, t := range spec {

@@ -31,7 +31,7 @@ type Server struct {
 // the permission to read servers.
 func (a *Admin) Server(ctx context.Context) (Server, error) {
 	var server Server
-	err := a.read(ctx, func(ctx context.Context, s session) error {
+	err := a.do(ctx, func(ctx context.Context, s session) error {
 		var stats *iggcon.Stats
 		err := s.call(ctx, "read server", "", func(c *tcp.IggyTcpClient) (err error) {
 			stats, err = c.GetStats()
@@ -61,7 +61,7 @@ func uptime(seconds uint64) time.Duration {
 // that the server lives, that it accepts the login, and that the connection is in
 // step. A bare ping would be answered to a stranger, too.
 func (a *Admin) Ping(ctx context.Context) error {
-	err := a.read(ctx, func(ctx context.Context, s session) error {
+	err := a.do(ctx, func(ctx context.Context, s session) error {
 		_, _, err := s.topic(ctx, "ping", "ping")
 		return err
 	})

@@ -19,19 +19,9 @@ type session struct {
 	conn  transport.Conn
 }
 
-// read runs requests that change nothing, so that they may be repeated on a new
-// connection when the kept one turns out to be broken.
-func (a *Admin) read(ctx context.Context, requests func(context.Context, session) error) error {
-	return a.do(ctx, true, requests)
-}
-
-// write runs requests that change something: they are repeated only when the
-// first of them surely did nothing.
-func (a *Admin) write(ctx context.Context, requests func(context.Context, session) error) error {
-	return a.do(ctx, false, requests)
-}
-
-func (a *Admin) do(ctx context.Context, repeatable bool, requests func(context.Context, session) error) (err error) {
+// do runs requests of which it is safe to make all once more: it does so, on a new
+// connection, when the kept one turns out to be broken.
+func (a *Admin) do(ctx context.Context, requests func(context.Context, session) error) (err error) {
 	ctx, cancel := a.within(ctx)
 	defer cancel()
 	conn, err := a.take(ctx)
@@ -52,7 +42,7 @@ func (a *Admin) do(ctx context.Context, repeatable bool, requests func(context.C
 		}
 		_ = conn.Close()
 		conn = nil
-		if err == nil || !kept || ctx.Err() != nil || !repeatable && iggyerr.MayHaveEffect(err) {
+		if err == nil || !kept || ctx.Err() != nil {
 			return err
 		}
 	}

@@ -57,7 +57,7 @@ type Partition struct {
 // 64 KiB, which is some 1,000 streams.
 func (a *Admin) Streams(ctx context.Context) ([]Stream, error) {
 	var streams []Stream
-	err := a.read(ctx, func(ctx context.Context, s session) error {
+	err := a.do(ctx, func(ctx context.Context, s session) error {
 		var all []iggcon.Stream
 		err := s.call(ctx, "list streams", "", func(c *tcp.IggyTcpClient) (err error) {
 			all, err = c.GetStreams()
@@ -84,7 +84,7 @@ func (a *Admin) Topics(ctx context.Context, stream string) ([]Topic, error) {
 		return nil, err
 	}
 	var topics []Topic
-	err := a.read(ctx, func(ctx context.Context, s session) error {
+	err := a.do(ctx, func(ctx context.Context, s session) error {
 		var details *iggcon.StreamDetails
 		err := s.call(ctx, op, stream, func(c *tcp.IggyTcpClient) (err error) {
 			details, err = c.GetStream(id(stream))
@@ -113,7 +113,7 @@ func (a *Admin) Topic(ctx context.Context, stream, name string) (Topic, []Partit
 		found      Topic
 		partitions []Partition
 	)
-	err := a.read(ctx, func(ctx context.Context, s session) (err error) {
+	err := a.do(ctx, func(ctx context.Context, s session) (err error) {
 		found, partitions, err = s.topic(ctx, stream, name)
 		return err
 	})
@@ -203,7 +203,7 @@ func (a *Admin) delete(ctx context.Context, op, object string, call func(*tcp.Ig
 	if err := transport.CheckNames(op, names...); err != nil {
 		return err
 	}
-	err := a.read(ctx, func(ctx context.Context, s session) error { return s.call(ctx, op, object, call) })
+	err := a.do(ctx, func(ctx context.Context, s session) error { return s.call(ctx, op, object, call) })
 	if errors.Is(err, iggyerr.ErrNotFound) {
 		return nil
 	}
