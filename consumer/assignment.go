@@ -153,29 +153,51 @@ func (m *membership) gain(ctx context.Context, ids []uint32) error {
 	if err != nil {
 		return err
 	}
-	var taken []uint32
-	defer func() { m.e.hooks.post(hookAssigned, taken...) }()
+	var taken []*partition
+	fail := func(err error) error {
+		for _, p := range taken {
+			p.cancel(err)
+		}
+		return err
+	}
 	for _, id := range ids {
 		stored, err := m.offset(ctx, id)
 		if err != nil {
-			return err
+			return fail(err)
 		}
 		memory := m.e.recall(id)
+		trusted, err := m.trusts(ctx, id, memory, ends[id])
+		if err != nil {
+			return fail(err)
+		}
 		at, chosen := m.e.standalone.Start.start(ends[id])
 		if !chosen || memory.hasNext {
-			at = m.e.place(id, memory, stored, ends[id])
+			at = m.e.place(id, memory, stored, ends[id], trusted)
 		}
 		at.stored, at.hasStored = stored.Offset, stored.Stored
-		if err := m.takeUp(ctx, id, at); err != nil {
-			return err
+		p, err := m.ownership(ctx, id, at)
+		if err != nil {
+			return fail(err)
 		}
-		taken = append(taken, id)
+		taken = append(taken, p)
 	}
+	// All at once: the first one would take the others' part of the bounds.
+	m.e.adopt(taken...)
+	m.e.hooks.post(hookAssigned, ids...)
 	return nil
 }
 
-// takeUp begins an ownership.
+// takeUp begins an ownership in place of one that ended.
 func (m *membership) takeUp(ctx context.Context, id uint32, at start) error {
+	p, err := m.ownership(ctx, id, at)
+	if err == nil {
+		m.e.adopt(p)
+	}
+	return err
+}
+
+// ownership makes a new ownership of a partition, begun at a place.
+func (m *membership) ownership(ctx context.Context, id uint32, at start) (*partition, error) {
 	e := m.e
 	p := &partition{
 		e: e, id: id, session: m.session, memory: e.recall(id),
@@ -191,8 +213,8 @@ func (m *membership) takeUp(ctx context.Context, id uint32, at start) error {
 	if at.hasPre {
 		p.tracker.startAt(at.prefix)
 	}
-	if at.from == nil {
-		p.memory.next, p.memory.hasNext = at.position, true
+	if at.from == nil && !e.commits {
+		p.memory.next, p.memory.hasNext, p.memory.stamp = at.position, true, 0
 	}
 	if at.replay {
 		p.memory.dedup.reset()
@@ -203,7 +225,7 @@ func (m *membership) takeUp(ctx context.Context, id uint32, at start) error {
 	if at.pin && e.commits {
 		if err := e.store(ctx, p, at.prefix); err != nil {
 			p.cancel(err)
-			return err
+			return nil, err
 		}
 		p.stored, p.hasStored = at.prefix, true
 		p.memory.committed, p.memory.hasCommitted = at.prefix, true
@@ -213,10 +235,9 @@ func (m *membership) takeUp(ctx context.Context, id uint32, at start) error {
 		p.stop(at.stopped)
 		p.mu.Unlock()
 	}
-	e.adopt(p)
 	e.counted()
 	p.log.Info("partition assigned", zap.Uint64("offset", at.position), zap.Uint64("end", at.end))
-	return nil
+	return p, nil
 }
 
 // offset reads what is stored for a partition.

@@ -141,6 +141,8 @@ func (e *engine) commitRefused(p *partition, offset uint64, err error) {
 	e.note(fmt.Errorf("iggy: commit %s/%d: %w", e.who.Topic, p.id, err))
 	var status *iggyerr.StatusError
 	switch {
+	case p.isLost():
+		// An answer to a former membership says nothing about the present one.
 	case e.gone(err):
 		e.loseMembership(err)
 	case e.grouped && notOurs(err):

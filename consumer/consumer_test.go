@@ -39,5 +39,5 @@ func TestHandlesEveryRecordOnceAndStopsCleanly(t *testing.T) {
 	require.NoError(t, second.Handle(handler))
 	start(t, second)
 	r.send(0, "z/new")
-	require.Equal(t, "z/new", got.wait(t, len(want) + 1)[len(want)])
+	require.Equal(t, "z/new", got.wait(t, len(want)+1)[len(want)])
 }

@@ -22,7 +22,7 @@ func (c *Consumer[T]) decode(messages []wire.Message, dst []*record) []*record {
 	entries := make([]entry[T], len(messages))
 	for i := range entries {
 		e := &entries[i]
-		e.r.raw = messages[i]
+		e.r.raw = &messages[i]
 		e.m.r, e.m.delivery = &e.r, 1
 		e.r.message = &e.m
 		e.r.cause = c.open(&e.r, &e.m)

@@ -128,10 +128,10 @@ func (e *engine) recall(id uint32) *memory {
 	return m
 }
 
-// adopt adds p to the owned partitions.
-func (e *engine) adopt(p *partition) {
+// adopt adds to the owned partitions.
+func (e *engine) adopt(taken ...*partition) {
 	e.mu.Lock()
-	owned := append(slices.Clone(e.owned), p)
+	owned := append(slices.Clone(e.owned), taken...)
 	slices.SortFunc(owned, func(a, b *partition) int { return int(a.id) - int(b.id) })
 	e.deal(owned)
 	e.mu.Unlock()
@@ -249,7 +249,7 @@ func (e *engine) pollFailed(p *partition, err error) {
 		return
 	}
 	e.note(fmt.Errorf("iggy: poll %s/%d: %w", e.who.Topic, p.id, err))
-	if e.gone(err) {
+	if e.gone(err) && !p.isLost() {
 		e.loseMembership(err)
 	}
 }

@@ -14,10 +14,13 @@ type memory struct {
 	// committed is the offset that this consumer stored last.
 	committed    uint64
 	hasCommitted bool
-	// next is where an ownership would go on that finds nothing stored: after
-	// the prefix that was acknowledged here.
+	// next is the offset after the prefix that was acknowledged here, and stamp
+	// the server's time of the record before it; 0: not known. What was
+	// acknowledged and not committed before a connection ended is not
+	// delivered again, if the log is still the same.
 	next    uint64
 	hasNext bool
+	stamp   uint64
 	// lastTime is the server's time of the last record taken into the window,
 	// in microseconds: what is newer was certainly not handled.
 	lastTime uint64

@@ -220,7 +220,7 @@ func (p *partition) takeIn(most int) bool {
 // admit enters a decoded record into the window. p.mu is held.
 func (p *partition) admit(r *record, a *answer, since int64) {
 	r.part, r.answer = p, a
-	r.seq = p.tracker.add(r.raw.Offset, since)
+	r.seq = p.tracker.add(r.raw.Offset, r.raw.Timestamp, since)
 	p.memory.lastTime = max(p.memory.lastTime, r.raw.Timestamp)
 	switch {
 	case r.cause != nil:
@@ -404,8 +404,8 @@ func (p *partition) lose(cause error) (unfinished int, first bool) {
 	p.phase = phaseLost
 	p.cancel(cause)
 	unfinished = p.inHand()
-	if prefix, ok := p.tracker.prefix(); ok {
-		p.memory.next, p.memory.hasNext = prefix+1, true
+	if prefix, ok := p.tracker.prefix(); ok && p.tracker.stamp != 0 {
+		p.memory.next, p.memory.hasNext, p.memory.stamp = prefix+1, true, p.tracker.stamp
 	}
 	p.memory.ghosts.Add(int64(p.running))
 	p.memory.dedup.forgetOpen()
@@ -413,6 +413,12 @@ func (p *partition) lose(cause error) (unfinished int, first bool) {
 	p.e.leaveBounds(p)
 	close(p.stepped)
 	return unfinished, true
+}
+
+func (p *partition) isLost() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.phase == phaseLost
 }
 
 // inHand is how many records are with the application, wait for another

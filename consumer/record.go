@@ -7,7 +7,7 @@ import "github.com/fetchbox/fetchbox-iggy/internal/wire"
 type record struct {
 	part   *partition
 	answer *answer
-	raw    wire.Message
+	raw    *wire.Message // in the answer's memory
 	seq    uint64  // its number in the tracker
 	key    string  // empty: none, and no lane
 	lane   *lane   // nil without a key

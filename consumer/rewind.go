@@ -29,33 +29,65 @@ type start struct {
 
 // place decides where to take up a partition by what is stored, where the
 // log ends, and what this consumer remembers. It is the one place that
-// notices that a stored offset was moved or a log is not what it was.
-func (e *engine) place(id uint32, m *memory, stored transport.Offset, end uint64) start {
+// notices that a stored offset was moved or a log is not what it was. trusted
+// tells that the record before the remembered place is still the one that was acknowledged.
+func (e *engine) place(id uint32, m *memory, stored transport.Offset, end uint64, trusted bool) start {
 	if !stored.Stored {
-		if m.hasCommitted {
-			// The offset was deleted, or the topic was made anew.
-			return e.rewind(id, m, end, start{position: 0, jumpOK: true, end: end},
-				fmt.Sprintf("offset %d was stored and there is none any more", m.committed))
-		}
-		switch {
-		case m.hasNext && m.next <= end:
-			return start{position: m.next, jumpOK: m.next == 0, end: end}
-		case m.hasNext:
-			return e.rewind(id, m, end, e.afterTail(m, end), fmt.Sprintf("offset %d was reached and the log ends before %d", m.next, end))
-		}
-		return e.first(end)
+		return e.unstored(id, m, end, trusted)
 	}
 	next := stored.Offset + 1
-	at := start{position: next, prefix: stored.Offset, hasPre: true, end: max(end, next)}
+	at := start{position: next, prefix: stored.Offset, hasPre: true, end: end}
 	switch {
 	case next > end:
-		return e.rewind(id, m, end, e.afterTail(m, end), fmt.Sprintf("offset %d is stored and the log ends before %d", stored.Offset, end))
+		return e.rewind(id, m, e.afterTail(m, end), fmt.Sprintf("offset %d is stored and the log ends before %d", stored.Offset, end))
 	case m.hasCommitted && stored.Offset < m.committed:
-		at.end = end
-		return e.rewind(id, m, end, at, fmt.Sprintf("offset %d was stored and it is %d now", m.committed, stored.Offset))
+		return e.rewind(id, m, at, fmt.Sprintf("offset %d was stored and it is %d now", m.committed, stored.Offset))
+	case trusted && m.next > next:
+		return pinned(m.next, end)
 	}
-	at.end = end
 	return at
+}
+
+// unstored is place where nothing is stored.
+func (e *engine) unstored(id uint32, m *memory, end uint64, trusted bool) start {
+	switch {
+	case m.hasCommitted:
+		// The offset was deleted, or the topic was made anew.
+		return e.rewind(id, m, start{jumpOK: true, end: end}, fmt.Sprintf("offset %d was stored and there is none any more", m.committed))
+	case trusted:
+		return pinned(m.next, end)
+	case m.hasNext:
+		return e.rewind(id, m, e.afterTail(m, end), fmt.Sprintf("offset %d was reached and the log is not the same any more", m.next))
+	}
+	if at, ok := e.standalone.Start.start(end); ok {
+		return at
+	}
+	return e.first(end)
+}
+
+// trusts tells whether the record before the place that is remembered of a
+// partition is still the one that was acknowledged: after a server lost the
+// tail of a log, other records may have got its offsets.
+func (m *membership) trusts(ctx context.Context, id uint32, mem *memory, end uint64) (bool, error) {
+	switch {
+	case !mem.hasNext || mem.next > end || m.e.onPoll:
+		return false, nil
+	case mem.stamp == 0:
+		return true, nil // nothing was acknowledged that could be compared
+	}
+	same := false
+	err := m.do(ctx, func(ctx context.Context, c transport.Conn) error {
+		polled, err := c.Poll(ctx, transport.Poll{
+			Consumer: m.e.who, Partition: int64(id), Count: 1, MaxBytes: 1,
+			Strategy: transport.Strategy{Kind: transport.FromOffset, Value: mem.next - 1},
+		})
+		if err == nil && len(polled.Messages) > 0 {
+			first := polled.Messages[0]
+			same = first.Offset == mem.next-1 && first.Timestamp == mem.stamp
+		}
+		return err
+	})
+	return same, err
 }
 
 // first is where a partition begins for which nothing is stored.
@@ -95,18 +127,18 @@ func (e *engine) afterTail(m *memory, end uint64) start {
 }
 
 // rewind applies on_rewind to a position that moved back.
-func (e *engine) rewind(id uint32, m *memory, end uint64, follow start, what string) start {
+func (e *engine) rewind(id uint32, m *memory, follow start, what string) start {
 	at := follow
 	switch e.cfg.OnRewind {
 	case config.RewindLatest:
-		at = pinned(end, end)
+		at = pinned(follow.end, follow.end)
 	case config.RewindStop:
 		at.stopped = fmt.Errorf("iggy: %s/%s/%d: %s (on_rewind: stop)", e.who.Stream, e.who.Topic, id, what)
 	default:
 		at.replay = true
 	}
 	at.rewound = true
-	m.hasCommitted = false
+	m.hasCommitted, m.hasNext = false, false
 	e.log.Warn("the partition moved back: "+what, zap.Uint32("partition", id), zap.Uint64("offset", at.position),
 		zap.String("on_rewind", string(e.cfg.OnRewind)))
 	return at
@@ -188,11 +220,11 @@ func (m *membership) verify(ctx context.Context, p *partition, reached, end uint
 		p.log.Warn("the stored offset was moved ahead by someone else, following", zap.Uint64("offset", now.Offset))
 	}
 	e.lost(p, fmt.Errorf("%w: taken up again at another offset", ErrLost))
-	at := e.place(p.id, p.memory, now, end)
+	at := e.place(p.id, p.memory, now, end, false)
 	if cut && !at.rewound {
 		// The stored offset fits, but what was delivered since is not in the
 		// log any more. Whatever came instead is behind the stored offset.
-		at = e.rewind(p.id, p.memory, end, at, fmt.Sprintf("offset %d was reached and the log ends before %d", reached, end))
+		at = e.rewind(p.id, p.memory, at, fmt.Sprintf("offset %d was reached and the log ends before %d", reached, end))
 	}
 	at.stored, at.hasStored = now.Offset, now.Stored
 	if err := m.takeUp(ctx, p.id, at); err != nil {

@@ -179,7 +179,10 @@ func (m *membership) move(ctx context.Context, o order) error {
 	e.drop(p)
 	at, ok := o.to.start(ends[o.id])
 	if !ok {
-		at = e.place(o.id, p.memory, stored, ends[o.id])
+		at = e.place(o.id, p.memory, stored, ends[o.id], false)
+	}
+	if at.from == nil && at.position > 0 {
+		at.prefix, at.hasPre, at.pin = at.position-1, true, true // it outlives a reconnection
 	}
 	at.replay = true
 	at.stored, at.hasStored = stored.Offset, stored.Stored

@@ -10,12 +10,16 @@ type tracker struct {
 	tail uint64    // the number of the next record
 	last uint64    // offset of the record before head
 	any  bool      // last is set: something is acknowledged
+	// stamp is the server's time of the record before head; 0 when that was
+	// not seen here.
+	stamp uint64
 }
 
 // tracked is one delivered record.
 type tracked struct {
 	offset uint64
-	since  int64 // when it entered the window, in nanoseconds since the epoch
+	stamp  uint64 // when the server stored it, in microseconds
+	since  int64  // when it entered the window, in nanoseconds since the epoch
 	done   bool
 }
 
@@ -24,12 +28,12 @@ type tracked struct {
 func (t *tracker) startAt(offset uint64) { t.last, t.any = offset, true }
 
 // add enters a record and gives its number. Offsets must grow.
-func (t *tracker) add(offset uint64, since int64) uint64 {
+func (t *tracker) add(offset, stamp uint64, since int64) uint64 {
 	if t.tail-t.head == uint64(len(t.ring)) {
 		t.grow()
 	}
 	n := t.tail
-	*t.at(n) = tracked{offset: offset, since: since}
+	*t.at(n) = tracked{offset: offset, stamp: stamp, since: since}
 	t.tail++
 	return n
 }
@@ -55,7 +59,7 @@ func (t *tracker) ack(n uint64) bool {
 		return false
 	}
 	for t.head < t.tail && t.at(t.head).done {
-		t.last, t.any = t.at(t.head).offset, true
+		t.last, t.stamp, t.any = t.at(t.head).offset, t.at(t.head).stamp, true
 		t.head++
 	}
 	return true
