@@ -18,6 +18,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/manifest"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
@@ -163,10 +164,8 @@ func readError(err error, limit int64) error {
 // traceIDOf continues the caller's trace, or begins one.
 func traceIDOf(r *http.Request) string {
 	// version-traceid-parentid-flags, by W3C Trace Context
-	if parts := strings.Split(r.Header.Get("traceparent"), "-"); len(parts) >= 4 && len(parts[1]) == 32 && strings.Trim(parts[1], "0") != "" {
-		if _, err := hex.DecodeString(parts[1]); err == nil && parts[1] == strings.ToLower(parts[1]) {
-			return parts[1]
-		}
+	if parts := strings.Split(r.Header.Get("traceparent"), "-"); len(parts) >= 4 && jobs.IsTraceID(parts[1]) {
+		return parts[1]
 	}
 	var id [16]byte
 	_, _ = rand.Read(id[:])
