@@ -33,6 +33,7 @@ type Producer struct {
 	tracing     tracing
 	began       time.Time
 	pool        sync.Pool // of *batch
+	waiters     sync.Pool // of *waiter
 
 	// closing ends when Stop begins: nothing is accepted any more, and those who wait
 	// to be accepted leave. run ends when the senders must.

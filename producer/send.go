@@ -28,10 +28,10 @@ func (p *Producer) Send(ctx context.Context, r Record) error {
 // sendItem sends and waits. s may be used again when it returns.
 func (p *Producer) sendItem(ctx context.Context, t *topicState, it *item, plain int, s *scratch) error {
 	ctx, span := p.tracing.start(ctx, t, 1)
-	w := waiters.Get().(*waiter)
+	w := p.getWaiter()
 	r := Result{Outcome: Failed, ID: it.id}
 	if r.Err = p.acceptItem(ctx, t, it, plain, s, pending{sink: w, withdraws: true}); r.Err != nil {
-		w.release()
+		w.release(p)
 	} else {
 		r = w.wait(ctx, t)
 	}

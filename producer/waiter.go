@@ -17,18 +17,25 @@ type waiter struct {
 	at     place
 }
 
-var waiters = sync.Pool{New: func() any { return &waiter{result: make(chan Result, 1)} }}
+// getWaiter takes a waiter from the producer's own pool: a channel that was made in
+// another synctest bubble could not be used in a program's tests.
+func (p *Producer) getWaiter() *waiter {
+	if w, ok := p.waiters.Get().(*waiter); ok {
+		return w
+	}
+	return &waiter{result: make(chan Result, 1)}
+}
 
-func (w *waiter) settle(_ uint32, r Result)  { w.result <- r }
-func (w *waiter) placed(_ uint32, at place)  { w.at = at }
-func (w *waiter) taken(uint32)               { w.at.batch = nil }
+func (w *waiter) settle(_ uint32, r Result) { w.result <- r }
+func (w *waiter) placed(_ uint32, at place) { w.at = at }
+func (w *waiter) taken(uint32)              { w.at.batch = nil }
 
 // wait returns the record's result. When ctx ends first the record is withdrawn
 // if it was not sent yet, and its outcome is unknown to the caller otherwise.
 func (w *waiter) wait(ctx context.Context, t *topicState) Result {
 	select {
 	case r := <-w.result:
-		w.release()
+		w.release(t.producer)
 		return r
 	case <-ctx.Done():
 	}
@@ -40,19 +47,19 @@ func (w *waiter) wait(ctx context.Context, t *topicState) Result {
 	failure := t.failure(int64(w.at.partition.id), outcome, context.Cause(ctx))
 	select {
 	case r := <-w.result: // at the last moment
-		w.release()
+		w.release(t.producer)
 		return r
 	default:
 	}
 	if outcome == Failed {
-		w.release() // otherwise it will still get its result, which nobody reads
+		w.release(t.producer) // otherwise it will still get its result, which nobody reads
 	}
 	return Result{Outcome: outcome, Err: failure}
 }
 
-func (w *waiter) release() {
+func (w *waiter) release(p *Producer) {
 	w.at = place{}
-	waiters.Put(w)
+	p.waiters.Put(w)
 }
 
 // group settles the records of one SendAll.
