@@ -40,6 +40,7 @@ func (c *conn) send(ctx context.Context, k *call, tail []byte) error {
 	}
 	n, err := c.write(k, tail)
 	if err == nil {
+		c.prompt.wrote()
 		return nil
 	}
 	return c.unsent(ctx, k, n, err)

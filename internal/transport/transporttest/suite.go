@@ -47,6 +47,7 @@ func RunServer(t *testing.T, d transport.Dialer, s Server) {
 		"cancelled at once": testCancelAnywhere,
 		"close":             testClose,
 		"close under way":   testCloseUnderWay,
+		"burst":             testBurst,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
