@@ -19,7 +19,7 @@ import (
 type prompt struct {
 	net.Conn
 	acknowledge func()
-	// owed tells that something was read since the last write.
+	// owed tells that something was read since a write began.
 	owed atomic.Bool
 }
 
@@ -41,9 +41,13 @@ func (p *prompt) Read(b []byte) (int, error) {
 		p.acknowledge()
 	}
 	n, err := p.Conn.Read(b)
-	p.owed.Store(n > 0)
+	if n > 0 {
+		p.owed.Store(true)
+	}
 	return n, err
 }
 
-// wrote tells that a request has gone out.
-func (p *prompt) wrote() { p.owed.Store(false) }
+// carry tells that a request is about to go out, which will carry the
+// acknowledgement of all that was read. What is read from now on is owed again,
+// be it before or after the request has left.
+func (p *prompt) carry() { p.owed.Store(false) }

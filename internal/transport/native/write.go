@@ -38,9 +38,9 @@ func (c *conn) send(ctx context.Context, k *call, tail []byte) error {
 		<-c.slots
 		return c.connError(k, false, broken)
 	}
+	c.prompt.carry()
 	n, err := c.write(k, tail)
 	if err == nil {
-		c.prompt.wrote()
 		return nil
 	}
 	return c.unsent(ctx, k, n, err)

@@ -61,6 +61,7 @@ func RunPeers(t *testing.T, d transport.Dialer, traits Traits) {
 	for name, test := range map[string]func(*testing.T, *peers){
 		"refused":              testRefused,
 		"silent handshake":     testSilentHandshake,
+		"dial given up":        testDialAnywhere,
 		"stalled":              testStalled,
 		"late answer":          testLateAnswer,
 		"does not read":        testDoesNotRead,
