@@ -14,7 +14,7 @@ type Config struct {
 	Cluster `yaml:",inline"`
 	// Health is what readiness depends on.
 	Health Health `yaml:"health"`
-	// Clusters has one section per further cluster, by the name with which the
+	// Clusters is one section per further cluster, by the name with which the
 	// application declares it.
 	Clusters map[string]Cluster `yaml:"clusters,omitempty"`
 }
@@ -26,7 +26,7 @@ type Cluster struct {
 	Iggy Iggy `yaml:"iggy"`
 	// Producer is how records are sent.
 	Producer Producer `yaml:"producer"`
-	// Consumers has one section per consumer, by its name: tasks, status,
+	// Consumers is one section per consumer, by its name: tasks, status,
 	// logs, dlq and those that an application declares.
 	Consumers map[string]Consumer `yaml:"consumers"`
 	// Topics is where the messages live and how the topics are created.
@@ -37,7 +37,7 @@ type Cluster struct {
 // changes nothing, but reads the files that are named: secrets and certificates.
 func (c Config) Validate() error {
 	f := newFaults("")
-	c.Cluster.validate(f)
+	c.validate(f)
 	c.Health.validate(f.at("health"))
 	for _, name := range slices.Sorted(maps.Keys(c.Clusters)) {
 		c.Clusters[name].validate(f.at("clusters." + name))

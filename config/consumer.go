@@ -86,9 +86,12 @@ type StartFrom string
 
 // Where a partition may begin.
 const (
+	// StartFirst is the oldest record that is left.
 	StartFirst StartFrom = "first"
-	StartLast  StartFrom = "last"
-	StartNext  StartFrom = "next"
+	// StartLast is the newest record.
+	StartLast StartFrom = "last"
+	// StartNext is the first record that comes afterwards.
+	StartNext StartFrom = "next"
 )
 
 // OnGap is what happens at a gap in the offsets.

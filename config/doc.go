@@ -2,3 +2,5 @@
 // the structs, their defaults, the layers (defaults, file, environment), the
 // validation and the secrets. What YAML can't say is an option of a constructor.
 package config
+
+//go:generate go run ../internal/configdoc/generate

@@ -6,7 +6,7 @@ import "time"
 type Iggy struct {
 	// Endpoint is iggy://host:port or tcp://host:port. The port defaults to 8090.
 	Endpoint string `yaml:"endpoint"`
-	// Transport is native or sdk.
+	// Transport is the implementation of the wire protocol.
 	Transport Transport `yaml:"transport"`
 	// ClientID is the user's name.
 	ClientID string `yaml:"client_id"`

@@ -18,8 +18,7 @@ type Producer struct {
 	MaxBufferedBytes Bytes `yaml:"max_buffered_bytes"`
 	// MaxBufferedRecords is the ceiling for the number of these records.
 	MaxBufferedRecords int `yaml:"max_buffered_records"`
-	// WhenFull is what a send does at a ceiling: block until there is room or
-	// its context ends, or fail at once.
+	// WhenFull is what a send does at a ceiling.
 	WhenFull WhenFull `yaml:"when_full"`
 	// DeliveryTimeout bounds the time from accepting a record to its outcome.
 	DeliveryTimeout time.Duration `yaml:"delivery_timeout"`
@@ -36,8 +35,10 @@ type WhenFull string
 
 // What a send may do at a ceiling.
 const (
+	// WhenFullBlock waits for room until the context ends.
 	WhenFullBlock WhenFull = "block"
-	WhenFullFail  WhenFull = "fail"
+	// WhenFullFail fails at once.
+	WhenFullFail WhenFull = "fail"
 )
 
 // maxRequestBytes is the most that a batch may be configured to hold. The server accepted

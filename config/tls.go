@@ -13,11 +13,11 @@ type TLS struct {
 	// Enabled turns TLS on. The other keys of this section are refused without it,
 	// since whoever set them expects an encrypted connection.
 	Enabled bool `yaml:"enabled"`
-	// CAFile holds the PEM certificates to trust instead of the system's.
+	// CAFile is a file with the PEM certificates to trust instead of the system's.
 	CAFile string `yaml:"ca_file"`
-	// CertFile holds a client certificate, as PEM. The sdk transport can't use it.
+	// CertFile is a file with a client certificate, as PEM.
 	CertFile string `yaml:"cert_file"`
-	// KeyFile holds the key of CertFile, as PEM.
+	// KeyFile is a file with the key of CertFile, as PEM.
 	KeyFile string `yaml:"key_file"`
 	// ServerName is the name that the server's certificate must have; empty
 	// means the endpoint's host.
@@ -61,8 +61,6 @@ func (i Iggy) validateTLS(f faults) {
 		f.require(!t.InsecureSkipVerify, "insecure_skip_verify", "must not be set unless iggy.tls.enabled is true")
 		return
 	}
-	f.require(t.CertFile == "" || i.Transport != TransportSDK, "tls.cert_file",
-		"can't be used with transport: %s, which knows no client certificates", TransportSDK)
 	i.loadTLS(f, &tls.Config{}) //nolint:gosec // thrown away
 }
 

@@ -78,7 +78,7 @@ func TestTLSConfigSpeaksToAServer(t *testing.T) {
 		require.NoError(t, listener.Close())
 		return err
 	}
-	i := config.Iggy{Endpoint: "iggy://broker.example", Transport: config.TransportNative, TLS: config.TLS{Enabled: true, CAFile: certFile}}
+	i := config.Iggy{Endpoint: "iggy://broker.example", TLS: config.TLS{Enabled: true, CAFile: certFile}}
 	require.NoError(t, handshake(i))
 
 	i.TLS.CertFile, i.TLS.KeyFile = certFile, keyFile
@@ -125,11 +125,8 @@ func TestTLSFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			i := valid().Iggy
-			i.TLS, i.Transport = c.tls, config.TransportNative
+			i.TLS = c.tls
 			require.Equal(t, c.want, texts(t, i.Validate()))
 		})
 	}
-	i := valid().Iggy
-	i.TLS, i.Transport = config.TLS{Enabled: true, CertFile: certFile, KeyFile: keyFile}, config.TransportSDK
-	require.EqualError(t, i.Validate(), "iggy.tls.cert_file: can't be used with transport: sdk, which knows no client certificates")
 }

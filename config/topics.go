@@ -31,9 +31,9 @@ type Topic struct {
 	// Retention is how long records are kept; 0 means the server's default,
 	// -1 for ever. It accepts days: 7d.
 	Retention Retention `yaml:"retention"`
-	// MaxSize bounds the topic's size; 0 means the server's default.
+	// MaxSize bounds the topic's size, 1GiB or more; 0 means the server's default.
 	MaxSize Bytes `yaml:"max_size"`
-	// Compression is none, s2, zstd or gzip.
+	// Compression is how payloads are compressed.
 	Compression Compression `yaml:"compression"`
 	// CompressionMinSize is the smallest payload that is compressed.
 	CompressionMinSize Bytes `yaml:"compression_min_size"`
@@ -44,9 +44,13 @@ type Compression string
 
 // The compressions.
 const (
+	// CompressionNone leaves payloads as they are.
 	CompressionNone Compression = "none"
-	CompressionS2   Compression = "s2"
+	// CompressionS2 is the fastest; few languages can read it.
+	CompressionS2 Compression = "s2"
+	// CompressionZstd gives the smallest payloads.
 	CompressionZstd Compression = "zstd"
+	// CompressionGzip can be read by every language.
 	CompressionGzip Compression = "gzip"
 )
 

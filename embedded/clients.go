@@ -31,12 +31,13 @@ func (cs *clients) add(id uint32, address string, c *conn) {
 	cs.byID[id] = &client{id: id, address: address, user: noUser, conn: c}
 }
 
-// remove forgets a client and returns the groups that it was in.
-func (cs *clients) remove(id uint32) []groupRef {
+// remove forgets the client of a connection and returns the groups that it was in. The number may be another's by now:
+// it is a hash.
+func (cs *clients) remove(id uint32, of *conn) []groupRef {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	c := cs.byID[id]
-	if c == nil {
+	if c == nil || c.conn != of {
 		return nil
 	}
 	delete(cs.byID, id)

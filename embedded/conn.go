@@ -94,8 +94,14 @@ func (c *conn) loop() error {
 				return err
 			}
 		}
+		if c.stopping() {
+			return c.farewell()
+		}
 		header, err := c.br.Peek(frameHeaderSize)
 		if err != nil {
+			if len(header) == 0 && c.stopping() {
+				return c.farewell()
+			}
 			if len(header) > 0 && errors.Is(err, io.EOF) {
 				return io.ErrUnexpectedEOF
 			}
@@ -113,6 +119,15 @@ func (c *conn) loop() error {
 			return err
 		}
 	}
+}
+
+// stopping tells whether the server is being stopped in good order.
+func (c *conn) stopping() bool { return c.srv.ctx.Err() != nil && !c.srv.crashed.Load() }
+
+// farewell is what the real server says when it is stopped: a status that no one asked for.
+func (c *conn) farewell() error {
+	c.answer(StatusDisconnected)
+	return c.flush()
 }
 
 // buffered tells whether the next request has arrived completely, so that answers may wait for its own.

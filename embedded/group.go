@@ -224,22 +224,21 @@ func (m *member) pick(current int, advance bool) (uint32, bool) {
 	return 0, false
 }
 
-// expire completes the handovers that have waited for too long and returns their number.
-func (g *group) expire(now time.Time, timeout time.Duration) int {
-	type late struct {
-		m         *member
-		partition uint32
-	}
-	var all []late
+// due is a handover whose time has come.
+type due struct {
+	from      *member
+	partition uint32
+}
+
+// due collects the handovers that ready says may be completed.
+func (g *group) due(ready func(handover) bool) []due {
+	var all []due
 	g.members.each(func(_ uint32, m *member) {
 		for _, h := range m.handovers {
-			if now.Sub(h.since) >= timeout {
-				all = append(all, late{m, h.partition})
+			if ready(h) {
+				all = append(all, due{from: m, partition: h.partition})
 			}
 		}
 	})
-	for _, x := range all {
-		g.complete(x.m, x.partition)
-	}
-	return len(all)
+	return all
 }

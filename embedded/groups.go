@@ -3,6 +3,8 @@ package embedded
 import (
 	"encoding/binary"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // appendGroup writes `[u32 id][u32 partitions][u32 members][name]`. It needs the group's lock.
@@ -171,32 +173,31 @@ func (c *conn) joinGroup(d *decoder) Status {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.join(c.clientID, s.clients.exists, time.Now())
-	s.cat.changed(1 + t.settle(g))
+	s.cat.changed(1)
+	s.settle(t, g)
 	if !s.clients.joined(c.clientID, groupRef{stream: t.stream.id, topic: t.id, group: g.id}) {
 		return StatusStaleClient
 	}
 	return StatusOK
 }
 
-// settle completes the handovers of partitions that were never polled or are committed up to the last poll, and returns
-// their number. It needs the group's lock.
-func (t *topic) settle(g *group) int {
-	type done struct {
-		m         *member
-		partition uint32
+// settle completes the handovers of partitions that were never polled or are committed up to the last poll. It needs the
+// locks of the catalog and the group.
+func (s *Server) settle(t *topic, g *group) {
+	s.handOver(t, g, "committed", g.due(func(h handover) bool {
+		p := t.partition(h.partition)
+		return p != nil && p.settled(g.id)
+	}))
+}
+
+// handOver completes handovers. It needs the locks of the catalog and the group.
+func (s *Server) handOver(t *topic, g *group, why string, all []due) {
+	for _, d := range all {
+		g.complete(d.from, d.partition)
+		s.cat.changed(1)
+		s.log.Debug("partition handed over", zap.String("stream", t.stream.name), zap.String("topic", t.name),
+			zap.String("group", g.name), zap.Uint32("partition", d.partition), zap.String("why", why))
 	}
-	var all []done
-	g.members.each(func(_ uint32, m *member) {
-		for _, h := range m.handovers {
-			if p := t.partition(h.partition); p != nil && p.settled(g.id) {
-				all = append(all, done{m, h.partition})
-			}
-		}
-	})
-	for _, x := range all {
-		g.complete(x.m, x.partition)
-	}
-	return len(all)
 }
 
 // leaveGroup reads `[identifier stream][identifier topic][identifier group]`.
@@ -243,7 +244,7 @@ func (t *topic) leave(g *group, client uint32) bool {
 func (s *Server) disconnect(c *conn) {
 	s.cat.mu.RLock()
 	defer s.cat.mu.RUnlock()
-	for _, ref := range s.clients.remove(c.clientID) {
+	for _, ref := range s.clients.remove(c.clientID, c) {
 		st := s.cat.streams.get(ref.stream)
 		if st == nil {
 			continue
@@ -281,7 +282,7 @@ func (s *Server) expireHandovers(now time.Time) {
 			t.groups.each(func(_ uint32, g *group) {
 				g.mu.Lock()
 				defer g.mu.Unlock()
-				s.cat.changed(g.expire(now, s.opts.handoverTimeout))
+				s.handOver(t, g, "timed out", g.due(func(h handover) bool { return now.Sub(h.since) >= s.opts.handoverTimeout }))
 			})
 		})
 	})

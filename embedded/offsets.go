@@ -43,7 +43,7 @@ func (p *partition) settled(group uint32) bool {
 }
 
 // commitDone hands a partition over when a commit was what it waited for. It needs the catalog's lock.
-func (t *topic) commitDone(cat *catalog, g *group, slot, partition uint32) {
+func (s *Server) commitDone(t *topic, g *group, slot, partition uint32) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	m := g.members.get(slot)
@@ -51,8 +51,7 @@ func (t *topic) commitDone(cat *catalog, g *group, slot, partition uint32) {
 		return
 	}
 	if p := t.partition(partition); p != nil && p.settled(g.id) {
-		g.complete(m, partition)
-		cat.changed(1)
+		s.handOver(t, g, "committed", []due{{from: m, partition: partition}})
 	}
 }
 
@@ -91,7 +90,7 @@ func (c *conn) storeOffset(d *decoder) Status {
 		return StatusInvalidOffset
 	}
 	if o.group != nil {
-		t.commitDone(s.cat, o.group, o.member, id)
+		s.commitDone(t, o.group, o.member, id)
 	}
 	return StatusOK
 }

@@ -197,6 +197,9 @@ func (p *partition) first() uint64 {
 	return p.chunks[0].base
 }
 
+// maxPage bounds the bytes of a poll's answer, whose length has 32 bits. The real server does not look.
+const maxPage = 1 << 31
+
 // page is a part of a partition as a poll answers it.
 type page struct {
 	current uint64
@@ -241,6 +244,9 @@ func (p *partition) collect(i, first int, count uint32, pg *page) {
 		c := p.chunks[i]
 		n := min(len(c.ends)-first, int(count-pg.count))
 		part := c.data[c.start(first):c.ends[first+n-1]]
+		if pg.size > 0 && pg.size+len(part) > maxPage {
+			return
+		}
 		pg.parts = append(pg.parts, part)
 		pg.size += len(part)
 		pg.count += uint32(n)
@@ -249,7 +255,8 @@ func (p *partition) collect(i, first int, count uint32, pg *page) {
 	}
 }
 
-// purge drops all messages and all offsets; numbering starts again at 0.
+// purge drops all messages and all offsets; numbering starts again at 0. On the real server, messages that it has not
+// written to its disk yet survive, and are answered beside the new ones of the same numbers; this is not copied.
 func (p *partition) purge() error {
 	if p.files != nil {
 		p.files.mu.Lock()

@@ -71,7 +71,7 @@ func (c *conn) pollMessages(d *decoder) (Status, [][]byte, int) {
 	pg := p.poll(&r, who)
 	if pg.count > 0 && who.group != nil {
 		if r.commit {
-			t.commitDone(s.cat, who.group, who.member, id)
+			s.commitDone(t, who.group, who.member, id)
 		}
 		p.polled(who.group.id, pg.last)
 	}

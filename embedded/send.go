@@ -44,11 +44,11 @@ func (c *conn) readSend(length uint32) (req *sendRequest, body []byte, st Status
 	if c.user.Load() == noUser {
 		return nil, nil, StatusUnauthenticated, nil
 	}
-	total := int(length)
-	if total > maxSendBody {
+	if length > maxSendBody {
 		c.answer(StatusInvalidCommand)
 		return nil, nil, StatusOK, errors.Join(c.flush(), errCut)
 	}
+	total := int(length)
 	body, err = readFull(c.br, make([]byte, 0, min(total, readStep)), min(total, 4))
 	if err != nil {
 		return nil, nil, StatusOK, err
@@ -56,10 +56,10 @@ func (c *conn) readSend(length uint32) (req *sendRequest, body []byte, st Status
 	if len(body) < 4 {
 		return nil, nil, StatusInvalidCommand, nil
 	}
-	metadata := int(binary.LittleEndian.Uint32(body))
-	if metadata > total-4 {
+	if uint64(binary.LittleEndian.Uint32(body)) > uint64(total-4) {
 		return nil, nil, StatusInvalidCommand, nil
 	}
+	metadata := int(binary.LittleEndian.Uint32(body))
 	if body, err = readFull(c.br, body, metadata); err != nil {
 		return nil, nil, StatusOK, err
 	}
@@ -159,10 +159,10 @@ func checkBatch(indexes, data []byte, count int) ([]uint32, Status) {
 		case headers > maxHeadersBytes:
 			return nil, StatusTooBigUserHeaders
 		}
-		if o := binary.LittleEndian.Uint64(m[atOffset:]); o < offset {
+		previous := offset
+		offset = binary.LittleEndian.Uint64(m[atOffset:])
+		if offset < previous {
 			return nil, StatusInvalidOffset
-		} else {
-			offset = o
 		}
 		if indexed < position {
 			return nil, StatusInvalidIndexPosition
@@ -214,6 +214,7 @@ func (c *conn) choose(t *topic, req *sendRequest) (*partition, Status) {
 	case partitioningID:
 		id = binary.LittleEndian.Uint32(req.value)
 	case partitioningKey:
+		// Without partitions the real server divides by zero and ends, with all its connections.
 		if n := len(t.partitions); n > 0 {
 			id = xxh32(req.value) % uint32(n)
 		}

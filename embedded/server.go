@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 )
+
+// stopGrace is how long a connection may take to end by itself.
+const stopGrace = 500 * time.Millisecond
 
 // ErrClosed is returned by a server that has been stopped.
 var ErrClosed = errors.New("embedded: server closed")
@@ -34,20 +38,31 @@ type Server struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu       sync.Mutex
-	listener net.Listener
-	addr     net.Addr
-	conns    map[*conn]struct{}
-	arrivals uint64
-	closed   bool
-	stopped  chan struct{}
+	mu        sync.Mutex
+	listener  net.Listener
+	listening bool
+	addr      net.Addr
+	conns     map[*conn]struct{}
+	arrivals  uint64
+	closed    bool
+	stopped   chan struct{}
 	// failure is what went wrong while stopping, once stopped is closed.
 	failure error
+	crashed atomic.Bool
 }
 
 // Start starts a server and returns when it listens. It accepts connections until [Server.Stop] or [Server.Crash].
 // It fails when the address is taken or, with a directory, when the directory cannot be read or written.
 func Start(opts ...Option) (*Server, error) {
+	s := newServer(opts)
+	if err := s.open(); err != nil {
+		s.cancel()
+		return nil, err
+	}
+	return s, nil
+}
+
+func newServer(opts []Option) *Server {
 	o := options{
 		address: DefaultAddress, username: DefaultUsername, password: DefaultPassword,
 		handoverTimeout: DefaultHandoverTimeout, writeTimeout: DefaultWriteTimeout, retention: DefaultRetention,
@@ -65,11 +80,7 @@ func Start(opts ...Option) (*Server, error) {
 	s.users = newUsers(o.username, o.password, s.now())
 	s.clients = newClients()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	if err := s.open(); err != nil {
-		s.cancel()
-		return nil, err
-	}
-	return s, nil
+	return s
 }
 
 // open reads the directory and begins to listen.
@@ -107,7 +118,7 @@ func (s *Server) listen(address string) error {
 		_ = l.Close()
 		return ErrClosed
 	}
-	s.listener, s.addr = l, l.Addr()
+	s.listener, s.addr, s.listening = l, l.Addr(), true
 	if a, ok := l.Addr().(*net.TCPAddr); ok {
 		s.host, s.port = a.IP.String(), uint16(a.Port)
 	}
@@ -175,8 +186,10 @@ func (s *Server) Addr() net.Addr {
 // Endpoint is the address as "host:port", as the SDKs want it.
 func (s *Server) Endpoint() string { return s.Addr().String() }
 
-// Stop stops listening, closes all connections and waits until their goroutines have ended, or until ctx does; then it
-// returns the context's error, and the rest ends by itself. A server that has a directory writes what it has not written
+// Stop stops listening and ends all connections: a request being worked on is answered, and then the client gets a status
+// that it did not ask for, 8 (disconnected), and the end, as from the real server on SIGTERM. Connections that do not end
+// within half a second are closed. Stop waits until their goroutines have ended, or until ctx does; then it returns the
+// context's error, and the rest ends by itself. A server that has a directory writes what it has not written
 // yet: nothing that was confirmed is lost, or the error says what. Stopping twice is allowed.
 func (s *Server) Stop(ctx context.Context) error { return s.shutdown(ctx, false) }
 
@@ -189,6 +202,7 @@ func (s *Server) shutdown(ctx context.Context, crash bool) error {
 	s.mu.Lock()
 	if !s.closed {
 		s.closed = true
+		s.crashed.Store(crash)
 		_ = s.listener.Close()
 		s.cancel()
 		conns := make([]*conn, 0, len(s.conns))
@@ -197,11 +211,21 @@ func (s *Server) shutdown(ctx context.Context, crash bool) error {
 		}
 		s.mu.Unlock()
 		for _, c := range conns {
-			c.close(crash)
+			if crash {
+				c.close(true)
+			} else {
+				_ = c.nc.SetReadDeadline(time.Now())
+			}
 		}
+		grace := time.AfterFunc(stopGrace, func() {
+			for _, c := range conns {
+				c.close(false)
+			}
+		})
 		go func() {
 			defer close(s.stopped)
 			s.wg.Wait()
+			grace.Stop()
 			s.failure = s.closeStore(crash)
 		}()
 	} else {
@@ -215,12 +239,23 @@ func (s *Server) shutdown(ctx context.Context, crash bool) error {
 	}
 }
 
-// StopListening refuses new connections until [Server.StartListening]; those that are there go on.
+// StopListening refuses new connections until [Server.StartListening]; those that are there go on. Calling it twice is
+// allowed.
 func (s *Server) StopListening() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.listening = false
 	_ = s.listener.Close()
 }
 
-// StartListening listens again, at the same address. It fails when someone else has taken it.
-func (s *Server) StartListening() error { return s.listen(s.Endpoint()) }
+// StartListening listens again, at the same address. It fails when someone else has taken it, and does nothing when the
+// server listens already.
+func (s *Server) StartListening() error {
+	s.mu.Lock()
+	listening, address := s.listening, s.addr.String()
+	s.mu.Unlock()
+	if listening {
+		return nil
+	}
+	return s.listen(address)
+}

@@ -2,6 +2,10 @@ package embedded_test
 
 import (
 	"context"
+	"io"
+	"log"
+	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -11,7 +15,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	log.SetOutput(io.Discard) // the SDK logs every login
+	goleak.VerifyTestMain(m)
+}
 
 func TestServerComesBackAtItsAddress(t *testing.T) {
 	t.Parallel()
@@ -22,8 +29,10 @@ func TestServerComesBackAtItsAddress(t *testing.T) {
 	c.login(t)
 	require.NoError(t, first.Stop(context.Background()))
 	require.NoError(t, first.Stop(context.Background()), "stopping twice is allowed")
+	status, _ := c.receive(t)
+	require.Equal(t, embedded.StatusDisconnected, status, "what the real server says on SIGTERM")
 	_, _, err = c.tryReceive()
-	require.Error(t, err)
+	require.ErrorIs(t, err, io.EOF)
 
 	second := start(t, embedded.WithAddress(address))
 	require.Equal(t, address, second.Endpoint())
@@ -54,7 +63,11 @@ func TestStopListening(t *testing.T) {
 	srv := start(t)
 	c := dial(t, srv)
 	srv.StopListening()
+	srv.StopListening()
+	_, err := net.Dial("tcp", srv.Endpoint())
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	c.login(t)
+	require.NoError(t, srv.StartListening())
 	require.NoError(t, srv.StartListening())
 	dial(t, srv).login(t)
 }

@@ -4,7 +4,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
@@ -22,16 +21,14 @@ type call struct {
 	buffers net.Buffers
 	parts   [2][]byte
 
+	guard     guard
+	interrupt func() // guard.interrupt, made once a call and not once a use
+
 	state  atomic.Uint32
 	done   chan struct{} // has a value once the fields below are set
 	status iggyerr.Status
 	answer answer
 	err    error
-
-	// What ends a write whose context ends; made once a call, not once a use.
-	nc        net.Conn
-	interrupt func()
-	stopped   chan struct{}
 }
 
 // States of a call. It leaves waiting once.
@@ -46,11 +43,8 @@ const (
 const maxPooledFrame = 192 << 10
 
 var calls = sync.Pool{New: func() any {
-	k := &call{done: make(chan struct{}, 1), stopped: make(chan struct{}, 1)}
-	k.interrupt = func() {
-		_ = k.nc.SetWriteDeadline(time.Unix(1, 0))
-		k.stopped <- struct{}{}
-	}
+	k := &call{done: make(chan struct{}, 1)}
+	k.interrupt = k.guard.interrupt
 	return k
 }}
 
@@ -63,18 +57,18 @@ func newCall(op string, code uint32, s shape) *call {
 	return k
 }
 
-// release gives a call back whose answer was taken.
+// release gives a call back to which nobody refers.
 func (k *call) release() {
 	if k.secret || cap(k.frame) > maxPooledFrame {
 		clear(k.frame)
 		k.frame = nil
 	}
-	k.buffers, k.parts = nil, [2][]byte{}
-	k.secret, k.status, k.answer, k.err, k.nc = false, 0, answer{}, nil, nil
+	k.guard.conn, k.guard.stop = nil, nil
+	k.secret, k.status, k.answer, k.err = false, 0, answer{}, nil
 	calls.Put(k)
 }
 
-// settle gives the call its outcome, unless its caller has gone.
+// settle gives the call its outcome, unless it has one or its caller has gone.
 func (k *call) settle(status iggyerr.Status, a answer, err error) {
 	if k.state.CompareAndSwap(waiting, settled) {
 		k.status, k.answer, k.err = status, a, err
@@ -94,20 +88,22 @@ func (q *queue) push(k *call) {
 	q.size++
 }
 
+// front is the call that the next answer is for, nil if there is none.
+func (q *queue) front() *call { return q.ring[q.head] }
+
 func (q *queue) pop() *call {
-	if q.size == 0 {
-		return nil
-	}
 	k := q.ring[q.head]
-	q.ring[q.head] = nil
-	q.head = (q.head + 1) % len(q.ring)
-	q.size--
+	if k != nil {
+		q.ring[q.head] = nil
+		q.head = (q.head + 1) % len(q.ring)
+		q.size--
+	}
 	return k
 }
 
 // retract takes k back if it is the last one.
 func (q *queue) retract(k *call) {
-	if last := (q.head + q.size - 1 + len(q.ring)) % len(q.ring); q.size > 0 && q.ring[last] == k {
+	if last := (q.head + q.size - 1 + len(q.ring)) % len(q.ring); q.ring[last] == k {
 		q.ring[last] = nil
 		q.size--
 	}
@@ -122,8 +118,21 @@ type shape struct {
 }
 
 func (s shape) check(op string, length uint32) error {
-	if !s.polled && (length < s.min || length > s.max) {
+	least, most := s.min, s.max
+	if s.polled {
+		least, most = polledHeadSize, length
+	}
+	if length != 0 && length < least || length > most || length == 0 && s.min > 0 {
 		return transport.Malformed("%s: a body of %d bytes", op, length)
 	}
 	return nil
+}
+
+// split tells how much of a body is kept at first, and how much is dropped.
+func (s shape) split(length uint64) (keep, drop uint64) {
+	keep = length
+	if s.polled && s.maxBytes > 0 {
+		keep = min(length, polledHeadSize+max(uint64(s.maxBytes), wire.MessageHeaderSize))
+	}
+	return keep, length - keep
 }

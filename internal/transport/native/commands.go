@@ -11,15 +11,17 @@ import (
 
 // roundTrip exchanges the call for its answer and gives it back to the pool.
 func (c *conn) roundTrip(ctx context.Context, k *call, tail []byte) (answer, error) {
-	if err := c.exchange(ctx, k, tail); err != nil {
+	reusable, err := c.exchange(ctx, k, tail)
+	if err != nil {
 		return answer{}, err
 	}
 	a := k.answer
-	var err error
 	if k.status != 0 {
 		err = &iggyerr.StatusError{Op: k.op, Status: k.status}
 	}
-	k.release()
+	if reusable {
+		k.release()
+	}
 	return a, err
 }
 

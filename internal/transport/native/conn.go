@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
@@ -22,8 +23,12 @@ type conn struct {
 
 	slots chan struct{} // one value for each call in the queue
 	pen   chan struct{} // held by the call that writes
+	lead  chan struct{} // held by the one that reads
 	done  chan struct{}
-	ended chan struct{} // the reading goroutine has returned
+	ended chan struct{} // the connection's goroutine has returned
+
+	reader  reader        // belongs to the lead
+	answers atomic.Uint64 // that were read
 
 	mu    sync.Mutex
 	queue queue
@@ -34,10 +39,13 @@ func newConn(address string, nc net.Conn) *conn {
 	_, overTLS := nc.(*tls.Conn)
 	c := &conn{
 		address: address, nc: nc, plain: !overTLS,
-		slots: make(chan struct{}, maxInFlight), pen: make(chan struct{}, 1),
-		done: make(chan struct{}), ended: make(chan struct{}),
+		slots: make(chan struct{}, maxInFlight),
+		pen:   make(chan struct{}, 1),
+		lead:  make(chan struct{}, 1),
+		done:  make(chan struct{}), ended: make(chan struct{}),
+		reader: newReader(nc),
 	}
-	go c.read()
+	go c.watch()
 	return c
 }
 
@@ -84,21 +92,14 @@ func (c *conn) connError(k *call, sent bool, cause error) error {
 }
 
 // exchange sends the call's request, followed by tail, and waits for its
-// answer. When it fails the call must not be released.
-func (c *conn) exchange(ctx context.Context, k *call, tail []byte) error {
-	if err := c.send(ctx, k, tail); err != nil {
-		return err
+// answer. reusable tells whether nobody refers to the call any more.
+func (c *conn) exchange(ctx context.Context, k *call, tail []byte) (reusable bool, err error) {
+	if ctx.Err() != nil {
+		return true, c.connError(k, false, context.Cause(ctx))
 	}
-	select {
-	case <-k.done:
-	case <-ctx.Done():
-		if k.state.CompareAndSwap(waiting, abandoned) {
-			return c.connError(k, true, context.Cause(ctx))
-		}
-		<-k.done
+	k.guard.start(ctx, c, k.interrupt)
+	if err = c.send(ctx, k, tail); err == nil {
+		err = c.await(ctx, k)
 	}
-	if k.err != nil {
-		return c.connError(k, true, k.err)
-	}
-	return nil
+	return k.guard.finish() && err == nil, err
 }

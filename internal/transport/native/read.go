@@ -2,8 +2,8 @@ package native
 
 import (
 	"bufio"
-	"errors"
-	"io"
+	"encoding/binary"
+	"net"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
@@ -24,135 +24,110 @@ type answer struct {
 	dropped bool
 }
 
-// read hands out answers until the connection ends. It reads all the time, so
-// a connection that ends is noticed at once.
-func (c *conn) read() {
-	defer close(c.ended)
-	r := bufio.NewReaderSize(c.nc, readBuffer)
-	for first := true; ; first = false {
-		if err := c.readAnswer(r, first); err != nil {
-			c.fail(err)
-			return
-		}
-	}
+// reader reads answers. Whoever reads may be interrupted anywhere by a deadline
+// and another one goes on: all that was read is kept here.
+type reader struct {
+	buf   *bufio.Reader
+	heard bool // an answer has come on this connection
+
+	// The answer under way, whose head was read.
+	call   *call
+	status iggyerr.Status
+	body   []byte
+	filled int    // of body
+	keep   uint64 // bytes of the body that are kept
+	drop   uint64 // bytes after them that are not, and have yet to come
+	cut    bool   // some were not kept
 }
 
-func (c *conn) readAnswer(r *bufio.Reader, first bool) error {
-	var head [transport.AnswerHeadSize]byte
-	if n, err := io.ReadFull(r, head[:]); err != nil {
-		return transport.ReadError(err, head[:n], first)
+func newReader(nc net.Conn) reader {
+	return reader{buf: bufio.NewReaderSize(nc, readBuffer)}
+}
+
+// head reads the head of an answer. next tells for which call it is.
+func (r *reader) head(next func() *call) error {
+	b, err := r.buf.Peek(transport.AnswerHeadSize)
+	if err != nil {
+		return transport.ReadError(err, b, !r.heard)
 	}
-	status, length, err := transport.ParseAnswerHead(head)
+	status, length, err := transport.ParseAnswerHead([transport.AnswerHeadSize]byte(b))
 	if err != nil {
 		return err
 	}
-	k := c.pop()
+	k := next()
 	if k == nil {
-		return transport.Malformed("it answered unasked: %s", transport.Foreign(head[:]))
+		return transport.Malformed("it answered unasked: %s", transport.Foreign(b))
 	}
-	var a answer
 	if status == 0 {
-		a, err = readBody(r, k, length)
+		if err := k.shape.check(k.op, length); err != nil {
+			return err
+		}
 	}
-	switch {
-	case errors.Is(err, iggyerr.ErrProtocol):
-		k.settle(0, a, err)
-		return err
-	case err != nil:
-		err = transport.ReadError(err, nil, first)
-		k.settle(0, a, err)
-		return err
-	}
-	op := k.op
-	k.settle(status, a, nil)
-	if status == 0 {
-		return nil
-	}
-	if refused := (&iggyerr.StatusError{Op: op, Status: status}); iggyerr.BreaksConnection(refused) {
-		return refused
+	// Everything that was peeked at is in the buffer.
+	_, _ = r.buf.Discard(transport.AnswerHeadSize)
+	r.heard = true
+	r.call, r.status = k, status
+	r.body, r.filled, r.cut = nil, 0, false
+	r.keep, r.drop = k.shape.split(uint64(length))
+	if k.state.Load() == abandoned {
+		r.keep, r.drop = 0, uint64(length)
 	}
 	return nil
 }
 
-// pop takes the call that the next answer is for, and frees its slot.
-func (c *conn) pop() *call {
-	c.mu.Lock()
-	k := c.queue.pop()
-	c.mu.Unlock()
-	if k != nil {
-		<-c.slots
+// rest reads what is missing of the body.
+func (r *reader) rest() error {
+	if err := r.fill(); err != nil {
+		return err
 	}
-	return k
-}
-
-// readBody reads the body of k's answer, or drops it when nobody waits for it.
-func readBody(r *bufio.Reader, k *call, length uint32) (answer, error) {
-	if err := k.shape.check(k.op, length); err != nil {
-		return answer{}, err
-	}
-	switch {
-	case length == 0:
-		return answer{}, nil
-	case k.state.Load() == abandoned:
-		return answer{}, discard(r, uint64(length))
-	case k.shape.polled:
-		return readPolled(r, uint64(length), k.shape.maxBytes)
-	}
-	body, err := grow(r, nil, uint64(length))
-	return answer{body: body}, err
-}
-
-// readPolled keeps whole messages up to about maxBytes, at least one, and
-// drops the rest as it comes.
-func readPolled(r *bufio.Reader, length uint64, maxBytes int) (answer, error) {
-	if length < polledHeadSize {
-		return answer{}, transport.Malformed("poll: a body of %d bytes", length)
-	}
-	want := length
-	if maxBytes > 0 {
-		want = min(length, polledHeadSize+max(uint64(maxBytes), wire.MessageHeaderSize))
-	}
-	body, err := grow(r, nil, want)
-	if err != nil {
-		return answer{}, err
-	}
-	if want < length {
+	if r.drop > 0 && r.keep > 0 && !r.cut {
 		// The first message is kept even if it is larger than the bound.
-		size, err := wire.MessageSize(body[polledHeadSize:])
-		if err != nil || polledHeadSize+size > length {
-			return answer{}, transport.Malformed("poll: a message of %d bytes in a body of %d", size, length)
+		size, err := wire.MessageSize(r.body[polledHeadSize:])
+		if err != nil || polledHeadSize+size > r.keep+r.drop {
+			return transport.Malformed("poll: a message of %d bytes in a body of %d", size, r.keep+r.drop)
 		}
-		if want < polledHeadSize+size {
-			want = polledHeadSize + size
-			if body, err = grow(r, body, want); err != nil {
-				return answer{}, err
+		if more := polledHeadSize + size; more > r.keep {
+			r.keep, r.drop = more, r.keep+r.drop-more
+			if err := r.fill(); err != nil {
+				return err
 			}
 		}
 	}
-	return answer{body: body, dropped: want < length}, discard(r, length-want)
-}
-
-// grow reads until b has size bytes, and takes memory as they come.
-func grow(r io.Reader, b []byte, size uint64) ([]byte, error) {
-	for uint64(len(b)) < size {
-		next := min(size, max(believed, 2*uint64(len(b))))
-		larger := make([]byte, next)
-		n := copy(larger, b)
-		if _, err := io.ReadFull(r, larger[n:]); err != nil {
-			return nil, err
+	for r.drop > 0 {
+		r.cut = true
+		n, err := r.buf.Discard(int(min(r.drop, 1<<20)))
+		r.drop -= uint64(n)
+		if err != nil {
+			return transport.ReadError(err, nil, false)
 		}
-		b = larger
-	}
-	return b, nil
-}
-
-func discard(r *bufio.Reader, n uint64) error {
-	for n > 0 {
-		part := int(min(n, 1<<20))
-		if _, err := r.Discard(part); err != nil {
-			return err
-		}
-		n -= uint64(part)
 	}
 	return nil
+}
+
+// fill reads the body up to keep, and takes memory as the bytes come.
+func (r *reader) fill() error {
+	for uint64(r.filled) < r.keep {
+		if r.filled == len(r.body) {
+			larger := make([]byte, min(r.keep, max(believed, 2*uint64(r.filled))))
+			copy(larger, r.body)
+			r.body = larger
+		}
+		n, err := r.buf.Read(r.body[r.filled:])
+		r.filled += n
+		if err != nil {
+			return transport.ReadError(err, nil, false)
+		}
+	}
+	return nil
+}
+
+// complete tells that the next answer is in the buffer from end to end, so that
+// reading it takes no time.
+func (r *reader) complete() bool {
+	if r.call != nil || r.buf.Buffered() < transport.AnswerHeadSize {
+		return false
+	}
+	b, _ := r.buf.Peek(transport.AnswerHeadSize)
+	length := binary.LittleEndian.Uint32(b[4:])
+	return uint64(r.buf.Buffered()) >= transport.AnswerHeadSize+uint64(length)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
@@ -20,9 +19,6 @@ func (c *conn) send(ctx context.Context, k *call, tail []byte) error {
 	wire.EndFrame(k.frame, len(tail))
 	if len(tail) <= copied {
 		k.frame, tail = append(k.frame, tail...), nil
-	}
-	if ctx.Err() != nil {
-		return c.connError(k, false, context.Cause(ctx))
 	}
 	if err := c.acquire(ctx, k, c.slots); err != nil {
 		return err
@@ -42,7 +38,7 @@ func (c *conn) send(ctx context.Context, k *call, tail []byte) error {
 		<-c.slots
 		return c.connError(k, false, broken)
 	}
-	n, err := c.write(ctx, k, tail)
+	n, err := c.write(k, tail)
 	if err == nil {
 		return nil
 	}
@@ -68,40 +64,22 @@ func (c *conn) acquire(ctx context.Context, k *call, places chan struct{}) error
 
 // write writes frame and tail. A context that ends makes it return at once,
 // whether the peer reads or not.
-func (c *conn) write(ctx context.Context, k *call, tail []byte) (n int64, err error) {
-	stop := func() bool { return true }
-	if ctx.Done() != nil {
-		k.nc = c.nc
-		stop = context.AfterFunc(ctx, k.interrupt)
-	}
+func (c *conn) write(k *call, tail []byte) (int64, error) {
+	k.guard.enter(writing)
+	defer k.guard.leave()
 	if tail == nil {
-		var written int
-		written, err = c.nc.Write(k.frame)
-		n = int64(written)
-	} else {
-		k.parts = [2][]byte{k.frame, tail}
-		k.buffers = k.parts[:]
-		n, err = k.buffers.WriteTo(c.nc)
-		k.parts = [2][]byte{}
+		n, err := c.nc.Write(k.frame)
+		return int64(n), err
 	}
-	if !stop() {
-		<-k.stopped
-		_ = c.nc.SetWriteDeadline(time.Time{})
-	}
+	k.parts = [2][]byte{k.frame, tail}
+	k.buffers = k.parts[:]
+	n, err := k.buffers.WriteTo(c.nc)
+	k.buffers, k.parts = nil, [2][]byte{}
 	return n, err
 }
 
 // unsent ends a call that was not written whole.
 func (c *conn) unsent(ctx context.Context, k *call, n int64, err error) error {
-	// The server may have refused the request before it had read it, and hung up.
-	if k.state.Load() == settled {
-		<-k.done
-		if k.err != nil {
-			return c.connError(k, false, k.err)
-		}
-		k.done <- struct{}{} // for exchange
-		return nil
-	}
 	if ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		err = context.Cause(ctx)
 		// A TLS connection is of no use after a write that was interrupted.
@@ -112,8 +90,18 @@ func (c *conn) unsent(ctx context.Context, k *call, n int64, err error) error {
 		c.fail(fmt.Errorf("request given up half written: %w", err))
 		return c.connError(k, false, err)
 	}
+	// The server may have refused the request before it had read it, and hung
+	// up: then its answer is still to be read. Nothing blocks here any more.
+	if c.acquire(ctx, k, c.lead) == nil {
+		c.read(k)
+	}
 	c.fail(err)
-	return c.connError(k, false, c.Err())
+	<-k.done // the end of the connection settles every call
+	if k.err != nil {
+		return c.connError(k, false, k.err)
+	}
+	k.done <- struct{}{} // for await
+	return nil
 }
 
 // retract takes back a call of which nothing was written. It fails when the

@@ -122,6 +122,7 @@ func (c *conn) do(ctx context.Context, op, object string, x *exchange, call func
 	if err := c.Err(); err != nil {
 		return c.connError(op, false, err)
 	}
+	x.op = op
 	c.setCurrent(x)
 	stop := context.AfterFunc(ctx, func() { c.abandon(x, context.Cause(ctx)) })
 	err := guard(call)
@@ -137,11 +138,7 @@ func (c *conn) do(ctx context.Context, op, object string, x *exchange, call func
 func (c *conn) explain(op, object string, x *exchange, err error) error {
 	_, answered, status := x.outcome()
 	if answered && status != 0 {
-		refused := &iggyerr.StatusError{Op: op, Object: object, Status: status}
-		if iggyerr.BreaksConnection(refused) {
-			c.fail(refused)
-		}
-		return refused
+		return &iggyerr.StatusError{Op: op, Object: object, Status: status}
 	}
 	if status, ok := missing(err); ok && answered {
 		return &iggyerr.StatusError{Op: op, Object: object, Status: status}
@@ -161,6 +158,8 @@ func (c *conn) explain(op, object string, x *exchange, err error) error {
 // missing gives the status for what the server says with an empty answer.
 func missing(err error) (iggyerr.Status, bool) {
 	switch {
+	case errors.Is(err, ierror.ErrStreamIdNotFound):
+		return iggyerr.StatusStreamNotFound, true
 	case errors.Is(err, ierror.ErrTopicIdNotFound):
 		return iggyerr.StatusTopicNotFound, true
 	case errors.Is(err, ierror.ErrConsumerGroupIdNotFound):

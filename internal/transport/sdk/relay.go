@@ -18,6 +18,8 @@ const chunk = 64 << 10
 
 // exchange is one request and its answer on their way through the relay.
 type exchange struct {
+	op string
+
 	mu       sync.Mutex
 	sent     bool // the request may have gone out whole
 	answered bool
@@ -32,13 +34,16 @@ func (x *exchange) setSent(sent bool) {
 	x.sent = sent
 }
 
-// begin notes the answer and tells whether it is the first one.
+// begin notes the answer. It refuses a second one: what follows a refused
+// send may be the server's reading of the body that it left unread.
 func (x *exchange) begin(status iggyerr.Status) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	first := x.sent && !x.answered
+	if x.answered {
+		return false
+	}
 	x.answered, x.status = true, status
-	return first
+	return true
 }
 
 func (x *exchange) outcome() (sent, answered bool, status iggyerr.Status) {
@@ -114,6 +119,10 @@ func (c *conn) answer(r *bufio.Reader, buf []byte, first bool) error {
 	x := c.current()
 	if x == nil || !x.begin(status) {
 		return transport.Malformed("it answered unasked: %s", transport.Foreign(head[:]))
+	}
+	// After some statuses the server is out of step: nothing of it is passed on.
+	if refused := (&iggyerr.StatusError{Op: x.op, Status: status}); iggyerr.BreaksConnection(refused) {
+		return refused
 	}
 	if x.direct != nil {
 		if length > chunk {

@@ -11,6 +11,7 @@
 //	resources/{job_type}/{job_id}/{resource_id}       the bytes that were fetched
 //	failures/{job_type}/{job_id}/{resource_id}        why a resource was given up
 //	manifests/{job_type}/{job_id}.json                what was accepted, and how many resources it has
+//	abandoned/{job_type}/{job_id}.json                the job was refused after all
 //	ledger/{job_id}.jsonl                             the states of a job
 //	logs/{job_id}.jsonl                               the log of a job
 package store

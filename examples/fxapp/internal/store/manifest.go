@@ -11,11 +11,8 @@ type Manifest struct {
 	JobID   string `json:"job_id"`
 	JobType string `json:"job_type"`
 	// Resources is how many there are.
-	Resources uint32 `json:"resource_count"`
-	Tenant    string `json:"tenant,omitempty"`
-	// Abandoned is set when the submitter was told that the job was not
-	// accepted, though some of its tasks may be on their way.
-	Abandoned bool      `json:"abandoned,omitempty"`
+	Resources uint32    `json:"resource_count"`
+	Tenant    string    `json:"tenant,omitempty"`
 	At        time.Time `json:"submitted_at"`
 	// Submitted is the manifest itself.
 	Submitted json.RawMessage `json:"manifest"`
@@ -32,6 +29,19 @@ func (s *Store) Manifest(job Job) (Manifest, error) {
 	var m Manifest
 	err := s.getJSON(manifestName(job), &m)
 	return m, err
+}
+
+// Abandon notes that the submitter of a job was told that it was not accepted,
+// though some of its tasks may be on their way. Nobody should do them.
+func (s *Store) Abandon(job Job) error {
+	return s.putJSON(abandonedName(job), time.Now().UTC())
+}
+
+// IsAbandoned tells whether a job was abandoned.
+func (s *Store) IsAbandoned(job Job) (bool, error) { return s.exists(abandonedName(job)) }
+
+func abandonedName(job Job) string {
+	return path.Join("abandoned", Name(job.Type), Name(job.ID)+".json")
 }
 
 func manifestName(job Job) string {

@@ -1,0 +1,315 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+)
+
+// nowhere is an offset beyond every log. A poll there with no partition
+// id brings nothing but names an owned partition, the next one in turn; storing it
+// is refused with one status for an owned partition and another for any
+// other. Both measured on Iggy 0.8.0.
+const nowhere = 1 << 62
+
+// maxPartitions is how many partitions a topic may have.
+const maxPartitions = 1000
+
+// probeAttempts is how often a turn is begun anew that was dealt again meanwhile.
+const probeAttempts = 4
+
+// learn finds out which partitions are owned now, and takes up and gives up accordingly.
+func (m *membership) learn(ctx context.Context) error {
+	turn, err := m.turn(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range m.e.present() {
+		if slices.Contains(turn, p.id) {
+			m.keep(p)
+			continue
+		}
+		if err := m.missing(ctx, p); err != nil {
+			return err
+		}
+	}
+	var gained []uint32
+	for _, id := range turn {
+		if m.e.find(id) == nil {
+			gained = append(gained, id)
+		}
+	}
+	return m.gain(ctx, gained)
+}
+
+// present gives the owned partitions.
+func (e *engine) present() []*partition {
+	owned, _ := e.turn()
+	return owned
+}
+
+// turn is the ids of the partitions that the server gives this consumer in
+// turn. Those about to be taken from it are missing.
+func (m *membership) turn(ctx context.Context) ([]uint32, error) {
+	if !m.e.grouped {
+		return m.chosen(ctx)
+	}
+	var turn []uint32
+	for range probeAttempts {
+		round, whole, err := m.round(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if turn = round; whole {
+			break
+		}
+	}
+	if i := slices.Index(turn, 0); i >= 0 {
+		// An owner of nothing is answered like one of an empty partition 0.
+		owned, err := m.owns(ctx, 0)
+		if err != nil {
+			return nil, err
+		}
+		if !owned {
+			turn = slices.Delete(turn, i, i+1)
+		}
+	}
+	slices.Sort(turn)
+	return turn, nil
+}
+
+// round asks until a partition is named for the second time. It is whole when
+// that is the first one; otherwise the partitions were dealt meanwhile.
+func (m *membership) round(ctx context.Context) (round []uint32, whole bool, err error) {
+	for len(round) <= maxPartitions {
+		polled, err := m.peek(ctx, transport.AnyPartition)
+		if err != nil {
+			return nil, false, err
+		}
+		if i := slices.Index(round, polled.Partition); i >= 0 {
+			return round, i == 0, nil
+		}
+		round = append(round, polled.Partition)
+	}
+	return round, false, nil
+}
+
+// peek polls beyond the end of the log.
+func (m *membership) peek(ctx context.Context, partition int64) (polled *transport.Polled, err error) {
+	err = m.do(ctx, func(ctx context.Context, c transport.Conn) error {
+		polled, err = c.Poll(ctx, transport.Poll{
+			Consumer: m.e.who, Partition: partition, Count: 1,
+			Strategy: transport.Strategy{Kind: transport.FromOffset, Value: nowhere},
+		})
+		return err
+	})
+	return polled, err
+}
+
+// owns tells whether the partition is dealt to this member, about to be taken
+// or not.
+func (m *membership) owns(ctx context.Context, id uint32) (bool, error) {
+	return m.ownsIn(ctx, m.e.who, id)
+}
+
+func (m *membership) ownsIn(ctx context.Context, who transport.Consumer, id uint32) (bool, error) {
+	err := m.do(ctx, func(ctx context.Context, c transport.Conn) error {
+		return c.StoreOffset(ctx, who, id, nowhere)
+	})
+	var status *iggyerr.StatusError
+	switch {
+	case errors.As(err, &status) && status.Status == iggyerr.StatusInvalidOffset:
+		return true, nil
+	case notOurs(err):
+		return false, nil
+	}
+	return false, err
+}
+
+// keep looks after a partition that is in the turn: one that was to be taken
+// is not any more.
+func (m *membership) keep(p *partition) {
+	if _, ok := m.revoking[p.id]; !ok {
+		return
+	}
+	delete(m.revoking, p.id)
+	p.mu.Lock()
+	p.resume()
+	p.mu.Unlock()
+	p.log.Info("partition stays after all")
+}
+
+// gain takes up partitions that are new in the turn.
+func (m *membership) gain(ctx context.Context, ids []uint32) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	ends, err := m.ends(ctx, ids)
+	if err != nil {
+		return err
+	}
+	var taken []*partition
+	fail := func(err error) error {
+		for _, p := range taken {
+			p.cancel(err)
+		}
+		return err
+	}
+	for _, id := range ids {
+		stored, err := m.offset(ctx, id)
+		if err != nil {
+			return fail(err)
+		}
+		memory := m.e.recall(id)
+		trusted, err := m.trusts(ctx, id, memory, ends[id])
+		if err != nil {
+			return fail(err)
+		}
+		at, chosen := m.e.standalone.Start.start(ends[id])
+		if !chosen || memory.hasNext {
+			at = m.e.place(id, memory, stored, ends[id], trusted)
+		}
+		at.stored, at.hasStored = stored.Offset, stored.Stored
+		p, err := m.ownership(ctx, id, at)
+		if err != nil {
+			return fail(err)
+		}
+		taken = append(taken, p)
+	}
+	// All at once: the first one would take the others' part of the bounds.
+	m.e.adopt(taken...)
+	m.e.hooks.post(hookAssigned, ids...)
+	return nil
+}
+
+// takeUp begins an ownership in place of one that ended.
+func (m *membership) takeUp(ctx context.Context, id uint32, at start) error {
+	p, err := m.ownership(ctx, id, at)
+	if err == nil {
+		m.e.adopt(p)
+	}
+	return err
+}
+
+// ownership makes a new ownership of a partition, begun at a place.
+func (m *membership) ownership(ctx context.Context, id uint32, at start) (*partition, error) {
+	e := m.e
+	p := &partition{
+		e: e, id: id, session: m.session, memory: e.recall(id),
+		log:        e.log.With(zap.Uint32("partition", id)),
+		commitTurn: make(chan struct{}, 1),
+		stepped:    make(chan struct{}),
+		from:       at.from, position: at.position, jumpOK: at.jumpOK, end: at.end,
+		hot:    at.from != nil || at.end > at.position,
+		paused: e.isPaused(id),
+		stored: at.stored, hasStored: at.hasStored,
+	}
+	p.ctx, p.cancel = context.WithCancelCause(e.ctx)
+	if at.hasPre {
+		p.tracker.startAt(at.prefix)
+	}
+	if at.from == nil && !e.commits {
+		p.memory.next, p.memory.hasNext, p.memory.stamp = at.position, true, 0
+	}
+	if at.replay {
+		p.memory.dedup.reset()
+	}
+	if at.rewound {
+		p.tally.rewinds++
+	}
+	if at.pin && e.commits {
+		if err := e.store(ctx, p, at.prefix); err != nil {
+			p.cancel(err)
+			return nil, err
+		}
+		p.stored, p.hasStored = at.prefix, true
+		p.memory.committed, p.memory.hasCommitted = at.prefix, true
+	}
+	if at.stopped != nil {
+		p.mu.Lock()
+		p.stop(at.stopped)
+		p.mu.Unlock()
+	}
+	e.counted()
+	p.log.Info("partition assigned", zap.Uint64("offset", at.position), zap.Uint64("end", at.end))
+	return p, nil
+}
+
+// offset reads what is stored for a partition.
+func (m *membership) offset(ctx context.Context, id uint32) (stored transport.Offset, err error) {
+	if !m.e.commits {
+		return transport.Offset{}, nil
+	}
+	err = m.do(ctx, func(ctx context.Context, c transport.Conn) error {
+		stored, err = c.Offset(ctx, m.e.who, id)
+		return err
+	})
+	return stored, err
+}
+
+// ends reads where the logs of partitions end: from the topic, and where that
+// is not permitted from each partition.
+func (m *membership) ends(ctx context.Context, ids []uint32) (map[uint32]uint64, error) {
+	ends := make(map[uint32]uint64, len(ids))
+	meta, err := m.topic(ctx)
+	var status *iggyerr.StatusError
+	switch {
+	case err == nil:
+		for _, id := range ids {
+			ends[id], _ = logEnd(meta, id)
+		}
+		return ends, nil
+	case !errors.As(err, &status):
+		return nil, err
+	}
+	for _, id := range ids {
+		polled, err := m.peek(ctx, int64(id))
+		if err != nil {
+			return nil, err
+		}
+		ends[id] = polled.CurrentOffset + 1
+		if polled.CurrentOffset == 0 {
+			// Empty, or of one record.
+			if ends[id], err = m.count(ctx, id); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return ends, nil
+}
+
+// count is 1 when there is a record at the start of a log, else 0.
+func (m *membership) count(ctx context.Context, id uint32) (n uint64, err error) {
+	err = m.do(ctx, func(ctx context.Context, c transport.Conn) error {
+		polled, err := c.Poll(ctx, transport.Poll{
+			Consumer: m.e.who, Partition: int64(id), Count: 1, MaxBytes: 1,
+			Strategy: transport.Strategy{Kind: transport.FromOffset},
+		})
+		if err == nil {
+			n = uint64(len(polled.Messages))
+		}
+		return err
+	})
+	return n, err
+}
+
+// topic reads the topic's metadata.
+func (m *membership) topic(ctx context.Context) (meta transport.Topic, err error) {
+	err = m.do(ctx, func(ctx context.Context, c transport.Conn) error {
+		meta, err = c.Topic(ctx, m.e.who.Stream, m.e.who.Topic)
+		return err
+	})
+	return meta, err
+}
+
+// counted counts a change of the assignment.
+func (e *engine) counted() {
+	e.mu.Lock()
+	e.rebalances++
+	e.mu.Unlock()
+}

@@ -1,0 +1,145 @@
+package consumer
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+)
+
+// mayBatch tells whether the next batch of a partition may begin: the records
+// of the one before are settled, or all wait in the queue to be delivered again. So
+// a key stays in order. With manual acknowledgement, those that the handler
+// kept do not count. p.mu is held.
+func (p *partition) mayBatch() bool {
+	return !p.batch && p.waiting == 0 && p.buried == 0
+}
+
+// employBatches has batches handled: one at a time in each partition.
+func (e *engine) employBatches(handle func(records []*record) error) {
+	e.sched.employ(e.workers, func(st *seat) {
+		e.staff.run(func() {
+			for {
+				p := e.sched.next(nil, st)
+				if p == nil {
+					return
+				}
+				e.serveBatch(p, handle)
+			}
+		})
+	})
+}
+
+// serveBatch handles one batch of p.
+func (e *engine) serveBatch(p *partition, handle func(records []*record) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.phase == phaseLost || p.blocked > 0 || p.paused && p.phase == phaseActive || !p.mayBatch() {
+		return
+	}
+	p.batch = true
+	records := p.collect()
+	if len(records) == 0 {
+		p.batch = false
+		p.drained()
+		p.announce()
+		return
+	}
+	deliveries := make([]int, len(records))
+	for i, r := range records {
+		p.hand(r)
+		deliveries[i] = r.deliveries
+	}
+	p.running++
+	p.mu.Unlock()
+	err := handle(records)
+	p.mu.Lock()
+	p.running--
+	p.batch = false
+	if p.phase == phaseLost {
+		p.ghostGone()
+		return
+	}
+	p.judgedBatch(records, deliveries, err)
+	p.drained()
+	p.announce()
+}
+
+// collect takes the queued records, and so many more that they make a batch.
+// p.mu is held, and released while records are decoded.
+func (p *partition) collect() []*record {
+	for p.run.length < p.e.cfg.BatchSize && p.takeIn(p.e.cfg.BatchSize-p.run.length) {
+		if p.phase == phaseLost {
+			return nil
+		}
+	}
+	records := make([]*record, 0, min(p.run.length, p.e.cfg.BatchSize))
+	for len(records) < p.e.cfg.BatchSize {
+		r := p.run.pop()
+		if r == nil {
+			break
+		}
+		records = append(records, r)
+	}
+	// Some may have been delivered before, and queued behind newer ones.
+	slices.SortFunc(records, func(a, b *record) int { return cmp.Compare(a.seq, b.seq) })
+	return records
+}
+
+// judgedBatch applies what a batch handler returned to those records of the
+// batch that it has not settled itself. Those that failed together are delivered
+// again together. p.mu is held.
+func (p *partition) judgedBatch(records []*record, deliveries []int, err error) {
+	if err == nil {
+		if p.e.cfg.AckMode != config.AckManual {
+			for i, r := range records {
+				p.ack(r, deliveries[i])
+			}
+		}
+		return
+	}
+	if p.e.onPoll || p.ctx.Err() != nil {
+		for i, r := range records {
+			p.nack(r, deliveries[i], err)
+		}
+		return
+	}
+	var again []*record
+	var delay time.Duration
+	for i, r := range records {
+		if !p.current(r, deliveries[i]) {
+			continue
+		}
+		v, d := p.e.redelivery.judge(err, deliveries[i])
+		if v != verdictRetry {
+			p.nack(r, deliveries[i], err)
+			continue
+		}
+		r.cause, r.state = err, recordWaiting
+		p.tally.failed++
+		p.waiting++
+		again, delay = append(again, r), max(delay, d)
+	}
+	p.laterTogether(again, delay)
+}
+
+// laterTogether queues records again after a delay. p.mu is held.
+func (p *partition) laterTogether(records []*record, delay time.Duration) {
+	if len(records) == 0 {
+		return
+	}
+	time.AfterFunc(delay, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.phase == phaseLost {
+			return
+		}
+		for _, r := range records {
+			p.waiting--
+			r.state = recordQueued
+			p.run.push(r)
+		}
+		p.announce()
+	})
+}

@@ -1,0 +1,290 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/link"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// Consumer consumes the records of one topic, as a member of a consumer group
+// or standalone, over a connection of its own.
+//
+// It joins its group when someone consumes: at Start when it has a handler, at
+// the first Next or Messages otherwise. One that nobody consumes from holds no
+// partition and polls nothing.
+//
+// All methods are safe for concurrent use.
+type Consumer[T any] struct {
+	e           *engine
+	topic       topic.Topic[T]
+	deadLetters DeadLetters[T]
+	tracer      trace.Tracer // nil: no spans
+
+	handler func(context.Context, *Message[T]) error
+	batch   func(context.Context, []*Message[T]) error
+
+	mu    sync.Mutex
+	phase lifePhase
+	mode  mode
+	began bool // consumption began, or never will
+}
+
+type lifePhase uint8
+
+const (
+	lifeNew lifePhase = iota
+	lifeStarting
+	lifeStarted
+	lifeStopping
+	lifeStopped
+)
+
+// mode is where the records go.
+type mode uint8
+
+const (
+	modeNone mode = iota
+	modeHandler
+	modeIteration
+)
+
+// New makes a consumer of t. It reads the secret and certificate files that
+// cluster names, does no other I/O and starts nothing.
+func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts ...Option) (*Consumer[T], error) {
+	o := options{name: t.Name()}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	log := o.log
+	if log == nil {
+		log = zap.NewNop()
+	}
+	log = log.Named("consumer").With(zap.String("consumer", o.name), zap.String("stream", t.Stream()), zap.String("topic", t.Name()))
+	if err := check(cfg, &o); err != nil {
+		return nil, fmt.Errorf("iggy: consumer %s: %w", o.name, err)
+	}
+	newLink := func(name string) (*link.Link, error) {
+		linkOpts := []link.Option{link.WithLogger(o.log)}
+		if o.dialer != nil {
+			linkOpts = append(linkOpts, link.WithDialer(o.dialer))
+		}
+		return link.New(name, cluster, linkOpts...)
+	}
+	l, err := newLink("consumer." + o.name)
+	if err != nil {
+		return nil, err
+	}
+	c := &Consumer[T]{topic: t}
+	if o.deadLetters != nil {
+		d, ok := o.deadLetters.(DeadLetters[T])
+		if !ok {
+			var zero T
+			return nil, fmt.Errorf("iggy: consumer %s: dead letters are a %T, not for messages of type %T", o.name, o.deadLetters, zero)
+		}
+		c.deadLetters = d
+	}
+	if o.tracers != nil {
+		c.tracer = o.tracers.Tracer(instrumentation)
+	}
+	if c.e, err = newEngine(cfg, &o, log, l, newLink, t.Stream(), t.Name()); err != nil {
+		return nil, err
+	}
+	c.e.typed = c
+	return c, nil
+}
+
+// check refuses what no consumer can work with; config.Validate checks the rest.
+func check(cfg config.Consumer, o *options) error {
+	var errs []error
+	must := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	must(o.standalone != nil || len(cfg.Group) > 0 && len(cfg.Group) <= 255, "group: must have 1 to 255 bytes")
+	must(cfg.BatchSize > 0, "batch_size: must be 1 or more")
+	must(cfg.MaxInFlight > 0, "max_in_flight: must be 1 or more")
+	must(cfg.MaxBufferedBytes > 0, "max_buffered_bytes: must be 1 or more")
+	must(cfg.PollIntervalMin > 0 && cfg.PollIntervalMax >= cfg.PollIntervalMin, "poll_interval_min: must be more than 0 and at most poll_interval_max")
+	must(cfg.ProbeInterval > 0, "probe_interval: must be more than 0")
+	if o.standalone != nil {
+		must(len(o.standalone.Name) <= 255, "standalone name: must have at most 255 bytes")
+	}
+	return errors.Join(errs...)
+}
+
+func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, newLink func(string) (*link.Link, error), stream, name string) (*engine, error) {
+	e := &engine{
+		name: o.name, cfg: cfg, log: log, link: l, newLink: newLink,
+		who:     transport.Consumer{Stream: stream, Topic: name, Name: cfg.Group, Group: true},
+		grouped: true, commits: true,
+		onPoll:      cfg.AckMode == config.AckOnPoll,
+		commitEvery: max(cfg.CommitEvery, 1),
+		redelivery:  redelivery{max: cfg.Retry.MaxDeliveries, backoff: cfg.Retry.Backoff},
+		workers:     cfg.Concurrency,
+		committer:   newCommitter(),
+		crew:        newCrew(),
+		staff:       newCrew(),
+		hooks:       newHooks(log),
+		kicked:      make(chan struct{}, 1),
+		done:        make(chan struct{}),
+		finished:    make(chan struct{}),
+		memories:    map[uint32]*memory{},
+		paused:      map[uint32]bool{},
+	}
+	if cfg.CommitInterval == 0 {
+		e.commitEvery = 1
+	}
+	if s := o.standalone; s != nil {
+		e.standalone, e.grouped, e.commits = *s, false, s.Name != ""
+		e.who.Group, e.who.Name = false, s.Name
+		if s.Name == "" {
+			e.who.Name = anonymous
+		}
+	} else {
+		e.log = log.With(zap.String("group", cfg.Group))
+	}
+	if e.workers <= 0 {
+		e.workers = cfg.MaxInFlight
+	}
+	e.workers = min(e.workers, cfg.MaxInFlight)
+	e.share.Store(int64(e.workers))
+	e.window.limit = cfg.MaxInFlight
+	e.ahead.limit = hold{records: cfg.MaxInFlight, bytes: int(cfg.MaxBufferedBytes)}
+	e.hooks.calls = o.hooks
+	e.ctx, e.cancel = context.WithCancelCause(context.Background())
+	e.retreats, e.retreatBegins = context.WithCancel(context.Background())
+	var err error
+	e.meter, err = newMeter(o.meters, e)
+	return e, err
+}
+
+// Name is the consumer's name.
+func (c *Consumer[T]) Name() string { return c.e.name }
+
+// Start connects, and begins to consume when there is a handler. It waits for
+// the first connection, within ctx and the start timeout. Starting twice does
+// nothing; after Stop it is iggyerr.ErrClosed. A start that failed has
+// released everything, and the consumer is closed.
+func (c *Consumer[T]) Start(ctx context.Context) error {
+	c.mu.Lock()
+	switch c.phase {
+	case lifeNew:
+		c.phase = lifeStarting
+	case lifeStarting, lifeStarted:
+		c.mu.Unlock()
+		return nil
+	default:
+		c.mu.Unlock()
+		return iggyerr.ErrClosed
+	}
+	c.mu.Unlock()
+	err := c.e.link.Start(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.phase = lifeStopped
+		c.e.abandon()
+		c.e.finish(nil)
+		return err
+	}
+	if c.phase != lifeStarting {
+		return iggyerr.ErrClosed // stopped meanwhile
+	}
+	c.phase = lifeStarted
+	if c.mode == modeHandler {
+		c.begin()
+	}
+	return nil
+}
+
+// begin starts the engine. c.mu is held.
+func (c *Consumer[T]) begin() {
+	if c.began {
+		return
+	}
+	c.began = true
+	switch {
+	case c.handler != nil:
+		c.e.employ(c.call)
+	case c.batch != nil:
+		c.e.employBatches(c.callBatch)
+	}
+	c.e.start()
+}
+
+// Stop ends the consumption: nothing more is fetched, what is in hand is
+// finished within drain_timeout and ctx, acknowledged offsets are
+// committed, the group is left and the connection closed. Handlers
+// that outlast the time see their context end with ErrStopDeadline; their records come
+// again. What could not be finished is in a *StopError. It may be called
+// twice, by several at once, and before Start.
+func (c *Consumer[T]) Stop(ctx context.Context) error {
+	c.mu.Lock()
+	switch c.phase {
+	case lifeNew:
+		c.phase = lifeStopped
+		c.e.abandon()
+		c.e.finish(nil)
+		c.mu.Unlock()
+		return nil
+	case lifeStopping, lifeStopped:
+		c.mu.Unlock()
+		return c.e.stopped(ctx)
+	}
+	c.phase = lifeStopping
+	c.mu.Unlock()
+	work, cancel := remaining(ctx, c.e.cfg.DrainTimeout)
+	defer cancel()
+	err := c.e.stop(ctx, work)
+	c.mu.Lock()
+	c.phase = lifeStopped
+	c.mu.Unlock()
+	return err
+}
+
+// Drain ends the consumption like Stop, but gives what is in hand all the time
+// that ctx has, and keeps the connection; only Stop closes it. A drained
+// consumer can't be used again.
+func (c *Consumer[T]) Drain(ctx context.Context) error {
+	c.mu.Lock()
+	phase := c.phase
+	c.began = true // nothing begins any more
+	c.mu.Unlock()
+	if phase != lifeStarted {
+		return iggyerr.ErrClosed
+	}
+	return c.e.drain(ctx, ctx)
+}
+
+// Seek sets an owned partition to another place. What is in hand of it is
+// forgotten: the contexts of its handlers end with ErrLost, late acknowledgements have no
+// effect, and unacknowledged records come again only where the new place is before
+// them. Offsets that are committed afterwards may lie before the one stored.
+// A partition that is not owned is iggyerr.ErrNotOwner.
+func (c *Consumer[T]) Seek(ctx context.Context, partition uint32, to Position) error {
+	c.mu.Lock()
+	ok := c.phase == lifeStarted && c.began
+	c.mu.Unlock()
+	if !ok {
+		return fmt.Errorf("iggy: seek partition %d: %w", partition, iggyerr.ErrNotOwner)
+	}
+	return c.e.seek(ctx, partition, to)
+}
+
+// Pause stops the delivery of a partition's records, owned now or later, until
+// Resume. Records in hand are not affected.
+func (c *Consumer[T]) Pause(partition uint32) { c.e.pause(partition, true) }
+
+// Resume ends a Pause.
+func (c *Consumer[T]) Resume(partition uint32) { c.e.pause(partition, false) }

@@ -1,0 +1,42 @@
+package consumer
+
+import (
+	"context"
+	"runtime/debug"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// DeadLetters takes records that were given up.
+type DeadLetters[T any] interface {
+	// DeadLetter stores what is known of the record and its failure. It returns
+	// nil only when that was confirmed: the record's offset is committed
+	// then. After an error it is called again, with growing pauses, while the
+	// record's partition waits; so one record may be stored more than once.
+	// It is called by several goroutines, and must return when ctx ends.
+	DeadLetter(ctx context.Context, f topic.Failure[T]) error
+}
+
+// hasDeadLetters implements typed.
+func (c *Consumer[T]) hasDeadLetters() bool { return c.deadLetters != nil }
+
+// deadLetter implements typed.
+func (c *Consumer[T]) deadLetter(ctx context.Context, r *record, cause error, code string, attempts int) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	f := topic.Failure[T]{
+		Origin: originOf(r), Payload: r.raw.Payload, Headers: headersOf(r), Key: r.key,
+		Code: code, Err: cause, Attempts: attempts,
+	}
+	if plain, err := c.plain(r); err == nil {
+		f.Payload = plain
+	}
+	if attempts > 0 {
+		f.Decoded, f.Value = true, r.message.(*Message[T]).Value
+	}
+	return c.deadLetters.DeadLetter(ctx, f)
+}

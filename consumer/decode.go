@@ -1,0 +1,79 @@
+package consumer
+
+import (
+	"bytes"
+	"runtime/debug"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// entry is a record together with its first message, so that both are one allocation
+// for many records.
+type entry[T any] struct {
+	r record
+	m Message[T]
+}
+
+// decode implements typed.
+func (c *Consumer[T]) decode(messages []wire.Message, dst []*record) []*record {
+	entries := make([]entry[T], len(messages))
+	for i := range entries {
+		e := &entries[i]
+		e.r.raw = &messages[i]
+		e.m.r, e.m.delivery = &e.r, 1
+		e.r.message = &e.m
+		e.r.cause = c.open(&e.r, &e.m)
+		dst = append(dst, &e.r)
+	}
+	return dst
+}
+
+// open decodes one message. A codec or a key function that panics is a failure
+// of the record.
+func (c *Consumer[T]) open(r *record, m *Message[T]) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	payload, err := c.plain(r)
+	if err != nil {
+		return err
+	}
+	if m.Value, err = c.topic.Codec().Decode(payload); err != nil {
+		return err
+	}
+	r.key = c.topic.KeyOf(m.Value)
+	return nil
+}
+
+var contentEncoding = []byte(topic.HeaderContentEncoding)
+
+// plain is the record's payload without the compression that its headers name.
+func (c *Consumer[T]) plain(r *record) ([]byte, error) {
+	if len(r.raw.Headers) == 0 || !bytes.Contains(r.raw.Headers, contentEncoding) {
+		// Most records end here, without their headers being decoded.
+		return r.raw.Payload, nil
+	}
+	name := ""
+	err := wire.RangeHeaders(r.raw.Headers, func(key, value string) bool {
+		if key != topic.HeaderContentEncoding {
+			return true
+		}
+		name = value
+		return false
+	})
+	if err != nil {
+		return nil, err
+	}
+	return encoding.Decode(name, r.raw.Payload, int(c.e.cfg.MaxDecompressedBytes))
+}
+
+// again implements typed.
+func (c *Consumer[T]) again(r *record) {
+	m := r.message.(*Message[T])
+	r.message = &Message[T]{Value: m.Value, r: r, delivery: r.deliveries}
+}

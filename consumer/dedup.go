@@ -1,0 +1,82 @@
+package consumer
+
+// dedup remembers the ids of the latest records of a partition that were
+// settled, and of those in hand, so that a record that the producer stored
+// twice is handled once. It outlives the ownership: what was acknowledged and not committed
+// before a lost connection is not handled again after it. A nil dedup
+// remembers nothing.
+type dedup struct {
+	size int
+	seen map[[16]byte]bool // true: settled
+	ring [][16]byte
+	next int
+}
+
+func newDedup(size int) *dedup {
+	if size <= 0 {
+		return nil
+	}
+	return &dedup{size: size, seen: make(map[[16]byte]bool)}
+}
+
+// repeated tells whether id was seen, and remembers it as in hand if it was
+// not. A record without an id is never a repetition.
+func (d *dedup) repeated(id [16]byte) bool {
+	if d == nil || id == ([16]byte{}) {
+		return false
+	}
+	if _, ok := d.seen[id]; ok {
+		return true
+	}
+	d.seen[id] = false
+	return false
+}
+
+// settled moves id from those in hand to those remembered, of which the oldest is forgotten.
+func (d *dedup) settled(id [16]byte) {
+	if d == nil {
+		return
+	}
+	if done, ok := d.seen[id]; !ok || done {
+		return
+	}
+	d.seen[id] = true
+	if len(d.ring) < d.size {
+		d.ring = append(d.ring, id)
+		return
+	}
+	delete(d.seen, d.ring[d.next])
+	d.ring[d.next] = id
+	d.next = (d.next + 1) % d.size
+}
+
+// forget removes an id in hand: its record will be read again.
+func (d *dedup) forget(id [16]byte) {
+	if d == nil {
+		return
+	}
+	if done, ok := d.seen[id]; ok && !done {
+		delete(d.seen, id)
+	}
+}
+
+// forgetOpen removes all ids in hand.
+func (d *dedup) forgetOpen() {
+	if d == nil {
+		return
+	}
+	for id, done := range d.seen {
+		if !done {
+			delete(d.seen, id)
+		}
+	}
+}
+
+// reset forgets everything: the partition is read again on purpose.
+func (d *dedup) reset() {
+	if d == nil {
+		return
+	}
+	clear(d.seen)
+	d.ring, d.next = nil, 0
+}

@@ -1,0 +1,39 @@
+package consumer
+
+import (
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+)
+
+// gap looks after a jump: the log goes on at first instead of at the expected
+// position, since records were deleted by retention or lost. It tells whether to
+// go on. p.mu is held.
+func (p *partition) gap(first uint64) bool {
+	if first < p.position {
+		// The server answered from before what was asked: not a gap, but
+		// nothing to trust either.
+		p.suspect = true
+		p.e.kick()
+		return false
+	}
+	missing := first - p.position
+	p.tally.gaps++
+	p.tally.gapRecords += int64(missing)
+	p.log.Warn("records are missing from the log", zap.Uint64("expected", p.position), zap.Uint64("offset", first), zap.Uint64("count", missing))
+	if p.e.cfg.OnGap != config.GapStop {
+		return true
+	}
+	p.stop(fmt.Errorf("iggy: %s/%s/%d: offset %d was expected and the log goes on at %d (on_gap: stop)",
+		p.e.who.Stream, p.e.who.Topic, p.id, p.position, first))
+	return false
+}
+
+// stop ends fetching for good; what is in hand is finished. p.mu is held.
+func (p *partition) stop(why error) {
+	p.stopped = why
+	p.e.note(why)
+	p.log.Error("partition stopped", zap.Error(why))
+}

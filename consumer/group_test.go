@@ -1,0 +1,246 @@
+package consumer_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/consumer"
+)
+
+// ledger counts deliveries of each record over all members of a group.
+type ledger struct {
+	mu       sync.Mutex
+	times    map[string]int
+	doubled  int
+	handled  int
+	overlaps int
+	busy     map[string]int
+	changed  chan struct{}
+}
+
+func newLedger() *ledger {
+	return &ledger{times: map[string]int{}, busy: map[string]int{}, changed: make(chan struct{})}
+}
+
+func (l *ledger) begin(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.busy[text]++; l.busy[text] > 1 {
+		l.overlaps++
+	}
+}
+
+func (l *ledger) done(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.busy[text]--
+	l.handled++
+	if l.times[text]++; l.times[text] > 1 {
+		l.doubled++
+	}
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+func (l *ledger) distinct() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.times)
+}
+
+func (l *ledger) wait(t testing.TB, n int) {
+	t.Helper()
+	deadline := time.After(2 * patience)
+	for {
+		l.mu.Lock()
+		have, changed := len(l.times), l.changed
+		l.mu.Unlock()
+		if have >= n {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			require.FailNow(t, "not handled in time", "%d of %d records", have, n)
+		}
+	}
+}
+
+// worker starts a member of the group that notes what it handles.
+func (r *rig) worker(cfg config.Consumer, l *ledger, work time.Duration, opts ...consumer.Option) *consumer.Consumer[string] {
+	r.t.Helper()
+	c := r.consumer(cfg, opts...)
+	require.NoError(r.t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
+		l.begin(m.Value)
+		if work > 0 {
+			time.Sleep(work) // the handler's work
+		}
+		l.done(m.Value)
+		return nil
+	}))
+	start(r.t, c)
+	return c
+}
+
+// load sends records to all partitions until it is stopped, and tells how many.
+func (r *rig) load(partitions uint32, every time.Duration) (stop func() int) {
+	quit, done := make(chan struct{}), make(chan int)
+	go func() {
+		sent := 0
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-quit:
+				done <- sent
+				return
+			case <-tick.C:
+				for p := range partitions {
+					r.send(p, fmt.Sprintf("%d-%d/x", p, sent), fmt.Sprintf("%d-%d/y", p, sent))
+					sent += 2
+				}
+			}
+		}
+	}()
+	return func() int {
+		close(quit)
+		return <-done
+	}
+}
+
+// shares are the numbers of partitions that members believe to own, smallest first.
+func shares(members []*consumer.Consumer[string]) []int {
+	var owned []int
+	for _, c := range members {
+		owned = append(owned, len(c.Status().Partitions))
+	}
+	slices.Sort(owned)
+	return owned
+}
+
+func TestJoiningMemberGetsAPartitionWithoutDoubles(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 4)
+	cfg := quick()
+	cfg.Balance = false
+	l := newLedger()
+	stopLoad := r.load(4, 5*time.Millisecond)
+	first := r.worker(cfg, l, time.Millisecond)
+	l.wait(t, 200)
+	begun := time.Now()
+	second := r.worker(cfg, l, time.Millisecond)
+	r.server.WaitFor("a partition for the second member", func() bool {
+		return slices.Equal(shares([]*consumer.Consumer[string]{first, second}), []int{1, 3})
+	})
+	t.Logf("handed over after %s", time.Since(begun))
+	require.Less(t, time.Since(begun), 20*time.Second)
+	l.wait(t, l.distinct()+200)
+	sent := stopLoad()
+	l.wait(t, sent)
+	require.Zero(t, l.doubled)
+	stop(t, second)
+	stop(t, first)
+}
+
+func TestWorkersShareFairly(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 8)
+	l := newLedger()
+	stopLoad := r.load(8, 5*time.Millisecond)
+	var members []*consumer.Consumer[string]
+	for _, want := range [][]int{{8}, {4, 4}, {2, 3, 3}, {2, 2, 2, 2}} {
+		begun := time.Now()
+		members = append(members, r.worker(quick(), l, time.Millisecond))
+		r.server.WaitFor(fmt.Sprint(want), func() bool { return slices.Equal(shares(members), want) })
+		t.Logf("%v after %s", want, time.Since(begun))
+		l.wait(t, l.distinct()+200)
+	}
+	for len(members) > 1 {
+		begun := time.Now()
+		stop(t, members[0])
+		members = members[1:]
+		t.Logf("stopped after %s", time.Since(begun))
+		l.wait(t, l.distinct()+200)
+	}
+	sent := stopLoad()
+	l.wait(t, sent)
+	stop(t, members[0])
+	t.Logf("%d records, %d doubled", sent, l.doubled)
+	require.Zero(t, l.doubled)
+	require.Zero(t, l.overlaps)
+}
+
+func TestHooksTellOfAssignmentAndRevocation(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	got := newSeen()
+	note := func(what string) func(context.Context, []uint32) {
+		return func(_ context.Context, ids []uint32) { got.add(fmt.Sprint(what, ids)) }
+	}
+	c := r.worker(quick(), newLedger(), 0,
+		consumer.OnAssigned(note("assigned")), consumer.OnRevoked(note("revoked")), consumer.OnLost(note("lost")))
+	require.Equal(t, []string{"assigned[0 1]"}, got.wait(t, 1))
+	r.server.CutConnections()
+	all := got.wait(t, 3)
+	require.Equal(t, "assigned[0 1]", all[len(all)-1])
+	require.Contains(t, all[1], "lost")
+	stop(t, c)
+	all = got.wait(t, 4)
+	require.Contains(t, fmt.Sprint(all[3:]), "revoked")
+}
+
+func TestHookMayStopTheConsumer(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	var c *consumer.Consumer[string]
+	stopped := make(chan error, 1)
+	c = r.consumer(quick(), consumer.OnAssigned(func(ctx context.Context, _ []uint32) {
+		stopped <- c.Stop(ctx)
+	}))
+	require.NoError(t, c.Handle(func(context.Context, *consumer.Message[string]) error { return nil }))
+	start(t, c)
+	require.NoError(t, <-stopped)
+}
+
+func TestLostMembershipIsJoinedAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	l := newLedger()
+	c := r.worker(quick(), l, 0)
+	r.send(0, "a/0")
+	l.wait(t, 1)
+	require.NoError(t, r.server.LoseGroup("s", "t", "g"))
+	r.send(0, "a/1")
+	r.send(1, "b/0")
+	l.wait(t, 3)
+	require.NoError(t, r.server.Redeal("s", "t", "g"))
+	r.send(1, "b/1")
+	l.wait(t, 4)
+	stop(t, c)
+	offset, _ := r.server.Committed("s", "t", "g", 0)
+	require.EqualValues(t, 1, offset)
+	require.Zero(t, l.doubled)
+}
+
+func TestReconnectsAndGoesOn(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	l := newLedger()
+	c := r.worker(quick(), l, 0)
+	for i := range 5 {
+		r.send(0, fmt.Sprintf("a/%d", i))
+		l.wait(t, i+1)
+		r.server.CutConnections()
+		r.conn = r.connect()
+	}
+	r.send(1, "b/last")
+	l.wait(t, 6)
+	stop(t, c)
+}

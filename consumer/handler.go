@@ -1,0 +1,126 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// Handle has every record given to handler. Consumption begins at Start, or at
+// once when the consumer is started. Up to concurrency handlers run at a time;
+// records of one key are handled in order and one at a time.
+//
+// With ack_mode auto a record is acknowledged when its handler returns nil, and
+// an error is a failed delivery, like Nack. With manual, nil leaves it to
+// Ack and Nack, now or later. With on_poll it was acknowledged before, and
+// an error is only counted.
+//
+// The handler's context ends when its partition is lost (ErrLost), after
+// handler_timeout (ErrHandlerTimeout), and when the time for stopping is over
+// (ErrStopDeadline). A handler that panics failed; its stack is in the error.
+//
+// A second handler, or one beside an iteration, is ErrConsuming.
+func (c *Consumer[T]) Handle(handler func(ctx context.Context, m *Message[T]) error) error {
+	return c.register(func() error {
+		c.handler = handler
+		return nil
+	}, handler != nil)
+}
+
+// HandleBatch is Handle for sinks that do better with many records at once:
+// each call gets up to batch_size records of one partition, in order and without a gap, and the
+// next call for that partition comes when all of them are settled. An error
+// is a failed delivery of those records of the batch that were not settled by Ack or
+// Nack before.
+func (c *Consumer[T]) HandleBatch(handler func(ctx context.Context, batch []*Message[T]) error) error {
+	return c.register(func() error {
+		c.batch = handler
+		c.e.batches = true
+		return nil
+	}, handler != nil)
+}
+
+// register notes where the records go, and begins when the consumer runs.
+func (c *Consumer[T]) register(set func() error, given bool) error {
+	if !given {
+		return errors.New("iggy: no handler given")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase >= lifeStopping || c.phase == lifeStarted && c.began && c.mode == modeNone {
+		return iggyerr.ErrClosed
+	}
+	if c.mode != modeNone {
+		return fmt.Errorf("iggy: consumer %s: %w", c.e.name, ErrConsuming)
+	}
+	if err := set(); err != nil {
+		return err
+	}
+	c.mode = modeHandler
+	if c.phase == lifeStarted {
+		c.begin()
+	}
+	return nil
+}
+
+// call runs the handler for one record.
+func (c *Consumer[T]) call(r *record) (err error) {
+	m := r.message.(*Message[T])
+	ctx := r.part.ctx
+	if c.plainCalls() {
+		defer func() {
+			if v := recover(); v != nil {
+				err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
+			}
+		}()
+		return c.handler(ctx, m)
+	}
+	return c.observed(ctx, []*record{r}, func(ctx context.Context) error { return c.handler(ctx, m) })
+}
+
+// plainCalls tells that calls need neither a timeout nor observation.
+func (c *Consumer[T]) plainCalls() bool {
+	return c.e.cfg.HandlerTimeout <= 0 && c.tracer == nil && !c.e.meter.on()
+}
+
+// callBatch runs the handler for one batch.
+func (c *Consumer[T]) callBatch(records []*record) error {
+	batch := make([]*Message[T], len(records))
+	for i, r := range records {
+		batch[i] = r.message.(*Message[T])
+	}
+	return c.observed(records[0].part.ctx, records, func(ctx context.Context) error { return c.batch(ctx, batch) })
+}
+
+// observed runs a handler with its timeout, in a span, and measures it.
+func (c *Consumer[T]) observed(ctx context.Context, records []*record, handler func(context.Context) error) (err error) {
+	if d := c.e.cfg.HandlerTimeout; d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, d, ErrHandlerTimeout)
+		defer cancel()
+	}
+	ctx, end := c.trace(ctx, records)
+	began := c.e.meter.handling()
+	defer func() {
+		if v := recover(); v != nil {
+			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
+		}
+		if err != nil && errors.Is(context.Cause(ctx), ErrHandlerTimeout) {
+			err = &timeoutError{err}
+		}
+		c.e.meter.handled(began, err)
+		end(err)
+	}()
+	return handler(ctx)
+}
+
+// timeoutError is a handler's failure after its time was over.
+type timeoutError struct{ err error }
+
+func (e *timeoutError) Error() string       { return ErrHandlerTimeout.Error() + ": " + e.err.Error() }
+func (e *timeoutError) Unwrap() []error     { return []error{ErrHandlerTimeout, e.err} }
+func (e *timeoutError) FailureCode() string { return topic.CodeTimeout }

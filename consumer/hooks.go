@@ -1,0 +1,121 @@
+package consumer
+
+import (
+	"context"
+	"runtime/debug"
+	"slices"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+)
+
+// hookKind is what happened to partitions.
+type hookKind int
+
+const (
+	hookAssigned hookKind = iota
+	hookRevoked
+	hookLost
+)
+
+// hooks calls the application's hooks, one after another, in a goroutine of
+// their own: a hook that blocks, or that calls the consumer, holds up nothing
+// but the hooks after it. While one runs, further events wait; when there are many, those of
+// one kind that follow each other become one call, so that the queue
+// is bounded by what can happen to the partitions.
+type hooks struct {
+	log   *zap.Logger
+	calls [3]func(ctx context.Context, partitions []uint32)
+
+	mu      sync.Mutex
+	queue   []hookEvent
+	running bool
+	closed  bool
+	idle    chan struct{} // closed when closed and not running
+}
+
+type hookEvent struct {
+	kind       hookKind
+	partitions []uint32
+}
+
+// maxHookEvents is how long the queue gets before older events are joined.
+const maxHookEvents = 64
+
+func newHooks(log *zap.Logger) *hooks { return &hooks{log: log, idle: make(chan struct{})} }
+
+// post has the hook of a kind called.
+func (h *hooks) post(kind hookKind, partitions ...uint32) {
+	if h.calls[kind] == nil || len(partitions) == 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return
+	}
+	if n := len(h.queue); n > 0 && h.queue[n-1].kind == kind {
+		last := &h.queue[n-1]
+		for _, id := range partitions {
+			if !slices.Contains(last.partitions, id) {
+				last.partitions = append(last.partitions, id)
+			}
+		}
+	} else {
+		h.queue = append(h.queue, hookEvent{kind, slices.Clone(partitions)})
+	}
+	if len(h.queue) > maxHookEvents {
+		// A hook hangs. The oldest change is overtaken by those after it.
+		h.queue = h.queue[1:]
+		h.log.Warn("a hook hangs, the oldest change of partitions is not told")
+	}
+	if !h.running {
+		h.running = true
+		go h.run()
+	}
+}
+
+// run calls hooks until none is due.
+func (h *hooks) run() {
+	for {
+		h.mu.Lock()
+		if len(h.queue) == 0 {
+			h.running = false
+			if h.closed {
+				close(h.idle)
+			}
+			h.mu.Unlock()
+			return
+		}
+		event := h.queue[0]
+		h.queue = h.queue[1:]
+		h.mu.Unlock()
+		h.call(event)
+	}
+}
+
+func (h *hooks) call(event hookEvent) {
+	defer func() {
+		if v := recover(); v != nil {
+			h.log.Error("hook panicked", zap.Error(&iggyerr.PanicError{Value: v, Stack: debug.Stack()}))
+		}
+	}()
+	slices.Sort(event.partitions)
+	h.calls[event.kind](context.Background(), event.partitions)
+}
+
+// close takes no more events; those that wait are still told. It returns a channel that
+// is closed when the last hook has returned.
+func (h *hooks) close() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.closed {
+		h.closed = true
+		if !h.running {
+			close(h.idle)
+		}
+	}
+	return h.idle
+}

@@ -1,0 +1,75 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+)
+
+// Next waits for the next record, which the caller acknowledges with Ack or Nack,
+// also with ack_mode auto; with on_poll it is acknowledged already. The first
+// call begins the consumption. Several goroutines may call it.
+//
+// Records of one key are given out one at a time: the next one comes after the
+// one before was acknowledged, so do not collect records before acknowledging them.
+//
+// It fails with ctx's cause when ctx ends, with iggyerr.ErrClosed when the
+// consumer is not started or stops, and with ErrConsuming when a handler is set.
+func (c *Consumer[T]) Next(ctx context.Context) (*Message[T], error) {
+	if err := c.iterate(); err != nil {
+		return nil, err
+	}
+	r, err := c.e.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.part.mu.Lock()
+	defer r.part.mu.Unlock()
+	return r.message.(*Message[T]), nil
+}
+
+// iterate notes that records go to callers of Next.
+func (c *Consumer[T]) iterate() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.mode == modeHandler:
+		return fmt.Errorf("iggy: consumer %s: %w", c.e.name, ErrConsuming)
+	case c.phase != lifeStarted || c.began && c.mode == modeNone:
+		return iggyerr.ErrClosed
+	}
+	c.mode = modeIteration
+	c.begin()
+	return nil
+}
+
+// Messages iterates over the records as they come, like Next. It ends without
+// an error when ctx ends or the consumer stops, and with one, as the last pair, when
+// it can't go on otherwise.
+//
+// With ack_mode auto a record that the loop's body has not settled is
+// acknowledged when the body asks for the next one; one that the loop was left with,
+// by break, return or panic, is not.
+func (c *Consumer[T]) Messages(ctx context.Context) iter.Seq2[*Message[T], error] {
+	return func(yield func(*Message[T], error) bool) {
+		for {
+			m, err := c.Next(ctx)
+			if err != nil {
+				if ctx.Err() == nil && !errors.Is(err, iggyerr.ErrClosed) {
+					yield(nil, err)
+				}
+				return
+			}
+			if !yield(m, nil) {
+				return
+			}
+			if c.e.cfg.AckMode == config.AckAuto {
+				m.Ack()
+			}
+		}
+	}
+}

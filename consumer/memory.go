@@ -1,0 +1,39 @@
+package consumer
+
+import "sync/atomic"
+
+// memory is what a consumer remembers of a partition over its ownerships. But
+// for ghosts it belongs to the present one and is guarded by its lock.
+type memory struct {
+	// ghosts counts handlers of former ownerships that have not returned. While
+	// there are any, no record of the partition is handed out: it might be
+	// the one that such a handler has in hand.
+	ghosts atomic.Int64
+
+	dedup *dedup
+	// committed is the offset that this consumer stored last.
+	committed    uint64
+	hasCommitted bool
+	// next is the offset after the prefix that was acknowledged here, and stamp
+	// the server's time of the record before it; 0: not known. What was
+	// acknowledged and not committed before a connection ended is not
+	// delivered again, if the log is still the same.
+	next    uint64
+	hasNext bool
+	stamp   uint64
+	// lastTime is the server's time of the last record taken into the window,
+	// in microseconds: what is newer was certainly not handled.
+	lastTime uint64
+	// averageSize estimates a record's bytes; ceiling is the most records that a poll asks
+	// for. It falls to one when an answer does not come in time,
+	// and doubles with each that does.
+	averageSize int
+	ceiling     int
+}
+
+// initialAverage is the guess for a record's bytes before one was seen.
+const initialAverage = 1 << 10
+
+func newMemory(dedupWindow, batchSize int) *memory {
+	return &memory{dedup: newDedup(dedupWindow), averageSize: initialAverage, ceiling: batchSize}
+}

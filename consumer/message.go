@@ -1,0 +1,130 @@
+package consumer
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// Message is one delivery of a record. A record that is delivered again comes
+// as another Message; what is done with the old one has no effect then.
+//
+// Its methods may be used concurrently. After the partition is lost (see
+// ErrLost) they work still, but acknowledging has no effect.
+type Message[T any] struct {
+	// Value is the decoded message.
+	Value T
+
+	r        *record
+	delivery int
+}
+
+// Stream is the stream that the record was read from.
+func (m *Message[T]) Stream() string { return m.r.part.e.who.Stream }
+
+// Topic is the topic that the record was read from.
+func (m *Message[T]) Topic() string { return m.r.part.e.who.Topic }
+
+// Partition is the partition that the record was read from; ids start at 0.
+func (m *Message[T]) Partition() uint32 { return m.r.part.id }
+
+// Offset is the record's place in its partition, from 0.
+func (m *Message[T]) Offset() uint64 { return m.r.raw.Offset }
+
+// ID is the record's id: a UUIDv7 when this library wrote it.
+func (m *Message[T]) ID() [16]byte { return m.r.raw.ID }
+
+// Key is the partition key that the topic finds in the message; empty when it has none.
+func (m *Message[T]) Key() string { return m.r.key }
+
+// Timestamp is when the server stored the record, in UTC.
+func (m *Message[T]) Timestamp() time.Time { return time.UnixMicro(int64(m.r.raw.Timestamp)).UTC() }
+
+// OriginTimestamp is when the record was made, by the clock of who made it, in UTC.
+func (m *Message[T]) OriginTimestamp() time.Time {
+	return time.UnixMicro(int64(m.r.raw.OriginTimestamp)).UTC()
+}
+
+// Payload is the record's payload as it is stored. It must not be changed.
+func (m *Message[T]) Payload() []byte { return m.r.raw.Payload }
+
+// Headers decodes the record's user headers. Those behind a malformed one are left out.
+func (m *Message[T]) Headers() []topic.Header { return headersOf(m.r) }
+
+// Header is the value of the first user header with that key, which is lower
+// case by convention; empty when there is none.
+func (m *Message[T]) Header(key string) string { return headerOf(m.r, key) }
+
+// Deliveries is how often the record was given to the application, this time
+// included, since its partition was assigned.
+func (m *Message[T]) Deliveries() int { return m.delivery }
+
+// Origin tells where the record was read.
+func (m *Message[T]) Origin() topic.Origin { return originOf(m.r) }
+
+// Ack acknowledges the record: it is done. Its offset is committed once all
+// records before it in its partition are acknowledged, too. Only the first
+// of Ack and Nack on a message counts.
+func (m *Message[T]) Ack() {
+	p := m.r.part
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ack(m.r, m.delivery)
+	p.settled()
+}
+
+// Nack says that the record could not be handled because of err: it is
+// delivered again after a pause, or goes to the dead letters, as a handler's
+// returned error does. Permanent, RetryAfter and Drop work here, too. A nil
+// err is allowed. After the message's partition was lost, or while the
+// consumer stops and its time is over, it has no effect.
+func (m *Message[T]) Nack(err error) {
+	if err == nil {
+		err = errNacked
+	}
+	p := m.r.part
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.nack(m.r, m.delivery, err)
+	p.settled()
+}
+
+// AckSync acknowledges the record and waits until its offset is stored, which
+// takes until all records before it in its partition are acknowledged. It
+// fails with ErrLost when the partition goes elsewhere first: then the record
+// comes again. When ctx ends first the record stays acknowledged.
+func (m *Message[T]) AckSync(ctx context.Context) error {
+	m.Ack()
+	return m.r.part.committedPast(ctx, m.r.seq)
+}
+
+func headersOf(r *record) []topic.Header {
+	var headers []topic.Header
+	_ = wire.RangeHeaders(r.raw.Headers, func(key, value string) bool {
+		headers = append(headers, topic.Header{Key: key, Value: value})
+		return true
+	})
+	return headers
+}
+
+func headerOf(r *record, key string) (found string) {
+	_ = wire.RangeHeaders(r.raw.Headers, func(k, value string) bool {
+		if !strings.EqualFold(k, key) {
+			return true
+		}
+		found = value
+		return false
+	})
+	return found
+}
+
+func originOf(r *record) topic.Origin {
+	who := r.part.e.who
+	return topic.Origin{
+		Stream: who.Stream, Topic: who.Topic, Partition: r.part.id, Offset: r.raw.Offset, ID: r.raw.ID,
+		Group: who.Name, Timestamp: time.UnixMicro(int64(r.raw.Timestamp)).UTC(),
+	}
+}

@@ -1,0 +1,152 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// instrumentation is the name of the tracer and the meter.
+const instrumentation = "github.com/fetchbox/fetchbox-iggy/consumer"
+
+// meter measures a consumer. What can be counted is read when it is collected,
+// so that counting costs nothing while records are handled; durations are
+// recorded as they come. A nil meter measures nothing.
+type meter struct {
+	e            *engine
+	attributes   metric.MeasurementOption
+	registration metric.Registration
+	pollTime     metric.Float64Histogram
+	handleTime   metric.Float64Histogram
+	ok, failed   metric.MeasurementOption
+
+	counters []counter
+	gauges   []gauge
+}
+
+type counter struct {
+	instrument metric.Int64ObservableCounter
+	read       func(tally) int64
+	attributes metric.MeasurementOption
+}
+
+type gauge struct {
+	instrument metric.Int64ObservableGauge
+	read       func(Status) int64
+}
+
+func newMeter(provider metric.MeterProvider, e *engine) (*meter, error) {
+	if provider == nil {
+		return nil, nil
+	}
+	api := provider.Meter(instrumentation)
+	base := []attribute.KeyValue{
+		attribute.String("messaging.system", "iggy"),
+		attribute.String("messaging.destination.name", e.who.Stream+"/"+e.who.Topic),
+		attribute.String("messaging.consumer.group.name", e.who.Name),
+		attribute.String("consumer", e.name),
+	}
+	with := func(more ...attribute.KeyValue) metric.MeasurementOption {
+		return metric.WithAttributeSet(attribute.NewSet(append(base[:len(base):len(base)], more...)...))
+	}
+	m := &meter{e: e, attributes: with(), ok: with(attribute.String("outcome", "ok")), failed: with(attribute.String("outcome", "error"))}
+	var errs []error
+	var observed []metric.Observable
+	count := func(name, unit, text string, read func(tally) int64, more ...attribute.KeyValue) {
+		c, err := api.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(text))
+		errs, observed = append(errs, err), append(observed, c)
+		m.counters = append(m.counters, counter{c, read, with(more...)})
+	}
+	measure := func(name, unit, text string, read func(Status) int64) {
+		g, err := api.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(text))
+		errs, observed = append(errs, err), append(observed, g)
+		m.gauges = append(m.gauges, gauge{g, read})
+	}
+	outcome := func(name string) attribute.KeyValue { return attribute.String("outcome", name) }
+	const outcomes, outcomesText = "fetchbox_consumer_outcomes_total", "Records by what became of them."
+	count("fetchbox_consumer_records_total", "{record}", "Records read.", func(t tally) int64 { return t.fetched })
+	count("fetchbox_consumer_bytes_total", "By", "Bytes of the records read.", func(t tally) int64 { return t.bytes })
+	count("fetchbox_consumer_polls_total", "{request}", "Polls that brought records.", func(t tally) int64 { return t.polls })
+	count("fetchbox_consumer_deliveries_total", "{delivery}", "Deliveries to the application.", func(t tally) int64 { return t.delivered })
+	count("fetchbox_consumer_redeliveries_total", "{delivery}", "Deliveries after the first of a record.", func(t tally) int64 { return t.redelivered })
+	count("fetchbox_consumer_failures_total", "{delivery}", "Failed deliveries.", func(t tally) int64 { return t.failed })
+	count(outcomes, "{record}", outcomesText, func(t tally) int64 { return t.acked }, outcome("acknowledged"))
+	count(outcomes, "{record}", outcomesText, func(t tally) int64 { return t.dropped }, outcome("dropped"))
+	count(outcomes, "{record}", outcomesText, func(t tally) int64 { return t.buried }, outcome("dead_letter"))
+	count(outcomes, "{record}", outcomesText, func(t tally) int64 { return t.skipped }, outcome("skipped"))
+	count(outcomes, "{record}", outcomesText, func(t tally) int64 { return t.duplicates }, outcome("duplicate"))
+	count("fetchbox_worker_dlq_total", "{record}", "Records confirmed by the dead letters.", func(t tally) int64 { return t.buried })
+	count("fetchbox_consumer_undecodable_total", "{record}", "Records that could not be decoded.", func(t tally) int64 { return t.undecodable })
+	count("fetchbox_consumer_commits_total", "{request}", "Offsets stored.", func(t tally) int64 { return t.commits })
+	count("fetchbox_consumer_gaps_total", "{gap}", "Jumps of the offset.", func(t tally) int64 { return t.gaps })
+	count("fetchbox_consumer_gap_records_total", "{record}", "Offsets that jumps passed over.", func(t tally) int64 { return t.gapRecords })
+	count("fetchbox_consumer_rewinds_total", "{rewind}", "Logs and stored offsets that moved back.", func(t tally) int64 { return t.rewinds })
+	measure("fetchbox_consumer_lag", "{record}", "Records behind the acknowledged prefix, over the owned partitions.", func(s Status) int64 { return int64(s.Lag) })
+	measure("fetchbox_worker_tasks_inflight", "{record}", "Records with the application.", func(s Status) int64 { return int64(s.InFlight) })
+	measure("fetchbox_consumer_oldest_age_ms", "ms", "How long the oldest unacknowledged record is in hand.", func(s Status) int64 { return s.OldestAge.Milliseconds() })
+	measure("fetchbox_consumer_partitions", "{partition}", "Partitions owned.", func(s Status) int64 { return int64(len(s.Partitions)) })
+	measure("fetchbox_consumer_buffered_bytes", "By", "Bytes of records held.", func(s Status) int64 { return s.BufferedBytes })
+	rebalances, err := api.Int64ObservableCounter("fetchbox_consumer_rebalances_total", metric.WithUnit("{change}"),
+		metric.WithDescription("Partitions assigned, revoked and lost."))
+	errs, observed = append(errs, err), append(observed, rebalances)
+	m.pollTime, err = api.Float64Histogram("fetchbox_consumer_poll_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Round trips of polls."))
+	errs = append(errs, err)
+	m.handleTime, err = api.Float64Histogram("fetchbox_consumer_handle_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Calls of the handler."))
+	errs = append(errs, err)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	m.registration, err = api.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		total, changes := e.total()
+		for _, c := range m.counters {
+			o.ObserveInt64(c.instrument, c.read(total), c.attributes)
+		}
+		o.ObserveInt64(rebalances, changes, m.attributes)
+		status := e.status()
+		for _, g := range m.gauges {
+			o.ObserveInt64(g.instrument, g.read(status), m.attributes)
+		}
+		return nil
+	}, observed...)
+	return m, err
+}
+
+// on tells whether anything is measured.
+func (m *meter) on() bool { return m != nil }
+
+// polled records a round trip.
+func (m *meter) polled(d time.Duration) {
+	if m != nil {
+		m.pollTime.Record(context.Background(), d.Seconds(), m.attributes)
+	}
+}
+
+// handling is when a call of a handler begins.
+func (m *meter) handling() time.Time {
+	if m == nil {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+// handled records a call of a handler.
+func (m *meter) handled(began time.Time, err error) {
+	if m == nil {
+		return
+	}
+	outcome := m.ok
+	if err != nil {
+		outcome = m.failed
+	}
+	m.handleTime.Record(context.Background(), time.Since(began).Seconds(), outcome)
+}
+
+// stop ends the observation.
+func (m *meter) stop() {
+	if m != nil && m.registration != nil {
+		_ = m.registration.Unregister()
+	}
+}

@@ -1,0 +1,77 @@
+package consumer
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+)
+
+// Option changes a Consumer while New makes it.
+type Option func(*options)
+
+type options struct {
+	name        string
+	log         *zap.Logger
+	deadLetters any
+	tracers     trace.TracerProvider
+	meters      metric.MeterProvider
+	standalone  *Standalone
+	hooks       [3]func(ctx context.Context, partitions []uint32)
+	dialer      transport.Dialer
+}
+
+// WithName sets the name by which logs, metrics, health and errors call the
+// consumer; the default is the topic's name.
+func WithName(name string) Option { return func(o *options) { o.name = name } }
+
+// WithLogger sets the logger; nil, the default, means none. Payloads are never logged.
+func WithLogger(log *zap.Logger) Option { return func(o *options) { o.log = log } }
+
+// WithDeadLetters sets where records go that are given up. T must be the type
+// of the consumer's messages: New fails otherwise. Without it they are logged, counted and passed over.
+func WithDeadLetters[T any](d DeadLetters[T]) Option {
+	return func(o *options) {
+		if d != nil {
+			o.deadLetters = d
+		}
+	}
+}
+
+// WithTracerProvider has a span made for each call of a handler, linked to the
+// span that published the record. The default makes none.
+func WithTracerProvider(p trace.TracerProvider) Option { return func(o *options) { o.tracers = p } }
+
+// WithMeterProvider has metrics measured; the default measures none.
+func WithMeterProvider(p metric.MeterProvider) Option { return func(o *options) { o.meters = p } }
+
+// OnAssigned sets a hook that is told which partitions this consumer now owns
+// in addition. All hooks of a consumer are called one after another, in order, by a goroutine
+// that nothing else waits for: they may block, and call the consumer. What
+// they are told may be outdated when they are. Stop does not wait long for one
+// that blocks.
+func OnAssigned(hook func(ctx context.Context, partitions []uint32)) Option {
+	return func(o *options) { o.hooks[hookAssigned] = hook }
+}
+
+// OnRevoked sets a hook that is told which partitions were given away with all
+// work on them finished and committed; see OnAssigned.
+func OnRevoked(hook func(ctx context.Context, partitions []uint32)) Option {
+	return func(o *options) { o.hooks[hookRevoked] = hook }
+}
+
+// OnLost sets a hook that is told which partitions were lost: records that
+// were in hand, if any, come again, here or at another member; see OnAssigned.
+func OnLost(hook func(ctx context.Context, partitions []uint32)) Option {
+	return func(o *options) { o.hooks[hookLost] = hook }
+}
+
+// WithStandalone makes a consumer that belongs to no group: the Group of its
+// configuration is not used, and it reads the partitions that s names whoever else does.
+func WithStandalone(s Standalone) Option { return func(o *options) { o.standalone = &s } }
+
+// WithDialer replaces the transport that the configuration names. It is meant for tests of this module.
+func WithDialer(d transport.Dialer) Option { return func(o *options) { o.dialer = d } }

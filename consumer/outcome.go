@@ -1,0 +1,72 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Drop, returned by a handler or given to Nack (also wrapped), ends a record
+// without a dead letter: it is acknowledged, logged at debug level and counted as dropped.
+var Drop = errors.New("iggy: record dropped")
+
+// Permanent marks err as one that another delivery can't mend: the record goes
+// to the dead letters at once. Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+// RetryAfter asks for the next delivery after d instead of after the
+// configured backoff, as a server's Retry-After says for example. The delivery
+// counts: when max_deliveries is reached the record is given up all the same.
+// A negative d means at once; a nil err is allowed.
+func RetryAfter(d time.Duration, err error) error {
+	return &retryAfterError{max(d, 0), err}
+}
+
+type retryAfterError struct {
+	delay time.Duration
+	err   error
+}
+
+func (e *retryAfterError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("retry after %s", e.delay)
+	}
+	return fmt.Sprintf("%v (retry after %s)", e.err, e.delay)
+}
+
+func (e *retryAfterError) Unwrap() error { return e.err }
+
+// verdict is what becomes of a record whose delivery failed.
+type verdict uint8
+
+const (
+	verdictRetry verdict = iota
+	verdictBury
+	verdictDrop
+)
+
+// judge decides about a failed delivery; deliveries counts this one.
+func (p redelivery) judge(err error, deliveries int) (verdict, time.Duration) {
+	var permanent *permanentError
+	var after *retryAfterError
+	switch {
+	case errors.Is(err, Drop):
+		return verdictDrop, 0
+	case errors.As(err, &permanent), p.max >= 0 && deliveries >= p.max:
+		return verdictBury, 0
+	case errors.As(err, &after):
+		return verdictRetry, after.delay
+	default:
+		return verdictRetry, p.delay(deliveries)
+	}
+}

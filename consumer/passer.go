@@ -1,0 +1,43 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/link"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+)
+
+// passer is a connection of its own that joins and leaves a group, which makes
+// the server deal all its partitions again, evenly.
+type passer struct{ link *link.Link }
+
+// withPasser runs fn with a connected passer, connected before anyone waits for it.
+func (m *membership) withPasser(ctx context.Context, fn func(*passer) error) error {
+	l, err := m.e.newLink(m.e.name + BalanceSuffix)
+	if err != nil {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, m.e.cfg.BalanceGrace)
+	defer cancel()
+	if err := l.Start(bounded); err != nil {
+		return fmt.Errorf("iggy: connect a passing member: %w", err)
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = l.Stop(closing)
+	}()
+	return fn(&passer{l})
+}
+
+// pass joins the group and leaves it. When the leave gets lost, the end of the
+// connection does the same.
+func (p *passer) pass(ctx context.Context, g transport.Group) error {
+	return errors.Join(
+		p.link.Do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Join(ctx, g) }),
+		p.link.Do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Leave(ctx, g) }),
+	)
+}

@@ -1,0 +1,91 @@
+package consumer
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go"
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// quarantineBackoff is the longest pause between attempts to write a dead letter.
+const quarantineBackoff = 10 * time.Second
+
+// bury gives a record up: it goes to the dead letters, and counts as
+// acknowledged when they have confirmed it. Where the topic has none it is logged,
+// counted and passed over. p.mu is held.
+func (p *partition) bury(r *record, cause error) {
+	r.state, r.cause = recordBuried, cause
+	p.buried++
+	attempts := r.deliveries
+	if !p.e.crew.run(func() { p.quarantine(r, cause, attempts) }) {
+		p.buried-- // the consumer is stopped; the record comes again
+	}
+}
+
+// quarantine writes r to the dead letters, for as long as it is this
+// consumer's. While they can't be written the partition waits and says so.
+func (p *partition) quarantine(r *record, cause error, attempts int) {
+	code := topic.CodeOf(cause)
+	if attempts == 0 {
+		code = topic.CodeDecode
+	}
+	fields := []zap.Field{
+		zap.Uint64("offset", r.raw.Offset), zap.String("record_id", hex.EncodeToString(r.raw.ID[:])),
+		zap.String("code", code), zap.Int("attempts", attempts), zap.Error(cause),
+	}
+	if !p.e.typed.hasDeadLetters() {
+		p.log.Error("record given up; the topic has no dead letters", fields...)
+		p.passed(r, false)
+		return
+	}
+	blocked := false
+	policy := untilItHolds(p.e.cfg.Retry.Backoff, quarantineBackoff, func(err error, attempt int) {
+		p.log.Error("dead letter not written, the partition waits",
+			zap.Uint64("offset", r.raw.Offset), zap.Int("attempt", attempt), zap.NamedError("dead_letter_error", err))
+		p.mu.Lock()
+		if !blocked {
+			blocked = true
+			p.blocked++
+		}
+		p.e.note(fmt.Errorf("iggy: %s/%d: dead letters cannot be written: %w", p.e.who.Topic, p.id, err))
+		p.mu.Unlock()
+	})
+	err := policy.WithContext(p.ctx).RunWithExecution(func(exec failsafe.Execution[any]) error {
+		if p.ctx.Err() != nil {
+			return context.Cause(p.ctx)
+		}
+		return p.e.typed.deadLetter(exec.Context(), r, cause, code, attempts)
+	})
+	if err != nil {
+		return // lost or stopping: the record comes again
+	}
+	p.log.Warn("record given up to the dead letters", fields...)
+	p.mu.Lock()
+	if blocked {
+		p.blocked--
+	}
+	p.mu.Unlock()
+	p.passed(r, true)
+}
+
+// passed ends a record that was given up.
+func (p *partition) passed(r *record, confirmed bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.phase == phaseLost {
+		return
+	}
+	p.buried--
+	if confirmed {
+		p.tally.buried++
+	} else {
+		p.tally.skipped++
+	}
+	p.finish(r)
+	p.settled()
+}

@@ -1,0 +1,85 @@
+package consumer
+
+import "github.com/fetchbox/fetchbox-iggy/internal/wire"
+
+// record is the state of one delivered record. It belongs to its partition,
+// whose lock guards everything that changes.
+type record struct {
+	part   *partition
+	answer *answer
+	raw    *wire.Message // in the answer's memory
+	seq    uint64  // its number in the tracker
+	key    string  // empty: none, and no lane
+	lane   *lane   // nil without a key
+	next   *record // the one behind it, in its lane or in the run queue
+
+	// message is the typed side, a *Message[T].
+	message any
+	// deliveries counts how often it was given to the application.
+	deliveries int
+	state      recordState
+	// cause is why it can't be decoded, and later why its last delivery failed.
+	cause error
+}
+
+type recordState uint8
+
+const (
+	recordQueued  recordState = iota // waits for its turn
+	recordGiven                      // is with the application
+	recordWaiting                    // waits for its next delivery
+	recordBuried                     // is on its way to the dead letters
+	recordSettled                    // acknowledged, or given up
+)
+
+// answer is what one poll brought. Its memory is held, and counted, until the
+// last of its records is settled.
+type answer struct {
+	messages []wire.Message // not yet taken in
+	bytes    int
+	open     int // records that are not settled
+}
+
+// recordQueue is a first-in first-out list through record.next.
+type recordQueue struct {
+	first, last *record
+	length      int
+}
+
+func (q *recordQueue) push(r *record) {
+	r.next = nil
+	if q.last == nil {
+		q.first = r
+	} else {
+		q.last.next = r
+	}
+	q.last = r
+	q.length++
+}
+
+func (q *recordQueue) pop() *record {
+	r := q.first
+	if r == nil {
+		return nil
+	}
+	q.first = r.next
+	if q.first == nil {
+		q.last = nil
+	}
+	r.next = nil
+	q.length--
+	return r
+}
+
+// cut removes the records whose number is seq or more and gives them to drop.
+func (q *recordQueue) cut(seq uint64, drop func(*record)) {
+	kept := recordQueue{}
+	for r := q.pop(); r != nil; r = q.pop() {
+		if r.seq < seq {
+			kept.push(r)
+		} else {
+			drop(r)
+		}
+	}
+	*q = kept
+}

@@ -1,0 +1,130 @@
+package consumer
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// retreat is what a retirement could not finish.
+type retreat struct {
+	unfinished, uncommitted int
+	err                     error
+}
+
+// retire finishes what is in hand for as long as work lasts, commits, and
+// leaves the group. It returns at once; live ends when it is done.
+func (e *engine) retire(work context.Context) {
+	e.mu.Lock()
+	if e.retiring == nil {
+		e.retiring = work
+	}
+	e.mu.Unlock()
+	e.retreatBegins()
+	e.kick()
+}
+
+// retreatAsked tells whether the consumer retires.
+func (e *engine) retreatAsked() bool { return e.retreats.Err() != nil }
+
+// whenRetiring calls f when the consumer retires, unless stop is called first.
+func (e *engine) whenRetiring(f func()) (stop func() bool) {
+	return context.AfterFunc(e.retreats, f)
+}
+
+func (e *engine) workTime() context.Context {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.retiring
+}
+
+// retire is the membership's part: finish, commit, give notice, leave.
+func (m *membership) retire(ctx context.Context) {
+	e := m.e
+	work, cancel := context.WithCancel(e.workTime())
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)() // the session's end ends everything
+
+	done := m.settle(work)
+	if !done {
+		for _, p := range e.present() {
+			p.cancel(ErrStopDeadline)
+		}
+	}
+	// Whatever was acknowledged to the last moment counts.
+	m.commitAll(ctx)
+	if e.grouped && ctx.Err() == nil {
+		if err := m.depart(ctx, work); err != nil && ctx.Err() == nil {
+			e.log.Warn("the group could not be left properly", zap.Error(err))
+		}
+	}
+	result := retreat{}
+	for _, p := range e.present() {
+		p.mu.Lock()
+		result.unfinished += p.inHand()
+		if e.commits && !e.onPoll {
+			result.uncommitted += int(p.tracker.head-p.settledHead) + int(p.tracker.tail-p.tracker.head) - p.inHand()
+		}
+		p.mu.Unlock()
+		m.revoked(p, ErrStopDeadline)
+	}
+	if result.unfinished > 0 {
+		result.err = context.Cause(work)
+	}
+	e.mu.Lock()
+	e.retired = result
+	e.mu.Unlock()
+}
+
+// depart leaves the group. The server would take partitions from the others in
+// the middle of their work, so they get notice and time to finish, if there is
+// any left.
+func (m *membership) depart(ctx, work context.Context) error {
+	e := m.e
+	notified := false
+	if e.cfg.Balance && m.balance.missing.IsZero() && work.Err() == nil {
+		if members, err := m.head(ctx, m.group()); err == nil && members > 1 {
+			notified = m.giveNotice(ctx, work)
+		}
+	}
+	err := m.leaveGroup(ctx, m.group())
+	if notified {
+		_ = m.leaveGroup(ctx, m.notice())
+	}
+	return err
+}
+
+// giveNotice waits until the others are prepared for this member to leave, or the grace is over.
+func (m *membership) giveNotice(ctx, work context.Context) bool {
+	grace, cancel := context.WithTimeout(work, m.e.cfg.BalanceGrace)
+	defer cancel()
+	if err := m.join(ctx, m.notice()); err != nil {
+		return false
+	}
+	// Several may leave at once: one after another, each when it is the first.
+	for {
+		leads, err := m.leads(ctx)
+		if err != nil {
+			return true
+		}
+		if leads {
+			break
+		}
+		if !m.sleep(grace, balancePoll) {
+			return true
+		}
+	}
+	m.assembled(grace, 0)
+	return true
+}
+
+// remaining bounds work by the drain timeout, and leaves something of the
+// caller's time for what comes after.
+func remaining(ctx context.Context, drain time.Duration) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline)
+		drain = min(drain, left-left/5)
+	}
+	return context.WithTimeoutCause(ctx, drain, ErrStopDeadline)
+}

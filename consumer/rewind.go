@@ -1,0 +1,235 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+)
+
+// start is where a partition is taken up.
+type start struct {
+	position uint64
+	from     *transport.Strategy // instead of position, for the first poll
+	jumpOK   bool                // the first record's offset may be any
+	prefix   uint64              // the acknowledged prefix that goes before it
+	hasPre   bool
+	end      uint64
+	pin      bool  // store prefix at once, so that another owner begins at the same place
+	stopped  error // on_rewind: stop
+	replay   bool  // records come again on purpose: forget the ids that were seen
+	rewound  bool
+
+	stored    uint64 // what is stored now
+	hasStored bool
+}
+
+// place decides where to take up a partition by what is stored, where the
+// log ends, and what this consumer remembers. It is the one place that
+// notices that a stored offset was moved or a log is not what it was. trusted
+// tells that the record before the remembered place is still the one that was acknowledged.
+func (e *engine) place(id uint32, m *memory, stored transport.Offset, end uint64, trusted bool) start {
+	if !stored.Stored {
+		return e.unstored(id, m, end, trusted)
+	}
+	next := stored.Offset + 1
+	at := start{position: next, prefix: stored.Offset, hasPre: true, end: end}
+	switch {
+	case next > end:
+		return e.rewind(id, m, e.afterTail(m, end), fmt.Sprintf("offset %d is stored and the log ends before %d", stored.Offset, end))
+	case m.hasCommitted && stored.Offset < m.committed:
+		return e.rewind(id, m, at, fmt.Sprintf("offset %d was stored and it is %d now", m.committed, stored.Offset))
+	case trusted && m.next > next:
+		return pinned(m.next, end)
+	}
+	return at
+}
+
+// unstored is place where nothing is stored.
+func (e *engine) unstored(id uint32, m *memory, end uint64, trusted bool) start {
+	switch {
+	case m.hasCommitted:
+		// The offset was deleted, or the topic was made anew.
+		return e.rewind(id, m, start{jumpOK: true, end: end}, fmt.Sprintf("offset %d was stored and there is none any more", m.committed))
+	case trusted:
+		return pinned(m.next, end)
+	case m.hasNext:
+		return e.rewind(id, m, e.afterTail(m, end), fmt.Sprintf("offset %d was reached and the log is not the same any more", m.next))
+	}
+	if at, ok := e.standalone.Start.start(end); ok {
+		return at
+	}
+	return e.first(end)
+}
+
+// trusts tells whether the record before the place that is remembered of a
+// partition is still the one that was acknowledged: after a server lost the
+// tail of a log, other records may have got its offsets.
+func (m *membership) trusts(ctx context.Context, id uint32, mem *memory, end uint64) (bool, error) {
+	switch {
+	case !mem.hasNext || mem.next > end || m.e.onPoll:
+		return false, nil
+	case mem.stamp == 0:
+		return true, nil // nothing was acknowledged that could be compared
+	}
+	same := false
+	err := m.do(ctx, func(ctx context.Context, c transport.Conn) error {
+		polled, err := c.Poll(ctx, transport.Poll{
+			Consumer: m.e.who, Partition: int64(id), Count: 1, MaxBytes: 1,
+			Strategy: transport.Strategy{Kind: transport.FromOffset, Value: mem.next - 1},
+		})
+		if err == nil && len(polled.Messages) > 0 {
+			first := polled.Messages[0]
+			same = first.Offset == mem.next-1 && first.Timestamp == mem.stamp
+		}
+		return err
+	})
+	return same, err
+}
+
+// first is where a partition begins for which nothing is stored.
+func (e *engine) first(end uint64) start {
+	switch e.cfg.StartFrom {
+	case config.StartNext:
+		return pinned(end, end)
+	case config.StartLast:
+		return pinned(max(end, 1)-1, end)
+	default:
+		return start{position: 0, jumpOK: true, end: end}
+	}
+}
+
+// pinned begins at an offset that depends on the moment: it is stored, or a
+// change of owners before the first commit would skip what came in between.
+func pinned(position, end uint64) start {
+	s := start{position: position, end: end}
+	if position > 0 {
+		s.prefix, s.hasPre, s.pin = position-1, true, true
+	}
+	return s
+}
+
+// afterTail is where a log goes on that lost its end. Records may have been
+// appended since, below the old position: those with a later time than the
+// last one taken are new. Without knowing that time, nothing is surely
+// handled, and the log is read from its start.
+func (e *engine) afterTail(m *memory, end uint64) start {
+	if m.lastTime == 0 {
+		return start{position: 0, jumpOK: true, end: end}
+	}
+	return start{
+		from: &transport.Strategy{Kind: transport.FromTimestamp, Value: m.lastTime + 1},
+		end:  end, position: end, jumpOK: true,
+	}
+}
+
+// rewind applies on_rewind to a position that moved back.
+func (e *engine) rewind(id uint32, m *memory, follow start, what string) start {
+	at := follow
+	switch e.cfg.OnRewind {
+	case config.RewindLatest:
+		at = pinned(follow.end, follow.end)
+	case config.RewindStop:
+		at.stopped = fmt.Errorf("iggy: %s/%s/%d: %s (on_rewind: stop)", e.who.Stream, e.who.Topic, id, what)
+	default:
+		at.replay = true
+	}
+	at.rewound = true
+	m.hasCommitted, m.hasNext = false, false
+	e.log.Warn("the partition moved back: "+what, zap.Uint32("partition", id), zap.Uint64("offset", at.position),
+		zap.String("on_rewind", string(e.cfg.OnRewind)))
+	return at
+}
+
+// inspect looks at a partition where something did not fit: whether it is
+// still ours, and then what audit looks at.
+func (m *membership) inspect(ctx context.Context, p *partition) error {
+	if m.e.grouped {
+		owned, err := m.owns(ctx, p.id)
+		if err != nil {
+			return err
+		}
+		if !owned {
+			m.e.lost(p, fmt.Errorf("%w: dealt to another member", ErrLost))
+			return nil
+		}
+	}
+	return m.audit(ctx, p)
+}
+
+// audit compares the stored offsets and the ends of the logs with what they
+// should be. A partition where they differ is taken up anew.
+func (m *membership) audit(ctx context.Context, owned ...*partition) error {
+	if len(owned) == 0 {
+		return nil
+	}
+	ids := make([]uint32, len(owned))
+	reached := make([]uint64, len(owned))
+	for i, p := range owned {
+		p.mu.Lock()
+		ids[i], reached[i] = p.id, p.position
+		if p.from != nil {
+			reached[i] = 0
+		}
+		p.mu.Unlock()
+	}
+	// Read after the positions: unless it was cut, a log only grows.
+	ends, err := m.ends(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i, p := range owned {
+		if err := m.verify(ctx, p, reached[i], ends[p.id]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verify looks at one partition that had reached an offset.
+func (m *membership) verify(ctx context.Context, p *partition, reached, end uint64) error {
+	e := m.e
+	select {
+	case p.commitTurn <- struct{}{}: // no commit of our own in between
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	now, err := m.offset(ctx, p.id)
+	p.mu.Lock()
+	stored := p.stored
+	moved := e.commits && !e.onPoll && p.hasStored && (!now.Stored || now.Offset != stored)
+	cut := end < reached
+	active := p.phase == phaseActive
+	if err == nil && active && !moved && !cut && p.suspect {
+		p.suspect = false
+		p.end, p.hot = max(end, p.position), p.from != nil || end > p.position
+	}
+	p.mu.Unlock()
+	<-p.commitTurn
+	if err != nil || !active {
+		return err
+	}
+	if !moved && !cut {
+		e.fetchMore()
+		return nil
+	}
+	if moved && now.Stored && now.Offset > stored {
+		p.log.Warn("the stored offset was moved ahead by someone else, following", zap.Uint64("offset", now.Offset))
+	}
+	e.lost(p, fmt.Errorf("%w: taken up again at another offset", ErrLost))
+	at := e.place(p.id, p.memory, now, end, false)
+	if cut && !at.rewound {
+		// The stored offset fits, but what was delivered since is not in the
+		// log any more. Whatever came instead is behind the stored offset.
+		at = e.rewind(p.id, p.memory, at, fmt.Sprintf("offset %d was reached and the log ends before %d", reached, end))
+	}
+	at.stored, at.hasStored = now.Offset, now.Stored
+	if err := m.takeUp(ctx, p.id, at); err != nil {
+		return err
+	}
+	e.hooks.post(hookAssigned, p.id)
+	return nil
+}

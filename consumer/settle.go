@@ -1,0 +1,55 @@
+package consumer
+
+import "time"
+
+// current tells whether r is with the application by this delivery: not when
+// it was settled, waits for another one or belongs to a lost partition. p.mu is held.
+func (p *partition) current(r *record, delivery int) bool {
+	return p.phase != phaseLost && r.state == recordGiven && r.deliveries == delivery
+}
+
+// ack acknowledges a delivery; a late one is ignored. p.mu is held.
+func (p *partition) ack(r *record, delivery int) {
+	if !p.current(r, delivery) {
+		return
+	}
+	p.tally.acked++
+	p.finish(r)
+}
+
+// nack says that a delivery failed; a late one is ignored, and so is a failure after
+// the context of the partition ended: shutting down is no record's fault. p.mu is held.
+func (p *partition) nack(r *record, delivery int, err error) {
+	if !p.current(r, delivery) || p.ctx.Err() != nil {
+		return
+	}
+	r.cause = err
+	if p.e.onPoll {
+		p.tally.failed++
+		p.finish(r)
+		return
+	}
+	switch v, delay := p.e.redelivery.judge(err, delivery); v {
+	case verdictDrop:
+		p.tally.dropped++
+		p.finish(r)
+	case verdictBury:
+		p.tally.failed++
+		p.bury(r, err)
+	case verdictRetry:
+		p.tally.failed++
+		p.later(r, delay)
+	}
+}
+
+// later delivers r again after a delay. Its lane waits with it. p.mu is held.
+func (p *partition) later(r *record, delay time.Duration) {
+	r.state = recordWaiting
+	p.waiting++
+	p.laterTogether([]*record{r}, delay)
+}
+
+// settled is called when a delivery was settled from outside of a worker. p.mu is held.
+func (p *partition) settled() {
+	p.announce()
+}

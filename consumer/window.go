@@ -1,0 +1,114 @@
+package consumer
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// window bounds the records that are with the application or on their way to
+// it, over all partitions. Half of it is set aside in equal parts for the
+// partitions, the other half goes to whom it may concern: one busy
+// partition can use more than its share, and one that is stuck never takes
+// the part of the others.
+//
+// Its lock may be taken while a partition's is held.
+type window struct {
+	mu       sync.Mutex
+	limit    int
+	used     int
+	parts    []*partition
+	starving []*partition // those that found no room since the last release
+	hungry   atomic.Bool  // starving is not empty
+}
+
+// members tells who shares the window.
+func (w *window) members(parts []*partition) {
+	w.mu.Lock()
+	w.parts = parts
+	w.mu.Unlock()
+}
+
+// take gives p room for up to want records. With waits set, a p that finds
+// none is remembered, and named by the next give.
+func (w *window) take(p *partition, want int, waits bool) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if p.outOfWindow {
+		return 0
+	}
+	for _, q := range w.parts {
+		w.reclaim(q)
+	}
+	room := w.limit - w.used
+	if reserve := w.reserve(); reserve > 0 {
+		for _, q := range w.parts {
+			if q != p {
+				room -= max(0, reserve-q.roomTaken)
+			}
+		}
+	}
+	got := max(0, min(want, room))
+	if got == 0 {
+		if waits && !p.starving.Swap(true) {
+			w.starving = append(w.starving, p)
+			w.hungry.Store(true)
+		}
+		return 0
+	}
+	w.used += got
+	p.roomTaken += got
+	return got
+}
+
+// reserve is what is set aside for each partition.
+func (w *window) reserve() int {
+	if len(w.parts) < 2 {
+		return 0
+	}
+	r := w.limit / (2 * len(w.parts))
+	if r == 0 && w.limit >= len(w.parts) {
+		r = 1
+	}
+	return r
+}
+
+// reclaim takes back the room of q that is free. w.mu is held.
+func (w *window) reclaim(q *partition) {
+	if q.outOfWindow {
+		return
+	}
+	n := int(q.slack.Swap(0))
+	w.used -= n
+	q.roomTaken -= n
+}
+
+// give takes back the free room of p, and returns the partitions that may look again.
+func (w *window) give(p *partition) []*partition {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reclaim(p)
+	waiting := w.starving
+	w.starving = nil
+	w.hungry.Store(false)
+	for _, q := range waiting {
+		q.starving.Store(false)
+	}
+	return waiting
+}
+
+// leave takes p out, with all the room that it has.
+func (w *window) leave(p *partition) []*partition {
+	waiting := w.give(p)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.used -= p.roomTaken
+	p.roomTaken, p.outOfWindow = 0, true
+	return waiting
+}
+
+// inUse is how much room is taken.
+func (w *window) inUse() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.used
+}

@@ -1,0 +1,93 @@
+package consumer
+
+import (
+	"context"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+)
+
+// quantum is how many records of one partition a worker handles before it
+// looks at the others.
+const quantum = 64
+
+// employ has records handled, by up to e.workers workers.
+func (e *engine) employ(handle func(r *record) error) {
+	e.sched.employ(e.workers, func(st *seat) {
+		e.staff.run(func() {
+			for {
+				p := e.sched.next(nil, st)
+				if p == nil {
+					return
+				}
+				e.serve(p, handle)
+			}
+		})
+	})
+}
+
+// serve handles some of p's records, one after another. Between two of them
+// the partition's lock is taken once: to settle the one and get the other.
+func (e *engine) serve(p *partition, handle func(r *record) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for range quantum {
+		r := p.next()
+		if r == nil {
+			break
+		}
+		delivery := r.deliveries
+		p.running++
+		if !p.listed.Load() && p.hasWork() {
+			e.sched.ready(p) // for others, since this one may take long
+		}
+		p.mu.Unlock()
+		err := handle(r)
+		p.mu.Lock()
+		p.running--
+		if p.phase == phaseLost {
+			p.ghostGone()
+			return
+		}
+		p.judged(r, delivery, err)
+		p.drained()
+	}
+	p.announce()
+}
+
+// judged applies what a handler returned. p.mu is held.
+func (p *partition) judged(r *record, delivery int, err error) {
+	switch {
+	case err != nil:
+		p.nack(r, delivery, err)
+	case p.e.cfg.AckMode != config.AckManual:
+		p.ack(r, delivery)
+	}
+}
+
+// take waits for the next record, for a caller of Next.
+func (e *engine) take(ctx context.Context) (*record, error) {
+	st := newSeat()
+	for {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		p := e.sched.next(ctx.Done(), st)
+		if p == nil {
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			return nil, iggyerr.ErrClosed
+		}
+		p.mu.Lock()
+		r := p.next()
+		if r != nil && e.onPoll {
+			p.ack(r, r.deliveries)
+		}
+		p.announce()
+		p.mu.Unlock()
+		if r != nil {
+			return r, nil
+		}
+	}
+}

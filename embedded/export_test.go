@@ -1,0 +1,117 @@
+package embedded
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"reflect"
+	"time"
+)
+
+// Offline is a server that listens nowhere, for fuzzing without sockets.
+type Offline struct{ s *Server }
+
+// NewOffline makes a server that needs no stopping.
+func NewOffline() *Offline { return &Offline{newServer(nil)} }
+
+// Exchange lets a connection send these bytes, all at once, and returns what the server answers until it has read all.
+// With login the connection is logged in as root.
+func (o *Offline) Exchange(input []byte, login bool) []byte {
+	nc := &memoryConn{in: bytes.NewReader(input)}
+	c := newConn(o.s, 1, nc, nil, nc.RemoteAddr())
+	if login {
+		c.user.Store(rootUser)
+		o.s.clients.setUser(c.clientID, rootUser)
+	}
+	_ = c.loop()
+	o.s.disconnect(c)
+	c.cancel()
+	return nc.out.Bytes()
+}
+
+// Invariants returns what is wrong with the server's state, if anything.
+func (o *Offline) Invariants() error {
+	var errs []error
+	check := func(ok bool, what string) {
+		if !ok {
+			errs = append(errs, errors.New(what))
+		}
+	}
+	o.s.cat.streams.each(func(id uint32, s *stream) {
+		check(s.id == id && o.s.cat.names[s.name] == s, "stream index")
+		check(len(s.names) == s.topics.len(), "topic names")
+		s.topics.each(func(id uint32, t *topic) {
+			check(t.id == id && s.names[t.name] == t, "topic index")
+			for i, p := range t.partitions {
+				check(p.id == uint32(i), "partition number")
+				count, size := uint64(0), uint64(0)
+				for _, c := range p.chunks {
+					check(c.base+uint64(len(c.ends)) <= p.next, "chunk past the end")
+					check(int(c.ends[len(c.ends)-1]) == len(c.data), "index of a chunk")
+					count, size = count+uint64(len(c.ends)), size+uint64(len(c.data))
+				}
+				check(count == p.count && size == p.size, "sums of a partition")
+			}
+			t.groups.each(func(_ uint32, g *group) {
+				check(g.count == uint32(len(t.partitions)), "partitions of a group")
+				owned := 0
+				g.members.each(func(_ uint32, m *member) { owned += len(m.partitions) })
+				check(g.members.len() == 0 && owned == 0 || owned == int(g.count), "owners of partitions")
+			})
+		})
+	})
+	check(len(o.s.cat.names) == o.s.cat.streams.len(), "stream names")
+	return errors.Join(errs...)
+}
+
+// KnownStatus tells whether a status is one that the server answers of itself.
+func KnownStatus(s Status) bool { _, ok := statusNames[s]; return ok }
+
+// CheckBatch is checkBatch.
+func CheckBatch(indexes, data []byte, count int) ([]uint32, Status) {
+	return checkBatch(indexes, data, count)
+}
+
+// RoundTripPermissions decodes permissions, encodes them and decodes them again; it tells whether they were well formed
+// and, if so, whether nothing changed.
+func RoundTripPermissions(b []byte) (formed, same bool) {
+	d := &decoder{buf: b}
+	p := d.permissions()
+	if d.status != StatusOK {
+		return false, false
+	}
+	again := &decoder{buf: appendPermissions(nil, p)}
+	return true, reflect.DeepEqual(p, again.permissions()) && again.status == StatusOK && again.pos == len(again.buf)
+}
+
+// ReadRecords reads a log and returns how many messages it has and where its last whole record ends.
+func ReadRecords(b []byte) (messages uint64, end int64) {
+	p := newPartition(0, 0, -1)
+	end, _ = p.readRecords(bytes.NewReader(b))
+	return p.count, end
+}
+
+// XXH32 is xxh32.
+func XXH32(b []byte) uint32 { return xxh32(b) }
+
+type memoryConn struct {
+	in  *bytes.Reader
+	out bytes.Buffer
+}
+
+func (m *memoryConn) Read(p []byte) (int, error) {
+	n, err := m.in.Read(p)
+	if err != nil {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (m *memoryConn) Write(p []byte) (int, error)      { return m.out.Write(p) }
+func (m *memoryConn) Close() error                     { return nil }
+func (m *memoryConn) LocalAddr() net.Addr              { return &net.TCPAddr{Port: 1} }
+func (m *memoryConn) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2} }
+func (m *memoryConn) SetDeadline(time.Time) error      { return nil }
+func (m *memoryConn) SetReadDeadline(time.Time) error  { return nil }
+func (m *memoryConn) SetWriteDeadline(time.Time) error { return nil }

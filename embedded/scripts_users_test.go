@@ -1,0 +1,225 @@
+package embedded_test
+
+import (
+	"strings"
+
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+)
+
+func scriptUsers(s *script) {
+	a := s.admin
+	user := func(n, password string, status byte, rest ...byte) []byte {
+		return join(name(s.name(n)), name(password), []byte{status}, rest)
+	}
+	id := func(n string) []byte { return ident(s.name(n)) }
+	s.users = append(s.users, s.name("ann"), s.name("bob"), s.name("eve"))
+	a.do("create", embedded.CreateUser, user("ann", "secret", 1, 0))
+	a.do("again", embedded.CreateUser, user("ann", "secret", 1, 0))
+	a.do("inactive", embedded.CreateUser, user("bob", "secret", 2, 0))
+	a.do("status 0", embedded.CreateUser, user("x", "secret", 0, 0))
+	a.do("status 3", embedded.CreateUser, user("x", "secret", 3, 0))
+	a.do("short name", embedded.CreateUser, join(name("ab"), name("secret"), []byte{1, 0}))
+	a.do("long name", embedded.CreateUser, join(name(strings.Repeat("n", 51)), name("secret"), []byte{1, 0}))
+	a.do("short password", embedded.CreateUser, user("x", "ab", 1, 0))
+	a.do("long password", embedded.CreateUser, user("x", strings.Repeat("p", 101), 1, 0))
+	a.do("lying length of permissions", embedded.CreateUser, user("x", "secret", 1, join([]byte{1}, u32(5), make([]byte, 11))...))
+	a.do("truncated permissions", embedded.CreateUser, user("x", "secret", 1, join([]byte{1}, u32(11), make([]byte, 10))...))
+	perms := join([]byte{0, 1, 0, 0, 0, 1, 0, 0, 1, 0, 1}, u32(3), []byte{0, 1, 0, 1, 0, 1, 1}, u32(2), []byte{1, 0, 1, 0, 0, 1},
+		u32(1), []byte{0, 0, 0, 0, 1, 0, 0, 0})
+	a.do("with permissions", embedded.CreateUser, user("eve", "secret", 1, join([]byte{1}, u32(uint32(len(perms))), perms)...))
+	a.do("get", embedded.GetUser, id("eve"))
+	a.do("get without permissions", embedded.GetUser, id("ann"))
+	a.do("get missing", embedded.GetUser, id("missing"))
+	a.do("get missing number", embedded.GetUser, number(4_000_000))
+	a.do("get root", embedded.GetUser, number(0))
+
+	login := func(label, n, password string) *peer {
+		p := s.peer("login")
+		p.do(label, embedded.LoginUser, loginBody(s.name(n), password))
+		return p
+	}
+	ann := login("ann", "ann", "secret")
+	login("wrong password", "ann", "secrets")
+	login("inactive", "bob", "secret")
+	login("inactive, wrong password", "bob", "secrets")
+	login("missing", "missing", "secret")
+	p := s.peer("login")
+	p.do("short name", embedded.LoginUser, loginBody("ab", "secret"))
+	p.do("short password", embedded.LoginUser, loginBody("abc", "se"))
+	p.do("long password", embedded.LoginUser, loginBody("abc", strings.Repeat("p", 101)))
+	p.do("long name", embedded.LoginUser, loginBody(strings.Repeat("p", 51), "secret"))
+	p.do("number", embedded.LoginUser, loginBody("4000000", "secret"))
+	p.do("truncated", embedded.LoginUser, loginBody("abc", "secret")[:12])
+	p.do("empty name", embedded.LoginUser, loginBody("", "secret"))
+
+	ann.do("me", embedded.GetMe, nil)
+	ann.do("herself", embedded.GetUser, id("ann"))
+	ann.do("someone else", embedded.GetUser, id("eve"))
+	ann.do("missing", embedded.GetUser, id("missing"))
+	ann.do("all", embedded.GetUsers, nil)
+	ann.do("create", embedded.CreateUser, user("x", "secret", 1, 0))
+	ann.do("create, invalid", embedded.CreateUser, user("x", "s", 1, 0))
+	ann.do("delete", embedded.DeleteUser, id("eve"))
+	ann.do("update", embedded.UpdateUser, join(id("ann"), []byte{0, 0}))
+	ann.do("permissions", embedded.UpdatePermissions, join(id("ann"), []byte{0}))
+	ann.do("password of another", embedded.ChangePassword, join(id("eve"), name("secret"), name("other")))
+	ann.do("password, wrong", embedded.ChangePassword, join(id("ann"), name("secrets"), name("other")))
+	ann.do("password, short", embedded.ChangePassword, join(id("ann"), name("secret"), name("o")))
+	ann.do("password", embedded.ChangePassword, join(id("ann"), name("secret"), name("other")))
+	login("old password", "ann", "secret")
+	login("new password", "ann", "other")
+	a.do("password of another", embedded.ChangePassword, join(id("ann"), name("other"), name("third")))
+	a.do("password of missing", embedded.ChangePassword, join(id("missing"), name("other"), name("third")))
+
+	a.do("rename", embedded.UpdateUser, join(id("bob"), []byte{1}, name(s.name("rob")), []byte{0}))
+	s.users = append(s.users, s.name("rob"))
+	a.do("rename to other", embedded.UpdateUser, join(id("rob"), []byte{1}, name(s.name("ann")), []byte{0}))
+	a.do("rename to itself", embedded.UpdateUser, join(id("rob"), []byte{1}, name(s.name("rob")), []byte{0}))
+	a.do("rename short", embedded.UpdateUser, join(id("rob"), []byte{1}, name("ab"), []byte{0}))
+	a.do("activate", embedded.UpdateUser, join(id("rob"), []byte{0, 1, 1}))
+	a.do("status 9", embedded.UpdateUser, join(id("rob"), []byte{0, 1, 9}))
+	a.do("update missing", embedded.UpdateUser, join(id("bob"), []byte{0, 0}))
+	login("active now", "rob", "secret")
+	a.do("permissions", embedded.UpdatePermissions, join(id("ann"), []byte{1}, u32(uint32(len(perms))), perms))
+	a.do("permissions of root", embedded.UpdatePermissions, join(ident(s.target.username), []byte{0}))
+	a.do("permissions of missing", embedded.UpdatePermissions, join(id("missing"), []byte{0}))
+	a.do("get", embedded.GetUser, id("ann"))
+	a.do("none again", embedded.UpdatePermissions, join(id("ann"), []byte{0}))
+	a.do("delete root", embedded.DeleteUser, ident(s.target.username))
+	a.do("delete missing", embedded.DeleteUser, id("missing"))
+	a.do("delete", embedded.DeleteUser, id("ann"))
+	ann.do("ping of a deleted user", embedded.Ping, nil)
+	ann.do("streams of a deleted user", embedded.GetStreams, nil)
+	ann.do("herself, deleted", embedded.GetUser, id("ann"))
+	ann.do("tokens of a deleted user", embedded.GetTokens, nil)
+	ann.do("me, deleted", embedded.GetMe, nil)
+	ann2 := s.peer("stranger")
+	for _, code := range []embedded.Command{
+		embedded.GetMe, embedded.GetClients, embedded.GetUsers, embedded.GetStreams, embedded.LogoutUser, embedded.GetTokens,
+		embedded.GetStats, embedded.GetClusterMetadata,
+	} {
+		ann2.do("without login", code, nil)
+	}
+	ann2.do("without login", embedded.GetStream, id("x"))
+	ann2.do("without login, not decoded", embedded.GetStream, []byte{9})
+	a.do("log out", embedded.LogoutUser, nil)
+	a.do("log out again", embedded.LogoutUser, nil)
+	a.login()
+	a.do("client 0", embedded.GetClient, u32(0))
+	a.do("client truncated", embedded.GetClient, []byte{1})
+}
+
+func scriptPermissions(s *script) {
+	a := s.admin
+	st, other := s.stream("s"), s.stream("other")
+	t := s.topic(st, "t", 1)
+	s.topic(st, "u", 1)
+	a.quiet(embedded.CreateGroup, join(st, t, name("g")))
+	info := a.quiet(embedded.GetStream, st)
+	streamNumber := info[0:4]
+	s.users = append(s.users, s.name("per"))
+	a.quiet(embedded.CreateUser, join(name(s.name("per")), name("secret"), []byte{1, 0}))
+	p := s.peer("per")
+	p.do("login", embedded.LoginUser, loginBody(s.name("per"), "secret"))
+	try := func(label string) {
+		body := func(parts ...[]byte) []byte { return join(parts...) }
+		p.do(label, embedded.GetStats, nil)
+		if answer := p.quiet(embedded.GetUsers, nil); len(answer) == 0 {
+			s.note("no users: %s", label)
+		}
+		if answer := p.quiet(embedded.GetStreams, nil); len(answer) == 0 {
+			s.note("no streams: %s", label)
+		}
+		p.do(label, embedded.GetStream, st)
+		p.do(label, embedded.GetTopic, body(st, t))
+		p.do(label, embedded.GetTopics, st)
+		p.do(label, embedded.GetTopic, body(other, t))
+		p.do(label, embedded.GetGroup, body(st, t, ident("g")))
+		p.do(label, embedded.GetGroups, body(st, t))
+		p.do(label, embedded.JoinGroup, body(st, t, ident("g")))
+		p.do(label, embedded.LeaveGroup, body(st, t, ident("g")))
+		p.do(label, embedded.PollMessages, pollBody(single("c"), st, t, 0, 3, 0, 1, 0))
+		p.do(label, embedded.PollMessages, pollBody(single("c"), st, ident("u"), 0, 3, 0, 1, 0))
+		p.do(label, embedded.GetOffset, body(single("c"), st, t, part(0)))
+		p.do(label, embedded.StoreOffset, body(single("c"), st, t, part(0), u64(0)))
+		p.do(label, embedded.DeleteOffset, body(single("c"), st, t, part(0)))
+		p.do(label, embedded.SendMessages, sendBody(st, t, balanced))
+		p.do(label, embedded.UpdateTopic, body(st, t, []byte{1}, u64(0), u64(0), []byte{1}, name("t")))
+		p.do(label, embedded.CreatePartitions, body(st, t, u32(0)))
+		p.do(label, embedded.DeletePartitions, body(st, t, u32(50)))
+		p.do(label, embedded.DeleteSegments, body(st, t, u32(0), u32(1)))
+		p.do(label, embedded.FlushUnsavedBuffer, body(st, t, u32(0), []byte{0}))
+		p.do(label, embedded.PurgeTopic, body(st, ident("u")))
+		p.do(label, embedded.CreateTopic, topicBody(st, 1, 1, 0, 1, 0, "small"))
+		p.do(label, embedded.UpdateStream, body(st, name(s.name("other"))))
+		p.do(label, embedded.PurgeStream, st)
+		p.do(label, embedded.CreateStream, name(s.name("other")))
+		p.do(label, embedded.DeleteUser, ident(s.name("missing")))
+	}
+	try("none")
+	grant := func(permissions []byte) {
+		a.quiet(embedded.UpdatePermissions, join(ident(s.name("per")), []byte{1}, u32(uint32(len(permissions))), permissions))
+	}
+	names := []string{
+		"manage servers", "read servers", "manage users", "read users", "manage streams", "read streams", "manage topics",
+		"read topics", "poll messages", "send messages",
+	}
+	for i, label := range names {
+		global := make([]byte, 11)
+		global[i] = 1
+		grant(global)
+		try(label)
+	}
+	names = []string{"manage stream", "read stream", "manage topics", "read topics", "poll messages", "send messages"}
+	for i, label := range names {
+		flags := make([]byte, 6)
+		flags[i] = 1
+		grant(join(make([]byte, 10), []byte{1}, streamNumber, flags, []byte{0, 0}))
+		try("stream: " + label)
+	}
+	names = []string{"manage topic", "read topic", "poll messages", "send messages"}
+	for i, label := range names {
+		flags := make([]byte, 4)
+		flags[i] = 1
+		grant(join(make([]byte, 10), []byte{1}, streamNumber, make([]byte, 6), []byte{1}, u32(0), flags, []byte{0, 0}))
+		try("topic: " + label)
+	}
+}
+
+func scriptTokens(s *script) {
+	s.users = append(s.users, s.name("tom"))
+	all := []byte{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0}
+	s.admin.quiet(embedded.CreateUser, join(name(s.name("tom")), name("secret"), []byte{1, 1}, u32(11), all))
+	p := s.peer("tom")
+	p.do("login", embedded.LoginUser, loginBody(s.name("tom"), "secret"))
+	p.do("none", embedded.GetTokens, nil)
+	create := func(label, n string, life uint64) []byte {
+		return p.do(label, embedded.CreateToken, join(name(n), u64(life)))
+	}
+	forever := create("for ever", "ever", 0)
+	p.do("one", embedded.GetTokens, nil)
+	create("again", "ever", 0)
+	create("short name", "ab", 0)
+	create("long name", strings.Repeat("n", 31), 0)
+	create("longest name", strings.Repeat("n", 30), 1<<64-1)
+	p.do("truncated", embedded.CreateToken, join(name("trunc"), u32(0)))
+	short := create("a microsecond", "short", 1)
+	hour := create("an hour", "hour", 3_600_000_000)
+	p.do("delete", embedded.DeleteToken, name(strings.Repeat("n", 30)))
+	p.do("delete again", embedded.DeleteToken, name(strings.Repeat("n", 30)))
+	login := func(label string, token []byte) *peer {
+		q := s.peer("by token")
+		q.do(label, embedded.LoginWithToken, token)
+		return q
+	}
+	login("for ever", forever).do("tokens", embedded.GetClusterMetadata, nil)
+	login("hour", hour)
+	login("expired", short)
+	login("unknown", name("nonsense"))
+	login("empty", []byte{0})
+	login("truncated", []byte{9, 1})
+	p.do("delete", embedded.DeleteToken, name("ever"))
+	login("deleted", forever)
+	s.admin.quiet(embedded.UpdateUser, join(ident(s.name("tom")), []byte{0, 1, 2}))
+	login("inactive user", hour)
+}

@@ -1,0 +1,134 @@
+package iggytest_test
+
+import (
+	"bytes"
+	"context"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+)
+
+// pythonPackage is the official Python client; the Rust SDK is inside.
+const pythonPackage = "apache-iggy==0.8.0"
+
+// TestPythonClient runs a client of another language, unchanged, against the
+// embedded server, and against a real one when IGGY_TEST_ENDPOINT names it: both
+// must give what was once recorded with the real one.
+func TestPythonClient(t *testing.T) {
+	t.Parallel()
+	python := python(t)
+	want, err := os.ReadFile("testdata/client.json")
+	require.NoError(t, err)
+
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		srv := iggytest.NewServer(t)
+		endpoint := "iggy://iggy:iggy@" + srv.Endpoint()
+		require.JSONEq(t, string(want), runPython(t, python, endpoint, stream))
+		// What the server holds, past any client.
+		require.Len(t, srv.Messages(stream, "orders"), 13)
+		require.Len(t, srv.Messages(stream, "shared"), 60)
+		offset, ok := srv.Committed(stream, "orders", "packers", 0)
+		require.True(t, ok)
+		require.EqualValues(t, 9, offset)
+		_, ok = srv.Committed(stream, "orders", "packers", 1)
+		require.False(t, ok)
+		// Members end with their connections.
+		srv.WaitFor("the members to go", func() bool {
+			return srv.Members(stream, "orders", "packers") == 0 && srv.Members(stream, "shared", "sharers") == 0
+		})
+	})
+	t.Run("embedded with TLS", func(t *testing.T) {
+		t.Parallel()
+		config, ca, err := embedded.SelfSigned()
+		require.NoError(t, err)
+		file := filepath.Join(t.TempDir(), "ca.pem")
+		require.NoError(t, os.WriteFile(file, ca, 0o600))
+		endpoint := "iggy://iggy:iggy@" + start(t, embedded.WithTLS(config)).Endpoint() +
+			"?tls=true&tls_domain=localhost&tls_ca_file=" + file
+		require.JSONEq(t, string(want), runPython(t, python, endpoint, stream))
+	})
+	t.Run("real", func(t *testing.T) {
+		t.Parallel()
+		endpoint := os.Getenv("IGGY_TEST_ENDPOINT")
+		if endpoint == "" {
+			t.Skip("IGGY_TEST_ENDPOINT (iggy://user:password@host:port) names no real server")
+		}
+		u, err := url.Parse(endpoint)
+		require.NoError(t, err)
+		own := "python-" + time.Now().Format("150405.000000")
+		t.Cleanup(func() {
+			_, _, _ = dial(t, u.Host).login(t).call(embedded.DeleteStream, append([]byte{2}, name(own)...))
+		})
+		require.JSONEq(t, string(want), runPython(t, python, endpoint, own))
+	})
+}
+
+func runPython(t *testing.T, python, endpoint, stream string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, python, "testdata/client.py", endpoint, stream)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoError(t, err, stderr.String())
+	return string(out)
+}
+
+// python returns the interpreter of a virtual environment with the package,
+// which is made once for each user. It skips the test where there is no Python
+// or no way to the package, and fails it there when IGGY_TEST_PYTHON is
+// "required".
+func python(t *testing.T) string {
+	t.Helper()
+	unavailable := t.Skipf
+	if os.Getenv("IGGY_TEST_PYTHON") == "required" {
+		unavailable = t.Fatalf
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	venv := filepath.Join(cache, "fetchbox-iggy", pythonPackage)
+	interpreter := filepath.Join(venv, "bin", "python")
+	imports := func(python string) error {
+		return exec.CommandContext(t.Context(), python, "-c", "import apache_iggy").Run()
+	}
+	if imports(interpreter) == nil {
+		return interpreter
+	}
+	system, err := exec.LookPath("python3")
+	if err != nil {
+		unavailable("the Python client is not tested: %v", err)
+	}
+	require.NoError(t, os.MkdirAll(filepath.Dir(venv), 0o755))
+	fresh, err := os.MkdirTemp(filepath.Dir(venv), "new-")
+	require.NoError(t, err)
+	defer func() { _ = os.RemoveAll(fresh) }()
+	for _, args := range [][]string{
+		{system, "-m", "venv", fresh},
+		{filepath.Join(fresh, "bin", "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pythonPackage},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+		cancel()
+		if err != nil {
+			unavailable("the Python client is not tested: %v: %v\n%s", args, err, out)
+		}
+	}
+	// Another process may have been first; either one serves.
+	if os.Rename(fresh, venv) != nil && imports(interpreter) != nil {
+		require.NoError(t, os.RemoveAll(venv))
+		require.NoError(t, os.Rename(fresh, venv))
+	}
+	return interpreter
+}

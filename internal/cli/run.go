@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// Run runs the program with these arguments, without its name, and returns the
+// exit code: 0, 1 after a failure, 2 when the command line or the configuration is
+// at fault. When ctx ends, commands stop in order and say what they did.
+func Run(ctx context.Context, streams Streams, args []string) int {
+	a := &app{in: streams.In, out: checkedWriter{streams.Out}, err: streams.Err, streams: streams}
+	return report(a.err, a.run(ctx, args))
+}
+
+// app is one run of the program.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	streams  Streams
+
+	configFile string
+	endpoint   string
+	cluster    string
+	output     string
+	verbose    bool
+}
+
+func (a *app) run(ctx context.Context, args []string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("internal error: %v", p)
+		}
+	}()
+	interruptible, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cancel(errInterrupted) })()
+	root := a.root()
+	root.SetArgs(args)
+	return root.ExecuteContext(interruptible)
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "fetchbox-iggy-cli",
+		Short: "Publish, follow, watch and repair FetchBox's streams on Apache Iggy",
+		Long: `Publish, follow, watch and repair FetchBox's streams on Apache Iggy.
+
+The configuration is the services' own: defaults, then the file of --config or
+FETCHBOX_CONFIG, then variables such as FETCHBOX__IGGY__CLIENT_ID. The
+sections of other programs in the file are ignored.
+
+Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
+		Version:           version(),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		Args:              noArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkGlobals() },
+	}
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%w (see %s --help)", err, cmd.CommandPath())
+	})
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.configFile, "config", "", "configuration `file` (default: the one that FETCHBOX_CONFIG names)")
+	flags.StringVar(&a.endpoint, "endpoint", "", "server, as iggy://[user:password@]host:port, in place of the configured `url`")
+	flags.StringVar(&a.cluster, "cluster", "", "`name` of the cluster in the configuration (default: the sections at its top level)")
+	flags.StringVarP(&a.output, "output", "o", "text", "`format` of the output: text or json")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log what the library does, to standard error")
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
+	root.AddGroup(
+		&cobra.Group{ID: "messages", Title: "Messages:"},
+		&cobra.Group{ID: "operations", Title: "Operations:"},
+		&cobra.Group{ID: "development", Title: "Development:"},
+	)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("development", a.serveCommand())
+	return root
+}
+
+var outputs = []string{"text", "json"}
+
+func (a *app) checkGlobals() error {
+	if !slices.Contains(outputs, a.output) {
+		return usagef("--output must be text or json, not %q", a.output)
+	}
+	return nil
+}
+
+func (a *app) json() bool { return a.output == "json" }
+
+// logger is for the library: silent, unless --verbose.
+func (a *app) logger() *zap.Logger {
+	if !a.verbose {
+		return zap.NewNop()
+	}
+	return a.loggerAt(zapcore.DebugLevel)
+}
+
+func (a *app) loggerAt(level zapcore.Level) *zap.Logger {
+	encoder := zap.NewDevelopmentEncoderConfig()
+	encoder.EncodeTime = zapcore.ISO8601TimeEncoder
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(encoder), zapcore.Lock(zapcore.AddSync(a.err)), level))
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if cmd.HasSubCommands() {
+		hint := ""
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = fmt.Sprintf("; did you mean %q?", near[0])
+		}
+		return usagef("unknown command %q for %s%s", args[0], cmd.CommandPath(), hint)
+	}
+	return usagef("%s takes no argument, but was given %q", cmd.CommandPath(), args[0])
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "unknown"
+	}
+	return info.Main.Version
+}
+
+// cause is why ctx ended, or err when it has not.
+func cause(ctx context.Context, err error) error {
+	if c := context.Cause(ctx); errors.Is(c, errInterrupted) {
+		return c
+	}
+	return err
+}

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+)
+
+type serveOptions struct {
+	addr, data         string
+	username, password string
+	cert, key          string
+	retention          string
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	var o serveOptions
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run an Iggy server for development and tests",
+		Long: `Run an Iggy server for development and tests, not for production.
+
+It speaks the protocol of Apache Iggy 0.8.0 over TCP, as a single node without
+QUIC, HTTP and WebSocket. Without --data it keeps everything in memory. When it
+listens it prints its address, one line; SIGTERM or ctrl-C stops it in order.`,
+		Example: `  fetchbox-iggy-cli serve
+  fetchbox-iggy-cli serve --addr 127.0.0.1:0 --data ./data`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.addr, "addr", "127.0.0.1:8090", "`host:port` to listen on; port 0 is any free one")
+	f.StringVar(&o.data, "data", "", "`directory` that keeps the data; none keeps it in memory")
+	f.StringVar(&o.username, "username", embedded.DefaultUsername, "`name` of the root user")
+	f.StringVar(&o.password, "password", embedded.DefaultPassword, "`password` of the root user")
+	f.StringVar(&o.cert, "tls-cert", "", "PEM `file` with the certificate; with --tls-key it turns TLS on")
+	f.StringVar(&o.key, "tls-key", "", "PEM `file` with the certificate's key")
+	f.StringVar(&o.retention, "retention", config.Bytes(embedded.DefaultRetention).String(), "`size` of each partition beyond which the oldest messages are dropped; 0 is no limit")
+	_ = c.MarkFlagDirname("data")
+	return c
+}
+
+func (a *app) serve(ctx context.Context, o serveOptions) error {
+	opts, err := o.server()
+	if err != nil {
+		return err
+	}
+	level := zapcore.WarnLevel
+	if a.verbose {
+		level = zapcore.DebugLevel
+	}
+	server, err := embedded.Start(append(opts, embedded.WithLogger(a.loggerAt(level)))...)
+	if err != nil {
+		return err
+	}
+	// Open requests are short; whoever can't wait sends a second signal.
+	defer func() { _ = server.Stop(context.WithoutCancel(ctx)) }()
+	if err := a.announce("iggy://" + server.Endpoint()); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return server.Stop(context.WithoutCancel(ctx))
+}
+
+func (o serveOptions) server() ([]embedded.Option, error) {
+	if _, _, err := net.SplitHostPort(o.addr); err != nil {
+		return nil, usagef("--addr must be host:port: %w", err)
+	}
+	if (o.cert == "") != (o.key == "") {
+		return nil, usagef("--tls-cert and --tls-key belong together")
+	}
+	for flag, value := range map[string]string{"username": o.username, "password": o.password} {
+		// What the protocol takes at a login.
+		if len(value) < 3 || len(value) > 50 {
+			return nil, usagef("--%s must have 3 to 50 bytes", flag)
+		}
+	}
+	retention, err := config.ParseBytes(o.retention)
+	if err != nil {
+		return nil, usagef("--retention: %w", err)
+	}
+	if retention == 0 {
+		retention = -1
+	}
+	opts := []embedded.Option{
+		embedded.WithAddress(o.addr), embedded.WithCredentials(o.username, o.password),
+		embedded.WithDirectory(o.data), embedded.WithRetention(int64(retention)),
+	}
+	if o.cert != "" {
+		pair, err := tls.LoadX509KeyPair(o.cert, o.key)
+		if err != nil {
+			return nil, fmt.Errorf("--tls-cert and --tls-key: %w", err)
+		}
+		opts = append(opts, embedded.WithTLS(&tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}))
+	}
+	return opts, nil
+}
+
+// announce prints the address, which scripts wait for.
+func (a *app) announce(endpoint string) error {
+	if a.json() {
+		return json.NewEncoder(a.out).Encode(map[string]string{"endpoint": endpoint})
+	}
+	_, err := fmt.Fprintf(a.out, "listening on %s (for development and tests, not for production)\n", endpoint)
+	return err
+}

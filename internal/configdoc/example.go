@@ -1,0 +1,92 @@
+package configdoc
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+)
+
+const exampleHead = `# Every key that the library reads. The values are the defaults, so a file needs only what it changes; unknown
+# keys are refused. This file alone is not enough to connect: it names no login.
+#
+# The file is found by the application, or by the variable FETCHBOX_CONFIG. An environment variable goes over the
+# file: FETCHBOX__, then the levels of the key in capitals with two underscores between them, such as
+# FETCHBOX__IGGY__CLIENT_SECRET or FETCHBOX__CONSUMERS__TASKS__MAX_IN_FLIGHT.
+#
+# Durations are written like 500ms, 5s or 1m30s, sizes like 64MiB, 10MB or 1024.
+#
+# Generated from the structs of package config by "make generate"; do not edit.
+`
+
+const exampleTail = `
+# Further clusters, by the names that the application declares (config.WithCluster), each with the keys iggy, producer,
+# consumers and topics of its own:
+# clusters:
+#   eu:
+#     iggy:
+#       endpoint: iggy://eu.example:8090
+`
+
+// Example is fetchbox.example.yaml. Dir is where package config's source is.
+func Example(dir string) ([]byte, error) {
+	entries, err := tree(dir)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	out.WriteString(exampleHead)
+	for _, e := range entries {
+		if len(e.entries) == 0 && e.value == "" {
+			continue // a section that is empty until an application declares something in it
+		}
+		out.WriteByte('\n')
+		writeEntry(&out, e, 0, map[string]string{}, false)
+	}
+	out.WriteString(exampleTail)
+	return out.Bytes(), nil
+}
+
+// writeEntry explains each kind of repeated section once, at its first place.
+func writeEntry(out *bytes.Buffer, e entry, depth int, explained map[string]string, quiet bool) {
+	indent := strings.Repeat("  ", depth)
+	comment := strings.ReplaceAll(e.meaning, "`", "")
+	if first, ok := explained[e.section]; ok && len(e.entries) > 0 && first != "" {
+		comment = strings.TrimSpace(comment + " The keys are those of " + first + ".")
+		quiet = true
+	} else if e.section == "Consumer" || e.section == "Topic" {
+		explained[e.section] = e.path
+	}
+	if !quiet || len(e.entries) > 0 && depth < 2 {
+		for _, line := range wrap(comment, 118-len(indent)) {
+			fmt.Fprintf(out, "%s# %s\n", indent, line)
+		}
+	}
+	if len(e.entries) == 0 {
+		fmt.Fprintf(out, "%s%s: %s\n", indent, e.key, e.value)
+		return
+	}
+	fmt.Fprintf(out, "%s%s:\n", indent, e.key)
+	for _, child := range e.entries {
+		writeEntry(out, child, depth+1, explained, quiet)
+	}
+}
+
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimSpace(line + " " + word)
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// variable is the environment variable of a key.
+func variable(path string) string { return config.Variable(path) }

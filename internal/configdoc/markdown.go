@@ -1,0 +1,170 @@
+package configdoc
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+const markdownHead = `<!-- Generated from the structs of package config by "make generate"; do not edit. -->
+# Configuration
+
+The configuration has layers, each over the last:
+
+1. the defaults, which are complete but for the login;
+2. one YAML file, which the application names or, if it doesn't, the variable ` + "`FETCHBOX_CONFIG`" + `;
+3. environment variables: ` + "`FETCHBOX__`" + `, then the levels of the key with two underscores between them, in any case. Where a name has a
+   dash, the variable has an underscore. An empty variable empties a text.
+
+A file needs only what it changes. [fetchbox.example.yaml](../config/fetchbox.example.yaml) has every key with its default.
+
+Unknown keys are refused, in the file and in the environment, as is everything that makes no sense. Every fault is reported at
+once, with its key and the line or the variable that is to blame, and never with a secret:
+
+` + "```text" + `
+producer.retry.max_retries: must be 0 or more, or -1 for no limit (fetchbox.yaml:12)
+iggy.endpiont: unknown key; did you mean endpoint? (FETCHBOX__IGGY__ENDPIONT)
+iggy.client_secret: must be set (or client_secret_file) when client_id is
+` + "```" + `
+
+There are three ways to log in: ` + "`client_id` with `client_secret`, `client_id` with `client_secret_file`, or `token`" + `. Exactly one is
+accepted. Secret files and certificates are checked at start and read again for each new connection, so that renewed ones take
+effect without a restart.
+
+| type | is written as |
+|---|---|
+| duration | ` + "`500ms`, `5s`, `1m30s`" + `: a number always has a unit |
+| size | ` + "`64MiB`, `10MB`, `1024`" + `: a number without a unit is bytes |
+| retention | ` + "`7d`, `1d12h`, `90m`; `0` is the server's default, `-1` for ever" + ` |
+| boolean | ` + "`true` or `false`, `on` or `off`, `yes` or `no`" + ` |
+| secret | text; it is shown as ` + "`***`" + ` everywhere |
+
+An application may have sections of its own in the same file, under the same rules, and may declare further consumers and
+clusters; see ` + "`config.WithSection`, `config.WithConsumer` and `config.WithCluster`" + `.
+`
+
+const markdownTail = `
+## clusters
+
+Further clusters, by the names with which the application declares them. Each has the keys ` + "`iggy`, `producer`, `consumers` and `topics`" + ` of
+its own, over the same defaults; it takes nothing from the keys at the top level. The variable for ` + "`clusters.eu.iggy.endpoint`" + ` is
+` + "`FETCHBOX__CLUSTERS__EU__IGGY__ENDPOINT`" + `.
+`
+
+// Markdown is docs/configuration.md. Dir is where package config's source is.
+func Markdown(dir string) ([]byte, error) {
+	entries, err := tree(dir)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	out.WriteString(markdownHead)
+	for _, e := range entries {
+		if len(e.entries) == 0 {
+			continue // clusters, which the tail tells about
+		}
+		fmt.Fprintf(&out, "\n## %s\n\n%s\n", e.key, e.meaning)
+		writeSection(&out, e)
+	}
+	out.WriteString(markdownTail)
+	return out.Bytes(), nil
+}
+
+func writeSection(out *bytes.Buffer, e entry) {
+	var values, sections []entry
+	for _, child := range e.entries {
+		if len(child.entries) == 0 {
+			values = append(values, child)
+		} else {
+			sections = append(sections, child)
+		}
+	}
+	writeTable(out, values)
+	for i := 0; i < len(sections); {
+		same := i + 1
+		for same < len(sections) && sections[same].section == sections[i].section {
+			same++
+		}
+		writeSections(out, e.path, sections[i:same])
+		i = same
+	}
+}
+
+// writeSections describes sections with the same keys together.
+func writeSections(out *bytes.Buffer, parent string, same []entry) {
+	first := same[0]
+	if len(same) == 1 {
+		fmt.Fprintf(out, "\n### %s\n\n%s\n", first.path, first.meaning)
+		writeSection(out, first)
+		return
+	}
+	names := make([]string, len(same))
+	for i, e := range same {
+		names[i] = "`" + e.key + "`"
+	}
+	name := strings.ToUpper(first.section)
+	general := rename(first, first.path, parent+"."+name)
+	fmt.Fprintf(out, "\n### %s.%s\n\n%s is one of %s.", parent, name, name, strings.Join(names, ", "))
+	differ := differences(same)
+	if len(differ) > 0 {
+		out.WriteString(" Their defaults differ in:\n\n| |")
+		for _, i := range differ {
+			fmt.Fprintf(out, " %s |", first.entries[i].key)
+		}
+		out.WriteString("\n|---|" + strings.Repeat("---|", len(differ)) + "\n")
+		for _, e := range same {
+			fmt.Fprintf(out, "| `%s` |", e.key)
+			for _, i := range differ {
+				fmt.Fprintf(out, " `%s` |", e.entries[i].value)
+			}
+			out.WriteByte('\n')
+		}
+		for _, i := range differ {
+			general.entries[i].value = ""
+		}
+	} else {
+		out.WriteByte('\n')
+	}
+	writeSection(out, general)
+}
+
+func differences(same []entry) []int {
+	var differ []int
+	for i := range same[0].entries {
+		for _, other := range same[1:] {
+			if other.entries[i].value != same[0].entries[i].value {
+				differ = append(differ, i)
+				break
+			}
+		}
+	}
+	return differ
+}
+
+func rename(e entry, from, to string) entry {
+	e.path = to + strings.TrimPrefix(e.path, from)
+	children := make([]entry, len(e.entries))
+	for i, child := range e.entries {
+		children[i] = rename(child, from, to)
+	}
+	e.entries = children
+	return e
+}
+
+func writeTable(out *bytes.Buffer, values []entry) {
+	if len(values) == 0 {
+		return
+	}
+	out.WriteString("\n| key, variable | type | default | meaning |\n|---|---|---|---|\n")
+	for _, e := range values {
+		kind := e.kind
+		if len(e.choices) > 0 {
+			kind = "`" + strings.Join(e.choices, "`, `") + "`"
+		}
+		value := "see above"
+		if e.value != "" {
+			value = "`" + e.value + "`"
+		}
+		fmt.Fprintf(out, "| `%s`<br>`%s` | %s | %s | %s |\n", e.path, variable(e.path), kind, value, strings.ReplaceAll(e.meaning, "|", `\|`))
+	}
+}

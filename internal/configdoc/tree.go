@@ -1,0 +1,111 @@
+package configdoc
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+)
+
+// entry is a key with its default, or a section with the entries below it.
+type entry struct {
+	key     string // the last part of the path
+	path    string
+	meaning string
+	kind    string // how a value is written
+	value   string // as YAML writes it
+	choices []string
+	section string // the name of the struct, for a section
+	entries []entry
+}
+
+func tree(dir string) ([]entry, error) {
+	s, err := readSource(dir)
+	if err != nil {
+		return nil, err
+	}
+	return s.entries(reflect.ValueOf(config.Default()), ""), nil
+}
+
+func (s *source) entries(v reflect.Value, path string) []entry {
+	var all []entry
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		tag, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if options == "inline" {
+			all = append(all, s.entries(v.Field(i), path)...)
+			continue
+		}
+		e := entry{key: tag, path: strings.TrimPrefix(path+"."+tag, "."), meaning: s.meaning(v.Type(), f)}
+		switch {
+		case f.Type.Kind() == reflect.Struct && !isText(f.Type):
+			e.section, e.entries = f.Type.Name(), s.entries(v.Field(i), e.path)
+		case f.Type.Kind() == reflect.Map:
+			e.entries = s.named(v.Field(i), e.path)
+		default:
+			e.kind, e.value = kind(f.Type), scalar(v.Field(i))
+			for _, c := range s.values[f.Type.Name()] {
+				e.choices = append(e.choices, c.text)
+			}
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// named are the sections of a map that exist by default, in the order in which
+// a reader expects them.
+func (s *source) named(v reflect.Value, path string) []entry {
+	var all []entry
+	for _, name := range []string{"tasks", "status", "logs", "dlq"} {
+		if child := v.MapIndex(reflect.ValueOf(name)); child.IsValid() {
+			path := path + "." + name
+			all = append(all, entry{key: name, path: path, section: child.Type().Name(), entries: s.entries(child, path)})
+		}
+	}
+	return all
+}
+
+func isText(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+func kind(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[time.Duration]():
+		return "duration"
+	case reflect.TypeFor[config.Bytes]():
+		return "size"
+	case reflect.TypeFor[config.Retention]():
+		return "retention"
+	case reflect.TypeFor[config.Secret]():
+		return "secret"
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "boolean"
+	case reflect.String:
+		return "text"
+	case reflect.Float64:
+		return "number"
+	}
+	return "whole number"
+}
+
+func scalar(v reflect.Value) string {
+	switch value := v.Interface().(type) {
+	case config.Secret:
+		return `""`
+	case time.Duration:
+		return config.Retention(value).String() + map[bool]string{true: "s"}[value == 0]
+	case fmt.Stringer:
+		return value.String()
+	}
+	if v.Kind() == reflect.String && v.Len() == 0 {
+		return `""`
+	}
+	return fmt.Sprint(v.Interface())
+}

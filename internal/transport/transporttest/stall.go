@@ -1,0 +1,234 @@
+package transporttest
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+)
+
+// brief is a context's time in tests of peers that never answer.
+const brief = 50 * time.Millisecond
+
+func briefly(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), brief)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func requireConnError(t *testing.T, err error) *iggyerr.ConnError {
+	t.Helper()
+	var conn *iggyerr.ConnError
+	require.ErrorAs(t, err, &conn)
+	return conn
+}
+
+// A refused port is an error at once, not something to wait for.
+func testRefused(t *testing.T, p *peers) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := ln.Addr().String()
+	require.NoError(t, ln.Close())
+	start := time.Now()
+	_, err = p.dialer.Dial(within(t), address, nil)
+	require.Less(t, time.Since(start), patience)
+	conn := requireConnError(t, err)
+	require.Equal(t, address, conn.Addr)
+	require.False(t, conn.Sent)
+	require.True(t, iggyerr.IsRetryable(err))
+	_, err = p.dialer.Dial(within(t), "no port", nil)
+	requireConnError(t, err)
+}
+
+// A peer that accepts and says nothing, where TLS has to begin.
+func testSilentHandshake(t *testing.T, p *peers) {
+	address := p.start(t, (*peer).drain)
+	_, err := p.dialer.Dial(briefly(t), address, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.False(t, requireConnError(t, err).Sent)
+}
+
+// A server that reads and never answers.
+func testStalled(t *testing.T, p *peers) {
+	c := p.dial(t, (*peer).drain)
+	err := c.Ping(briefly(t))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.True(t, requireConnError(t, err).Sent)
+	require.True(t, iggyerr.MayHaveEffect(err))
+	if !p.traits.Outlives {
+		requireDone(t, c)
+		return
+	}
+	require.NoError(t, c.Err())
+	err = c.Ping(briefly(t))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NoError(t, c.Close(), "close does not wait for the server")
+}
+
+// The answer that comes after its caller has gone is dropped, in its turn.
+func testLateAnswer(t *testing.T, p *peers) {
+	if !p.traits.Outlives {
+		t.Skip("the connection does not outlive an ended context")
+	}
+	gone := make(chan struct{})
+	c := p.dial(t, func(s *peer) {
+		if _, _, err := s.request(); err != nil {
+			return
+		}
+		<-gone
+		s.answer(0, polledOf(1, "late"))
+		for partition := uint32(2); ; partition++ {
+			if _, _, err := s.request(); err != nil {
+				return
+			}
+			s.answer(0, polledOf(partition, "in time"))
+		}
+	})
+	ask := transport.Poll{Consumer: transport.Consumer{Stream: "s", Topic: "t", Name: "c"}, Strategy: transport.Strategy{Kind: transport.FromFirst}, Count: 1}
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() { _, err := c.Poll(ctx, ask); failed <- err }()
+	// A second request waits behind the first one.
+	behind := make(chan *transport.Polled, 1)
+	time.AfterFunc(brief, cancel)
+	err := <-failed
+	require.ErrorIs(t, err, context.Canceled)
+	go func() {
+		got, err := c.Poll(within(t), ask)
+		assert.NoError(t, err)
+		behind <- got
+	}()
+	close(gone)
+	if !requireConnError(t, err).Sent {
+		return // the context ended before the write: a loaded machine
+	}
+	require.Equal(t, uint32(2), (<-behind).Partition)
+	got, err := c.Poll(within(t), ask)
+	require.NoError(t, err)
+	require.Equal(t, uint32(3), got.Partition)
+	require.Equal(t, "in time", payloads(got))
+}
+
+// A peer that does not read: the write blocks, and ends with its context. The
+// memory of the batch is the caller's again when the call returns.
+func testDoesNotRead(t *testing.T, p *peers) {
+	release := make(chan struct{})
+	c := p.dial(t, func(*peer) { <-release })
+	defer close(release)
+	var batch wire.Batch
+	for range 4 {
+		batch.Append([16]byte{1}, 1, make([]byte, 8<<20), nil)
+	}
+	var wg sync.WaitGroup
+	for range 3 { // the others wait for their turn
+		wg.Go(func() {
+			var conn *iggyerr.ConnError
+			err := c.Ping(briefly(t))
+			if assert.ErrorAs(t, err, &conn) && !conn.Sent {
+				assert.ErrorIs(t, err, context.DeadlineExceeded)
+			}
+		})
+	}
+	err := c.Send(briefly(t), "s", "t", 0, &batch)
+	for i := range batch.Bytes() {
+		batch.Bytes()[i] = 0xff
+	}
+	wg.Wait()
+	conn := requireConnError(t, err)
+	require.False(t, conn.Sent, "the request did not go out whole")
+	require.False(t, iggyerr.MayHaveEffect(err))
+	if c.Err() == nil {
+		// Nothing of it was written: the context ended in front of the pen.
+		err = c.Send(briefly(t), "s", "t", 0, &batch)
+		require.False(t, requireConnError(t, err).Sent)
+	}
+	requireDone(t, c)
+}
+
+// Calls that wait for their turn end with their contexts, and harm nobody.
+func testTurn(t *testing.T, p *peers) {
+	hold := make(chan struct{})
+	asked := make(chan struct{})
+	c := p.dial(t, func(s *peer) {
+		if _, _, err := s.request(); err != nil {
+			return
+		}
+		close(asked)
+		<-hold
+		s.answer(0, nil)
+		s.serveAll(nil)
+	})
+	first := make(chan error, 1)
+	go func() { first <- c.Ping(within(t)) }()
+	<-asked
+	cause := errors.New("no time to wait")
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeoutCause(t.Context(), brief, cause)
+			defer cancel()
+			var conn *iggyerr.ConnError
+			err := c.Ping(ctx)
+			assert.ErrorIs(t, err, cause)
+			assert.ErrorAs(t, err, &conn)
+		})
+	}
+	wg.Wait()
+	close(hold)
+	require.NoError(t, <-first)
+	requireUsable(t, c)
+}
+
+// The cause of a context is the cause of the error.
+func testCauses(t *testing.T, p *peers) {
+	c := p.dial(t, (*peer).drain)
+	cause := errors.New("the owner stops")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(brief, func() { cancel(cause) })
+	err := c.Ping(ctx)
+	require.ErrorIs(t, err, cause)
+	requireConnError(t, err)
+	ctx, cancel = context.WithCancelCause(t.Context())
+	cancel(iggyerr.ErrClosed)
+	err = c.Ping(ctx)
+	require.Error(t, err)
+	require.False(t, iggyerr.MayHaveEffect(err))
+}
+
+// Bytes that come one at a time are an answer all the same.
+func testDribble(t *testing.T, p *peers) {
+	body := polledOf(3, "one", "two")
+	c := p.dial(t, func(s *peer) {
+		for {
+			if _, _, err := s.request(); err != nil {
+				return
+			}
+			for _, b := range answerOf(0, body) {
+				if _, err := s.Write([]byte{b}); err != nil {
+					return
+				}
+			}
+		}
+	})
+	for _, maxBytes := range []int{0, 1, 100} {
+		got, err := c.Poll(within(t), transport.Poll{
+			Consumer: transport.Consumer{Stream: "s", Topic: "t", Name: "c"},
+			Strategy: transport.Strategy{Kind: transport.FromFirst}, Count: 10, MaxBytes: maxBytes,
+		})
+		require.NoError(t, err)
+		require.Equal(t, uint32(3), got.Partition)
+		require.True(t, bytes.HasPrefix([]byte("onetwo"), []byte(payloads(got))))
+		require.Equal(t, maxBytes > 0, got.Truncated)
+	}
+}
