@@ -97,7 +97,11 @@ func onlyUnfinished(err error) bool {
 	}
 	for _, one := range leaves(err) {
 		var unfinished *consumer.StopError
-		if !errors.As(one, &unfinished) || unfinished.Uncommitted > 0 || unfinished.Err != nil {
+		// What was acknowledged behind an unfinished record comes again with it.
+		if !errors.As(one, &unfinished) || unfinished.Unfinished == 0 {
+			return false
+		}
+		if unfinished.Err != nil && !errors.Is(unfinished.Err, consumer.ErrStopDeadline) {
 			return false
 		}
 	}
