@@ -37,7 +37,7 @@ type Cluster struct {
 // changes nothing, but reads the files that are named: secrets and certificates.
 func (c Config) Validate() error {
 	f := newFaults("")
-	c.Cluster.validate(f)
+	c.validate(f)
 	c.Health.validate(f.at("health"))
 	for _, name := range slices.Sorted(maps.Keys(c.Clusters)) {
 		c.Clusters[name].validate(f.at("clusters." + name))

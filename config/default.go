@@ -17,7 +17,7 @@ func DefaultCluster() Cluster {
 	return Cluster{
 		Iggy: Iggy{
 			Endpoint:          "iggy://127.0.0.1:8090",
-			Transport:         TransportSDK,
+			Transport:         TransportNative,
 			DialTimeout:       5 * time.Second,
 			RequestTimeout:    10 * time.Second,
 			HeartbeatInterval: 5 * time.Second,

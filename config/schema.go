@@ -28,7 +28,6 @@ const (
 
 var (
 	durationType = reflect.TypeFor[time.Duration]()
-	secretType   = reflect.TypeFor[Secret]()
 	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 

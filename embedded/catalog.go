@@ -41,6 +41,9 @@ type topic struct {
 	compression uint8
 	maxSize     uint64
 	replication uint8
+	// askedExpiry and askedSize are as the request had them, 0 for the server's default.
+	askedExpiry uint64
+	askedSize   uint64
 	partitions  []*partition
 	groups      slab[group]
 	groupNames  map[string]*group

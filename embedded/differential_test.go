@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,10 +53,15 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
+// oneAtATime keeps the tests that use a real server out of each other's way.
+var oneAtATime sync.Mutex
+
 // TestRealServerStillAnswersSo runs the same frames against a real server, so that the transcripts are not taken on
 // trust. Others that use the server make members' turns jump and so spoil a run; of ten, one must come out.
 func TestRealServerStillAnswersSo(t *testing.T) {
 	t.Parallel()
+	oneAtATime.Lock()
+	defer oneAtATime.Unlock()
 	for name, run := range scripts {
 		t.Run(name, func(t *testing.T) {
 			tg := realTarget(t)

@@ -30,7 +30,8 @@ func (c *conn) describe() Connection {
 	return d
 }
 
-// Connections lists the open connections in the order of their arrival.
+// Connections lists the open connections in the order of their arrival. One that has ended is in the list until it has
+// been taken out of its groups.
 func (s *Server) Connections() []Connection {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -140,7 +140,8 @@ func (p *partition) encodeOffsets() []byte {
 }
 
 // loadOffsets reads the offsets. One past the end of the log, whose messages a crash has lost, is moved back to the end,
-// as on the real server: with nothing left it becomes 0. That is written down, too.
+// as on the real server: with nothing left it becomes 0. As there, this is not written down: unless something is committed
+// in between, the old offset comes back at a later start, when the log has grown past it.
 func (p *partition) loadOffsets() error {
 	log := &p.files.offsets
 	b, err := os.ReadFile(log.path)
@@ -174,19 +175,14 @@ func (p *partition) loadOffsets() error {
 			return err
 		}
 	}
-	moved := false
 	for _, offsets := range []map[uint32]uint64{p.consumerOffsets, p.groupOffsets} {
 		for key, offset := range offsets {
 			if offset > p.current() {
-				moved = true
 				p.files.store.log.Warn("stored offset past the end of the log moved back",
 					zap.String("file", log.path), zap.Uint64("offset", offset), zap.Uint64("end", p.current()))
 				offsets[key] = p.current()
 			}
 		}
-	}
-	if moved {
-		return log.replace(p.encodeOffsets())
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"sort"
 	"sync"
@@ -144,6 +145,13 @@ func (p *partition) add(data []byte, ends []uint32, now uint64) (full, ok bool) 
 	return p.files != nil && (p.next-p.saved >= saveMessages || p.unsaved >= saveBytes), true
 }
 
+// newMessageID draws a version 4 UUID, as the real server does for messages that come without an id.
+func newMessageID(id []byte) {
+	_, _ = rand.Read(id)
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+}
+
 func (p *partition) store(base uint64, data []byte, ends []uint32) {
 	p.next = base + uint64(len(ends))
 	p.size += uint64(len(data))
@@ -255,7 +263,8 @@ func (p *partition) collect(i, first int, count uint32, pg *page) {
 	}
 }
 
-// purge drops all messages and all offsets; numbering starts again at 0.
+// purge drops all messages and all offsets; numbering starts again at 0. On the real server, messages that it has not
+// written to its disk yet survive, and are answered beside the new ones of the same numbers; this is not copied.
 func (p *partition) purge() error {
 	if p.files != nil {
 		p.files.mu.Lock()

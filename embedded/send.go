@@ -22,6 +22,10 @@ type sendRequest struct {
 	ends          []uint32
 }
 
+// partitionMask is what the real server looks at of a partition's number when it sends, polls or flushes: the lower 20
+// bits. The other commands look at all of it.
+const partitionMask = 1<<20 - 1
+
 // Kinds of partitioning.
 const (
 	partitioningBalanced = 1
@@ -44,11 +48,11 @@ func (c *conn) readSend(length uint32) (req *sendRequest, body []byte, st Status
 	if c.user.Load() == noUser {
 		return nil, nil, StatusUnauthenticated, nil
 	}
-	total := int(length)
-	if total > maxSendBody {
+	if length > maxSendBody {
 		c.answer(StatusInvalidCommand)
 		return nil, nil, StatusOK, errors.Join(c.flush(), errCut)
 	}
+	total := int(length)
 	body, err = readFull(c.br, make([]byte, 0, min(total, readStep)), min(total, 4))
 	if err != nil {
 		return nil, nil, StatusOK, err
@@ -56,10 +60,10 @@ func (c *conn) readSend(length uint32) (req *sendRequest, body []byte, st Status
 	if len(body) < 4 {
 		return nil, nil, StatusInvalidCommand, nil
 	}
-	metadata := int(binary.LittleEndian.Uint32(body))
-	if metadata > total-4 {
+	if uint64(binary.LittleEndian.Uint32(body)) > uint64(total-4) {
 		return nil, nil, StatusInvalidCommand, nil
 	}
+	metadata := int(binary.LittleEndian.Uint32(body))
 	if body, err = readFull(c.br, body, metadata); err != nil {
 		return nil, nil, StatusOK, err
 	}
@@ -212,8 +216,9 @@ func (c *conn) choose(t *topic, req *sendRequest) (*partition, Status) {
 		}
 		id = t.nextPartition()
 	case partitioningID:
-		id = binary.LittleEndian.Uint32(req.value)
+		id = binary.LittleEndian.Uint32(req.value) & partitionMask
 	case partitioningKey:
+		// Without partitions the real server divides by zero and ends, with all its connections.
 		if n := len(t.partitions); n > 0 {
 			id = xxh32(req.value) % uint32(n)
 		}
@@ -226,7 +231,7 @@ func (c *conn) choose(t *topic, req *sendRequest) (*partition, Status) {
 }
 
 // flushUnsavedBuffer reads `[identifier stream][identifier topic][u32 partition][u8 sync]` and writes what waits in
-// memory. A missing partition is no error.
+// memory.
 func (c *conn) flushUnsavedBuffer(d *decoder) Status {
 	streamID, topicID := d.identifier(), d.identifier()
 	partitionID, sync := d.u32(), d.u8() != 0
@@ -234,7 +239,7 @@ func (c *conn) flushUnsavedBuffer(d *decoder) Status {
 		return st
 	}
 	p, st := c.flushed(streamID, topicID, partitionID)
-	if p == nil {
+	if st != StatusOK {
 		return st
 	}
 	if err := p.save(sync); err != nil {
@@ -255,5 +260,9 @@ func (c *conn) flushed(streamID, topicID identifier, partitionID uint32) (*parti
 	if !c.may(canSend(t.stream.id, t.id)) {
 		return nil, StatusUnauthorized
 	}
-	return t.partition(partitionID), StatusOK
+	p := t.partition(partitionID & partitionMask)
+	if p == nil {
+		return nil, StatusPartitionNotFound
+	}
+	return p, StatusOK
 }

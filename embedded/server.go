@@ -38,13 +38,14 @@ type Server struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu       sync.Mutex
-	listener net.Listener
-	addr     net.Addr
-	conns    map[*conn]struct{}
-	arrivals uint64
-	closed   bool
-	stopped  chan struct{}
+	mu        sync.Mutex
+	listener  net.Listener
+	listening bool
+	addr      net.Addr
+	conns     map[*conn]struct{}
+	arrivals  uint64
+	closed    bool
+	stopped   chan struct{}
 	// failure is what went wrong while stopping, once stopped is closed.
 	failure error
 	crashed atomic.Bool
@@ -117,7 +118,7 @@ func (s *Server) listen(address string) error {
 		_ = l.Close()
 		return ErrClosed
 	}
-	s.listener, s.addr = l, l.Addr()
+	s.listener, s.addr, s.listening = l, l.Addr(), true
 	if a, ok := l.Addr().(*net.TCPAddr); ok {
 		s.host, s.port = a.IP.String(), uint16(a.Port)
 	}
@@ -238,12 +239,23 @@ func (s *Server) shutdown(ctx context.Context, crash bool) error {
 	}
 }
 
-// StopListening refuses new connections until [Server.StartListening]; those that are there go on.
+// StopListening refuses new connections until [Server.StartListening]; those that are there go on. Calling it twice is
+// allowed.
 func (s *Server) StopListening() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.listening = false
 	_ = s.listener.Close()
 }
 
-// StartListening listens again, at the same address. It fails when someone else has taken it.
-func (s *Server) StartListening() error { return s.listen(s.Endpoint()) }
+// StartListening listens again, at the same address. It fails when someone else has taken it, and does nothing when the
+// server listens already.
+func (s *Server) StartListening() error {
+	s.mu.Lock()
+	listening, address := s.listening, s.addr.String()
+	s.mu.Unlock()
+	if listening {
+		return nil
+	}
+	return s.listen(address)
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"log"
+	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -61,7 +63,11 @@ func TestStopListening(t *testing.T) {
 	srv := start(t)
 	c := dial(t, srv)
 	srv.StopListening()
+	srv.StopListening()
+	_, err := net.Dial("tcp", srv.Endpoint())
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	c.login(t)
+	require.NoError(t, srv.StartListening())
 	require.NoError(t, srv.StartListening())
 	dial(t, srv).login(t)
 }

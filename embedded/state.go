@@ -24,6 +24,8 @@ type streamState struct {
 	FreeTopics []uint32     `json:"free_topics,omitempty"`
 }
 
+// Expiry and MaxSize are as they were asked for: of the real server, too, a topic created with its defaults shows "never"
+// and "no limit" until it is started again, and 0 from then on.
 type topicState struct {
 	ID          uint32           `json:"id"`
 	Name        string           `json:"name"`
@@ -85,7 +87,7 @@ func (s *stream) state() streamState {
 	st := streamState{ID: s.id, Name: s.name, Created: s.created, FreeTopics: append([]uint32(nil), s.topics.free...)}
 	s.topics.each(func(_ uint32, t *topic) {
 		ts := topicState{
-			ID: t.id, Name: t.name, Created: t.created, Expiry: t.expiry, Compression: t.compression, MaxSize: t.maxSize,
+			ID: t.id, Name: t.name, Created: t.created, Expiry: t.askedExpiry, Compression: t.compression, MaxSize: t.askedSize,
 			Replication: t.replication, FreeGroups: append([]uint32(nil), t.groups.free...),
 		}
 		for _, p := range t.partitions {
@@ -197,6 +199,7 @@ func (s *Server) restoreTopic(st *stream, ts topicState) error {
 	t := &topic{
 		id: ts.ID, stream: st, name: ts.Name, created: ts.Created, expiry: ts.Expiry, compression: ts.Compression,
 		maxSize: ts.MaxSize, replication: ts.Replication, groupNames: map[string]*group{},
+		askedExpiry: ts.Expiry, askedSize: ts.MaxSize,
 	}
 	if !st.topics.put(ts.ID, t) {
 		return fmt.Errorf("embedded: state: topic number %d of %s is wrong", ts.ID, st.name)

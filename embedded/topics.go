@@ -14,6 +14,9 @@ const (
 	minTopicSize = 1 << 30
 )
 
+// A topic's expiry and size limit are kept and shown and have no effect: the real server's default configuration does not
+// enforce them either.
+
 // appendTopic writes `[u32 id][u64 created][u32 partitions][u64 expiry][u8 compression][u64 max size][u8 replication]
 // [u64 bytes][u64 messages][name]`. Expiry is in microseconds; the largest number means never, or no limit.
 func appendTopic(b []byte, t *topic) []byte {
@@ -100,6 +103,7 @@ func (d *decoder) topicSettings() topicSettings {
 
 func (t *topic) apply(set topicSettings) {
 	t.name, t.compression, t.expiry, t.maxSize = set.name, set.compression, set.expiry, set.maxSize
+	t.askedExpiry, t.askedSize = set.expiry, set.maxSize
 	t.replication = max(set.replication, 1)
 }
 
@@ -127,13 +131,7 @@ func (c *conn) createTopic(d *decoder) Status {
 	if !c.may(canManageTopics(s.id)) {
 		return StatusUnauthorized
 	}
-	if set.expiry == 0 {
-		set.expiry = math.MaxUint64
-	}
-	switch {
-	case set.maxSize == 0:
-		set.maxSize = math.MaxUint64
-	case set.maxSize < minTopicSize:
+	if set.maxSize != 0 && set.maxSize < minTopicSize {
 		return StatusInvalidTopicSize
 	}
 	if s.names[set.name] != nil {
@@ -141,6 +139,12 @@ func (c *conn) createTopic(d *decoder) Status {
 	}
 	now := c.srv.now()
 	t := s.addTopic(set, now)
+	if t.expiry == 0 {
+		t.expiry = math.MaxUint64
+	}
+	if t.maxSize == 0 {
+		t.maxSize = math.MaxUint64
+	}
 	cat.changed(1 + min(int(count), 1))
 	c.srv.addPartitions(t, count)
 	c.out = appendTopic(c.out, t)

@@ -58,7 +58,7 @@ func (f *faults) text(field, value string) {
 }
 
 func (f *faults) traceID(value string) {
-	f.check(value == "" || isTraceID(value), "trace_id", "must be 32 lower case hexadecimal digits, not all zero")
+	f.check(value == "" || IsTraceID(value), "trace_id", "must be 32 lower case hexadecimal digits, not all zero")
 }
 
 // ValidateTask checks what every worker relies on: a job id of at most 255
@@ -133,7 +133,9 @@ func isFetchable(raw string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
-func isTraceID(s string) bool {
+// IsTraceID tells whether s is a W3C trace id: 32 lower case hexadecimal digits
+// that are not all zero.
+func IsTraceID(s string) bool {
 	if len(s) != 32 {
 		return false
 	}

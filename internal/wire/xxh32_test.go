@@ -25,3 +25,12 @@ func TestXXH32(t *testing.T) {
 		require.Equal(t, tt.want, wire.XXH32([]byte(tt.in)), "%q", tt.in)
 	}
 }
+
+// The partitions that the server 0.8.0 gave to these keys, of four.
+func TestPartitionOf(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]uint32{"job-1": 2, "job-2": 2, "z": 2, "abc": 3} {
+		require.Equal(t, want, wire.PartitionOf(key, 4), key)
+		require.Equal(t, want, wire.PartitionOf([]byte(key), 4), key)
+	}
+}

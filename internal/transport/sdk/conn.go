@@ -158,6 +158,8 @@ func (c *conn) explain(op, object string, x *exchange, err error) error {
 // missing gives the status for what the server says with an empty answer.
 func missing(err error) (iggyerr.Status, bool) {
 	switch {
+	case errors.Is(err, ierror.ErrStreamIdNotFound):
+		return iggyerr.StatusStreamNotFound, true
 	case errors.Is(err, ierror.ErrTopicIdNotFound):
 		return iggyerr.StatusTopicNotFound, true
 	case errors.Is(err, ierror.ErrConsumerGroupIdNotFound):

@@ -59,6 +59,23 @@ func testSilentHandshake(t *testing.T, p *peers) {
 	require.False(t, requireConnError(t, err).Sent)
 }
 
+// Contexts that end at any moment of a dial leave nothing behind.
+func testDialAnywhere(t *testing.T, p *peers) {
+	address := p.start(t, (*peer).drain)
+	for i := range 100 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*10*time.Microsecond)
+		c, err := p.dialer.Dial(ctx, address, nil)
+		cancel()
+		if err != nil {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.False(t, requireConnError(t, err).Sent)
+			continue
+		}
+		require.NoError(t, c.Err())
+		require.NoError(t, c.Close())
+	}
+}
+
 // A server that reads and never answers.
 func testStalled(t *testing.T, p *peers) {
 	c := p.dial(t, (*peer).drain)
@@ -127,9 +144,7 @@ func testDoesNotRead(t *testing.T, p *peers) {
 	c := p.dial(t, func(*peer) { <-release })
 	defer close(release)
 	var batch wire.Batch
-	for range 4 {
-		batch.Append([16]byte{1}, 1, make([]byte, 8<<20), nil)
-	}
+	batch.Append([16]byte{1}, 1, make([]byte, 16<<20), nil)
 	var wg sync.WaitGroup
 	for range 3 { // the others wait for their turn
 		wg.Go(func() {
@@ -141,9 +156,7 @@ func testDoesNotRead(t *testing.T, p *peers) {
 		})
 	}
 	err := c.Send(briefly(t), "s", "t", 0, &batch)
-	for i := range batch.Bytes() {
-		batch.Bytes()[i] = 0xff
-	}
+	clear(batch.Bytes())
 	wg.Wait()
 	conn := requireConnError(t, err)
 	require.False(t, conn.Sent, "the request did not go out whole")

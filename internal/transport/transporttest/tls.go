@@ -138,7 +138,7 @@ func testTLSDoesNotRead(t *testing.T, d transport.Dialer, s TLS) {
 	c, err := d.Dial(within(t), address, s.client())
 	require.NoError(t, err)
 	var batch wire.Batch
-	batch.Append([16]byte{1}, 1, make([]byte, 32<<20), nil)
+	batch.Append([16]byte{1}, 1, make([]byte, 16<<20), nil)
 	err = c.Send(briefly(t), "s", "t", 0, &batch)
 	clear(batch.Bytes())
 	require.ErrorIs(t, err, context.DeadlineExceeded)

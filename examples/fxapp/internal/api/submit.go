@@ -18,6 +18,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/manifest"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
@@ -75,7 +76,7 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) error {
 	if err := a.Store.PutState(store.State{JobID: job.ID, JobType: job.Type, Status: store.Queued, Total: stored.Resources, At: stored.At}); err != nil {
 		a.Log.Error("an accepted job could not be noted", zap.String("job_id", job.ID), zap.Error(err))
 	}
-	writeJSON(w, http.StatusAccepted, accepted{JobID: job.ID, ManifestKey: stored.Key(), ResourceCount: len(tasks)})
+	WriteJSON(w, http.StatusAccepted, accepted{JobID: job.ID, ManifestKey: stored.Key(), ResourceCount: len(tasks)})
 	return nil
 }
 
@@ -163,10 +164,8 @@ func readError(err error, limit int64) error {
 // traceIDOf continues the caller's trace, or begins one.
 func traceIDOf(r *http.Request) string {
 	// version-traceid-parentid-flags, by W3C Trace Context
-	if parts := strings.Split(r.Header.Get("traceparent"), "-"); len(parts) >= 4 && len(parts[1]) == 32 && strings.Trim(parts[1], "0") != "" {
-		if _, err := hex.DecodeString(parts[1]); err == nil && parts[1] == strings.ToLower(parts[1]) {
-			return parts[1]
-		}
+	if parts := strings.Split(r.Header.Get("traceparent"), "-"); len(parts) >= 4 && jobs.IsTraceID(parts[1]) {
+		return parts[1]
 	}
 	var id [16]byte
 	_, _ = rand.Read(id[:])

@@ -1,0 +1,274 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/apache/iggy/foreign/go/client/tcp"
+	iggcon "github.com/apache/iggy/foreign/go/contracts"
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// Plan reports what Provision would do, and does nothing.
+func (a *Admin) Plan(ctx context.Context, spec Spec) (Report, error) {
+	return a.provision(ctx, spec, true)
+}
+
+// Provision creates the streams, topics and groups of spec that are missing, and
+// reports what differs in those that exist: it changes none of them. Several
+// services may do it at once: what another one creates in the meantime counts
+// as existing. A user who may not create anything can call it when everything
+// exists.
+//
+// When it fails, the report says what was done until then; calling it again
+// goes on from there.
+func (a *Admin) Provision(ctx context.Context, spec Spec) (Report, error) {
+	return a.provision(ctx, spec, false)
+}
+
+func (a *Admin) provision(ctx context.Context, spec Spec, dry bool) (Report, error) {
+	spec, err := spec.merged()
+	if err != nil {
+		return Report{}, err
+	}
+	var report Report
+	// To repeat it after a broken connection is safe: what was created exists then.
+	err = a.do(ctx, func(ctx context.Context, s session) error {
+		p := provisioner{session: s, dry: dry, created: report.created(), streams: map[string]bool{}}
+		defer func() { report = p.report }()
+		for _, t := range spec {
+			if err := p.topic(ctx, t); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if !dry {
+		a.logReport(report)
+	}
+	return report, err
+}
+
+func (a *Admin) logReport(r Report) {
+	for _, s := range r.Steps {
+		object := []zap.Field{zap.String("kind", string(s.Kind)), zap.String("object", s.Object)}
+		switch {
+		case s.Action == ActionCreate:
+			a.log.Info("created", append(object, zap.String("detail", s.Detail))...)
+		case len(s.Differences) > 0:
+			for _, d := range s.Differences {
+				object = append(object, zap.String(d.Setting, d.Have), zap.String("wanted_"+d.Setting, d.Want))
+			}
+			a.log.Warn("exists, but differs from the configuration; it stays as it is", object...)
+		}
+	}
+}
+
+// created are the objects that this Provision made on an earlier connection.
+func (r Report) created() map[string]bool {
+	all := map[string]bool{}
+	for _, s := range r.Created() {
+		all[s.key()] = true
+	}
+	return all
+}
+
+func (s Step) key() string { return string(s.Kind) + " " + s.Object }
+
+type provisioner struct {
+	session
+	dry     bool
+	created map[string]bool
+	streams map[string]bool // seen already, by name; true when it exists
+	report  Report
+}
+
+func (p *provisioner) step(s Step) {
+	if p.created[s.key()] {
+		s.Action = ActionCreate
+	}
+	p.report.Steps = append(p.report.Steps, s)
+}
+
+// stream makes sure that the stream exists, unless the run is dry, and tells
+// whether it does.
+func (p *provisioner) stream(ctx context.Context, name string) (bool, error) {
+	if exists, seen := p.streams[name]; seen {
+		return exists, nil
+	}
+	var details *iggcon.StreamDetails
+	err := p.call(ctx, "read stream", name, func(c *tcp.IggyTcpClient) (err error) {
+		details, err = c.GetStream(id(name))
+		return err
+	})
+	action := ActionKeep
+	if errors.Is(err, iggyerr.ErrNotFound) {
+		action, err = p.create(ctx, "create stream", name, iggyerr.StatusStreamExists, func(c *tcp.IggyTcpClient) error {
+			_, err := c.CreateStream(name)
+			return err
+		})
+	}
+	if err != nil {
+		return false, err
+	}
+	p.step(Step{Kind: KindStream, Object: name, Action: action})
+	p.streams[name] = details != nil || !p.dry
+	return p.streams[name], nil
+}
+
+func (p *provisioner) topic(ctx context.Context, want TopicSpec) error {
+	exists, err := p.stream(ctx, want.Stream)
+	if err != nil {
+		return err
+	}
+	if exists {
+		exists, err = p.existingTopic(ctx, want)
+		if err != nil {
+			return err
+		}
+	}
+	if !exists {
+		action, err := p.create(ctx, "create topic", want.String(), iggyerr.StatusTopicExists, func(c *tcp.IggyTcpClient) error {
+			_, err := c.CreateTopic(id(want.Stream), want.Name, want.Partitions, iggcon.CompressionAlgorithmNone,
+				expiry(want.Retention), want.MaxBytes, nil)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if action == ActionKeep { // another service was faster, and may want something else
+			if _, err = p.existingTopic(ctx, want); err != nil {
+				return err
+			}
+		} else {
+			p.step(Step{Kind: KindTopic, Object: want.String(), Action: action, Detail: describe(want.Settings)})
+		}
+		exists = !p.dry
+	}
+	return p.groups(ctx, want, exists)
+}
+
+func (p *provisioner) existingTopic(ctx context.Context, want TopicSpec) (bool, error) {
+	have, err := p.settled(ctx, want)
+	if errors.Is(err, iggyerr.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	p.step(Step{Kind: KindTopic, Object: want.String(), Action: ActionKeep, Detail: describe(want.Settings), Differences: compare(want.Settings, have)})
+	return true, nil
+}
+
+// settled reads a topic. The server shows one that another service is creating
+// for a moment without its partitions (measured on Iggy 0.8.0), so it is read
+// again when it has none, for a second at most: then it is meant so.
+func (p *provisioner) settled(ctx context.Context, want TopicSpec) (Topic, error) {
+	const longest = 500 * time.Millisecond
+	for pause := 5 * time.Millisecond; ; pause *= 2 {
+		have, _, err := p.session.topic(ctx, want.Stream, want.Name)
+		if err != nil || have.Partitions > 0 || pause > longest {
+			return have, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return have, fmt.Errorf("admin: waiting for the partitions of %s: %w", want, context.Cause(ctx))
+		}
+	}
+}
+
+func (p *provisioner) groups(ctx context.Context, want TopicSpec, topicExists bool) error {
+	if len(want.Groups) == 0 {
+		return nil
+	}
+	var have []GroupInfo
+	if topicExists {
+		var err error
+		if have, err = p.session.groups(ctx, want.Stream, want.Name); err != nil {
+			return err
+		}
+	}
+	for _, name := range want.Groups {
+		g := Group{Stream: want.Stream, Topic: want.Name, Name: name}
+		action := ActionKeep
+		if !slices.ContainsFunc(have, func(i GroupInfo) bool { return i.Name == name }) {
+			var err error
+			action, err = p.create(ctx, "create group", g.String(), iggyerr.StatusGroupExists, func(c *tcp.IggyTcpClient) error {
+				_, err := c.CreateConsumerGroup(id(g.Stream), id(g.Topic), name)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		p.step(Step{Kind: KindGroup, Object: g.String(), Action: action})
+	}
+	return nil
+}
+
+// create makes the request that creates an object, unless the run is dry. It
+// answers ActionKeep when the object exists by now.
+func (p *provisioner) create(ctx context.Context, op, object string, exists iggyerr.Status, call func(*tcp.IggyTcpClient) error) (Action, error) {
+	if p.dry {
+		return ActionCreate, nil
+	}
+	err := p.call(ctx, op, object, call)
+	var status *iggyerr.StatusError
+	if errors.As(err, &status) && status.Status == exists {
+		return ActionKeep, nil
+	}
+	return ActionCreate, err
+}
+
+// compare leaves out what is up to the server.
+func compare(want topic.Settings, have Topic) []Difference {
+	var all []Difference
+	if want.Partitions != have.Partitions {
+		all = append(all, Difference{"partitions", strconv.FormatUint(uint64(want.Partitions), 10), strconv.FormatUint(uint64(have.Partitions), 10)})
+	}
+	if want.Retention != 0 && expiry(want.Retention) != expiry(have.Retention) {
+		all = append(all, Difference{"retention", retentionText(want.Retention), retentionText(have.Retention)})
+	}
+	if want.MaxBytes != 0 && want.MaxBytes != have.MaxBytes {
+		all = append(all, Difference{"max_size", sizeText(want.MaxBytes), sizeText(have.MaxBytes)})
+	}
+	return all
+}
+
+func describe(s topic.Settings) string {
+	partitions := "1 partition"
+	if s.Partitions != 1 {
+		partitions = fmt.Sprintf("%d partitions", s.Partitions)
+	}
+	retention, size := "the server's retention", ""
+	if s.Retention != 0 {
+		retention = "retention " + retentionText(s.Retention)
+	}
+	if s.MaxBytes != 0 {
+		size = ", at most " + sizeText(s.MaxBytes)
+	}
+	return partitions + ", " + retention + size
+}
+
+func retentionText(d time.Duration) string {
+	if d == topic.Never {
+		return "for ever"
+	}
+	return config.Retention(d).String()
+}
+
+func sizeText(size uint64) string {
+	if size == 0 {
+		return "unlimited"
+	}
+	return config.Bytes(size).String()
+}

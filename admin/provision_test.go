@@ -1,0 +1,329 @@
+package admin_test
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/apache/iggy/foreign/go/client/tcp"
+	iggcon "github.com/apache/iggy/foreign/go/contracts"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/fetchbox/fetchbox-iggy/admin"
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport/sdk"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+const dayLong = 24 * time.Hour
+
+func specFor(stream string) admin.Spec {
+	c := config.DefaultCluster()
+	c.Topics.Stream = stream
+	c.Topics.Logs.Retention, c.Topics.DLQ.Retention, c.Topics.DLQ.MaxSize = config.RetentionForever, config.RetentionDefault, 2<<30
+	logs := c.Consumers["logs"]
+	logs.Balance = false
+	c.Consumers["logs"] = logs
+	delete(c.Consumers, "dlq")
+	return admin.SpecOf(c)
+}
+
+func TestSpecOf(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, admin.Spec{
+		{Stream: "s", Name: "jobs.tasks", Settings: topic.Settings{Partitions: 8, Retention: 7 * dayLong}, Groups: []string{"workers", "workers.balance"}},
+		{Stream: "s", Name: "jobs.status", Settings: topic.Settings{Partitions: 4, Retention: 14 * dayLong}, Groups: []string{"operators", "operators.balance"}},
+		{Stream: "s", Name: "jobs.logs", Settings: topic.Settings{Partitions: 4, Retention: topic.Never}, Groups: []string{"operators"}},
+		{Stream: "s", Name: "jobs.dlq", Settings: topic.Settings{Partitions: 2, MaxBytes: 2 << 30}},
+	}, specFor("s"))
+}
+
+func TestOf(t *testing.T) {
+	t.Parallel()
+	orders := topic.New("shop", "orders", topic.Bytes(), topic.WithSettings[[]byte](topic.Settings{Partitions: 3}))
+	require.Equal(t, admin.TopicSpec{Stream: "shop", Name: "orders", Settings: topic.Settings{Partitions: 3}, Groups: []string{"g"}}, admin.Of(orders, "g"))
+}
+
+func TestPlanAndProvision(t *testing.T) {
+	t.Parallel()
+	onServers(t, func(t *testing.T, cfg config.Iggy) {
+		core, logs := observer.New(zap.DebugLevel)
+		a, ctx := newAdmin(t, cfg, admin.WithLogger(zap.New(core))), newContext(t)
+		stream := newStream(t, a)
+		spec := specFor(stream)
+		text := "+ stream " + stream + "\n" +
+			"+ topic  " + stream + "/jobs.tasks: 8 partitions, retention 7d\n" +
+			"+ group  " + stream + "/jobs.tasks group workers\n" +
+			"+ group  " + stream + "/jobs.tasks group workers.balance\n" +
+			"+ topic  " + stream + "/jobs.status: 4 partitions, retention 14d\n" +
+			"+ group  " + stream + "/jobs.status group operators\n" +
+			"+ group  " + stream + "/jobs.status group operators.balance\n" +
+			"+ topic  " + stream + "/jobs.logs: 4 partitions, retention for ever\n" +
+			"+ group  " + stream + "/jobs.logs group operators\n" +
+			"+ topic  " + stream + "/jobs.dlq: 2 partitions, the server's retention, at most 2GiB\n"
+
+		plan, err := a.Plan(ctx, spec)
+		require.NoError(t, err)
+		require.Equal(t, text, plan.String())
+		_, err = a.Topics(ctx, stream)
+		require.ErrorIs(t, err, iggyerr.ErrNotFound, "a plan does nothing")
+		require.Zero(t, logs.Len())
+
+		report, err := a.Provision(ctx, spec)
+		require.NoError(t, err)
+		require.Equal(t, plan, report)
+		require.Equal(t, 10, logs.FilterMessage("created").Len())
+
+		topics, err := a.Topics(ctx, stream)
+		require.NoError(t, err)
+		require.Len(t, topics, 4)
+		for i := range topics {
+			require.WithinDuration(t, time.Now(), topics[i].Created, time.Hour)
+			topics[i].Created = time.Time{}
+		}
+		require.Equal(t, admin.Topic{Stream: stream, Name: "jobs.logs", Partitions: 4, Retention: topic.Never}, topics[1])
+		require.Equal(t, admin.Topic{Stream: stream, Name: "jobs.tasks", Partitions: 8, Retention: 7 * dayLong}, topics[3])
+		require.EqualValues(t, 2<<30, topics[0].MaxBytes)
+
+		groups, err := a.Groups(ctx, stream, "jobs.tasks")
+		require.NoError(t, err)
+		require.Equal(t, []admin.GroupInfo{
+			{Group: admin.Group{Stream: stream, Topic: "jobs.tasks", Name: "workers"}},
+			{Group: admin.Group{Stream: stream, Topic: "jobs.tasks", Name: "workers.balance"}},
+		}, groups)
+
+		again, err := a.Provision(ctx, spec)
+		require.NoError(t, err)
+		require.Empty(t, again.Created())
+		require.Empty(t, again.Different())
+		require.Len(t, again.Steps, 10)
+		require.Equal(t, 10, logs.Len())
+		require.NotContains(t, again.String(), "+")
+	})
+}
+
+func TestProvisionSaysWhatDiffers(t *testing.T) {
+	t.Parallel()
+	onServers(t, func(t *testing.T, cfg config.Iggy) {
+		core, logs := observer.New(zap.WarnLevel)
+		a, ctx := newAdmin(t, cfg, admin.WithLogger(zap.New(core))), newContext(t)
+		stream := newStream(t, a)
+		_, err := a.Provision(ctx, admin.Spec{
+			{Stream: stream, Name: "a", Settings: topic.Settings{Partitions: 2, Retention: dayLong}},
+			{Stream: stream, Name: "b", Settings: topic.Settings{Retention: topic.Never, MaxBytes: 1 << 30}},
+		})
+		require.NoError(t, err)
+
+		report, err := a.Provision(ctx, admin.Spec{
+			{Stream: stream, Name: "a", Settings: topic.Settings{Partitions: 4, Retention: 7 * dayLong, MaxBytes: 1 << 30}, Groups: []string{"g"}},
+			{Stream: stream, Name: "b", Settings: topic.Settings{Retention: time.Hour}},
+			{Stream: stream, Name: "b"},
+		}[:2])
+		require.NoError(t, err)
+		require.Equal(t, "= stream "+stream+"\n"+
+			"! topic  "+stream+"/a: partitions is 2, not 4, retention is 1d, not 7d, max_size is unlimited, not 1GiB\n"+
+			"+ group  "+stream+"/a group g\n"+
+			"! topic  "+stream+"/b: retention is for ever, not 1h\n", report.String())
+		require.Len(t, report.Different(), 2)
+		require.Equal(t, 2, logs.Len())
+		require.Equal(t, "4", logs.All()[0].ContextMap()["wanted_partitions"])
+
+		var decoded admin.Report
+		data, err := json.Marshal(report)
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(data, &decoded))
+		require.Equal(t, report, decoded)
+
+		// What is up to the server differs from nothing.
+		report, err = a.Plan(ctx, admin.Spec{{Stream: stream, Name: "b"}})
+		require.NoError(t, err)
+		require.Empty(t, report.Different())
+	})
+}
+
+// Several services start at the same time.
+func TestProvisionAtOnce(t *testing.T) {
+	t.Parallel()
+	onServers(t, func(t *testing.T, cfg config.Iggy) {
+		first := newAdmin(t, cfg)
+		spec := specFor(newStream(t, first))
+		const services = 6
+		var (
+			wg      sync.WaitGroup
+			reports [services]admin.Report
+			errs    [services]error
+		)
+		for i := range services {
+			a := newAdmin(t, cfg)
+			wg.Go(func() { reports[i], errs[i] = a.Provision(newContext(t), spec) })
+		}
+		wg.Wait()
+		created := map[string]int{}
+		for i := range services {
+			require.NoError(t, errs[i])
+			require.Empty(t, reports[i].Different())
+			require.Len(t, reports[i].Steps, 10)
+			for _, s := range reports[i].Created() {
+				created[string(s.Kind)+s.Object]++
+			}
+		}
+		require.Len(t, created, 10)
+		for object, times := range created {
+			require.Equal(t, 1, times, object)
+		}
+	})
+}
+
+func TestProvisionGoesOnAfterABrokenConnection(t *testing.T) {
+	t.Parallel()
+	server := iggytest.NewServer(t)
+	a, ctx := newAdmin(t, settings(server.Endpoint())), newContext(t)
+	require.NoError(t, a.Ping(ctx))
+	server.Inject(iggytest.Cut().On(embedded.CreateGroup).Skip(2).Times(1))
+	report, err := a.Provision(ctx, specFor("s"))
+	require.NoError(t, err)
+	require.Len(t, report.Created(), 10, "what the first connection created counts, too")
+}
+
+func TestProvisionReportsHowFarItCame(t *testing.T) {
+	t.Parallel()
+	server := iggytest.NewServer(t)
+	a, ctx := newAdmin(t, settings(server.Endpoint())), newContext(t)
+	server.Inject(iggytest.Answer(embedded.Status(iggyerr.StatusUnauthorized)).On(embedded.CreateTopic).Skip(1))
+	report, err := a.Provision(ctx, specFor("s"))
+	var refused *iggyerr.StatusError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, iggyerr.StatusError{Op: "create topic", Object: "s/jobs.status", Status: iggyerr.StatusUnauthorized}, *refused)
+	require.Len(t, report.Created(), 4)
+}
+
+// A service that may only read can start once everything exists.
+func TestProvisionCreatesNothingThatExists(t *testing.T) {
+	t.Parallel()
+	server := iggytest.NewServer(t)
+	a, ctx := newAdmin(t, settings(server.Endpoint())), newContext(t)
+	_, err := a.Provision(ctx, specFor("s"))
+	require.NoError(t, err)
+	writes := server.Inject(iggytest.Observe().On(embedded.CreateStream, embedded.CreateTopic, embedded.CreateGroup))
+	_, err = a.Provision(ctx, specFor("s"))
+	require.NoError(t, err)
+	require.Zero(t, writes.Struck())
+}
+
+func TestProvisionRefusesABadSpec(t *testing.T) {
+	t.Parallel()
+	a := newAdmin(t, settings("iggy://127.0.0.1:1")) // nothing is sent
+	_, err := a.Provision(newContext(t), admin.Spec{
+		{Stream: "", Name: "t"},
+		{Stream: "s", Name: "t", Groups: []string{""}},
+		{Stream: "s", Name: "u"},
+		{Stream: "s", Name: "u", Settings: topic.Settings{Partitions: 2}},
+	})
+	require.ErrorContains(t, err, "the stream's name has 0 bytes")
+	require.ErrorContains(t, err, "the group's name has 0 bytes")
+	require.ErrorContains(t, err, "s/u: is specified twice with different settings")
+}
+
+func TestSpecMergesGroups(t *testing.T) {
+	t.Parallel()
+	server := iggytest.NewServer(t)
+	report, err := newAdmin(t, settings(server.Endpoint())).Plan(newContext(t), admin.Spec{
+		{Stream: "s", Name: "t", Groups: []string{"b", "a"}},
+		{Stream: "s", Name: "t", Groups: []string{"b", "c"}},
+	})
+	require.NoError(t, err)
+	require.Equal(t, "+ stream s\n+ topic  s/t: 1 partition, the server's retention\n+ group  s/t group a\n+ group  s/t group b\n+ group  s/t group c\n", report.String())
+}
+
+func TestListings(t *testing.T) {
+	t.Parallel()
+	onServers(t, func(t *testing.T, cfg config.Iggy) {
+		a, ctx := newAdmin(t, cfg), newContext(t)
+		stream := newStream(t, a)
+		_, err := a.Groups(ctx, stream, "t")
+		require.ErrorIs(t, err, iggyerr.ErrNotFound)
+		_, _, err = a.Topic(ctx, stream, "t")
+		require.ErrorIs(t, err, iggyerr.ErrNotFound)
+		require.ErrorContains(t, err, stream+"/t")
+
+		_, err = a.Provision(ctx, admin.Spec{{Stream: stream, Name: "t", Settings: topic.Settings{Partitions: 3}, Groups: []string{"g"}}})
+		require.NoError(t, err)
+		_, partitions, err := a.Topic(ctx, stream, "t")
+		require.NoError(t, err)
+		require.Equal(t, []admin.Partition{{ID: 0}, {ID: 1}, {ID: 2}}, partitions)
+		_, err = a.Groups(ctx, stream, "other")
+		require.ErrorIs(t, err, iggyerr.ErrNotFound)
+
+		all, err := a.Streams(ctx)
+		require.NoError(t, err)
+		var names []string
+		for _, s := range all {
+			names = append(names, s.Name)
+		}
+		require.Contains(t, names, stream)
+		require.IsIncreasing(t, names)
+
+		g := admin.Group{Stream: stream, Topic: "t", Name: "g"}
+		for range 2 { // the second time it is gone already
+			require.NoError(t, a.DeleteGroup(ctx, g))
+			groups, err := a.Groups(ctx, stream, "t")
+			require.NoError(t, err)
+			require.Empty(t, groups)
+		}
+		for range 2 {
+			require.NoError(t, a.DeleteTopic(ctx, stream, "t"))
+		}
+		for range 2 {
+			require.NoError(t, a.DeleteStream(ctx, stream))
+		}
+		require.ErrorContains(t, a.DeleteStream(ctx, ""), "the stream's name has 0 bytes")
+	})
+}
+
+// The server shows a topic that is being created for a moment without its partitions.
+func TestProvisionWaitsForThePartitionsOfANewTopic(t *testing.T) {
+	t.Parallel()
+	server := iggytest.NewServer(t)
+	cfg := settings(server.Endpoint())
+	a, ctx, other := newAdmin(t, cfg), newContext(t), dial(t, cfg)
+	spec := admin.Spec{{Stream: "s", Name: "t", Settings: topic.Settings{Partitions: 4}}}
+	control(t, other, func(c *tcp.IggyTcpClient) error { _, err := c.CreateStream("s"); return err })
+	control(t, other, func(c *tcp.IggyTcpClient) error {
+		_, err := c.CreateTopic(name("s"), "t", 0, iggcon.CompressionAlgorithmNone, 0, 0, nil)
+		return err
+	})
+	report, err := a.Plan(ctx, spec)
+	require.NoError(t, err)
+	require.Equal(t, "= stream s\n! topic  s/t: partitions is 0, not 4\n", report.String())
+
+	server.Inject(iggytest.Do(func(iggytest.Request) {
+		control(t, other, func(c *tcp.IggyTcpClient) error { return c.CreatePartitions(name("s"), name("t"), 4) })
+	}).On(embedded.GetTopic).Skip(1).Times(1))
+	report, err = a.Plan(ctx, spec)
+	require.NoError(t, err)
+	require.Equal(t, "= stream s\n= topic  s/t\n", report.String())
+
+	// Its context ends the wait.
+	control(t, other, func(c *tcp.IggyTcpClient) error { return c.DeletePartitions(name("s"), name("t"), 4) })
+	ended, cancel := context.WithCancel(ctx)
+	server.Inject(iggytest.Do(func(iggytest.Request) { cancel() }).On(embedded.GetTopic).AfterEffect().Skip(1).Times(1))
+	_, err = a.Plan(ended, spec)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func control(t *testing.T, conn transport.Conn, call func(*tcp.IggyTcpClient) error) {
+	t.Helper()
+	require.NoError(t, sdk.Control(context.Background(), conn, "test", "", call))
+}
+
+func name(s string) iggcon.Identifier {
+	return iggcon.Identifier{Kind: iggcon.StringId, Length: len(s), Value: []byte(s)}
+}

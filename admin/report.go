@@ -1,0 +1,114 @@
+package admin
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Report says, object by object, what a Spec asks for and what there is.
+type Report struct {
+	// Steps are in the order in which the objects are created.
+	Steps []Step `json:"steps"`
+}
+
+// Step is one object.
+type Step struct {
+	Kind Kind `json:"kind"`
+	// Object names it: "fetchbox", "fetchbox/jobs.tasks", "fetchbox/jobs.tasks group workers".
+	Object string `json:"object"`
+	Action Action `json:"action"`
+	// Detail is what a topic is created with.
+	Detail string `json:"detail,omitempty"`
+	// Differences are what an existing topic has otherwise than asked for. Nothing is changed.
+	Differences []Difference `json:"differences,omitempty"`
+}
+
+// Kind is a kind of object.
+type Kind string
+
+// The kinds of objects.
+const (
+	KindStream Kind = "stream"
+	KindTopic  Kind = "topic"
+	KindGroup  Kind = "group"
+)
+
+// Action is what happens to an object.
+type Action string
+
+// The actions.
+const (
+	// ActionCreate means that it is missing: a plan would create it, and
+	// Provision has created it.
+	ActionCreate Action = "create"
+	// ActionKeep means that it exists and stays as it is.
+	ActionKeep Action = "keep"
+)
+
+// Difference is a setting of an existing topic that is not as asked for.
+type Difference struct {
+	// Setting is partitions, retention or max_size.
+	Setting string `json:"setting"`
+	Want    string `json:"want"`
+	Have    string `json:"have"`
+}
+
+// Created are the steps that create something.
+func (r Report) Created() []Step {
+	var all []Step
+	for _, s := range r.Steps {
+		if s.Action == ActionCreate {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// Different are the steps whose objects exist and are not as asked for.
+func (r Report) Different() []Step {
+	var all []Step
+	for _, s := range r.Steps {
+		if len(s.Differences) > 0 {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// String has a line for each object: "+" is created, "=" is there as it should be,
+// "!" is there and differs.
+func (r Report) String() string {
+	var b strings.Builder
+	for _, s := range r.Steps {
+		b.WriteString(s.String() + "\n")
+	}
+	return b.String()
+}
+
+// String is the line of one object.
+func (s Step) String() string {
+	sign := "="
+	switch {
+	case s.Action == ActionCreate:
+		sign = "+"
+	case len(s.Differences) > 0:
+		sign = "!"
+	}
+	line := fmt.Sprintf("%s %-6s %s", sign, s.Kind, s.Object)
+	if s.Detail != "" && s.Action == ActionCreate {
+		line += ": " + s.Detail
+	}
+	for i, d := range s.Differences {
+		separator := ", "
+		if i == 0 {
+			separator = ": "
+		}
+		line += separator + d.String()
+	}
+	return line
+}
+
+// String is "retention is 7d, not 14d".
+func (d Difference) String() string {
+	return fmt.Sprintf("%s is %s, not %s", d.Setting, d.Have, d.Want)
+}

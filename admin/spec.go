@@ -1,0 +1,96 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// Spec is what an application needs on a server.
+type Spec []TopicSpec
+
+// TopicSpec is a topic, what it is created with, and the consumer groups that
+// read it.
+type TopicSpec struct {
+	Stream, Name string
+	topic.Settings
+	Groups []string
+}
+
+// String is "stream/name".
+func (t TopicSpec) String() string { return transport.ObjectTopic(t.Stream, t.Name) }
+
+// Of is the specification of a topic as its value describes it.
+func Of[T any](t topic.Topic[T], groups ...string) TopicSpec {
+	return TopicSpec{Stream: t.Stream(), Name: t.Name(), Settings: t.Settings(), Groups: groups}
+}
+
+// SpecOf is FetchBox's four topics with the groups of their consumers, as
+// configured. Topics of the application are to be added (see Of and Groups).
+func SpecOf(c config.Cluster) Spec {
+	var spec Spec
+	for _, one := range []struct {
+		consumer string
+		topic    config.Topic
+	}{{"tasks", c.Topics.Tasks}, {"status", c.Topics.Status}, {"logs", c.Topics.Logs}, {"dlq", c.Topics.DLQ}} {
+		t := TopicSpec{
+			Stream: c.Topics.Stream, Name: one.topic.Name,
+			Settings: topic.Settings{
+				Partitions: one.topic.Partitions,
+				Retention:  one.topic.Retention.Duration(),
+				MaxBytes:   uint64(one.topic.MaxSize),
+			},
+		}
+		if consumer, ok := c.Consumers[one.consumer]; ok {
+			t.Groups = Groups(consumer)
+		}
+		spec = append(spec, t)
+	}
+	return spec
+}
+
+// Groups are the consumer groups that a consumer joins: its own and, when it
+// shares fairly, the one that announces new shares.
+func Groups(c config.Consumer) []string {
+	if c.Balance {
+		return []string{c.Group, c.NoticeGroup()}
+	}
+	return []string{c.Group}
+}
+
+// merged has each topic once, with the groups of all its mentions. It reports
+// every fault.
+func (s Spec) merged() (Spec, error) {
+	var (
+		all  Spec
+		errs []error
+	)
+	for _, t := range s {
+		t.Partitions = max(t.Partitions, 1)
+		if err := transport.CheckNames("provision", "stream", t.Stream, "topic", t.Name); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		for _, group := range t.Groups {
+			errs = append(errs, transport.CheckNames("provision", "stream", t.Stream, "topic", t.Name, "group", group))
+		}
+		i := slices.IndexFunc(all, func(o TopicSpec) bool { return o.Stream == t.Stream && o.Name == t.Name })
+		if i < 0 {
+			t.Groups = slices.Clone(t.Groups)
+			all = append(all, t)
+			i = len(all) - 1
+		} else if all[i].Settings != t.Settings {
+			errs = append(errs, fmt.Errorf("admin: %s: is specified twice with different settings", t))
+		}
+		all[i].Groups = append(all[i].Groups, t.Groups...)
+	}
+	for i := range all {
+		slices.Sort(all[i].Groups)
+		all[i].Groups = slices.Compact(all[i].Groups)
+	}
+	return all, errors.Join(errs...)
+}

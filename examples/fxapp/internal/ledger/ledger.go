@@ -1,0 +1,81 @@
+// Package ledger keeps the state and the log of each job, as the topics tell
+// them, where the API finds them. What it has acknowledged is stored, so it
+// forgets nothing over a restart; what comes again changes nothing.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/insist"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
+)
+
+// Ledger stores what jobs.status and jobs.logs say. It is safe for concurrent use.
+type Ledger struct {
+	store *store.Store
+	log   *zap.Logger
+}
+
+// New makes a Ledger.
+func New(s *store.Store, log *zap.Logger) *Ledger {
+	return &Ledger{store: s, log: log.Named("ledger")}
+}
+
+var errNoJob = errors.New("the record names no job")
+
+// Status is the handler of the status consumer.
+func (l *Ledger) Status(ctx context.Context, m *consumer.Message[*jobspb.JobStatus]) error {
+	status := m.Value
+	if status.GetJobId() == "" {
+		return consumer.Permanent(errNoJob)
+	}
+	return insist.On(ctx, l.log, "store a job's state", func(context.Context) error { return l.store.PutState(stateOf(status)) })
+}
+
+// Log is the handler of the log consumer.
+func (l *Ledger) Log(ctx context.Context, m *consumer.Message[*jobspb.JobLog]) error {
+	if m.Value.GetJobId() == "" {
+		return consumer.Permanent(errNoJob)
+	}
+	record, err := protojson.Marshal(m.Value)
+	if err != nil {
+		return consumer.Permanent(err)
+	}
+	line := store.Log{Partition: m.Partition(), Offset: m.Offset(), Record: record}
+	return insist.On(ctx, l.log, "store a job's log", func(context.Context) error { return l.store.AppendLog(m.Value.GetJobId(), line) })
+}
+
+func stateOf(status *jobspb.JobStatus) store.State {
+	state := store.State{
+		JobID: status.GetJobId(), JobType: status.GetJobType(), Status: word(status.GetState()),
+		Total: status.GetResourcesTotal(), Completed: status.GetResourcesCompleted(), Failed: status.GetResourcesFailed(),
+		At: time.UnixMilli(int64(status.GetTimestampMs())).UTC(),
+	}
+	if code, message := status.GetLastErrorCode(), status.GetLastErrorMessage(); code != "" || message != "" {
+		state.LastError = strings.TrimPrefix(strings.TrimSuffix(code+": "+message, ": "), ": ")
+	}
+	return state
+}
+
+func word(s jobspb.JobState) string {
+	switch s {
+	case jobspb.JobState_JOB_STATE_QUEUED:
+		return store.Queued
+	case jobspb.JobState_JOB_STATE_PARTIAL:
+		return store.Partial
+	case jobspb.JobState_JOB_STATE_COMPLETED:
+		return store.Completed
+	case jobspb.JobState_JOB_STATE_FAILED:
+		return store.Failed
+	default: // a newer producer's state, or none: it moves
+		return store.InProgress
+	}
+}

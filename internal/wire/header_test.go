@@ -1,0 +1,120 @@
+package wire_test
+
+import (
+	"encoding/binary"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+)
+
+type pair struct{ key, value string }
+
+func headersOf(b []byte) (got []pair, err error) {
+	err = wire.RangeHeaders(b, func(key, value string) bool {
+		got = append(got, pair{key, value})
+		return true
+	})
+	return got, err
+}
+
+func TestHeadersRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var b []byte
+		var want []pair
+		for range rapid.IntRange(0, 10).Draw(t, "headers") {
+			p := pair{rapid.StringN(1, 60, 255).Draw(t, "key"), rapid.StringN(1, 60, 255).Draw(t, "value")}
+			before := len(b)
+			b = wire.AppendHeader(b, p.key, p.value)
+			require.Equal(t, wire.HeaderSize(p.key, p.value), len(b)-before)
+			want = append(want, p)
+		}
+		got, err := headersOf(b)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		if len(b) > 0 {
+			_, err = headersOf(b[:len(b)-1])
+			require.ErrorIs(t, err, wire.ErrHeaders)
+		}
+	})
+}
+
+// Other clients write other kinds; they are given as text.
+func TestHeaderKinds(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		kind byte
+		raw  []byte
+		want string
+	}{
+		{"raw", 1, []byte{0xff, 0}, "\xff\x00"},
+		{"string", 2, []byte("text"), "text"},
+		{"true", 3, []byte{1}, "true"},
+		{"false", 3, []byte{0}, "false"},
+		{"int8", 4, []byte{0xff}, "-1"},
+		{"int16", 5, []byte{0xfe, 0xff}, "-2"},
+		{"int32", 6, []byte{0xfd, 0xff, 0xff, 0xff}, "-3"},
+		{"int64", 7, []byte{0xfc, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, "-4"},
+		{"int128", 8, []byte{1, 15: 2}, "0x02000000000000000000000000000001"},
+		{"uint8", 9, []byte{200}, "200"},
+		{"uint16", 10, []byte{0, 1}, "256"},
+		{"uint32", 11, []byte{0, 0, 0, 0x80}, "2147483648"},
+		{"uint64", 12, []byte{7: 0x80}, "9223372036854775808"},
+		{"uint128", 13, []byte{15: 1}, "0x01000000000000000000000000000000"},
+		{"float", 14, []byte{0, 0, 0xc0, 0x3f}, "1.5"},
+		{"double", 15, []byte{7: 0x40, 6: 0x04}, "2.5"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			field := append(binary.LittleEndian.AppendUint32([]byte{tt.kind}, uint32(len(tt.raw))), tt.raw...)
+			got, err := headersOf(append(field, field...))
+			require.NoError(t, err)
+			require.Equal(t, []pair{{tt.want, tt.want}}, got)
+		})
+	}
+}
+
+func TestMalformedHeaders(t *testing.T) {
+	t.Parallel()
+	good := wire.AppendHeader(nil, "k", "v")
+	for name, b := range map[string][]byte{
+		"no length":    {2, 1, 0},
+		"empty key":    {2, 0, 0, 0, 0},
+		"long key":     append([]byte{2, 0, 1, 0, 0}, strings.Repeat("k", 256)...),
+		"no value":     good[:6],
+		"unknown kind": {16, 1, 0, 0, 0, 1},
+		"wrong size":   {3, 2, 0, 0, 0, 1, 1},
+		"huge":         {2, 0xff, 0xff, 0xff, 0xff, 1},
+	} {
+		got, err := headersOf(append(good[:len(good):len(good)], b...))
+		require.ErrorIs(t, err, wire.ErrHeaders, name)
+		require.Equal(t, []pair{{"k", "v"}}, got, "%s: what stands before it is given", name)
+	}
+}
+
+func TestRangeHeadersStops(t *testing.T) {
+	t.Parallel()
+	b := append(wire.AppendHeader(nil, "k", "v"), 2, 1)
+	n := 0
+	require.NoError(t, wire.RangeHeaders(b, func(_, _ string) bool { n++; return false }))
+	require.Equal(t, 1, n)
+}
+
+// FuzzRangeHeaders reads anything without a panic, and never more than is there.
+func FuzzRangeHeaders(f *testing.F) {
+	f.Add(wire.AppendHeader(wire.AppendHeader(nil, "content-type", "text/plain"), "a", "b"))
+	f.Add([]byte{14, 4, 0, 0, 0, 0, 0, 0xc0, 0x3f, 3, 1, 0, 0, 0, 1})
+	f.Add([]byte{2, 0xff, 0xff, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := headersOf(b)
+		require.LessOrEqual(t, 12*len(got), len(b), "a header takes at least 12 bytes")
+		if err != nil {
+			require.ErrorIs(t, err, wire.ErrHeaders)
+		}
+	})
+}
