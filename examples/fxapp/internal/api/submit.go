@@ -76,7 +76,7 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) error {
 	if err := a.Store.PutState(store.State{JobID: job.ID, JobType: job.Type, Status: store.Queued, Total: stored.Resources, At: stored.At}); err != nil {
 		a.Log.Error("an accepted job could not be noted", zap.String("job_id", job.ID), zap.Error(err))
 	}
-	writeJSON(w, http.StatusAccepted, accepted{JobID: job.ID, ManifestKey: stored.Key(), ResourceCount: len(tasks)})
+	WriteJSON(w, http.StatusAccepted, accepted{JobID: job.ID, ManifestKey: stored.Key(), ResourceCount: len(tasks)})
 	return nil
 }
 

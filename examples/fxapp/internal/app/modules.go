@@ -1,0 +1,124 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"go.uber.org/fx"
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/api"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/httpserver"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/ledger"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/worker"
+	"github.com/fetchbox/fetchbox-iggy/fxiggy"
+	"github.com/fetchbox/fetchbox-iggy/health"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
+)
+
+// modules is the application of a role. The HTTP server is built last, so it
+// stops first: no job is accepted that could not be published any more.
+func (s *settings) modules() fx.Option {
+	parts := []fx.Option{
+		fxiggy.Module,
+		fxiggy.Config(s.config),
+		// The resources of one job are fetched side by side, by all workers.
+		fx.Decorate(func(t jobs.Topics) jobs.Topics { return t.KeyTasksBy(jobs.ByResource) }),
+		fx.Provide(newReporter),
+		fx.Invoke(func(r *health.Registry, data *store.Store) error {
+			return r.Register(health.Ping("store", func(context.Context) error { return data.Check() }))
+		}),
+	}
+	if s.Role.is(RoleWorker) {
+		parts = append(parts, workerModule)
+	}
+	if s.Role.is(RoleLedger) {
+		parts = append(parts, ledgerModule)
+	}
+	if s.Role.is(RoleAPI) {
+		parts = append(parts, fx.Provide(fx.Annotate(newAPI, fx.As(new(http.Handler)))))
+	} else {
+		parts = append(parts, fx.Provide(fx.Annotate(newProbes, fx.As(new(http.Handler)))))
+	}
+	return fx.Options(append(parts, fx.Supply(s.server), fx.Invoke(serve))...)
+}
+
+func newReporter(data *store.Store, p *jobs.Publisher) *progress.Reporter {
+	return progress.New(data, func(ctx context.Context, status *jobspb.JobStatus) error {
+		return p.PublishJobStatus(ctx, status)
+	})
+}
+
+// workerModule does tasks. The Worker is also where failed tasks end.
+var workerModule = fx.Module("worker",
+	fx.Provide(fx.Annotate(
+		func(d *download.Downloader, data *store.Store, r *progress.Reporter, p *jobs.Publisher, log *zap.Logger) *worker.Worker {
+			return worker.New(d, data, r, p, log)
+		},
+		fx.As(fx.Self()), fx.As(new(consumer.DeadLetters[*jobspb.DownloadTask])),
+	)),
+	fx.Invoke(func(w *worker.Worker, tasks *consumer.Consumer[*jobspb.DownloadTask]) error {
+		return tasks.Handle(w.Download)
+	}),
+)
+
+// ledgerModule keeps the states and the logs of all jobs.
+var ledgerModule = fx.Module("ledger",
+	fx.Provide(ledger.New),
+	fx.Invoke(func(l *ledger.Ledger, status *consumer.Consumer[*jobspb.JobStatus], logs *consumer.Consumer[*jobspb.JobLog]) error {
+		if err := status.Handle(l.Status); err != nil {
+			return err
+		}
+		return logs.Handle(l.Log)
+	}),
+)
+
+func newAPI(data *store.Store, r *progress.Reporter, p *jobs.Publisher, probes *health.Handler, registry *health.Registry, log *zap.Logger) *api.API {
+	return api.New(api.Parts{
+		Publisher: p, Store: data, Progress: r, PublishTimeout: publishTimeout, Log: log.Named("api"),
+		Live: probes.Live(), Ready: probes.Ready(), Components: components(registry),
+	})
+}
+
+// newProbes is what processes without the API serve.
+func newProbes(probes *health.Handler, registry *health.Registry) *http.ServeMux {
+	mux := http.NewServeMux()
+	probes.Register(mux)
+	mux.Handle("GET /operators/health", components(registry))
+	return mux
+}
+
+// components shows the state of each component.
+func components(r *health.Registry) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		api.WriteJSON(w, http.StatusOK, r.Check(request.Context()))
+	})
+}
+
+func serve(lc fx.Lifecycle, down fx.Shutdowner, s Server, handler http.Handler, g greeting, log *zap.Logger) {
+	srv := httpserver.New(s.Addr, handler, log, func(err error) {
+		log.Error("the HTTP server failed", zap.Error(err))
+		_ = down.Shutdown(fx.ExitCode(1))
+	})
+	lc.Append(fx.Hook{
+		OnStart: func(ctx context.Context) error {
+			if err := srv.Start(ctx); err != nil {
+				return err
+			}
+			fmt.Fprintf(g, "FetchBox listens on http://%s\n", srv.Addr())
+			return nil
+		},
+		OnStop: func(ctx context.Context) error {
+			// A part of the time: what is behind needs more.
+			ctx, cancel := context.WithTimeout(ctx, stopTimeout/3)
+			defer cancel()
+			return srv.Stop(ctx)
+		},
+	})
+}
