@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -149,5 +148,5 @@ func (b *browser) screenshot() {
 	b.call(http.MethodGet, "/screenshot", nil, &picture)
 	png, err := base64.StdEncoding.DecodeString(picture)
 	require.NoError(b.t, err)
-	require.NoError(b.t, os.WriteFile(path, png, 0o600), fmt.Sprint("screenshot"))
+	require.NoError(b.t, os.WriteFile(path, png, 0o600))
 }
