@@ -39,9 +39,12 @@ type balance struct {
 func newBalance() balance { return balance{} }
 
 const (
-	balancePoll    = 10 * time.Millisecond // between looks at the notices
-	balanceMissing = 30 * time.Second      // between looks for the notice group
-	balanceStale   = time.Minute           // for which notices of a hanging member are ignored
+	balancePoll = 10 * time.Millisecond // between looks at the notices
+
+	// In multiples of balance_after: between looks for a notice group that does
+	// not exist, and for how long notices of a hanging member are ignored.
+	balanceMissing = 10
+	balanceStale   = 20
 )
 
 func (m *membership) notice() transport.Group {
@@ -53,7 +56,7 @@ func (m *membership) notice() transport.Group {
 // even joins in when someone gave notice, and gives notice when shares have been uneven for too long.
 func (m *membership) even(ctx context.Context, due bool) error {
 	e, b := m.e, &m.balance
-	if !e.grouped || !e.cfg.Balance || time.Since(b.missing) < balanceMissing && !b.missing.IsZero() {
+	if !e.grouped || !e.cfg.Balance || time.Since(b.missing) < balanceMissing*e.cfg.BalanceAfter && !b.missing.IsZero() {
 		return nil
 	}
 	notices, err := m.head(ctx, m.notice())
@@ -236,7 +239,7 @@ func (m *membership) yield(ctx context.Context, most int, joined bool) error {
 		}
 		most = notices
 		if time.Now().After(limit) {
-			m.balance.stale, m.balance.ignored = notices-own, time.Now().Add(balanceStale)
+			m.balance.stale, m.balance.ignored = notices-own, time.Now().Add(balanceStale*e.cfg.BalanceAfter)
 			e.log.Warn("a member gave notice and does nothing, going on", zap.Int("count", notices-own))
 			break
 		}

@@ -136,7 +136,7 @@ func TestStuckPartitionLeavesTheOthersTheirPart(t *testing.T) {
 	cfg := quick()
 	cfg.MaxInFlight, cfg.Concurrency = 8, 4
 	texts := topic.New("s", "t", textCodec{}) // no keys: all may run at once
-	c, err := consumer.New(r.cluster(), cfg, texts)
+	c, err := consumer.New(r.iggy, cfg, texts)
 	require.NoError(t, err)
 	got := newSeen()
 	release := make(chan struct{})
@@ -386,4 +386,20 @@ func TestSecondHandlerAndIterationBesideAHandler(t *testing.T) {
 	require.ErrorIs(t, err, consumer.ErrConsuming)
 	stop(t, c)
 	require.ErrorIs(t, c.Handle(handler), iggyerr.ErrClosed)
+}
+
+// bytesBox is for messages of another type.
+type bytesBox struct{}
+
+func (bytesBox) DeadLetter(context.Context, topic.Failure[[]byte]) error { return nil }
+
+func (l *unsureLetters) DeadLetter(_ context.Context, f topic.Failure[string]) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tries++; l.tries%10 == 0 {
+		l.refused++
+		return errors.New("not sure")
+	}
+	l.confirmed[string(f.Payload)]++
+	return nil
 }

@@ -50,13 +50,15 @@ func add(gauge *atomic.Int64, n, limit int64) bool {
 	}
 }
 
+// tryRecord takes room for a record or nothing. Whoever fails because of room
+// that another one takes for a moment here is woken by the next outcome: something is
+// buffered, or the other one would have succeeded.
 func (c *ceiling) tryRecord(size int64) bool {
-	if !add(&c.bytes, size, c.maxBytes) {
+	if !add(&c.records, 1, c.maxRecords) {
 		return false
 	}
-	if !add(&c.records, 1, c.maxRecords) {
-		c.bytes.Add(-size)
-		c.wakeFirst()
+	if !add(&c.bytes, size, c.maxBytes) {
+		c.records.Add(-1)
 		return false
 	}
 	return true

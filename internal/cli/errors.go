@@ -90,7 +90,12 @@ func describe(err error) []string {
 	if errors.As(err, &panicked) {
 		return []string{fmt.Sprintf("internal error: %v", panicked.Value)}
 	}
-	return []string{oneLine(err.Error())}
+	line := oneLine(err.Error())
+	var status *iggyerr.StatusError
+	if errors.As(err, &status) && (status.Status == iggyerr.StatusStreamNotFound || status.Status == iggyerr.StatusTopicNotFound) {
+		line += "; fetchbox-iggy-cli provision creates what is missing"
+	}
+	return []string{line}
 }
 
 func oneLine(text string) string {

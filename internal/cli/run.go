@@ -90,6 +90,8 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
 			root.AddCommand(c)
 		}
 	}
+	add("messages", a.publishTaskCommand(), a.publishStatusCommand(), a.publishLogCommand(), a.tailStatusCommand(), a.tailLogsCommand(), a.tailTasksCommand())
+	add("operations", a.provisionCommand())
 	add("development", a.serveCommand())
 	return root
 }

@@ -55,3 +55,9 @@ func (p painter) paint(c colour, text string) string {
 	}
 	return "\x1b[" + string(c) + "m" + text + "\x1b[0m"
 }
+
+// interactive tells whether someone can be asked.
+func interactive(r io.Reader) bool {
+	file, ok := r.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fetchbox/fetchbox-iggy/admin"
+)
+
+func (a *app) provisionCommand() *cobra.Command {
+	var yes, dryRun bool
+	c := &cobra.Command{
+		Use:   "provision",
+		Short: "Create the stream, topics and groups that are missing",
+		Long: `Create the stream, the topics and the consumer groups that are missing, as
+configured. It prints the plan first: "+" is created, "=" is there as it should be,
+"!" is there and differs, which it does not change. Existing data is never touched.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.provision(cmd.Context(), yes, dryRun) },
+	}
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "print the plan only")
+	return c
+}
+
+func (a *app) provision(ctx context.Context, yes, dryRun bool) error {
+	cluster, err := a.load()
+	if err != nil {
+		return err
+	}
+	server, err := a.admin(cluster)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = server.Close() }()
+	spec := admin.SpecOf(cluster)
+	plan, err := server.Plan(ctx, spec)
+	if err != nil {
+		return cause(ctx, err)
+	}
+	if err := a.printReport(plan); err != nil {
+		return err
+	}
+	missing := len(plan.Created())
+	if missing == 0 || dryRun {
+		return nil
+	}
+	if !yes {
+		if err := a.confirm(ctx, fmt.Sprintf("create %s on %s?", plural(missing, "object"), describeServer(cluster.Iggy))); err != nil {
+			return err
+		}
+	}
+	done, err := server.Provision(ctx, spec)
+	if !a.json() {
+		if _, err := fmt.Fprintf(a.out, "created %s\n", plural(len(done.Created()), "object")); err != nil {
+			return err
+		}
+	}
+	return cause(ctx, err)
+}
+
+func (a *app) printReport(r admin.Report) error {
+	if a.json() {
+		return json.NewEncoder(a.out).Encode(r)
+	}
+	p := newPainter(a.streams.Out)
+	for _, step := range r.Steps {
+		line := step.String()
+		switch {
+		case step.Action == admin.ActionCreate:
+			line = p.paint(green, line)
+		case len(step.Differences) > 0:
+			line = p.paint(yellow, line)
+		}
+		if _, err := fmt.Fprintln(a.out, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errDeclined = errors.New("nothing was done")
+
+// confirm asks at a terminal. Elsewhere nobody can answer, and --yes is needed.
+func (a *app) confirm(ctx context.Context, question string) error {
+	if !interactive(a.streams.In) {
+		return usagef("%s Nobody can be asked here: say --yes", strings.ToUpper(question[:1])+question[1:])
+	}
+	fmt.Fprintf(a.err, "%s [y/N] ", question)
+	answer, err := bufio.NewReader(&interruptibleReader{ctx: ctx, r: a.in}).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return errDeclined
+}

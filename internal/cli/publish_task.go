@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+)
+
+func (a *app) publishTaskCommand() *cobra.Command {
+	var o publishOptions
+	var spread bool
+	c := &cobra.Command{
+		Use:   "publish-task --file FILE",
+		Short: "Publish download tasks",
+		Long: `Publish DownloadTasks, given as JSON: one, an array of them, or JSON lines.
+
+A file is checked to its end before the first task is sent. It returns when the
+server has confirmed every task; ctrl-C lets those on their way finish, and
+says what was published.`,
+		Example: `  fetchbox-iggy-cli publish-task --file task.json
+  jq -c '.tasks[]' jobs.json | fetchbox-iggy-cli publish-task --file -`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return publication[*jobspb.DownloadTask]{
+				what:     "task",
+				topic:    func(t config.Topics) config.Topic { return t.Tasks },
+				validate: jobs.ValidateTask,
+				send: func(ctx context.Context, p *producer.Producer, topics jobs.Topics, tasks []*jobspb.DownloadTask) error {
+					if spread {
+						topics = topics.KeyTasksBy(jobs.ByResource)
+					}
+					return jobs.NewPublisher(p, topics).PublishDownloadTasks(ctx, tasks)
+				},
+			}.publish(cmd.Context(), a, o)
+		},
+	}
+	o.flags(c, "task")
+	c.Flags().BoolVar(&spread, "spread", false, "spread the tasks of a job over all partitions, instead of keeping them in order in one")
+	return c
+}
