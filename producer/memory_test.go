@@ -24,7 +24,7 @@ func TestMemoryIsBoundedWhenTheServerStalls(t *testing.T) {
 		"tiny":             {8, 1},
 		"usual":            {8, 512},
 		"large":            {8, 100_000},
-		"many partitions":  {300, 512},
+		"many partitions":  {200, 512},
 		"larger than half": {3, 9_000_000},
 	} {
 		t.Run(name, func(t *testing.T) {
