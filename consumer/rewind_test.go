@@ -18,7 +18,7 @@ import (
 func (r *rig) recreate(partitions uint32) {
 	r.server.CreateTopic("s", "t", partitions)
 	r.server.CreateGroup("s", "t", "g")
-	r.server.CreateGroup("s", "t", "g"+consumer.BalanceSuffix)
+	r.server.CreateGroup("s", "t", "g.balance")
 	r.conn = r.connect()
 }
 
