@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/overview"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
@@ -29,6 +30,8 @@ type Parts struct {
 	Progress  *progress.Reporter
 	// Live, Ready and Components are the probes and the state of each component.
 	Live, Ready, Components http.Handler
+	// Topics shows the topics on the server.
+	Topics func(ctx context.Context) ([]overview.Topic, error)
 	// PublishTimeout bounds the wait for Iggy's confirmation of a job.
 	PublishTimeout time.Duration
 	// Log is where refused and failed requests go; nil means nowhere.
@@ -48,9 +51,11 @@ func New(parts Parts) *API {
 	}
 	a := &API{Parts: parts, mux: http.NewServeMux()}
 	a.handle("POST /jobs", a.submit)
+	a.handle("GET /{$}", a.home)
 	a.handle("GET /operators/jobs", a.list)
 	a.handle("GET /operators/jobs/{job_id}", a.state)
 	a.handle("GET /operators/jobs/{job_id}/logs", a.logs)
+	a.handle("GET /operators/topics", a.topics)
 	a.mux.Handle("GET /operators/health", parts.Components)
 	a.mux.Handle("GET /health/live", parts.Live)
 	a.mux.Handle("GET /health/ready", parts.Ready)

@@ -8,11 +8,14 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/zap"
 
+	"github.com/fetchbox/fetchbox-iggy/admin"
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/api"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/httpserver"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/ledger"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/overview"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/worker"
@@ -79,10 +82,24 @@ var ledgerModule = fx.Module("ledger",
 	}),
 )
 
-func newAPI(data *store.Store, r *progress.Reporter, p *jobs.Publisher, probes *health.Handler, registry *health.Registry, log *zap.Logger) *api.API {
+// apiParts is what the API needs from Fx.
+type apiParts struct {
+	fx.In
+	Config   config.Config
+	Admin    *admin.Admin
+	Store    *store.Store
+	Progress *progress.Reporter
+	Jobs     *jobs.Publisher
+	Probes   *health.Handler
+	Registry *health.Registry
+	Log      *zap.Logger
+}
+
+func newAPI(p apiParts) *api.API {
 	return api.New(api.Parts{
-		Publisher: p, Store: data, Progress: r, PublishTimeout: publishTimeout, Log: log.Named("api"),
-		Live: probes.Live(), Ready: probes.Ready(), Components: components(registry),
+		Publisher: p.Jobs, Store: p.Store, Progress: p.Progress, PublishTimeout: publishTimeout, Log: p.Log.Named("api"),
+		Topics: overview.New(p.Admin, p.Config.Cluster).Topics,
+		Live:   p.Probes.Live(), Ready: p.Probes.Ready(), Components: components(p.Registry),
 	})
 }
 
