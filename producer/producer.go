@@ -32,8 +32,10 @@ type Producer struct {
 	metrics     *metrics
 	tracing     tracing
 	began       time.Time
-	pool        sync.Pool // of *batch
-	waiters     sync.Pool // of *waiter
+	midnight    atomic.Int64 // the time of day when the clock was 0, in nanoseconds since the epoch
+	direct      bool         // a waiting caller may send its record itself
+	pool        sync.Pool    // of *batch
+	waiters     sync.Pool    // of *waiter
 
 	// closing ends when Stop begins: nothing is accepted any more, and those who wait
 	// to be accepted leave. run ends when the senders must.
@@ -82,6 +84,8 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 	if err := check(cfg); err != nil {
 		return nil, err
 	}
+	p.setWall()
+	p.direct = cluster.Transport == config.TransportNative && cfg.Linger <= 0 && cfg.DeliveryTimeout > cluster.RequestTimeout
 	p.closing, p.close = context.WithCancelCause(context.Background())
 	p.run, p.cancelRun = context.WithCancelCause(context.Background())
 	p.ceiling = newCeiling(int64(cfg.MaxBufferedBytes), int64(cfg.MaxBufferedRecords), cfg.WhenFull == config.WhenFullFail, p.closing, p.hurry)

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -39,7 +40,7 @@ func (p *partition) run() {
 func (p *partition) deliver(run context.Context, b *batch) {
 	for p.expire(b); b.len() > 0; p.expire(b) {
 		if b.epoch.gate() != nil {
-			p.putBack(b)
+			p.putBack(b) // this is the sender: it has not gone
 			return
 		}
 		err, ended := p.send(run, b)
@@ -77,7 +78,10 @@ func (p *partition) send(run context.Context, b *batch) (err error, ended bool) 
 	ctx, cancel := context.WithTimeoutCause(run, left, iggyerr.ErrDeliveryTimeout)
 	defer cancel()
 	// The retry policy sees failures only: what it costs is not for the usual case.
-	if err = p.attempt(ctx, b); err == nil {
+	if err = b.failed; err != nil {
+		b.failed = nil
+		err = p.judge(ctx, b, err)
+	} else if err = p.attempt(ctx, b); err == nil {
 		return nil, false
 	}
 	confirmed, first := false, true
@@ -110,22 +114,34 @@ func (p *partition) attempt(ctx context.Context, b *batch) error {
 		}
 		return err
 	}
-	b.attempts++
+	if err := p.request(ctx, session, b); err != nil {
+		return p.judge(ctx, b, err)
+	}
+	return nil
+}
+
+// request makes one request with the batch, and notes what came of it.
+func (p *partition) request(ctx context.Context, session *link.Session, b *batch) error {
 	t := p.topic
-	started := time.Now()
-	err = session.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+	b.attempts++
+	started := t.producer.clock()
+	err := session.Do(ctx, func(ctx context.Context, c transport.Conn) error {
 		return c.Send(ctx, t.stream, t.name, p.id, &b.wire)
 	})
-	t.producer.requested(t, p.id, b, time.Since(started), err)
-	if err == nil {
-		return nil
+	t.producer.requested(t, p.id, b, time.Duration(t.producer.clock()-started), err)
+	if err != nil {
+		b.lastErr = err
+		b.unsure = b.unsure || iggyerr.MayHaveEffect(err)
 	}
-	b.lastErr = err
-	b.unsure = b.unsure || iggyerr.MayHaveEffect(err)
+	return err
+}
+
+// judge tells by the error that it returns whether a failed request is worth another one.
+func (p *partition) judge(ctx context.Context, b *batch, err error) error {
 	if errors.Is(err, iggyerr.ErrNotFound) {
 		return p.reconsider(ctx, err)
 	}
-	if max := t.producer.cfg.Retry.MaxRetries; max >= 0 && b.attempts > max {
+	if most := p.topic.producer.cfg.Retry.MaxRetries; most >= 0 && b.attempts > most {
 		return &finalError{err}
 	}
 	return err
