@@ -4,8 +4,8 @@ import (
 	"context"
 )
 
-// A caller that waits for its record, and finds nothing on the way to the record's
-// partition, sends it itself: two hand-overs between goroutines would cost a third of
+// A caller that waits for its record, and finds nothing else on its way, sends it
+// itself: two hand-overs between goroutines would cost a third of
 // what the request does. While it does, the partition's sender stands back; whatever
 // the first attempt leaves over is the sender's.
 
@@ -13,6 +13,9 @@ import (
 // sender is idle and there is a connection. p.mu is held.
 func (p *partition) claim(b *batch) bool {
 	producer := p.topic.producer
+	if producer.ceiling.records.Load() > 1 { // others send, too: batches are better
+		return false
+	}
 	if p.sleep != idle || p.busy || len(p.queue) > 0 || p.epoch.gate() != nil || p.link.Live() == nil || !producer.addSender() {
 		return false
 	}

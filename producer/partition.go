@@ -2,6 +2,7 @@ package producer
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -206,6 +207,9 @@ func (p *partition) take(ctx context.Context) *batch {
 		}
 		select {
 		case <-p.wake:
+			// Whoever else is about to send may join the batch: callers that the
+			// last answer has woken are ready, too.
+			runtime.Gosched()
 		case <-gate:
 		case <-elapsed:
 		case <-ctx.Done():

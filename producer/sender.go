@@ -74,12 +74,20 @@ func stopped(lastErr error) error {
 // oldest record's time is over, which ended tells.
 func (p *partition) send(run context.Context, b *batch) (err error, ended bool) {
 	producer := p.topic.producer
-	left := time.Duration(b.deadline(producer.cfg.DeliveryTimeout) - producer.clock())
-	ctx, cancel := context.WithTimeoutCause(run, left, iggyerr.ErrDeliveryTimeout)
+	left := func() time.Duration {
+		return time.Duration(b.deadline(producer.cfg.DeliveryTimeout) - producer.clock())
+	}
+	// The retry policy sees failures only, and time is limited only where a request
+	// could exceed it: what they cost is not for the usual case.
+	err, b.failed = b.failed, nil
+	if session := p.link.Live(); err == nil && session != nil && left() > producer.requestTimeout {
+		if err = p.request(run, session, b); err == nil {
+			return nil, false
+		}
+	}
+	ctx, cancel := context.WithTimeoutCause(run, left(), iggyerr.ErrDeliveryTimeout)
 	defer cancel()
-	// The retry policy sees failures only: what it costs is not for the usual case.
-	if err = b.failed; err != nil {
-		b.failed = nil
+	if err != nil {
 		err = p.judge(ctx, b, err)
 	} else if err = p.attempt(ctx, b); err == nil {
 		return nil, false
