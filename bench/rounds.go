@@ -20,11 +20,13 @@ type contender struct {
 	// prepare makes what a round needs, a new topic for example. run does n records' worth
 	// of work and waits until the server has confirmed it; it may be called again.
 	prepare func() (run func(n int) error, end func(), err error)
+	// warm is the part of a round's work that is done before it and does not count: what
+	// is measured is the steady state, with pools and server warm.
+	warm float64
 }
 
 // compete lets the contenders do n records each, in alternating rounds, and returns each
-// one's samples by round. Each round begins with a fifth of the work that does not
-// count: what is measured is the steady state, with pools and server warm.
+// one's samples by round.
 func compete(ctx context.Context, rounds, n int, contenders ...contender) (map[string][]sample, error) {
 	samples := map[string][]sample{}
 	for round := range rounds {
@@ -50,8 +52,10 @@ func (c contender) round(n int) (sample, error) {
 	}
 	defer end()
 	runtime.GC() // of what the others left
-	if err := run(n / 5); err != nil {
-		return sample{}, err
+	if warm := int(float64(n) * c.warm); warm > 0 {
+		if err := run(warm); err != nil {
+			return sample{}, err
+		}
 	}
 	started, used := time.Now(), cpuTime()
 	if err := run(n); err != nil {

@@ -43,7 +43,7 @@ func (p *partition) deliver(run context.Context, b *batch) {
 			p.putBack(b) // this is the sender: it has not gone
 			return
 		}
-		err, ended := p.send(run, b)
+		ended, err := p.send(run, b)
 		switch {
 		case err == nil:
 			p.settle(b, b.len(), Confirmed, nil)
@@ -72,7 +72,7 @@ func stopped(lastErr error) error {
 
 // send makes attempts until one succeeds, the retries are used up, or the
 // oldest record's time is over, which ended tells.
-func (p *partition) send(run context.Context, b *batch) (err error, ended bool) {
+func (p *partition) send(run context.Context, b *batch) (ended bool, err error) {
 	producer := p.topic.producer
 	left := func() time.Duration {
 		return time.Duration(b.deadline(producer.cfg.DeliveryTimeout) - producer.clock())
@@ -82,7 +82,7 @@ func (p *partition) send(run context.Context, b *batch) (err error, ended bool) 
 	err, b.failed = b.failed, nil
 	if session := p.link.Live(); err == nil && session != nil && left() > producer.requestTimeout {
 		if err = p.request(run, session, b); err == nil {
-			return nil, false
+			return false, nil
 		}
 	}
 	ctx, cancel := context.WithTimeoutCause(run, left(), iggyerr.ErrDeliveryTimeout)
@@ -90,7 +90,7 @@ func (p *partition) send(run context.Context, b *batch) (err error, ended bool) 
 	if err != nil {
 		err = p.judge(ctx, b, err)
 	} else if err = p.attempt(ctx, b); err == nil {
-		return nil, false
+		return false, nil
 	}
 	confirmed, first := false, true
 	err = producer.retry.do(ctx, func(ctx context.Context) error {
@@ -105,9 +105,9 @@ func (p *partition) send(run context.Context, b *batch) (err error, ended bool) 
 		return err
 	})
 	if confirmed {
-		return nil, false
+		return false, nil
 	}
-	return err, ctx.Err() != nil
+	return ctx.Err() != nil, err
 }
 
 // attempt makes one request, once there is a connection for it.
