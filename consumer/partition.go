@@ -78,7 +78,7 @@ type partition struct {
 	stored       uint64
 	hasStored    bool
 	commitWanted bool
-	commitFailed error
+	verified     time.Time     // when the stored offset was last known to be what it should
 	syncs        int           // callers who wait for a commit
 	stepped      chan struct{} // closed and replaced when a commit was stored, and closed when the partition is lost
 
