@@ -12,6 +12,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport/native"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
@@ -79,4 +82,20 @@ func jsonOf[T any](t *testing.T, out string) T {
 	var one T
 	require.NoError(t, json.Unmarshal([]byte(out), &one), out)
 	return one
+}
+
+func connectNative(t *testing.T, srv *iggytest.Server) transport.Conn {
+	t.Helper()
+	conn, err := native.Dialer{}.Dial(t.Context(), srv.Endpoint(), nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	require.NoError(t, conn.Login(t.Context(), transport.Credentials{Username: iggytest.Username, Password: iggytest.Password}))
+	return conn
+}
+
+func sendRaw(t *testing.T, conn transport.Conn, topic string, payload []byte) error {
+	t.Helper()
+	var batch wire.Batch
+	batch.Append([16]byte{1}, 1, payload, nil)
+	return conn.Send(t.Context(), "fetchbox", topic, 0, &batch)
 }
