@@ -9,7 +9,9 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -78,6 +80,22 @@ func TestLag(t *testing.T) {
 		require.ErrorIs(t, err, iggyerr.ErrNotFound)
 		require.ErrorContains(t, err, "missing")
 	})
+}
+
+// A server that lost acknowledged records in a crash delivers nothing until new
+// ones have passed the committed offset.
+func TestLagOfAGroupAheadOfTheLog(t *testing.T) {
+	t.Parallel()
+	server := iggytest.NewServer(t)
+	server.CreateTopic("s", "t", 1)
+	server.CreateGroup("s", "t", "g")
+	answer := []byte{0, 0, 0, 0, 20, 0, 0, 0} // partition 0, current offset 2, stored offset 7
+	answer = append(answer, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0)
+	server.Inject(iggytest.Garbage(answer...).On(embedded.GetOffset).Times(1))
+	lag, err := newAdmin(t, settings(server.Endpoint())).Lag(newContext(t), admin.Group{Stream: "s", Topic: "t", Name: "g"})
+	require.NoError(t, err)
+	require.Equal(t, []admin.PartitionLag{{Partition: admin.Partition{Current: 2}, Stored: true, Committed: 7, Ahead: true}}, lag.Partitions)
+	require.Zero(t, lag.Total())
 }
 
 func TestSetAndDeleteOffsets(t *testing.T) {

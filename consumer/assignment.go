@@ -20,9 +20,6 @@ const nowhere = 1 << 62
 // maxPartitions is how many partitions a topic may have.
 const maxPartitions = 1000
 
-// probeAttempts is how often a turn is begun anew that was dealt again meanwhile.
-const probeAttempts = 4
-
 // learn finds out which partitions are owned now, and takes up and gives up accordingly.
 func (m *membership) learn(ctx context.Context) error {
 	turn, err := m.turn(ctx)
@@ -59,15 +56,9 @@ func (m *membership) turn(ctx context.Context) ([]uint32, error) {
 	if !m.e.grouped {
 		return m.chosen(ctx)
 	}
-	var turn []uint32
-	for range probeAttempts {
-		round, whole, err := m.round(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if turn = round; whole {
-			break
-		}
+	turn, err := m.round(ctx)
+	if err != nil {
+		return nil, err
 	}
 	if i := slices.Index(turn, 0); i >= 0 {
 		// An owner of nothing is answered like one of an empty partition 0.
@@ -83,20 +74,28 @@ func (m *membership) turn(ctx context.Context) ([]uint32, error) {
 	return turn, nil
 }
 
-// round asks until a partition is named for the second time. It is whole when
-// that is the first one; otherwise the partitions were dealt meanwhile.
-func (m *membership) round(ctx context.Context) (round []uint32, whole bool, err error) {
-	for len(round) <= maxPartitions {
+// round asks until the partitions come round again. The server keeps the turn
+// twice and changes over with every change of any of its metadata, so the turn
+// may jump: a partition counts as missing only when it did not come in two rounds and
+// more (the jumps were seen on Iggy 0.8.0).
+func (m *membership) round(ctx context.Context) (round []uint32, err error) {
+	owned := m.e.present()
+	for again := 0; again <= 2*(len(round)+1) && len(round) <= maxPartitions; {
 		polled, err := m.peek(ctx, transport.AnyPartition)
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
-		if i := slices.Index(round, polled.Partition); i >= 0 {
-			return round, i == 0, nil
+		i := slices.Index(round, polled.Partition)
+		if i < 0 {
+			round, again = append(round, polled.Partition), 0
+			continue
 		}
-		round = append(round, polled.Partition)
+		again++
+		if i == 0 && !slices.ContainsFunc(owned, func(p *partition) bool { return !slices.Contains(round, p.id) }) {
+			break
+		}
 	}
-	return round, false, nil
+	return round, nil
 }
 
 // peek polls beyond the end of the log.

@@ -84,9 +84,9 @@ func (e *engine) commit(ctx context.Context, p *partition) error {
 		return context.Cause(ctx)
 	}
 	p.mu.Lock()
-	offset, any := p.tracker.prefix()
+	offset, settled := p.tracker.prefix()
 	head := p.tracker.head
-	nothing := p.phase == phaseLost || !any || head == p.settledHead
+	nothing := p.phase == phaseLost || !settled || head == p.settledHead
 	p.mu.Unlock()
 	if nothing {
 		return nil
@@ -106,13 +106,13 @@ func (e *engine) commit(ctx context.Context, p *partition) error {
 
 // stepTo notes a stored offset. p.mu is held.
 func (p *partition) stepTo(head, offset uint64) {
+	p.tally.commits++
+	if p.phase == phaseLost {
+		return // what is remembered of the partition belongs to its next ownership
+	}
 	p.settledHead = head
 	p.stored, p.hasStored = offset, true
 	p.memory.committed, p.memory.hasCommitted = offset, true
-	p.tally.commits++
-	if p.phase == phaseLost {
-		return
-	}
 	if p.syncs > 0 {
 		close(p.stepped)
 		p.stepped = make(chan struct{})

@@ -58,7 +58,6 @@ type engine struct {
 	staff     *crew // workers
 	hooks     *hooks
 	meter     *meter
-	stir      atomic.Bool  // something came since the watch looked
 	workers   int          // handlers that may run at a time
 	share     atomic.Int64 // of them in one partition
 

@@ -24,10 +24,11 @@ type fetcher struct {
 	e       *engine
 	session *link.Session
 	wake    chan struct{} // holds a token for each poller
+	stirred chan struct{} // holds a token when something came
 }
 
 func newFetcher(e *engine, s *link.Session) *fetcher {
-	return &fetcher{e: e, session: s, wake: make(chan struct{}, fetchers)}
+	return &fetcher{e: e, session: s, wake: make(chan struct{}, fetchers), stirred: make(chan struct{}, 1)}
 }
 
 // more wakes the pollers: a partition may have become ready to be polled.
@@ -183,7 +184,7 @@ func (f *fetcher) refused(p *partition, j job, err error) {
 // arrived takes an answer in. p.mu is held.
 func (f *fetcher) arrived(p *partition, j job, polled *transport.Polled) {
 	p.resumeAt = time.Time{}
-	if p.phase != phaseActive && !(p.phase == phaseDraining && f.e.onPoll) || p.moved(j) {
+	if p.phase != phaseActive && (p.phase != phaseDraining || !f.e.onPoll) || p.moved(j) {
 		f.e.ahead.settle(p, j.reserved, hold{})
 		if len(polled.Messages) > 0 && p.phase != phaseLost {
 			p.polled = polled.Messages[len(polled.Messages)-1].Offset + 1
@@ -220,7 +221,10 @@ func (f *fetcher) arrived(p *partition, j job, polled *transport.Polled) {
 	p.position = last + 1
 	p.end = max(polled.CurrentOffset+1, p.position)
 	p.hot = p.position < p.end
-	f.e.stir.Store(true)
+	select {
+	case f.stirred <- struct{}{}:
+	default:
+	}
 }
 
 // moved tells whether the position changed while the poll was under way. p.mu is held.
@@ -258,17 +262,24 @@ func (f *fetcher) nothing(p *partition, polled *transport.Polled) {
 // theirs, in one request for all of them: there is no long polling. It asks soon after
 // something came, and less and less often while nothing does.
 func (f *fetcher) watch(ctx context.Context) {
-	pause := f.e.cfg.PollIntervalMin
+	least := f.e.cfg.PollIntervalMin
+	pause := least
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for {
 		select {
-		case <-timer.C:
 		case <-ctx.Done():
 			return
+		case <-f.stirred:
+			if pause > least {
+				pause = least
+				timer.Reset(pause)
+			}
+			continue
+		case <-timer.C:
 		}
-		if found := f.look(ctx); f.e.stir.Swap(false) || found {
-			pause = f.e.cfg.PollIntervalMin
+		if f.look(ctx) {
+			pause = least
 		} else {
 			pause = min(2*pause, f.e.cfg.PollIntervalMax)
 		}

@@ -125,58 +125,6 @@ func shares(members []*consumer.Consumer[string]) []int {
 	return owned
 }
 
-func TestJoiningMemberGetsAPartitionWithoutDoubles(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, 4)
-	cfg := quick()
-	cfg.Balance = false
-	l := newLedger()
-	stopLoad := r.load(4, 5*time.Millisecond)
-	first := r.worker(cfg, l, time.Millisecond)
-	l.wait(t, 200)
-	begun := time.Now()
-	second := r.worker(cfg, l, time.Millisecond)
-	r.server.WaitFor("a partition for the second member", func() bool {
-		return slices.Equal(shares([]*consumer.Consumer[string]{first, second}), []int{1, 3})
-	})
-	t.Logf("handed over after %s", time.Since(begun))
-	require.Less(t, time.Since(begun), 20*time.Second)
-	l.wait(t, l.distinct()+200)
-	sent := stopLoad()
-	l.wait(t, sent)
-	require.Zero(t, l.doubled)
-	stop(t, second)
-	stop(t, first)
-}
-
-func TestWorkersShareFairly(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, 8)
-	l := newLedger()
-	stopLoad := r.load(8, 5*time.Millisecond)
-	var members []*consumer.Consumer[string]
-	for _, want := range [][]int{{8}, {4, 4}, {2, 3, 3}, {2, 2, 2, 2}} {
-		begun := time.Now()
-		members = append(members, r.worker(quick(), l, time.Millisecond))
-		r.server.WaitFor(fmt.Sprint(want), func() bool { return slices.Equal(shares(members), want) })
-		t.Logf("%v after %s", want, time.Since(begun))
-		l.wait(t, l.distinct()+200)
-	}
-	for len(members) > 1 {
-		begun := time.Now()
-		stop(t, members[0])
-		members = members[1:]
-		t.Logf("stopped after %s", time.Since(begun))
-		l.wait(t, l.distinct()+200)
-	}
-	sent := stopLoad()
-	l.wait(t, sent)
-	stop(t, members[0])
-	t.Logf("%d records, %d doubled", sent, l.doubled)
-	require.Zero(t, l.doubled)
-	require.Zero(t, l.overlaps)
-}
-
 func TestHooksTellOfAssignmentAndRevocation(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 2)

@@ -81,7 +81,7 @@ func TestKeysStayInOrderAndOthersGoOn(t *testing.T) {
 		var key, n int
 		_, err := fmt.Sscanf(m.Value, "k%d/%d", &key, &n)
 		if err != nil || busy[key].Add(1) != 1 {
-			return consumer.Permanent(fmt.Errorf("key %d is handled twice at a time: %v", key, err))
+			return consumer.Permanent(fmt.Errorf("key %d is handled twice at a time: %w", key, err))
 		}
 		defer busy[key].Add(-1)
 		if n%10 == 3 && m.Deliveries() < 3 {
@@ -136,7 +136,7 @@ func TestStuckPartitionLeavesTheOthersTheirPart(t *testing.T) {
 	cfg := quick()
 	cfg.MaxInFlight, cfg.Concurrency = 8, 4
 	texts := topic.New("s", "t", textCodec{}) // no keys: all may run at once
-	c, err := consumer.New(r.cluster(), cfg, texts)
+	c, err := consumer.New(r.iggy, cfg, texts)
 	require.NoError(t, err)
 	got := newSeen()
 	release := make(chan struct{})
@@ -381,9 +381,26 @@ func TestSecondHandlerAndIterationBesideAHandler(t *testing.T) {
 	start(t, c)
 	_, err := c.Next(context.Background())
 	require.ErrorIs(t, err, consumer.ErrConsuming)
-	for _, err = range c.Messages(context.Background()) {
+	for _, last := range c.Messages(context.Background()) {
+		err = last
 	}
 	require.ErrorIs(t, err, consumer.ErrConsuming)
 	stop(t, c)
 	require.ErrorIs(t, c.Handle(handler), iggyerr.ErrClosed)
+}
+
+// bytesBox is for messages of another type.
+type bytesBox struct{}
+
+func (bytesBox) DeadLetter(context.Context, topic.Failure[[]byte]) error { return nil }
+
+func (l *unsureLetters) DeadLetter(_ context.Context, f topic.Failure[string]) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tries++; l.tries%10 == 0 {
+		l.refused++
+		return errors.New("not sure")
+	}
+	l.confirmed[string(f.Payload)]++
+	return nil
 }

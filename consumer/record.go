@@ -8,10 +8,10 @@ type record struct {
 	part   *partition
 	answer *answer
 	raw    *wire.Message // in the answer's memory
-	seq    uint64  // its number in the tracker
-	key    string  // empty: none, and no lane
-	lane   *lane   // nil without a key
-	next   *record // the one behind it, in its lane or in the run queue
+	seq    uint64        // its number in the tracker
+	key    string        // empty: none, and no lane
+	lane   *lane         // nil without a key
+	next   *record       // the one behind it, in its lane or in the run queue
 
 	// message is the typed side, a *Message[T].
 	message any

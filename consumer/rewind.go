@@ -203,9 +203,15 @@ func (m *membership) verify(ctx context.Context, p *partition, reached, end uint
 	moved := e.commits && !e.onPoll && p.hasStored && (!now.Stored || now.Offset != stored)
 	cut := end < reached
 	active := p.phase == phaseActive
-	if err == nil && active && !moved && !cut && p.suspect {
-		p.suspect = false
-		p.end, p.hot = max(end, p.position), p.from != nil || end > p.position
+	if err == nil && active && !moved && !cut {
+		// A partition with much to do is polled seldom; its lag is to be true, too.
+		if end > p.end {
+			p.end, p.hot = end, true
+		}
+		if p.suspect {
+			p.suspect = false
+			p.end, p.hot = max(end, p.position), p.from != nil || end > p.position
+		}
 	}
 	p.mu.Unlock()
 	<-p.commitTurn

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/iggy/foreign/go/client/tcp"
+	iggcon "github.com/apache/iggy/foreign/go/contracts"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
@@ -31,9 +34,10 @@ const patience = 30 * time.Second
 // rig is a server with one topic, and a connection that writes to it.
 type rig struct {
 	t       testing.TB
-	server  *iggytest.Server
+	server  *iggytest.Server // nil when the server is a real one
+	iggy    config.Iggy
+	stream  string
 	topic   topic.Topic[string]
-	group   string
 	conn    transport.Conn
 	written atomic.Uint64
 }
@@ -46,9 +50,62 @@ func newRig(t testing.TB, partitions uint32, opts ...embedded.Option) *rig {
 	server.CreateTopic("s", "t", partitions)
 	server.CreateGroup("s", "t", "g")
 	server.CreateGroup("s", "t", "g"+consumer.BalanceSuffix)
-	r := &rig{t: t, server: server, topic: texts("s", "t"), group: "g"}
+	cfg := config.Default().Iggy
+	cfg.Endpoint = "tcp://" + server.Endpoint()
+	cfg.ClientID, cfg.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
+	cfg.Reconnect.BaseBackoff = 10 * time.Millisecond
+	r := &rig{t: t, server: server, iggy: cfg, stream: "s", topic: texts("s", "t")}
 	r.conn = r.connect()
 	return r
+}
+
+// realRig makes a topic on the server that IGGY_TEST_ENDPOINT names as
+// iggy://user:password@host:port, and skips the test without one.
+func realRig(t testing.TB, partitions uint32) *rig {
+	t.Helper()
+	endpoint, err := url.Parse(os.Getenv("IGGY_TEST_ENDPOINT"))
+	if err != nil || endpoint.Host == "" {
+		t.Skip("SKIPPED: IGGY_TEST_ENDPOINT names no real server")
+	}
+	password, _ := endpoint.User.Password()
+	cfg := config.Default().Iggy
+	cfg.Endpoint = "tcp://" + endpoint.Host
+	cfg.ClientID, cfg.ClientSecret = endpoint.User.Username(), config.NewSecret(password)
+	r := &rig{t: t, iggy: cfg, stream: fmt.Sprintf("consumer-test-%d-%d", os.Getpid(), time.Now().UnixNano())}
+	r.topic = texts(r.stream, "t")
+	r.admin(func(c *tcp.IggyTcpClient) {
+		_, err := c.CreateStream(r.stream)
+		require.NoError(t, err)
+		_, err = c.CreateTopic(identifier(t, r.stream), "t", partitions, iggcon.CompressionAlgorithmNone, 0, 0, nil)
+		require.NoError(t, err)
+		for _, group := range []string{"g", "g" + consumer.BalanceSuffix} {
+			_, err = c.CreateConsumerGroup(identifier(t, r.stream), identifier(t, "t"), group)
+			require.NoError(t, err)
+		}
+	})
+	t.Cleanup(func() {
+		r.admin(func(c *tcp.IggyTcpClient) { require.NoError(t, c.DeleteStream(identifier(t, r.stream))) })
+	})
+	r.conn = r.connect()
+	return r
+}
+
+func identifier(t testing.TB, name string) iggcon.Identifier {
+	t.Helper()
+	id, err := iggcon.NewIdentifier(name)
+	require.NoError(t, err)
+	return id
+}
+
+// admin runs f with a client of the official SDK.
+func (r *rig) admin(f func(c *tcp.IggyTcpClient)) {
+	r.t.Helper()
+	c, err := tcp.NewIggyTcpClient(tcp.WithServerAddress(r.iggy.Address()))
+	require.NoError(r.t, err)
+	defer func() { _ = c.Close() }()
+	_, err = c.LoginUser(r.iggy.ClientID, r.iggy.ClientSecret.Reveal())
+	require.NoError(r.t, err)
+	f(c)
 }
 
 // texts is a topic of texts with the part before the slash as key.
@@ -79,19 +136,11 @@ func (r *rig) connect() transport.Conn {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c, err := sdk.Dialer{}.Dial(ctx, r.cluster().Address(), nil)
+	c, err := sdk.Dialer{}.Dial(ctx, r.iggy.Address(), nil)
 	require.NoError(r.t, err)
 	r.t.Cleanup(func() { _ = c.Close() })
-	require.NoError(r.t, c.Login(ctx, transport.Credentials{Username: iggytest.Username, Password: iggytest.Password}))
+	require.NoError(r.t, c.Login(ctx, transport.Credentials{Username: r.iggy.ClientID, Password: r.iggy.ClientSecret.Reveal()}))
 	return c
-}
-
-func (r *rig) cluster() config.Iggy {
-	cfg := config.Default().Iggy
-	cfg.Endpoint = "tcp://" + r.server.Endpoint()
-	cfg.ClientID, cfg.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
-	cfg.Reconnect.BaseBackoff = 10 * time.Millisecond
-	return cfg
 }
 
 // quick is a configuration with which things happen fast.
@@ -122,7 +171,7 @@ func (r *rig) sendBatch(partition uint32, b *wire.Batch) {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	require.NoError(r.t, r.conn.Send(ctx, "s", "t", partition, b))
+	require.NoError(r.t, r.conn.Send(ctx, r.stream, "t", partition, b))
 }
 
 // numbered makes texts "key/0" to "key/n-1".
@@ -144,7 +193,7 @@ func logger(t testing.TB) *zap.Logger {
 // consumer makes a consumer that is stopped with the test.
 func (r *rig) consumer(cfg config.Consumer, opts ...consumer.Option) *consumer.Consumer[string] {
 	r.t.Helper()
-	c, err := consumer.New(r.cluster(), cfg, r.topic, append([]consumer.Option{consumer.WithLogger(logger(r.t))}, opts...)...)
+	c, err := consumer.New(r.iggy, cfg, r.topic, append([]consumer.Option{consumer.WithLogger(logger(r.t))}, opts...)...)
 	require.NoError(r.t, err)
 	r.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -213,6 +262,30 @@ func (s *seen) waitFor(t testing.TB, what string, ok func(texts []string) bool) 
 		case <-changed:
 		case <-deadline:
 			require.FailNow(t, "not seen in time", "%s; %d records were seen", what, n)
+		}
+	}
+}
+
+// remake deletes the topic and makes it again.
+func (r *rig) remake() {
+	r.t.Helper()
+	r.admin(func(c *tcp.IggyTcpClient) {
+		require.NoError(r.t, c.DeleteTopic(identifier(r.t, "s"), identifier(r.t, "t")))
+	})
+	r.server.CreateTopic("s", "t", 1)
+}
+
+// eventually waits until ok.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(2 * patience)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			require.FailNow(t, "did not happen in time", what)
 		}
 	}
 }

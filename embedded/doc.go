@@ -14,6 +14,18 @@
 // answered byte for byte, and the same scripts run against both where a real one is at hand. Where the two are known to
 // differ, the difference stands at the code that makes it.
 //
+// # Where it differs
+//
+// What is known to differ from the real server, apart from timing and what is said above:
+//
+//   - A connection whose client leaves an answer unread for a minute is closed ([WithWriteTimeout]).
+//   - A frame of more than 10 MiB that is no send, or a send of more than 1 GiB, ends the connection after its status; a
+//     send whose lengths promise more than its frame has is refused at once. The real server goes on, or waits.
+//   - A partition keeps its last 256 MiB ([WithRetention]) and has one segment, which is never deleted.
+//   - Purging deletes everything. The real server keeps what it has not written to its disk yet.
+//   - A send by key to a topic without partitions is refused. It ends the real server, with all its connections.
+//   - Of its statistics those of the machine are few, and a snapshot says only what it would hold.
+//
 // # Faults
 //
 // [WithInterceptor] sees every request before and after it takes effect and may answer it with a status, delay it,

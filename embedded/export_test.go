@@ -57,7 +57,7 @@ func (o *Offline) Invariants() error {
 				check(g.count == uint32(len(t.partitions)), "partitions of a group")
 				owned := 0
 				g.members.each(func(_ uint32, m *member) { owned += len(m.partitions) })
-				check(g.members.len() == 0 && owned == 0 || owned == int(g.count), "owners of partitions")
+				check(g.count == 0 || g.members.len() == 0 && owned == 0 || owned == int(g.count), "owners of partitions")
 			})
 		})
 	})

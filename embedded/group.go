@@ -191,13 +191,11 @@ func (g *group) leave(client uint32) ([]uint32, bool) {
 	return had, true
 }
 
-// resize follows a changed number of partitions.
+// resize follows a changed number of partitions. When none is left, nothing is dealt and the members keep what does not
+// exist any more, as on the real server.
 func (g *group) resize(count uint32) {
 	g.count = count
 	g.deal()
-	if count == 0 {
-		g.members.each(func(_ uint32, m *member) { m.partitions, m.handovers = nil, nil })
-	}
 }
 
 // pick takes the member's next partition in turn, leaving out those that are to be handed over; advance moves the turn.

@@ -49,13 +49,27 @@ func TestHandoverWaitsForTheTimeout(t *testing.T) {
 	owner.must(t, embedded.PollMessages, pollBody(grouped("g"), streamS, topicT, 1, 5, 0, 1, 0))
 	begun := time.Now()
 	joiner := groupMember(t, srv)
-	require.Equal(t, []uint32{1}, members(t, srv)[0].HandingOver)
 	require.Eventually(t, func() bool { return slices.Equal(shares(t, srv)[1], []uint32{1}) }, patience, time.Millisecond)
 	require.GreaterOrEqual(t, time.Since(begun), 50*time.Millisecond)
 	status, _ := owner.call(t, embedded.StoreOffset, join(grouped("g"), streamS, topicT, part(1), u64(0)))
 	require.Equal(t, embedded.StatusNotOwner, status)
 	answer := joiner.must(t, embedded.PollMessages, pollBody(grouped("g"), streamS, topicT, 1, 5, 0, 1, 0))
 	require.EqualValues(t, 1, binary.LittleEndian.Uint32(answer[12:]), "what was not committed comes again")
+}
+
+func TestHandoverWaitsForTheCommit(t *testing.T) {
+	t.Parallel()
+	srv := start(t)
+	c := makeTopic(t, srv, 2)
+	sendN(t, c, 1, 1)
+	owner := groupMember(t, srv)
+	owner.must(t, embedded.PollMessages, pollBody(grouped("g"), streamS, topicT, 1, 5, 0, 1, 0))
+	groupMember(t, srv)
+	require.Equal(t, []uint32{1}, members(t, srv)[0].HandingOver)
+	require.Equal(t, [][]uint32{{0, 1}, nil}, shares(t, srv))
+	owner.must(t, embedded.StoreOffset, join(grouped("g"), streamS, topicT, part(1), u64(0)))
+	require.Empty(t, members(t, srv)[0].HandingOver)
+	require.Equal(t, [][]uint32{{0}, {1}}, shares(t, srv))
 }
 
 // TestOnePartitionForEachJoiner follows the shares seen on the real server: 7 and 1, then 5, 1, 1 and 1, for good, and
@@ -234,7 +248,10 @@ func TestHandoverUnderLoad(t *testing.T) {
 	})
 	// Each partition has one owner at any time, whoever looks.
 	wg.Go(func() {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
 		for ctx.Err() == nil {
+			<-tick.C
 			list, err := srv.GroupMembers("s", "t", "g")
 			if err != nil {
 				t.Error(err)

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"sort"
 	"sync"
@@ -142,6 +143,13 @@ func (p *partition) add(data []byte, ends []uint32, now uint64) (full, ok bool) 
 	p.unsaved += uint64(len(data))
 	p.trim()
 	return p.files != nil && (p.next-p.saved >= saveMessages || p.unsaved >= saveBytes), true
+}
+
+// newMessageID draws a version 4 UUID, as the real server does for messages that come without an id.
+func newMessageID(id []byte) {
+	_, _ = rand.Read(id)
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
 }
 
 func (p *partition) store(base uint64, data []byte, ends []uint32) {

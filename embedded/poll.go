@@ -64,6 +64,7 @@ func (c *conn) pollMessages(d *decoder) (Status, [][]byte, int) {
 		c.appendPage(0, &page{})
 		return StatusOK, nil, 0
 	}
+	id &= partitionMask
 	p := t.partition(id)
 	if p == nil {
 		return StatusPartitionNotFound, nil, 0

@@ -93,6 +93,7 @@ func scriptTopics(s *script) {
 	a.do("segments of missing partition", embedded.DeleteSegments, join(st, ident("enough"), u32(9), u32(1)))
 	a.do("segments of missing topic", embedded.DeleteSegments, join(st, ident("missing"), u32(0), u32(1)))
 	a.do("flush", embedded.FlushUnsavedBuffer, join(st, ident("enough"), u32(0), []byte{1}))
+	a.do("flush missing partition", embedded.FlushUnsavedBuffer, join(st, ident("enough"), u32(7), []byte{1}))
 	a.do("flush missing topic", embedded.FlushUnsavedBuffer, join(st, ident("missing"), u32(0), []byte{1}))
 
 	a.do("delete", embedded.DeleteTopic, join(st, ident("none")))

@@ -69,6 +69,7 @@ func scriptSend(s *script) {
 	send("metadata too short", body)
 	stranger := s.peer("stranger")
 	stranger.do("without login", embedded.SendMessages, nil)
+	send("only 20 bits count", sendBody(st, t, toPartition(7<<20+2), m))
 	a.do("topic after all that", embedded.GetTopic, join(st, t))
 }
 
@@ -102,6 +103,8 @@ func scriptPoll(s *script) {
 	poll("far future", 0, 2, 1<<62, 10, 0)
 	poll("time, none", 0, 2, 0, 0, 0)
 	poll("no partition named", -1, 3, 0, 1, 0)
+	a.do("partition behind a flag that is not 1", embedded.PollMessages,
+		join(who, st, t, []byte{2}, u32(1), []byte{3}, u64(0), u32(1), []byte{0}))
 	poll("empty partition", 1, 3, 0, 1, 0)
 	poll("empty partition, next", 1, 5, 0, 1, 1)
 	poll("empty partition, last", 1, 4, 0, 1, 0)
@@ -110,6 +113,7 @@ func scriptPoll(s *script) {
 	poll("empty partition, time", 1, 2, 0, 1, 0)
 	poll("missing partition", 2, 3, 0, 1, 0)
 	poll("missing partition, none", 2, 3, 0, 0, 0)
+	poll("only 20 bits count", 1<<20, 3, 0, 1, 0)
 	poll("kind 0", 0, 0, 0, 1, 0)
 	poll("kind 6", 0, 6, 0, 1, 0)
 	a.do("numeric consumer", embedded.PollMessages, pollBody(append([]byte{1}, number(7)...), st, t, 0, 5, 0, 1, 1))

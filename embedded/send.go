@@ -22,6 +22,10 @@ type sendRequest struct {
 	ends          []uint32
 }
 
+// partitionMask is what the real server looks at of a partition's number when it sends, polls or flushes: the lower 20
+// bits. The other commands look at all of it.
+const partitionMask = 1<<20 - 1
+
 // Kinds of partitioning.
 const (
 	partitioningBalanced = 1
@@ -212,7 +216,7 @@ func (c *conn) choose(t *topic, req *sendRequest) (*partition, Status) {
 		}
 		id = t.nextPartition()
 	case partitioningID:
-		id = binary.LittleEndian.Uint32(req.value)
+		id = binary.LittleEndian.Uint32(req.value) & partitionMask
 	case partitioningKey:
 		// Without partitions the real server divides by zero and ends, with all its connections.
 		if n := len(t.partitions); n > 0 {
@@ -227,7 +231,7 @@ func (c *conn) choose(t *topic, req *sendRequest) (*partition, Status) {
 }
 
 // flushUnsavedBuffer reads `[identifier stream][identifier topic][u32 partition][u8 sync]` and writes what waits in
-// memory. A missing partition is no error.
+// memory.
 func (c *conn) flushUnsavedBuffer(d *decoder) Status {
 	streamID, topicID := d.identifier(), d.identifier()
 	partitionID, sync := d.u32(), d.u8() != 0
@@ -235,7 +239,7 @@ func (c *conn) flushUnsavedBuffer(d *decoder) Status {
 		return st
 	}
 	p, st := c.flushed(streamID, topicID, partitionID)
-	if p == nil {
+	if st != StatusOK {
 		return st
 	}
 	if err := p.save(sync); err != nil {
@@ -256,5 +260,9 @@ func (c *conn) flushed(streamID, topicID identifier, partitionID uint32) (*parti
 	if !c.may(canSend(t.stream.id, t.id)) {
 		return nil, StatusUnauthorized
 	}
-	return t.partition(partitionID), StatusOK
+	p := t.partition(partitionID & partitionMask)
+	if p == nil {
+		return nil, StatusPartitionNotFound
+	}
+	return p, StatusOK
 }

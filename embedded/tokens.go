@@ -24,12 +24,6 @@ type token struct {
 	expiry uint64
 }
 
-func newMessageID(id []byte) {
-	_, _ = rand.Read(id)
-	id[6] = id[6]&0x0f | 0x40
-	id[8] = id[8]&0x3f | 0x80
-}
-
 func (us *users) authenticateToken(raw string, now uint64) (uint32, Status) {
 	hash := sha256.Sum256([]byte(raw))
 	us.mu.RLock()

@@ -132,11 +132,15 @@ func (d *decoder) consumer() consumer {
 	return consumer{group: kind == 2, id: d.identifier()}
 }
 
-// optionalPartition reads `[u8 present][u32 partition]`; the number is there in both cases.
+// optionalPartition reads `[u8 present][u32 partition]`; the number is there in both cases and counts as 0 unless present
+// is 1.
 func (d *decoder) optionalPartition() (partition uint32, named bool) {
 	flag := d.u8()
 	partition = d.u32()
-	return partition, flag == 1
+	if flag != 1 {
+		return 0, false
+	}
+	return partition, true
 }
 
 func appendName(b []byte, name string) []byte {

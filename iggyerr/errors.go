@@ -56,8 +56,9 @@ var (
 	ErrPanic = errors.New("iggy: panic")
 )
 
-// MaxPayloadBytes is the largest payload that the server accepts, in bytes.
-// Source: Iggy 0.8.0, measured; the smallest is 1 byte.
+// MaxPayloadBytes is the largest payload that is sent, in bytes; the smallest
+// is 1 byte. It is the limit of the official Go SDK v0.8.0, so that every client can
+// read what this one writes; the server 0.8.0 itself accepts 64,000,000 bytes.
 const MaxPayloadBytes = 10_000_000
 
 // MaxHeaderBytes is the largest encoded size of a record's user headers, in

@@ -151,22 +151,46 @@ func (b *batch) reset() {
 	*b = batch{wire: b.wire, records: b.records[:0]}
 }
 
+// minAhead is what a batch may have ahead of its records whatever the memory, in bytes
+// and records.
+const (
+	minAheadBytes   = 2 << 10
+	minAheadRecords = 8
+)
+
 // getBatch returns an empty batch with room for about bytes and records, or for one
 // record of size bytes at least; nil when the memory ceiling allows neither.
 func (p *Producer) getBatch(size, bytes, records int, grant *int64) *batch {
 	b, _ := p.pool.Get().(*batch)
-	if b == nil || !p.ceiling.tryMemory(b.footprint()) {
+	if b == nil || !p.ceiling.affords(b.footprint()) || !p.ceiling.tryMemory(b.footprint()) {
 		b = &batch{} // the pooled one was from better times
 	}
 	b.memory = b.footprint()
-	if p.growBatch(b, max(size, bytes), max(1, records), nil) || p.growBatch(b, size, 1, grant) {
-		return b
+	p.ceiling.open.Add(b.memory)
+	if !p.growAhead(b, size, bytes, records, grant) {
+		p.closeBatch(b)
+		p.ceiling.leaveMemory(b.memory)
+		return nil
 	}
-	p.ceiling.leaveMemory(b.memory)
-	return nil
+	return b
 }
 
-// growBatch makes room for this much more if the memory ceiling, or what was
+// closeBatch notes that b will not get more records.
+func (p *Producer) closeBatch(b *batch) { p.ceiling.open.Add(-b.memory) }
+
+// growAhead makes room in an open batch for this much more, or for as much as memory
+// allows; false when that is less than one record of size bytes.
+func (p *Producer) growAhead(b *batch, size, bytes, records int, grant *int64) bool {
+	bytes, records = max(size, bytes), max(1, records)
+	if p.ceiling.affords(b.grown(bytes, records)-b.memory) && p.growBatch(b, bytes, records, nil) {
+		return true
+	}
+	bytes = max(size, min(bytes, max(minAheadBytes, b.wire.Size()/2)))
+	records = max(1, min(records, max(minAheadRecords, b.len()/2)))
+	return p.growBatch(b, bytes, records, nil) || p.growBatch(b, size, 1, grant)
+}
+
+// growBatch makes room in an open batch for this much more if the memory ceiling, or what was
 // granted from it before, allows it.
 func (p *Producer) growBatch(b *batch, bytes, records int, grant *int64) bool {
 	more := b.grown(bytes, records) - b.memory
@@ -179,9 +203,31 @@ func (p *Producer) growBatch(b *batch, bytes, records int, grant *int64) bool {
 	if grant != nil {
 		*grant = 0
 	}
+	before := b.memory
 	b.grow(bytes, records)
 	b.memory = b.footprint()
+	p.ceiling.open.Add(b.memory - before)
 	return true
+}
+
+// fit moves a batch that is about to be sent into memory of its own size when it
+// wastes most of what it has and memory is getting scarce: it may be in flight for
+// long, and others could fill that memory.
+func (p *Producer) fit(b *batch) {
+	used := int64(b.wire.Size()) + int64(b.len())*(pendingBytes+4)
+	if b.memory <= minAheadBytes || b.memory < 2*used || p.ceiling.memory.Load() < p.ceiling.maxMemory/4 {
+		return
+	}
+	wide := &batch{wire: b.wire, records: b.records}
+	b.wire, b.records = wire.Batch{}, nil
+	b.grow(wide.wire.Size(), wide.len())
+	for i := range wide.records {
+		b.wire.AppendEncoded(wide.wire.Encoded(i))
+	}
+	b.records = append(b.records, wide.records...)
+	wide.memory = b.memory - b.footprint()
+	b.memory = b.footprint()
+	p.putBatch(wide)
 }
 
 // putBatch gives a batch back whose records all have their outcome.

@@ -11,7 +11,7 @@ import (
 // ceiling bounds what is buffered and in flight, by three gauges: encoded
 // bytes, records, and the memory that batches hold on to. The first two are the
 // configured ceilings. The third allows for what the first can't see, free room in
-// batches and the bookkeeping of records, and is a fifth higher, so that the
+// batches and the bookkeeping of records, and is an eighth higher, so that the
 // heap is bounded by the configuration, too.
 //
 // The queue of those who wait is bounded by the number of calling goroutines; they get
@@ -21,6 +21,7 @@ type ceiling struct {
 	fail                            bool
 
 	bytes, records, memory atomic.Int64
+	open                   atomic.Int64 // of memory, what open batches hold
 
 	waiting  atomic.Int32
 	turn     chan struct{} // held by the first in the queue; channels are fair
@@ -29,11 +30,12 @@ type ceiling struct {
 	pressed  func() // called when someone begins to wait
 }
 
-const memorySlack = 256 << 10
+// memorySlack lets tiny ceilings work.
+const memorySlack = 64 << 10
 
-func newCeiling(maxBytes, maxRecords int64, fail bool, closing context.Context, pressed func()) *ceiling {
+func newCeiling(closing context.Context, maxBytes, maxRecords int64, fail bool, pressed func()) *ceiling {
 	return &ceiling{
-		maxBytes: maxBytes, maxRecords: maxRecords, maxMemory: maxBytes + maxBytes/5 + memorySlack, fail: fail,
+		maxBytes: maxBytes, maxRecords: maxRecords, maxMemory: maxBytes + maxBytes/8 + memorySlack, fail: fail,
 		turn: make(chan struct{}, 1), released: make(chan struct{}, 1), closing: closing, pressed: pressed,
 	}
 }
@@ -50,19 +52,26 @@ func add(gauge *atomic.Int64, n, limit int64) bool {
 	}
 }
 
+// tryRecord takes room for a record or nothing. Whoever fails because of room
+// that another one takes for a moment here is woken by the next outcome: something is
+// buffered, or the other one would have succeeded.
 func (c *ceiling) tryRecord(size int64) bool {
-	if !add(&c.bytes, size, c.maxBytes) {
+	if !add(&c.records, 1, c.maxRecords) {
 		return false
 	}
-	if !add(&c.records, 1, c.maxRecords) {
-		c.bytes.Add(-size)
-		c.wakeFirst()
+	if !add(&c.bytes, size, c.maxBytes) {
+		c.records.Add(-1)
 		return false
 	}
 	return true
 }
 
 func (c *ceiling) tryMemory(n int64) bool { return add(&c.memory, n, c.maxMemory) }
+
+// affords tells whether n more bytes may be taken for open batches ahead of the
+// records that will fill them: a quarter of the memory in all. Beyond that batches
+// grow with their records, so that busy partitions leave room for others.
+func (c *ceiling) affords(n int64) bool { return c.open.Load()+n <= c.maxMemory/4 }
 
 // enterNow is enter where that needs no waiting.
 func (c *ceiling) enterNow(size int64) bool { return c.waiting.Load() == 0 && c.tryRecord(size) }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -15,12 +16,24 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The zstd library makes channels when it is first used, which must not be
+	// within the bubble of a test that others would then depend on.
+	packed, err := encoding.Append(nil, config.CompressionZstd, []byte("x"))
+	if err == nil {
+		_, err = encoding.Decode("zstd", packed, 1<<20)
+	}
+	if err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // fault is what a fake server does to a request.
 type fault int
@@ -35,6 +48,7 @@ const (
 	refuses              // status 13000, which may have an effect but has not
 	storesRefusing       // status 13000, and it is stored all the same
 	forbids              // status 41
+	lacks                // status 3007, though the partition exists
 )
 
 // server is a fake Iggy server, as its dialer.
@@ -46,6 +60,7 @@ type server struct {
 	faults   func(topic string, partition uint32, ids [][16]byte) fault
 	requests int
 	reads    int // of metadata
+	order    int // of storing, over all partitions
 	dials    int
 	conns    map[*conn]bool
 	changed  chan struct{}
@@ -127,6 +142,18 @@ func (s *server) stored(name string, partition uint32) []stored {
 	return append([]stored(nil), t.partitions[partition]...)
 }
 
+// log is all that a topic has stored, in the order of storing.
+func (s *server) log(name string) []stored {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []stored
+	for _, p := range s.topics[name].partitions {
+		list = append(list, p...)
+	}
+	slices.SortFunc(list, func(a, b stored) int { return a.order - b.order })
+	return list
+}
+
 func (s *server) payloads(name string, partition uint32) []string {
 	var list []string
 	for _, m := range s.stored(name, partition) {
@@ -173,7 +200,7 @@ func (s *server) cut() {
 	s.conns = map[*conn]bool{}
 	s.mu.Unlock()
 	for c := range conns {
-		c.break_(io.EOF)
+		c.tear(io.EOF)
 	}
 }
 
@@ -213,11 +240,11 @@ func (c *conn) Err() error {
 }
 
 func (c *conn) Close() error {
-	c.break_(iggyerr.ErrClosed)
+	c.tear(iggyerr.ErrClosed)
 	return nil
 }
 
-func (c *conn) break_(err error) {
+func (c *conn) tear(err error) {
 	c.once.Do(func() {
 		c.err = err
 		close(c.done)
@@ -225,7 +252,7 @@ func (c *conn) break_(err error) {
 }
 
 func (c *conn) broken(op string, sent bool) error {
-	c.break_(io.EOF)
+	c.tear(io.EOF)
 	return &iggyerr.ConnError{Op: op, Addr: "fake", Sent: sent, Err: io.EOF}
 }
 
@@ -284,13 +311,9 @@ func (c *conn) Send(ctx context.Context, stream, topic string, partition uint32,
 		missing = iggyerr.StatusPartitionNotFound
 	}
 	if missing == 0 && (what == works || what == cutStored || what == stalls || what == storesRefusing) {
-		order := 0
-		for _, p := range t.partitions {
-			order += len(p)
-		}
 		for m := range b.Messages() {
-			r := stored{id: m.ID, payload: string(m.Payload), headers: map[string]string{}, order: order}
-			order++
+			r := stored{id: m.ID, payload: string(m.Payload), headers: map[string]string{}, order: s.order}
+			s.order++
 			if err := wire.RangeHeaders(m.Headers, func(k, v string) bool { r.headers[k] = v; return true }); err != nil {
 				panic(err)
 			}
@@ -317,6 +340,8 @@ func (c *conn) Send(ctx context.Context, stream, topic string, partition uint32,
 		return &iggyerr.StatusError{Op: "send", Object: object, Status: 13000}
 	case what == forbids:
 		return &iggyerr.StatusError{Op: "send", Object: object, Status: iggyerr.StatusUnauthorized}
+	case what == lacks:
+		return &iggyerr.StatusError{Op: "send", Object: object, Status: iggyerr.StatusPartitionNotFound}
 	case missing != 0:
 		return &iggyerr.StatusError{Op: "send", Object: object, Status: missing}
 	}

@@ -134,12 +134,13 @@ func (p *partition) enlarge(b *batch, size int, grant *int64) bool {
 	have := b.wire.Size()
 	bytes := max(size, min(max(have, 4<<10), int(cfg.MaxBatchBytes)-have))
 	records := max(1, min(max(b.len(), 8), cfg.MaxBatchMessages-b.len()))
-	return p.topic.producer.growBatch(b, bytes, records, nil) || p.topic.producer.growBatch(b, size, 1, grant)
+	return p.topic.producer.growAhead(b, size, bytes, records, grant)
 }
 
 // seal moves the open batch to the queue. p.mu is held.
 func (p *partition) seal() {
 	p.learn(p.open)
+	p.topic.producer.closeBatch(p.open)
 	p.queue = append(p.queue, p.open)
 	p.passTurn()
 	p.open = nil
@@ -237,6 +238,8 @@ func (p *partition) next() (b *batch, gate <-chan struct{}, wait time.Duration) 
 		p.learn(first)
 		p.passTurn()
 		p.open = nil
+		producer.closeBatch(first)
+		producer.fit(first)
 		return first, nil, 0
 	}
 	n := copy(p.queue, p.queue[1:])
@@ -354,6 +357,7 @@ func (p *partition) shut() []*batch {
 	left := p.queue
 	p.queue = nil
 	if p.open != nil {
+		p.topic.producer.closeBatch(p.open)
 		left = append(left, p.open)
 		p.open = nil
 	}

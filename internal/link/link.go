@@ -2,7 +2,6 @@ package link
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"sync"
@@ -20,7 +19,6 @@ type Link struct {
 	name      string
 	address   string
 	cfg       config.Iggy
-	tls       *tls.Config
 	dialer    transport.Dialer
 	log       *zap.Logger
 	reconnect reconnectPolicy
@@ -63,7 +61,8 @@ func WithDialer(d transport.Dialer) Option {
 
 // New makes a link that is called name in logs and errors. It reads the
 // secret and certificate files that cfg names, does no other I/O and starts
-// nothing. A secret file is read again for each login.
+// nothing. The files are read again for each connection, so that what was
+// rotated needs no restart.
 func New(name string, cfg config.Iggy, opts ...Option) (*Link, error) {
 	l := &Link{name: name, cfg: cfg, log: zap.NewNop(), changed: make(chan struct{}), since: time.Now()}
 	for _, opt := range opts {
@@ -75,11 +74,11 @@ func New(name string, cfg config.Iggy, opts ...Option) (*Link, error) {
 	if _, err := cfg.Credentials(); err != nil {
 		return nil, err
 	}
-	var err error
-	if l.tls, err = cfg.TLSConfig(); err != nil {
+	if _, err := cfg.TLSConfig(); err != nil {
 		return nil, err
 	}
 	if l.dialer == nil {
+		var err error
 		if l.dialer, err = dialerOf(cfg.Transport); err != nil {
 			return nil, err
 		}
@@ -108,7 +107,7 @@ func (l *Link) Start(ctx context.Context) error {
 	run, cancel := context.WithCancelCause(context.Background())
 	l.cancel, l.done = cancel, make(chan struct{})
 	l.mu.Unlock()
-	if l.tls != nil && l.tls.InsecureSkipVerify {
+	if l.cfg.TLS.Enabled && l.cfg.TLS.InsecureSkipVerify {
 		l.log.Warn("TLS certificates are not verified: anyone on the way can read and change everything")
 	}
 	go l.supervise(run)

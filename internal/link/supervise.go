@@ -118,11 +118,15 @@ func (l *Link) dial(ctx context.Context) (conn transport.Conn, err error) {
 	if err != nil {
 		return nil, err
 	}
+	tls, err := l.cfg.TLSConfig()
+	if err != nil {
+		return nil, err
+	}
 	login := transport.Credentials{
 		Username: credentials.Username, Password: credentials.Password.Reveal(), Token: credentials.Token.Reveal(),
 	}
 	err = call(ctx, nil, func(ctx context.Context, _ transport.Conn) error {
-		c, err := l.dialer.Dial(ctx, l.address, l.tls.Clone())
+		c, err := l.dialer.Dial(ctx, l.address, tls)
 		conn = c
 		return err
 	})

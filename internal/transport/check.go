@@ -30,7 +30,8 @@ func ParseAnswerHead(head [AnswerHeadSize]byte) (iggyerr.Status, uint32, error) 
 	length := binary.LittleEndian.Uint32(head[4:])
 	switch {
 	case status > maxStatus, status != 0 && length != 0, length > maxAnswer:
-		return 0, 0, fmt.Errorf("%w: %s", iggyerr.ErrProtocol, Foreign(head[:]))
+		foreign := head // head itself stays off the heap
+		return 0, 0, fmt.Errorf("%w: %s", iggyerr.ErrProtocol, Foreign(foreign[:]))
 	}
 	return iggyerr.Status(status), length, nil
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
@@ -25,17 +27,26 @@ func Connect(ctx context.Context, address string, cfg *tls.Config) (net.Conn, er
 		nc, err = (&tls.Dialer{NetDialer: &dialer, Config: cfg}).DialContext(ctx, "tcp", address)
 	}
 	if err != nil {
-		// The dialer's own error for a context that ended hides its cause.
 		var record tls.RecordHeaderError
-		switch {
-		case ctx.Err() != nil:
-			err = context.Cause(ctx)
-		case errors.As(err, &record):
+		if errors.As(err, &record) {
 			err = fmt.Errorf("%w: TLS is configured, but %w", iggyerr.ErrProtocol, err)
 		}
+		err = EndOf(ctx, err)
 		return nil, &iggyerr.ConnError{Op: "connect", Addr: address, Err: err}
 	}
 	return nc, nil
+}
+
+// EndOf is the context's cause when its end is why err came, and err otherwise.
+// Sockets have deadlines of their own, which may be a little ahead of the context.
+func EndOf(ctx context.Context, err error) error {
+	if deadline, ok := ctx.Deadline(); ok && errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(deadline) {
+		<-ctx.Done()
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // Abort closes a socket at once. Closing a TLS connection in the regular way

@@ -27,6 +27,7 @@ type conn struct {
 	done  chan struct{}
 	ended chan struct{} // the connection's goroutine has returned
 
+	prompt  *prompt       // nc, as it is read
 	reader  reader        // belongs to the lead
 	answers atomic.Uint64 // that were read
 
@@ -43,8 +44,9 @@ func newConn(address string, nc net.Conn) *conn {
 		pen:   make(chan struct{}, 1),
 		lead:  make(chan struct{}, 1),
 		done:  make(chan struct{}), ended: make(chan struct{}),
-		reader: newReader(nc),
+		prompt: newPrompt(nc),
 	}
+	c.reader = newReader(c.prompt)
 	go c.watch()
 	return c
 }

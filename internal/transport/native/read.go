@@ -3,7 +3,7 @@ package native
 import (
 	"bufio"
 	"encoding/binary"
-	"net"
+	"io"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
@@ -40,8 +40,8 @@ type reader struct {
 	cut    bool   // some were not kept
 }
 
-func newReader(nc net.Conn) reader {
-	return reader{buf: bufio.NewReaderSize(nc, readBuffer)}
+func newReader(from io.Reader) reader {
+	return reader{buf: bufio.NewReaderSize(from, readBuffer)}
 }
 
 // head reads the head of an answer. next tells for which call it is.

@@ -38,6 +38,7 @@ func (c *conn) send(ctx context.Context, k *call, tail []byte) error {
 		<-c.slots
 		return c.connError(k, false, broken)
 	}
+	c.prompt.carry()
 	n, err := c.write(k, tail)
 	if err == nil {
 		return nil

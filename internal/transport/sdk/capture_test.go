@@ -136,17 +136,23 @@ func requests(t *rapid.T) []request {
 	}
 	batch, messages := batches(t)
 	return []request{
-		{"login", func(c *tcp.IggyTcpClient) error { _, err := c.LoginUser(username, password); return err },
+		{
+			"login", func(c *tcp.IggyTcpClient) error { _, err := c.LoginUser(username, password); return err },
 			func(ctx context.Context, c transport.Conn) error {
 				return c.Login(ctx, transport.Credentials{Username: username, Password: password})
-			}},
-		{"login by token", func(c *tcp.IggyTcpClient) error { _, err := c.LoginWithPersonalAccessToken(token); return err },
+			},
+		},
+		{
+			"login by token", func(c *tcp.IggyTcpClient) error { _, err := c.LoginWithPersonalAccessToken(token); return err },
 			func(ctx context.Context, c transport.Conn) error {
 				return c.Login(ctx, transport.Credentials{Token: token})
-			}},
+			},
+		},
 		{"ping", (*tcp.IggyTcpClient).Ping, func(ctx context.Context, c transport.Conn) error { return c.Ping(ctx) }},
-		{"topic", func(c *tcp.IggyTcpClient) error { _, _ = c.GetTopic(sid, tid); return nil },
-			func(ctx context.Context, c transport.Conn) error { _, _ = c.Topic(ctx, stream, topic); return c.Err() }},
+		{
+			"topic", func(c *tcp.IggyTcpClient) error { _, _ = c.GetTopic(sid, tid); return nil },
+			func(ctx context.Context, c transport.Conn) error { _, _ = c.Topic(ctx, stream, topic); return c.Err() },
+		},
 		{"send", func(c *tcp.IggyTcpClient) error {
 			return c.SendMessages(sid, tid, iggcon.PartitionId(partition), messages)
 		}, func(ctx context.Context, c transport.Conn) error { return c.Send(ctx, stream, topic, partition, batch) }},
@@ -161,12 +167,18 @@ func requests(t *rapid.T) []request {
 			_, err := c.GetConsumerOffset(bareWho, sid, tid, &partition)
 			return err
 		}, func(ctx context.Context, c transport.Conn) error { _, err := c.Offset(ctx, who, partition); return err }},
-		{"join", func(c *tcp.IggyTcpClient) error { return c.JoinConsumerGroup(sid, tid, gid) },
-			func(ctx context.Context, c transport.Conn) error { return c.Join(ctx, group) }},
-		{"leave", func(c *tcp.IggyTcpClient) error { return c.LeaveConsumerGroup(sid, tid, gid) },
-			func(ctx context.Context, c transport.Conn) error { return c.Leave(ctx, group) }},
-		{"members", func(c *tcp.IggyTcpClient) error { _, _ = c.GetConsumerGroup(sid, tid, gid); return nil },
-			func(ctx context.Context, c transport.Conn) error { _, _ = c.Members(ctx, group); return c.Err() }},
+		{
+			"join", func(c *tcp.IggyTcpClient) error { return c.JoinConsumerGroup(sid, tid, gid) },
+			func(ctx context.Context, c transport.Conn) error { return c.Join(ctx, group) },
+		},
+		{
+			"leave", func(c *tcp.IggyTcpClient) error { return c.LeaveConsumerGroup(sid, tid, gid) },
+			func(ctx context.Context, c transport.Conn) error { return c.Leave(ctx, group) },
+		},
+		{
+			"members", func(c *tcp.IggyTcpClient) error { _, _ = c.GetConsumerGroup(sid, tid, gid); return nil },
+			func(ctx context.Context, c transport.Conn) error { _, _ = c.Members(ctx, group); return c.Err() },
+		},
 	}
 }
 

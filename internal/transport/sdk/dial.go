@@ -45,10 +45,7 @@ func (Dialer) Dial(ctx context.Context, address string, cfg *tls.Config) (transp
 	client, inner, err := attach(ctx)
 	if err != nil {
 		transport.Abort(outer)
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return nil, &iggyerr.ConnError{Op: "connect", Addr: address, Err: err}
+		return nil, &iggyerr.ConnError{Op: "connect", Addr: address, Err: transport.EndOf(ctx, err)}
 	}
 	return newConn(address, client, outer, inner), nil
 }

@@ -59,10 +59,49 @@ func testSilentHandshake(t *testing.T, p *peers) {
 	require.False(t, requireConnError(t, err).Sent)
 }
 
+// Contexts that end at any moment of a dial leave nothing behind.
+func testDialAnywhere(t *testing.T, p *peers) {
+	address := p.start(t, (*peer).drain)
+	for i := range 100 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*10*time.Microsecond)
+		c, err := p.dialer.Dial(ctx, address, nil)
+		cancel()
+		if err != nil {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.False(t, requireConnError(t, err).Sent)
+			continue
+		}
+		require.NoError(t, c.Err())
+		require.NoError(t, c.Close())
+	}
+}
+
+// once makes a context that ends, with this cause, when asked is closed.
+func once(t *testing.T, asked <-chan struct{}, cause error) context.Context {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-asked:
+			cancel(cause)
+		case <-ctx.Done():
+		}
+	}()
+	t.Cleanup(func() { cancel(nil); <-ended })
+	return ctx
+}
+
 // A server that reads and never answers.
 func testStalled(t *testing.T, p *peers) {
-	c := p.dial(t, (*peer).drain)
-	err := c.Ping(briefly(t))
+	asked := make(chan struct{})
+	c := p.dial(t, func(s *peer) {
+		if _, _, err := s.request(); err == nil {
+			close(asked)
+			s.drain()
+		}
+	})
+	err := c.Ping(once(t, asked, context.DeadlineExceeded))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.True(t, requireConnError(t, err).Sent)
 	require.True(t, iggyerr.MayHaveEffect(err))
@@ -81,11 +120,12 @@ func testLateAnswer(t *testing.T, p *peers) {
 	if !p.traits.Outlives {
 		t.Skip("the connection does not outlive an ended context")
 	}
-	gone := make(chan struct{})
+	asked, gone := make(chan struct{}), make(chan struct{})
 	c := p.dial(t, func(s *peer) {
 		if _, _, err := s.request(); err != nil {
 			return
 		}
+		close(asked)
 		<-gone
 		s.answer(0, polledOf(1, "late"))
 		for partition := uint32(2); ; partition++ {
@@ -96,23 +136,16 @@ func testLateAnswer(t *testing.T, p *peers) {
 		}
 	})
 	ask := transport.Poll{Consumer: transport.Consumer{Stream: "s", Topic: "t", Name: "c"}, Strategy: transport.Strategy{Kind: transport.FromFirst}, Count: 1}
-	ctx, cancel := context.WithCancel(t.Context())
-	failed := make(chan error, 1)
-	go func() { _, err := c.Poll(ctx, ask); failed <- err }()
-	// A second request waits behind the first one.
-	behind := make(chan *transport.Polled, 1)
-	time.AfterFunc(brief, cancel)
-	err := <-failed
+	_, err := c.Poll(once(t, asked, context.Canceled), ask)
 	require.ErrorIs(t, err, context.Canceled)
+	require.True(t, requireConnError(t, err).Sent)
+	behind := make(chan *transport.Polled, 1)
 	go func() {
 		got, err := c.Poll(within(t), ask)
 		assert.NoError(t, err)
 		behind <- got
 	}()
 	close(gone)
-	if !requireConnError(t, err).Sent {
-		return // the context ended before the write: a loaded machine
-	}
 	require.Equal(t, uint32(2), (<-behind).Partition)
 	got, err := c.Poll(within(t), ask)
 	require.NoError(t, err)
@@ -127,9 +160,7 @@ func testDoesNotRead(t *testing.T, p *peers) {
 	c := p.dial(t, func(*peer) { <-release })
 	defer close(release)
 	var batch wire.Batch
-	for range 4 {
-		batch.Append([16]byte{1}, 1, make([]byte, 8<<20), nil)
-	}
+	batch.Append([16]byte{1}, 1, make([]byte, 16<<20), nil)
 	var wg sync.WaitGroup
 	for range 3 { // the others wait for their turn
 		wg.Go(func() {
@@ -141,15 +172,13 @@ func testDoesNotRead(t *testing.T, p *peers) {
 		})
 	}
 	err := c.Send(briefly(t), "s", "t", 0, &batch)
-	for i := range batch.Bytes() {
-		batch.Bytes()[i] = 0xff
-	}
+	clear(batch.Bytes())
 	wg.Wait()
 	conn := requireConnError(t, err)
 	require.False(t, conn.Sent, "the request did not go out whole")
 	require.False(t, iggyerr.MayHaveEffect(err))
-	if c.Err() == nil {
-		// Nothing of it was written: the context ended in front of the pen.
+	for c.Err() == nil {
+		// Nothing of it was written: the context ended before its turn.
 		err = c.Send(briefly(t), "s", "t", 0, &batch)
 		require.False(t, requireConnError(t, err).Sent)
 	}
@@ -192,18 +221,23 @@ func testTurn(t *testing.T, p *peers) {
 
 // The cause of a context is the cause of the error.
 func testCauses(t *testing.T, p *peers) {
-	c := p.dial(t, (*peer).drain)
+	asked := make(chan struct{})
+	c := p.dial(t, func(s *peer) {
+		if _, _, err := s.request(); err == nil {
+			close(asked)
+			s.drain()
+		}
+	})
 	cause := errors.New("the owner stops")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	time.AfterFunc(brief, func() { cancel(cause) })
-	err := c.Ping(ctx)
+	err := c.Ping(once(t, asked, cause))
 	require.ErrorIs(t, err, cause)
-	requireConnError(t, err)
-	ctx, cancel = context.WithCancelCause(t.Context())
+	require.True(t, requireConnError(t, err).Sent)
+	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(iggyerr.ErrClosed)
 	err = c.Ping(ctx)
-	require.Error(t, err)
+	require.ErrorIs(t, err, iggyerr.ErrClosed)
 	require.False(t, iggyerr.MayHaveEffect(err))
+	require.False(t, iggyerr.IsRetryable(err))
 }
 
 // Bytes that come one at a time are an answer all the same.

@@ -47,6 +47,7 @@ func RunServer(t *testing.T, d transport.Dialer, s Server) {
 		"cancelled at once": testCancelAnywhere,
 		"close":             testClose,
 		"close under way":   testCloseUnderWay,
+		"burst":             testBurst,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -60,6 +61,7 @@ func RunPeers(t *testing.T, d transport.Dialer, traits Traits) {
 	for name, test := range map[string]func(*testing.T, *peers){
 		"refused":              testRefused,
 		"silent handshake":     testSilentHandshake,
+		"dial given up":        testDialAnywhere,
 		"stalled":              testStalled,
 		"late answer":          testLateAnswer,
 		"does not read":        testDoesNotRead,

@@ -138,7 +138,7 @@ func testTLSDoesNotRead(t *testing.T, d transport.Dialer, s TLS) {
 	c, err := d.Dial(within(t), address, s.client())
 	require.NoError(t, err)
 	var batch wire.Batch
-	batch.Append([16]byte{1}, 1, make([]byte, 32<<20), nil)
+	batch.Append([16]byte{1}, 1, make([]byte, 16<<20), nil)
 	err = c.Send(briefly(t), "s", "t", 0, &batch)
 	clear(batch.Bytes())
 	require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -150,15 +150,16 @@ func testTLSDoesNotRead(t *testing.T, d transport.Dialer, s TLS) {
 
 func testTLSStalled(t *testing.T, d transport.Dialer, s TLS) {
 	p := &peers{dialer: d}
-	hold := make(chan struct{})
+	asked, hold := make(chan struct{}), make(chan struct{})
 	address := p.start(t, s.secure(func(conn *tls.Conn) {
 		_, _ = conn.Read(make([]byte, 100))
+		close(asked)
 		<-hold
 	}))
 	defer close(hold)
 	c, err := d.Dial(within(t), address, s.client())
 	require.NoError(t, err)
-	err = c.Ping(briefly(t))
+	err = c.Ping(once(t, asked, context.DeadlineExceeded))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.True(t, requireConnError(t, err).Sent)
 	require.NoError(t, c.Close())

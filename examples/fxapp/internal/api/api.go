@@ -9,8 +9,10 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/overview"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
@@ -29,6 +31,10 @@ type Parts struct {
 	Progress  *progress.Reporter
 	// Live, Ready and Components are the probes and the state of each component.
 	Live, Ready, Components http.Handler
+	// Metrics is what Prometheus reads.
+	Metrics http.Handler
+	// Topics shows the topics on the server.
+	Topics func(ctx context.Context) ([]overview.Topic, error)
 	// PublishTimeout bounds the wait for Iggy's confirmation of a job.
 	PublishTimeout time.Duration
 	// Log is where refused and failed requests go; nil means nowhere.
@@ -48,10 +54,13 @@ func New(parts Parts) *API {
 	}
 	a := &API{Parts: parts, mux: http.NewServeMux()}
 	a.handle("POST /jobs", a.submit)
+	a.handle("GET /{$}", a.home)
 	a.handle("GET /operators/jobs", a.list)
 	a.handle("GET /operators/jobs/{job_id}", a.state)
 	a.handle("GET /operators/jobs/{job_id}/logs", a.logs)
+	a.handle("GET /operators/topics", a.topics)
 	a.mux.Handle("GET /operators/health", parts.Components)
+	a.mux.Handle("GET /metrics", parts.Metrics)
 	a.mux.Handle("GET /health/live", parts.Live)
 	a.mux.Handle("GET /health/ready", parts.Ready)
 	a.handle("/", func(_ http.ResponseWriter, r *http.Request) error {
@@ -75,7 +84,7 @@ func (a *API) handle(pattern string, serve func(http.ResponseWriter, *http.Reque
 		}
 		f := asFailure(err)
 		if f.status >= http.StatusInternalServerError {
-			a.Log.Error("request failed", zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Int("status", f.status), zap.Error(err))
+			a.Log.Error("request failed", zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Int("status", f.status), telemetry.TraceID(r.Context()), zap.Error(err))
 		}
 		writeFailure(w, f)
 	})

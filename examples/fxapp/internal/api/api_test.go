@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/api"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/overview"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
@@ -67,8 +68,9 @@ func (p *topics) PublishJobStatus(_ context.Context, status *jobspb.JobStatus, _
 
 type fixture struct {
 	*httptest.Server
-	topics *topics
-	store  *store.Store
+	topics    *topics
+	topicsErr error
+	store     *store.Store
 }
 
 func start(t *testing.T) *fixture {
@@ -85,7 +87,10 @@ func start(t *testing.T) *fixture {
 		Progress: progress.New(s, func(ctx context.Context, status *jobspb.JobStatus) error {
 			return f.topics.PublishJobStatus(ctx, status)
 		}),
-		Live: says("live"), Ready: says("ready"), Components: says("components"),
+		Topics: func(context.Context) ([]overview.Topic, error) {
+			return []overview.Topic{{Stream: "s", Name: "t", Groups: []overview.Group{{Name: "g", Lag: 3}}}}, f.topicsErr
+		},
+		Live: says("live"), Ready: says("ready"), Components: says("components"), Metrics: says("metrics"),
 	}))
 	t.Cleanup(f.Close)
 	return f
@@ -245,7 +250,7 @@ func TestOperatorsPages(t *testing.T) {
 	require.Len(t, answer["jobs"], 1)
 	_, answer = f.get(t, "/operators/jobs/j")
 	require.Equal(t, "DOWNLOAD_HTTP_4XX: 404", answer["last_error"])
-	for path, text := range map[string]string{"/health/live": "live", "/health/ready": "ready", "/operators/health": "components"} {
+	for path, text := range map[string]string{"/health/live": "live", "/health/ready": "ready", "/operators/health": "components", "/metrics": "metrics"} {
 		r, err := f.Client().Get(f.URL + path)
 		require.NoError(t, err)
 		b, err := io.ReadAll(r.Body)
@@ -300,4 +305,26 @@ func TestLogStream(t *testing.T) {
 
 	response, _ := f.get(t, "/operators/jobs/j/logs?follow=perhaps")
 	require.Equal(t, http.StatusBadRequest, response.StatusCode)
+}
+
+func TestTopics(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	_, answer := f.get(t, "/operators/topics")
+	require.Equal(t, 3.0, answer["topics"].([]any)[0].(map[string]any)["groups"].([]any)[0].(map[string]any)["lag"])
+	f.topicsErr = errors.New("no server")
+	response, answer := f.get(t, "/operators/topics")
+	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode, "%v", answer)
+}
+
+func TestPage(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	r, err := f.Client().Get(f.URL + "/")
+	require.NoError(t, err)
+	defer func() { _ = r.Body.Close() }()
+	require.Equal(t, http.StatusOK, r.StatusCode)
+	require.Equal(t, "text/html; charset=utf-8", r.Header.Get("Content-Type"))
+	require.Contains(t, r.Header.Get("Content-Security-Policy"), "default-src 'none'")
+	require.Contains(t, r.Header.Get("Content-Security-Policy"), "script-src 'sha256-")
 }

@@ -69,12 +69,13 @@ func writeFailure(w http.ResponseWriter, f *failure) {
 	if f.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
-	writeJSON(w, f.status, struct {
+	WriteJSON(w, f.status, struct {
 		Error detail `json:"error"`
 	}{detail{f.code, f.message}})
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) {
+// WriteJSON answers with v as JSON, which nobody may cache.
+func WriteJSON(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		http.Error(w, `{"error":{"code":"INTERNAL","message":"the answer could not be encoded"}}`, http.StatusInternalServerError)

@@ -1,14 +1,20 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"time"
 
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/overview"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
 )
 
 // maxListed bounds the jobs in a list.
 const maxListed = 100
+
+// topicsTimeout bounds the wait for the server.
+const topicsTimeout = 5 * time.Second
 
 // state shows how far a job is.
 func (a *API) state(w http.ResponseWriter, r *http.Request) error {
@@ -16,7 +22,7 @@ func (a *API) state(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, state)
+	WriteJSON(w, http.StatusOK, state)
 	return nil
 }
 
@@ -26,9 +32,25 @@ func (a *API) list(w http.ResponseWriter, _ *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, struct {
+	WriteJSON(w, http.StatusOK, struct {
 		Jobs []store.State `json:"jobs"`
 	}{states})
+	return nil
+}
+
+// topics shows the topics on the server, and how far their groups are behind.
+func (a *API) topics(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), topicsTimeout)
+	defer cancel()
+	topics, err := a.Topics(ctx)
+	if err != nil {
+		// The page asks again and again: its log would hold nothing else while Iggy is away.
+		writeFailure(w, asFailure(unavailable("the server's topics could not be read", err)))
+		return nil
+	}
+	WriteJSON(w, http.StatusOK, struct {
+		Topics []overview.Topic `json:"topics"`
+	}{topics})
 	return nil
 }
 

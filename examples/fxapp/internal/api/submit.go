@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/manifest"
@@ -76,7 +77,7 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) error {
 	if err := a.Store.PutState(store.State{JobID: job.ID, JobType: job.Type, Status: store.Queued, Total: stored.Resources, At: stored.At}); err != nil {
 		a.Log.Error("an accepted job could not be noted", zap.String("job_id", job.ID), zap.Error(err))
 	}
-	writeJSON(w, http.StatusAccepted, accepted{JobID: job.ID, ManifestKey: stored.Key(), ResourceCount: len(tasks)})
+	WriteJSON(w, http.StatusAccepted, accepted{JobID: job.ID, ManifestKey: stored.Key(), ResourceCount: len(tasks)})
 	return nil
 }
 
@@ -161,8 +162,11 @@ func readError(err error, limit int64) error {
 	return invalid("the body could not be read: %v", err)
 }
 
-// traceIDOf continues the caller's trace, or begins one.
+// traceIDOf is the trace that the request belongs to.
 func traceIDOf(r *http.Request) string {
+	if span := trace.SpanContextFromContext(r.Context()); span.HasTraceID() {
+		return span.TraceID().String()
+	}
 	// version-traceid-parentid-flags, by W3C Trace Context
 	if parts := strings.Split(r.Header.Get("traceparent"), "-"); len(parts) >= 4 && jobs.IsTraceID(parts[1]) {
 		return parts[1]

@@ -1,0 +1,135 @@
+package consumer
+
+import "time"
+
+// What the tests of the package's parts need of them.
+
+// Tracker is a tracker for tests.
+type Tracker struct{ t tracker }
+
+func (t *Tracker) StartAt(offset uint64)            { t.t.startAt(offset) }
+func (t *Tracker) Add(offset uint64) uint64         { return t.t.add(offset, offset+1, int64(offset)) }
+func (t *Tracker) Ack(n uint64) bool                { return t.t.ack(n) }
+func (t *Tracker) Cut(n uint64)                     { t.t.cut(n) }
+func (t *Tracker) Prefix() (offset uint64, ok bool) { return t.t.prefix() }
+func (t *Tracker) Open() int                        { return t.t.open() }
+func (t *Tracker) Oldest() (since int64, ok bool)   { return t.t.oldest() }
+func (t *Tracker) First() (offset uint64, ok bool)  { return t.t.first() }
+
+// Dedup is a dedup for tests.
+type Dedup struct{ d *dedup }
+
+func NewDedup(size int) Dedup             { return Dedup{newDedup(size)} }
+func (d Dedup) Repeated(id [16]byte) bool { return d.d.repeated(id) }
+func (d Dedup) Settled(id [16]byte)       { d.d.settled(id) }
+func (d Dedup) Forget(id [16]byte)        { d.d.forget(id) }
+func (d Dedup) ForgetOpen()               { d.d.forgetOpen() }
+func (d Dedup) Reset()                    { d.d.reset() }
+
+// Window is a window for tests, over partitions that only hold room.
+type Window struct {
+	w     window
+	parts []*partition
+}
+
+func NewWindow(limit, partitions int) *Window {
+	w := &Window{}
+	w.w.limit = limit
+	for range partitions {
+		w.parts = append(w.parts, &partition{})
+	}
+	w.w.members(w.parts)
+	return w
+}
+
+// Take takes room for a partition, Free gives some of it back as a settled
+// record does, and Leave takes the partition out.
+func (w *Window) Take(p, want int) int { return w.w.take(w.parts[p], want, true) }
+func (w *Window) Free(p, n int)        { w.parts[p].slack.Add(int64(n)) }
+func (w *Window) Give(p int) int       { return len(w.w.give(w.parts[p])) }
+func (w *Window) Leave(p int)          { w.w.leave(w.parts[p]) }
+func (w *Window) Used() int            { return w.w.inUse() }
+func (w *Window) Reserve() int         { return w.w.reserve() }
+
+// Ahead is a bound of what is read ahead, for tests.
+type Ahead struct {
+	a     ahead
+	parts []*partition
+}
+
+func NewAhead(records, bytes, partitions int) *Ahead {
+	a := &Ahead{}
+	a.a.limit = hold{records, bytes}
+	for range partitions {
+		a.parts = append(a.parts, &partition{})
+	}
+	a.a.members(a.parts)
+	return a
+}
+
+func (a *Ahead) Take(p, records, bytes int) (int, int) {
+	h := a.a.take(a.parts[p], hold{records, bytes})
+	return h.records, h.bytes
+}
+
+func (a *Ahead) Settle(p, reservedRecords, reservedBytes, records, bytes int) {
+	a.a.settle(a.parts[p], hold{reservedRecords, reservedBytes}, hold{records, bytes})
+}
+
+func (a *Ahead) Give(p, records, bytes int) { a.a.give(a.parts[p], hold{records, bytes}) }
+func (a *Ahead) Leave(p int)                { a.a.leave(a.parts[p]) }
+func (a *Ahead) Used() (int, int)           { return a.a.inUse().records, a.a.inUse().bytes }
+
+// Lanes are lanes for tests.
+type Lanes struct {
+	l       lanes
+	records map[uint64]*record
+	run     recordQueue
+}
+
+func NewLanes() *Lanes { return &Lanes{records: map[uint64]*record{}} }
+
+// Enter puts a record in; Next takes the next one whose turn it is; Done
+// ends it; Cut removes those from seq on.
+func (l *Lanes) Enter(seq uint64, key string) {
+	r := &record{seq: seq, key: key}
+	l.records[seq] = r
+	if l.l.enter(r) {
+		l.run.push(r)
+	}
+}
+
+func (l *Lanes) Next() (seq uint64, key string, ok bool) {
+	r := l.run.pop()
+	if r == nil {
+		return 0, "", false
+	}
+	return r.seq, r.key, true
+}
+
+func (l *Lanes) Done(seq uint64) {
+	if next := l.l.leave(l.records[seq]); next != nil {
+		l.run.push(next)
+	}
+	delete(l.records, seq)
+}
+
+func (l *Lanes) Cut(seq uint64) (dropped int) {
+	drop := func(r *record) { dropped++; delete(l.records, r.seq) }
+	l.l.cut(seq, drop)
+	l.run.cut(seq, func(r *record) {
+		l.l.end(r)
+		drop(r)
+	})
+	return dropped
+}
+
+// Keys is how many lanes there are.
+func (l *Lanes) Keys() int { return len(l.l.byKey) }
+
+// RedeliveryDelay is the pause after a number of deliveries.
+func RedeliveryDelay(base, ceiling time.Duration, jitter float64, deliveries int) time.Duration {
+	p := redelivery{}
+	p.backoff.BaseBackoff, p.backoff.MaxBackoff, p.backoff.Jitter = base, ceiling, jitter
+	return p.delay(deliveries)
+}

@@ -1,0 +1,178 @@
+package consumer_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+)
+
+// recreate makes the topic anew after the server lost it.
+func (r *rig) recreate(partitions uint32) {
+	r.server.CreateTopic("s", "t", partitions)
+	r.server.CreateGroup("s", "t", "g")
+	r.server.CreateGroup("s", "t", "g"+consumer.BalanceSuffix)
+	r.conn = r.connect()
+}
+
+func TestRecordsOfALogThatLostEverythingAreRead(t *testing.T) {
+	t.Parallel()
+	for name, standalone := range map[string]*consumer.Standalone{
+		"group": nil, "named": {Name: "n"}, "anonymous": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, 1)
+			r.send(0, numbered("old", 10)...)
+			var opts []consumer.Option
+			if standalone != nil {
+				opts = append(opts, consumer.WithStandalone(*standalone))
+			}
+			l := newLedger()
+			c := r.worker(quick(), l, 0, opts...)
+			l.wait(t, 10)
+			r.server.WaitFor("the commit", func() bool {
+				p := c.Status().Partitions
+				return name == "anonymous" || len(p) == 1 && p[0].HasCommitted && p[0].Committed == 9
+			})
+			r.server.Crash()
+			r.server.Start()
+			r.recreate(1)
+			r.send(0, numbered("new", 3)...)
+			l.wait(t, 13)
+			r.send(0, numbered("newer", 20)...)
+			l.wait(t, 33)
+			require.Zero(t, l.doubled)
+			stop(t, c)
+		})
+	}
+}
+
+func TestTopicThatIsMadeAnewUnderAStandaloneConsumer(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	r.send(0, numbered("old", 10)...)
+	l := newLedger()
+	r.worker(quick(), l, 0, consumer.WithStandalone(consumer.Standalone{Name: "n"}))
+	l.wait(t, 10)
+	r.remake()
+	r.send(0, numbered("new", 3)...)
+	l.wait(t, 13)
+}
+
+func TestOperatorsResetIsHonoured(t *testing.T) {
+	t.Parallel()
+	for name, on := range map[string]config.OnRewind{"follow": config.RewindFollow, "latest": config.RewindLatest, "stop": config.RewindStop} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, 1)
+			r.send(0, numbered("a", 10)...)
+			cfg := quick()
+			cfg.OnRewind = on
+			cfg.DedupWindow = 100
+			got := newSeen()
+			c := r.consumer(cfg, consumer.WithStandalone(consumer.Standalone{Name: "n"}))
+			require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
+				got.add(m.Value)
+				return nil
+			}))
+			start(t, c)
+			got.wait(t, 10)
+			r.server.WaitFor("the commit", func() bool { return c.Status().Partitions[0].Committed == 9 })
+			who := transport.Consumer{Stream: "s", Topic: "t", Name: "n"}
+			require.NoError(t, r.conn.StoreOffset(context.Background(), who, 0, 4))
+			switch on {
+			case config.RewindFollow:
+				require.Equal(t, numbered("a", 10)[5:], got.wait(t, 15)[10:])
+			case config.RewindLatest:
+				r.server.WaitFor("the end being stored", func() bool {
+					offset, _, _ := r.server.Embedded().StoredConsumerOffset("s", "t", "n", 0)
+					return offset == 9
+				})
+				r.send(0, "a/10")
+				require.Equal(t, "a/10", got.wait(t, 11)[10])
+			case config.RewindStop:
+				r.server.WaitFor("the stop", func() bool { return c.Check(context.Background()) != nil })
+				require.ErrorContains(t, c.Check(context.Background()), "on_rewind: stop")
+				require.Len(t, got.all(), 10)
+			}
+		})
+	}
+}
+
+func TestGapIsNoticed(t *testing.T) {
+	t.Parallel()
+	for name, on := range map[string]config.OnGap{"continue": config.GapContinue, "stop": config.GapStop} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, 1, embedded.WithRetention(4<<10))
+			cfg := quick()
+			cfg.OnGap = on
+			got := newSeen()
+			c := r.consumer(cfg)
+			require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
+				got.add(m.Value)
+				return nil
+			}))
+			start(t, c)
+			r.send(0, "a/0")
+			got.wait(t, 1)
+			c.Pause(0)
+			padding := strings.Repeat("x", 500)
+			for i := range 20 {
+				r.send(0, fmt.Sprintf("%d/%s", i, padding))
+			}
+			c.Resume(0)
+			if on == config.GapContinue {
+				all := got.wait(t, 3)
+				require.NotEqual(t, "0/"+padding, all[1])
+				got.waitFor(t, "the last record", func(texts []string) bool {
+					return texts[len(texts)-1][:3] == "19/"
+				})
+				require.NoError(t, c.Check(context.Background()))
+				return
+			}
+			r.server.WaitFor("the stop", func() bool { return c.Check(context.Background()) != nil })
+			require.ErrorContains(t, c.Check(context.Background()), "on_gap: stop")
+			require.Len(t, got.all(), 1)
+		})
+	}
+}
+
+func TestStartFromNextLosesNothingBetweenOwners(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	r.send(0, "a/old")
+	cfg := quick()
+	cfg.StartFrom = config.StartNext
+	first := r.worker(cfg, newLedger(), 0)
+	r.server.WaitCommitted("s", "t", "g", 0, 0)
+	stop(t, first)
+	r.send(0, "a/between")
+	l := newLedger()
+	r.worker(cfg, l, 0)
+	l.wait(t, 1)
+	require.Contains(t, l.times, "a/between")
+}
+
+func TestDuplicatesByIDAreDropped(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	cfg := quick()
+	cfg.DedupWindow = 10
+	l := newLedger()
+	r.worker(cfg, l, 0)
+	r.send(0, "a/0")
+	r.written.Store(0) // the same id again
+	r.send(0, "a/again", "a/1")
+	l.wait(t, 2)
+	require.NotContains(t, l.times, "a/again")
+	r.server.WaitCommitted("s", "t", "g", 0, 2)
+}

@@ -1,0 +1,130 @@
+package consumer_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer"
+)
+
+func TestWindowIsNeverExceededAndLeavesEachItsPart(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.IntRange(1, 64).Draw(t, "limit")
+		n := rapid.IntRange(1, 9).Draw(t, "partitions")
+		w := consumer.NewWindow(limit, n)
+		taken := make([]int, n)
+		gone := make([]bool, n)
+		t.Repeat(map[string]func(*rapid.T){
+			"take": func(t *rapid.T) {
+				p := rapid.IntRange(0, n-1).Draw(t, "partition")
+				want := rapid.IntRange(1, limit).Draw(t, "want")
+				got := w.Take(p, want)
+				require.LessOrEqual(t, got, want)
+				if gone[p] {
+					require.Zero(t, got)
+				} else if taken[p] < w.Reserve() {
+					require.GreaterOrEqual(t, got, min(want, w.Reserve()-taken[p]), "the reserve of partition %d", p)
+				}
+				taken[p] += got
+			},
+			"free": func(t *rapid.T) {
+				p := rapid.IntRange(0, n-1).Draw(t, "partition")
+				if gone[p] || taken[p] == 0 {
+					t.Skip("nothing taken")
+				}
+				k := rapid.IntRange(1, taken[p]).Draw(t, "records")
+				w.Free(p, k)
+				taken[p] -= k
+			},
+			"leave": func(t *rapid.T) {
+				p := rapid.IntRange(0, n-1).Draw(t, "partition")
+				w.Leave(p)
+				taken[p], gone[p] = 0, true
+			},
+			"": func(t *rapid.T) {
+				sum := 0
+				for _, k := range taken {
+					sum += k
+				}
+				require.LessOrEqual(t, sum, limit)
+			},
+		})
+	})
+}
+
+func TestWindowTellsThoseThatWait(t *testing.T) {
+	t.Parallel()
+	w := consumer.NewWindow(4, 2)
+	require.Equal(t, 1, w.Reserve())
+	require.Equal(t, 3, w.Take(0, 10))
+	require.Equal(t, 1, w.Take(1, 10))
+	require.Zero(t, w.Take(1, 1))
+	w.Free(0, 2)
+	require.Equal(t, 1, w.Give(0), "one waits")
+	require.Equal(t, 2, w.Used())
+	require.Zero(t, w.Give(0), "and is told once")
+	require.Equal(t, 2, w.Take(1, 10))
+}
+
+func TestAheadKeepsToItsLimitsButForOneRecordEach(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		const records, bytes = 20, 1000
+		n := rapid.IntRange(1, 5).Draw(t, "partitions")
+		a := consumer.NewAhead(records, bytes, n)
+		held := make([]int, n)
+		heldRecords := make([]int, n)
+		t.Repeat(map[string]func(*rapid.T){
+			"poll": func(t *rapid.T) {
+				p := rapid.IntRange(0, n-1).Draw(t, "partition")
+				gotRecords, gotBytes := a.Take(p, rapid.IntRange(1, 30).Draw(t, "records"), rapid.IntRange(1, 2000).Draw(t, "bytes"))
+				require.Equal(t, gotRecords == 0, gotBytes == 0)
+				if held[p] == 0 && heldRecords[p] == 0 {
+					require.Positive(t, gotRecords, "one that holds nothing may go on")
+				}
+				if gotRecords == 0 {
+					return
+				}
+				came := rapid.IntRange(0, gotBytes).Draw(t, "came")
+				a.Settle(p, gotRecords, gotBytes, gotRecords, came)
+				held[p] += came
+				heldRecords[p] += gotRecords
+			},
+			"give": func(t *rapid.T) {
+				p := rapid.IntRange(0, n-1).Draw(t, "partition")
+				a.Give(p, heldRecords[p], held[p])
+				held[p], heldRecords[p] = 0, 0
+			},
+			"": func(t *rapid.T) {
+				sum, sumRecords := 0, 0
+				for i := range held {
+					sum, sumRecords = sum+held[i], sumRecords+heldRecords[i]
+				}
+				usedRecords, usedBytes := a.Used()
+				require.Equal(t, sumRecords, usedRecords)
+				require.Equal(t, sum, usedBytes)
+				require.LessOrEqual(t, usedRecords, records+n)
+				require.LessOrEqual(t, usedBytes, bytes+n)
+			},
+		})
+	})
+}
+
+func TestRedeliveryDelayGrowsToItsCeiling(t *testing.T) {
+	t.Parallel()
+	ms := time.Millisecond
+	var got []time.Duration
+	for n := 1; n <= 5; n++ {
+		got = append(got, consumer.RedeliveryDelay(10*ms, 60*ms, 0, n))
+	}
+	require.Equal(t, []time.Duration{10 * ms, 20 * ms, 40 * ms, 60 * ms, 60 * ms}, got)
+	rapid.Check(t, func(t *rapid.T) {
+		d := consumer.RedeliveryDelay(100*ms, time.Second, 0.2, rapid.IntRange(1, 1_000_000).Draw(t, "deliveries"))
+		require.GreaterOrEqual(t, d, 80*ms)
+		require.LessOrEqual(t, d, 1200*ms)
+	})
+}

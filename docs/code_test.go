@@ -1,0 +1,74 @@
+// Package docs_test holds the code in the documentation to files that are compiled.
+package docs_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Every Go block stands below a comment that names the file it is taken from,
+// and is there word for word, but for the indentation.
+func TestCodeIsCompiled(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob("*.md")
+	require.NoError(t, err)
+	blocks := 0
+	for _, page := range append(pages, "../README.md", "../CONTRIBUTING.md") {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		lines := strings.Split(string(text), "\n")
+		for i, line := range lines {
+			if line != "```go" {
+				continue
+			}
+			blocks++
+			require.Positive(t, i, page)
+			file, ok := strings.CutPrefix(lines[i-1], "<!-- ")
+			require.True(t, ok, "%s:%d: no comment above names the file of this code", page, i+1)
+			file, _ = strings.CutSuffix(file, " -->")
+			source, err := os.ReadFile(filepath.Join("..", file))
+			require.NoError(t, err, "%s:%d", page, i+1)
+			var code []string
+			for _, line := range lines[i+1:] {
+				if line == "```" {
+					break
+				}
+				code = append(code, line)
+			}
+			require.True(t, contains(strings.Split(string(source), "\n"), code), "%s:%d: this code is not in %s", page, i+1, file)
+		}
+	}
+	require.Positive(t, blocks)
+}
+
+// contains tells whether code is a run of lines of source, all indented by the
+// same number of tabs.
+func contains(source, code []string) bool {
+	for i := range source {
+		for indent := range 6 {
+			if matches(source[i:], code, strings.Repeat("\t", indent)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func matches(source, code []string, indent string) bool {
+	if len(source) < len(code) {
+		return false
+	}
+	for i, line := range code {
+		if line != "" {
+			line = indent + line
+		}
+		if source[i] != line {
+			return false
+		}
+	}
+	return true
+}

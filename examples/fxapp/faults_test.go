@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+)
+
+// Each fault ends the program with exit code 1 and one clear error.
+func TestFaultsAtStart(t *testing.T) {
+	t.Parallel()
+	srv := iggytest.NewServer(t)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	nobody := free.Addr().String()
+	require.NoError(t, free.Close())
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, taken.Close()) })
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.yaml")
+	require.NoError(t, os.WriteFile(bad, []byte("iggy:\n  endpont: x\n"), 0o600))
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+
+	const secret = "s3cr3t-pa55"
+	base := []string{"FETCHBOX__IGGY__ENDPOINT=iggy://" + srv.Endpoint(), "FETCHBOX__IGGY__CLIENT_ID=iggy", "FETCHBOX__SERVER__ADDR=127.0.0.1:0"}
+	with := func(env ...string) []string { return append(append([]string{}, base...), env...) }
+	for _, tt := range []struct {
+		name string
+		env  []string
+		args []string
+		want []string
+	}{
+		{"an unknown key", with("FETCHBOX__IGGY__CLIENT_SECRET="+secret, "FETCHBOX_CONFIG="+bad), nil, []string{"bad.yaml:2", "iggy.endpont"}},
+		{"an unknown variable", with("FETCHBOX__IGGY__CLIENT_SECRET="+secret, "FETCHBOX__IGGY__ENDPONT=x"), nil, []string{"FETCHBOX__IGGY__ENDPONT"}},
+		{"no such file", with("FETCHBOX__IGGY__CLIENT_SECRET=" + secret), []string{"-config", "/no/such.yaml"}, []string{"/no/such.yaml"}},
+		{"a bad endpoint", []string{"FETCHBOX__IGGY__ENDPOINT=http://x", "FETCHBOX__IGGY__CLIENT_ID=a", "FETCHBOX__IGGY__CLIENT_SECRET=" + secret}, nil, []string{"iggy.endpoint"}},
+		{"a missing secret", with(), nil, []string{"client_secret"}},
+		{"a secret file that can't be read", with("FETCHBOX__IGGY__CLIENT_SECRET_FILE=/no/such/secret"), nil, []string{"client_secret_file", "/no/such/secret"}},
+		{"a wrong password", with("FETCHBOX__IGGY__CLIENT_SECRET=" + secret), nil, []string{"credentials"}},
+		{
+			"no server",
+			[]string{"FETCHBOX__IGGY__ENDPOINT=iggy://" + nobody, "FETCHBOX__IGGY__CLIENT_ID=iggy", "FETCHBOX__IGGY__CLIENT_SECRET=" + secret, "FETCHBOX__IGGY__START_TIMEOUT=300ms"},
+			nil,
+			[]string{nobody},
+		},
+		{"an address that is taken", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__ADDR="+taken.Addr().String()), nil, []string{"server.addr", taken.Addr().String()}},
+		{"a bad address", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__ADDR=nowhere"), nil, []string{"server.addr"}},
+		{"a bad limit", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__DOWNLOAD__TIMEOUT=0s"), nil, []string{"download"}},
+		{"a bad role", nil, []string{"-role", "king"}, []string{"-role", "king"}},
+		{"a role without a server", []string{"FETCHBOX__IGGY__CLIENT_ID=a", "FETCHBOX__IGGY__CLIENT_SECRET=" + secret}, []string{"-role", "worker"}, []string{"iggy.endpoint", "worker"}},
+		{"a data directory that is a file", nil, []string{"-data", file}, []string{"-data", file}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cmd := program(t, tt.env, append([]string{"-log", "error"}, tt.args...)...)
+			var out, stderr bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &stderr
+			require.Error(t, cmd.Run())
+			require.Equal(t, 1, cmd.ProcessState.ExitCode(), "%s", stderr.String())
+			said := strings.TrimSpace(stderr.String())
+			require.Len(t, strings.Split(said, "\n"), 1, "one error: %s", said)
+			require.True(t, strings.HasPrefix(said, "fxapp: "), said)
+			for _, part := range tt.want {
+				require.Contains(t, said, part)
+			}
+			require.NotContains(t, out.String()+said, secret)
+		})
+	}
+}

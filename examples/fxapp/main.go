@@ -1,0 +1,67 @@
+// Command fxapp is FetchBox in small, in one process or several: an API that
+// takes jobs, workers that fetch their resources, and a ledger that keeps their
+// state, with Iggy between them.
+//
+// Started with nothing configured it runs on an embedded Iggy server:
+//
+//	go run ./examples/fxapp
+//	curl -H 'X-Fetchbox-Job-Type: demo' -d '{"manifest_version": "v1", "metadata": {},
+//	  "resources": [{"id": "a", "url": "https://example.com/"}]}' http://127.0.0.1:8080/jobs
+//
+// On a real server:
+//
+//	FETCHBOX__IGGY__ENDPOINT=iggy://127.0.0.1:8090 FETCHBOX__IGGY__CLIENT_ID=iggy \
+//	FETCHBOX__IGGY__CLIENT_SECRET=iggy go run ./examples/fxapp
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/app"
+)
+
+func main() {
+	var (
+		o     app.Options
+		role  string
+		level = zapcore.InfoLevel
+	)
+	flag.StringVar(&o.ConfigFile, "config", "", "YAML configuration `file` (default: the one that FETCHBOX_CONFIG names, or none)")
+	flag.StringVar(&o.Data, "data", "data", "`directory` for what is fetched and known; the processes of all roles share it")
+	flag.StringVar(&role, "role", string(app.RoleAll), "`part` to play: api, worker, ledger or all")
+	flag.TextVar(&level, "log", level, "`level` of the log on standard error: debug, info, warn or error")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "fxapp: unexpected argument %q\n", flag.Arg(0))
+		os.Exit(2)
+	}
+	o.Role = app.Role(role)
+
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	go func() {
+		<-ctx.Done()
+		cancel() // a second signal ends the process at once
+	}()
+	if err := app.Run(ctx, o, logger(level), os.Stdout); err != nil {
+		// One line for each fault.
+		fmt.Fprintln(os.Stderr, "fxapp: "+strings.ReplaceAll(err.Error(), "\n", "\nfxapp: "))
+		os.Exit(1)
+	}
+}
+
+func logger(level zapcore.Level) *zap.Logger {
+	encoder := zap.NewProductionEncoderConfig()
+	encoder.EncodeTime = zapcore.ISO8601TimeEncoder
+	encoder.EncodeDuration = zapcore.StringDurationEncoder
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(encoder), zapcore.Lock(os.Stderr), level))
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/app"
+)
+
+func TestThePageInABrowser(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t)
+	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: environ(nil)})
+	b.open(box.url + "/")
+	b.until(`document.querySelector('#ready').textContent === 'ready'`)
+	b.click("#submit") // the example manifest: two resources that are there, one that is not
+	b.until(`document.querySelector('#answer').textContent.startsWith('accepted: ')`)
+	b.until(`document.querySelector('#jobs tr.chosen[data-status=partial]') !== null`)
+	require.Contains(t, b.eval(`document.querySelector('#jobs tr').innerText`), "DOWNLOAD_HTTP_4XX")
+	b.until(`document.querySelectorAll('#log .INFO').length === 2`)
+	b.until(`document.querySelector('#log .ERROR').textContent.includes('given up')`)
+	b.until(`document.querySelector('#topics tr[data-topic="jobs.dlq"]').cells[2].textContent === '1'`)
+	b.until(`[...document.querySelectorAll('#topics tr')].filter(r => r.cells[6].textContent === '0').length === 3`)
+	b.until(`document.querySelectorAll('#health tr[data-status=up]').length >= 5`)
+
+	// A manifest that breaks a rule is refused in words.
+	b.eval(`(document.querySelector('#manifest').value = '{"manifest_version": "v2"}')`)
+	b.click("#submit")
+	b.until(`document.querySelector('#answer').textContent.includes('manifest_version')`)
+	// Nothing from outside becomes markup.
+	b.eval(`(document.querySelector('#manifest').value = JSON.stringify({manifest_version: 'v1', metadata: {}, resources: [{id: '<img src=x onerror=alert(1)>', url: location.origin + '/<b>'}]}))`)
+	b.click("#submit")
+	b.until(`document.querySelector('#jobs tr.chosen[data-status=failed]') !== null`)
+	b.until(`document.querySelector('#log').innerText.includes('<img src=x')`)
+	require.Equal(t, false, b.eval(`document.querySelector('#log img, #jobs img') !== null`))
+	b.screenshot()
+
+	for _, complaint := range b.complaints() {
+		require.Contains(t, complaint, "400 (Bad Request)", "only the refused manifest may be complained about")
+	}
+}

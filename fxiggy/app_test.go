@@ -1,0 +1,80 @@
+package fxiggy_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
+	"go.uber.org/goleak"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/fxiggy"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// within is how long a test waits for what must happen.
+const within = 30 * time.Second
+
+// yaml points the cluster at a server, for tests that are in a hurry.
+func yaml(server interface{ Endpoint() string }) string {
+	return fmt.Sprintf(`
+iggy: {endpoint: "tcp://%s", client_id: iggy, client_secret: iggy, start_timeout: 10s, request_timeout: 5s}
+topics: {tasks: {partitions: 2}, status: {partitions: 1}, logs: {partitions: 1}, dlq: {partitions: 1}}
+`, server.Endpoint())
+}
+
+// configured is a configuration from memory alone.
+func configured(yaml string) fx.Option {
+	return fxiggy.ConfigOptions(config.WithYAML("test.yaml", []byte(yaml)), config.WithEnviron(nil))
+}
+
+// quiet drops Fx's own log.
+var quiet = fx.WithLogger(func() fxevent.Logger { return fxevent.NopLogger })
+
+// start runs an application until the test ends, when it must stop cleanly.
+func start(t *testing.T, opts ...fx.Option) *fx.App {
+	t.Helper()
+	app := fx.New(append([]fx.Option{quiet, fxiggy.Module}, opts...)...)
+	require.NoError(t, app.Err())
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	require.NoError(t, app.Start(ctx))
+	t.Cleanup(func() { require.NoError(t, stop(app)) })
+	return app
+}
+
+func stop(app *fx.App) error {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	return app.Stop(ctx)
+}
+
+func receive[T any](t *testing.T, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(within):
+		require.FailNow(t, "nothing came in time")
+		panic("unreachable")
+	}
+}
+
+func task(id string) *jobspb.DownloadTask {
+	return &jobspb.DownloadTask{JobId: "job-1", JobType: "images", ResourceId: id, Url: "http://example.com/" + id}
+}
+
+func server(t *testing.T) *iggytest.Server {
+	t.Helper()
+	return iggytest.NewServer(t)
+}
+
+// offline is the configuration of applications that never connect.
+const offline = "iggy: {client_id: iggy, client_secret: iggy}"

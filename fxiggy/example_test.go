@@ -1,0 +1,194 @@
+package fxiggy_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"go.uber.org/fx"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/fxiggy"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// exampleServer is a server for an example, and the options that configure an application for it.
+func exampleServer() (*embedded.Server, fx.Option) {
+	srv, err := embedded.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	yaml := fmt.Sprintf("iggy: {endpoint: 'iggy://%s', client_id: iggy, client_secret: iggy}", srv.Endpoint())
+	return srv, fx.Options(quiet, fxiggy.ConfigOptions(config.WithYAML("example.yaml", []byte(yaml)), config.WithEnviron(nil)))
+}
+
+func stopServer(srv *embedded.Server) { _ = srv.Stop(context.Background()) }
+
+// An API publishes a task, and a worker in the same application does it.
+func Example() {
+	srv, err := embedded.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer stopServer(srv)
+	yaml := fmt.Sprintf("iggy: {endpoint: 'iggy://%s', client_id: iggy, client_secret: iggy}", srv.Endpoint())
+
+	var publisher *jobs.Publisher
+	done := make(chan string)
+	app := fx.New(
+		fx.NopLogger,
+		fxiggy.Module,
+		fxiggy.ConfigOptions(config.WithYAML("example.yaml", []byte(yaml)), config.WithEnviron(nil)),
+		fx.Invoke(func(tasks *consumer.Consumer[*jobspb.DownloadTask]) error {
+			return tasks.Handle(func(_ context.Context, m *consumer.Message[*jobspb.DownloadTask]) error {
+				done <- m.Value.GetUrl()
+				return nil
+			})
+		}),
+		fx.Populate(&publisher),
+	)
+	ctx := context.Background()
+	if err := app.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	err = publisher.PublishDownloadTask(ctx, &jobspb.DownloadTask{JobId: "job-1", ResourceId: "logo", Url: "https://example.com/logo.png"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(<-done)
+	if err := app.Stop(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output: https://example.com/logo.png
+}
+
+// Invoice is a message of another application.
+type Invoice struct {
+	Number   string `json:"number"`
+	Customer string `json:"customer"`
+}
+
+// Invoices is where these messages live. Everything else follows from it.
+var Invoices = topic.New("shop", "invoices", topic.JSON[Invoice](),
+	topic.Key(func(i Invoice) string { return i.Customer }),
+	topic.WithSettings[Invoice](topic.Settings{Partitions: 2}))
+
+// One call makes a consumer, another one a publisher, of any topic.
+func ExampleConsume() {
+	srv, configured := exampleServer()
+	defer stopServer(srv)
+	var publisher *producer.Publisher[Invoice]
+	done := make(chan string)
+	app := fx.New(configured, fxiggy.Module,
+		fxiggy.Consume(Invoices, "invoices"), // consumers.invoices in the configuration
+		fxiggy.Publish(Invoices),
+		fx.Invoke(func(c *consumer.Consumer[Invoice]) error {
+			return c.Handle(func(_ context.Context, m *consumer.Message[Invoice]) error {
+				done <- m.Value.Number
+				return nil
+			})
+		}),
+		fx.Populate(&publisher),
+	)
+	ctx := context.Background()
+	if err := app.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	if err := publisher.Publish(ctx, Invoice{Number: "2026-17", Customer: "acme"}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(<-done)
+	if err := app.Stop(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output: 2026-17
+}
+
+// A further cluster, configured under clusters.eu.
+func ExampleNamed() {
+	srv, err := embedded.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer stopServer(srv)
+	yaml := fmt.Sprintf(`
+iggy: {endpoint: "iggy://%[1]s", client_id: iggy, client_secret: iggy}
+clusters:
+  eu:
+    iggy: {endpoint: "iggy://%[1]s", client_id: iggy, client_secret: iggy}
+    topics: {stream: europe}
+`, srv.Endpoint())
+	type clusters struct {
+		fx.In
+		Home   *jobs.Publisher
+		Europe *jobs.Publisher `name:"eu"`
+	}
+	app := fx.New(fx.NopLogger, fxiggy.Module, fxiggy.Named("eu"),
+		fxiggy.ConfigOptions(config.WithYAML("example.yaml", []byte(yaml)), config.WithEnviron(nil)),
+		fx.Invoke(func(lc fx.Lifecycle, to clusters) {
+			status := &jobspb.JobStatus{JobId: "job-1", State: jobspb.JobState_JOB_STATE_QUEUED}
+			lc.Append(fx.StartHook(func(ctx context.Context) error { return to.Home.PublishJobStatus(ctx, status) }))
+			lc.Append(fx.StartHook(func(ctx context.Context) error { return to.Europe.PublishJobStatus(ctx, status) }))
+		}),
+	)
+	ctx := context.Background()
+	if err := app.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	if err := app.Stop(ctx); err != nil {
+		log.Fatal(err)
+	}
+	for _, stream := range []string{"fetchbox", "europe"} {
+		n := 0
+		for partition := range uint32(4) {
+			messages, err := srv.Messages(stream, "jobs.status", partition)
+			if err != nil {
+				log.Fatal(err)
+			}
+			n += len(messages)
+		}
+		fmt.Println(stream, n)
+	}
+	// Output:
+	// fetchbox 1
+	// europe 1
+}
+
+// An iteration in place of a handler.
+func ExampleBackground() {
+	srv, configured := exampleServer()
+	defer stopServer(srv)
+	var publisher *jobs.Publisher
+	done := make(chan string)
+	app := fx.New(configured, fxiggy.Module, fx.Populate(&publisher),
+		fx.Invoke(func(bg *fxiggy.Background, tasks *consumer.Consumer[*jobspb.DownloadTask]) error {
+			return bg.Go("tasks", func(ctx context.Context) error {
+				for m, err := range tasks.Messages(ctx) {
+					if err != nil {
+						return err
+					}
+					done <- m.Value.GetResourceId()
+					m.Ack()
+				}
+				return nil
+			})
+		}),
+	)
+	ctx := context.Background()
+	if err := app.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	if err := publisher.PublishDownloadTask(ctx, task("logo")); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(<-done)
+	if err := app.Stop(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output: logo
+}

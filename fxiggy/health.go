@@ -1,0 +1,112 @@
+package fxiggy
+
+import (
+	"context"
+
+	"go.uber.org/fx"
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/health"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+)
+
+type registryParams struct {
+	fx.In
+	Lifecycle fx.Lifecycle
+	Config    config.Config
+	Logger    *zap.Logger `optional:"true"`
+}
+
+// newRegistry makes the registry in which the components that are built enter
+// their checks. A value group would build all of them.
+func newRegistry(p registryParams) (*health.Registry, error) {
+	r, err := health.NewRegistry(p.Config.Health, health.WithLogger(p.Logger))
+	if err != nil {
+		return nil, err
+	}
+	p.Lifecycle.Append(fx.Hook{OnStop: func(ctx context.Context) error {
+		ctx, cancel := leaving(ctx, closeReserve)
+		defer cancel()
+		return r.Stop(ctx)
+	}})
+	return r, nil
+}
+
+func newHandler(r *health.Registry) *health.Handler { return health.NewHandler(r) }
+
+// watch enters a component's check.
+func (c *cluster) watch(name string, check func(ctx context.Context) health.Result) error {
+	return c.registry.Register(health.New(c.component(name), check))
+}
+
+func resultOf(err error, detail any) health.Result {
+	if err != nil {
+		return health.Result{Status: health.Down, Err: err, Detail: detail}
+	}
+	return health.Result{Status: health.Up, Detail: detail}
+}
+
+// producerDetail is what readers of the probes see of a producer.
+type producerDetail struct {
+	BufferedBytes   int64              `json:"buffered_bytes"`
+	BufferedRecords int64              `json:"buffered_records"`
+	Confirmed       uint64             `json:"confirmed"`
+	Failed          uint64             `json:"failed"`
+	Unknown         uint64             `json:"unknown"`
+	Retries         uint64             `json:"retries"`
+	Connections     []connectionDetail `json:"connections"`
+}
+
+type connectionDetail struct {
+	Address    string `json:"address"`
+	State      string `json:"state"`
+	Breaker    string `json:"breaker"`
+	Reconnects uint64 `json:"reconnects"`
+}
+
+func checkProducer(p *producer.Producer) func(ctx context.Context) health.Result {
+	return func(ctx context.Context) health.Result {
+		err := p.Check(ctx)
+		s := p.Status()
+		d := producerDetail{
+			BufferedBytes: s.BufferedBytes, BufferedRecords: s.BufferedRecords,
+			Confirmed: s.Confirmed, Failed: s.Failed, Unknown: s.Unknown, Retries: s.Retries,
+		}
+		for _, c := range s.Connections {
+			d.Connections = append(d.Connections, connectionDetail{c.Address, c.State, c.Breaker, c.Reconnects})
+		}
+		return resultOf(err, d)
+	}
+}
+
+// consumerDetail is what readers of the probes see of a consumer.
+type consumerDetail struct {
+	Topic      string   `json:"topic"`
+	Group      string   `json:"group"`
+	Consuming  bool     `json:"consuming"`
+	Joined     bool     `json:"joined"`
+	Partitions []uint32 `json:"partitions"`
+	InFlight   int      `json:"in_flight"`
+	Lag        uint64   `json:"lag"`
+	OldestAge  string   `json:"oldest_age,omitempty"`
+}
+
+func checkConsumer[T any](built *consumer.Consumer[T]) func(ctx context.Context) health.Result {
+	return func(ctx context.Context) health.Result {
+		err := built.Check(ctx)
+		s := built.Status()
+		d := consumerDetail{
+			Topic: s.Stream + "/" + s.Topic, Group: s.Group, Consuming: s.Consuming, Joined: s.Joined,
+			Partitions: make([]uint32, len(s.Partitions)), InFlight: s.InFlight, Lag: s.Lag,
+		}
+		for i, p := range s.Partitions {
+			d.Partitions[i] = p.ID
+		}
+		if s.OldestAge > 0 {
+			d.OldestAge = s.OldestAge.String()
+		}
+		return resultOf(err, d)
+	}
+}

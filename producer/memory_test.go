@@ -1,0 +1,86 @@
+package producer_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+)
+
+// TestMemoryIsBoundedWhenTheServerStalls fills the buffer while no request is
+// answered, with payloads that make batches waste most: tiny ones, whose
+// bookkeeping is larger than they are, and ones over many partitions, each of which had
+// large batches before. It is not parallel: it looks at the process' heap.
+func TestMemoryIsBoundedWhenTheServerStalls(t *testing.T) {
+	const ceiling = 16 << 20
+	for name, tt := range map[string]struct {
+		partitions, payload int
+	}{
+		"tiny":             {8, 1},
+		"usual":            {8, 512},
+		"large":            {8, 100_000},
+		"many partitions":  {200, 512},
+		"larger than half": {3, 9_000_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer()
+			s.partitions("t", tt.partitions)
+			p := start(t, s, func(c *config.Producer) {
+				c.MaxBufferedBytes, c.MaxBufferedRecords = ceiling, 10_000_000
+				c.DrainTimeout = time.Millisecond
+			})
+			r := producer.Record{Stream: "s", Topic: "t", Payload: make([]byte, tt.payload)}
+			send := func(ctx context.Context, i int) {
+				r.Partition = producer.OnPartition(uint32(i % tt.partitions))
+				p.SendAsync(ctx, r, nil)
+			}
+			for i := range 2 * tt.partitions { // each learns the size of its batches
+				for range min(1000, max(1, (1<<20)/(tt.payload+64))) {
+					send(t.Context(), i)
+				}
+			}
+			require.NoError(t, p.Flush(t.Context()))
+			s.set(func() {
+				s.topics["t"] = &fakeTopic{partitions: map[uint32][]stored{}}
+				for id := range uint32(tt.partitions) {
+					s.topics["t"].partitions[id] = nil
+				}
+				s.faults = always(stallsUnsaved)
+			})
+			runtime.GC()
+			runtime.GC() // empties the pools
+			before := heap()
+
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				for i := 0; ctx.Err() == nil; i++ {
+					send(ctx, i)
+				}
+			}()
+			require.Eventually(t, func() bool { return p.Status().Waiting > 0 }, 30*time.Second, time.Millisecond)
+			status := p.Status()
+			used := heap() - before
+			cancel()
+			<-done
+			require.LessOrEqual(t, status.BufferedBytes, int64(ceiling))
+			require.Greater(t, status.BufferedBytes, int64(ceiling/3), "the memory is used for records")
+			require.LessOrEqual(t, used, int64(ceiling+ceiling/4))
+			t.Logf("%d bytes buffered, %d bytes of heap, the ceiling is %d", status.BufferedBytes, used, ceiling)
+			_ = p.Stop(t.Context())
+		})
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

@@ -1,0 +1,196 @@
+package producer_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+)
+
+// TestPromises sends keyed records while requests fail before and after their
+// effect, connections are cut and partitions are added, and holds the log against
+// what the producer said about each record.
+func TestPromises(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		seed := rapid.Uint64().Draw(rt, "seed")
+		trial := trial{
+			seed:       seed,
+			rnd:        rand.New(rand.NewPCG(seed, 1)),
+			records:    rapid.IntRange(1, 300).Draw(rt, "records"),
+			keys:       rapid.IntRange(1, 20).Draw(rt, "keys"),
+			callers:    rapid.IntRange(1, 4).Draw(rt, "callers"),
+			faulty:     rapid.SampledFrom([]float64{0, 0.05, 0.3, 0.7}).Draw(rt, "faulty"),
+			grows:      rapid.Bool().Draw(rt, "grows"),
+			stopsEarly: rapid.Bool().Draw(rt, "stops early"),
+		}
+		_, trial.cfg = settings(nil)
+		trial.cfg.Connections = rapid.IntRange(1, 3).Draw(rt, "connections")
+		trial.cfg.MaxBatchMessages = rapid.SampledFrom([]int{1, 3, 10, 1000}).Draw(rt, "batch")
+		trial.cfg.MaxBufferedRecords = rapid.SampledFrom([]int{1, 7, 50, 100_000}).Draw(rt, "ceiling")
+		trial.cfg.MaxBufferedBytes = config.Bytes(rapid.SampledFrom([]int{200, 2000, 1 << 20}).Draw(rt, "bytes"))
+		trial.cfg.Linger = rapid.SampledFrom([]time.Duration{0, 0, 5 * time.Millisecond}).Draw(rt, "linger")
+		trial.cfg.Retry.MaxRetries = rapid.SampledFrom([]int{0, 1, 5, -1}).Draw(rt, "retries")
+		trial.cfg.DeliveryTimeout = rapid.SampledFrom([]time.Duration{time.Second, time.Minute}).Draw(rt, "timeout")
+		synctest.Test(t, func(*testing.T) { trial.run(rt) })
+	})
+}
+
+type trial struct {
+	seed                   uint64
+	rnd                    *rand.Rand // under the server's lock, but for a start
+	records, keys, callers int
+	faulty                 float64
+	grows, stopsEarly      bool
+	cfg                    config.Producer
+}
+
+// told is what the producer said about a record.
+type told struct {
+	id       [16]byte
+	key      string
+	payload  string
+	sent     int // its place among the key's records
+	outcomes []producer.Outcome
+}
+
+func (tr *trial) run(t *rapid.T) {
+	s := newServer()
+	s.partitions("t", 4)
+	tried := map[[16]byte]int{} // how often a record was in a request
+	s.delay = time.Millisecond
+	s.faults = func(_ string, _ uint32, ids [][16]byte) fault {
+		for _, id := range ids {
+			tried[id]++
+		}
+		if tr.rnd.Float64() >= tr.faulty {
+			return works
+		}
+		return []fault{cutBefore, cutUnstored, cutStored, refuses, storesRefusing, lacks, stalls, stallsUnsaved}[tr.rnd.IntN(8)]
+	}
+	cluster, _ := settings(nil)
+	cluster.RequestTimeout = 100 * time.Millisecond
+	p, err := producer.New(cluster, tr.cfg, producer.WithDialer(s))
+	require.NoError(t, err)
+	require.NoError(t, p.Start(context.Background()))
+
+	var mu sync.Mutex
+	all := make([]*told, 0, tr.records)
+	var callers sync.WaitGroup
+	for caller := range tr.callers {
+		// Each caller has keys of its own, so that their order is known.
+		rnd := rand.New(rand.NewPCG(tr.seed, uint64(caller)+2))
+		callers.Go(func() {
+			counts := map[string]int{}
+			for range tr.records / tr.callers {
+				key := fmt.Sprintf("%d-%d", caller, rnd.IntN(tr.keys))
+				r := &told{key: key, payload: fmt.Sprintf("%s/%d", key, counts[key]), sent: counts[key]}
+				binary.BigEndian.PutUint64(r.id[:], rnd.Uint64())
+				binary.BigEndian.PutUint64(r.id[8:], rnd.Uint64())
+				counts[key]++
+				mu.Lock()
+				all = append(all, r)
+				mu.Unlock()
+				record := record(key, r.payload)
+				record.ID = r.id
+				settle := func(o producer.Outcome) {
+					mu.Lock()
+					r.outcomes = append(r.outcomes, o)
+					mu.Unlock()
+				}
+				switch rnd.IntN(4) {
+				case 0:
+					ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rnd.IntN(20))*time.Millisecond)
+					settle(producer.OutcomeOf(p.Send(ctx, record)))
+					cancel()
+				default:
+					p.SendAsync(context.Background(), record, func(r producer.Result) { settle(r.Outcome) })
+				}
+				if rnd.IntN(10) == 0 {
+					time.Sleep(time.Millisecond)
+				}
+			}
+		})
+	}
+	if tr.grows {
+		time.Sleep(2 * time.Millisecond)
+		s.partitions("t", 7)
+	}
+	if !tr.stopsEarly {
+		callers.Wait()
+		require.NoError(t, p.Flush(context.Background()))
+	}
+	err = p.Stop(context.Background())
+	callers.Wait()
+	var left *producer.StopError
+	if err != nil {
+		require.ErrorAs(t, err, &left)
+	}
+	require.Zero(t, p.Status().BufferedBytes)
+	require.Zero(t, p.Status().BufferedRecords)
+	tr.judge(t, s, all, tried)
+}
+
+func (tr *trial) judge(t *rapid.T, s *server, all []*told, tried map[[16]byte]int) {
+	copies := map[[16]byte]int{}
+	first := map[string][]stored{} // by key, without duplicates, in the order of storing
+	for id := range uint32(7) {
+		for _, m := range s.stored("t", id) {
+			if copies[m.id]++; copies[m.id] > 1 {
+				require.Greater(t, tried[m.id], 1, "duplicates only of retried ids")
+			}
+		}
+	}
+	byID := map[[16]byte]*told{}
+	for _, r := range all {
+		byID[r.id] = r
+		require.Len(t, r.outcomes, 1, "%s: exactly one outcome", r.payload)
+		switch r.outcomes[0] {
+		case producer.Confirmed:
+			require.NotZero(t, copies[r.id], "%s: confirmed and not stored", r.payload)
+		case producer.Failed:
+			require.Zero(t, copies[r.id], "%s: failed and stored", r.payload)
+		case producer.Unknown:
+		default:
+			require.Fail(t, "no outcome")
+		}
+	}
+	log := s.log("t")
+	seen := map[[16]byte]bool{}
+	for _, m := range log {
+		r := byID[m.id]
+		require.NotNil(t, r)
+		require.Equal(t, r.payload, m.payload)
+		if seen[m.id] {
+			continue
+		}
+		seen[m.id] = true
+		first[r.key] = append(first[r.key], m)
+	}
+	for key, list := range first {
+		last := -1
+		for _, m := range list {
+			r := byID[m.id]
+			require.Greater(t, r.sent, last, "%s: records of a key in the order of sending", key)
+			last = r.sent
+		}
+	}
+}
+
+func TestOutcomeOf(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, producer.Confirmed, producer.OutcomeOf(nil))
+	require.Equal(t, producer.Failed, producer.OutcomeOf(errors.New("other")))
+	require.Equal(t, producer.Unknown, producer.OutcomeOf(fmt.Errorf("x: %w", &producer.SendError{Outcome: producer.Unknown, Err: errors.New("y")})))
+}

@@ -1,0 +1,154 @@
+package producer_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+func attributes(s sdktrace.ReadOnlySpan) map[string]string {
+	m := map[string]string{}
+	for _, a := range s.Attributes() {
+		m[string(a.Key)] = a.Value.String()
+	}
+	return m
+}
+
+func TestPublishSpans(t *testing.T) {
+	t.Parallel()
+	spans := tracetest.NewSpanRecorder()
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+	run(t, func(c *config.Producer) { c.Retry.MaxRetries = 0 }, func(t *testing.T, s *server, p *producer.Producer) {
+		ctx, parent := provider.Tracer("test").Start(t.Context(), "request")
+		require.NoError(t, p.Send(ctx, record("k", "x")))
+		require.NoError(t, p.SendAll(ctx, record("k", "y"), record("k", "z")))
+		done := make(outcomes, 1)
+		p.SendAsync(ctx, record("k", "a"), func(r producer.Result) { done <- r })
+		done.take(t, 1)
+		s.fail(first(cutStored))
+		require.Error(t, p.Send(ctx, record("k", "b")))
+
+		ended := spans.Ended()
+		require.Len(t, ended, 4)
+		log := s.log("t")
+		for i, record := range []int{0, 1, 3, 4} {
+			span := ended[i]
+			require.Equal(t, "publish s/t", span.Name())
+			require.Equal(t, trace.SpanKindProducer, span.SpanKind())
+			require.Equal(t, parent.SpanContext().SpanID(), span.Parent().SpanID())
+			require.Equal(t, "iggy", attributes(span)["messaging.system"])
+			require.Equal(t, "s/t", attributes(span)["messaging.destination.name"])
+			want := "00-" + span.SpanContext().TraceID().String() + "-" + span.SpanContext().SpanID().String() + "-01"
+			require.Equal(t, want, log[record].headers[topic.HeaderTraceParent])
+		}
+		require.Equal(t, "2", attributes(ended[1])["messaging.batch.message_count"])
+		require.Equal(t, attribute.Int64Value(int64(wire.PartitionOf("k", 4))).String(), attributes(ended[0])["messaging.destination.partition.id"])
+		require.Len(t, attributes(ended[2])["messaging.message.id"], 36)
+		require.Equal(t, codes.Error, ended[3].Status().Code)
+		require.Equal(t, "unknown", attributes(ended[3])["error.type"])
+		require.Equal(t, codes.Unset, ended[0].Status().Code)
+	}, producer.WithTracerProvider(provider))
+}
+
+func TestTraceContextTravelsWithoutAProvider(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		state, err := trace.ParseTraceState("vendor=1")
+		require.NoError(t, err)
+		ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
+			TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled, TraceState: state,
+		}))
+		require.NoError(t, p.Send(ctx, record("k", "x")))
+		require.Equal(t, map[string]string{
+			topic.HeaderTraceParent: "00-01000000000000000000000000000000-0200000000000000-01",
+			topic.HeaderTraceState:  "vendor=1",
+		}, s.log("t")[0].headers)
+		r := record("k", "y")
+		r.Headers = []topic.Header{{Key: topic.HeaderTraceParent, Value: "mine"}}
+		require.NoError(t, p.Send(ctx, r))
+		require.Equal(t, map[string]string{topic.HeaderTraceParent: "mine"}, s.log("t")[1].headers)
+	})
+}
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	reader := metric.NewManualReader()
+	provider := metric.NewMeterProvider(metric.WithReader(reader))
+	run(t, func(c *config.Producer) { c.Retry.MaxRetries = 1 }, func(t *testing.T, s *server, p *producer.Producer) {
+		require.NoError(t, p.SendAll(t.Context(), record("k", "x"), record("k", "y")))
+		s.fail(first(cutStored))
+		require.NoError(t, p.Send(t.Context(), record("k", "z")))
+		s.fail(first(cutStored, cutBefore))
+		require.Error(t, p.Send(t.Context(), record("k", "unknown")))
+		require.Error(t, p.Send(t.Context(), record("k", "")))
+		s.fail(nil)
+		s.set(func() { s.delay = time.Minute / 2 })
+		p.SendAsync(t.Context(), record("k", "buffered"), nil)
+
+		var data metricdata.ResourceMetrics
+		require.NoError(t, reader.Collect(context.Background(), &data))
+		sums, counts := map[string]int64{}, map[string]uint64{}
+		for _, m := range data.ScopeMetrics[0].Metrics {
+			label := func(set attribute.Set) string {
+				name := m.Name
+				if v, ok := set.Value("outcome"); ok {
+					name += "/" + v.AsString()
+				}
+				if v, ok := set.Value("topic"); ok {
+					require.Equal(t, "t", v.AsString())
+				}
+				return name
+			}
+			switch d := m.Data.(type) {
+			case metricdata.Sum[int64]:
+				for _, point := range d.DataPoints {
+					sums[label(point.Attributes)] += point.Value
+				}
+			case metricdata.Gauge[int64]:
+				for _, point := range d.DataPoints {
+					sums[label(point.Attributes)] += point.Value
+				}
+			case metricdata.Histogram[float64]:
+				for _, point := range d.DataPoints {
+					counts[label(point.Attributes)] += point.Count
+				}
+			case metricdata.Histogram[int64]:
+				for _, point := range d.DataPoints {
+					counts[label(point.Attributes)] += point.Count
+				}
+			}
+		}
+		one := int64(wire.EncodedSize(1, 0))
+		require.Equal(t, map[string]int64{
+			"fetchbox_producer_records_total/confirmed": 3,
+			"fetchbox_producer_records_total/failed":    1,
+			"fetchbox_producer_records_total/unknown":   1,
+			"fetchbox_producer_bytes_total/confirmed":   3 * one,
+			"fetchbox_producer_bytes_total/unknown":     one + 6,
+			"fetchbox_producer_retries_total":           2,
+			"fetchbox_producer_buffered_records":        1,
+			"fetchbox_producer_buffered_bytes":          one + 7,
+			"fetchbox_producer_reconnects_total":        2, // the third waits for its backoff
+		}, sums)
+		require.Equal(t, map[string]uint64{
+			"fetchbox_producer_batch_records":             5,
+			"fetchbox_producer_request_seconds":           5,
+			"fetchbox_producer_latency_seconds/confirmed": 2,
+			"fetchbox_producer_latency_seconds/unknown":   1,
+		}, counts)
+	}, producer.WithMeterProvider(provider))
+}
