@@ -25,7 +25,8 @@ const BalanceSuffix = ".balance"
 // member joins and leaves the main group, and everyone goes on.
 //
 // Who acts for all is not agreed upon but read from the server: it is the
-// owner of partition 0 in the notice group, and there is exactly one while there are members.
+// owner of partition 0 in the notice group. Whoever owns it and only waits for
+// someone to act knows that there is nobody, and goes on.
 type balance struct {
 	since   time.Time // shares have been uneven since
 	pause   time.Duration
@@ -40,6 +41,7 @@ func newBalance() balance { return balance{} }
 
 const (
 	balancePoll = 10 * time.Millisecond // between looks at the notices
+	balanceLook = 5                     // looks at the notices between looks who acts
 
 	// In multiples of balance_after: between looks for a notice group that does
 	// not exist, and for how long notices of a hanging member are ignored.
@@ -59,7 +61,7 @@ func (m *membership) even(ctx context.Context, due bool) error {
 	if !e.grouped || !e.cfg.Balance || time.Since(b.missing) < balanceMissing*e.cfg.BalanceAfter && !b.missing.IsZero() {
 		return nil
 	}
-	notices, err := m.head(ctx, m.notice())
+	notices, err := m.size(ctx, m.notice())
 	if errors.Is(err, iggyerr.ErrNotFound) {
 		if b.missing.IsZero() {
 			e.log.Warn("shares are not evened: the notice group does not exist", zap.String("group", m.notice().Name))
@@ -118,8 +120,8 @@ func (m *membership) members(ctx context.Context, g transport.Group) (members tr
 	return members, err
 }
 
-// head is how many members a group has.
-func (m *membership) head(ctx context.Context, g transport.Group) (int, error) {
+// size is how many members a group has.
+func (m *membership) size(ctx context.Context, g transport.Group) (int, error) {
 	members, err := m.members(ctx, g)
 	return len(members.Partitions), err
 }
@@ -178,18 +180,23 @@ func (m *membership) redeal(ctx context.Context) error {
 // assembled waits until all but some of the group's members have given notice, or ctx ends.
 func (m *membership) assembled(ctx context.Context, but int) {
 	for {
-		members, err := m.head(ctx, m.group())
-		if err != nil {
-			return
-		}
-		notices, err := m.head(ctx, m.notice())
-		if err != nil || notices >= members-but {
+		if ready, err := m.ready(ctx, but); err != nil || ready {
 			return
 		}
 		if !m.sleep(ctx, balancePoll) {
 			return
 		}
 	}
+}
+
+// ready tells whether all but some of the group's members have given notice.
+func (m *membership) ready(ctx context.Context, but int) (bool, error) {
+	members, err := m.size(ctx, m.group())
+	if err != nil {
+		return false, err
+	}
+	notices, err := m.size(ctx, m.notice())
+	return err == nil && notices >= members-but, err
 }
 
 // sleep waits; false when ctx ended first.
@@ -206,7 +213,7 @@ func (m *membership) sleep(ctx context.Context, d time.Duration) bool {
 
 // yield finishes what is in hand, shows it by joining the notice group and
 // waits until the one who acts for all is done: the notices fall below the most
-// that were seen, or only this member's is left.
+// that were seen, only this member's is left, or nobody is ahead of it.
 func (m *membership) yield(ctx context.Context, most int, joined bool) error {
 	e := m.e
 	for _, p := range e.present() {
@@ -216,7 +223,8 @@ func (m *membership) yield(ctx context.Context, most int, joined bool) error {
 	}
 	limit := time.Now().Add(2*e.cfg.BalanceGrace + time.Second)
 	var err error
-	for settled := false; ; {
+	settled := false
+	for look := 1; ; look++ {
 		if !settled && m.finished() {
 			settled = m.commitAll(ctx)
 		}
@@ -227,7 +235,7 @@ func (m *membership) yield(ctx context.Context, most int, joined bool) error {
 			joined = true
 		}
 		var notices int
-		if notices, err = m.head(ctx, m.notice()); err != nil {
+		if notices, err = m.size(ctx, m.notice()); err != nil {
 			break
 		}
 		own := 0
@@ -238,6 +246,12 @@ func (m *membership) yield(ctx context.Context, most int, joined bool) error {
 			break
 		}
 		most = notices
+		if joined && look%balanceLook == 0 {
+			if leads, leadErr := m.leads(ctx); leadErr != nil || leads {
+				err = leadErr
+				break
+			}
+		}
 		if time.Now().After(limit) {
 			m.balance.stale, m.balance.ignored = notices-own, time.Now().Add(balanceStale*e.cfg.BalanceAfter)
 			e.log.Warn("a member gave notice and does nothing, going on", zap.Int("count", notices-own))

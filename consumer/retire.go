@@ -84,7 +84,7 @@ func (m *membership) depart(ctx, work context.Context) error {
 	e := m.e
 	notified := false
 	if e.cfg.Balance && m.balance.missing.IsZero() && work.Err() == nil {
-		if members, err := m.head(ctx, m.group()); err == nil && members > 1 {
+		if members, err := m.size(ctx, m.group()); err == nil && members > 1 {
 			notified = m.giveNotice(ctx, work)
 		}
 	}
@@ -102,20 +102,27 @@ func (m *membership) giveNotice(ctx, work context.Context) bool {
 	if err := m.join(ctx, m.notice()); err != nil {
 		return false
 	}
-	// Several may leave at once: one after another, each when it is the first.
-	for {
+	// Several may leave at once: one after another, each when it is its turn. While
+	// all are assembled, and so at rest, and the one whose turn it is does
+	// nothing, it only waits, too.
+	for rest := 0; rest < 2*balanceLook; {
 		leads, err := m.leads(ctx)
 		if err != nil {
 			return true
 		}
-		if leads {
-			break
+		ready, err := m.ready(ctx, 0)
+		if err != nil || ready && leads {
+			return true
+		}
+		if ready {
+			rest++
+		} else {
+			rest = 0
 		}
 		if !m.sleep(grace, balancePoll) {
 			return true
 		}
 	}
-	m.assembled(grace, 0)
 	return true
 }
 

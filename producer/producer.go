@@ -84,7 +84,7 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 	}
 	p.closing, p.close = context.WithCancelCause(context.Background())
 	p.run, p.cancelRun = context.WithCancelCause(context.Background())
-	p.ceiling = newCeiling(int64(cfg.MaxBufferedBytes), int64(cfg.MaxBufferedRecords), cfg.WhenFull == config.WhenFullFail, p.closing, p.hurry)
+	p.ceiling = newCeiling(p.closing, int64(cfg.MaxBufferedBytes), int64(cfg.MaxBufferedRecords), cfg.WhenFull == config.WhenFullFail, p.hurry)
 	p.retry = newRetryPolicy(cfg.Retry.Backoff)
 	p.topics.Store(&map[topicName]*topicState{})
 	for i := range cfg.Connections {

@@ -42,7 +42,7 @@ func (p *partition) deliver(run context.Context, b *batch) {
 			p.putBack(b)
 			return
 		}
-		err, ended := p.send(run, b)
+		ended, err := p.send(run, b)
 		switch {
 		case err == nil:
 			p.settle(b, b.len(), Confirmed, nil)
@@ -71,14 +71,14 @@ func stopped(lastErr error) error {
 
 // send makes attempts until one succeeds, the retries are used up, or the
 // oldest record's time is over, which ended tells.
-func (p *partition) send(run context.Context, b *batch) (err error, ended bool) {
+func (p *partition) send(run context.Context, b *batch) (ended bool, err error) {
 	producer := p.topic.producer
 	left := time.Duration(b.deadline(producer.cfg.DeliveryTimeout) - producer.clock())
 	ctx, cancel := context.WithTimeoutCause(run, left, iggyerr.ErrDeliveryTimeout)
 	defer cancel()
 	// The retry policy sees failures only: what it costs is not for the usual case.
 	if err = p.attempt(ctx, b); err == nil {
-		return nil, false
+		return false, nil
 	}
 	confirmed, first := false, true
 	err = producer.retry.do(ctx, func(ctx context.Context) error {
@@ -93,9 +93,9 @@ func (p *partition) send(run context.Context, b *batch) (err error, ended bool) 
 		return err
 	})
 	if confirmed {
-		return nil, false
+		return false, nil
 	}
-	return err, ctx.Err() != nil
+	return ctx.Err() != nil, err
 }
 
 // attempt makes one request, once there is a connection for it.
@@ -125,7 +125,7 @@ func (p *partition) attempt(ctx context.Context, b *batch) error {
 	if errors.Is(err, iggyerr.ErrNotFound) {
 		return p.reconsider(ctx, err)
 	}
-	if max := t.producer.cfg.Retry.MaxRetries; max >= 0 && b.attempts > max {
+	if most := t.producer.cfg.Retry.MaxRetries; most >= 0 && b.attempts > most {
 		return &finalError{err}
 	}
 	return err

@@ -148,7 +148,7 @@ func (l *lineReader) explain(err error, offset int64) error {
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("line %d: not valid JSON: it ends in the middle", l.line(l.read))
 	case errors.As(err, &syntax):
-		return fmt.Errorf("line %d: not valid JSON: %s", l.line(syntax.Offset), syntax)
+		return fmt.Errorf("line %d: not valid JSON: %w", l.line(syntax.Offset), syntax)
 	}
 	// protojson varies its spaces, so that nobody relies on them.
 	text := strings.ReplaceAll(err.Error(), "\u00a0", " ")

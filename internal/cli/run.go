@@ -91,7 +91,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
 		}
 	}
 	add("messages", a.publishTaskCommand(), a.publishStatusCommand(), a.publishLogCommand(), a.tailStatusCommand(), a.tailLogsCommand(), a.tailTasksCommand())
-	add("operations", a.provisionCommand())
+	add("operations", a.provisionCommand(), a.lagCommand(), a.offsetsCommand(), a.pingCommand(), a.doctorCommand())
 	add("development", a.serveCommand())
 	return root
 }

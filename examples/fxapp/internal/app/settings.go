@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
@@ -34,6 +36,8 @@ type Options struct {
 	Role Role
 	// Environ replaces the process's environment when it is not nil.
 	Environ []string
+	// Spans get all spans, besides the collector that OTEL_EXPORTER_OTLP_ENDPOINT names.
+	Spans []sdktrace.SpanProcessor
 }
 
 // Server is the section of the application's own HTTP server.

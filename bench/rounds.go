@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// sample is what one contender did in one round.
+type sample struct {
+	rate float64       // records per second
+	cpu  time.Duration // of this process, per record
+}
+
+// contender does n records' worth of work and waits until the server has confirmed it.
+type contender struct {
+	name string
+	run  func(ctx context.Context, n int) error
+}
+
+// compete lets the contenders do n records each, in alternating rounds after one to
+// warm up, and returns each one's samples by round.
+func compete(ctx context.Context, rounds, n int, contenders ...contender) (map[string][]sample, error) {
+	samples := map[string][]sample{}
+	for round := range rounds + 1 {
+		for i := range contenders {
+			c := contenders[(i+round)%len(contenders)] // nobody is always the first
+			runtime.GC()
+			started, used := time.Now(), cpuTime()
+			if err := c.run(ctx, n); err != nil {
+				return nil, err
+			}
+			elapsed, spent := time.Since(started), cpuTime()-used
+			if round > 0 {
+				samples[c.name] = append(samples[c.name], sample{rate: float64(n) / elapsed.Seconds(), cpu: spent / time.Duration(n)})
+			}
+		}
+	}
+	return samples, nil
+}
+
+func rateOf(s sample) float64 { return s.rate }
+func cpuOf(s sample) float64  { return float64(s.cpu) }
+
+// middle is the median of one contender's samples.
+func middle(samples []sample, of func(sample) float64) float64 {
+	values := make([]float64, len(samples))
+	for i, s := range samples {
+		values[i] = of(s)
+	}
+	return median(values)
+}
+
+// ratio is the median of what a did relative to b in the same round.
+func ratio(a, b []sample, of func(sample) float64) float64 {
+	values := make([]float64, len(a))
+	for i := range a {
+		values[i] = of(a[i]) / of(b[i])
+	}
+	return median(values)
+}
+
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	if n := len(sorted); n%2 == 0 {
+		return (sorted[n/2-1] + sorted[n/2]) / 2
+	}
+	return sorted[len(sorted)/2]
+}
+
+// percentile is the value that the part p, 0 to 1, of values does not exceed.
+func percentile(values []time.Duration, p float64) time.Duration {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[min(len(sorted)-1, int(p*float64(len(sorted))))]
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/apache/iggy/foreign/go/client/tcp"
+	iggcon "github.com/apache/iggy/foreign/go/contracts"
+
+	"github.com/fetchbox/fetchbox-iggy/producer"
+)
+
+// measureSending compares asynchronous sends of 512-byte records, whose keys
+// spread over 8 partitions, on one connection.
+func measureSending(ctx context.Context, b *bench) error {
+	p, err := b.producer(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = p.Stop(ctx) }()
+	client, err := b.sdk()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+
+	onNewTopic := func(run func(topic string, n int) error) func(context.Context, int) error {
+		return func(_ context.Context, n int) error {
+			topic, remove, err := b.newTopic()
+			if err != nil {
+				return err
+			}
+			defer remove()
+			return run(topic, n)
+		}
+	}
+	rawFrames := func(window int) func(string, int) error {
+		return func(topic string, n int) error {
+			f, err := b.frames(ctx, topic)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = f.conn.Close() }()
+			return f.send(n, window)
+		}
+	}
+	n := b.amount(400_000)
+	samples, err := compete(ctx, b.rounds(9), n,
+		contender{"library", onNewTopic(func(topic string, n int) error { return b.sendAsync(ctx, p, topic, n) })},
+		contender{"sdk", onNewTopic(func(topic string, n int) error { return b.sendBatched(client, topic, n) })},
+		contender{"frames", onNewTopic(rawFrames(1))},
+		contender{"frames8", onNewTopic(rawFrames(partitions))},
+	)
+	if err != nil {
+		return err
+	}
+	naive, err := compete(ctx, b.rounds(3), n/50, contender{"naive", onNewTopic(func(topic string, n int) error { return b.sendNaively(client, topic, n) })})
+	if err != nil {
+		return err
+	}
+	ours, sdk := samples["library"], samples["sdk"]
+	t := &b.table
+	t.add("send_vs_sdk", ratio(ours, sdk, rateOf), "records/s, this library to the SDK hand-batched at 1,000", atLeast(1.5))
+	t.add("send_vs_frames", ratio(ours, samples["frames"], rateOf), "records/s, this library to ready frames of 1,000, one request at a time", atLeast(0.75))
+	t.add("send_vs_frames_8_in_flight", ratio(ours, samples["frames8"], rateOf), "the same to ready frames with 8 requests in flight", goal{})
+	t.add("send_cpu_vs_sdk", ratio(ours, sdk, cpuOf), "client CPU per record, this library to the SDK", atMost(0.5))
+	t.add("send_per_s", middle(ours, rateOf), "records/s, this library", goal{})
+	t.add("send_sdk_batched_per_s", middle(sdk, rateOf), "records/s, the SDK hand-batched", goal{})
+	t.add("send_sdk_naive_per_s", middle(naive["naive"], rateOf), "records/s, the SDK with one record a call", goal{})
+	t.add("send_frames_per_s", middle(samples["frames"], rateOf), "records/s, ready frames, one request at a time", goal{})
+	t.add("send_frames_8_in_flight_per_s", middle(samples["frames8"], rateOf), "records/s, ready frames, 8 requests in flight", goal{})
+	t.add("send_cpu_ns", middle(ours, cpuOf), "client CPU per record in ns, this library", goal{})
+	t.add("send_sdk_cpu_ns", middle(sdk, cpuOf), "client CPU per record in ns, the SDK", goal{})
+	t.add("send_frames_cpu_ns", middle(samples["frames8"], cpuOf), "client CPU per record in ns, ready frames, 8 in flight", goal{})
+	return nil
+}
+
+// sendAsync sends n keyed records and waits for their outcomes.
+func (b *bench) sendAsync(ctx context.Context, p *producer.Producer, topic string, n int) error {
+	var lost atomic.Int64
+	done := func(r producer.Result) {
+		if r.Outcome != producer.Confirmed {
+			lost.Add(1)
+		}
+	}
+	r := producer.Record{Stream: b.stream, Topic: topic, Payload: b.payload}
+	for i := range n {
+		r.Key = b.keys[i%keyCount]
+		p.SendAsync(ctx, r, done)
+	}
+	if err := p.Flush(ctx); err != nil {
+		return err
+	}
+	if lost.Load() > 0 {
+		return errors.New("records were not confirmed")
+	}
+	return nil
+}
+
+// sendBatched is what a careful user of the SDK writes: one slice of messages for each
+// partition, sent when it is full.
+func (b *bench) sendBatched(client *tcp.IggyTcpClient, topic string, n int) error {
+	stream, id := name(b.stream), name(topic)
+	var open [partitions][]iggcon.IggyMessage
+	for i := range n {
+		at := b.partitionOf(i)
+		message, err := iggcon.NewIggyMessage(b.payload)
+		if err != nil {
+			return err
+		}
+		open[at] = append(open[at], message)
+		if len(open[at]) == batchSize {
+			if err := client.SendMessages(stream, id, iggcon.PartitionId(at), open[at]); err != nil {
+				return err
+			}
+			open[at] = open[at][:0]
+		}
+	}
+	for at, rest := range open {
+		if len(rest) > 0 {
+			if err := client.SendMessages(stream, id, iggcon.PartitionId(uint32(at)), rest); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sendNaively is what the SDK's examples show: one record a call, by key.
+func (b *bench) sendNaively(client *tcp.IggyTcpClient, topic string, n int) error {
+	stream, id := name(b.stream), name(topic)
+	for i := range n {
+		message, err := iggcon.NewIggyMessage(b.payload)
+		if err != nil {
+			return err
+		}
+		key, err := iggcon.EntityIdString(b.keys[i%keyCount])
+		if err != nil {
+			return err
+		}
+		if err := client.SendMessages(stream, id, key, []iggcon.IggyMessage{message}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
