@@ -84,9 +84,9 @@ func (e *engine) commit(ctx context.Context, p *partition) error {
 		return context.Cause(ctx)
 	}
 	p.mu.Lock()
-	offset, any := p.tracker.prefix()
+	offset, settled := p.tracker.prefix()
 	head := p.tracker.head
-	nothing := p.phase == phaseLost || !any || head == p.settledHead
+	nothing := p.phase == phaseLost || !settled || head == p.settledHead
 	known := time.Since(p.verified) < e.cfg.ProbeInterval || !p.hasStored
 	stored := p.stored
 	p.mu.Unlock()

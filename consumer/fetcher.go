@@ -185,7 +185,7 @@ func (f *fetcher) refused(p *partition, j job, err error) {
 // arrived takes an answer in. p.mu is held.
 func (f *fetcher) arrived(p *partition, j job, polled *transport.Polled) {
 	p.resumeAt = time.Time{}
-	if p.phase != phaseActive && !(p.phase == phaseDraining && f.e.onPoll) || p.moved(j) {
+	if p.phase != phaseActive && (p.phase != phaseDraining || !f.e.onPoll) || p.moved(j) {
 		f.e.ahead.settle(p, j.reserved, hold{})
 		if len(polled.Messages) > 0 && p.phase != phaseLost {
 			p.polled = polled.Messages[len(polled.Messages)-1].Offset + 1

@@ -156,7 +156,6 @@ func (p *partition) hand(r *record) {
 	p.tally.delivered++
 	if r.deliveries > 1 {
 		p.tally.redelivered++
-		p.e.typed.again(r)
 	}
 	p.given = max(p.given, r.seq+1)
 }

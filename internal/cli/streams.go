@@ -50,7 +50,7 @@ func newPainter(w io.Writer) painter {
 }
 
 func (p painter) paint(c colour, text string) string {
-	if !p.on || text == "" {
+	if !p.on || c == "" || text == "" {
 		return text
 	}
 	return "\x1b[" + string(c) + "m" + text + "\x1b[0m"

@@ -12,6 +12,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/overview"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
@@ -30,6 +31,8 @@ type Parts struct {
 	Progress  *progress.Reporter
 	// Live, Ready and Components are the probes and the state of each component.
 	Live, Ready, Components http.Handler
+	// Metrics is what Prometheus reads.
+	Metrics http.Handler
 	// Topics shows the topics on the server.
 	Topics func(ctx context.Context) ([]overview.Topic, error)
 	// PublishTimeout bounds the wait for Iggy's confirmation of a job.
@@ -57,6 +60,7 @@ func New(parts Parts) *API {
 	a.handle("GET /operators/jobs/{job_id}/logs", a.logs)
 	a.handle("GET /operators/topics", a.topics)
 	a.mux.Handle("GET /operators/health", parts.Components)
+	a.mux.Handle("GET /metrics", parts.Metrics)
 	a.mux.Handle("GET /health/live", parts.Live)
 	a.mux.Handle("GET /health/ready", parts.Ready)
 	a.handle("/", func(_ http.ResponseWriter, r *http.Request) error {
@@ -80,7 +84,7 @@ func (a *API) handle(pattern string, serve func(http.ResponseWriter, *http.Reque
 		}
 		f := asFailure(err)
 		if f.status >= http.StatusInternalServerError {
-			a.Log.Error("request failed", zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Int("status", f.status), zap.Error(err))
+			a.Log.Error("request failed", zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Int("status", f.status), telemetry.TraceID(r.Context()), zap.Error(err))
 		}
 		writeFailure(w, f)
 	})

@@ -90,7 +90,7 @@ func start(t *testing.T) *fixture {
 		Topics: func(context.Context) ([]overview.Topic, error) {
 			return []overview.Topic{{Stream: "s", Name: "t", Groups: []overview.Group{{Name: "g", Lag: 3}}}}, f.topicsErr
 		},
-		Live: says("live"), Ready: says("ready"), Components: says("components"),
+		Live: says("live"), Ready: says("ready"), Components: says("components"), Metrics: says("metrics"),
 	}))
 	t.Cleanup(f.Close)
 	return f
@@ -250,7 +250,7 @@ func TestOperatorsPages(t *testing.T) {
 	require.Len(t, answer["jobs"], 1)
 	_, answer = f.get(t, "/operators/jobs/j")
 	require.Equal(t, "DOWNLOAD_HTTP_4XX: 404", answer["last_error"])
-	for path, text := range map[string]string{"/health/live": "live", "/health/ready": "ready", "/operators/health": "components"} {
+	for path, text := range map[string]string{"/health/live": "live", "/health/ready": "ready", "/operators/health": "components", "/metrics": "metrics"} {
 		r, err := f.Client().Get(f.URL + path)
 		require.NoError(t, err)
 		b, err := io.ReadAll(r.Body)

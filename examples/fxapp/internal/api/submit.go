@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/manifest"
@@ -161,8 +162,11 @@ func readError(err error, limit int64) error {
 	return invalid("the body could not be read: %v", err)
 }
 
-// traceIDOf continues the caller's trace, or begins one.
+// traceIDOf is the trace that the request belongs to.
 func traceIDOf(r *http.Request) string {
+	if span := trace.SpanContextFromContext(r.Context()); span.HasTraceID() {
+		return span.TraceID().String()
+	}
 	// version-traceid-parentid-flags, by W3C Trace Context
 	if parts := strings.Split(r.Header.Get("traceparent"), "-"); len(parts) >= 4 && jobs.IsTraceID(parts[1]) {
 		return parts[1]

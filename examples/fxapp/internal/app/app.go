@@ -17,6 +17,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/telemetry"
 )
 
 const (
@@ -43,13 +44,24 @@ func Run(ctx context.Context, o Options, log *zap.Logger, out io.Writer) (err er
 		}
 		defer stop()
 	}
+	observed, err := telemetry.New(ctx, "fetchbox-"+string(o.Role), o.Spans...)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if err := observed.Stop(ctx); err != nil {
+			log.Warn("some telemetry was lost", zap.Error(err))
+		}
+	}()
 	downloader := download.New(s.download)
 	defer downloader.Close()
 
 	app := fx.New(
 		fx.WithLogger(func() fxevent.Logger { return fxevent.NopLogger }),
 		fx.StartTimeout(startTimeout), fx.StopTimeout(stopTimeout),
-		fx.Supply(log, data, downloader, greeting{out}),
+		fx.Supply(log, data, downloader, observed, greeting{out}),
 		s.modules(),
 	)
 	if err := app.Err(); err != nil {

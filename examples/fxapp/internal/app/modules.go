@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/fx"
 	"go.uber.org/zap"
 
@@ -18,6 +20,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/overview"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/worker"
 	"github.com/fetchbox/fetchbox-iggy/fxiggy"
 	"github.com/fetchbox/fetchbox-iggy/health"
@@ -33,7 +36,7 @@ func (s *settings) modules() fx.Option {
 		fxiggy.Config(s.config),
 		// The resources of one job are fetched side by side, by all workers.
 		fx.Decorate(func(t jobs.Topics) jobs.Topics { return t.KeyTasksBy(jobs.ByResource) }),
-		fx.Provide(newReporter),
+		fx.Provide(newReporter, (*telemetry.Telemetry).Meters, (*telemetry.Telemetry).Tracers),
 		fx.Invoke(func(r *health.Registry, data *store.Store) error {
 			return r.Register(health.Ping("store", func(context.Context) error { return data.Check() }))
 		}),
@@ -58,13 +61,29 @@ func newReporter(data *store.Store, p *jobs.Publisher) *progress.Reporter {
 	})
 }
 
+// workerParts is what a worker needs from Fx.
+type workerParts struct {
+	fx.In
+	Downloader *download.Downloader
+	Store      *store.Store
+	Progress   *progress.Reporter
+	Jobs       *jobs.Publisher
+	Log        *zap.Logger
+	Tracers    trace.TracerProvider
+	Meters     metric.MeterProvider
+}
+
+func newWorker(p workerParts) (*worker.Worker, error) {
+	return worker.New(worker.Parts{
+		Downloader: p.Downloader, Store: p.Store, Progress: p.Progress, Publisher: p.Jobs,
+		Log: p.Log, Tracers: p.Tracers, Meters: p.Meters,
+	})
+}
+
 // workerModule does tasks. The Worker is also where failed tasks end.
 var workerModule = fx.Module("worker",
 	fx.Provide(fx.Annotate(
-		func(d *download.Downloader, data *store.Store, r *progress.Reporter, p *jobs.Publisher, log *zap.Logger) *worker.Worker {
-			return worker.New(d, data, r, p, log)
-		},
-		fx.As(fx.Self()), fx.As(new(consumer.DeadLetters[*jobspb.DownloadTask])),
+		newWorker, fx.As(fx.Self()), fx.As(new(consumer.DeadLetters[*jobspb.DownloadTask])),
 	)),
 	fx.Invoke(func(w *worker.Worker, tasks *consumer.Consumer[*jobspb.DownloadTask]) error {
 		return tasks.Handle(w.Download)
@@ -86,26 +105,30 @@ var ledgerModule = fx.Module("ledger",
 type apiParts struct {
 	fx.In
 	Config   config.Config
+	Server   Server
 	Admin    *admin.Admin
 	Store    *store.Store
 	Progress *progress.Reporter
 	Jobs     *jobs.Publisher
 	Probes   *health.Handler
 	Registry *health.Registry
+	Observed *telemetry.Telemetry
 	Log      *zap.Logger
 }
 
 func newAPI(p apiParts) *api.API {
 	return api.New(api.Parts{
-		Publisher: p.Jobs, Store: p.Store, Progress: p.Progress, PublishTimeout: publishTimeout, Log: p.Log.Named("api"),
+		Publisher: p.Jobs, Store: p.Store, Progress: p.Progress, PublishTimeout: p.Server.PublishTimeout, Log: p.Log.Named("api"),
 		Topics: overview.New(p.Admin, p.Config.Cluster).Topics,
 		Live:   p.Probes.Live(), Ready: p.Probes.Ready(), Components: components(p.Registry),
+		Metrics: p.Observed.Metrics(),
 	})
 }
 
 // newProbes is what processes without the API serve.
-func newProbes(probes *health.Handler, registry *health.Registry) *http.ServeMux {
+func newProbes(probes *health.Handler, registry *health.Registry, observed *telemetry.Telemetry) *http.ServeMux {
 	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", observed.Metrics())
 	probes.Register(mux)
 	mux.Handle("GET /operators/health", components(registry))
 	return mux
@@ -118,7 +141,8 @@ func components(r *health.Registry) http.Handler {
 	})
 }
 
-func serve(lc fx.Lifecycle, down fx.Shutdowner, s Server, handler http.Handler, g greeting, log *zap.Logger) {
+func serve(lc fx.Lifecycle, down fx.Shutdowner, s Server, handler http.Handler, tracers trace.TracerProvider, g greeting, log *zap.Logger) {
+	handler = telemetry.Requests(tracers.Tracer(telemetry.Scope), handler)
 	srv := httpserver.New(s.Addr, handler, log, func(err error) {
 		log.Error("the HTTP server failed", zap.Error(err))
 		_ = down.Shutdown(fx.ExitCode(1))

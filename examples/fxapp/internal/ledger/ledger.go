@@ -9,24 +9,28 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/insist"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
 // Ledger stores what jobs.status and jobs.logs say. It is safe for concurrent use.
 type Ledger struct {
-	store *store.Store
-	log   *zap.Logger
+	store  *store.Store
+	log    *zap.Logger
+	tracer trace.Tracer
 }
 
 // New makes a Ledger.
-func New(s *store.Store, log *zap.Logger) *Ledger {
-	return &Ledger{store: s, log: log.Named("ledger")}
+func New(s *store.Store, log *zap.Logger, tracers trace.TracerProvider) *Ledger {
+	return &Ledger{store: s, log: log.Named("ledger"), tracer: tracers.Tracer(telemetry.Scope)}
 }
 
 var errNoJob = errors.New("the record names no job")
@@ -37,7 +41,10 @@ func (l *Ledger) Status(ctx context.Context, m *consumer.Message[*jobspb.JobStat
 	if status.GetJobId() == "" {
 		return consumer.Permanent(errNoJob)
 	}
-	return insist.On(ctx, l.log, "store a job's state", func(context.Context) error { return l.store.PutState(stateOf(status)) })
+	ctx, end := telemetry.Continue(ctx, l.tracer, "keep state", m.Headers(), attribute.String("fetchbox.job_id", status.GetJobId()))
+	err := insist.On(ctx, l.log, "store a job's state", func(context.Context) error { return l.store.PutState(stateOf(status)) })
+	end(err)
+	return err
 }
 
 // Log is the handler of the log consumer.

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
@@ -15,6 +18,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/insist"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/producer"
@@ -33,6 +37,17 @@ type Publisher interface {
 	DeadLetter(ctx context.Context, f topic.Failure[*jobspb.DownloadTask]) error
 }
 
+// Parts is what a Worker is made of.
+type Parts struct {
+	Downloader *download.Downloader
+	Store      *store.Store
+	Progress   *progress.Reporter
+	Publisher  Publisher
+	Log        *zap.Logger
+	Tracers    trace.TracerProvider
+	Meters     metric.MeterProvider
+}
+
 // Worker does tasks. It is safe for concurrent use.
 type Worker struct {
 	downloader *download.Downloader
@@ -40,18 +55,44 @@ type Worker struct {
 	progress   *progress.Reporter
 	publisher  Publisher
 	log        *zap.Logger
+	tracer     trace.Tracer
+	took       metric.Float64Histogram
+	size       metric.Int64Counter
 }
 
 // New makes a Worker.
-func New(d *download.Downloader, s *store.Store, r *progress.Reporter, p Publisher, log *zap.Logger) *Worker {
-	return &Worker{downloader: d, store: s, progress: r, publisher: p, log: log.Named("worker")}
+func New(p Parts) (*Worker, error) {
+	meter := p.Meters.Meter(telemetry.Scope)
+	took, err := meter.Float64Histogram("fetchbox_worker_download_seconds", metric.WithUnit("s"),
+		metric.WithDescription("Attempts to download a resource, by their failure code; none for success."),
+		metric.WithExplicitBucketBoundaries(.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60))
+	if err != nil {
+		return nil, err
+	}
+	size, err := meter.Int64Counter("fetchbox_worker_download_bytes_total", metric.WithUnit("By"),
+		metric.WithDescription("Bytes of the resources that were downloaded."))
+	if err != nil {
+		return nil, err
+	}
+	return &Worker{
+		downloader: p.Downloader, store: p.Store, progress: p.Progress, publisher: p.Publisher, log: p.Log.Named("worker"),
+		tracer: p.Tracers.Tracer(telemetry.Scope), took: took, size: size,
+	}, nil
 }
 
 // Download does one task: it is the handler of the tasks' consumer. A nil error means
 // that the resource is stored and reported. Errors that another attempt can't
 // mend are marked as permanent.
 func (w *Worker) Download(ctx context.Context, m *consumer.Message[*jobspb.DownloadTask]) error {
-	return w.Do(ctx, m.Value, m.Origin(), m.Deliveries())
+	ctx, end := w.span(ctx, "download", m.Value, m.Headers())
+	err := w.Do(ctx, m.Value, m.Origin(), m.Deliveries())
+	end(err)
+	return err
+}
+
+func (w *Worker) span(ctx context.Context, name string, task *jobspb.DownloadTask, headers []topic.Header) (context.Context, func(error)) {
+	return telemetry.Continue(ctx, w.tracer, name, headers,
+		attribute.String("fetchbox.job_id", task.GetJobId()), attribute.String("fetchbox.resource_id", task.GetResourceId()))
 }
 
 // Do does one task, which was read at origin and is delivered for the given time.
@@ -72,11 +113,12 @@ func (w *Worker) Do(ctx context.Context, task *jobspb.DownloadTask, origin topic
 	}
 	began := time.Now()
 	size, err := w.fetch(ctx, job, task)
+	w.measure(ctx, time.Since(began), size, err)
 	fields := map[string]string{
 		"attempt": strconv.Itoa(deliveries), "elapsed": time.Since(began).Round(time.Millisecond).String(),
 	}
 	if err != nil {
-		return w.failed(ctx, task, err, fields)
+		return w.failed(ctx, task, origin, err, fields)
 	}
 	fields["bytes"] = strconv.FormatInt(size, 10)
 	if err := w.say(ctx, task, jobspb.LogLevel_LOG_LEVEL_INFO, "stored", fields); err != nil {
@@ -126,11 +168,25 @@ func (w *Worker) fetch(ctx context.Context, job store.Job, task *jobspb.Download
 	return size, nil
 }
 
+func (w *Worker) measure(ctx context.Context, took time.Duration, size int64, err error) {
+	if ctx.Err() != nil {
+		return // cut off by a stop: it says nothing about downloads
+	}
+	code := ""
+	if err != nil {
+		code = topic.CodeOf(err)
+	}
+	w.took.Record(ctx, took.Seconds(), metric.WithAttributes(attribute.String("code", code)))
+	w.size.Add(ctx, size)
+}
+
 // failed decides what becomes of a task that failed.
-func (w *Worker) failed(ctx context.Context, task *jobspb.DownloadTask, err error, fields map[string]string) error {
+func (w *Worker) failed(ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, err error, fields map[string]string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // stopping, or the partition is gone: not the task's failure
 	}
+	w.log.Warn("download failed", zap.String("job_id", task.GetJobId()), zap.String("resource_id", task.GetResourceId()),
+		zap.String("record_id", uuid.UUID(origin.ID).String()), telemetry.TraceID(ctx), zap.String("attempt", fields["attempt"]), zap.Error(err))
 	fields["code"], fields["error"] = topic.CodeOf(err), err.Error()
 	if err := w.say(ctx, task, jobspb.LogLevel_LOG_LEVEL_WARN, "attempt failed", fields); err != nil {
 		return err
@@ -151,6 +207,13 @@ func (w *Worker) failed(ctx context.Context, task *jobspb.DownloadTask, err erro
 // for good. The dead letter is confirmed before anything else is said, so that a
 // failed resource has one, whatever happens next.
 func (w *Worker) DeadLetter(ctx context.Context, f topic.Failure[*jobspb.DownloadTask]) error {
+	ctx, end := w.span(ctx, "give up", f.Value, f.Headers)
+	err := w.giveUp(ctx, f)
+	end(err)
+	return err
+}
+
+func (w *Worker) giveUp(ctx context.Context, f topic.Failure[*jobspb.DownloadTask]) error {
 	if !f.Decoded || check(f.Value) != nil {
 		return w.publisher.DeadLetter(ctx, f) // of no job that could be told
 	}

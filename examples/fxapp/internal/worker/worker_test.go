@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	noopmetric "go.opentelemetry.io/otel/metric/noop"
+	nooptrace "go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
@@ -117,7 +119,11 @@ func start(t *testing.T) *fixture {
 	require.NoError(t, f.store.PutManifest(store.Manifest{JobID: job.ID, JobType: job.Type, Resources: 2, Submitted: []byte("{}")}))
 	d := download.New(download.Default())
 	t.Cleanup(d.Close)
-	f.Worker = worker.New(d, f.store, progress.New(f.store, f.said.publish), f.said, zap.NewNop())
+	f.Worker, err = worker.New(worker.Parts{
+		Downloader: d, Store: f.store, Progress: progress.New(f.store, f.said.publish), Publisher: f.said, Log: zap.NewNop(),
+		Tracers: nooptrace.NewTracerProvider(), Meters: noopmetric.NewMeterProvider(),
+	})
+	require.NoError(t, err)
 	return f
 }
 

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/app"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+)
+
+var metricName = regexp.MustCompile(`\b(?:fetchbox|go|process)_[a-z0-9_]+`)
+
+// Dashboards and alerts may only use metrics that exist.
+func TestDashboardsUseMetricsThatExist(t *testing.T) {
+	t.Parallel()
+	srv, remote := iggytest.NewServer(t), serveFiles(t)
+	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: environ(srv)})
+	// One lost request, so that there are retries to be counted, and a lost resource.
+	srv.Inject(iggytest.Cut().On(embedded.SendMessages).Times(1))
+	box.finished(t, box.submit(t, remote.manifest(5, 1)))
+	exist := map[string]bool{}
+	for line := range strings.Lines(box.scrape(t)) {
+		if !strings.HasPrefix(line, "#") {
+			exist[strings.FieldsFunc(line, func(r rune) bool { return r == '{' || r == ' ' })[0]] = true
+		}
+	}
+
+	for _, expression := range append(grafana(t), alerts(t)...) {
+		names := metricName.FindAllString(expression, -1)
+		require.NotEmpty(t, names, expression)
+		for _, name := range names {
+			require.True(t, exist[name], "there is no metric %s, which is used in %s", name, expression)
+		}
+	}
+}
+
+// grafana are the expressions of the dashboard.
+func grafana(t *testing.T) (expressions []string) {
+	t.Helper()
+	b, err := os.ReadFile("../../dashboards/grafana.json")
+	require.NoError(t, err)
+	var dashboard struct {
+		Panels []struct {
+			Type    string
+			Title   string
+			Targets []struct{ Expr string }
+		}
+		Templating struct {
+			List []struct{ Query any }
+		}
+	}
+	require.NoError(t, json.Unmarshal(b, &dashboard))
+	for _, panel := range dashboard.Panels {
+		require.True(t, panel.Type == "row" || len(panel.Targets) > 0, panel.Title)
+		for _, target := range panel.Targets {
+			expressions = append(expressions, target.Expr)
+		}
+	}
+	require.Greater(t, len(expressions), 20)
+	return expressions
+}
+
+// alerts are the expressions of the alert rules, each of which says what to do.
+func alerts(t *testing.T) (expressions []string) {
+	t.Helper()
+	b, err := os.ReadFile("../../dashboards/alerts.yaml")
+	require.NoError(t, err)
+	var rules struct {
+		Groups []struct {
+			Rules []struct {
+				Alert, Expr string
+				Annotations struct{ Summary, Description string }
+			}
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(b, &rules))
+	for _, group := range rules.Groups {
+		for _, rule := range group.Rules {
+			require.NotEmpty(t, rule.Annotations.Summary, rule.Alert)
+			require.NotEmpty(t, rule.Annotations.Description, rule.Alert)
+			expressions = append(expressions, rule.Expr)
+		}
+	}
+	require.Greater(t, len(expressions), 10)
+	return expressions
+}

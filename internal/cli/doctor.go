@@ -1,0 +1,266 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fetchbox/fetchbox-iggy/admin"
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport/native"
+)
+
+// The verdicts of doctor.
+const (
+	verdictOK      = "ok"
+	verdictWarning = "warning"
+	verdictFailure = "failure"
+)
+
+// finding is one thing that doctor looked at.
+type finding struct {
+	Check   string `json:"check"`
+	Verdict string `json:"verdict"`
+	Detail  string `json:"detail"`
+	// Cure is what to do about it.
+	Cure string `json:"cure,omitempty"`
+}
+
+func (a *app) doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Find what is wrong with the server or the way to it",
+		Long: `Look at the configuration, the address, TLS, the protocol, the login, the server's
+version, the topics and their groups, and at the server's settings for retention
+and durability. Everything that is not in order comes with its cure. The exit code is
+1 when something can't work; warnings leave it at 0.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context()) },
+	}
+}
+
+func (a *app) doctor(ctx context.Context) error {
+	cluster, err := a.load()
+	if err != nil {
+		return err
+	}
+	x := &examination{cluster: cluster}
+	x.run(ctx, a)
+	if err := cause(ctx, nil); err != nil {
+		return err
+	}
+	if err := a.printFindings(x.findings); err != nil {
+		return err
+	}
+	for _, f := range x.findings {
+		if f.Verdict == verdictFailure {
+			return errReported
+		}
+	}
+	return nil
+}
+
+func (a *app) printFindings(findings []finding) error {
+	if a.json() {
+		return json.NewEncoder(a.out).Encode(map[string]any{"findings": findings})
+	}
+	p := newPainter(a.streams.Out)
+	colours := map[string]colour{verdictOK: green, verdictWarning: yellow, verdictFailure: red}
+	for _, f := range findings {
+		line := fmt.Sprintf("%s %s: %s\n", p.paint(colours[f.Verdict], fmt.Sprintf("%-7s", f.Verdict)), f.Check, f.Detail)
+		if f.Cure != "" {
+			line += "        cure: " + f.Cure + "\n"
+		}
+		if _, err := fmt.Fprint(a.out, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// examination collects findings; each step needs the ones before it.
+type examination struct {
+	cluster  config.Cluster
+	findings []finding
+}
+
+func (x *examination) ok(check, format string, args ...any) {
+	x.findings = append(x.findings, finding{check, verdictOK, fmt.Sprintf(format, args...), ""})
+}
+
+func (x *examination) warn(check, detail, cure string) {
+	x.findings = append(x.findings, finding{check, verdictWarning, detail, cure})
+}
+
+func (x *examination) fail(check string, err error, cure string) {
+	x.findings = append(x.findings, finding{check, verdictFailure, strings.Join(describe(err), "; "), cure})
+}
+
+func (x *examination) run(ctx context.Context, a *app) {
+	if !x.connection(ctx) {
+		return
+	}
+	server, err := a.admin(x.cluster)
+	if err != nil {
+		x.fail("administration", err, "correct the configuration")
+		return
+	}
+	defer func() { _ = server.Close() }()
+	x.version(ctx, server)
+	if x.topics(ctx, server) {
+		x.groups(ctx, server)
+	}
+	x.settings(ctx)
+}
+
+// connection looks at the way to the server, up to the login.
+func (x *examination) connection(ctx context.Context) bool {
+	cfg := x.cluster.Iggy
+	ctx, cancel := context.WithTimeout(ctx, cfg.DialTimeout)
+	defer cancel()
+	addresses, err := net.DefaultResolver.LookupHost(ctx, cfg.Host())
+	if err != nil {
+		x.fail("address", err, "correct the host in iggy.endpoint, or the name service")
+		return false
+	}
+	nc, err := transport.Connect(ctx, cfg.Address(), nil)
+	if err != nil {
+		x.fail("address", err, "start the server, or correct iggy.endpoint; a firewall may stand between")
+		return false
+	}
+	transport.Abort(nc)
+	x.ok("address", "%s accepts connections", cfg.Address())
+
+	tlsConfig, err := cfg.TLSConfig()
+	if err != nil {
+		x.fail("TLS", err, "correct the files of iggy.tls")
+		return false
+	}
+	conn, err := native.Dialer{}.Dial(ctx, cfg.Address(), tlsConfig)
+	if err != nil {
+		x.fail("TLS", err, "iggy.tls must fit the server: whether it speaks TLS, the authority (ca_file) and the name (server_name) of its certificate")
+		return false
+	}
+	defer func() { _ = conn.Close() }()
+	switch {
+	case tlsConfig != nil && tlsConfig.InsecureSkipVerify:
+		x.warn("TLS", "certificates are not verified: anyone on the way can read and change everything", "set iggy.tls.ca_file in place of insecure_skip_verify")
+	case tlsConfig != nil:
+		x.ok("TLS", "the server's certificate is trusted")
+	case !loopback(addresses):
+		x.warn("TLS", "off: the password and all records travel in plain text", "turn TLS on at the server and iggy.tls.enabled here")
+	default:
+		x.ok("TLS", "off, on this machine only")
+	}
+	if err := conn.Ping(ctx); err != nil {
+		x.fail("protocol", err, "iggy.endpoint must be the TCP port of an Iggy server 0.8; is TLS needed?")
+		return false
+	}
+	x.ok("protocol", "the server speaks Iggy's TCP protocol")
+	credentials, err := cfg.Credentials()
+	if err == nil {
+		err = conn.Login(ctx, transport.Credentials{
+			Username: credentials.Username, Password: credentials.Password.Reveal(), Token: credentials.Token.Reveal(),
+		})
+	}
+	if err != nil {
+		cure := "look at the server's log"
+		if errors.Is(err, iggyerr.ErrCredentials) {
+			cure = "correct iggy.client_id and iggy.client_secret (or iggy.token), or create the user on the server"
+		}
+		x.fail("login", err, cure)
+		return false
+	}
+	x.ok("login", "accepted")
+	return true
+}
+
+func loopback(addresses []string) bool {
+	for _, a := range addresses {
+		if ip := net.ParseIP(a); ip == nil || !ip.IsLoopback() {
+			return false
+		}
+	}
+	return true
+}
+
+// supported is the version of the protocol that the library speaks.
+const supported = "0.8."
+
+func (x *examination) version(ctx context.Context, server *admin.Admin) {
+	about, err := server.Server(ctx)
+	var status *iggyerr.StatusError
+	switch {
+	case errors.As(err, &status) && status.Status == iggyerr.StatusUnauthorized:
+		x.warn("version", "unknown: the user may not read the server's statistics", "grant read_servers, to have doctor look at more")
+	case err != nil:
+		x.fail("version", err, "this library speaks the protocol of Iggy 0.8; other versions may answer otherwise")
+	case !strings.HasPrefix(about.Version, supported):
+		x.warn("version", "the server is "+printable(about.Version), "run a server "+supported+"x: this library speaks its protocol")
+	default:
+		x.ok("version", "Iggy %s, %s", printable(about.Version), plural(int(about.Clients), "connection"))
+	}
+	if err == nil && about.TotalDisk > 0 && about.FreeDisk < about.TotalDisk/20 {
+		x.warn("disk", fmt.Sprintf("%s free of %s", config.Bytes(about.FreeDisk), config.Bytes(about.TotalDisk)), "make room: a full disk ends in refused or lost records")
+	}
+}
+
+func (x *examination) topics(ctx context.Context, server *admin.Admin) bool {
+	plan, err := server.Plan(ctx, admin.SpecOf(x.cluster))
+	if err != nil {
+		x.fail("topics", err, "the user must be allowed to read the stream "+x.cluster.Topics.Stream)
+		return false
+	}
+	var missing []string
+	for _, step := range plan.Created() {
+		missing = append(missing, step.Object)
+	}
+	if len(missing) > 0 {
+		x.fail("topics", fmt.Errorf("missing: %s", strings.Join(missing, ", ")), "fetchbox-iggy-cli provision")
+	}
+	for _, step := range plan.Different() {
+		var parts []string
+		for _, d := range step.Differences {
+			parts = append(parts, d.String())
+		}
+		x.warn("topics", step.Object+": "+strings.Join(parts, ", "), "change the topic with Iggy's own tools, or the configuration; nothing here changes what exists")
+	}
+	if len(missing) == 0 {
+		x.ok("topics", "%s in the stream %s, with their groups", plural(len(topicNames), "topic"), x.cluster.Topics.Stream)
+	}
+	return len(missing) == 0
+}
+
+func (x *examination) groups(ctx context.Context, server *admin.Admin) {
+	lags, err := readLags(ctx, server, x.cluster, lagOptions{})
+	if err != nil {
+		x.fail("groups", err, "the user must be allowed to read the topics")
+		return
+	}
+	for _, l := range lags {
+		ahead, alone := 0, 0
+		for _, p := range l.Partitions {
+			if p.Ahead {
+				ahead++
+			}
+			if p.Owners == 0 && p.Lag > 0 {
+				alone++
+			}
+		}
+		if ahead > 0 {
+			x.warn("groups", fmt.Sprintf("%s: the committed offset is beyond the end of %s: acknowledged records were lost, or the topic was made anew", l.Group, plural(ahead, "partition")),
+				fmt.Sprintf("stop its consumers, then fetchbox-iggy-cli offsets reset --topic %s --group %s --to end", l.Topic, l.Name))
+		}
+		if alone > 0 {
+			x.warn("groups", fmt.Sprintf("%s: %s wait in %s that nobody reads", l.Group, plural(int(l.Total()), "record"), plural(alone, "partition")),
+				"start the group's consumers")
+		}
+	}
+}

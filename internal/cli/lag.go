@@ -1,0 +1,190 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fetchbox/fetchbox-iggy/admin"
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+)
+
+type lagOptions struct {
+	topic, group string
+	watch        bool
+	interval     time.Duration
+}
+
+func (a *app) lagCommand() *cobra.Command {
+	var o lagOptions
+	c := &cobra.Command{
+		Use:   "lag",
+		Short: "Show how far the consumer groups are behind",
+		Long: `Show how far the consumer groups are behind, for each partition: the offset of
+its newest record, the one that the group has committed, how many records wait,
+and how many members own it. 0 owners with a lag means that nobody works on it.`,
+		Example: `  fetchbox-iggy-cli lag --topic tasks --watch`,
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.lag(cmd.Context(), o) },
+	}
+	c.Flags().StringVar(&o.topic, "topic", "", topicHelp+" (default: the four)")
+	c.Flags().StringVar(&o.group, "group", "", "`name` of the consumer group (default: all)")
+	c.Flags().BoolVarP(&o.watch, "watch", "w", false, "show it again and again, until ctrl-C")
+	c.Flags().DurationVar(&o.interval, "interval", 2*time.Second, "pause between two looks with --watch")
+	_ = c.RegisterFlagCompletionFunc("topic", cobra.FixedCompletions(topicNames, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+func (a *app) lag(ctx context.Context, o lagOptions) error {
+	if o.interval <= 0 {
+		return usagef("--interval must be more than 0")
+	}
+	cluster, err := a.load()
+	if err != nil {
+		return err
+	}
+	server, err := a.admin(cluster)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = server.Close() }()
+	_, atTerminal := terminal(a.streams.Out)
+	told := a.tellConnection(cluster.Iggy)
+	away := false
+	for {
+		lags, err := readLags(ctx, server, cluster, o)
+		switch {
+		case cause(ctx, nil) != nil:
+			if o.watch {
+				return nil // the way to end it
+			}
+			return cause(ctx, err)
+		case err != nil && (!o.watch || !iggyerr.IsRetryable(err)):
+			return err
+		case away != (err != nil):
+			away = err != nil
+			told(err)
+		}
+		if err == nil {
+			if err := a.printLags(lags, o.watch && atTerminal); err != nil {
+				return err
+			}
+		}
+		if !o.watch {
+			return nil
+		}
+		select {
+		case <-time.After(o.interval):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func readLags(ctx context.Context, server *admin.Admin, cluster config.Cluster, o lagOptions) ([]admin.Lag, error) {
+	topics := []string{o.topic}
+	if o.topic == "" {
+		topics = topicNames
+	}
+	var lags []admin.Lag
+	var missing error
+	for _, name := range topics {
+		_, full := findTopic(cluster.Topics, name)
+		groups, err := server.Groups(ctx, cluster.Topics.Stream, full)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range groups {
+			if o.group != g.Name && (o.group != "" || strings.HasSuffix(g.Name, consumer.BalanceSuffix)) {
+				continue
+			}
+			lag, err := server.Lag(ctx, g.Group)
+			if errors.Is(err, iggyerr.ErrNotFound) { // it was deleted just now
+				missing = err
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			lags = append(lags, lag)
+		}
+	}
+	if len(lags) == 0 && o.group != "" && missing == nil {
+		missing = fmt.Errorf("there is no consumer group %q on %s", o.group, strings.Join(topics, ", "))
+	}
+	if len(lags) > 0 {
+		missing = nil
+	}
+	return lags, missing
+}
+
+func (a *app) printLags(lags []admin.Lag, again bool) error {
+	if a.json() {
+		encoder := json.NewEncoder(a.out)
+		for _, l := range lags {
+			if err := encoder.Encode(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	t := table{header: []string{"topic", "group", "partition", "current", "committed", "lag", "owners"}}
+	var total uint64
+	for _, l := range lags {
+		total += l.Total()
+		for _, p := range l.Partitions {
+			t.row(l.Topic, l.Name, p.ID, offsetText(p.Current, p.Messages > 0 || p.Current > 0), committedText(p), lagText(p), ownersText(p))
+		}
+	}
+	var b bytes.Buffer
+	if again {
+		b.WriteString("\x1b[H\x1b[2J")
+	}
+	if err := t.print(&b, a.streams.Out); err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "total lag: %d\n", total)
+	if again {
+		fmt.Fprintf(&b, "%s, ctrl-C ends\n", time.Now().Format(time.TimeOnly))
+	}
+	_, err := a.out.Write(b.Bytes())
+	return err
+}
+
+func offsetText(offset uint64, ok bool) string {
+	if !ok {
+		return "-"
+	}
+	return fmt.Sprint(offset)
+}
+
+func committedText(p admin.PartitionLag) cell {
+	if p.Ahead {
+		return cell{fmt.Sprintf("%d (beyond the end)", p.Committed), red}
+	}
+	return cell{text: offsetText(p.Committed, p.Stored)}
+}
+
+func lagText(p admin.PartitionLag) cell {
+	c := cell{text: fmt.Sprint(p.Lag)}
+	if p.Lag > 0 {
+		c.colour = yellow
+	}
+	return c
+}
+
+func ownersText(p admin.PartitionLag) cell {
+	c := cell{text: fmt.Sprint(p.Owners)}
+	if p.Owners != 1 && p.Lag > 0 {
+		c.colour = red
+	}
+	return c
+}

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fetchbox/fetchbox-iggy/admin"
+)
+
+func (a *app) offsetsResetCommand() *cobra.Command {
+	var o offsetsOptions
+	var to string
+	c := &cobra.Command{
+		Use:   "reset --to WHERE",
+		Short: "Reset a group's offsets to a place in the log",
+		Long: `Reset the committed offsets of a consumer group.
+
+--to first   forgets what was committed: consumers begin where their start_from
+             says, which is the oldest record unless configured otherwise
+--to end     skips everything that is there
+--to 2h      or a time (RFC 3339): the first record that the server stored then`,
+		Example: `  fetchbox-iggy-cli offsets reset --topic tasks --to 2h --dry-run`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			target, err := resetTarget(to, time.Now())
+			if err != nil {
+				return err
+			}
+			return a.moveOffsets(cmd.Context(), o, target)
+		},
+	}
+	o.flags(c)
+	c.Flags().StringVar(&to, "to", "", "first, end, an age (2h, 7d) or a `time` (RFC 3339)")
+	return c
+}
+
+func resetTarget(to string, now time.Time) (func(context.Context, *admin.Admin, admin.Group, admin.PartitionLag) (*uint64, error), error) {
+	end := func(p admin.PartitionLag) *uint64 {
+		if p.Messages == 0 && p.Current == 0 {
+			return nil // nothing was ever there that could be skipped
+		}
+		return &p.Current
+	}
+	switch to {
+	case "first":
+		return func(context.Context, *admin.Admin, admin.Group, admin.PartitionLag) (*uint64, error) { return nil, nil }, nil
+	case "end":
+		return func(_ context.Context, _ *admin.Admin, _ admin.Group, p admin.PartitionLag) (*uint64, error) {
+			return end(p), nil
+		}, nil
+	}
+	at, err := parseTime(to, now)
+	if to == "" || err != nil {
+		return nil, usagef("--to must be first, end, an age (2h, 7d) or a time (RFC 3339), not %q", to)
+	}
+	return func(ctx context.Context, server *admin.Admin, g admin.Group, p admin.PartitionLag) (*uint64, error) {
+		offset, found, err := server.OffsetAt(ctx, g.Stream, g.Topic, p.ID, at)
+		switch {
+		case err != nil:
+			return nil, err
+		case !found:
+			return end(p), nil
+		case offset == 0:
+			return nil, nil
+		}
+		offset--
+		return &offset, nil
+	}, nil
+}

@@ -1,0 +1,37 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fetchbox/fetchbox-iggy/admin"
+)
+
+func (a *app) offsetsSetCommand() *cobra.Command {
+	var o offsetsOptions
+	var offset uint64
+	c := &cobra.Command{
+		Use:   "set --partition N --offset N",
+		Short: "Set the committed offset of partitions",
+		Long: `Set the committed offset of one or more partitions: the offset of the last record
+that counts as processed. The one behind it is delivered next.`,
+		Example: `  fetchbox-iggy-cli offsets set --topic tasks --partition 3 --offset 41`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("offset") || len(o.partitions) == 0 {
+				return usagef("--partition and --offset are needed")
+			}
+			return a.moveOffsets(cmd.Context(), o, func(_ context.Context, _ *admin.Admin, _ admin.Group, p admin.PartitionLag) (*uint64, error) {
+				if offset > p.Current || p.Messages == 0 && p.Current == 0 {
+					return nil, fmt.Errorf("the offset %d is beyond the end of the log", offset)
+				}
+				return &offset, nil
+			})
+		},
+	}
+	o.flags(c)
+	c.Flags().Uint64Var(&offset, "offset", 0, "`offset` of the last record that counts as processed")
+	return c
+}

@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) pingCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "ping",
+		Short: "Ask the server for a sign of life",
+		Long:  "Connect to the server, log in and make one request. doctor says more.",
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.ping(cmd.Context()) },
+	}
+}
+
+func (a *app) ping(ctx context.Context) error {
+	cluster, err := a.load()
+	if err != nil {
+		return err
+	}
+	server, err := a.admin(cluster)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = server.Close() }()
+	ask := func() (time.Duration, error) {
+		began := time.Now()
+		err := server.Ping(ctx)
+		return time.Since(began).Round(10 * time.Microsecond), err
+	}
+	connected, err := ask()
+	if err != nil {
+		return cause(ctx, err)
+	}
+	answered, err := ask()
+	if err != nil {
+		return cause(ctx, err)
+	}
+	if a.json() {
+		return json.NewEncoder(a.out).Encode(map[string]any{
+			"endpoint": "iggy://" + cluster.Iggy.Address(), "connect_ms": milliseconds(connected), "request_ms": milliseconds(answered),
+		})
+	}
+	_, err = fmt.Fprintf(a.out, "%s answers: %s to connect and log in, %s for a request\n",
+		describeServer(cluster.Iggy), connected, answered)
+	return err
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

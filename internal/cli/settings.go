@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+)
+
+// settings are a server's own configuration, by key: "system.partition.enforce_fsync".
+// Those are missing that the server does not tell.
+type settings map[string]string
+
+const (
+	codeGetSnapshot = 11
+	// snapshotDeflated and snapshotConfig are how a snapshot is packed and which
+	// part of it is asked for.
+	snapshotDeflated = 2
+	snapshotConfig   = 6
+	// maxSnapshot bounds the answer and what it unpacks to; a server's configuration
+	// has some 4 KiB.
+	maxSnapshot = 4 << 20
+)
+
+// errNoSettings is returned when the server does not tell its settings.
+var errNoSettings = errors.New("the server does not tell")
+
+// readSettings asks the server for its configuration: the command get snapshot,
+// `[u8 packing][u8 n][n × u8 part]`, answers a ZIP archive with a TOML file.
+// Measured on Iggy 0.8.0, where the file was seen to be empty when a transport of
+// the server is turned off. It may hold secrets: only the keys that doctor looks
+// at are kept.
+func readSettings(ctx context.Context, cfg config.Iggy) (settings, error) {
+	tlsConfig, err := cfg.TLSConfig()
+	if err != nil {
+		return nil, err
+	}
+	credentials, err := cfg.Credentials()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, cfg.RequestTimeout)
+	defer cancel()
+	nc, err := transport.Connect(ctx, cfg.Address(), tlsConfig)
+	if err != nil {
+		return nil, err
+	}
+	defer transport.Abort(nc)
+	defer context.AfterFunc(ctx, func() { transport.Abort(nc) })()
+	login, body := wire.CodeLogin, wire.AppendLogin(nil, credentials.Username, credentials.Password.Reveal())
+	if credentials.Token.IsSet() {
+		login, body = wire.CodeTokenLogin, wire.AppendTokenLogin(nil, credentials.Token.Reveal())
+	}
+	if _, err := ask(nc, "login", login, body); err != nil {
+		return nil, err
+	}
+	archive, err := ask(nc, "get snapshot", codeGetSnapshot, []byte{snapshotDeflated, 1, snapshotConfig})
+	if err != nil {
+		return nil, err
+	}
+	return parseSnapshot(archive)
+}
+
+// ask makes one request on a connection of its own.
+func ask(nc net.Conn, op string, code uint32, body []byte) ([]byte, error) {
+	frame := append(wire.BeginFrame(nil, code), body...)
+	wire.EndFrame(frame, 0)
+	if _, err := nc.Write(frame); err != nil {
+		return nil, err
+	}
+	var head [transport.AnswerHeadSize]byte
+	if _, err := io.ReadFull(nc, head[:]); err != nil {
+		return nil, transport.ReadError(err, nil, false)
+	}
+	status, length, err := transport.ParseAnswerHead(head)
+	if err != nil {
+		return nil, err
+	}
+	if status != 0 {
+		return nil, &iggyerr.StatusError{Op: op, Status: status}
+	}
+	if length > maxSnapshot {
+		return nil, fmt.Errorf("%s: an answer of %d bytes", op, length)
+	}
+	answer := make([]byte, binary.LittleEndian.Uint32(head[4:]))
+	_, err = io.ReadFull(nc, answer)
+	return answer, err
+}
+
+func parseSnapshot(archive []byte) (settings, error) {
+	z, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
+	if err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	found := settings{}
+	for _, file := range z.File {
+		r, err := file.Open()
+		if err != nil {
+			return nil, fmt.Errorf("snapshot: %w", err)
+		}
+		found.parse(io.LimitReader(r, maxSnapshot))
+		_ = r.Close()
+	}
+	if len(found) == 0 {
+		return nil, errNoSettings
+	}
+	return found, nil
+}
+
+// known are the settings that doctor judges.
+var known = []string{
+	"data_maintenance.messages.cleaner_enabled",
+	"system.partition.messages_required_to_save",
+	"system.partition.enforce_fsync",
+	embeddedSetting,
+}
+
+// embeddedSetting is set when the server is an embedded one.
+const embeddedSetting = "embedded"
+
+// parse reads the part of TOML that the server writes: sections, and a key with a
+// plain value on a line.
+func (s settings) parse(r io.Reader) {
+	lines := bufio.NewScanner(r)
+	section := ""
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if name, ok := strings.CutPrefix(line, "["); ok {
+			section = strings.TrimSuffix(name, "]") + "."
+			continue
+		}
+		if strings.Contains(line, "embedded server") {
+			s[embeddedSetting] = "true"
+		}
+		key, value, ok := strings.Cut(line, "=")
+		if key = section + strings.TrimSpace(key); ok {
+			for _, k := range known {
+				if k == key {
+					s[k] = strings.Trim(strings.TrimSpace(value), `"`)
+				}
+			}
+		}
+	}
+}

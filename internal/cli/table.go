@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// table is text in columns. At a terminal that is too narrow for it each row
+// becomes a block of lines instead.
+type table struct {
+	header []string
+	rows   [][]cell
+}
+
+type cell struct {
+	text   string
+	colour colour
+}
+
+func (t *table) row(cells ...any) {
+	row := make([]cell, len(cells))
+	for i, c := range cells {
+		if styled, ok := c.(cell); ok {
+			row[i] = styled
+		} else {
+			row[i].text = fmt.Sprint(c)
+		}
+	}
+	t.rows = append(t.rows, row)
+}
+
+// print writes the table for this stream, which may be a terminal.
+func (t *table) print(w, stream io.Writer) error {
+	paint := newPainter(stream)
+	widths := make([]int, len(t.header))
+	total := 2 * (len(t.header) - 1)
+	for i, h := range t.header {
+		widths[i] = utf8.RuneCountInString(h)
+		for _, row := range t.rows {
+			widths[i] = max(widths[i], utf8.RuneCountInString(row[i].text))
+		}
+		total += widths[i]
+	}
+	var b strings.Builder
+	if width, ok := terminal(stream); ok && total > width {
+		t.blocks(&b, paint)
+	} else {
+		t.columns(&b, paint, widths)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (t *table) columns(b *strings.Builder, paint painter, widths []int) {
+	header := make([]cell, len(t.header))
+	for i, h := range t.header {
+		header[i] = cell{strings.ToUpper(h), grey}
+	}
+	for _, row := range append([][]cell{header}, t.rows...) {
+		for i, c := range row {
+			b.WriteString(paint.paint(c.colour, c.text))
+			if i < len(row)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text)+2))
+			}
+		}
+		b.WriteByte('\n')
+	}
+}
+
+func (t *table) blocks(b *strings.Builder, paint painter) {
+	for n, row := range t.rows {
+		if n > 0 {
+			b.WriteByte('\n')
+		}
+		for i, c := range row {
+			if c.text != "" {
+				b.WriteString(paint.paint(grey, t.header[i]+": ") + paint.paint(c.colour, c.text) + "\n")
+			}
+		}
+	}
+}
