@@ -163,7 +163,11 @@ func (f *fetcher) fetch(ctx context.Context, j job) {
 	}
 	p.drained()
 	p.announce()
+	unsaid := len(p.unsaid) > 0
 	p.mu.Unlock()
+	if unsaid {
+		p.speak()
+	}
 	if err != nil {
 		f.e.pollFailed(p, err)
 	}
