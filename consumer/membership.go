@@ -154,7 +154,7 @@ func (m *membership) loop(ctx context.Context) {
 
 // ticksPerProbe is how often per probe interval a look is taken whether others
 // want the partitions dealt again: all wait for the last one to notice.
-const ticksPerProbe = 4
+const ticksPerProbe = 3
 
 // failed looks after an error of a step.
 func (m *membership) failed(err error) {

@@ -179,33 +179,42 @@ func (m *membership) inspect(ctx context.Context, p *partition) error {
 // audit compares the stored offsets and the ends of the logs with what they
 // should be. A partition where they differ is taken up anew.
 func (m *membership) audit(ctx context.Context, owned ...*partition) error {
-	if len(owned) == 0 {
-		return nil
+	type place struct {
+		p       *partition
+		reached uint64
+		due     bool // its stored offset is to be read
 	}
-	ids := make([]uint32, len(owned))
-	reached := make([]uint64, len(owned))
-	for i, p := range owned {
+	var places []place
+	var ids []uint32
+	for _, p := range owned {
 		p.mu.Lock()
-		ids[i], reached[i] = p.id, p.position
+		at := place{p, p.position, p.suspect || time.Since(p.verified) >= m.e.verifyAfter(len(owned))}
 		if p.from != nil {
-			reached[i] = 0
+			at.reached = 0
 		}
+		watched := p.phase == phaseActive && !p.hot && p.stopped == nil // the watch compares its end
 		p.mu.Unlock()
+		if at.due || !watched {
+			places, ids = append(places, at), append(ids, p.id)
+		}
+	}
+	if len(places) == 0 {
+		return nil
 	}
 	// Read after the positions: unless it was cut, a log only grows.
 	ends, err := m.ends(ctx, ids)
 	if err != nil {
 		return err
 	}
-	for i, p := range owned {
-		p.mu.Lock()
-		if time.Since(p.verified) < m.e.verifyAfter(len(owned)) && !p.suspect && ends[p.id] >= reached[i] {
-			p.reaches(ends[p.id])
-			p.mu.Unlock()
+	for _, at := range places {
+		end := ends[at.p.id]
+		if !at.due && end >= at.reached {
+			at.p.mu.Lock()
+			at.p.reaches(end)
+			at.p.mu.Unlock()
 			continue
 		}
-		p.mu.Unlock()
-		if err := m.verify(ctx, p, reached[i], ends[p.id]); err != nil {
+		if err := m.verify(ctx, at.p, at.reached, end); err != nil {
 			return err
 		}
 	}
