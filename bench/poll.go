@@ -108,7 +108,7 @@ func throughput(group string) config.Consumer {
 	cfg := config.DefaultConsumer(group)
 	cfg.BatchSize = batchSize
 	cfg.MaxInFlight = 2 * partitions * batchSize
-	cfg.Concurrency = 4
+	cfg.Concurrency = runtime.NumCPU() // the handler never waits
 	cfg.CommitEvery = 100_000
 	return cfg
 }
