@@ -12,6 +12,12 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
+// BalanceSuffix is the end of the name of a notice group: the group beside a
+// consumer group through which its members agree to have their partitions
+// dealt evenly (see config.Consumer.NoticeGroup). Without it on the topic, shares stay
+// as the server leaves them.
+const BalanceSuffix = ".balance"
+
 // balance evens what the server leaves uneven: a member that joins a group is
 // given one partition and no more (measured on Iggy 0.8.0). A leave deals all partitions
 // evenly, but takes them from members in the middle of their work. So one
