@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -71,7 +72,8 @@ func (c *committer) run(ctx context.Context, e *engine) {
 	}
 }
 
-// commit stores p's acknowledged prefix, if it grew since the last time. An
+// commit stores p's acknowledged prefix, if it grew since the last time and
+// nobody else has moved the stored offset. An
 // error was noted already; when it says that p is not ours any more, p is lost.
 func (e *engine) commit(ctx context.Context, p *partition) error {
 	if !e.commits || e.onPoll {
@@ -91,7 +93,13 @@ func (e *engine) commit(ctx context.Context, p *partition) error {
 	if nothing {
 		return nil
 	}
-	err := e.store(ctx, p, offset)
+	err := e.unmoved(ctx, p)
+	if err == nil {
+		p.mu.Lock()
+		p.attempted = offset
+		p.mu.Unlock()
+		err = e.store(ctx, p, offset)
+	}
 	p.mu.Lock()
 	p.commitFailed = err
 	if err == nil {
@@ -102,6 +110,41 @@ func (e *engine) commit(ctx context.Context, p *partition) error {
 		e.commitRefused(p, offset, err)
 	}
 	return err
+}
+
+// movedError says that the stored offset of a partition is not the one that
+// was stored from here: an operator moved it, or deleted it.
+type movedError struct{ now transport.Offset }
+
+func (e *movedError) Error() string {
+	if !e.now.Stored {
+		return "the stored offset was deleted by someone else"
+	}
+	return fmt.Sprintf("the stored offset was moved to %d by someone else", e.now.Offset)
+}
+
+// unmoved looks whether the stored offset is still ours before it is replaced:
+// the server has no store that compares, and a busy consumer would wipe out an operator's
+// reset long before its audit sees it.
+func (e *engine) unmoved(ctx context.Context, p *partition) error {
+	now, err := e.offset(ctx, p.session, p.id)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.movedTo(now) {
+		return &movedError{now}
+	}
+	return nil
+}
+
+// movedTo tells whether someone else stored or deleted the offset. p.mu is held.
+func (p *partition) movedTo(now transport.Offset) bool {
+	if now.Stored && now.Offset == p.attempted {
+		return false
+	}
+	return now.Stored != p.hasStored || now.Offset != p.stored
 }
 
 // stepTo notes a stored offset. p.mu is held.
@@ -123,6 +166,18 @@ func (p *partition) stepTo(head, offset uint64) {
 	p.announce()
 }
 
+// offset reads what is stored for a partition.
+func (e *engine) offset(ctx context.Context, s *link.Session, id uint32) (stored transport.Offset, err error) {
+	if !e.commits {
+		return transport.Offset{}, nil
+	}
+	err = s.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+		stored, err = c.Offset(ctx, e.who, id)
+		return err
+	})
+	return stored, err
+}
+
 // store stores an offset, whatever it was.
 func (e *engine) store(ctx context.Context, p *partition, offset uint64) error {
 	if !e.commits {
@@ -136,6 +191,11 @@ func (e *engine) store(ctx context.Context, p *partition, offset uint64) error {
 // commitRefused looks after a commit that failed.
 func (e *engine) commitRefused(p *partition, offset uint64, err error) {
 	if errors.Is(err, context.Canceled) {
+		return
+	}
+	var moved *movedError
+	if errors.As(err, &moved) {
+		e.distrust(p) // the audit decides what becomes of it
 		return
 	}
 	e.note(fmt.Errorf("iggy: commit %s/%d: %w", e.who.Topic, p.id, err))
