@@ -86,9 +86,9 @@ func (e *engine) commit(ctx context.Context, p *partition) error {
 		return context.Cause(ctx)
 	}
 	p.mu.Lock()
-	offset, any := p.tracker.prefix()
+	offset, settled := p.tracker.prefix()
 	head := p.tracker.head
-	nothing := p.phase == phaseLost || !any || head == p.settledHead
+	nothing := p.phase == phaseLost || !settled || head == p.settledHead
 	p.mu.Unlock()
 	if nothing {
 		return nil
@@ -101,7 +101,6 @@ func (e *engine) commit(ctx context.Context, p *partition) error {
 		err = e.store(ctx, p, offset)
 	}
 	p.mu.Lock()
-	p.commitFailed = err
 	if err == nil {
 		p.stepTo(head, offset)
 	}
@@ -125,9 +124,13 @@ func (e *movedError) Error() string {
 
 // unmoved looks whether the stored offset is still ours before it is replaced:
 // the server has no store that compares, and a busy consumer would wipe out an operator's
-// reset long before its audit sees it.
+// reset long before its audit sees it. Where it can't be read, the commit will tell.
 func (e *engine) unmoved(ctx context.Context, p *partition) error {
 	now, err := e.offset(ctx, p.session, p.id)
+	var status *iggyerr.StatusError
+	if errors.As(err, &status) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -154,7 +157,7 @@ func (p *partition) stepTo(head, offset uint64) {
 		return // what is remembered of the partition belongs to its next ownership
 	}
 	p.settledHead = head
-	p.stored, p.hasStored = offset, true
+	p.stored, p.hasStored, p.verified = offset, true, time.Now()
 	p.memory.committed, p.memory.hasCommitted = offset, true
 	if p.syncs > 0 {
 		close(p.stepped)

@@ -10,9 +10,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Drop, returned by a handler or given to Nack (also wrapped), ends a record
+// Drop ends a record, returned by a handler or given to Nack (also wrapped),
 // without a dead letter: it is acknowledged, logged at debug level and counted as dropped.
-var Drop = errors.New("iggy: record dropped")
+var Drop = errors.New("iggy: record dropped") //nolint:revive,staticcheck // an instruction rather than an error, like fs.SkipAll
 
 // Permanent marks err as one that another delivery can't mend: the record goes
 // to the dead letters at once. Permanent(nil) is nil.

@@ -79,7 +79,7 @@ type partition struct {
 	hasStored    bool
 	attempted    uint64 // the offset that was asked to be stored last, since the answer may be lost; nowhere: none
 	commitWanted bool
-	commitFailed error
+	verified     time.Time     // when the stored offset was last known to be what it should
 	syncs        int           // callers who wait for a commit
 	stepped      chan struct{} // closed and replaced when a commit was stored, and closed when the partition is lost
 
