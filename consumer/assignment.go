@@ -267,6 +267,7 @@ func (m *membership) ownership(ctx context.Context, id uint32, at start) (*parti
 		p.mu.Lock()
 		p.stop(at.stopped)
 		p.mu.Unlock()
+		p.speak()
 	}
 	e.counted()
 	p.log.Info("partition assigned", zap.Uint64("offset", at.position), zap.Uint64("end", at.end))

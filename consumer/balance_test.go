@@ -17,7 +17,7 @@ import (
 
 var (
 	mainGroup   = transport.Group{Stream: "s", Topic: "t", Name: "g"}
-	noticeGroup = transport.Group{Stream: "s", Topic: "t", Name: "g" + consumer.BalanceSuffix}
+	noticeGroup = transport.Group{Stream: "s", Topic: "t", Name: "g.balance"}
 )
 
 func TestWorkersThatStartTogetherShareFairly(t *testing.T) {

@@ -158,7 +158,7 @@ func (p *partition) stepTo(head, offset uint64) {
 	}
 	p.settledHead = head
 	p.stored, p.hasStored, p.verified = offset, true, time.Now()
-	p.memory.committed, p.memory.hasCommitted = offset, true
+	p.memory.committed, p.memory.hasCommitted, p.memory.stray = offset, true, false
 	if p.syncs > 0 {
 		close(p.stepped)
 		p.stepped = make(chan struct{})

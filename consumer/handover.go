@@ -41,15 +41,20 @@ func (m *membership) missing(ctx context.Context, p *partition) error {
 		return nil
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, settled := p.tracker.prefix(); !settled && p.given == 0 && (p.buffered > 0 || p.tracker.open() > 0) {
-		// The server gives it away once what was polled is committed, and
-		// there is nothing to commit yet: the first record must be handled.
+	_, settled := p.tracker.prefix()
+	// The server gives it away once what was polled is committed. While there
+	// is nothing to commit yet, the first record must be handled.
+	early := !settled && p.given == 0 && (p.buffered > 0 || p.tracker.open() > 0)
+	inHand := p.inHand()
+	if !early {
+		p.drain()
+	}
+	p.mu.Unlock()
+	if early {
 		return nil
 	}
 	m.revoking[p.id] = time.Now().Add(m.e.cfg.RebalanceTimeout)
-	p.log.Info("partition is about to be taken, finishing", zap.Int("count", p.inHand()))
-	p.drain()
+	p.log.Info("partition is about to be taken, finishing", zap.Int("count", inHand))
 	m.e.kick()
 	return nil
 }

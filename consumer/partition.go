@@ -83,7 +83,8 @@ type partition struct {
 	syncs        int           // callers who wait for a commit
 	stepped      chan struct{} // closed and replaced when a commit was stored, and closed when the partition is lost
 
-	tally tally
+	tally  tally
+	unsaid []func() // log entries; see say
 }
 
 type phase uint8

@@ -30,18 +30,29 @@ type start struct {
 
 // place decides where to take up a partition by what is stored, where the
 // log ends, and what this consumer remembers. It is the one place that
-// notices that a stored offset was moved or a log is not what it was. trusted
-// tells that the record before the remembered place is still the one that was acknowledged.
+// notices that a stored offset was moved or a log is not what it was.
+//
+// trusted tells that the record before the remembered place is still the one
+// that was acknowledged. When it is not the log was cut, and what is stored means
+// nothing: a killed server brings the tail of a log and the stored
+// offset back as they were some time ago, the offset mostly as 0 (measured on
+// Iggy 0.8.0), and new records may stand where acknowledged ones did.
 func (e *engine) place(id uint32, m *memory, stored transport.Offset, end uint64, trusted bool) start {
+	if m.stray {
+		return e.afterTail(m, end)
+	}
 	if !stored.Stored {
 		return e.unstored(id, m, end, trusted)
 	}
 	next := stored.Offset + 1
 	at := start{position: next, prefix: stored.Offset, hasPre: true, end: end}
+	moved := m.hasCommitted && stored.Offset < m.committed
 	switch {
 	case next > end:
 		return e.rewind(id, m, e.afterTail(m, end), fmt.Sprintf("offset %d is stored and the log ends before %d", stored.Offset, end))
-	case m.hasCommitted && stored.Offset < m.committed:
+	case m.hasNext && !trusted && stored.Offset < m.next:
+		return e.rewind(id, m, e.afterTail(m, end), fmt.Sprintf("offset %d was reached and the log is not the same any more", m.next))
+	case moved:
 		return e.rewind(id, m, at, fmt.Sprintf("offset %d was stored and it is %d now", m.committed, stored.Offset))
 	case trusted && m.next > next:
 		return pinned(m.next, end)
@@ -52,13 +63,12 @@ func (e *engine) place(id uint32, m *memory, stored transport.Offset, end uint64
 // unstored is place where nothing is stored.
 func (e *engine) unstored(id uint32, m *memory, end uint64, trusted bool) start {
 	switch {
+	case m.hasNext && !trusted:
+		return e.rewind(id, m, e.afterTail(m, end), fmt.Sprintf("offset %d was reached and the log is not the same any more", m.next))
 	case m.hasCommitted:
-		// The offset was deleted, or the topic was made anew.
 		return e.rewind(id, m, start{jumpOK: true, end: end}, fmt.Sprintf("offset %d was stored and there is none any more", m.committed))
 	case trusted:
 		return pinned(m.next, end)
-	case m.hasNext:
-		return e.rewind(id, m, e.afterTail(m, end), fmt.Sprintf("offset %d was reached and the log is not the same any more", m.next))
 	}
 	if at, ok := e.standalone.Start.start(end); ok {
 		return at
@@ -115,14 +125,19 @@ func pinned(position, end uint64) start {
 
 // afterTail is where a log goes on that lost its end. Records may have been
 // appended since, below the old position: those with a later time than the
-// last one taken are new. Without knowing that time, nothing is surely
+// last acknowledged one are new. Without knowing that time, nothing is surely
 // handled, and the log is read from its start.
 func (e *engine) afterTail(m *memory, end uint64) start {
-	if m.lastTime == 0 {
+	m.stray = true
+	since := m.stamp
+	if since == 0 {
+		since = m.lastTime
+	}
+	if since == 0 {
 		return start{position: 0, jumpOK: true, end: end}
 	}
 	return start{
-		from: &transport.Strategy{Kind: transport.FromTimestamp, Value: m.lastTime + 1},
+		from: &transport.Strategy{Kind: transport.FromTimestamp, Value: since + 1},
 		end:  end, position: end, jumpOK: true,
 	}
 }
@@ -132,7 +147,7 @@ func (e *engine) rewind(id uint32, m *memory, follow start, what string) start {
 	at := follow
 	switch e.cfg.OnRewind {
 	case config.RewindLatest:
-		at = pinned(follow.end, follow.end)
+		at, m.stray = pinned(follow.end, follow.end), false
 	case config.RewindStop:
 		at.stopped = fmt.Errorf("iggy: %s/%s/%d: %s (on_rewind: stop)", e.who.Stream, e.who.Topic, id, what)
 	default:
@@ -245,10 +260,14 @@ func (m *membership) verify(ctx context.Context, p *partition, reached, end uint
 		p.log.Warn("the stored offset was moved ahead by someone else, following", zap.Uint64("offset", now.Offset))
 	}
 	e.lost(p, fmt.Errorf("%w: taken up again at another offset", ErrLost))
-	at := e.place(p.id, p.memory, now, end, false)
+	trusted, err := m.trusts(ctx, p.id, p.memory, end)
+	if err != nil {
+		return err
+	}
+	at := e.place(p.id, p.memory, now, end, trusted)
 	if cut && !at.rewound {
-		// The stored offset fits, but what was delivered since is not in the
-		// log any more. Whatever came instead is behind the stored offset.
+		// What was acknowledged is still there, but what was delivered since is
+		// not. Whatever came instead is behind it.
 		at = e.rewind(p.id, p.memory, at, fmt.Sprintf("offset %d was reached and the log ends before %d", reached, end))
 	}
 	at.stored, at.hasStored = now.Offset, now.Stored

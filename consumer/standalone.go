@@ -190,6 +190,7 @@ func (m *membership) move(ctx context.Context, o order) error {
 	p.lose(errSought)
 	e.drop(p)
 	at, ok := o.to.start(ends[o.id])
+	p.memory.hasNext, p.memory.hasCommitted, p.memory.stray = false, false, false // it moves on purpose
 	if !ok {
 		at = e.place(o.id, p.memory, stored, ends[o.id], false)
 	}
