@@ -237,7 +237,7 @@ func (m *membership) ownership(ctx context.Context, id uint32, at start) (*parti
 		from:       at.from, position: at.position, jumpOK: at.jumpOK, end: at.end,
 		hot:    at.from != nil || at.end > at.position,
 		paused: e.isPaused(id), verified: time.Now(),
-		stored: at.stored, hasStored: at.hasStored,
+		stored: at.stored, hasStored: at.hasStored, attempted: nowhere,
 	}
 	p.ctx, p.cancel = context.WithCancelCause(e.ctx)
 	if at.hasPre {
@@ -251,6 +251,9 @@ func (m *membership) ownership(ctx context.Context, id uint32, at start) (*parti
 	}
 	if at.rewound {
 		p.tally.rewinds++
+	}
+	if at.hasStored && e.commits {
+		p.memory.committed, p.memory.hasCommitted = at.stored, true
 	}
 	if at.pin && e.commits {
 		if err := e.store(ctx, p, at.prefix); err != nil {
@@ -272,15 +275,8 @@ func (m *membership) ownership(ctx context.Context, id uint32, at start) (*parti
 }
 
 // offset reads what is stored for a partition.
-func (m *membership) offset(ctx context.Context, id uint32) (stored transport.Offset, err error) {
-	if !m.e.commits {
-		return transport.Offset{}, nil
-	}
-	err = m.do(ctx, func(ctx context.Context, c transport.Conn) error {
-		stored, err = c.Offset(ctx, m.e.who, id)
-		return err
-	})
-	return stored, err
+func (m *membership) offset(ctx context.Context, id uint32) (transport.Offset, error) {
+	return m.e.offset(ctx, m.session, id)
 }
 
 // ends reads where the logs of partitions end: from the topic, and where that

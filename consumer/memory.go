@@ -11,7 +11,7 @@ type memory struct {
 	ghosts atomic.Int64
 
 	dedup *dedup
-	// committed is the offset that this consumer stored last.
+	// committed is the offset that this consumer stored last, or found stored.
 	committed    uint64
 	hasCommitted bool
 	// next is the offset after the prefix that was acknowledged here, and stamp

@@ -163,15 +163,8 @@ func (e *engine) rewind(id uint32, m *memory, follow start, what string) start {
 // inspect looks at a partition where something did not fit: whether it is
 // still ours, and then what audit looks at.
 func (m *membership) inspect(ctx context.Context, p *partition) error {
-	if m.e.grouped {
-		owned, err := m.owns(ctx, p.id)
-		if err != nil {
-			return err
-		}
-		if !owned {
-			m.e.lost(p, fmt.Errorf("%w: dealt to another member", ErrLost))
-			return nil
-		}
+	if owned, err := m.stillOwned(ctx, p); err != nil || !owned {
+		return err
 	}
 	return m.audit(ctx, p)
 }
@@ -242,13 +235,17 @@ func (m *membership) verify(ctx context.Context, p *partition, reached, end uint
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	defer func() { <-p.commitTurn }()
 	now, err := m.offset(ctx, p.id)
+	if err != nil {
+		return err
+	}
 	p.mu.Lock()
 	stored := p.stored
-	moved := e.commits && !e.onPoll && p.hasStored && (!now.Stored || now.Offset != stored)
+	moved := e.commits && !e.onPoll && p.movedTo(now)
 	cut := end < reached
 	active := p.phase == phaseActive
-	if err == nil && active && !moved && !cut {
+	if active && !moved && !cut {
 		p.verified = time.Now()
 		p.reaches(end)
 		if p.suspect {
@@ -257,13 +254,16 @@ func (m *membership) verify(ctx context.Context, p *partition, reached, end uint
 		}
 	}
 	p.mu.Unlock()
-	<-p.commitTurn
-	if err != nil || !active {
-		return err
+	if !active {
+		return nil
 	}
 	if !moved && !cut {
 		e.fetchMore()
 		return nil
+	}
+	// The one who moved it may be the next owner.
+	if owned, err := m.stillOwned(ctx, p); err != nil || !owned {
+		return err
 	}
 	if moved && now.Stored && now.Offset > stored {
 		p.log.Warn("the stored offset was moved ahead by someone else, following", zap.Uint64("offset", now.Offset))
