@@ -10,8 +10,8 @@ import (
 //
 // ctx bounds the wait for the topic's metadata, for room in the buffer and for
 // the outcome. When it ends after the record was accepted, the record is
-// withdrawn and Failed if it was not sent yet; otherwise it stays on its way, and
-// the outcome is Unknown to the caller. The error then wraps the context's cause.
+// withdrawn and Failed if it was not sent yet; otherwise its outcome is Unknown, and it
+// may still be sent again. The error then wraps the context's cause.
 func (p *Producer) Send(ctx context.Context, r Record) error {
 	t := p.topic(r.Stream, r.Topic)
 	s := scratches.Get().(*scratch)
