@@ -156,9 +156,15 @@ func (r *reader) again(ctx context.Context, n int) error {
 	}
 	r.left.Store(int64(n))
 	for p := range uint32(partitions) {
+		r.Pause(p)
+	}
+	for p := range uint32(partitions) {
 		if err := r.Seek(ctx, p, consumer.First()); err != nil {
 			return err
 		}
+	}
+	for p := range uint32(partitions) {
+		r.Resume(p)
 	}
 	select {
 	case <-r.done:
