@@ -155,8 +155,8 @@ func (p *partition) seal() {
 // learn sizes the next batch by this one, plus a little for the variation, and
 // forgets large ones slowly.
 func (p *partition) learn(b *batch) {
-	p.bytes = max(b.wire.Size()+b.wire.Size()/16, p.bytes*3/4)
-	p.records = max(b.len()+b.len()/16, p.records*3/4)
+	p.bytes = max(b.wire.Size()+b.wire.Size()/32, p.bytes-p.bytes/32)
+	p.records = max(b.len()+b.len()/32, p.records-p.records/32)
 }
 
 // passTurn makes it the next partition's turn to take records without a key.
