@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -25,6 +26,8 @@ func (p *partition) run() {
 			break
 		}
 		p.deliver(producer.run, b)
+		// Callers that this answer has woken may have records for the next batch.
+		runtime.Gosched()
 	}
 	for _, b := range p.shut() {
 		p.mu.Lock()
