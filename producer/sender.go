@@ -25,9 +25,12 @@ func (p *partition) run() {
 		if b == nil {
 			break
 		}
+		small := b.len() < producer.cfg.MaxBatchMessages/2
 		p.deliver(producer.run, b)
-		// Callers that this answer has woken may have records for the next batch.
-		runtime.Gosched()
+		if small {
+			// Callers that this answer has woken may have records for the next batch.
+			runtime.Gosched()
+		}
 	}
 	for _, b := range p.shut() {
 		p.mu.Lock()
