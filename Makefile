@@ -50,7 +50,8 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 30s)
 	done
 
 .PHONY: bench
-bench: ## Run the benchmarks
+bench: ## Measure beside the SDK; IGGY_TEST_ENDPOINT names a server, or else the embedded one is used
+	go run ./bench
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: generate

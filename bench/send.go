@@ -67,7 +67,7 @@ func measureSending(ctx context.Context, b *bench) error {
 
 // onNewTopic makes a contender that has a new topic in each round.
 func (b *bench) onNewTopic(name string, prepare func(topic string) (func(int) error, func(), error)) contender {
-	return contender{name: name, warm: 0.2, prepare: func() (func(int) error, func(), error) {
+	return contender{name: name, warm: 0.5, prepare: func() (func(int) error, func(), error) {
 		topic, remove, err := b.newTopic()
 		if err != nil {
 			return nil, nil, err

@@ -46,7 +46,7 @@ func measureWaiting(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	ours, theirs, err := latencies(b.rounds(20), b.amount(500), send, sdkSend)
+	ours, theirs, err := latencies(b.amount(500), 20, send, sdkSend)
 	if err != nil {
 		return err
 	}

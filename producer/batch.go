@@ -72,6 +72,8 @@ type batch struct {
 	withdrawals int   // records to withdraw
 	withdrawers int   // records that may yet be withdrawn
 
+	hurried bool // it does not linger
+
 	attempts int
 	unsure   bool  // an attempt may have stored it
 	lastErr  error // of the last attempt

@@ -11,7 +11,7 @@ import (
 // ceiling bounds what is buffered and in flight, by three gauges: encoded
 // bytes, records, and the memory that batches hold on to. The first two are the
 // configured ceilings. The third allows for what the first can't see, free room in
-// batches and the bookkeeping of records, and is an eighth higher, so that the
+// batches and the bookkeeping of records, and is a sixteenth higher, so that the
 // heap is bounded by the configuration, too.
 //
 // The queue of those who wait is bounded by the number of calling goroutines; they get
@@ -35,7 +35,7 @@ const memorySlack = 64 << 10
 
 func newCeiling(closing context.Context, maxBytes, maxRecords int64, fail bool, pressed func()) *ceiling {
 	return &ceiling{
-		maxBytes: maxBytes, maxRecords: maxRecords, maxMemory: maxBytes + maxBytes/8 + memorySlack, fail: fail,
+		maxBytes: maxBytes, maxRecords: maxRecords, maxMemory: maxBytes + maxBytes/16 + memorySlack, fail: fail,
 		turn: make(chan struct{}, 1), released: make(chan struct{}, 1), closing: closing, pressed: pressed,
 	}
 }

@@ -24,10 +24,11 @@ func newPacking(c config.Compression, minSize int) packing {
 }
 
 // pack compresses it where that makes it smaller, and says so in its headers.
-func (k *packing) pack(it *item, s *scratch) error {
+func (k *packing) pack(it *item) error {
 	if k.header == nil || len(it.payload) < k.minSize || len(it.payload) == 0 {
 		return nil
 	}
+	s := it.need()
 	packed, err := encoding.Append(s.packed[:0], k.compression, it.payload)
 	s.packed = packed
 	if err != nil {
@@ -37,7 +38,7 @@ func (k *packing) pack(it *item, s *scratch) error {
 		return nil
 	}
 	it.payload = packed
-	it.own(s)
+	it.own()
 	s.headers = append(s.headers, k.header...)
 	it.headers = s.headers
 	return nil
@@ -48,11 +49,28 @@ type scratch struct {
 	payload, packed, headers []byte
 }
 
-// own moves the item's headers into s, where more may be appended.
-func (it *item) own(s *scratch) {
+// own moves the item's headers into its scratch, where more may be appended.
+func (it *item) own() *scratch {
+	s := it.need()
 	if !it.owned {
 		s.headers = append(s.headers[:0], it.headers...)
 		it.owned = true
+	}
+	return s
+}
+
+// need is the item's scratch, which most records do without.
+func (it *item) need() *scratch {
+	if it.scratch == nil {
+		it.scratch = scratches.Get().(*scratch)
+	}
+	return it.scratch
+}
+
+// release gives the scratch back. The item must not be used after it.
+func (it *item) release() {
+	if it.scratch != nil {
+		it.scratch.release()
 	}
 }
 

@@ -30,7 +30,6 @@ type partition struct {
 	started  bool // the sender runs
 	closed   bool // the sender has gone, or never will run
 	busy     bool // a caller sends, the sender must not
-	hurried  bool // don't linger
 	bytes    int  // how large the next batch will be, by the last ones
 	records  int
 
@@ -107,7 +106,8 @@ func (p *partition) append(e *epoch, it *item, rec pending, now int64, grant *in
 	if rec.direct && b.len() == 1 && p.claim(b) {
 		return isTaken, 0, p.rouse(wake)
 	}
-	return isAppended, 0, p.rouse(wake || p.sleep == idle && !p.busy)
+	wake = wake || p.sleep == idle && !p.busy || p.sleep == lingering && b.len() >= cfg.MaxBatchMessages
+	return isAppended, 0, p.rouse(wake)
 }
 
 // start starts the sender unless it runs already; false when it is too late for
@@ -155,8 +155,8 @@ func (p *partition) seal() {
 // learn sizes the next batch by this one, plus a little for the variation, and
 // forgets large ones slowly.
 func (p *partition) learn(b *batch) {
-	p.bytes = max(b.wire.Size()+b.wire.Size()/16, p.bytes*3/4)
-	p.records = max(b.len()+b.len()/16, p.records*3/4)
+	p.bytes = max(b.wire.Size()+b.wire.Size()/32, p.bytes-p.bytes/32)
+	p.records = max(b.len()+b.len()/32, p.records-p.records/32)
 }
 
 // passTurn makes it the next partition's turn to take records without a key.
@@ -232,7 +232,6 @@ func (p *partition) next() (b *batch, gate <-chan struct{}, wait time.Duration) 
 		first = p.queue[0]
 	}
 	if first == nil {
-		p.hurried = false
 		p.sleep = idle
 		return nil, nil, 0
 	}
@@ -244,7 +243,7 @@ func (p *partition) next() (b *batch, gate <-chan struct{}, wait time.Duration) 
 	}
 	if first == p.open {
 		linger := first.records[0].accepted + int64(producer.cfg.Linger) - now
-		if linger > 0 && !p.hurried && first.len() < producer.cfg.MaxBatchMessages {
+		if linger > 0 && !first.hurried && first.len() < producer.cfg.MaxBatchMessages {
 			p.sleep = lingering
 			return nil, nil, time.Duration(linger)
 		}
@@ -325,14 +324,13 @@ func (p *partition) putBack(b *batch) bool {
 	return true
 }
 
-// hurry ends lingering until the queue is empty.
+// hurry ends the lingering of the open batch.
 func (p *partition) hurry() {
 	p.mu.Lock()
-	wake := false
-	if p.open != nil || len(p.queue) > 0 {
-		p.hurried = true
-		wake = p.rouse(p.sleep == lingering)
+	if p.open != nil {
+		p.open.hurried = true
 	}
+	wake := p.rouse(p.sleep == lingering)
 	p.mu.Unlock()
 	if wake {
 		p.signal()

@@ -69,13 +69,12 @@ func WithHeaders(headers ...topic.Header) PublishOption {
 // Publish sends v and waits until it is confirmed; see Producer.Send for ctx and for
 // the error, which is a *SendError also when v can't be encoded.
 func (pub *Publisher[T]) Publish(ctx context.Context, v T, opts ...PublishOption) error {
-	s := scratches.Get().(*scratch)
-	defer s.release()
-	it, err := pub.item(s, v, opts)
+	it, err := pub.item(nil, v, opts)
+	defer it.release()
 	if err != nil {
 		return pub.state.refuse(-1, err)
 	}
-	return pub.producer.sendItem(ctx, pub.state, &it, len(it.payload), s)
+	return pub.producer.sendItem(ctx, pub.state, &it, len(it.payload))
 }
 
 // PublishAll sends vs in this order and waits for all outcomes; see
@@ -100,22 +99,21 @@ func (pub *Publisher[T]) PublishAll(ctx context.Context, vs []T, opts ...Publish
 // ctx and done, which may be nil. v is encoded before PublishAsync returns, so it may
 // be changed then.
 func (pub *Publisher[T]) PublishAsync(ctx context.Context, v T, done func(Result), opts ...PublishOption) {
-	s := scratches.Get().(*scratch)
-	it, err := pub.item(s, v, opts)
+	it, err := pub.item(nil, v, opts)
+	defer it.release()
 	if err == nil {
-		pub.producer.sendAsyncItem(ctx, pub.state, &it, len(it.payload), s, done)
-		s.release()
+		pub.producer.sendAsyncItem(ctx, pub.state, &it, len(it.payload), done)
 		return
 	}
-	s.release()
 	if err = pub.state.refuse(-1, err); done != nil {
 		done(Result{Outcome: Failed, Err: err})
 	}
 }
 
-// item encodes v.
+// item encodes v into s, or into a scratch of its own when s is nil.
 func (pub *Publisher[T]) item(s *scratch, v T, opts []PublishOption) (item, error) {
-	it := item{headers: pub.headers}
+	it := item{headers: pub.headers, scratch: s}
+	s = it.need()
 	payload, err := pub.topic.Codec().Append(s.payload[:0], v)
 	if err != nil {
 		return it, err
@@ -133,5 +131,5 @@ func (pub *Publisher[T]) item(s *scratch, v T, opts []PublishOption) (item, erro
 		it.key = pub.topic.KeyOf(v)
 	}
 	it.partition, it.id = o.partition, o.id
-	return it, it.add(s, o.headers)
+	return it, it.add(o.headers)
 }

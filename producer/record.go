@@ -53,6 +53,8 @@ type item struct {
 	payload   []byte
 	headers   []byte // encoded
 	owned     bool   // headers are the scratch's
+
+	scratch *scratch // nil until it is needed
 }
 
 func (it *item) size() int { return wire.EncodedSize(len(it.payload), len(it.headers)) }
@@ -74,11 +76,11 @@ func (it *item) check(plain int) error {
 }
 
 // add appends user headers.
-func (it *item) add(s *scratch, headers []topic.Header) error {
+func (it *item) add(headers []topic.Header) error {
 	if len(headers) == 0 {
 		return nil
 	}
-	it.own(s)
+	s := it.own()
 	for _, h := range headers {
 		if err := checkHeader(h.Key, h.Value); err != nil {
 			return err

@@ -10,27 +10,24 @@ import (
 //
 // ctx bounds the wait for the topic's metadata, for room in the buffer and for
 // the outcome. When it ends after the record was accepted, the record is
-// withdrawn and Failed if it was not sent yet; otherwise it stays on its way, and
-// the outcome is Unknown to the caller. The error then wraps the context's cause.
+// withdrawn and Failed if it was not sent yet; otherwise its outcome is Unknown, and it
+// may still be sent again. The error then wraps the context's cause.
 func (p *Producer) Send(ctx context.Context, r Record) error {
 	t := p.topic(r.Stream, r.Topic)
-	s := scratches.Get().(*scratch)
-	it, plain, err := r.item(s)
+	it, err := r.item(nil)
+	defer it.release()
 	if err != nil {
-		s.release()
 		return t.refuse(-1, err)
 	}
-	err = p.sendItem(ctx, t, &it, plain, s)
-	s.release()
-	return err
+	return p.sendItem(ctx, t, &it, len(r.Payload))
 }
 
-// sendItem sends and waits. s may be used again when it returns.
-func (p *Producer) sendItem(ctx context.Context, t *topicState, it *item, plain int, s *scratch) error {
+// sendItem sends and waits. plain is the size of the payload before it is compressed.
+func (p *Producer) sendItem(ctx context.Context, t *topicState, it *item, plain int) error {
 	ctx, span := p.tracing.start(ctx, t, 1)
 	w := p.getWaiter()
 	r := Result{Outcome: Failed, ID: it.id}
-	if r.Err = p.acceptItem(ctx, t, it, plain, s, pending{sink: w, withdraws: true, direct: p.direct}); r.Err != nil {
+	if r.Err = p.acceptItem(ctx, t, it, plain, pending{sink: w, withdraws: true, direct: p.direct}); r.Err != nil {
 		w.release(p)
 	} else {
 		r = w.wait(ctx, t)
@@ -39,10 +36,10 @@ func (p *Producer) sendItem(ctx context.Context, t *topicState, it *item, plain 
 	return r.Err
 }
 
-// acceptItem completes it and has it accepted. s may be used again when it returns.
-func (p *Producer) acceptItem(ctx context.Context, t *topicState, it *item, plain int, s *scratch, rec pending) error {
+// acceptItem completes it and has it accepted.
+func (p *Producer) acceptItem(ctx context.Context, t *topicState, it *item, plain int, rec pending) error {
 	a := acceptor{producer: p}
-	err := p.prepareItem(ctx, t, it, plain, s)
+	err := p.prepareItem(ctx, t, it, plain)
 	if err != nil {
 		return t.refuse(-1, err)
 	}
@@ -55,11 +52,11 @@ func (p *Producer) acceptItem(ctx context.Context, t *topicState, it *item, plai
 }
 
 // prepareItem compresses, adds the trace context and checks.
-func (p *Producer) prepareItem(ctx context.Context, t *topicState, it *item, plain int, s *scratch) error {
-	if err := t.packing.pack(it, s); err != nil {
+func (p *Producer) prepareItem(ctx context.Context, t *topicState, it *item, plain int) error {
+	if err := t.packing.pack(it); err != nil {
 		return err
 	}
-	p.tracing.inject(ctx, it, s)
+	p.tracing.inject(ctx, it)
 	return it.check(plain)
 }
 
@@ -75,12 +72,12 @@ func (p *Producer) SendAll(ctx context.Context, records ...Record) error {
 	for i := range records {
 		r := &records[i]
 		t := p.topic(r.Stream, r.Topic)
-		it, plain, err := r.item(batch.scratch)
+		it, err := r.item(batch.scratch)
 		if err != nil {
 			batch.refuse(t, err)
 			continue
 		}
-		batch.send(t, &it, plain)
+		batch.send(t, &it, len(r.Payload))
 	}
 	return batch.wait()
 }
@@ -109,7 +106,7 @@ func (s *sendAll) send(t *topicState, it *item, plain int) {
 		s.ctx, s.span = p.tracing.start(s.ctx, t, len(s.group.results))
 	}
 	s.topics = append(s.topics, t)
-	err := p.prepareItem(s.ctx, t, it, plain, s.scratch)
+	err := p.prepareItem(s.ctx, t, it, plain)
 	if err != nil {
 		err = t.refuse(-1, err)
 	} else {
@@ -151,21 +148,19 @@ func (s *sendAll) wait() error {
 // Records sent one after another by one goroutine are accepted in that order.
 func (p *Producer) SendAsync(ctx context.Context, r Record, done func(Result)) {
 	t := p.topic(r.Stream, r.Topic)
-	s := scratches.Get().(*scratch)
-	it, plain, err := r.item(s)
+	it, err := r.item(nil)
+	defer it.release()
 	if err == nil {
-		p.sendAsyncItem(ctx, t, &it, plain, s, done)
-		s.release()
+		p.sendAsyncItem(ctx, t, &it, len(r.Payload), done)
 		return
 	}
-	s.release()
 	if err = t.refuse(-1, err); done != nil {
 		done(Result{Outcome: Failed, Err: err})
 	}
 }
 
-// sendAsyncItem sends without waiting. s may be used again when it returns.
-func (p *Producer) sendAsyncItem(ctx context.Context, t *topicState, it *item, plain int, s *scratch, done func(Result)) {
+// sendAsyncItem sends without waiting.
+func (p *Producer) sendAsyncItem(ctx context.Context, t *topicState, it *item, plain int, done func(Result)) {
 	var rec pending
 	if done != nil {
 		rec.sink = callback(done)
@@ -181,16 +176,15 @@ func (p *Producer) sendAsyncItem(ctx context.Context, t *topicState, it *item, p
 			}
 		})
 	}
-	if err := p.acceptItem(ctx, t, it, plain, s, rec); err != nil && rec.sink != nil {
+	if err := p.acceptItem(ctx, t, it, plain, rec); err != nil && rec.sink != nil {
 		rec.sink.settle(0, Result{Outcome: Failed, ID: it.id, Err: err})
 	}
 }
 
-// item is r in the form in which it is appended, and the size of its payload.
-func (r *Record) item(s *scratch) (item, int, error) {
-	it := item{key: r.Key, partition: r.Partition, id: r.ID, payload: r.Payload}
-	err := it.add(s, r.Headers)
-	return it, len(r.Payload), err
+// item is r in the form in which it is appended.
+func (r *Record) item(s *scratch) (item, error) {
+	it := item{key: r.Key, partition: r.Partition, id: r.ID, payload: r.Payload, scratch: s}
+	return it, it.add(r.Headers)
 }
 
 // clock is the producer's time: nanoseconds since it was made, monotonic. It costs

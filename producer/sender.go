@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -24,7 +25,12 @@ func (p *partition) run() {
 		if b == nil {
 			break
 		}
+		small := b.len() < producer.cfg.MaxBatchMessages/2
 		p.deliver(producer.run, b)
+		if small {
+			// Callers that this answer has woken may have records for the next batch.
+			runtime.Gosched()
+		}
 	}
 	for _, b := range p.shut() {
 		p.mu.Lock()

@@ -70,11 +70,11 @@ func (s span) end(r Result) {
 }
 
 // inject writes the trace context of ctx into the headers, unless they have one.
-func (t tracing) inject(ctx context.Context, it *item, s *scratch) {
+func (t tracing) inject(ctx context.Context, it *item) {
 	if !trace.SpanContextFromContext(ctx).IsValid() || hasTrace(it.headers) {
 		return
 	}
-	it.own(s)
+	s := it.own()
 	propagation.TraceContext{}.Inject(ctx, headerCarrier{s})
 	it.headers = s.headers
 }

@@ -342,3 +342,22 @@ func TestSessionWaitsAsLongAsItsContext(t *testing.T) {
 		require.NoError(t, l.Stop(t.Context()))
 	})
 }
+
+// A threshold of 0 once made the breaker's library divide by it.
+func TestBreakerMayBeOff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := &fakeServer{}
+		l := started(t, server, func(c *config.Iggy) {
+			c.Breaker = config.Breaker{Failures: 0, Delay: time.Minute}
+		})
+		server.set(func(f *fakeServer) { f.dialErr = errRefused })
+		server.last().cut(errors.New("reset by peer"))
+		time.Sleep(30 * time.Second)
+		require.Equal(t, "closed", l.Status().Breaker)
+		server.set(func(f *fakeServer) { f.dialErr = nil })
+		_, err := l.Session(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, l.Stop(t.Context()))
+	})
+}

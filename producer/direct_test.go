@@ -1,0 +1,112 @@
+package producer_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+)
+
+// A waiting caller sends its record itself when the partition's sender is idle, which
+// it is after a first record.
+func runIdle(t *testing.T, change func(*config.Producer), test func(t *testing.T, s *server, p *producer.Producer)) {
+	t.Helper()
+	run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
+		require.NoError(t, p.Send(t.Context(), record("k", "first")))
+		synctest.Wait()
+		test(t, s, p)
+	})
+}
+
+func TestDirectSendIsWaitedForByOthers(t *testing.T) {
+	t.Parallel()
+	runIdle(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		s.set(func() { s.delay = time.Second })
+		done := make(chan error)
+		go func() { done <- p.Send(t.Context(), record("k", "direct")) }()
+		synctest.Wait()
+		for _, payload := range []string{"a", "b", "c"} {
+			p.SendAsync(t.Context(), record("k", payload), nil)
+		}
+		synctest.Wait()
+		require.Equal(t, 2, s.count(&s.requests), "one request in flight for the partition")
+		require.NoError(t, p.Flush(t.Context()))
+		require.NoError(t, <-done)
+		require.Equal(t, []string{"first", "direct", "a", "b", "c"}, s.payloads("t", wire.PartitionOf("k", 4)))
+		require.Equal(t, 3, s.count(&s.requests))
+	})
+}
+
+func TestDirectSendThatFailsIsTheSenders(t *testing.T) {
+	t.Parallel()
+	runIdle(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		s.fail(first(cutStored, cutUnstored))
+		done := make(chan error)
+		go func() { done <- p.Send(t.Context(), record("k", "direct")) }()
+		synctest.Wait()
+		p.SendAsync(t.Context(), record("k", "later"), nil)
+		require.NoError(t, <-done)
+		require.NoError(t, p.Flush(t.Context()))
+		require.Equal(t, []string{"first", "direct", "direct", "later"}, s.payloads("t", wire.PartitionOf("k", 4)))
+		require.EqualValues(t, 2, p.Status().Retries)
+	})
+}
+
+func TestDirectSendEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	errMine := errors.New("my cause")
+	runIdle(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		s.fail(first(stalls, cutBefore))
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errMine)
+		defer cancel()
+		started := time.Now()
+		err := p.Send(ctx, record("k", "unknown"))
+		require.ErrorIs(t, err, errMine)
+		require.Equal(t, producer.Unknown, producer.OutcomeOf(err))
+		require.Equal(t, time.Second, time.Since(started))
+		require.Zero(t, p.Status().BufferedRecords, "it has its outcome")
+		require.EqualValues(t, 1, p.Status().Unknown)
+		require.NoError(t, p.Send(t.Context(), record("k", "next")))
+	})
+}
+
+func TestStopEndsADirectSend(t *testing.T) {
+	t.Parallel()
+	runIdle(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		s.fail(always(stallsUnsaved))
+		done := make(chan error, 1)
+		go func() { done <- p.Send(t.Context(), record("k", "x")) }()
+		synctest.Wait()
+		started := time.Now()
+		err := p.Stop(t.Context())
+		require.Equal(t, 5*time.Second, time.Since(started))
+		var left *producer.StopError
+		require.ErrorAs(t, err, &left)
+		require.Equal(t, []producer.Remainder{{Stream: "s", Topic: "t", Unknown: 1}}, left.Remainders)
+		err = <-done
+		require.ErrorIs(t, err, iggyerr.ErrClosed)
+		require.Equal(t, producer.Unknown, producer.OutcomeOf(err))
+	})
+}
+
+func TestDirectSendWithoutRetriesFails(t *testing.T) {
+	t.Parallel()
+	runIdle(t, func(c *config.Producer) { c.Retry.MaxRetries = 0 }, func(t *testing.T, s *server, p *producer.Producer) {
+		s.fail(first(cutStored))
+		err := p.Send(t.Context(), record("k", "x"))
+		require.Equal(t, producer.Unknown, producer.OutcomeOf(err))
+		require.Equal(t, 2, s.count(&s.requests), "no more than one attempt")
+		s.partitions("t", 0)
+		err = p.Send(t.Context(), record("k", "x"))
+		require.ErrorIs(t, err, iggyerr.ErrNotFound)
+		require.Equal(t, producer.Failed, producer.OutcomeOf(err))
+	})
+}

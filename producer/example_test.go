@@ -1,0 +1,97 @@
+package producer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/fetchbox/fetchbox-iggy/admin"
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// shop is a started producer on a server that has the topic shop/orders.
+func shop(ctx context.Context) (p *producer.Producer, stop func()) {
+	server, err := embedded.Start()
+	if err != nil {
+		panic(err)
+	}
+	cfg := config.Default()
+	cfg.Iggy.Endpoint = "iggy://" + server.Endpoint()
+	cfg.Iggy.ClientID, cfg.Iggy.ClientSecret = embedded.DefaultUsername, config.NewSecret(embedded.DefaultPassword)
+	a, err := admin.New(cfg.Iggy)
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = a.Close() }()
+	if _, err := a.Provision(ctx, admin.Spec{{Stream: "shop", Name: "orders", Settings: topic.Settings{Partitions: 4}}}); err != nil {
+		panic(err)
+	}
+	p, err = producer.New(cfg.Iggy, cfg.Producer)
+	if err != nil {
+		panic(err)
+	}
+	if err := p.Start(ctx); err != nil {
+		panic(err)
+	}
+	return p, func() {
+		if err := p.Stop(ctx); err != nil {
+			fmt.Println(err)
+		}
+		_ = server.Stop(ctx)
+	}
+}
+
+func ExampleProducer_Send() {
+	ctx := context.Background()
+	p, stop := shop(ctx)
+	defer stop()
+
+	err := p.Send(ctx, producer.Record{Stream: "shop", Topic: "orders", Key: "customer-7", Payload: []byte("two apples")})
+	fmt.Println(producer.OutcomeOf(err))
+
+	err = p.Send(ctx, producer.Record{Stream: "shop", Topic: "refunds", Payload: []byte("one apple")})
+	var failure *producer.SendError
+	if errors.As(err, &failure) {
+		fmt.Println(failure.Topic, failure.Outcome)
+	}
+	// Output:
+	// confirmed
+	// refunds failed
+}
+
+func ExampleProducer_SendAsync() {
+	ctx := context.Background()
+	p, stop := shop(ctx)
+	defer stop()
+
+	for i := range 3 {
+		r := producer.Record{Stream: "shop", Topic: "orders", Key: "customer-7", Payload: fmt.Appendf(nil, "order %d", i)}
+		p.SendAsync(ctx, r, func(r producer.Result) {
+			fmt.Println(i, r.Outcome)
+		})
+	}
+	if err := p.Flush(ctx); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// 0 confirmed
+	// 1 confirmed
+	// 2 confirmed
+}
+
+func ExampleFor() {
+	ctx := context.Background()
+	p, stop := shop(ctx)
+	defer stop()
+
+	orders := producer.For(p, topic.New("shop", "orders", topic.Proto[*wrapperspb.StringValue]()))
+	err := orders.Publish(ctx, wrapperspb.String("two apples"), producer.WithKey("customer-7"))
+	fmt.Println(producer.OutcomeOf(err))
+	// Output:
+	// confirmed
+}

@@ -1,0 +1,198 @@
+package producer_test
+
+import (
+	"context"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+)
+
+var seeds = flag.Uint64("seeds", 1, "how many seeds the fault test takes per transport")
+
+// TestFaults sends 100,000 keyed records over real connections that are cut at random
+// points: before and after a request takes effect, in the middle of its frame and of its
+// answer, and by a server that hangs.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []config.Transport{config.TransportNative, config.TransportSDK} {
+		for seed := range *seeds {
+			t.Run(fmt.Sprintf("%s/%d", transport, seed), func(t *testing.T) {
+				t.Parallel()
+				campaign{transport: transport, seed: seed + 1, records: 100_000, callers: 8, keys: 200}.run(t)
+			})
+		}
+	}
+}
+
+type campaign struct {
+	transport              config.Transport
+	seed                   uint64
+	records, callers, keys int
+}
+
+// sent is a record with what the producer said about it.
+type sent struct {
+	key, number int // its place among the key's records
+	outcomes    []producer.Outcome
+}
+
+func (c campaign) run(t *testing.T) {
+	srv := iggytest.NewServer(t)
+	srv.CreateTopic("s", "t", 8)
+	attempts := newAttempts()
+	srv.Inject(iggytest.Observe().On(embedded.SendMessages).When(attempts.note))
+	rnd := rand.New(rand.NewPCG(c.seed, 1))
+	chance := 0.01
+	faults := []iggytest.Fault{
+		iggytest.Cut(), iggytest.Cut().AfterEffect(), iggytest.Reset().AfterEffect(), iggytest.HalfFrame(),
+		iggytest.CutAfter(rnd.IntN(5000)), iggytest.CutAfter(rnd.IntN(8)).AfterEffect(),
+		iggytest.Silence().Times(1), iggytest.Silence().AfterEffect().Times(1),
+	}
+	var injections []*iggytest.Injection
+	for i, f := range faults {
+		injections = append(injections, srv.Inject(f.On(embedded.SendMessages).Skip(10).Chance(chance, c.seed*100+uint64(i))))
+	}
+
+	cluster, cfg := settings(func(cfg *config.Producer) {
+		cfg.Connections = 2
+		cfg.MaxBatchMessages = 100
+		cfg.MaxBufferedRecords = 5000
+		cfg.Retry.BaseBackoff = time.Millisecond
+		cfg.Retry.MaxRetries = 3
+		cfg.DrainTimeout = 30 * time.Second
+	})
+	cluster.Endpoint = "iggy://" + srv.Endpoint()
+	cluster.Transport = c.transport
+	cluster.ClientID, cluster.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
+	cluster.Reconnect.BaseBackoff, cluster.Reconnect.MaxBackoff = time.Millisecond, 20*time.Millisecond
+	cluster.Breaker.Failures = 0
+	cluster.RequestTimeout = time.Second
+	p, err := producer.New(cluster, cfg)
+	require.NoError(t, err)
+	require.NoError(t, p.Start(t.Context()))
+
+	all := c.send(t.Context(), p)
+	require.NoError(t, p.Flush(t.Context()))
+	struck := 0
+	for _, i := range injections {
+		struck += i.Struck()
+		i.Remove()
+	}
+	require.Greater(t, struck, 5, "there were faults")
+	status := p.Status()
+	_ = p.Stop(t.Context()) // what was lost was judged before
+	require.EqualValues(t, c.records, status.Confirmed+status.Failed+status.Unknown)
+	require.Zero(t, status.BufferedRecords)
+	duplicates := c.judge(t, srv.Messages("s", "t"), all, attempts)
+	t.Logf("%d faults, %d retries: %d confirmed, %d failed, %d unknown, %d duplicates", struck, status.Retries,
+		status.Confirmed, status.Failed, status.Unknown, duplicates)
+}
+
+// send has each caller send its share of the records, of keys that are its own.
+func (c campaign) send(ctx context.Context, p *producer.Producer) map[[16]byte]*sent {
+	all := make(map[[16]byte]*sent, c.records)
+	var mu sync.Mutex
+	var callers sync.WaitGroup
+	for caller := range c.callers {
+		rnd := rand.New(rand.NewPCG(c.seed, uint64(caller)+2))
+		callers.Go(func() {
+			counts := map[int]int{}
+			for range c.records / c.callers {
+				key := caller*c.keys + rnd.IntN(c.keys)
+				r := &sent{key: key, number: counts[key]}
+				counts[key]++
+				record := record(fmt.Sprint("key-", key), fmt.Sprintf("%d/%d", key, r.number))
+				binary.BigEndian.PutUint64(record.ID[:], rnd.Uint64())
+				binary.BigEndian.PutUint64(record.ID[8:], rnd.Uint64())
+				settle := func(o producer.Outcome) {
+					mu.Lock()
+					r.outcomes = append(r.outcomes, o)
+					mu.Unlock()
+				}
+				mu.Lock()
+				all[record.ID] = r
+				mu.Unlock()
+				if rnd.IntN(200) == 0 {
+					settle(producer.OutcomeOf(p.Send(ctx, record)))
+				} else {
+					p.SendAsync(ctx, record, func(r producer.Result) { settle(r.Outcome) })
+				}
+			}
+		})
+	}
+	callers.Wait()
+	return all
+}
+
+func (c campaign) judge(t *testing.T, log []iggytest.Message, all map[[16]byte]*sent, attempts *attempts) (duplicates int) {
+	t.Helper()
+	copies := map[[16]byte]int{}
+	last := map[int]int{} // by key, the number of the last record, one higher
+	for _, m := range log {
+		r := all[m.ID]
+		require.NotNil(t, r, "nothing was stored that nobody sent")
+		require.Equal(t, fmt.Sprintf("%d/%d", r.key, r.number), string(m.Payload))
+		require.Equal(t, wire.PartitionOf(fmt.Sprint("key-", r.key), 8), m.Partition)
+		if copies[m.ID]++; copies[m.ID] > 1 {
+			duplicates++
+			require.Greater(t, attempts.of(m.ID), 1, "a duplicate of what was sent once")
+			continue
+		}
+		require.GreaterOrEqual(t, r.number, last[r.key], "records of a key in the order of sending")
+		last[r.key] = r.number + 1
+	}
+	for id, r := range all {
+		require.Len(t, r.outcomes, 1, "exactly one outcome")
+		switch r.outcomes[0] {
+		case producer.Confirmed:
+			require.NotZero(t, copies[id], "confirmed and not stored")
+		case producer.Failed:
+			require.Zero(t, copies[id], "failed and stored")
+		}
+	}
+	return duplicates
+}
+
+// attempts counts in how many requests each record was.
+type attempts struct {
+	mu    sync.Mutex
+	count map[[16]byte]int
+}
+
+func newAttempts() *attempts { return &attempts{count: map[[16]byte]int{}} }
+
+func (a *attempts) of(id [16]byte) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.count[id]
+}
+
+// note reads the ids of a send: the length of the metadata u32, the metadata, which
+// ends with the count of messages u32, their index and the messages.
+func (a *attempts) note(r iggytest.Request) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	metadata := 4 + int(binary.LittleEndian.Uint32(r.Body))
+	n := int(binary.LittleEndian.Uint32(r.Body[metadata-4:]))
+	for b := r.Body[metadata+n*wire.IndexSize:]; len(b) > 0; {
+		m, size, err := wire.DecodeMessage(b)
+		if err != nil {
+			return false
+		}
+		a.count[m.ID]++
+		b = b[size:]
+	}
+	return false // it only looks
+}
