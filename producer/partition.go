@@ -2,6 +2,7 @@ package producer
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -252,6 +253,12 @@ func (p *partition) next() (b *batch, gate <-chan struct{}, wait time.Duration) 
 // withdrawn, and those that were are dropped. p.mu is held.
 func (p *partition) begin(b *batch) {
 	p.inFlight = b
+	p.closeWithdrawals(b)
+}
+
+// closeWithdrawals drops the records of b that were withdrawn; the others can't be any
+// more. p.mu is held.
+func (p *partition) closeWithdrawals(b *batch) {
 	if b.withdrawers > 0 {
 		for i := range b.records {
 			if rec := &b.records[i]; rec.withdraws && !rec.withdrawn {
@@ -281,14 +288,17 @@ func (p *partition) finish(b *batch) {
 	p.topic.producer.putBatch(b)
 }
 
-// putBack returns a batch that was taken too early to the head of the queue.
+// putBack returns a batch that was taken too early to the head of the queue, behind
+// what has come from an older epoch meanwhile: it waits for that.
 func (p *partition) putBack(b *batch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.inFlight = nil
-	p.queue = append(p.queue, nil)
-	copy(p.queue[1:], p.queue)
-	p.queue[0] = b
+	i := 0
+	for i < len(p.queue) && p.queue[i].epoch.number < b.epoch.number {
+		i++
+	}
+	p.queue = slices.Insert(p.queue, i, b)
 }
 
 // hurry ends lingering until the queue is empty.

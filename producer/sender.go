@@ -123,7 +123,9 @@ func (p *partition) attempt(ctx context.Context, b *batch) error {
 	b.lastErr = err
 	b.unsure = b.unsure || iggyerr.MayHaveEffect(err)
 	if errors.Is(err, iggyerr.ErrNotFound) {
-		return p.reconsider(ctx, err)
+		if err = p.reconsider(ctx, err); !isAgain(err) {
+			return err
+		}
 	}
 	if most := t.producer.cfg.Retry.MaxRetries; most >= 0 && b.attempts > most {
 		return &finalError{err}
@@ -213,13 +215,7 @@ func (p *partition) settle(b *batch, n int, outcome Outcome, err error) {
 // that panicked, or at n.
 func (p *partition) tell(b *batch, i, n int, outcome Outcome, err error) (next int) {
 	next = i
-	defer func() {
-		if v := recover(); v != nil {
-			failure := &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
-			p.topic.producer.noteError(failure)
-			p.topic.producer.log.Error("a callback of SendAsync panicked", zap.Error(failure))
-		}
-	}()
+	defer p.topic.producer.recoverCallback()
 	r := Result{Outcome: outcome, Partition: p.id, Err: err}
 	for next < n {
 		rec := &b.records[next]
@@ -230,4 +226,13 @@ func (p *partition) tell(b *batch, i, n int, outcome Outcome, err error) (next i
 		}
 	}
 	return next
+}
+
+// recoverCallback, deferred, makes a panic of a callback an error in the log.
+func (p *Producer) recoverCallback() {
+	if v := recover(); v != nil {
+		failure := &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
+		p.noteError(failure)
+		p.log.Error("a callback of SendAsync panicked", zap.Error(failure))
+	}
 }
