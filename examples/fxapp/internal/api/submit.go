@@ -131,7 +131,11 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, tooLarge(limit)
 	}
 	// Not every writer can do this; the server's can.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(readTimeout))
+	// Whoever still sends when the process stops is not waited for.
+	detach := context.AfterFunc(r.Context(), func() { _ = control.SetReadDeadline(time.Now()) })
+	defer detach()
 	body := io.Reader(http.MaxBytesReader(w, r.Body, limit))
 	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
 	case "", "identity":
