@@ -211,6 +211,23 @@ func TestRefused(t *testing.T) {
 	require.Empty(t, f.topics.order, "nothing was published")
 }
 
+// A caller that sends everything before it reads must see why it is refused.
+func TestRefusedWhileSending(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	c, err := net.Dial("tcp", f.Listener.Addr().String())
+	require.NoError(t, err)
+	defer func() { _ = c.Close() }()
+	_, err = io.WriteString(c, "POST /jobs HTTP/1.1\r\nHost: x\r\nX-Fetchbox-Job-Type: demo\r\nContent-Length: 8000000\r\n\r\n")
+	require.NoError(t, err)
+	_, err = c.Write(make([]byte, 8_000_000))
+	require.NoError(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(c), nil)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
+}
+
 func TestExactlyTheLimitIsAccepted(t *testing.T) {
 	t.Parallel()
 	f := start(t)
