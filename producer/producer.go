@@ -55,6 +55,7 @@ type Producer struct {
 	topicsMu  sync.Mutex                                // held to add one
 
 	retries atomic.Uint64
+	moves   atomic.Uint64 // batches whose records went to other partitions
 	lastErr atomic.Pointer[noted]
 }
 
