@@ -124,7 +124,9 @@ func TestSendWithinCallback(t *testing.T) {
 			inner <- p.Send(context.Background(), record("k", "inner"))
 		})
 		synctest.Wait()
-		require.Error(t, p.Stop(context.Background()))
+		var left *producer.StopError
+		require.ErrorAs(t, p.Stop(context.Background()), &left)
+		require.Equal(t, []producer.Remainder{{Stream: "s", Topic: "t", Failed: 1}}, left.Remainders)
 		err := <-inner
 		require.ErrorIs(t, err, iggyerr.ErrClosed)
 		require.Equal(t, producer.Failed, producer.OutcomeOf(err))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -111,46 +112,48 @@ func (p *Producer) drain(ctx context.Context) error {
 
 // end waits for the senders to give what is left its outcome, and closes the connections.
 func (p *Producer) end(ctx context.Context) error {
-	ended := make(chan struct{})
 	p.sendersMu.Lock()
 	p.noSenders = true
 	p.sendersMu.Unlock()
+	// The end of the connections frees the callers who send themselves. Neither this nor the
+	// senders take longer than their callbacks do: they get that much even when ctx
+	// is over, but not for ever.
+	wait, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), p.cfg.DrainTimeout, errors.New("callbacks have not returned"))
+	defer cancel()
+	var errs []error
+	for _, l := range p.links {
+		errs = append(errs, l.Stop(wait))
+	}
+	ended := make(chan struct{})
 	go func() {
 		p.senders.Wait()
 		p.background.Wait()
 		close(ended)
 	}()
-	// The senders need no more than their callbacks take: they get that much even when ctx
-	// is over, but not for ever.
-	var late error
-	wait, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), p.cfg.DrainTimeout, errors.New("callbacks have not returned"))
-	defer cancel()
 	select {
 	case <-ended:
 	case <-wait.Done():
-		late = fmt.Errorf("iggy: stop producer: %w", context.Cause(wait))
+		errs = append(errs, fmt.Errorf("iggy: stop producer: %w", context.Cause(wait)))
 		p.abandon()
-	}
-	errs := []error{late}
-	closing, stop := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.DrainTimeout)
-	defer stop()
-	for _, l := range p.links {
-		errs = append(errs, l.Stop(closing))
 	}
 	return errors.Join(errs...)
 }
 
+// abandonTime is how long callbacks may take for what is abandoned.
+const abandonTime = time.Second
+
 // abandon gives what waits behind callbacks that don't return its outcome. A
-// callback may be waiting for just that.
+// callback may be waiting for just that. Its own callbacks may block as well, so they are not
+// waited for, beyond a moment.
 func (p *Producer) abandon() {
+	var settling sync.WaitGroup
 	for _, t := range p.topicList() {
 		for _, part := range t.all() {
 			left := part.shut()
 			if len(left) == 0 {
 				continue
 			}
-			// Their callbacks may block as well, so nobody waits for them.
-			go func() {
+			settling.Go(func() {
 				for _, b := range left {
 					part.mu.Lock()
 					part.closeWithdrawals(b)
@@ -158,8 +161,17 @@ func (p *Producer) abandon() {
 					part.giveUp(b, stopped(b.lastErr))
 					part.release(b)
 				}
-			}()
+			})
 		}
+	}
+	settled := make(chan struct{})
+	go func() {
+		settling.Wait()
+		close(settled)
+	}()
+	select {
+	case <-settled:
+	case <-time.After(abandonTime):
 	}
 }
 
