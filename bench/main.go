@@ -25,6 +25,9 @@ var suites = []suite{
 	{"allocs", measureAllocations},
 	{"waiting", measureWaiting},
 	{"stalled", measureStalled},
+	{"poll", measurePolling},
+	{"wake", measureWaking},
+	{"stuck", measureStuck},
 }
 
 func main() {

@@ -152,7 +152,7 @@ func (c *fakeConn) Offset(_ context.Context, _ transport.Consumer, partition uin
 	return transport.Offset{Stored: ok, Offset: offset}, nil
 }
 
-func (c *fakeConn) Join(_ context.Context, g transport.Group) error {
+func (c *fakeConn) Join(context.Context, transport.Group) error {
 	defer c.begin("join")()
 	c.server.member = true
 	return nil

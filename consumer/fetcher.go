@@ -184,7 +184,7 @@ func (f *fetcher) refused(p *partition, j job, err error) {
 // arrived takes an answer in. p.mu is held.
 func (f *fetcher) arrived(p *partition, j job, polled *transport.Polled) {
 	p.resumeAt = time.Time{}
-	if p.phase != phaseActive && !(p.phase == phaseDraining && f.e.onPoll) || p.moved(j) {
+	if p.phase != phaseActive && (p.phase != phaseDraining || !f.e.onPoll) || p.moved(j) {
 		f.e.ahead.settle(p, j.reserved, hold{})
 		if len(polled.Messages) > 0 && p.phase != phaseLost {
 			p.polled = polled.Messages[len(polled.Messages)-1].Offset + 1
@@ -258,12 +258,16 @@ func (f *fetcher) nothing(p *partition, polled *transport.Polled) {
 	}
 }
 
+// looksPerPause is how often the watch looks in vain before its pause is
+// doubled: what comes every few milliseconds is to be noticed at once.
+const looksPerPause = 4
+
 // watch asks for the ends of the logs while partitions have been read to
 // theirs, in one request for all of them: there is no long polling. It asks soon after
 // something came, and less and less often while nothing does.
 func (f *fetcher) watch(ctx context.Context) {
 	least := f.e.cfg.PollIntervalMin
-	pause := least
+	pause, vain := least, 0
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for {
@@ -271,6 +275,7 @@ func (f *fetcher) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-f.stirred:
+			vain = 0
 			if pause > least {
 				pause = least
 				timer.Reset(pause)
@@ -278,9 +283,9 @@ func (f *fetcher) watch(ctx context.Context) {
 			continue
 		case <-timer.C:
 		}
-		if f.look(ctx) {
-			pause = least
-		} else {
+		if vain++; f.look(ctx) {
+			pause, vain = least, 0
+		} else if vain%looksPerPause == 0 {
 			pause = min(2*pause, f.e.cfg.PollIntervalMax)
 		}
 		timer.Reset(pause)

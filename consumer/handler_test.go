@@ -81,7 +81,7 @@ func TestKeysStayInOrderAndOthersGoOn(t *testing.T) {
 		var key, n int
 		_, err := fmt.Sscanf(m.Value, "k%d/%d", &key, &n)
 		if err != nil || busy[key].Add(1) != 1 {
-			return consumer.Permanent(fmt.Errorf("key %d is handled twice at a time: %v", key, err))
+			return consumer.Permanent(fmt.Errorf("key %d is handled twice at a time: %w", key, err))
 		}
 		defer busy[key].Add(-1)
 		if n%10 == 3 && m.Deliveries() < 3 {
@@ -381,7 +381,8 @@ func TestSecondHandlerAndIterationBesideAHandler(t *testing.T) {
 	start(t, c)
 	_, err := c.Next(context.Background())
 	require.ErrorIs(t, err, consumer.ErrConsuming)
-	for _, err = range c.Messages(context.Background()) {
+	for _, last := range c.Messages(context.Background()) {
+		err = last
 	}
 	require.ErrorIs(t, err, consumer.ErrConsuming)
 	stop(t, c)

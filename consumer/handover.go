@@ -35,7 +35,7 @@ func (m *membership) missing(ctx context.Context, p *partition) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, any := p.tracker.prefix(); !any && p.given == 0 && (p.buffered > 0 || p.tracker.open() > 0) {
+	if _, settled := p.tracker.prefix(); !settled && p.given == 0 && (p.buffered > 0 || p.tracker.open() > 0) {
 		// The server gives it away once what was polled is committed, and
 		// there is nothing to commit yet: the first record must be handled.
 		return nil
@@ -88,10 +88,10 @@ func (m *membership) handOver(ctx context.Context, p *partition) error {
 		return err
 	}
 	p.mu.Lock()
-	prefix, any := p.tracker.prefix()
+	prefix, settled := p.tracker.prefix()
 	polled := p.polled
 	p.mu.Unlock()
-	if any && e.commits {
+	if settled && e.commits {
 		if polled > prefix+1 {
 			if err := m.unread(ctx, p.id, prefix); err != nil {
 				return err

@@ -27,7 +27,7 @@ func TestFaults(t *testing.T) {
 		require.True(t, errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF), "%v", err)
 		require.Len(t, got, want)
 	}
-	for name_, c := range map[string]struct {
+	for label, c := range map[string]struct {
 		fault  iggytest.Fault
 		effect bool
 		check  func(t *testing.T, status embedded.Status, body []byte, err error)
@@ -52,7 +52,7 @@ func TestFaults(t *testing.T) {
 		"half a request": {iggytest.HalfFrame(), false, func(t *testing.T, _ embedded.Status, body []byte, err error) {
 			ended(t, body, err, 0)
 		}},
-		"half an answer": {iggytest.HalfFrame().AfterEffect(), true, func(t *testing.T, _ embedded.Status, body []byte, err error) {
+		"half an answer": {iggytest.HalfFrame().AfterEffect(), true, func(t *testing.T, _ embedded.Status, _ []byte, err error) {
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		}},
 		"reset": {iggytest.Reset(), false, func(t *testing.T, _ embedded.Status, _ []byte, err error) {
@@ -85,7 +85,7 @@ func TestFaults(t *testing.T) {
 			require.NotEmpty(t, body)
 		}},
 	} {
-		t.Run(name_, func(t *testing.T) {
+		t.Run(label, func(t *testing.T) {
 			t.Parallel()
 			srv := start(t)
 			proxy := iggytest.NewProxy(t, srv.Endpoint())
@@ -104,7 +104,7 @@ func TestFaults(t *testing.T) {
 
 func TestFaultsThatNeverAnswer(t *testing.T) {
 	t.Parallel()
-	for name_, c := range map[string]struct {
+	for label, c := range map[string]struct {
 		fault  iggytest.Fault
 		effect bool
 		// stays tells whether the server keeps the connection when the client has gone.
@@ -115,7 +115,7 @@ func TestFaultsThatNeverAnswer(t *testing.T) {
 		"black hole":                  {iggytest.BlackHole(), false, true},
 		"black hole after the effect": {iggytest.BlackHole().AfterEffect(), true, true},
 	} {
-		t.Run(name_, func(t *testing.T) {
+		t.Run(label, func(t *testing.T) {
 			t.Parallel()
 			srv := start(t)
 			proxy := iggytest.NewProxy(t, srv.Endpoint())
@@ -144,10 +144,10 @@ func TestFaultsThatNeverAnswer(t *testing.T) {
 func TestDelay(t *testing.T) {
 	t.Parallel()
 	const d = 50 * time.Millisecond
-	for name_, fault := range map[string]iggytest.Fault{
+	for label, fault := range map[string]iggytest.Fault{
 		"request": iggytest.Delay(d), "answer": iggytest.Delay(d).AfterEffect(), "slow": iggytest.Slow(8 * 1000 / 25),
 	} {
-		t.Run(name_, func(t *testing.T) {
+		t.Run(label, func(t *testing.T) {
 			t.Parallel()
 			proxy := iggytest.NewProxy(t, start(t).Endpoint())
 			proxy.Inject(fault.On(embedded.Ping))
@@ -290,10 +290,10 @@ func TestPassesTLS(t *testing.T) {
 // not understand: lengths that lie, ends in the middle.
 func TestBytesThatAreNoRequests(t *testing.T) {
 	t.Parallel()
-	for name_, sent := range map[string][]byte{
+	for label, sent := range map[string][]byte{
 		"a short length": {1, 0, 0, 0, 1, 0, 0, 0}, "half a head": {4, 0}, "a long length": {0xff, 0xff, 0xff, 0x7f, 202, 0, 0, 0, 1},
 	} {
-		t.Run(name_, func(t *testing.T) {
+		t.Run(label, func(t *testing.T) {
 			t.Parallel()
 			l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 			require.NoError(t, err)

@@ -33,7 +33,7 @@ type ceiling struct {
 // memorySlack lets tiny ceilings work.
 const memorySlack = 64 << 10
 
-func newCeiling(maxBytes, maxRecords int64, fail bool, closing context.Context, pressed func()) *ceiling {
+func newCeiling(closing context.Context, maxBytes, maxRecords int64, fail bool, pressed func()) *ceiling {
 	return &ceiling{
 		maxBytes: maxBytes, maxRecords: maxRecords, maxMemory: maxBytes + maxBytes/8 + memorySlack, fail: fail,
 		turn: make(chan struct{}, 1), released: make(chan struct{}, 1), closing: closing, pressed: pressed,

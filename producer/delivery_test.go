@@ -281,7 +281,7 @@ func TestCeilings(t *testing.T) {
 	}
 	t.Run("a record over the ceiling", func(t *testing.T) {
 		t.Parallel()
-		run(t, func(c *config.Producer) { c.MaxBufferedBytes = 100 }, func(t *testing.T, s *server, p *producer.Producer) {
+		run(t, func(c *config.Producer) { c.MaxBufferedBytes = 100 }, func(t *testing.T, _ *server, p *producer.Producer) {
 			err := p.Send(t.Context(), big())
 			require.ErrorIs(t, err, iggyerr.ErrTooLarge)
 			require.ErrorContains(t, err, "producer.max_buffered_bytes")
@@ -301,7 +301,7 @@ func TestCeilings(t *testing.T) {
 			c.Linger = time.Hour
 			c.DeliveryTimeout = 2 * time.Hour
 		}
-		run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
+		run(t, change, func(t *testing.T, _ *server, p *producer.Producer) {
 			started := time.Now()
 			for range 10 {
 				p.SendAsync(t.Context(), big(), nil)

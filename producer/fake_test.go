@@ -200,7 +200,7 @@ func (s *server) cut() {
 	s.conns = map[*conn]bool{}
 	s.mu.Unlock()
 	for c := range conns {
-		c.break_(io.EOF)
+		c.tear(io.EOF)
 	}
 }
 
@@ -240,11 +240,11 @@ func (c *conn) Err() error {
 }
 
 func (c *conn) Close() error {
-	c.break_(iggyerr.ErrClosed)
+	c.tear(iggyerr.ErrClosed)
 	return nil
 }
 
-func (c *conn) break_(err error) {
+func (c *conn) tear(err error) {
 	c.once.Do(func() {
 		c.err = err
 		close(c.done)
@@ -252,7 +252,7 @@ func (c *conn) break_(err error) {
 }
 
 func (c *conn) broken(op string, sent bool) error {
-	c.break_(io.EOF)
+	c.tear(io.EOF)
 	return &iggyerr.ConnError{Op: op, Addr: "fake", Sent: sent, Err: io.EOF}
 }
 

@@ -23,7 +23,7 @@ func (p *partition) moveOn(b *batch, cause error) {
 	turn := p.topic.turn.Load()
 	targets := make([]uint32, b.len())
 	const none = ^uint32(0)
-	var homeless int
+	homeless := false
 	for i, rec := range b.records {
 		switch rec.how {
 		case byKey:
@@ -32,11 +32,11 @@ func (p *partition) moveOn(b *batch, cause error) {
 			targets[i] = turn % n
 		default:
 			targets[i] = none
-			homeless++
+			homeless = true
 		}
 	}
-	if homeless > 0 {
-		p.failHomeless(b, targets, none, homeless, cause)
+	if homeless {
+		p.failHomeless(b, targets, none, cause)
 	}
 	p.topic.producer.log.Warn("partition has gone, its records move on", zap.String("stream", p.topic.stream),
 		zap.String("topic", p.topic.name), zap.Uint32("partition", p.id), zap.Int("count", b.len()))
@@ -53,7 +53,7 @@ func (p *partition) moveOn(b *batch, cause error) {
 
 // failHomeless fails the records of b without a target and drops them from
 // it and from targets.
-func (p *partition) failHomeless(b *batch, targets []uint32, none uint32, n int, cause error) {
+func (p *partition) failHomeless(b *batch, targets []uint32, none uint32, cause error) {
 	part := p.split(b, targets, none)
 	p.giveUp(part, fmt.Errorf("it was sent to a partition that does not exist any more: %w", cause))
 	p.release(part)

@@ -70,7 +70,7 @@ func (o *options) apply(p *Producer) error {
 	var errs []error
 	for _, t := range o.topics {
 		if _, err := encoding.Append(nil, t.compression, nil); err != nil {
-			errs = append(errs, fmt.Errorf("compression of %s/%s: %w", t.stream, t.topicName.topic, err))
+			errs = append(errs, fmt.Errorf("compression of %s/%s: %w", t.stream, t.topic, err))
 		}
 		p.packings[t.topicName] = newPacking(t.compression, int(t.minSize))
 	}

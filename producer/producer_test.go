@@ -360,7 +360,7 @@ func TestACallbackMayPanicAndSend(t *testing.T) {
 
 func TestCustomPartitioner(t *testing.T) {
 	t.Parallel()
-	choose := func(stream, topic, key string, partitions uint32) uint32 {
+	choose := func(_, _, key string, partitions uint32) uint32 {
 		if key == "bad" {
 			return partitions
 		}

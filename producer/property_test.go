@@ -43,7 +43,7 @@ func TestPromises(t *testing.T) {
 		trial.cfg.Linger = rapid.SampledFrom([]time.Duration{0, 0, 5 * time.Millisecond}).Draw(rt, "linger")
 		trial.cfg.Retry.MaxRetries = rapid.SampledFrom([]int{0, 1, 5, -1}).Draw(rt, "retries")
 		trial.cfg.DeliveryTimeout = rapid.SampledFrom([]time.Duration{time.Second, time.Minute}).Draw(rt, "timeout")
-		synctest.Test(t, func(t *testing.T) { trial.run(rt) })
+		synctest.Test(t, func(*testing.T) { trial.run(rt) })
 	})
 }
 

@@ -66,7 +66,7 @@ func (s span) end(r Result) {
 		s.SetAttributes(semconv.ErrorTypeKey.String(OutcomeOf(r.Err).String()))
 		s.SetStatus(codes.Error, r.Err.Error())
 	}
-	s.Span.End()
+	s.End()
 }
 
 // inject writes the trace context of ctx into the headers, unless they have one.

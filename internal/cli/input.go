@@ -19,7 +19,7 @@ import (
 
 // maxValue bounds one message as JSON, in bytes: the largest record in base64
 // and then some. It keeps a wrong file from filling the memory.
-const maxValue = 32 << 20
+const maxValue = 16 << 20
 
 // readMessages reads protobuf messages as JSON: one, an array of them, or one
 // after the other, as in JSON lines. An error names the line, and ends it.
@@ -148,7 +148,7 @@ func (l *lineReader) explain(err error, offset int64) error {
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("line %d: not valid JSON: it ends in the middle", l.line(l.read))
 	case errors.As(err, &syntax):
-		return fmt.Errorf("line %d: not valid JSON: %s", l.line(syntax.Offset), syntax)
+		return fmt.Errorf("line %d: not valid JSON: %w", l.line(syntax.Offset), syntax)
 	}
 	// protojson varies its spaces, so that nobody relies on them.
 	text := strings.ReplaceAll(err.Error(), "\u00a0", " ")

@@ -67,7 +67,7 @@ func (a *app) lag(ctx context.Context, o lagOptions) error {
 				return nil // the way to end it
 			}
 			return cause(ctx, err)
-		case err != nil && !(o.watch && iggyerr.IsRetryable(err)):
+		case err != nil && (!o.watch || !iggyerr.IsRetryable(err)):
 			return err
 		case away != (err != nil):
 			away = err != nil

@@ -136,7 +136,7 @@ func decodeGzip(payload []byte, limit int) ([]byte, error) {
 		}
 		n, err := r.Read(out[len(out):cap(out)])
 		out = out[:len(out)+n]
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out, nil
 		}
 		if err != nil {

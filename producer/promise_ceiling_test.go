@@ -1,0 +1,125 @@
+package producer_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+)
+
+// recordHead is what a record takes beside its payload: the head of a message.
+const recordHead = 64
+
+// Promise 3: what is buffered and in flight together never exceeds the ceiling. When it is full, callers wait as
+// long as their contexts last, and go on as room comes.
+func TestPromiseCeilingHoldsAndCallersWait(t *testing.T) {
+	t.Parallel()
+	for name, limit := range map[string]struct {
+		bytes   config.Bytes
+		records int
+	}{
+		"bytes":   {64 << 10, 1_000_000},
+		"records": {64 << 20, 64},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			overTransports(t, 2, func(t *testing.T, s *site) {
+				const fit, all = 64, 300
+				gate := make(chan struct{})
+				held := s.server.Inject(iggytest.Do(func(iggytest.Request) { <-gate }).On(embedded.SendMessages))
+				cfg := patient()
+				cfg.MaxBatchBytes, cfg.MaxBatchMessages = 8<<10, 5
+				cfg.MaxBufferedBytes, cfg.MaxBufferedRecords = limit.bytes, limit.records
+				p := s.producer(t, cfg)
+				payload := string(make([]byte, 1<<10-recordHead)) // a record takes 1 KiB
+
+				var accepted, confirmed atomic.Int32
+				sent := make(chan struct{})
+				go func() {
+					defer close(sent)
+					for range all {
+						p.SendAsync(context.Background(), record("", payload), func(r producer.Result) {
+							if r.Outcome == producer.Confirmed {
+								confirmed.Add(1)
+							}
+						})
+						accepted.Add(1)
+					}
+				}()
+				held.Wait(1)
+				require.Eventually(t, func() bool { return p.Status().Waiting == 1 }, patience, time.Millisecond)
+				require.EqualValues(t, fit, accepted.Load(), "no more is taken than fits")
+				require.LessOrEqual(t, p.Status().BufferedBytes, int64(limit.bytes))
+
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+				defer cancel()
+				began := time.Now()
+				err := p.Send(ctx, record("", payload))
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.Equal(t, producer.Failed, producer.OutcomeOf(err))
+				require.Less(t, time.Since(began), 5*time.Second)
+
+				var most atomic.Int64
+				watched := make(chan struct{})
+				go func() {
+					defer close(watched)
+					for {
+						select {
+						case <-sent:
+							return
+						case <-time.After(200 * time.Microsecond):
+							most.Store(max(most.Load(), p.Status().BufferedBytes))
+						}
+					}
+				}()
+				close(gate)
+				<-sent
+				<-watched
+				require.NoError(t, p.Flush(t.Context()))
+				require.EqualValues(t, all, confirmed.Load())
+				require.LessOrEqual(t, most.Load(), int64(limit.bytes))
+				require.Zero(t, p.Status().BufferedBytes)
+				require.Len(t, s.server.Messages("s", "t"), all)
+			})
+		})
+	}
+}
+
+// Promise 3: or callers get an error at once, when they want that.
+func TestPromiseCeilingFailsAtOnce(t *testing.T) {
+	t.Parallel()
+	overTransports(t, 1, func(t *testing.T, s *site) {
+		gate := make(chan struct{})
+		s.server.Inject(iggytest.Do(func(iggytest.Request) { <-gate }).On(embedded.SendMessages))
+		cfg := patient()
+		cfg.MaxBatchBytes, cfg.MaxBufferedBytes, cfg.WhenFull = 8<<10, 16<<10, config.WhenFullFail
+		p := s.producer(t, cfg)
+		payload := string(make([]byte, 1<<10-recordHead))
+		refused := make(chan error, 40)
+		for range 40 {
+			p.SendAsync(t.Context(), record("", payload), func(r producer.Result) {
+				if r.Err != nil {
+					refused <- r.Err
+				}
+			})
+		}
+		require.Len(t, refused, 40-16)
+		for range 40 - 16 {
+			err := <-refused
+			require.ErrorIs(t, err, iggyerr.ErrBufferFull)
+			require.Equal(t, producer.Failed, producer.OutcomeOf(err))
+		}
+		close(gate)
+		require.NoError(t, p.Flush(t.Context()))
+		require.Empty(t, refused)
+		require.Len(t, s.server.Messages("s", "t"), 16)
+	})
+}

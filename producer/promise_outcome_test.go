@@ -1,0 +1,157 @@
+package producer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+)
+
+// agree fails when the server holds something else than the outcomes say.
+func (s *site) agree(t *testing.T, outcomes map[[16]byte]producer.Outcome) {
+	t.Helper()
+	stored := s.stored()
+	for id, outcome := range outcomes {
+		switch outcome {
+		case producer.Confirmed:
+			require.NotEmpty(t, stored[id], "record %x is confirmed and not stored", id)
+		case producer.Failed:
+			require.Empty(t, stored[id], "record %x failed and is stored", id)
+		default:
+			require.Equal(t, producer.Unknown, outcome)
+		}
+	}
+}
+
+// Promise 1: each record gets exactly one outcome, and it is true.
+func TestPromiseEachRecordHasOneTrueOutcome(t *testing.T) {
+	t.Parallel()
+	overTransports(t, 4, func(t *testing.T, s *site) {
+		s.cluster.RequestTimeout = 200 * time.Millisecond
+		s.trouble()
+		s.server.Inject(iggytest.Answer(41).On(embedded.SendMessages).Chance(0.05, 8)) // not permitted: no retry
+		cfg := patient()
+		cfg.Retry.MaxRetries = 1
+		cfg.MaxBatchMessages = 20
+		p := s.producer(t, cfg)
+
+		const senders, each = 12, 80
+		got := newLedger()
+		var wg sync.WaitGroup
+		for i := range senders {
+			wg.Go(func() {
+				var batch []producer.Record
+				for n := range each {
+					r := numberedRecord(fmt.Sprintf("key-%d", i), n)
+					switch i % 3 {
+					case 0:
+						got.note(r.ID, producer.OutcomeOf(p.Send(t.Context(), r)))
+					case 1:
+						p.SendAsync(t.Context(), r, func(res producer.Result) { got.note(res.ID, res.Outcome) })
+					default:
+						if batch = append(batch, r); len(batch) < 10 {
+							continue
+						}
+						err := p.SendAll(t.Context(), batch...)
+						var some *producer.SendAllError
+						for j, r := range batch {
+							if errors.As(err, &some) {
+								got.note(r.ID, some.Results[j].Outcome)
+							} else {
+								got.note(r.ID, producer.OutcomeOf(err))
+							}
+						}
+						batch = batch[:0]
+					}
+				}
+			})
+		}
+		wg.Wait()
+		outcomes := got.all(t, senders*each)
+		require.Equal(t, senders*each, len(outcomes))
+		s.agree(t, outcomes)
+		require.Positive(t, count(outcomes, producer.Confirmed))
+		require.Positive(t, count(outcomes, producer.Failed))
+		require.Positive(t, count(outcomes, producer.Unknown))
+		status := p.Status()
+		require.EqualValues(t, count(outcomes, producer.Confirmed), status.Confirmed)
+		require.EqualValues(t, count(outcomes, producer.Failed), status.Failed)
+		require.EqualValues(t, count(outcomes, producer.Unknown), status.Unknown)
+		require.Zero(t, status.BufferedRecords)
+		require.Zero(t, status.BufferedBytes)
+	})
+}
+
+// Promise 1: a caller who stops waiting is told the truth, too: what it is told failed is never
+// stored later.
+func TestPromiseWithdrawnRecordsAreNeverStored(t *testing.T) {
+	t.Parallel()
+	overTransports(t, 1, func(t *testing.T, s *site) {
+		s.server.Inject(iggytest.Delay(5 * time.Millisecond).On(embedded.SendMessages))
+		p := s.producer(t, patient())
+		got := newLedger()
+		const senders, each = 8, 20
+		var wg sync.WaitGroup
+		for i := range senders {
+			wg.Go(func() {
+				for n := range each {
+					r := numberedRecord(fmt.Sprintf("key-%d", i), n)
+					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n%6)*2*time.Millisecond)
+					got.note(r.ID, producer.OutcomeOf(p.Send(ctx, r)))
+					cancel()
+				}
+			})
+		}
+		wg.Wait()
+		require.NoError(t, p.Flush(t.Context()))
+		outcomes := got.all(t, senders*each)
+		s.agree(t, outcomes)
+		require.Positive(t, count(outcomes, producer.Failed))
+		require.Positive(t, count(outcomes, producer.Unknown))
+	})
+}
+
+// Promises 1 and 8: a stop that can't flush drops nothing in silence. Each record has its
+// outcome when Stop returns, and the error counts them.
+func TestPromiseStopGivesEachRecordItsOutcome(t *testing.T) {
+	t.Parallel()
+	overTransports(t, 2, func(t *testing.T, s *site) {
+		cfg := patient()
+		cfg.DrainTimeout = 300 * time.Millisecond
+		cfg.MaxBatchMessages = 10
+		p := s.producer(t, cfg)
+		got := newLedger()
+		send := func(key string, n int) {
+			for i := range n {
+				p.SendAsync(t.Context(), numberedRecord(key, i), func(r producer.Result) { got.note(r.ID, r.Outcome) })
+			}
+		}
+		send("before", 50)
+		got.all(t, 50)
+		s.server.Inject(iggytest.Silence().AfterEffect().On(embedded.SendMessages))
+		send("during-a", 40)
+		send("during-b", 40)
+
+		began := time.Now()
+		err := p.Stop(t.Context())
+		require.Less(t, time.Since(began), 10*time.Second)
+		var left *producer.StopError
+		require.ErrorAs(t, err, &left)
+		outcomes := got.all(t, 130)
+		require.Equal(t, 130, len(outcomes))
+		s.agree(t, outcomes)
+		require.Len(t, left.Remainders, 1)
+		require.EqualValues(t, count(outcomes, producer.Failed), left.Remainders[0].Failed)
+		require.EqualValues(t, count(outcomes, producer.Unknown), left.Remainders[0].Unknown)
+		require.Positive(t, left.Remainders[0].Unknown)
+		require.Equal(t, 80, count(outcomes, producer.Failed)+count(outcomes, producer.Unknown))
+	})
+}
