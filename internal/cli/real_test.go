@@ -53,7 +53,9 @@ func session(t *testing.T, endpoint string) []string {
 	do("provision", "--yes")
 	do("provision", "--yes")
 	do("ping", "--output", "text")
-	do("publish-task", "--file", writeFile(t, task+strings.ReplaceAll(task, `"j"`, `"k"`)+task))
+	// One job after the other: partitions are written side by side.
+	do("publish-task", "--file", writeFile(t, task+task))
+	do("publish-task", "--file", writeFile(t, strings.ReplaceAll(task, `"j"`, `"k"`)))
 	do("publish-task", "--file", writeFile(t, task+"{"))
 	do("tail-tasks", "--since", "first")
 	do("tail-tasks", "--job-id", "k")
