@@ -2,6 +2,7 @@ package consumer_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
@@ -21,7 +23,7 @@ func TestPromiseNothingComesTwiceWithoutALoss(t *testing.T) {
 	overTransports(t, 4, func(t *testing.T, r *transportRig) {
 		all := newAttendance()
 		handler := func(_ context.Context, m *consumer.Message[string]) error {
-			time.Sleep(100 * time.Microsecond) // the handler's work
+			time.Sleep(3 * time.Millisecond) // the handler's work
 			all.note(placeOf(m))
 			return nil
 		}
@@ -47,18 +49,46 @@ func TestPromiseNothingComesTwiceWithoutALoss(t *testing.T) {
 		}()
 		first := r.handling(quick(), handler)
 		owns(first, 4)
-		second := r.handling(quick(), handler)
+		second, third := r.handling(quick(), handler), r.handling(quick(), handler)
+		owns(second, 1)
+		owns(third, 1)
+		stop(t, first) // what the others own changes with it
 		owns(second, 2)
-		owns(first, 2)
-		stop(t, first)
-		owns(second, 4)
-		third := r.handling(quick(), handler)
 		owns(third, 2)
 		stop(t, second)
 		owns(third, 4)
 		close(enough)
 		all.wait(t, received(t, "the sender", sent))
 		stop(t, third)
+		require.Zero(t, all.repeated())
+	})
+}
+
+// Promise 6: without commits nothing is delivered beyond the bound, so that no crash can bring back more.
+func TestPromiseDeliveryWaitsForCommits(t *testing.T) {
+	t.Parallel()
+	overTransports(t, 3, func(t *testing.T, r *transportRig) {
+		const each, partitions, window, every = 100, 3, 8, 12
+		for p := range uint32(partitions) {
+			r.send(p, numbered("", each)...)
+		}
+		refused := r.server.Inject(iggytest.Answer(13000).On(embedded.StoreOffset).When(func(req iggytest.Request) bool {
+			return binary.LittleEndian.Uint64(req.Body[len(req.Body)-8:]) < 1<<61
+		}))
+		cfg := quick()
+		cfg.MaxInFlight, cfg.CommitEvery = window, every
+		all := newAttendance()
+		r.handling(cfg, func(_ context.Context, m *consumer.Message[string]) error {
+			all.note(placeOf(m))
+			return nil
+		})
+		all.wait(t, partitions*(window+every))
+		refused.Wait(refused.Struck() + 2*partitions)
+		all.mu.Lock()
+		require.Len(t, all.times, partitions*(window+every))
+		all.mu.Unlock()
+		refused.Remove()
+		all.wait(t, partitions*each)
 		require.Zero(t, all.repeated())
 	})
 }

@@ -133,54 +133,61 @@ func TestPromiseRecordIsPassedWithoutDeadLetters(t *testing.T) {
 // the record: it has no dead letter, and comes again as if for the first time.
 func TestPromiseCancellationIsNoFailure(t *testing.T) {
 	t.Parallel()
-	overTransports(t, 1, func(t *testing.T, r *transportRig) {
-		r.send(0, "a/0", "b/0", "c/0")
-		var bad problems
-		box := letterBox(func(_ context.Context, f topic.Failure[string]) error {
-			bad.add("a dead letter of %s: %v", f.Payload, f.Err)
-			return nil
-		})
-		cfg := quick()
-		cfg.Retry.MaxDeliveries = 1
-		cfg.DrainTimeout = 100 * time.Millisecond
-		began, ended := make(chan string, 20), make(chan error, 20)
-		hangs := func(ctx context.Context, m *consumer.Message[string]) error {
-			if m.Deliveries() != 1 {
-				bad.add("%s: delivery %d", m.Value, m.Deliveries())
-			}
-			began <- m.Value
-			<-ctx.Done()
-			ended <- context.Cause(ctx)
-			return ctx.Err()
-		}
-		first := r.handling(cfg, hangs, consumer.WithDeadLetters[string](box))
-		for range 3 {
-			received(t, "handlers", began)
-		}
-		r.server.CutConnections()
-		for range 3 {
-			require.ErrorIs(t, received(t, "handlers to end", ended), consumer.ErrLost)
-		}
-		for range 3 {
-			received(t, "handlers", began)
-		}
-		err := first.Stop(t.Context())
-		var unfinished *consumer.StopError
-		require.ErrorAs(t, err, &unfinished)
-		require.Equal(t, 3, unfinished.Unfinished)
-		for range 3 {
-			require.ErrorIs(t, received(t, "handlers to end", ended), consumer.ErrStopDeadline)
-		}
+	for name, letters := range map[string]bool{"with dead letters": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			overTransports(t, 1, func(t *testing.T, r *transportRig) {
+				r.send(0, "a/0", "b/0", "c/0")
+				var bad problems
+				var opts []consumer.Option
+				if letters {
+					opts = append(opts, consumer.WithDeadLetters[string](letterBox(func(_ context.Context, f topic.Failure[string]) error {
+						bad.add("a dead letter of %s: %v", f.Payload, f.Err)
+						return nil
+					})))
+				}
+				cfg := quick()
+				cfg.Retry.MaxDeliveries = 1
+				cfg.DrainTimeout = 100 * time.Millisecond
+				began, ended := make(chan string, 20), make(chan error, 20)
+				first := r.handling(cfg, func(ctx context.Context, m *consumer.Message[string]) error {
+					if m.Deliveries() != 1 {
+						bad.add("%s: delivery %d", m.Value, m.Deliveries())
+					}
+					began <- m.Value
+					<-ctx.Done()
+					ended <- context.Cause(ctx)
+					return ctx.Err()
+				}, opts...)
+				for range 3 {
+					received(t, "handlers", began)
+				}
+				r.server.CutConnections()
+				for range 3 {
+					require.ErrorIs(t, received(t, "handlers to end", ended), consumer.ErrLost)
+				}
+				for range 3 {
+					received(t, "handlers", began)
+				}
+				err := first.Stop(t.Context())
+				var unfinished *consumer.StopError
+				require.ErrorAs(t, err, &unfinished)
+				require.Equal(t, 3, unfinished.Unfinished)
+				for range 3 {
+					require.ErrorIs(t, received(t, "handlers to end", ended), consumer.ErrStopDeadline)
+				}
 
-		got := newSeen()
-		r.handling(cfg, func(_ context.Context, m *consumer.Message[string]) error {
-			if m.Deliveries() != 1 {
-				bad.add("%s: delivery %d", m.Value, m.Deliveries())
-			}
-			got.add(m.Value)
-			return nil
-		}, consumer.WithDeadLetters[string](box))
-		require.ElementsMatch(t, []string{"a/0", "b/0", "c/0"}, got.wait(t, 3))
-		bad.none(t)
-	})
+				got := newSeen()
+				r.handling(cfg, func(_ context.Context, m *consumer.Message[string]) error {
+					if m.Deliveries() != 1 {
+						bad.add("%s: delivery %d", m.Value, m.Deliveries())
+					}
+					got.add(m.Value)
+					return nil
+				}, opts...)
+				require.ElementsMatch(t, []string{"a/0", "b/0", "c/0"}, got.wait(t, 3))
+				bad.none(t)
+			})
+		})
+	}
 }

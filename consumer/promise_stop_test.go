@@ -91,7 +91,9 @@ func TestPromiseStopKeepsItsDeadline(t *testing.T) {
 	overTransports(t, 1, func(t *testing.T, r *transportRig) {
 		r.send(0, "a/0", "b/0", "c/0", "d/0")
 		began := make(chan place, 10)
-		c := r.handling(quick(), func(ctx context.Context, m *consumer.Message[string]) error {
+		cfg := quick()
+		cfg.CommitInterval = time.Hour
+		c := r.handling(cfg, func(ctx context.Context, m *consumer.Message[string]) error {
 			began <- placeOf(m)
 			if m.Offset() == 0 {
 				return nil
