@@ -27,9 +27,9 @@ func TestSameAgainstRealServer(t *testing.T) {
 	if endpoint == "" {
 		t.Skip("IGGY_TEST_ENDPOINT (iggy://user:password@host:port) names no real server")
 	}
-	embedded := session(t, "iggy://iggy:iggy@"+iggytest.NewServer(t).Endpoint())
-	real := session(t, endpoint)
-	require.Equal(t, strings.Join(embedded, "\n---\n"), strings.Join(real, "\n---\n"))
+	here := session(t, "iggy://iggy:iggy@"+iggytest.NewServer(t).Endpoint())
+	there := session(t, endpoint)
+	require.Equal(t, strings.Join(here, "\n---\n"), strings.Join(there, "\n---\n"))
 }
 
 // volatile is what differs between two runs.
