@@ -29,7 +29,7 @@ fmt: $(GOLANGCI_LINT) ## Format the code (gofumpt)
 lint: $(GOLANGCI_LINT) ## Format check, vet and the linters of .golangci.yml
 	$(GOLANGCI_LINT) fmt --diff
 	go vet ./...
-	$(GOLANGCI_LINT) run
+	$(GOLANGCI_LINT) run --allow-parallel-runners
 
 .PHONY: test
 test: ## Run the tests

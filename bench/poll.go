@@ -47,9 +47,9 @@ func measurePolling(ctx context.Context, b *bench) error {
 	defer func() { _ = frames.conn.Close() }()
 
 	samples, err := compete(ctx, b.rounds(9), n,
-		contender{"library", reader.again},
-		contender{"sdk", func(_ context.Context, n int) error { return b.pollSDK(client, source, n) }},
-		contender{"frames", func(_ context.Context, n int) error { return frames.poll(b.stream, source, n) }},
+		onSameTopic("library", 1, func(n int) error { return reader.again(ctx, n) }),
+		onSameTopic("sdk", 1, func(n int) error { return b.pollSDK(client, source, n) }),
+		onSameTopic("frames", 1, func(n int) error { return frames.poll(b.stream, source, n) }),
 	)
 	if err != nil {
 		return err
@@ -156,9 +156,15 @@ func (r *reader) again(ctx context.Context, n int) error {
 	}
 	r.left.Store(int64(n))
 	for p := range uint32(partitions) {
+		r.Pause(p)
+	}
+	for p := range uint32(partitions) {
 		if err := r.Seek(ctx, p, consumer.First()); err != nil {
 			return err
 		}
+	}
+	for p := range uint32(partitions) {
+		r.Resume(p)
 	}
 	select {
 	case <-r.done:

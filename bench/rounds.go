@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"slices"
 	"time"
@@ -13,31 +14,55 @@ type sample struct {
 	cpu  time.Duration // of this process, per record
 }
 
-// contender does n records' worth of work and waits until the server has confirmed it.
+// contender is one way to do the same work.
 type contender struct {
 	name string
-	run  func(ctx context.Context, n int) error
+	// prepare makes what a round needs, a new topic for example. run does n records' worth
+	// of work and waits until the server has confirmed it; it may be called again.
+	prepare func() (run func(n int) error, end func(), err error)
+	// warm is the part of a round's work that is done before it and does not count: what
+	// is measured is the steady state, with pools and server warm.
+	warm float64
 }
 
-// compete lets the contenders do n records each, in alternating rounds after one to
-// warm up, and returns each one's samples by round.
+// compete lets the contenders do n records each, in alternating rounds, and returns each
+// one's samples by round.
 func compete(ctx context.Context, rounds, n int, contenders ...contender) (map[string][]sample, error) {
 	samples := map[string][]sample{}
-	for round := range rounds + 1 {
+	for round := range rounds {
 		for i := range contenders {
 			c := contenders[(i+round)%len(contenders)] // nobody is always the first
-			runtime.GC()
-			started, used := time.Now(), cpuTime()
-			if err := c.run(ctx, n); err != nil {
-				return nil, err
+			s, err := c.round(n)
+			if err == nil {
+				err = ctx.Err()
 			}
-			elapsed, spent := time.Since(started), cpuTime()-used
-			if round > 0 {
-				samples[c.name] = append(samples[c.name], sample{rate: float64(n) / elapsed.Seconds(), cpu: spent / time.Duration(n)})
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
+			samples[c.name] = append(samples[c.name], s)
 		}
 	}
 	return samples, nil
+}
+
+func (c contender) round(n int) (sample, error) {
+	run, end, err := c.prepare()
+	if err != nil {
+		return sample{}, err
+	}
+	defer end()
+	runtime.GC() // of what the others left
+	if warm := int(float64(n) * c.warm); warm > 0 {
+		if err := run(warm); err != nil {
+			return sample{}, err
+		}
+	}
+	started, used := time.Now(), cpuTime()
+	if err := run(n); err != nil {
+		return sample{}, err
+	}
+	elapsed, spent := time.Since(started), cpuTime()-used
+	return sample{rate: float64(n) / elapsed.Seconds(), cpu: spent / time.Duration(n)}, nil
 }
 
 func rateOf(s sample) float64 { return s.rate }

@@ -25,37 +25,26 @@ func measureSending(ctx context.Context, b *bench) error {
 	}
 	defer func() { _ = client.Close() }()
 
-	onNewTopic := func(run func(topic string, n int) error) func(context.Context, int) error {
-		return func(_ context.Context, n int) error {
-			topic, remove, err := b.newTopic()
-			if err != nil {
-				return err
-			}
-			defer remove()
-			return run(topic, n)
-		}
-	}
-	rawFrames := func(window int) func(string, int) error {
-		return func(topic string, n int) error {
+	rawFrames := func(window int) func(string) (func(int) error, func(), error) {
+		return func(topic string) (func(int) error, func(), error) {
 			f, err := b.frames(ctx, topic)
 			if err != nil {
-				return err
+				return nil, nil, err
 			}
-			defer func() { _ = f.conn.Close() }()
-			return f.send(n, window)
+			return func(n int) error { return f.send(n, window) }, func() { _ = f.conn.Close() }, nil
 		}
 	}
 	n := b.amount(400_000)
 	samples, err := compete(ctx, b.rounds(9), n,
-		contender{"library", onNewTopic(func(topic string, n int) error { return b.sendAsync(ctx, p, topic, n) })},
-		contender{"sdk", onNewTopic(func(topic string, n int) error { return b.sendBatched(client, topic, n) })},
-		contender{"frames", onNewTopic(rawFrames(1))},
-		contender{"frames8", onNewTopic(rawFrames(partitions))},
+		b.onNewTopic("library", always(func(topic string, n int) error { return b.sendAsync(ctx, p, topic, n) })),
+		b.onNewTopic("sdk", always(func(topic string, n int) error { return b.sendBatched(client, topic, n) })),
+		b.onNewTopic("frames", rawFrames(1)),
+		b.onNewTopic("frames8", rawFrames(partitions)),
 	)
 	if err != nil {
 		return err
 	}
-	naive, err := compete(ctx, b.rounds(3), n/50, contender{"naive", onNewTopic(func(topic string, n int) error { return b.sendNaively(client, topic, n) })})
+	naive, err := compete(ctx, b.rounds(3), n/50, b.onNewTopic("naive", always(func(topic string, n int) error { return b.sendNaively(client, topic, n) })))
 	if err != nil {
 		return err
 	}
@@ -74,6 +63,29 @@ func measureSending(ctx context.Context, b *bench) error {
 	t.add("send_sdk_cpu_ns", middle(sdk, cpuOf), "client CPU per record in ns, the SDK", goal{})
 	t.add("send_frames_cpu_ns", middle(samples["frames8"], cpuOf), "client CPU per record in ns, ready frames, 8 in flight", goal{})
 	return nil
+}
+
+// onNewTopic makes a contender that has a new topic in each round.
+func (b *bench) onNewTopic(name string, prepare func(topic string) (func(int) error, func(), error)) contender {
+	return contender{name: name, warm: 0.2, prepare: func() (func(int) error, func(), error) {
+		topic, remove, err := b.newTopic()
+		if err != nil {
+			return nil, nil, err
+		}
+		run, end, err := prepare(topic)
+		if err != nil {
+			remove()
+			return nil, nil, err
+		}
+		return run, func() { end(); remove() }, nil
+	}}
+}
+
+// always is for contenders that need nothing but the topic.
+func always(run func(topic string, n int) error) func(string) (func(int) error, func(), error) {
+	return func(topic string) (func(int) error, func(), error) {
+		return func(n int) error { return run(topic, n) }, func() {}, nil
+	}
 }
 
 // sendAsync sends n keyed records and waits for their outcomes.

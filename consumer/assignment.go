@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -19,6 +20,32 @@ const nowhere = 1 << 62
 
 // maxPartitions is how many partitions a topic may have.
 const maxPartitions = 1000
+
+// survey learns again when something changed: a new member, without which
+// nothing is taken, or other shares. Once in a while, and where the
+// group can't be read, it does so all the same.
+func (m *membership) survey(ctx context.Context) error {
+	if !m.e.grouped {
+		return m.learn(ctx)
+	}
+	members, err := m.members(ctx, m.group())
+	var status *iggyerr.StatusError
+	if err != nil && (!errors.As(err, &status) || m.e.gone(err)) {
+		return err
+	}
+	same := err == nil && len(m.revoking) == 0 && len(m.e.present()) == m.learned &&
+		slices.EqualFunc(members.Partitions, m.seen.Partitions, slices.Equal)
+	if m.seen = members; same && m.skipped < maxSkipped {
+		m.skipped++
+		return nil
+	}
+	m.skipped = 0
+	return m.learn(ctx)
+}
+
+// maxSkipped is how many surveys in a row may find nothing changed before the
+// partitions are learned all the same.
+const maxSkipped = 10
 
 // learn finds out which partitions are owned now, and takes up and gives up accordingly.
 func (m *membership) learn(ctx context.Context) error {
@@ -41,7 +68,11 @@ func (m *membership) learn(ctx context.Context) error {
 			gained = append(gained, id)
 		}
 	}
-	return m.gain(ctx, gained)
+	if err := m.gain(ctx, gained); err != nil {
+		return err
+	}
+	m.learned = len(m.e.present())
+	return nil
 }
 
 // present gives the owned partitions.
@@ -205,7 +236,7 @@ func (m *membership) ownership(ctx context.Context, id uint32, at start) (*parti
 		stepped:    make(chan struct{}),
 		from:       at.from, position: at.position, jumpOK: at.jumpOK, end: at.end,
 		hot:    at.from != nil || at.end > at.position,
-		paused: e.isPaused(id),
+		paused: e.isPaused(id), verified: time.Now(),
 		stored: at.stored, hasStored: at.hasStored,
 	}
 	p.ctx, p.cancel = context.WithCancelCause(e.ctx)

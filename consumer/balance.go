@@ -79,10 +79,7 @@ func (m *membership) even(ctx context.Context, due bool) error {
 	if !due {
 		return nil
 	}
-	largest, uneven, err := m.shares(ctx)
-	if err != nil {
-		return err
-	}
+	largest, uneven := sharesOf(m.seen)
 	switch {
 	case !uneven:
 		b.since = time.Time{}
@@ -99,17 +96,25 @@ func (m *membership) even(ctx context.Context, due bool) error {
 	return m.redeal(ctx)
 }
 
-// shares reads the group and tells the largest share, and whether it is by two or more larger than the smallest.
+// shares reads the group and tells whether the largest share is by two or more larger than the smallest.
 func (m *membership) shares(ctx context.Context) (largest int, uneven bool, err error) {
 	members, err := m.members(ctx, m.group())
-	if err != nil || len(members.Partitions) == 0 {
+	if err != nil {
 		return 0, false, err
+	}
+	largest, uneven = sharesOf(members)
+	return largest, uneven, nil
+}
+
+func sharesOf(members transport.Members) (largest int, uneven bool) {
+	if len(members.Partitions) == 0 {
+		return 0, false
 	}
 	smallest := len(members.Partitions[0])
 	for _, owned := range members.Partitions {
 		largest, smallest = max(largest, len(owned)), min(smallest, len(owned))
 	}
-	return largest, largest-smallest >= 2, nil
+	return largest, largest-smallest >= 2
 }
 
 func (m *membership) members(ctx context.Context, g transport.Group) (members transport.Members, err error) {

@@ -18,17 +18,7 @@ func (p *partition) mayBatch() bool {
 
 // employBatches has batches handled: one at a time in each partition.
 func (e *engine) employBatches(handle func(records []*record) error) {
-	e.sched.employ(e.workers, func(st *seat) {
-		e.staff.run(func() {
-			for {
-				p := e.sched.next(nil, st)
-				if p == nil {
-					return
-				}
-				e.serveBatch(p, handle)
-			}
-		})
-	})
+	e.employWith(func(p *partition) { e.serveBatch(p, handle) })
 }
 
 // serveBatch handles one batch of p.
@@ -52,18 +42,21 @@ func (e *engine) serveBatch(p *partition, handle func(records []*record) error) 
 		deliveries[i] = r.deliveries
 	}
 	p.running++
+	var err error = errExited // unless handle returns
 	p.mu.Unlock()
-	err := handle(records)
-	p.mu.Lock()
-	p.running--
-	p.batch = false
-	if p.phase == phaseLost {
-		p.ghostGone()
-		return
-	}
-	p.judgedBatch(records, deliveries, err)
-	p.drained()
-	p.announce()
+	defer func() {
+		p.mu.Lock()
+		p.running--
+		p.batch = false
+		if p.phase == phaseLost {
+			p.ghostGone()
+			return
+		}
+		p.judgedBatch(records, deliveries, err)
+		p.drained()
+		p.announce()
+	}()
+	err = handle(records)
 }
 
 // collect takes the queued records, and so many more that they make a batch.
@@ -130,6 +123,9 @@ func (p *partition) laterTogether(records []*record, delay time.Duration) {
 		return
 	}
 	time.AfterFunc(delay, func() {
+		for _, r := range records {
+			p.e.typed.again(r) // nobody else has to do with it while it waits
+		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.phase == phaseLost {

@@ -87,13 +87,18 @@ func (e *engine) commit(ctx context.Context, p *partition) error {
 	offset, settled := p.tracker.prefix()
 	head := p.tracker.head
 	nothing := p.phase == phaseLost || !settled || head == p.settledHead
+	known := time.Since(p.verified) < e.cfg.ProbeInterval || !p.hasStored
+	stored := p.stored
 	p.mu.Unlock()
 	if nothing {
 		return nil
 	}
+	if !known && !e.stillStored(ctx, p, stored) {
+		e.distrust(p) // an operator's reset would be overwritten
+		return nil
+	}
 	err := e.store(ctx, p, offset)
 	p.mu.Lock()
-	p.commitFailed = err
 	if err == nil {
 		p.stepTo(head, offset)
 	}
@@ -104,6 +109,17 @@ func (e *engine) commit(ctx context.Context, p *partition) error {
 	return err
 }
 
+// stillStored tells whether what was stored last is stored still. When that
+// can't be read the commit will tell.
+func (e *engine) stillStored(ctx context.Context, p *partition, want uint64) bool {
+	var now transport.Offset
+	err := p.session.Do(ctx, func(ctx context.Context, c transport.Conn) (err error) {
+		now, err = c.Offset(ctx, e.who, p.id)
+		return err
+	})
+	return err != nil || now.Stored && now.Offset == want
+}
+
 // stepTo notes a stored offset. p.mu is held.
 func (p *partition) stepTo(head, offset uint64) {
 	p.tally.commits++
@@ -111,7 +127,7 @@ func (p *partition) stepTo(head, offset uint64) {
 		return // what is remembered of the partition belongs to its next ownership
 	}
 	p.settledHead = head
-	p.stored, p.hasStored = offset, true
+	p.stored, p.hasStored, p.verified = offset, true, time.Now()
 	p.memory.committed, p.memory.hasCommitted = offset, true
 	if p.syncs > 0 {
 		close(p.stepped)

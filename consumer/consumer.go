@@ -258,12 +258,12 @@ func (c *Consumer[T]) Stop(ctx context.Context) error {
 // consumer can't be used again.
 func (c *Consumer[T]) Drain(ctx context.Context) error {
 	c.mu.Lock()
-	phase := c.phase
-	c.began = true // nothing begins any more
-	c.mu.Unlock()
-	if phase != lifeStarted {
+	if c.phase != lifeStarted {
+		c.mu.Unlock()
 		return iggyerr.ErrClosed
 	}
+	c.began = true // nothing begins any more
+	c.mu.Unlock()
 	return c.e.drain(ctx, ctx)
 }
 
@@ -271,10 +271,12 @@ func (c *Consumer[T]) Drain(ctx context.Context) error {
 // forgotten: the contexts of its handlers end with ErrLost, late acknowledgements have no
 // effect, and unacknowledged records come again only where the new place is before
 // them. Offsets that are committed afterwards may lie before the one stored.
-// A partition that is not owned is iggyerr.ErrNotOwner.
+// A partition that is not owned is iggyerr.ErrNotOwner, and a consumer that was
+// drained or stopped iggyerr.ErrClosed. When ctx ends first, the partition stays where it is
+// unless it was being moved already.
 func (c *Consumer[T]) Seek(ctx context.Context, partition uint32, to Position) error {
 	c.mu.Lock()
-	ok := c.phase == lifeStarted && c.began
+	ok := c.phase == lifeStarted && c.e.running.Load()
 	c.mu.Unlock()
 	if !ok {
 		return fmt.Errorf("iggy: seek partition %d: %w", partition, iggyerr.ErrNotOwner)

@@ -36,7 +36,7 @@ func (c *Consumer[T]) deadLetter(ctx context.Context, r *record, cause error, co
 		f.Payload = plain
 	}
 	if attempts > 0 {
-		f.Decoded, f.Value = true, r.message.(*Message[T]).Value
+		f.Decoded, f.Value = true, c.pristine(r)
 	}
 	return c.deadLetters.DeadLetter(ctx, f)
 }

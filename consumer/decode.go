@@ -39,15 +39,33 @@ func (c *Consumer[T]) open(r *record, m *Message[T]) (err error) {
 			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	payload, err := c.plain(r)
-	if err != nil {
-		return err
-	}
-	if m.Value, err = c.topic.Codec().Decode(payload); err != nil {
+	if m.Value, err = c.value(r); err != nil {
 		return err
 	}
 	r.key = c.topic.KeyOf(m.Value)
 	return nil
+}
+
+// value decodes a record's payload. A codec that panics is a failure of the record.
+func (c *Consumer[T]) value(r *record) (value T, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	payload, err := c.plain(r)
+	if err != nil {
+		return value, err
+	}
+	return c.topic.Codec().Decode(payload)
+}
+
+// pristine is the value of a record that was decoded before, as it was then.
+func (c *Consumer[T]) pristine(r *record) T {
+	if value, err := c.value(r); err == nil {
+		return value
+	}
+	return r.message.(*Message[T]).Value // a codec that can't do it twice
 }
 
 var contentEncoding = []byte(topic.HeaderContentEncoding)
@@ -74,6 +92,5 @@ func (c *Consumer[T]) plain(r *record) ([]byte, error) {
 
 // again implements typed.
 func (c *Consumer[T]) again(r *record) {
-	m := r.message.(*Message[T])
-	r.message = &Message[T]{Value: m.Value, r: r, delivery: r.deliveries}
+	r.message = &Message[T]{Value: c.pristine(r), r: r, delivery: r.deliveries + 1}
 }

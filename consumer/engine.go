@@ -23,7 +23,8 @@ type typed interface {
 	// decode makes records of messages, one each, and appends them to dst.
 	// What can't be decoded has a cause.
 	decode(messages []wire.Message, dst []*record) []*record
-	// again makes a new message for a record that is delivered another time.
+	// again makes the message of a record's next delivery, decoded anew: a
+	// handler may have changed what it was given.
 	again(r *record)
 	hasDeadLetters() bool
 	// deadLetter writes r to the dead letters; nil means confirmed.

@@ -258,12 +258,16 @@ func (f *fetcher) nothing(p *partition, polled *transport.Polled) {
 	}
 }
 
+// looksPerPause is how often the watch looks in vain before its pause is
+// doubled: what comes every few milliseconds is to be noticed at once.
+const looksPerPause = 4
+
 // watch asks for the ends of the logs while partitions have been read to
 // theirs, in one request for all of them: there is no long polling. It asks soon after
 // something came, and less and less often while nothing does.
 func (f *fetcher) watch(ctx context.Context) {
 	least := f.e.cfg.PollIntervalMin
-	pause := least
+	pause, vain := least, 0
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for {
@@ -271,6 +275,7 @@ func (f *fetcher) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-f.stirred:
+			vain = 0
 			if pause > least {
 				pause = least
 				timer.Reset(pause)
@@ -278,9 +283,9 @@ func (f *fetcher) watch(ctx context.Context) {
 			continue
 		case <-timer.C:
 		}
-		if f.look(ctx) {
-			pause = least
-		} else {
+		if vain++; f.look(ctx) {
+			pause, vain = least, 0
+		} else if vain%looksPerPause == 0 {
 			pause = min(2*pause, f.e.cfg.PollIntervalMax)
 		}
 		timer.Reset(pause)

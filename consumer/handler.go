@@ -21,7 +21,8 @@ import (
 //
 // The handler's context ends when its partition is lost (ErrLost), after
 // handler_timeout (ErrHandlerTimeout), and when the time for stopping is over
-// (ErrStopDeadline). A handler that panics failed; its stack is in the error.
+// (ErrStopDeadline). A handler that panics failed; its stack is in the error. So
+// did one that ends its goroutine by runtime.Goexit.
 //
 // A second handler, or one beside an iteration, is ErrConsuming.
 func (c *Consumer[T]) Handle(handler func(ctx context.Context, m *Message[T]) error) error {
@@ -77,7 +78,7 @@ func (c *Consumer[T]) call(r *record) (err error) {
 				err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
 			}
 		}()
-		return c.handler(ctx, m)
+		return sound(c.handler(ctx, m))
 	}
 	return c.observed(ctx, []*record{r}, func(ctx context.Context) error { return c.handler(ctx, m) })
 }
@@ -105,6 +106,7 @@ func (c *Consumer[T]) observed(ctx context.Context, records []*record, handler f
 	}
 	ctx, end := c.trace(ctx, records)
 	began := c.e.meter.handling()
+	err = errExited // unless the handler returns or panics
 	defer func() {
 		if v := recover(); v != nil {
 			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
@@ -115,7 +117,7 @@ func (c *Consumer[T]) observed(ctx context.Context, records []*record, handler f
 		c.e.meter.handled(began, err)
 		end(err)
 	}()
-	return handler(ctx)
+	return sound(handler(ctx))
 }
 
 // timeoutError is a handler's failure after its time was over.

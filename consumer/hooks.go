@@ -79,10 +79,16 @@ func (h *hooks) post(kind hookKind, partitions ...uint32) {
 
 // run calls hooks until none is due.
 func (h *hooks) run() {
+	over := false
+	defer func() {
+		if !over {
+			go h.run() // a hook ended the goroutine; the others have their turn
+		}
+	}()
 	for {
 		h.mu.Lock()
 		if len(h.queue) == 0 {
-			h.running = false
+			h.running, over = false, true
 			if h.closed {
 				close(h.idle)
 			}

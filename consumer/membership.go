@@ -25,6 +25,10 @@ type membership struct {
 	revoking map[uint32]time.Time // partitions about to be taken, and when their time is over
 	balance  balance
 	pollers  sync.WaitGroup
+
+	seen    transport.Members // the group as it was surveyed last
+	learned int               // how many partitions were owned when they were learned last
+	skipped int               // surveys since then
 }
 
 // live runs memberships, one session after another, until the consumer
@@ -171,7 +175,7 @@ func (m *membership) step(ctx context.Context, due bool) error {
 	if err := e.takeEvicted(); err != nil {
 		e.log.Warn("no member of the group any more, joining again", zap.Error(err))
 		m.loseAll(fmt.Errorf("%w: %w", ErrLost, err))
-		m.balance = newBalance()
+		m.balance, m.seen = newBalance(), transport.Members{}
 		if !m.enter(ctx) {
 			return nil
 		}
@@ -193,7 +197,7 @@ func (m *membership) step(ctx context.Context, due bool) error {
 		}
 	}
 	if due {
-		if err := m.learn(ctx); err != nil {
+		if err := m.survey(ctx); err != nil {
 			return err
 		}
 		if err := m.audit(ctx, e.present()...); err != nil {

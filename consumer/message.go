@@ -85,6 +85,7 @@ func (m *Message[T]) Nack(err error) {
 	if err == nil {
 		err = errNacked
 	}
+	err = sound(err)
 	p := m.r.part
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -3,7 +3,11 @@ package consumer
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // Drop ends a record, returned by a handler or given to Nack (also wrapped),
@@ -45,6 +49,26 @@ func (e *retryAfterError) Error() string {
 }
 
 func (e *retryAfterError) Unwrap() error { return e.err }
+
+// sound is err, or the panic that its methods end in: those of a typed nil may,
+// for example. What comes after it looks at the error where no panic is caught.
+func sound(err error) (checked error) {
+	if err == nil {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			checked = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	_, _ = errors.Is(err, Drop), topic.CodeOf(err)
+	_ = err.Error()
+	return err
+}
+
+// errExited is the failure of a delivery whose handler ended its goroutine, as
+// FailNow of a test does.
+var errExited = &iggyerr.PanicError{Value: "the handler ended its goroutine"}
 
 // verdict is what becomes of a record whose delivery failed.
 type verdict uint8

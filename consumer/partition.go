@@ -78,7 +78,7 @@ type partition struct {
 	stored       uint64
 	hasStored    bool
 	commitWanted bool
-	commitFailed error
+	verified     time.Time     // when the stored offset was last known to be what it should
 	syncs        int           // callers who wait for a commit
 	stepped      chan struct{} // closed and replaced when a commit was stored, and closed when the partition is lost
 
@@ -156,7 +156,6 @@ func (p *partition) hand(r *record) {
 	p.tally.delivered++
 	if r.deliveries > 1 {
 		p.tally.redelivered++
-		p.e.typed.again(r)
 	}
 	p.given = max(p.given, r.seq+1)
 }

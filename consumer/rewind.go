@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -182,11 +183,31 @@ func (m *membership) audit(ctx context.Context, owned ...*partition) error {
 		return err
 	}
 	for i, p := range owned {
+		p.mu.Lock()
+		if time.Since(p.verified) < m.e.verifyAfter(len(owned)) && !p.suspect && ends[p.id] >= reached[i] {
+			p.reaches(ends[p.id])
+			p.mu.Unlock()
+			continue
+		}
+		p.mu.Unlock()
 		if err := m.verify(ctx, p, reached[i], ends[p.id]); err != nil {
 			return err
 		}
 	}
+	m.e.fetchMore()
 	return nil
+}
+
+// verifyAfter is how often the stored offset of one of n partitions is read
+// again while nothing is committed: one of them in each probe interval.
+func (e *engine) verifyAfter(n int) time.Duration { return time.Duration(n) * e.cfg.ProbeInterval }
+
+// reaches notes where the log ends: a partition with much to do is polled seldom, and
+// its lag is to be true, too. p.mu is held.
+func (p *partition) reaches(end uint64) {
+	if end > p.end {
+		p.end, p.hot = end, true
+	}
 }
 
 // verify looks at one partition that had reached an offset.
@@ -204,10 +225,8 @@ func (m *membership) verify(ctx context.Context, p *partition, reached, end uint
 	cut := end < reached
 	active := p.phase == phaseActive
 	if err == nil && active && !moved && !cut {
-		// A partition with much to do is polled seldom; its lag is to be true, too.
-		if end > p.end {
-			p.end, p.hot = end, true
-		}
+		p.verified = time.Now()
+		p.reaches(end)
 		if p.suspect {
 			p.suspect = false
 			p.end, p.hot = max(end, p.position), p.from != nil || end > p.position

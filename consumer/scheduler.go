@@ -134,6 +134,15 @@ func (s *scheduler) employ(limit int, spawn func(*seat)) {
 	s.mu.Unlock()
 }
 
+// resign takes off a worker that ends by itself; another one is started in its
+// place when there is something to do.
+func (s *scheduler) resign() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.workers--
+	s.rouse()
+}
+
 // close ends every wait, now and later.
 func (s *scheduler) close() {
 	s.mu.Lock()

@@ -137,14 +137,20 @@ func (e *engine) seek(ctx context.Context, id uint32, to Position) error {
 	e.orders = append(e.orders, o)
 	e.mu.Unlock()
 	e.kick()
+	var err error
 	select {
 	case err := <-o.done:
 		return err
 	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-e.ctx.Done():
-		return context.Cause(e.ctx)
+		err = context.Cause(ctx)
+	case <-e.done:
+		err = iggyerr.ErrClosed
 	}
+	// Nobody waits for it any more, so it must not happen at some later time.
+	e.mu.Lock()
+	e.orders = slices.DeleteFunc(e.orders, func(other order) bool { return other.done == o.done })
+	e.mu.Unlock()
+	return err
 }
 
 // obey carries out the orders.

@@ -13,14 +13,26 @@ const quantum = 64
 
 // employ has records handled, by up to e.workers workers.
 func (e *engine) employ(handle func(r *record) error) {
+	e.employWith(func(p *partition) { e.serve(p, handle) })
+}
+
+// employWith has workers serve the partitions that have something to do.
+func (e *engine) employWith(serve func(p *partition)) {
 	e.sched.employ(e.workers, func(st *seat) {
 		e.staff.run(func() {
+			closed := false
+			defer func() {
+				if !closed {
+					e.sched.resign() // a handler ended the goroutine
+				}
+			}()
 			for {
 				p := e.sched.next(nil, st)
 				if p == nil {
+					closed = true
 					return
 				}
-				e.serve(p, handle)
+				serve(p)
 			}
 		})
 	})
@@ -30,19 +42,30 @@ func (e *engine) employ(handle func(r *record) error) {
 // the partition's lock is taken once: to settle the one and get the other.
 func (e *engine) serve(p *partition, handle func(r *record) error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer func() {
+		p.announce()
+		p.mu.Unlock()
+	}()
 	for range quantum {
 		r := p.next()
 		if r == nil {
-			break
+			return
 		}
-		delivery := r.deliveries
 		p.running++
 		if !p.listed.Load() && p.hasWork() {
 			e.sched.ready(p) // for others, since this one may take long
 		}
-		p.mu.Unlock()
-		err := handle(r)
+		p.deliver(r, handle)
+	}
+}
+
+// deliver gives r to handle and settles it, also when that ends the goroutine.
+// p.mu is held, and released meanwhile.
+func (p *partition) deliver(r *record, handle func(r *record) error) {
+	delivery := r.deliveries
+	var err error = errExited // unless handle returns
+	p.mu.Unlock()
+	defer func() {
 		p.mu.Lock()
 		p.running--
 		if p.phase == phaseLost {
@@ -51,8 +74,8 @@ func (e *engine) serve(p *partition, handle func(r *record) error) {
 		}
 		p.judged(r, delivery, err)
 		p.drained()
-	}
-	p.announce()
+	}()
+	err = handle(r)
 }
 
 // judged applies what a handler returned. p.mu is held.

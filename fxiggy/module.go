@@ -22,9 +22,9 @@ var Module = fx.Module("iggy",
 //		Jobs *jobs.Publisher `name:"eu"`
 //	}
 //
-// Its health checks are in the registry of Module, which the application needs
-// as well; their names begin with the cluster's. So do those of a
-// consumer.DeadLetters[T] and of an fx.Decorate for jobs.Topics have to be named.
+// A consumer.DeadLetters[T] for its consumers, and an fx.Decorate of its jobs.Topics,
+// need the name, too. Its health checks are in the registry of Module, which the
+// application needs as well; their names begin with the cluster's.
 func Named(name string) fx.Option {
 	return fx.Module("iggy."+name,
 		declare(declaration{cluster: name, isCluster: true}),

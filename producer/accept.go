@@ -3,7 +3,6 @@ package producer
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
@@ -14,6 +13,7 @@ type acceptor struct {
 	producer *Producer
 	asleep   [4]*partition // to wake; more are woken at once
 	n        int
+	direct   *partition // where the record is the caller's to send
 }
 
 func (a *acceptor) wake(p *partition) {
@@ -104,17 +104,20 @@ func (a *acceptor) place(ctx context.Context, t *topicState, r *route, it *item,
 			continue
 		}
 		part = r.partitions[index]
-		now := time.Now()
+		rec.accepted, rec.hash, rec.how = p.clock(), hash, how
+		now := p.wallAt(rec.accepted)
 		if it.id == ([16]byte{}) {
 			it.id = newID(now)
 		}
-		rec.accepted, rec.hash, rec.how = int64(now.Sub(p.began)), hash, how
 		what, need, wake := part.append(r.epoch, it, rec, now, &grant)
 		if wake {
 			a.wake(part)
 		}
 		switch what {
 		case isAppended:
+			return part, nil
+		case isTaken:
+			a.direct = part
 			return part, nil
 		case isClosed:
 			return part, iggyerr.ErrClosed

@@ -54,6 +54,7 @@ type pending struct {
 	index     uint32  // with the sink
 	how       choice
 	withdraws bool // sink is a withdrawer
+	direct    bool // the caller would send it itself
 	withdrawn bool
 }
 
@@ -74,6 +75,7 @@ type batch struct {
 	attempts int
 	unsure   bool  // an attempt may have stored it
 	lastErr  error // of the last attempt
+	failed   error // of an attempt by a caller, which the sender is to judge
 
 	flushes []*flush
 }
@@ -161,6 +163,7 @@ const (
 // getBatch returns an empty batch with room for about bytes and records, or for one
 // record of size bytes at least; nil when the memory ceiling allows neither.
 func (p *Producer) getBatch(size, bytes, records int, grant *int64) *batch {
+	p.setWall()
 	b, _ := p.pool.Get().(*batch)
 	if b == nil || !p.ceiling.affords(b.footprint()) || !p.ceiling.tryMemory(b.footprint()) {
 		b = &batch{} // the pooled one was from better times

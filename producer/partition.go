@@ -2,6 +2,7 @@ package producer
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,7 @@ type partition struct {
 	sleep    sleep
 	started  bool // the sender runs
 	closed   bool // the sender has gone, or never will run
+	busy     bool // a caller sends, the sender must not
 	hurried  bool // don't linger
 	bytes    int  // how large the next batch will be, by the last ones
 	records  int
@@ -56,6 +58,7 @@ type appended uint8
 
 const (
 	isAppended appended = iota
+	isTaken             // in flight by itself: the caller is to send it
 	isStale             // the route is an old one: choose again
 	isClosed
 	isOutOfMemory
@@ -64,7 +67,7 @@ const (
 // append adds a record to the open batch. grant is batch memory that the caller
 // took from the ceiling; when append needs it, it is used up. need is how
 // much it lacks when it is out of memory. wake tells that the sender must be woken.
-func (p *partition) append(e *epoch, it *item, rec pending, now time.Time, grant *int64) (what appended, need int64, wake bool) {
+func (p *partition) append(e *epoch, it *item, rec pending, now int64, grant *int64) (what appended, need int64, wake bool) {
 	size := it.size()
 	cfg := &p.topic.producer.cfg
 	p.mu.Lock()
@@ -99,9 +102,12 @@ func (p *partition) append(e *epoch, it *item, rec pending, now time.Time, grant
 		b.withdrawers++
 		rec.sink.(withdrawer).placed(rec.index, place{partition: p, batch: b, index: b.len()})
 	}
-	b.wire.Append(it.id, uint64(now.UnixMicro()), it.payload, it.headers)
+	b.wire.Append(it.id, uint64(now/1000), it.payload, it.headers)
 	b.records = append(b.records, rec)
-	return isAppended, 0, p.rouse(wake || p.sleep == idle)
+	if rec.direct && b.len() == 1 && p.claim(b) {
+		return isTaken, 0, p.rouse(wake)
+	}
+	return isAppended, 0, p.rouse(wake || p.sleep == idle && !p.busy)
 }
 
 // start starts the sender unless it runs already; false when it is too late for
@@ -201,6 +207,9 @@ func (p *partition) take(ctx context.Context) *batch {
 		}
 		select {
 		case <-p.wake:
+			// Whoever else is about to send may join the batch: callers that the
+			// last answer has woken are ready, too.
+			runtime.Gosched()
 		case <-gate:
 		case <-elapsed:
 		case <-ctx.Done():
@@ -213,6 +222,10 @@ func (p *partition) take(ctx context.Context) *batch {
 // wake-up: a gate, or a time. p.mu is held.
 func (p *partition) next() (b *batch, gate <-chan struct{}, wait time.Duration) {
 	producer := p.topic.producer
+	if p.busy {
+		p.sleep = idle
+		return nil, nil, 0
+	}
 	p.sleep = awake
 	first := p.open
 	if len(p.queue) > 0 {
@@ -271,9 +284,12 @@ func (p *partition) begin(b *batch) {
 // finish lets go of a batch whose records all have their outcome.
 func (p *partition) finish(b *batch) {
 	p.mu.Lock()
-	p.inFlight = nil
+	wake := p.landed()
 	flushes := b.flushes
 	p.mu.Unlock()
+	if wake {
+		p.signal()
+	}
 	b.epoch.leave()
 	for _, f := range flushes {
 		f.done()
@@ -281,14 +297,32 @@ func (p *partition) finish(b *batch) {
 	p.topic.producer.putBatch(b)
 }
 
-// putBack returns a batch that was taken too early to the head of the queue.
-func (p *partition) putBack(b *batch) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// landed says that nothing is in flight any more, and whether the sender must be woken
+// because it was a caller who sent. p.mu is held.
+func (p *partition) landed() (wake bool) {
 	p.inFlight = nil
+	wake = p.busy && p.rouse(p.open != nil || len(p.queue) > 0)
+	p.busy = false
+	return wake
+}
+
+// putBack returns a batch that is not done to the head of the queue; false when
+// the sender has gone.
+func (p *partition) putBack(b *batch) bool {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return false
+	}
 	p.queue = append(p.queue, nil)
 	copy(p.queue[1:], p.queue)
 	p.queue[0] = b
+	wake := p.landed()
+	p.mu.Unlock()
+	if wake {
+		p.signal()
+	}
+	return true
 }
 
 // hurry ends lingering until the queue is empty.

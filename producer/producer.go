@@ -21,19 +21,22 @@ import (
 // Producer sends records. All methods are safe for concurrent use. Make one with
 // New, then Start it; Stop ends it for good.
 type Producer struct {
-	cfg         config.Producer
-	log         *zap.Logger
-	dialer      transport.Dialer // nil means the configured one
-	partitioner Partitioner      // nil means the server's way
-	packings    map[topicName]packing
-	links       []*link.Link
-	retry       retryPolicy
-	ceiling     *ceiling
-	metrics     *metrics
-	tracing     tracing
-	began       time.Time
-	pool        sync.Pool // of *batch
-	waiters     sync.Pool // of *waiter
+	cfg            config.Producer
+	log            *zap.Logger
+	dialer         transport.Dialer // nil means the configured one
+	partitioner    Partitioner      // nil means the server's way
+	packings       map[topicName]packing
+	links          []*link.Link
+	retry          retryPolicy
+	ceiling        *ceiling
+	metrics        *metrics
+	tracing        tracing
+	began          time.Time
+	requestTimeout time.Duration
+	midnight       atomic.Int64 // the time of day when the clock was 0, in nanoseconds since the epoch
+	direct         bool         // a waiting caller may send its record itself
+	pool           sync.Pool    // of *batch
+	waiters        sync.Pool    // of *waiter
 
 	// closing ends when Stop begins: nothing is accepted any more, and those who wait
 	// to be accepted leave. run ends when the senders must.
@@ -82,6 +85,9 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 	if err := check(cfg); err != nil {
 		return nil, err
 	}
+	p.setWall()
+	p.requestTimeout = cluster.RequestTimeout
+	p.direct = cluster.Transport == config.TransportNative && cfg.Linger <= 0 && cfg.DeliveryTimeout > p.requestTimeout
 	p.closing, p.close = context.WithCancelCause(context.Background())
 	p.run, p.cancelRun = context.WithCancelCause(context.Background())
 	p.ceiling = newCeiling(p.closing, int64(cfg.MaxBufferedBytes), int64(cfg.MaxBufferedRecords), cfg.WhenFull == config.WhenFullFail, p.hurry)

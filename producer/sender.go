@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -39,7 +40,7 @@ func (p *partition) run() {
 func (p *partition) deliver(run context.Context, b *batch) {
 	for p.expire(b); b.len() > 0; p.expire(b) {
 		if b.epoch.gate() != nil {
-			p.putBack(b)
+			p.putBack(b) // this is the sender: it has not gone
 			return
 		}
 		ended, err := p.send(run, b)
@@ -73,11 +74,22 @@ func stopped(lastErr error) error {
 // oldest record's time is over, which ended tells.
 func (p *partition) send(run context.Context, b *batch) (ended bool, err error) {
 	producer := p.topic.producer
-	left := time.Duration(b.deadline(producer.cfg.DeliveryTimeout) - producer.clock())
-	ctx, cancel := context.WithTimeoutCause(run, left, iggyerr.ErrDeliveryTimeout)
+	left := func() time.Duration {
+		return time.Duration(b.deadline(producer.cfg.DeliveryTimeout) - producer.clock())
+	}
+	// The retry policy sees failures only, and time is limited only where a request
+	// could exceed it: what they cost is not for the usual case.
+	err, b.failed = b.failed, nil
+	if session := p.link.Live(); err == nil && session != nil && left() > producer.requestTimeout {
+		if err = p.request(run, session, b); err == nil {
+			return false, nil
+		}
+	}
+	ctx, cancel := context.WithTimeoutCause(run, left(), iggyerr.ErrDeliveryTimeout)
 	defer cancel()
-	// The retry policy sees failures only: what it costs is not for the usual case.
-	if err = p.attempt(ctx, b); err == nil {
+	if err != nil {
+		err = p.judge(ctx, b, err)
+	} else if err = p.attempt(ctx, b); err == nil {
 		return false, nil
 	}
 	confirmed, first := false, true
@@ -110,22 +122,34 @@ func (p *partition) attempt(ctx context.Context, b *batch) error {
 		}
 		return err
 	}
-	b.attempts++
+	if err := p.request(ctx, session, b); err != nil {
+		return p.judge(ctx, b, err)
+	}
+	return nil
+}
+
+// request makes one request with the batch, and notes what came of it.
+func (p *partition) request(ctx context.Context, session *link.Session, b *batch) error {
 	t := p.topic
-	started := time.Now()
-	err = session.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+	b.attempts++
+	started := t.producer.clock()
+	err := session.Do(ctx, func(ctx context.Context, c transport.Conn) error {
 		return c.Send(ctx, t.stream, t.name, p.id, &b.wire)
 	})
-	t.producer.requested(t, p.id, b, time.Since(started), err)
-	if err == nil {
-		return nil
+	t.producer.requested(t, p.id, b, time.Duration(t.producer.clock()-started), err)
+	if err != nil {
+		b.lastErr = err
+		b.unsure = b.unsure || iggyerr.MayHaveEffect(err)
 	}
-	b.lastErr = err
-	b.unsure = b.unsure || iggyerr.MayHaveEffect(err)
+	return err
+}
+
+// judge tells by the error that it returns whether a failed request is worth another one.
+func (p *partition) judge(ctx context.Context, b *batch, err error) error {
 	if errors.Is(err, iggyerr.ErrNotFound) {
 		return p.reconsider(ctx, err)
 	}
-	if most := t.producer.cfg.Retry.MaxRetries; most >= 0 && b.attempts > most {
+	if most := p.topic.producer.cfg.Retry.MaxRetries; most >= 0 && b.attempts > most {
 		return &finalError{err}
 	}
 	return err

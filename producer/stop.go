@@ -97,30 +97,28 @@ func (p *Producer) drain(ctx context.Context) error {
 
 // end waits for the senders to give what is left its outcome, and closes the connections.
 func (p *Producer) end(ctx context.Context) error {
-	ended := make(chan struct{})
 	p.sendersMu.Lock()
 	p.noSenders = true
 	p.sendersMu.Unlock()
+	// The end of the connections frees the callers who send themselves. Neither this nor the
+	// senders take longer than their callbacks do: they get that much even when ctx
+	// is over, but not for ever.
+	wait, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), p.cfg.DrainTimeout, errors.New("callbacks have not returned"))
+	defer cancel()
+	var errs []error
+	for _, l := range p.links {
+		errs = append(errs, l.Stop(wait))
+	}
+	ended := make(chan struct{})
 	go func() {
 		p.senders.Wait()
 		p.background.Wait()
 		close(ended)
 	}()
-	// The senders need no more than their callbacks take: they get that much even when ctx
-	// is over, but not for ever.
-	var late error
-	wait, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), p.cfg.DrainTimeout, errors.New("callbacks have not returned"))
-	defer cancel()
 	select {
 	case <-ended:
 	case <-wait.Done():
-		late = fmt.Errorf("iggy: stop producer: %w", context.Cause(wait))
-	}
-	errs := []error{late}
-	closing, stop := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.DrainTimeout)
-	defer stop()
-	for _, l := range p.links {
-		errs = append(errs, l.Stop(closing))
+		errs = append(errs, fmt.Errorf("iggy: stop producer: %w", context.Cause(wait)))
 	}
 	return errors.Join(errs...)
 }

@@ -240,7 +240,8 @@ func TestTheServerRestartsInTheMiddleOfAJob(t *testing.T) {
 func TestWithoutIggyJobsAreRefused(t *testing.T) {
 	t.Parallel()
 	srv, remote := iggytest.NewServer(t), serveFiles(t)
-	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: environ(srv)})
+	env := append(environ(srv), "FETCHBOX__SERVER__PUBLISH_TIMEOUT=500ms", "FETCHBOX__IGGY__RECONNECT__MAX_BACKOFF=300ms", "FETCHBOX__HEALTH__TIMEOUT=500ms", "FETCHBOX__HEALTH__INTERVAL=100ms")
+	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: env})
 	ready := func() int {
 		code, _ := box.request(t, http.MethodGet, "/health/ready", http.NoBody)
 		return code

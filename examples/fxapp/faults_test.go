@@ -54,7 +54,7 @@ func TestFaultsAtStart(t *testing.T) {
 		},
 		{"an address that is taken", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__ADDR="+taken.Addr().String()), nil, []string{"server.addr", taken.Addr().String()}},
 		{"a bad address", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__ADDR=nowhere"), nil, []string{"server.addr"}},
-		{"a bad limit", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__DOWNLOAD__TIMEOUT=0s"), nil, []string{"download"}},
+		{"a bad limit", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__DOWNLOAD__TIMEOUT=0s"), nil, []string{"download.timeout"}},
 		{"a bad role", nil, []string{"-role", "king"}, []string{"-role", "king"}},
 		{"a role without a server", []string{"FETCHBOX__IGGY__CLIENT_ID=a", "FETCHBOX__IGGY__CLIENT_SECRET=" + secret}, []string{"-role", "worker"}, []string{"iggy.endpoint", "worker"}},
 		{"a data directory that is a file", nil, []string{"-data", file}, []string{"-data", file}},

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -21,8 +20,16 @@ const patience = 5 * time.Second
 
 // load reads the configuration, as one cluster. Its faults are usage errors.
 func (a *app) load() (config.Cluster, error) {
-	environ := ownVariables(os.Environ())
-	opts := []config.Option{config.WithEnviron(environ)}
+	endpoint, err := a.parseEndpoint()
+	if err != nil {
+		return config.Cluster{}, err
+	}
+	ours := sections
+	if a.cluster == "" {
+		ours = slices.DeleteFunc(slices.Clone(ours), func(s string) bool { return s == clustersSection })
+	}
+	opts := []config.Option{config.WithEnviron(ownVariables(os.Environ(), ours))}
+	clusters := []string{a.cluster}
 	path := a.configFile
 	if path == "" {
 		path = os.Getenv(config.FileVariable)
@@ -32,14 +39,24 @@ func (a *app) load() (config.Cluster, error) {
 		if err != nil {
 			return config.Cluster{}, usagef("configuration file: %w", err)
 		}
-		own, declared := ownSections(data)
-		opts = append(opts, config.WithYAML(path, own))
-		opts = append(opts, declared...)
-	}
-	if a.cluster != "" {
+		root := mapping(data)
+		opts = append(opts, config.WithYAML(path, ownSections(data, root, ours)))
+		for _, name := range otherConsumers(value(root, "consumers")) {
+			opts = append(opts, config.WithConsumer(name, config.DefaultConsumer(name)))
+		}
+		clusters = append(clusters, keys(value(root, clustersSection))...)
+		for i, name := range clusters {
+			if a.cluster != "" && slices.Index(clusters, name) == i {
+				opts = append(opts, config.WithCluster(name, clusterOf(value(value(root, clustersSection), name))))
+			}
+		}
+	} else if a.cluster != "" {
 		opts = append(opts, config.WithCluster(a.cluster, config.DefaultCluster()))
 	}
-	opts = append(opts, config.WithOverride(a.override))
+	opts = append(opts, config.WithOverride(func(c *config.Config, from config.Sources) error {
+		a.override(c, from, endpoint)
+		return nil
+	}))
 	all, err := config.Load(opts...)
 	if err != nil {
 		return config.Cluster{}, &usageError{err}
@@ -51,14 +68,11 @@ func (a *app) load() (config.Cluster, error) {
 }
 
 // override lets the command line have the last word.
-func (a *app) override(c *config.Config, from config.Sources) error {
+func (a *app) override(c *config.Config, from config.Sources, endpoint *url.URL) {
 	cluster, prefix := &c.Cluster, ""
 	if a.cluster != "" {
 		named := c.Clusters[a.cluster]
-		defer func() { c.Clusters[a.cluster] = named }()
 		cluster, prefix = &named, "clusters."+a.cluster+"."
-		// The cluster at the top level is not asked for, and need not be complete.
-		c.Iggy = named.Iggy
 	}
 	if !from.Has(prefix + "iggy.start_timeout") {
 		cluster.Iggy.StartTimeout = patience
@@ -66,8 +80,28 @@ func (a *app) override(c *config.Config, from config.Sources) error {
 	if !from.Has(prefix + "producer.delivery_timeout") {
 		cluster.Producer.DeliveryTimeout = max(2*patience, cluster.Iggy.RequestTimeout)
 	}
+	if endpoint != nil {
+		if endpoint.User != nil {
+			password, _ := endpoint.User.Password()
+			cluster.Iggy.ClientID, cluster.Iggy.ClientSecret = endpoint.User.Username(), config.NewSecret(password)
+			cluster.Iggy.ClientSecretFile, cluster.Iggy.Token = "", config.Secret{}
+		}
+		bare := *endpoint
+		bare.User = nil
+		cluster.Iggy.Endpoint = bare.String()
+	}
+	if a.cluster != "" {
+		c.Clusters[a.cluster] = *cluster
+		// The one at the top level is not asked for, and need not be complete.
+		c.Cluster = config.DefaultCluster()
+		c.Iggy.ClientID, c.Iggy.ClientSecret = "unused", config.NewSecret("unused")
+	}
+}
+
+// parseEndpoint reads --endpoint, which is nil when it is not given.
+func (a *app) parseEndpoint() (*url.URL, error) {
 	if a.endpoint == "" {
-		return nil
+		return nil, nil
 	}
 	endpoint := a.endpoint
 	if !strings.Contains(endpoint, "://") {
@@ -76,82 +110,103 @@ func (a *app) override(c *config.Config, from config.Sources) error {
 	u, err := url.Parse(endpoint)
 	if err != nil {
 		// The parser's error would quote it, with a password.
-		return errors.New("--endpoint: must be iggy://[user:password@]host:port")
+		return nil, usagef("--endpoint must be iggy://[user:password@]host:port")
 	}
-	if u.User != nil {
-		password, _ := u.User.Password()
-		cluster.Iggy.ClientID, cluster.Iggy.ClientSecret = u.User.Username(), config.NewSecret(password)
-		cluster.Iggy.ClientSecretFile, cluster.Iggy.Token = "", config.Secret{}
-		u.User = nil
+	return u, nil
+}
+
+const clustersSection = "clusters"
+
+// sections are the keys at the top level that are the library's.
+var sections = []string{"iggy", "producer", "consumers", "topics", "health", clustersSection}
+
+// mapping is a file's root, nil when it is not plain YAML in blocks.
+func mapping(data []byte) *yaml.Node {
+	var document yaml.Node
+	if yaml.Unmarshal(data, &document) != nil || len(document.Content) != 1 {
+		return nil
 	}
-	cluster.Iggy.Endpoint = u.String()
-	if a.cluster != "" {
-		c.Iggy = cluster.Iggy
+	root := document.Content[0]
+	if root.Kind != yaml.MappingNode || root.Style&yaml.FlowStyle != 0 {
+		return nil
+	}
+	return root
+}
+
+// value is what stands under a key, nil when there is none.
+func value(node *yaml.Node, key string) *yaml.Node {
+	if node == nil || node.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == key {
+			return node.Content[i+1]
+		}
 	}
 	return nil
 }
 
-// sections are the keys at the top level that are the library's.
-var sections = []string{"iggy", "producer", "consumers", "topics", "health", "clusters"}
-
-// ownSections blanks the sections of other programs in a file that they share,
-// line for line, and declares the consumers and clusters that it names: which
-// ones there are is the services' matter. A file that is not plain YAML in
-// blocks stays as it is, for config.Load to judge.
-func ownSections(data []byte) ([]byte, []config.Option) {
-	var document yaml.Node
-	if yaml.Unmarshal(data, &document) != nil || len(document.Content) != 1 || document.Content[0].Kind != yaml.MappingNode {
-		return data, nil
-	}
-	root := document.Content[0]
-	if root.Style&yaml.FlowStyle != 0 {
-		return data, nil
-	}
-	lines := bytes.SplitAfter(data, []byte("\n"))
-	var opts []config.Option
-	known := config.Default().Consumers
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		key, value := root.Content[i], root.Content[i+1]
-		switch {
-		case key.Value == "consumers":
-			for _, name := range keys(value) {
-				if _, ok := known[name]; !ok {
-					opts = append(opts, config.WithConsumer(name, config.DefaultConsumer(name)))
-				}
-			}
-		case slices.Contains(sections, key.Value) || key.Tag == "!!merge":
-		default:
-			end := len(lines)
-			if i+2 < len(root.Content) {
-				end = root.Content[i+2].Line - 1
-			}
-			for l := key.Line - 1; l < end; l++ {
-				lines[l] = []byte("\n")
-			}
-		}
-	}
-	return bytes.Join(lines, nil), opts
-}
-
 func keys(node *yaml.Node) []string {
 	var names []string
-	if node.Kind == yaml.MappingNode {
-		for i := 0; i < len(node.Content); i += 2 {
+	if node != nil && node.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(node.Content); i += 2 {
 			names = append(names, node.Content[i].Value)
 		}
 	}
 	return names
 }
 
+// ownSections blanks the sections of other programs in a file that they share,
+// line for line. A file that has no root stays as it is, for config.Load to
+// judge.
+func ownSections(data []byte, root *yaml.Node, ours []string) []byte {
+	if root == nil {
+		return data
+	}
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		key := root.Content[i]
+		if slices.Contains(ours, key.Value) || key.Tag == "!!merge" {
+			continue
+		}
+		end := len(lines)
+		if i+2 < len(root.Content) {
+			end = root.Content[i+2].Line - 1
+		}
+		for l := key.Line - 1; l < end; l++ {
+			lines[l] = []byte("\n")
+		}
+	}
+	return bytes.Join(lines, nil)
+}
+
+// otherConsumers are those that a services' program declares: which ones there
+// are is its own matter.
+func otherConsumers(node *yaml.Node) []string {
+	known := config.DefaultCluster().Consumers
+	return slices.DeleteFunc(keys(node), func(name string) bool {
+		_, ok := known[name]
+		return ok
+	})
+}
+
+func clusterOf(node *yaml.Node) config.Cluster {
+	c := config.DefaultCluster()
+	for _, name := range otherConsumers(value(node, "consumers")) {
+		c.Consumers[name] = config.DefaultConsumer(name)
+	}
+	return c
+}
+
 // ownVariables leaves out the variables for other programs' sections.
-func ownVariables(environ []string) []string {
+func ownVariables(environ, ours []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, ok := strings.CutPrefix(entry, config.Prefix)
 		if !ok {
 			return false
 		}
 		section, _, _ := strings.Cut(name, "__")
-		return !slices.ContainsFunc(sections, func(s string) bool { return strings.EqualFold(s, section) })
+		return !slices.ContainsFunc(ours, func(s string) bool { return strings.EqualFold(s, section) })
 	})
 }
 

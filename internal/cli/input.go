@@ -19,7 +19,7 @@ import (
 
 // maxValue bounds one message as JSON, in bytes: the largest record in base64
 // and then some. It keeps a wrong file from filling the memory.
-const maxValue = 32 << 20
+const maxValue = 16 << 20
 
 // readMessages reads protobuf messages as JSON: one, an array of them, or one
 // after the other, as in JSON lines. An error names the line, and ends it.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -85,7 +86,7 @@ func (p publication[T]) publish(ctx context.Context, a *app, o publishOptions) e
 		if _, err := in.(io.Seeker).Seek(0, io.SeekStart); err != nil {
 			return err
 		}
-		counted.n = 0
+		counted.n.Store(0)
 	}
 	sender, err := producer.New(cluster.Iggy, cluster.Producer,
 		append(jobs.Compression(cluster.Topics), producer.WithLogger(a.logger()))...)
@@ -101,7 +102,7 @@ func (p publication[T]) publish(ctx context.Context, a *app, o publishOptions) e
 	work := func(ctx context.Context) error {
 		return p.chunks(ctx, counted, o.file, func(messages []T) error {
 			err := p.sendChunk(ctx, &total, func(ctx context.Context) error { return p.send(ctx, sender, topics, messages) }, len(messages))
-			bar.at(counted.n, total.Published)
+			bar.at(counted.n.Load(), total.Published)
 			return err
 		})
 	}
@@ -125,7 +126,7 @@ func (p publication[T]) check(ctx context.Context, in *countingReader, size int6
 	n := 0
 	err := p.chunks(ctx, in, file, func(messages []T) error {
 		n += len(messages)
-		bar.at(in.n, n)
+		bar.at(in.n.Load(), n)
 		return nil
 	})
 	return n, err
@@ -264,14 +265,15 @@ func (a *app) open(name string) (io.ReadCloser, int64, error) {
 	return file, info.Size(), nil
 }
 
+// countingReader counts what was read, also by a read that was abandoned.
 type countingReader struct {
 	r io.Reader
-	n int64
+	n atomic.Int64
 }
 
 func (c *countingReader) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	return n, err
 }
 

@@ -90,7 +90,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
 			root.AddCommand(c)
 		}
 	}
-	add("messages", a.publishTaskCommand(), a.publishStatusCommand(), a.publishLogCommand(), a.tailStatusCommand(), a.tailLogsCommand(), a.tailTasksCommand())
+	add("messages", a.publishTaskCommand(), a.publishStatusCommand(), a.publishLogCommand(), a.tailStatusCommand(), a.tailLogsCommand(), a.tailTasksCommand(), a.dlqCommand())
 	add("operations", a.provisionCommand(), a.lagCommand(), a.offsetsCommand(), a.pingCommand(), a.doctorCommand())
 	add("development", a.serveCommand())
 	return root
@@ -127,6 +127,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	}
 	if cmd.HasSubCommands() {
 		hint := ""
+		cmd.SuggestionsMinimumDistance = 2
 		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 			hint = fmt.Sprintf("; did you mean %q?", near[0])
 		}

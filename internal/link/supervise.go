@@ -22,6 +22,14 @@ import (
 type reconnectPolicy struct {
 	retry   failsafe.Executor[any]
 	breaker circuitbreaker.CircuitBreaker[any]
+	off     bool // of the breaker
+}
+
+// recordFailure tells the breaker, if there is one.
+func (p reconnectPolicy) recordFailure() {
+	if !p.off {
+		p.breaker.RecordFailure()
+	}
 }
 
 func newReconnectPolicy(cfg config.Iggy) reconnectPolicy {
@@ -37,10 +45,11 @@ func newReconnectPolicy(cfg config.Iggy) reconnectPolicy {
 	return reconnectPolicy{
 		retry: failsafe.With[any](retry.Build()),
 		breaker: circuitbreaker.NewBuilder[any]().
-			WithFailureThreshold(uint(cfg.Breaker.Failures)).
+			WithFailureThreshold(uint(max(cfg.Breaker.Failures, 1))). // of 0, it divides by it
 			WithSuccessThreshold(1).
 			WithDelay(cfg.Breaker.Delay).
 			Build(),
+		off: cfg.Breaker.Failures == 0,
 	}
 }
 
@@ -73,7 +82,7 @@ func (l *Link) connection(ctx context.Context, attempt int) error {
 		if ctx.Err() != nil {
 			return iggyerr.ErrClosed
 		}
-		l.reconnect.breaker.RecordFailure()
+		l.reconnect.recordFailure()
 		l.failed(err, attempt, time.Since(started))
 		return err
 	}
@@ -89,7 +98,7 @@ func (l *Link) connection(ctx context.Context, attempt int) error {
 	}
 	l.log.Warn("connection lost", zap.Error(err), zap.Duration("elapsed", time.Since(started)))
 	if !s.served.Load() {
-		l.reconnect.breaker.RecordFailure()
+		l.reconnect.recordFailure()
 	} else if time.Since(started) > l.cfg.Reconnect.MaxBackoff {
 		return nil
 	}

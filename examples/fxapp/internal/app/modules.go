@@ -105,6 +105,7 @@ var ledgerModule = fx.Module("ledger",
 type apiParts struct {
 	fx.In
 	Config   config.Config
+	Server   Server
 	Admin    *admin.Admin
 	Store    *store.Store
 	Progress *progress.Reporter
@@ -117,7 +118,7 @@ type apiParts struct {
 
 func newAPI(p apiParts) *api.API {
 	return api.New(api.Parts{
-		Publisher: p.Jobs, Store: p.Store, Progress: p.Progress, PublishTimeout: publishTimeout, Log: p.Log.Named("api"),
+		Publisher: p.Jobs, Store: p.Store, Progress: p.Progress, PublishTimeout: p.Server.PublishTimeout, Log: p.Log.Named("api"),
 		Topics: overview.New(p.Admin, p.Config.Cluster).Topics,
 		Live:   p.Probes.Live(), Ready: p.Probes.Ready(), Components: components(p.Registry),
 		Metrics: p.Observed.Metrics(),

@@ -44,14 +44,21 @@ type Options struct {
 type Server struct {
 	// Addr is where it listens.
 	Addr string `yaml:"addr"`
+	// PublishTimeout is how long a job may take to be confirmed before its
+	// submitter is told that it was not.
+	PublishTimeout time.Duration `yaml:"publish_timeout"`
 }
 
-// Validate checks the address.
+// Validate reports every fault at once.
 func (s Server) Validate() error {
+	var errs []error
 	if _, _, err := net.SplitHostPort(s.Addr); err != nil {
-		return &config.KeyError{Key: "addr", Err: errors.New("must be host:port, such as 127.0.0.1:8080")}
+		errs = append(errs, &config.KeyError{Key: "addr", Err: errors.New("must be host:port, such as 127.0.0.1:8080")})
 	}
-	return nil
+	if s.PublishTimeout <= 0 {
+		errs = append(errs, &config.KeyError{Key: "publish_timeout", Err: errors.New("must be more than 0")})
+	}
+	return errors.Join(errs...)
 }
 
 // settings is everything that is configured.
@@ -64,15 +71,11 @@ type settings struct {
 	embedded bool
 }
 
-// publishTimeout is how long a job may take to be confirmed before its
-// submitter is told that it was not.
-const publishTimeout = 5 * time.Second
-
 func load(o Options) (*settings, error) {
 	if !slices.Contains([]Role{RoleAll, RoleAPI, RoleWorker, RoleLedger}, o.Role) {
 		return nil, fmt.Errorf("-role: must be all, api, worker or ledger, not %q", o.Role)
 	}
-	s := &settings{Options: o, server: Server{Addr: "127.0.0.1:8080"}, download: download.Default()}
+	s := &settings{Options: o, server: Server{Addr: "127.0.0.1:8080", PublishTimeout: 5 * time.Second}, download: download.Default()}
 	opts := []config.Option{
 		config.WithFile(o.ConfigFile),
 		config.WithSection("server", &s.server),

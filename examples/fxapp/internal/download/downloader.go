@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
@@ -28,10 +29,10 @@ func Default() Config { return Config{Timeout: 30 * time.Second, MaxBytes: 100 <
 func (c Config) Validate() error {
 	var errs []error
 	if c.Timeout <= 0 {
-		errs = append(errs, errors.New("timeout: must be more than 0"))
+		errs = append(errs, &config.KeyError{Key: "timeout", Err: errors.New("must be more than 0")})
 	}
 	if c.MaxBytes <= 0 {
-		errs = append(errs, errors.New("max_bytes: must be more than 0"))
+		errs = append(errs, &config.KeyError{Key: "max_bytes", Err: errors.New("must be more than 0")})
 	}
 	return errors.Join(errs...)
 }

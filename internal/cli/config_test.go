@@ -1,0 +1,53 @@
+package cli_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+)
+
+// TestConfigFile holds that a services' file is read as it is: with sections that
+// are theirs, consumers of their own and several clusters.
+func TestConfigFile(t *testing.T) {
+	t.Parallel()
+	first, second := iggytest.NewServer(t), iggytest.NewServer(t)
+	file := writeFile(t, fmt.Sprintf(`# a service's file
+http:
+  addr: ":8080"
+  "odd: key": [1,
+    2]
+iggy:
+  endpoint: iggy://%s
+  client_id: iggy
+  client_secret: iggy
+downloads: {dir: /tmp}
+consumers:
+  orders:
+    group: packers
+topics:
+  stream: mine
+clusters:
+  eu:
+    iggy:
+      endpoint: iggy://%s
+      client_id: iggy
+      client_secret: iggy
+    topics:
+      stream: theirs
+worker:
+  n: 3
+`, first.Endpoint(), second.Endpoint()))
+	require.Contains(t, run(t, "provision", "--dry-run", "--config", file).ok(t), "stream mine")
+	require.Contains(t, run(t, "provision", "--dry-run", "--config", file, "--cluster", "eu").ok(t), "stream theirs")
+	require.Contains(t, run(t, "ping", "--config", file, "--cluster", "eu").ok(t), second.Endpoint())
+	require.Contains(t, run(t, "ping", "--config", file, "--endpoint", second.Endpoint()).ok(t), second.Endpoint())
+
+	run(t, "ping", "--config", file, "--cluster", "us").fails(t, 2, "us")
+	run(t, "ping", "--config", "/nonexistent").fails(t, 2, "no such file")
+	run(t, "ping", "--config", writeFile(t, "iggy:\n  endpont: x\n  client_id: iggy\n  client_secret: iggy\n")).fails(t, 2, "iggy.endpont: unknown key")
+	run(t, "ping", "--config", writeFile(t, "other: 1\niggy:\n  endpont: x\n  client_id: iggy\n  client_secret: iggy\n")).fails(t, 2, ":3)")
+	run(t, "ping", "--config", writeFile(t, "{"), "--endpoint", "iggy:iggy@"+first.Endpoint()).fails(t, 2, "not valid YAML")
+}

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+var listStates = []string{stateOpen, stateClaimed, stateReplayed, stateDropped, stateAll}
+
+func (a *app) dlqListCommand() *cobra.Command {
+	var f letterFilter
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the dead letters",
+		Example: `  fetchbox-iggy-cli dlq list --code 'DOWNLOAD_*' --since 1d
+  fetchbox-iggy-cli dlq list --state all -o json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.dlqList(cmd.Context(), f) },
+	}
+	f.flags(c, stateOpen, listStates...)
+	return c
+}
+
+func (a *app) dlqList(ctx context.Context, f letterFilter) error {
+	if err := f.parse(time.Now(), listStates); err != nil {
+		return err
+	}
+	cluster, err := a.load()
+	if err != nil {
+		return err
+	}
+	marks, err := a.readMarks(ctx, cluster)
+	if err != nil {
+		return err
+	}
+	t := table{header: []string{"position", "failed at", "job", "resource", "code", "attempts", "state", "message"}}
+	encoder := json.NewEncoder(a.out)
+	n := 0
+	err = a.eachLetter(ctx, cluster, marks, f, func(l letter, s letterState) error {
+		n++
+		if a.json() {
+			return encoder.Encode(l.view(s))
+		}
+		task := l.message.GetTask()
+		t.row(l.position(), shortTime(l.failedAt()), printable(task.GetJobId()), printable(task.GetResourceId()),
+			cell{printable(l.message.GetFailureCode()), red}, l.message.GetAttempts(), s.shown(time.Now()), short(printable(l.message.GetFailureMessage()), 80))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.job != "" && n == 0:
+		return fmt.Errorf("no dead letter of job %q (--state %s)", f.job, f.state)
+	case a.json():
+		return nil
+	case n == 0:
+		_, err := fmt.Fprintf(a.out, "no dead letters (--state %s)\n", f.state)
+		return err
+	}
+	return t.print(a.out, a.streams.Out)
+}
+
+// short cuts a text to n characters.
+func short(text string, n int) string {
+	runes := []rune(text)
+	if len(runes) <= n {
+		return text
+	}
+	return string(runes[:n-1]) + "…"
+}
