@@ -34,13 +34,25 @@ func (m *membership) survey(ctx context.Context) error {
 		return err
 	}
 	same := err == nil && len(m.revoking) == 0 && len(m.e.present()) == m.learned &&
-		slices.EqualFunc(members.Partitions, m.seen.Partitions, slices.Equal)
+		slices.EqualFunc(members.Partitions, m.seen.Partitions, slices.Equal) && m.isOne(members)
 	if m.seen = members; same && m.skipped < maxSkipped {
 		m.skipped++
 		return nil
 	}
 	m.skipped = 0
 	return m.learn(ctx)
+}
+
+// isOne tells whether one of the members has exactly what is owned here. If none
+// has, a turn that jumped has hidden some.
+func (m *membership) isOne(members transport.Members) bool {
+	var owned []uint32
+	for _, p := range m.e.present() {
+		owned = append(owned, p.id)
+	}
+	return slices.ContainsFunc(members.Partitions, func(ids []uint32) bool {
+		return slices.Equal(slices.Sorted(slices.Values(ids)), owned)
+	})
 }
 
 // maxSkipped is how many surveys in a row may find nothing changed before the

@@ -227,7 +227,8 @@ func TestHeartbeatNoticesAHalfOpenConnection(t *testing.T) {
 	})
 }
 
-func TestBusyConnectionGetsNoHeartbeat(t *testing.T) {
+// A server that evicts clients without heartbeats counts pings and nothing else.
+func TestBusyConnectionGetsHeartbeats(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server := &fakeServer{}
@@ -238,7 +239,7 @@ func TestBusyConnectionGetsNoHeartbeat(t *testing.T) {
 			require.NoError(t, session.Do(t.Context(), func(context.Context, transport.Conn) error { return nil }))
 			time.Sleep(settings().HeartbeatInterval / 2)
 		}
-		require.Zero(t, server.last().pinged())
+		require.GreaterOrEqual(t, server.last().pinged(), 4)
 		require.NoError(t, l.Stop(t.Context()))
 	})
 }
