@@ -187,7 +187,7 @@ func (l *Link) watch(ctx context.Context, s *Session) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-s.Done():
-			return s.Err()
+			return &iggyerr.ConnError{Op: "connection", Addr: l.address, Err: s.Err()}
 		case <-tick.C:
 			if s.answered.Swap(false) {
 				continue
