@@ -3,6 +3,7 @@ package link_test
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -359,6 +360,22 @@ func TestBreakerMayBeOff(t *testing.T) {
 		server.set(func(f *fakeServer) { f.dialErr = nil })
 		_, err := l.Session(t.Context())
 		require.NoError(t, err)
+		require.NoError(t, l.Stop(t.Context()))
+	})
+}
+
+// A first connection that ends before Start has seen it must be replaced like any other, and not fail the start.
+func TestLostConnectionIsWorthAnother(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := &fakeServer{}
+		l := started(t, server, nil)
+		server.last().cut(io.EOF)
+		synctest.Wait()
+		lost := l.Status().LastError
+		require.ErrorIs(t, lost, io.EOF)
+		require.True(t, iggyerr.IsRetryable(lost), "%v", lost)
+		require.ErrorContains(t, lost, fakeAddress)
 		require.NoError(t, l.Stop(t.Context()))
 	})
 }

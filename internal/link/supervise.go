@@ -188,7 +188,7 @@ func (l *Link) watch(ctx context.Context, s *Session) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-s.Done():
-			return s.Err()
+			return &iggyerr.ConnError{Op: "connection", Addr: l.address, Err: s.Err()}
 		case <-tick.C:
 			// A failure ends the session, which the next turn sees.
 			_ = s.Do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Ping(ctx) })
