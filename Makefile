@@ -39,6 +39,10 @@ test: ## Run the tests
 race: ## Run the tests with the race detector
 	go test -race ./...
 
+.PHONY: manifests
+manifests: ## Check the Kubernetes manifests against the API's types and the application
+	cd deploy/check && go vet ./... && go test -count=1 ./...
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 30s)
 	@set -e; \

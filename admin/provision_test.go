@@ -226,10 +226,16 @@ func TestProvisionRefusesABadSpec(t *testing.T) {
 		{Stream: "s", Name: "t", Groups: []string{""}},
 		{Stream: "s", Name: "u"},
 		{Stream: "s", Name: "u", Settings: topic.Settings{Partitions: 2}},
+		{Stream: "s", Name: "many", Settings: topic.Settings{Partitions: 1001}},
+		{Stream: "s", Name: "past", Settings: topic.Settings{Retention: -time.Hour}},
+		{Stream: "s", Name: "short", Settings: topic.Settings{Retention: time.Nanosecond}},
 	})
 	require.ErrorContains(t, err, "the stream's name has 0 bytes")
 	require.ErrorContains(t, err, "the group's name has 0 bytes")
 	require.ErrorContains(t, err, "s/u: is specified twice with different settings")
+	require.ErrorContains(t, err, "s/many: 1001 partitions: must be 1 to 1000")
+	require.ErrorContains(t, err, "s/past: retention -1h0m0s: must be")
+	require.ErrorContains(t, err, "s/short: retention 1ns: must be")
 }
 
 func TestSpecMergesGroups(t *testing.T) {

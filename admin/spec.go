@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
@@ -62,6 +63,21 @@ func Groups(c config.Consumer) []string {
 	return []string{c.Group}
 }
 
+// maxPartitions is the server's limit for one request (Iggy 0.8.0).
+const maxPartitions = 1000
+
+// check refuses settings that the server would refuse, or read as others.
+func (t TopicSpec) check() error {
+	var errs []error
+	if t.Partitions > maxPartitions {
+		errs = append(errs, fmt.Errorf("admin: %s: %d partitions: must be 1 to %d", t, t.Partitions, maxPartitions))
+	}
+	if r := t.Retention; r != 0 && r != topic.Never && r < time.Microsecond {
+		errs = append(errs, fmt.Errorf("admin: %s: retention %v: must be 1µs or more, 0 for the server's default or topic.Never", t, r))
+	}
+	return errors.Join(errs...)
+}
+
 // merged has each topic once, with the groups of all its mentions. It reports
 // every fault.
 func (s Spec) merged() (Spec, error) {
@@ -75,6 +91,7 @@ func (s Spec) merged() (Spec, error) {
 			errs = append(errs, err)
 			continue
 		}
+		errs = append(errs, t.check())
 		for _, group := range t.Groups {
 			errs = append(errs, transport.CheckNames("provision", "stream", t.Stream, "topic", t.Name, "group", group))
 		}

@@ -95,7 +95,7 @@ func (b *bench) filled(ctx context.Context, n int) (topic string, remove func(),
 }
 
 func (b *bench) groups(topic, group string) error {
-	for _, g := range []string{group, group + consumer.BalanceSuffix} {
+	for _, g := range []string{group, config.DefaultConsumer(group).NoticeGroup()} {
 		if _, err := b.control.CreateConsumerGroup(name(b.stream), name(topic), g); err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func throughput(group string) config.Consumer {
 	cfg := config.DefaultConsumer(group)
 	cfg.BatchSize = batchSize
 	cfg.MaxInFlight = 2 * partitions * batchSize
-	cfg.Concurrency = 4
+	cfg.Concurrency = runtime.NumCPU() // the handler never waits
 	cfg.CommitEvery = 100_000
 	return cfg
 }

@@ -3,8 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 )
 
@@ -19,8 +17,8 @@ type Credentials struct {
 	Token Secret
 }
 
-// maxSecretFile keeps a mistaken path, such as a device's, from filling the memory.
-const maxSecretFile = 64 << 10
+// maxSecretFile is far more than a secret can have.
+const maxSecretFile Bytes = 64 << 10
 
 // Credentials resolves the one way to log in that is configured. It reads
 // client_secret_file at each call, so that a connection which logs in again
@@ -90,20 +88,12 @@ func (i Iggy) checkLogin() (key string, err error) {
 // readSecret reads a secret from a file. One line break at its end doesn't
 // count, since editors and echo leave it there.
 func readSecret(path string) (Secret, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return Secret{}, err // names the path
-	}
-	defer func() { _ = file.Close() }()
-	text, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
+	text, err := readFile(path, maxSecretFile)
 	if err != nil {
 		return Secret{}, err
 	}
 	secret := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-	switch {
-	case len(text) > maxSecretFile:
-		return Secret{}, fmt.Errorf("%s: larger than %s, so hardly a secret", path, Bytes(maxSecretFile))
-	case secret == "":
+	if secret == "" {
 		return Secret{}, fmt.Errorf("%s: holds no secret", path)
 	}
 	return NewSecret(secret), nil

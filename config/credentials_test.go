@@ -61,7 +61,7 @@ func TestCredentialsFaults(t *testing.T) {
 		"iggy.client_id: must not be set together with token, which names its user itself":       {ClientID: "a", Token: secret("t")},
 		"iggy.client_secret_file: must not be set together with client_secret":                   {ClientID: "a", ClientSecret: secret("x"), ClientSecretFile: good},
 		"iggy.client_secret_file: " + empty + ": holds no secret":                                {ClientID: "a", ClientSecretFile: empty},
-		"iggy.client_secret_file: " + large + ": larger than 64KiB, so hardly a secret":          {ClientID: "a", ClientSecretFile: large},
+		"iggy.client_secret_file: " + large + ": larger than 64KiB":          {ClientID: "a", ClientSecretFile: large},
 		"iggy.client_secret_file: open " + dir + "/missing: no such file or directory":           {ClientID: "a", ClientSecretFile: dir + "/missing"},
 		"iggy.client_secret_file: read " + dir + ": is a directory":                              {ClientID: "a", ClientSecretFile: dir},
 		"iggy.client_id: must have at most 255 bytes":                                            {ClientID: strings.Repeat("a", 256), ClientSecret: secret("x")},

@@ -13,20 +13,28 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxFile keeps a mistaken path from filling the memory.
-const maxFile = 1 << 20
+// maxFile is how large a configuration and files of certificates may be.
+const maxFile Bytes = 1 << 20
 
-func readFile(path string) ([]byte, error) {
+// readFile reads a file of up to limit bytes, so that a mistaken path, a device's for example, doesn't fill the
+// memory. Its errors name the path, but not what can only be a file's content in its place.
+func readFile(path string, limit Bytes) ([]byte, error) {
+	if strings.Contains(path, "\n") {
+		return nil, errors.New("must be the path of a file, not its content")
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("%s: larger than %s", path, Bytes(maxFile))
+	data, err := io.ReadAll(io.LimitReader(file, int64(limit)+1))
+	if err != nil {
+		return nil, err
 	}
-	return data, err
+	if Bytes(len(data)) > limit {
+		return nil, fmt.Errorf("%s: larger than %s", path, limit)
+	}
+	return data, nil
 }
 
 // fileLayer decodes a YAML document over the tree of sections. It walks the nodes

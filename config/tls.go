@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 )
 
 // TLS is the encryption of a connection.
@@ -84,7 +83,7 @@ func (i Iggy) loadTLS(f faults, c *tls.Config) {
 }
 
 func (t TLS) roots() (*x509.CertPool, error) {
-	pem, err := os.ReadFile(t.CAFile)
+	pem, err := readFile(t.CAFile, maxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -103,11 +102,11 @@ func (t TLS) certificate() (cert tls.Certificate, key string, err error) {
 	case t.KeyFile == "":
 		return cert, "key_file", errors.New("must be set when cert_file is")
 	}
-	certPEM, err := os.ReadFile(t.CertFile)
+	certPEM, err := readFile(t.CertFile, maxFile)
 	if err != nil {
 		return cert, "cert_file", err
 	}
-	keyPEM, err := os.ReadFile(t.KeyFile)
+	keyPEM, err := readFile(t.KeyFile, maxFile)
 	if err != nil {
 		return cert, "key_file", err
 	}

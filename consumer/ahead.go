@@ -37,8 +37,8 @@ func (a *ahead) share() int {
 }
 
 // take reserves room for a poll that may bring want; less is given when there
-// is less, and nothing when p must wait.
-func (a *ahead) take(p *partition, want hold) hold {
+// is less, and nothing when there are not even least bytes, so that p must wait.
+func (a *ahead) take(p *partition, want hold, least int) hold {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if p.outOfAhead {
@@ -58,7 +58,7 @@ func (a *ahead) take(p *partition, want hold) hold {
 	if p.held == (hold{}) {
 		got.records, got.bytes = max(got.records, 1), max(got.bytes, 1)
 	}
-	if got.records <= 0 || got.bytes <= 0 {
+	if got.records <= 0 || got.bytes <= 0 || got.bytes < least && p.held != (hold{}) {
 		a.full = true
 		return hold{}
 	}

@@ -34,13 +34,25 @@ func (m *membership) survey(ctx context.Context) error {
 		return err
 	}
 	same := err == nil && len(m.revoking) == 0 && len(m.e.present()) == m.learned &&
-		slices.EqualFunc(members.Partitions, m.seen.Partitions, slices.Equal)
+		slices.EqualFunc(members.Partitions, m.seen.Partitions, slices.Equal) && m.isOne(members)
 	if m.seen = members; same && m.skipped < maxSkipped {
 		m.skipped++
 		return nil
 	}
 	m.skipped = 0
 	return m.learn(ctx)
+}
+
+// isOne tells whether one of the members has exactly what is owned here. If none
+// has, a turn that jumped has hidden some.
+func (m *membership) isOne(members transport.Members) bool {
+	var owned []uint32
+	for _, p := range m.e.present() {
+		owned = append(owned, p.id)
+	}
+	return slices.ContainsFunc(members.Partitions, func(ids []uint32) bool {
+		return slices.Equal(slices.Sorted(slices.Values(ids)), owned)
+	})
 }
 
 // maxSkipped is how many surveys in a row may find nothing changed before the
@@ -237,7 +249,7 @@ func (m *membership) ownership(ctx context.Context, id uint32, at start) (*parti
 		from:       at.from, position: at.position, jumpOK: at.jumpOK, end: at.end,
 		hot:    at.from != nil || at.end > at.position,
 		paused: e.isPaused(id), verified: time.Now(),
-		stored: at.stored, hasStored: at.hasStored,
+		stored: at.stored, hasStored: at.hasStored, attempted: nowhere,
 	}
 	p.ctx, p.cancel = context.WithCancelCause(e.ctx)
 	if at.hasPre {
@@ -252,6 +264,9 @@ func (m *membership) ownership(ctx context.Context, id uint32, at start) (*parti
 	if at.rewound {
 		p.tally.rewinds++
 	}
+	if at.hasStored && e.commits {
+		p.memory.committed, p.memory.hasCommitted = at.stored, true
+	}
 	if at.pin && e.commits {
 		if err := e.store(ctx, p, at.prefix); err != nil {
 			p.cancel(err)
@@ -264,6 +279,7 @@ func (m *membership) ownership(ctx context.Context, id uint32, at start) (*parti
 		p.mu.Lock()
 		p.stop(at.stopped)
 		p.mu.Unlock()
+		p.speak()
 	}
 	e.counted()
 	p.log.Info("partition assigned", zap.Uint64("offset", at.position), zap.Uint64("end", at.end))
@@ -271,15 +287,8 @@ func (m *membership) ownership(ctx context.Context, id uint32, at start) (*parti
 }
 
 // offset reads what is stored for a partition.
-func (m *membership) offset(ctx context.Context, id uint32) (stored transport.Offset, err error) {
-	if !m.e.commits {
-		return transport.Offset{}, nil
-	}
-	err = m.do(ctx, func(ctx context.Context, c transport.Conn) error {
-		stored, err = c.Offset(ctx, m.e.who, id)
-		return err
-	})
-	return stored, err
+func (m *membership) offset(ctx context.Context, id uint32) (transport.Offset, error) {
+	return m.e.offset(ctx, m.session, id)
 }
 
 // ends reads where the logs of partitions end: from the topic, and where that

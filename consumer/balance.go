@@ -12,9 +12,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// BalanceSuffix makes the name of the group through which the members of a
-// consumer group agree to have their partitions dealt evenly. It must exist
-// on the topic beside the group; without it shares stay as the server leaves them.
+// BalanceSuffix is the end of the name of a notice group: the group beside a
+// consumer group through which its members agree to have their partitions
+// dealt evenly (see config.Consumer.NoticeGroup). Without it on the topic, shares stay
+// as the server leaves them.
 const BalanceSuffix = ".balance"
 
 // balance evens what the server leaves uneven: a member that joins a group is
@@ -51,7 +52,7 @@ const (
 
 func (m *membership) notice() transport.Group {
 	g := m.group()
-	g.Name += BalanceSuffix
+	g.Name = m.e.cfg.NoticeGroup()
 	return g
 }
 
@@ -146,7 +147,7 @@ func (m *membership) leaveGroup(ctx context.Context, g transport.Group) error {
 // leads tells whether this member, which has joined the notice group, acts for all.
 func (m *membership) leads(ctx context.Context) (bool, error) {
 	who := m.e.who
-	who.Name += BalanceSuffix
+	who.Name = m.e.cfg.NoticeGroup()
 	return m.ownsIn(ctx, who, 0)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
@@ -17,8 +18,13 @@ import (
 
 var (
 	mainGroup   = transport.Group{Stream: "s", Topic: "t", Name: "g"}
-	noticeGroup = transport.Group{Stream: "s", Topic: "t", Name: "g" + consumer.BalanceSuffix}
+	noticeGroup = transport.Group{Stream: "s", Topic: "t", Name: "g.balance"}
 )
+
+func TestNoticeGroupIsNamedAsTheConfigurationSays(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, config.DefaultConsumer("g").NoticeGroup(), "g"+consumer.BalanceSuffix)
+}
 
 func TestWorkersThatStartTogetherShareFairly(t *testing.T) {
 	t.Parallel()

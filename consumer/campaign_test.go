@@ -82,7 +82,7 @@ func newChain(t *testing.T, stages int) *chain {
 		name := fmt.Sprint("t", i)
 		c.server.CreateTopic("chain", name, campaignPartitions)
 		c.server.CreateGroup("chain", name, "g")
-		c.server.CreateGroup("chain", name, "g"+consumer.BalanceSuffix)
+		c.server.CreateGroup("chain", name, "g.balance")
 	}
 	cfg := config.Default().Producer
 	cfg.Retry.BaseBackoff, cfg.Retry.MaxBackoff = 5*time.Millisecond, 100*time.Millisecond

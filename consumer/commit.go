@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -71,7 +72,8 @@ func (c *committer) run(ctx context.Context, e *engine) {
 	}
 }
 
-// commit stores p's acknowledged prefix, if it grew since the last time. An
+// commit stores p's acknowledged prefix, if it grew since the last time and
+// nobody else has moved the stored offset. An
 // error was noted already; when it says that p is not ours any more, p is lost.
 func (e *engine) commit(ctx context.Context, p *partition) error {
 	if !e.commits || e.onPoll {
@@ -87,17 +89,17 @@ func (e *engine) commit(ctx context.Context, p *partition) error {
 	offset, settled := p.tracker.prefix()
 	head := p.tracker.head
 	nothing := p.phase == phaseLost || !settled || head == p.settledHead
-	known := time.Since(p.verified) < e.cfg.ProbeInterval || !p.hasStored
-	stored := p.stored
 	p.mu.Unlock()
 	if nothing {
 		return nil
 	}
-	if !known && !e.stillStored(ctx, p, stored) {
-		e.distrust(p) // an operator's reset would be overwritten
-		return nil
+	err := e.unmoved(ctx, p)
+	if err == nil {
+		p.mu.Lock()
+		p.attempted = offset
+		p.mu.Unlock()
+		err = e.store(ctx, p, offset)
 	}
-	err := e.store(ctx, p, offset)
 	p.mu.Lock()
 	if err == nil {
 		p.stepTo(head, offset)
@@ -109,15 +111,43 @@ func (e *engine) commit(ctx context.Context, p *partition) error {
 	return err
 }
 
-// stillStored tells whether what was stored last is stored still. When that
-// can't be read the commit will tell.
-func (e *engine) stillStored(ctx context.Context, p *partition, want uint64) bool {
-	var now transport.Offset
-	err := p.session.Do(ctx, func(ctx context.Context, c transport.Conn) (err error) {
-		now, err = c.Offset(ctx, e.who, p.id)
+// movedError says that the stored offset of a partition is not the one that
+// was stored from here: an operator moved it, or deleted it.
+type movedError struct{ now transport.Offset }
+
+func (e *movedError) Error() string {
+	if !e.now.Stored {
+		return "the stored offset was deleted by someone else"
+	}
+	return fmt.Sprintf("the stored offset was moved to %d by someone else", e.now.Offset)
+}
+
+// unmoved looks whether the stored offset is still ours before it is replaced:
+// the server has no store that compares, and a busy consumer would wipe out an operator's
+// reset long before its audit sees it. Where it can't be read, the commit will tell.
+func (e *engine) unmoved(ctx context.Context, p *partition) error {
+	now, err := e.offset(ctx, p.session, p.id)
+	var status *iggyerr.StatusError
+	if errors.As(err, &status) {
+		return nil
+	}
+	if err != nil {
 		return err
-	})
-	return err != nil || now.Stored && now.Offset == want
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.movedTo(now) {
+		return &movedError{now}
+	}
+	return nil
+}
+
+// movedTo tells whether someone else stored or deleted the offset. p.mu is held.
+func (p *partition) movedTo(now transport.Offset) bool {
+	if now.Stored && now.Offset == p.attempted {
+		return false
+	}
+	return now.Stored != p.hasStored || now.Offset != p.stored
 }
 
 // stepTo notes a stored offset. p.mu is held.
@@ -128,7 +158,7 @@ func (p *partition) stepTo(head, offset uint64) {
 	}
 	p.settledHead = head
 	p.stored, p.hasStored, p.verified = offset, true, time.Now()
-	p.memory.committed, p.memory.hasCommitted = offset, true
+	p.memory.committed, p.memory.hasCommitted, p.memory.stray = offset, true, false
 	if p.syncs > 0 {
 		close(p.stepped)
 		p.stepped = make(chan struct{})
@@ -137,6 +167,18 @@ func (p *partition) stepTo(head, offset uint64) {
 		}
 	}
 	p.announce()
+}
+
+// offset reads what is stored for a partition.
+func (e *engine) offset(ctx context.Context, s *link.Session, id uint32) (stored transport.Offset, err error) {
+	if !e.commits {
+		return transport.Offset{}, nil
+	}
+	err = s.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+		stored, err = c.Offset(ctx, e.who, id)
+		return err
+	})
+	return stored, err
 }
 
 // store stores an offset, whatever it was.
@@ -152,6 +194,11 @@ func (e *engine) store(ctx context.Context, p *partition, offset uint64) error {
 // commitRefused looks after a commit that failed.
 func (e *engine) commitRefused(p *partition, offset uint64, err error) {
 	if errors.Is(err, context.Canceled) {
+		return
+	}
+	var moved *movedError
+	if errors.As(err, &moved) {
+		e.distrust(p) // the audit decides what becomes of it
 		return
 	}
 	e.note(fmt.Errorf("iggy: commit %s/%d: %w", e.who.Topic, p.id, err))

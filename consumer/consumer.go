@@ -229,6 +229,9 @@ func (c *Consumer[T]) begin() {
 // that outlast the time see their context end with ErrStopDeadline; their records come
 // again. What could not be finished is in a *StopError. It may be called
 // twice, by several at once, and before Start.
+//
+// It waits for handlers that ignore the end of their context until ctx ends. So
+// a handler must not wait for it: what it would wait for is itself.
 func (c *Consumer[T]) Stop(ctx context.Context) error {
 	c.mu.Lock()
 	switch c.phase {

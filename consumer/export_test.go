@@ -68,7 +68,7 @@ func NewAhead(records, bytes, partitions int) *Ahead {
 }
 
 func (a *Ahead) Take(p, records, bytes int) (int, int) {
-	h := a.a.take(a.parts[p], hold{records, bytes})
+	h := a.a.take(a.parts[p], hold{records, bytes}, 0)
 	return h.records, h.bytes
 }
 

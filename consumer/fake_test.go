@@ -22,6 +22,7 @@ type fakeServer struct {
 	calls      map[string]int
 	noTopic    bool // reading the topic is not permitted
 	member     bool
+	conns      []*fakeConn
 }
 
 func newFakeServer(partitions int) *fakeServer {
@@ -66,7 +67,23 @@ func (f *fakeServer) committed() (map[uint32]uint64, []time.Time) {
 }
 
 func (f *fakeServer) Dial(context.Context, string, *tls.Config) (transport.Conn, error) {
-	return &fakeConn{server: f, done: make(chan struct{})}, nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := &fakeConn{server: f, done: make(chan struct{})}
+	f.conns = append(f.conns, c)
+	return c, nil
+}
+
+// crash ends all connections, and what the server has is what change makes of it.
+func (f *fakeServer) crash(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.member = false
+	for _, c := range f.conns {
+		_ = c.Close()
+	}
+	f.conns = nil
+	change()
 }
 
 type fakeConn struct {
@@ -130,7 +147,14 @@ func (c *fakeConn) Poll(_ context.Context, p transport.Poll) (*transport.Polled,
 	}
 	log := c.server.partitions[id]
 	polled := &transport.Polled{Partition: uint32(id), CurrentOffset: uint64(max(len(log), 1) - 1)}
-	if at := p.Strategy.Value; at < uint64(len(log)) {
+	at := p.Strategy.Value
+	if p.Strategy.Kind == transport.FromTimestamp {
+		at = 0
+		for at < uint64(len(log)) && log[at].Timestamp < p.Strategy.Value {
+			at++
+		}
+	}
+	if at < uint64(len(log)) {
 		polled.Messages = log[at:min(uint64(len(log)), at+uint64(p.Count))]
 	}
 	return polled, nil

@@ -118,11 +118,12 @@ func (f *fetcher) plan(p *partition, now time.Time) (job, bool) {
 		return job{}, false
 	}
 	count := min(f.e.cfg.BatchSize, p.memory.ceiling)
-	reserved := f.e.ahead.take(p, hold{records: count, bytes: count*p.memory.averageSize + p.memory.averageSize/4})
+	average := p.memory.averageSize
+	reserved := f.e.ahead.take(p, hold{records: count, bytes: count*average + average/4}, average)
 	if reserved.records == 0 {
 		return job{}, false
 	}
-	count = max(1, min(reserved.records, reserved.bytes/p.memory.averageSize))
+	count = max(1, min(reserved.records, reserved.bytes/average))
 	strategy := transport.Strategy{Kind: transport.FromOffset, Value: p.position}
 	if p.from != nil {
 		strategy = *p.from
@@ -162,7 +163,11 @@ func (f *fetcher) fetch(ctx context.Context, j job) {
 	}
 	p.drained()
 	p.announce()
+	unsaid := len(p.unsaid) > 0
 	p.mu.Unlock()
+	if unsaid {
+		p.speak()
+	}
 	if err != nil {
 		f.e.pollFailed(p, err)
 	}

@@ -22,7 +22,10 @@ func (p *partition) gap(first uint64) bool {
 	missing := first - p.position
 	p.tally.gaps++
 	p.tally.gapRecords += int64(missing)
-	p.log.Warn("records are missing from the log", zap.Uint64("expected", p.position), zap.Uint64("offset", first), zap.Uint64("count", missing))
+	expected := p.position
+	p.say(func() {
+		p.log.Warn("records are missing from the log", zap.Uint64("expected", expected), zap.Uint64("offset", first), zap.Uint64("count", missing))
+	})
 	if p.e.cfg.OnGap != config.GapStop {
 		return true
 	}
@@ -35,5 +38,19 @@ func (p *partition) gap(first uint64) bool {
 func (p *partition) stop(why error) {
 	p.stopped = why
 	p.e.note(why)
-	p.log.Error("partition stopped", zap.Error(why))
+	p.say(func() { p.log.Error("partition stopped", zap.Error(why)) })
+}
+
+// say has something logged when p.mu is released: writing a log is I/O. p.mu is held.
+func (p *partition) say(entry func()) { p.unsaid = append(p.unsaid, entry) }
+
+// speak logs what was left to say.
+func (p *partition) speak() {
+	p.mu.Lock()
+	entries := p.unsaid
+	p.unsaid = nil
+	p.mu.Unlock()
+	for _, entry := range entries {
+		entry()
+	}
 }

@@ -15,36 +15,62 @@ import (
 // was given to another member with nothing left in hand.
 var errHandedOver = fmt.Errorf("%w: handed over", ErrLost)
 
+// errDealt is the cause with which the context of a partition ends that the
+// server took.
+var errDealt = fmt.Errorf("%w: dealt to another member", ErrLost)
+
+// errRemoved is the cause with which a standalone consumer's partition ends
+// that the topic has no more.
+var errRemoved = fmt.Errorf("%w: removed from the topic", ErrLost)
+
 // errHandOverTime is the cause with which handlers end that outlast rebalance_timeout.
 var errHandOverTime = fmt.Errorf("%w: it was to be handed over, and the rebalance timeout passed", ErrLost)
 
 // missing looks after an owned partition that is not in the turn: it is about
 // to be taken, or taken already.
 func (m *membership) missing(ctx context.Context, p *partition) error {
-	owned, err := m.owns(ctx, p.id)
-	if err != nil {
-		return err
-	}
-	if !owned {
-		delete(m.revoking, p.id)
-		m.e.lost(p, fmt.Errorf("%w: dealt to another member", ErrLost))
+	if !m.e.grouped {
+		m.e.lost(p, errRemoved)
 		return nil
 	}
-	if _, ok := m.revoking[p.id]; ok || !m.e.grouped {
+	owned, err := m.stillOwned(ctx, p)
+	if err != nil || !owned {
+		return err
+	}
+	if _, ok := m.revoking[p.id]; ok {
 		return nil
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, settled := p.tracker.prefix(); !settled && p.given == 0 && (p.buffered > 0 || p.tracker.open() > 0) {
-		// The server gives it away once what was polled is committed, and
-		// there is nothing to commit yet: the first record must be handled.
+	_, settled := p.tracker.prefix()
+	// The server gives it away once what was polled is committed. While there
+	// is nothing to commit yet, the first record must be handled.
+	early := !settled && p.given == 0 && (p.buffered > 0 || p.tracker.open() > 0)
+	inHand := p.inHand()
+	if !early {
+		p.drain()
+	}
+	p.mu.Unlock()
+	if early {
 		return nil
 	}
 	m.revoking[p.id] = time.Now().Add(m.e.cfg.RebalanceTimeout)
-	p.log.Info("partition is about to be taken, finishing", zap.Int("count", p.inHand()))
-	p.drain()
+	p.log.Info("partition is about to be taken, finishing", zap.Int("count", inHand))
 	m.e.kick()
 	return nil
+}
+
+// stillOwned asks whether p is dealt to this member; if it is not, p is lost.
+// What a standalone consumer reads is nobody else's.
+func (m *membership) stillOwned(ctx context.Context, p *partition) (bool, error) {
+	if !m.e.grouped {
+		return true, nil
+	}
+	owned, err := m.owns(ctx, p.id)
+	if err == nil && !owned {
+		delete(m.revoking, p.id)
+		m.e.lost(p, errDealt)
+	}
+	return owned, err
 }
 
 // handOvers gives away those partitions that are finished, and those whose time is over.
@@ -81,7 +107,9 @@ func (m *membership) handOvers(ctx context.Context) error {
 // offset polled.
 func (m *membership) handOver(ctx context.Context, p *partition) error {
 	e := m.e
-	if err := e.commit(ctx, p); err != nil {
+	err := e.commit(ctx, p)
+	var moved *movedError
+	if err != nil && !errors.As(err, &moved) {
 		if e.find(p.id) != p {
 			return nil // it was taken already, and lost was called
 		}
@@ -91,6 +119,9 @@ func (m *membership) handOver(ctx context.Context, p *partition) error {
 	prefix, settled := p.tracker.prefix()
 	polled := p.polled
 	p.mu.Unlock()
+	if moved != nil {
+		prefix, settled = moved.now.Offset, moved.now.Stored // the next owner follows
+	}
 	if settled && e.commits {
 		if polled > prefix+1 {
 			if err := m.unread(ctx, p.id, prefix); err != nil {
@@ -163,11 +194,13 @@ func (m *membership) finished() bool {
 	return true
 }
 
-// commitAll commits what every partition can, and tells whether all did.
+// commitAll commits what every partition can, and tells whether all did. Where
+// someone else moved the stored offset, there is nothing to commit.
 func (m *membership) commitAll(ctx context.Context) bool {
 	all := true
 	for _, p := range m.e.present() {
-		if err := m.e.commit(ctx, p); err != nil && !errors.Is(err, ErrLost) {
+		var moved *movedError
+		if err := m.e.commit(ctx, p); err != nil && !errors.Is(err, ErrLost) && !errors.As(err, &moved) {
 			all = false
 		}
 	}

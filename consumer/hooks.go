@@ -51,10 +51,17 @@ func (h *hooks) post(kind hookKind, partitions ...uint32) {
 	if h.calls[kind] == nil || len(partitions) == 0 {
 		return
 	}
+	if h.enqueue(kind, partitions) {
+		h.log.Warn("a hook hangs, the oldest change of partitions is not told")
+	}
+}
+
+// enqueue adds an event, and tells whether another one had to go for it.
+func (h *hooks) enqueue(kind hookKind, partitions []uint32) (overtaken bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return
+		return false
 	}
 	if n := len(h.queue); n > 0 && h.queue[n-1].kind == kind {
 		last := &h.queue[n-1]
@@ -66,15 +73,15 @@ func (h *hooks) post(kind hookKind, partitions ...uint32) {
 	} else {
 		h.queue = append(h.queue, hookEvent{kind, slices.Clone(partitions)})
 	}
-	if len(h.queue) > maxHookEvents {
+	if overtaken = len(h.queue) > maxHookEvents; overtaken {
 		// A hook hangs. The oldest change is overtaken by those after it.
 		h.queue = h.queue[1:]
-		h.log.Warn("a hook hangs, the oldest change of partitions is not told")
 	}
 	if !h.running {
 		h.running = true
 		go h.run()
 	}
+	return overtaken
 }
 
 // run calls hooks until none is due.

@@ -100,6 +100,7 @@ func (m *membership) enter(ctx context.Context) bool {
 	e := m.e
 	if !e.grouped {
 		e.setJoined(true)
+		e.retreated(retreat{})
 		return true
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -116,6 +117,7 @@ func (m *membership) enter(ctx context.Context) bool {
 		return false
 	}
 	e.setJoined(true)
+	e.retreated(retreat{})
 	e.log.Info("joined the group", zap.Uint64("generation", m.session.Generation()))
 	return true
 }
@@ -154,7 +156,7 @@ func (m *membership) loop(ctx context.Context) {
 
 // ticksPerProbe is how often per probe interval a look is taken whether others
 // want the partitions dealt again: all wait for the last one to notice.
-const ticksPerProbe = 4
+const ticksPerProbe = 3
 
 // failed looks after an error of a step.
 func (m *membership) failed(err error) {
@@ -227,6 +229,13 @@ func (m *membership) over() {
 
 func (m *membership) loseAll(cause error) {
 	owned, _ := m.e.turn()
+	if len(owned) > 0 {
+		left := m.e.left()
+		if left.unfinished+left.uncommitted > 0 {
+			left.err = cause
+		}
+		m.e.retreated(left)
+	}
 	for _, p := range owned {
 		m.e.lost(p, cause)
 	}

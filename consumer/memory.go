@@ -11,7 +11,7 @@ type memory struct {
 	ghosts atomic.Int64
 
 	dedup *dedup
-	// committed is the offset that this consumer stored last.
+	// committed is the offset that this consumer stored last, or found stored.
 	committed    uint64
 	hasCommitted bool
 	// next is the offset after the prefix that was acknowledged here, and stamp
@@ -21,6 +21,9 @@ type memory struct {
 	next    uint64
 	hasNext bool
 	stamp   uint64
+	// stray tells that the log was cut and what is stored means nothing, until
+	// something is stored anew.
+	stray bool
 	// lastTime is the server's time of the last record taken into the window,
 	// in microseconds: what is newer was certainly not handled.
 	lastTime uint64

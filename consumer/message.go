@@ -96,7 +96,9 @@ func (m *Message[T]) Nack(err error) {
 // AckSync acknowledges the record and waits until its offset is stored, which
 // takes until all records before it in its partition are acknowledged. It
 // fails with ErrLost when the partition goes elsewhere first: then the record
-// comes again. When ctx ends first the record stays acknowledged.
+// comes again. When ctx ends first the record stays acknowledged. A handler that
+// waits here holds one of the concurrency handlers, which a record
+// before it may need for its next delivery: bound ctx, or let it wait elsewhere.
 func (m *Message[T]) AckSync(ctx context.Context) error {
 	m.Ack()
 	return m.r.part.committedPast(ctx, m.r.seq)

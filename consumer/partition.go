@@ -77,12 +77,14 @@ type partition struct {
 	settledHead  uint64 // the tracker's head when the stored offset was stored
 	stored       uint64
 	hasStored    bool
+	attempted    uint64 // the offset that was asked to be stored last, since the answer may be lost; nowhere: none
 	commitWanted bool
 	verified     time.Time     // when the stored offset was last known to be what it should
 	syncs        int           // callers who wait for a commit
 	stepped      chan struct{} // closed and replaced when a commit was stored, and closed when the partition is lost
 
-	tally tally
+	tally  tally
+	unsaid []func() // log entries; see say
 }
 
 type phase uint8

@@ -16,7 +16,7 @@ type passer struct{ link *link.Link }
 
 // withPasser runs fn with a connected passer, connected before anyone waits for it.
 func (m *membership) withPasser(ctx context.Context, fn func(*passer) error) error {
-	l, err := m.e.newLink(m.e.name + BalanceSuffix)
+	l, err := m.e.newLink("consumer." + m.e.name + ".passing")
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// retreat is what a retirement could not finish.
+// retreat is what a retirement could not finish, or what a lost membership
+// had in hand when there was none after it.
 type retreat struct {
 	unfinished, uncommitted int
 	err                     error
@@ -59,21 +60,36 @@ func (m *membership) retire(ctx context.Context) {
 			e.log.Warn("the group could not be left properly", zap.Error(err))
 		}
 	}
-	result := retreat{}
-	for _, p := range e.present() {
-		p.mu.Lock()
-		result.unfinished += p.inHand()
-		if e.commits && !e.onPoll {
-			result.uncommitted += int(p.tracker.head-p.settledHead) + int(p.tracker.tail-p.tracker.head) - p.inHand()
-		}
-		p.mu.Unlock()
-		m.revoked(p, ErrStopDeadline)
-	}
+	result := e.left()
 	if result.unfinished > 0 {
 		result.err = context.Cause(work)
 	}
+	for _, p := range e.present() {
+		m.revoked(p, ErrStopDeadline)
+	}
+	e.retreated(result)
+}
+
+// left counts what is not finished and not committed now.
+func (e *engine) left() retreat {
+	var left retreat
+	for _, p := range e.present() {
+		p.mu.Lock()
+		inHand := p.inHand()
+		left.unfinished += inHand
+		if e.commits && !e.onPoll {
+			seen := min(p.tracker.tail, max(p.given, p.tracker.head)) // the others were given to nobody
+			left.uncommitted += int(seen-p.settledHead) - inHand
+		}
+		p.mu.Unlock()
+	}
+	return left
+}
+
+// retreated notes what is left for the error of a stop.
+func (e *engine) retreated(left retreat) {
 	e.mu.Lock()
-	e.retired = result
+	e.retired = left
 	e.mu.Unlock()
 }
 

@@ -30,18 +30,29 @@ type start struct {
 
 // place decides where to take up a partition by what is stored, where the
 // log ends, and what this consumer remembers. It is the one place that
-// notices that a stored offset was moved or a log is not what it was. trusted
-// tells that the record before the remembered place is still the one that was acknowledged.
+// notices that a stored offset was moved or a log is not what it was.
+//
+// trusted tells that the record before the remembered place is still the one
+// that was acknowledged. When it is not the log was cut, and what is stored means
+// nothing: a killed server brings the tail of a log and the stored
+// offset back as they were some time ago, the offset mostly as 0 (measured on
+// Iggy 0.8.0), and new records may stand where acknowledged ones did.
 func (e *engine) place(id uint32, m *memory, stored transport.Offset, end uint64, trusted bool) start {
+	if m.stray {
+		return e.afterTail(m, end)
+	}
 	if !stored.Stored {
 		return e.unstored(id, m, end, trusted)
 	}
 	next := stored.Offset + 1
 	at := start{position: next, prefix: stored.Offset, hasPre: true, end: end}
+	moved := m.hasCommitted && stored.Offset < m.committed
 	switch {
 	case next > end:
 		return e.rewind(id, m, e.afterTail(m, end), fmt.Sprintf("offset %d is stored and the log ends before %d", stored.Offset, end))
-	case m.hasCommitted && stored.Offset < m.committed:
+	case m.hasNext && !trusted && stored.Offset < m.next:
+		return e.rewind(id, m, e.afterTail(m, end), fmt.Sprintf("offset %d was reached and the log is not the same any more", m.next))
+	case moved:
 		return e.rewind(id, m, at, fmt.Sprintf("offset %d was stored and it is %d now", m.committed, stored.Offset))
 	case trusted && m.next > next:
 		return pinned(m.next, end)
@@ -52,13 +63,12 @@ func (e *engine) place(id uint32, m *memory, stored transport.Offset, end uint64
 // unstored is place where nothing is stored.
 func (e *engine) unstored(id uint32, m *memory, end uint64, trusted bool) start {
 	switch {
+	case m.hasNext && !trusted:
+		return e.rewind(id, m, e.afterTail(m, end), fmt.Sprintf("offset %d was reached and the log is not the same any more", m.next))
 	case m.hasCommitted:
-		// The offset was deleted, or the topic was made anew.
 		return e.rewind(id, m, start{jumpOK: true, end: end}, fmt.Sprintf("offset %d was stored and there is none any more", m.committed))
 	case trusted:
 		return pinned(m.next, end)
-	case m.hasNext:
-		return e.rewind(id, m, e.afterTail(m, end), fmt.Sprintf("offset %d was reached and the log is not the same any more", m.next))
 	}
 	if at, ok := e.standalone.Start.start(end); ok {
 		return at
@@ -115,14 +125,19 @@ func pinned(position, end uint64) start {
 
 // afterTail is where a log goes on that lost its end. Records may have been
 // appended since, below the old position: those with a later time than the
-// last one taken are new. Without knowing that time, nothing is surely
+// last acknowledged one are new. Without knowing that time, nothing is surely
 // handled, and the log is read from its start.
 func (e *engine) afterTail(m *memory, end uint64) start {
-	if m.lastTime == 0 {
+	m.stray = true
+	since := m.stamp
+	if since == 0 {
+		since = m.lastTime
+	}
+	if since == 0 {
 		return start{position: 0, jumpOK: true, end: end}
 	}
 	return start{
-		from: &transport.Strategy{Kind: transport.FromTimestamp, Value: m.lastTime + 1},
+		from: &transport.Strategy{Kind: transport.FromTimestamp, Value: since + 1},
 		end:  end, position: end, jumpOK: true,
 	}
 }
@@ -132,7 +147,7 @@ func (e *engine) rewind(id uint32, m *memory, follow start, what string) start {
 	at := follow
 	switch e.cfg.OnRewind {
 	case config.RewindLatest:
-		at = pinned(follow.end, follow.end)
+		at, m.stray = pinned(follow.end, follow.end), false
 	case config.RewindStop:
 		at.stopped = fmt.Errorf("iggy: %s/%s/%d: %s (on_rewind: stop)", e.who.Stream, e.who.Topic, id, what)
 	default:
@@ -148,15 +163,8 @@ func (e *engine) rewind(id uint32, m *memory, follow start, what string) start {
 // inspect looks at a partition where something did not fit: whether it is
 // still ours, and then what audit looks at.
 func (m *membership) inspect(ctx context.Context, p *partition) error {
-	if m.e.grouped {
-		owned, err := m.owns(ctx, p.id)
-		if err != nil {
-			return err
-		}
-		if !owned {
-			m.e.lost(p, fmt.Errorf("%w: dealt to another member", ErrLost))
-			return nil
-		}
+	if owned, err := m.stillOwned(ctx, p); err != nil || !owned {
+		return err
 	}
 	return m.audit(ctx, p)
 }
@@ -164,33 +172,42 @@ func (m *membership) inspect(ctx context.Context, p *partition) error {
 // audit compares the stored offsets and the ends of the logs with what they
 // should be. A partition where they differ is taken up anew.
 func (m *membership) audit(ctx context.Context, owned ...*partition) error {
-	if len(owned) == 0 {
-		return nil
+	type place struct {
+		p       *partition
+		reached uint64
+		due     bool // its stored offset is to be read
 	}
-	ids := make([]uint32, len(owned))
-	reached := make([]uint64, len(owned))
-	for i, p := range owned {
+	var places []place
+	var ids []uint32
+	for _, p := range owned {
 		p.mu.Lock()
-		ids[i], reached[i] = p.id, p.position
+		at := place{p, p.position, p.suspect || time.Since(p.verified) >= m.e.verifyAfter(len(owned))}
 		if p.from != nil {
-			reached[i] = 0
+			at.reached = 0
 		}
+		watched := p.phase == phaseActive && !p.hot && p.stopped == nil // the watch compares its end
 		p.mu.Unlock()
+		if at.due || !watched {
+			places, ids = append(places, at), append(ids, p.id)
+		}
+	}
+	if len(places) == 0 {
+		return nil
 	}
 	// Read after the positions: unless it was cut, a log only grows.
 	ends, err := m.ends(ctx, ids)
 	if err != nil {
 		return err
 	}
-	for i, p := range owned {
-		p.mu.Lock()
-		if time.Since(p.verified) < m.e.verifyAfter(len(owned)) && !p.suspect && ends[p.id] >= reached[i] {
-			p.reaches(ends[p.id])
-			p.mu.Unlock()
+	for _, at := range places {
+		end := ends[at.p.id]
+		if !at.due && end >= at.reached {
+			at.p.mu.Lock()
+			at.p.reaches(end)
+			at.p.mu.Unlock()
 			continue
 		}
-		p.mu.Unlock()
-		if err := m.verify(ctx, p, reached[i], ends[p.id]); err != nil {
+		if err := m.verify(ctx, at.p, at.reached, end); err != nil {
 			return err
 		}
 	}
@@ -218,13 +235,17 @@ func (m *membership) verify(ctx context.Context, p *partition, reached, end uint
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	defer func() { <-p.commitTurn }()
 	now, err := m.offset(ctx, p.id)
+	if err != nil {
+		return err
+	}
 	p.mu.Lock()
 	stored := p.stored
-	moved := e.commits && !e.onPoll && p.hasStored && (!now.Stored || now.Offset != stored)
+	moved := e.commits && !e.onPoll && p.movedTo(now)
 	cut := end < reached
 	active := p.phase == phaseActive
-	if err == nil && active && !moved && !cut {
+	if active && !moved && !cut {
 		p.verified = time.Now()
 		p.reaches(end)
 		if p.suspect {
@@ -233,22 +254,29 @@ func (m *membership) verify(ctx context.Context, p *partition, reached, end uint
 		}
 	}
 	p.mu.Unlock()
-	<-p.commitTurn
-	if err != nil || !active {
-		return err
+	if !active {
+		return nil
 	}
 	if !moved && !cut {
 		e.fetchMore()
 		return nil
 	}
+	// The one who moved it may be the next owner.
+	if owned, err := m.stillOwned(ctx, p); err != nil || !owned {
+		return err
+	}
 	if moved && now.Stored && now.Offset > stored {
 		p.log.Warn("the stored offset was moved ahead by someone else, following", zap.Uint64("offset", now.Offset))
 	}
 	e.lost(p, fmt.Errorf("%w: taken up again at another offset", ErrLost))
-	at := e.place(p.id, p.memory, now, end, false)
+	trusted, err := m.trusts(ctx, p.id, p.memory, end)
+	if err != nil {
+		return err
+	}
+	at := e.place(p.id, p.memory, now, end, trusted)
 	if cut && !at.rewound {
-		// The stored offset fits, but what was delivered since is not in the
-		// log any more. Whatever came instead is behind the stored offset.
+		// What was acknowledged is still there, but what was delivered since is
+		// not. Whatever came instead is behind it.
 		at = e.rewind(p.id, p.memory, at, fmt.Sprintf("offset %d was reached and the log ends before %d", reached, end))
 	}
 	at.stored, at.hasStored = now.Offset, now.Stored

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,7 +20,7 @@ import (
 func (r *rig) recreate(partitions uint32) {
 	r.server.CreateTopic("s", "t", partitions)
 	r.server.CreateGroup("s", "t", "g")
-	r.server.CreateGroup("s", "t", "g"+consumer.BalanceSuffix)
+	r.server.CreateGroup("s", "t", "g.balance")
 	r.conn = r.connect()
 }
 
@@ -175,4 +177,60 @@ func TestDuplicatesByIDAreDropped(t *testing.T) {
 	l.wait(t, 2)
 	require.NotContains(t, l.times, "a/again")
 	r.server.WaitCommitted("s", "t", "g", 0, 2)
+}
+
+// TestKilledServer is what a kill -9 does to the real server: logs end where
+// they were written last, stored offsets come back as 0, and new records get the offsets of
+// lost ones before the consumer is back.
+func TestKilledServer(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		kept, added int
+		stored      uint64
+	}{
+		"everything lost, nothing new yet": {0, 0, 0},
+		"everything lost, some new":        {0, 3, 0},
+		"everything lost, as many new":     {0, 20, 0},
+		"half lost, some new":              {5, 3, 0},
+		"half lost, many new":              {5, 30, 0},
+		"half lost, the offset kept":       {5, 30, 9},
+		"the offset beyond the end":        {5, 2, 9},
+		"nothing lost but the offset":      {10, 3, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server := newFakeServer(1)
+				server.append(0, numbered("old", 10)...)
+				l := newLedger()
+				c := bubbled(t, server, nil, func(_ context.Context, m *consumer.Message[string]) error {
+					l.done(m.Value)
+					return nil
+				})
+				time.Sleep(10 * time.Second)
+				stored, _ := server.committed()
+				require.EqualValues(t, 9, stored[0])
+				want := 10
+				server.crash(func() {
+					server.partitions[0] = server.partitions[0][:tt.kept]
+					server.stored[0] = tt.stored
+				})
+				server.append(0, numbered("new", tt.added)...)
+				time.Sleep(10 * time.Second)
+				// The connection ends once more before and after something is new.
+				server.crash(func() {})
+				time.Sleep(10 * time.Second)
+				server.append(0, numbered("newer", 5)...)
+				time.Sleep(10 * time.Second)
+				server.crash(func() {})
+				time.Sleep(10 * time.Second)
+				require.NoError(t, c.Stop(context.Background()))
+				want += tt.added + 5
+				require.Len(t, l.times, want, "%v", l.times)
+				if tt.kept < 10 {
+					require.Zero(t, l.doubled)
+				}
+			})
+		})
+	}
 }

@@ -49,7 +49,7 @@ func newRig(t testing.TB, partitions uint32, opts ...embedded.Option) *rig {
 	server := iggytest.NewServer(t, opts...)
 	server.CreateTopic("s", "t", partitions)
 	server.CreateGroup("s", "t", "g")
-	server.CreateGroup("s", "t", "g"+consumer.BalanceSuffix)
+	server.CreateGroup("s", "t", "g.balance")
 	cfg := config.Default().Iggy
 	cfg.Endpoint = "tcp://" + server.Endpoint()
 	cfg.ClientID, cfg.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
@@ -78,7 +78,7 @@ func realRig(t testing.TB, partitions uint32) *rig {
 		require.NoError(t, err)
 		_, err = c.CreateTopic(identifier(t, r.stream), "t", partitions, iggcon.CompressionAlgorithmNone, 0, 0, nil)
 		require.NoError(t, err)
-		for _, group := range []string{"g", "g" + consumer.BalanceSuffix} {
+		for _, group := range []string{"g", "g.balance"} {
 			_, err = c.CreateConsumerGroup(identifier(t, r.stream), identifier(t, "t"), group)
 			require.NoError(t, err)
 		}

@@ -173,6 +173,12 @@ func (m *membership) move(ctx context.Context, o order) error {
 	if p == nil {
 		return fmt.Errorf("iggy: seek %s/%s/%d: %w", e.who.Stream, e.who.Topic, o.id, iggyerr.ErrNotOwner)
 	}
+	select {
+	case p.commitTurn <- struct{}{}: // a commit of the old place must not come after the new one
+		defer func() { <-p.commitTurn }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	ends, err := m.ends(ctx, []uint32{o.id})
 	if err != nil {
 		return err
@@ -184,6 +190,7 @@ func (m *membership) move(ctx context.Context, o order) error {
 	p.lose(errSought)
 	e.drop(p)
 	at, ok := o.to.start(ends[o.id])
+	p.memory.hasNext, p.memory.hasCommitted, p.memory.stray = false, false, false // it moves on purpose
 	if !ok {
 		at = e.place(o.id, p.memory, stored, ends[o.id], false)
 	}

@@ -44,6 +44,9 @@ func (e *engine) drain(ctx, work context.Context) error {
 	e.mu.Lock()
 	result := e.retired
 	e.mu.Unlock()
+	if left := e.left(); err != nil && left.unfinished+left.uncommitted > 0 {
+		result = left // the retirement is not over, and never will be
+	}
 	err = errors.Join(result.err, err)
 	if err == nil && result.unfinished == 0 && result.uncommitted == 0 {
 		return nil

@@ -63,7 +63,11 @@ func TestGuaranteesNameTestsThatExist(t *testing.T) {
 		if name := d.Name(); name != ".." && (strings.HasPrefix(name, ".") || name == "bin" || name == "testdata") {
 			return filepath.SkipDir
 		}
-		dir := strings.TrimPrefix(filepath.ToSlash(path), "../")
+		dir, err := filepath.Rel("..", path)
+		if err != nil {
+			return err
+		}
+		dir = filepath.ToSlash(dir)
 		for name := range tests(t, dir) {
 			if strings.HasPrefix(name, "TestPromise") {
 				require.True(t, named[dir+"/"+name], "%s in %s is not named in guarantees.md", name, dir)

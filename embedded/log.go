@@ -49,10 +49,14 @@ func (f *partitionFiles) logPath(base uint64) string {
 
 // save writes what the partition has not written yet.
 func (p *partition) save(sync bool) error {
-	f := p.files
-	if f == nil {
+	if p.files == nil {
 		return nil
 	}
+	return errors.Join(p.saveLog(sync), p.saveOffsets())
+}
+
+func (p *partition) saveLog(sync bool) error {
+	f := p.files
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p.mu.Lock()

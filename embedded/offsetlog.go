@@ -25,6 +25,9 @@ type offsetLog struct {
 	path   string
 	n      int
 	closed bool
+	// behind tells that a write failed: the file lacks an offset, or ends in a part of its record, after which nothing
+	// would be read.
+	behind bool
 }
 
 func appendOffsetRecord(b []byte, group bool, key uint32, offset uint64, deleted bool) []byte {
@@ -49,19 +52,29 @@ func (l *offsetLog) append(b []byte) error {
 	if l.file == nil {
 		f, err := os.OpenFile(l.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 		if err != nil {
+			l.behind = true
 			return err
 		}
 		l.file = f
 	}
 	l.n++
 	_, err := l.file.Write(b)
+	l.behind = err != nil
 	return err
 }
 
-func (l *offsetLog) full() bool {
+// isBehind tells whether the file lacks something.
+func (l *offsetLog) isBehind() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.n >= compactOffsets
+	return l.behind
+}
+
+// stale tells whether the file is to be written anew.
+func (l *offsetLog) stale() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.behind || l.n >= compactOffsets
 }
 
 // replace writes the file anew.
@@ -75,11 +88,12 @@ func (l *offsetLog) replace(b []byte) error {
 		_ = l.file.Close()
 		l.file = nil
 	}
-	if err := os.WriteFile(l.path+".new", b, 0o600); err != nil {
+	l.behind = true
+	if err := replaceFile(l.path, b); err != nil {
 		return err
 	}
-	l.n = len(b) / offsetRecordSize
-	return os.Rename(l.path+".new", l.path)
+	l.n, l.behind = len(b)/offsetRecordSize, false
+	return nil
 }
 
 func (l *offsetLog) remove() error {
@@ -89,7 +103,7 @@ func (l *offsetLog) remove() error {
 		_ = l.file.Close()
 		l.file = nil
 	}
-	l.n = 0
+	l.n, l.behind = 0, false
 	if err := os.Remove(l.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -107,7 +121,7 @@ func (l *offsetLog) close() {
 }
 
 // noteOffset writes an offset down. It needs the partition's lock, so that the order on the disk is that in memory; a
-// record is small and goes to the system's cache only.
+// record is small and goes to the system's cache only. What can't be written is written with the next offset, or by save.
 func (p *partition) noteOffset(who owner, offset uint64, deleted bool) {
 	if p.files == nil {
 		return
@@ -118,7 +132,7 @@ func (p *partition) noteOffset(who owner, offset uint64, deleted bool) {
 	}
 	log := &p.files.offsets
 	var err error
-	if log.full() {
+	if log.stale() {
 		err = log.replace(p.encodeOffsets())
 	} else {
 		err = log.append(appendOffsetRecord(nil, who.group != nil, key, offset, deleted))
@@ -126,6 +140,16 @@ func (p *partition) noteOffset(who owner, offset uint64, deleted bool) {
 	if err != nil {
 		p.files.store.log.Error("offset not written", zap.Error(err))
 	}
+}
+
+// saveOffsets writes what an earlier attempt could not.
+func (p *partition) saveOffsets() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if log := &p.files.offsets; log.isBehind() {
+		return log.replace(p.encodeOffsets())
+	}
+	return nil
 }
 
 func (p *partition) encodeOffsets() []byte {

@@ -248,14 +248,28 @@ func (s *Server) StopListening() {
 	_ = s.listener.Close()
 }
 
-// StartListening listens again, at the same address. It fails when someone else has taken it, and does nothing when the
-// server listens already.
+// StartListening listens again, at the same address. It fails when someone else has taken it, and with [ErrClosed] when
+// the server was stopped; it does nothing when the server listens already.
 func (s *Server) StartListening() error {
-	s.mu.Lock()
-	listening, address := s.listening, s.addr.String()
-	s.mu.Unlock()
-	if listening {
-		return nil
+	if done, err := s.listens(); done {
+		return err
 	}
-	return s.listen(address)
+	err := s.listen(s.Addr().String())
+	if err != nil {
+		// Another caller may have been faster.
+		if done, state := s.listens(); done {
+			return state
+		}
+	}
+	return err
+}
+
+// listens tells whether there is nothing to start: the server listens, or never will again.
+func (s *Server) listens() (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return true, ErrClosed
+	}
+	return s.listening, nil
 }

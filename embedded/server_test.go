@@ -70,6 +70,8 @@ func TestStopListening(t *testing.T) {
 	require.NoError(t, srv.StartListening())
 	require.NoError(t, srv.StartListening())
 	dial(t, srv).login(t)
+	stop(t, srv)
+	require.ErrorIs(t, srv.StartListening(), embedded.ErrClosed)
 }
 
 func TestCutConnections(t *testing.T) {

@@ -67,9 +67,12 @@ func (st *store) allot() uint64 {
 	return st.next
 }
 
-// writeState replaces the state. The new file is complete before it takes the old one's place.
 func (st *store) writeState(b []byte) error {
-	path := filepath.Join(st.dir, "state.json")
+	return replaceFile(filepath.Join(st.dir, "state.json"), b)
+}
+
+// replaceFile writes a file anew. The new one is complete before it takes the old one's place.
+func replaceFile(path string, b []byte) error {
 	tmp := path + ".new"
 	if err := os.WriteFile(tmp, b, 0o600); err != nil {
 		return err

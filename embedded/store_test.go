@@ -382,3 +382,32 @@ func TestRestartsKeepWhatAModelKeeps(t *testing.T) {
 		srv.Crash()
 	})
 }
+
+// TestOffsetsSurviveADiskThatFails takes the directory away while offsets are stored, as a full disk would.
+func TestOffsetsSurviveADiskThatFails(t *testing.T) {
+	t.Parallel()
+	for label, back := range map[string]bool{"comes back": true, "stays away": false} {
+		t.Run(label, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			srv := startIn(t, dir)
+			c := makeTopic(t, srv, 1)
+			sendN(t, c, 0, 3)
+			c.must(t, embedded.FlushUnsavedBuffer, join(streamS, topicT, u32(0), []byte{0}))
+			partitions, away := filepath.Join(dir, "partitions"), filepath.Join(dir, "away")
+			require.NoError(t, os.Rename(partitions, away))
+			c.must(t, embedded.StoreOffset, join(single("c"), streamS, topicT, part(0), u64(2)))
+			if !back {
+				require.ErrorContains(t, srv.Stop(t.Context()), ".offsets", "what was confirmed is lost, so Stop must say so")
+				return
+			}
+			require.NoError(t, os.Rename(away, partitions))
+			stop(t, srv)
+			srv = startIn(t, dir)
+			offset, ok, err := srv.StoredConsumerOffset("s", "t", "c", 0)
+			require.NoError(t, err)
+			require.True(t, ok)
+			require.EqualValues(t, 2, offset)
+		})
+	}
+}

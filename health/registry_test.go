@@ -273,6 +273,21 @@ func TestPanicIsAResult(t *testing.T) {
 	require.Contains(t, string(logs.All()[0].ContextMap()["stack"].(string)), "TestPanicIsAResult")
 }
 
+// textless is an error that can't say what it is, like a nil pointer that became an error by mistake.
+type textless struct{ text string }
+
+func (e *textless) Error() string { return e.text }
+
+func TestPanicOfAnErrorIsAResult(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	var none *textless
+	require.NoError(t, r.Register(&component{name: "c", result: health.Result{Status: health.Up, Err: none}}))
+	c := r.Check(t.Context()).Components["c"]
+	require.Equal(t, health.Down, c.Status)
+	require.Contains(t, c.LastError, "panic: ")
+}
+
 func TestDetailThatIsNoJSON(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)

@@ -85,6 +85,10 @@ func (r *Registry) call(ctx context.Context, e *entry) (result Result, detail De
 		}
 	}()
 	result = e.checker.Check(ctx)
+	if result.Err != nil {
+		// Here and not when it is shown: a nil pointer that became an error by mistake panics.
+		result.Err = errors.New(result.Err.Error())
+	}
 	if result.Detail != nil {
 		// Here and not when it is shown: the component may go on changing it.
 		var err error

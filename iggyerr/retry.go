@@ -52,14 +52,19 @@ func MayHaveEffect(err error) bool {
 // BreaksConnection tells whether a connection that gave this error must be
 // thrown away: it is out of step with the server, or the server has forgotten
 // who speaks on it. Sources: the answers 30 and 40 to a send leave the
-// request's body unread (measured on Iggy 0.8.0).
+// request's body unread (measured on Iggy 0.8.0); 8 is the last that a server
+// says which is being stopped.
 func BreaksConnection(err error) bool {
 	if errors.Is(err, ErrProtocol) || errors.Is(err, ErrPanic) {
 		return true
 	}
 	var status *StatusError
 	if errors.As(err, &status) {
-		return status.Status == StatusStaleClient || status.Status == StatusUnauthenticated
+		switch status.Status {
+		case StatusDisconnected, StatusStaleClient, StatusUnauthenticated:
+			return true
+		}
+		return false
 	}
 	var conn *ConnError
 	return errors.As(err, &conn)
@@ -67,8 +72,8 @@ func BreaksConnection(err error) bool {
 
 func (s Status) retryable() bool {
 	switch s {
-	case StatusGeneric, StatusStaleClient, StatusUnauthenticated,
-		8, 31, 206, // disconnected, TCP error, connection closed
+	case StatusGeneric, StatusDisconnected, StatusStaleClient, StatusUnauthenticated,
+		31, 206, // TCP error, connection closed
 		3009,                         // topic full: retention may make room
 		4001, 4006, 4007, 4008, 4010, // segment closed, cannot save or append
 		11000, 11001, 12001, 13000: // shard not found or not answering, task time-out, I/O error

@@ -44,6 +44,8 @@ func TestClassification(t *testing.T) {
 		"credentials":                    {status(iggyerr.StatusInvalidCredentials), false, false, false},
 		"not permitted":                  {status(iggyerr.StatusUnauthorized), false, false, false},
 		"generic":                        {status(iggyerr.StatusGeneric), true, true, false},
+		"server stopping":                {status(iggyerr.StatusDisconnected), true, false, true},
+		"stopping, behind a request":     {broken(true, status(iggyerr.StatusDisconnected)), true, false, true},
 		"stale":                          {status(iggyerr.StatusStaleClient), true, false, true},
 		"unauthenticated":                {status(iggyerr.StatusUnauthenticated), true, false, true},
 		"shard did not answer":           {status(11001), true, true, false},

@@ -10,6 +10,7 @@ type Status uint32
 const (
 	StatusGeneric            Status = 1
 	StatusInvalidCommand     Status = 3
+	StatusDisconnected       Status = 8
 	StatusStaleClient        Status = 30
 	StatusUnauthenticated    Status = 40
 	StatusUnauthorized       Status = 41
@@ -36,6 +37,7 @@ const (
 var statusText = map[Status]string{
 	StatusGeneric:            "error",
 	StatusInvalidCommand:     "invalid command",
+	StatusDisconnected:       "disconnected by the server, which is being stopped",
 	statusUnknownToken:       "unknown token",
 	statusUserInactive:       "user inactive",
 	statusInvalidToken:       "invalid token",

@@ -2,6 +2,7 @@ package producer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
@@ -49,14 +50,14 @@ func (a *acceptor) accept(ctx context.Context, t *topicState, it *item, rec pend
 		var err error
 		a.flush()
 		if r, err = t.current(ctx); err != nil {
-			return t.refuse(-1, err)
+			return t.gaveUpWaiting(err)
 		}
 	}
 	size := int64(it.size())
 	if !p.ceiling.enterNow(size) {
 		a.flush()
 		if err := p.ceiling.enter(ctx, size); err != nil {
-			return t.refuse(-1, fmt.Errorf("room in the producer's buffer: %w", err))
+			return t.gaveUpWaiting(fmt.Errorf("room in the producer's buffer: %w", err))
 		}
 	}
 	part, err := a.place(ctx, t, r, it, rec)
@@ -88,10 +89,10 @@ func (a *acceptor) place(ctx context.Context, t *topicState, r *route, it *item,
 				return part, err
 			}
 		}
-		index, hash, how, ok := p.choose(t, r, it)
-		if !ok {
-			if err := t.lacks(it, len(r.partitions)); reread || p.partitioner != nil && it.partition == (Partition{}) {
-				return nil, err
+		index, hash, how, err := p.choose(t, r, it)
+		if errors.Is(err, errAbsent) {
+			if reread {
+				return nil, t.lacks(it, len(r.partitions))
 			}
 			reread = true
 			a.flush()
@@ -102,6 +103,9 @@ func (a *acceptor) place(ctx context.Context, t *topicState, r *route, it *item,
 				return nil, err
 			}
 			continue
+		}
+		if err != nil {
+			return nil, err
 		}
 		part = r.partitions[index]
 		rec.accepted, rec.hash, rec.how = p.clock(), hash, how
@@ -133,10 +137,8 @@ func (a *acceptor) place(ctx context.Context, t *topicState, r *route, it *item,
 	}
 }
 
-// lacks is the error for a partition that the topic does not have.
+// lacks is the error for an explicit partition that the topic does not have.
 func (t *topicState) lacks(it *item, n int) error {
-	if id, explicit := it.partition.ID(); explicit {
-		return fmt.Errorf("partition %d of %s/%s, which has %d: %w", id, t.stream, t.name, n, iggyerr.ErrNotFound)
-	}
-	return errPartition
+	id, _ := it.partition.ID()
+	return fmt.Errorf("partition %d of %s/%s, which has %d: %w", id, t.stream, t.name, n, iggyerr.ErrNotFound)
 }

@@ -25,6 +25,20 @@ func (f *flush) done() {
 // returns the context's cause; the records stay on their way. It must not be
 // called in a callback, which it would wait for.
 func (p *Producer) Flush(ctx context.Context) error {
+	for {
+		moves := p.moves.Load()
+		if err := p.flushOnce(ctx); err != nil {
+			return err
+		}
+		if p.moves.Load() == moves {
+			return nil
+		}
+		// Records have moved meanwhile, perhaps to a partition that had been looked at.
+	}
+}
+
+// flushOnce waits for what it finds, one partition after the other.
+func (p *Producer) flushOnce(ctx context.Context) error {
 	f := &flush{closed: make(chan struct{})}
 	f.add() // keeps it open while it gathers
 	for _, t := range p.topicList() {

@@ -9,6 +9,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
 // metrics are the producer's instruments. Without a meter provider all of it does
@@ -132,7 +134,7 @@ func (t *topicState) count(n int, outcome Outcome) {
 	}
 }
 
-// lost are the records that were not confirmed so far.
+// lost are the accepted records that were not confirmed so far.
 func (t *topicState) lost() counts {
 	return counts{failed: t.failed.Load(), unknown: t.unknown.Load()}
 }
@@ -143,9 +145,24 @@ func (t *topicState) refuse(partition int64, cause error) error {
 	return t.failure(partition, Failed, cause)
 }
 
+// gaveUpWaiting is refuse for a record that waited to be accepted. If a stop has ended
+// that, the record counts among those that the stop has left.
+func (t *topicState) gaveUpWaiting(cause error) error {
+	if !errors.Is(cause, iggyerr.ErrClosed) {
+		return t.refuse(-1, cause)
+	}
+	t.count(1, Failed)
+	t.measureFailed(1)
+	return t.failure(-1, Failed, cause)
+}
+
 // withdrawn counts records that failed without having been sent.
 func (t *topicState) withdrawn(n int) {
-	t.count(n, Failed)
+	t.refused.Add(uint64(n))
+	t.measureFailed(n)
+}
+
+func (t *topicState) measureFailed(n int) {
 	if m := t.producer.metrics; m.meter != nil {
 		m.records.Add(context.Background(), int64(n), t.metrics.outcomes[Failed])
 	}

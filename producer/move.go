@@ -45,6 +45,7 @@ func (p *partition) moveOn(b *batch, cause error) {
 			p.handOver(r.partitions[index], part)
 		}
 	}
+	p.topic.producer.moves.Add(1) // before b is finished: a flush waits for b or sees this
 	// All of b's records have moved: what is left is the empty batch.
 	b.records = b.records[:0]
 	b.wire.Reset()

@@ -3,6 +3,7 @@ package producer
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -264,6 +265,12 @@ func (p *partition) next() (b *batch, gate <-chan struct{}, wait time.Duration) 
 // withdrawn, and those that were are dropped. p.mu is held.
 func (p *partition) begin(b *batch) {
 	p.inFlight = b
+	p.closeWithdrawals(b)
+}
+
+// closeWithdrawals drops the records of b that were withdrawn; the others can't be any
+// more. p.mu is held.
+func (p *partition) closeWithdrawals(b *batch) {
 	if b.withdrawers > 0 {
 		for i := range b.records {
 			if rec := &b.records[i]; rec.withdraws && !rec.withdrawn {
@@ -305,17 +312,20 @@ func (p *partition) landed() (wake bool) {
 	return wake
 }
 
-// putBack returns a batch that is not done to the head of the queue; false when
-// the sender has gone.
+// putBack returns a batch that is not done to the head of the queue, behind what has
+// come from an older epoch meanwhile: it waits for that. False when the partition
+// has been shut.
 func (p *partition) putBack(b *batch) bool {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		return false
 	}
-	p.queue = append(p.queue, nil)
-	copy(p.queue[1:], p.queue)
-	p.queue[0] = b
+	i := 0
+	for i < len(p.queue) && p.queue[i].epoch.number < b.epoch.number {
+		i++
+	}
+	p.queue = slices.Insert(p.queue, i, b)
 	wake := p.landed()
 	p.mu.Unlock()
 	if wake {

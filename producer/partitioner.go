@@ -1,6 +1,13 @@
 package producer
 
-import "github.com/fetchbox/fetchbox-iggy/internal/wire"
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+)
 
 // Partitioner chooses the partition of a record, as an index from 0 to
 // partitions-1, for records without an explicit partition. It is called by the
@@ -18,20 +25,40 @@ const (
 	byRequest               // explicit, or by a custom Partitioner: there is no other
 )
 
+// errAbsent is choose's error for an explicit partition that the route does not have.
+var errAbsent = errors.New("no such partition")
+
 // choose picks an index into the route's partitions, which are never none.
-func (p *Producer) choose(t *topicState, r *route, it *item) (index uint32, hash uint32, how choice, ok bool) {
+func (p *Producer) choose(t *topicState, r *route, it *item) (index uint32, hash uint32, how choice, err error) {
 	n := uint32(len(r.partitions))
 	if id, explicit := it.partition.ID(); explicit {
-		index, ok = r.find(id)
-		return index, 0, byRequest, ok
+		index, ok := r.find(id)
+		if !ok {
+			err = errAbsent
+		}
+		return index, 0, byRequest, err
 	}
 	if p.partitioner != nil {
-		index = p.partitioner(t.stream, t.name, it.key, n)
-		return index, 0, byRequest, index < n
+		index, err = p.ask(t, it.key, n)
+		return index, 0, byRequest, err
 	}
 	if it.key != "" {
 		hash = wire.XXH32(it.key)
-		return hash % n, hash, byKey, true
+		return hash % n, hash, byKey, nil
 	}
-	return t.turn.Load() % n, 0, byTurn, true
+	return t.turn.Load() % n, 0, byTurn, nil
+}
+
+// ask calls the custom partitioner. A panic in it is the record's error: the
+// record already has room in the buffer, which must be given back.
+func (p *Producer) ask(t *topicState, key string, n uint32) (index uint32, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("partitioner: %w", &iggyerr.PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	if index = p.partitioner(t.stream, t.name, key, n); index >= n {
+		return 0, errPartition
+	}
+	return index, nil
 }

@@ -58,6 +58,7 @@ type Producer struct {
 	topicsMu  sync.Mutex                                // held to add one
 
 	retries atomic.Uint64
+	moves   atomic.Uint64 // batches whose records went to other partitions
 	lastErr atomic.Pointer[noted]
 }
 
@@ -128,7 +129,8 @@ func check(cfg config.Producer) error {
 
 // Start connects, waiting for all connections within ctx and the cluster's start
 // timeout. A start that failed has released everything, and the producer is
-// closed. Starting a started producer does nothing; a stopped one returns iggyerr.ErrClosed.
+// closed. A Stop ends it with iggyerr.ErrClosed. Starting a started producer does
+// nothing; a stopped one returns iggyerr.ErrClosed.
 func (p *Producer) Start(ctx context.Context) error {
 	p.startMu.Lock()
 	defer p.startMu.Unlock()
@@ -138,13 +140,18 @@ func (p *Producer) Start(ctx context.Context) error {
 	case phaseClosed:
 		return iggyerr.ErrClosed
 	}
+	starting, stop := until(ctx, p.closing)
+	defer stop()
 	errs := make([]error, len(p.links))
 	var wg sync.WaitGroup
 	for i, l := range p.links {
-		wg.Go(func() { errs[i] = l.Start(ctx) })
+		wg.Go(func() { errs[i] = l.Start(starting) })
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
+		if p.closing.Err() != nil {
+			err = errors.Join(iggyerr.ErrClosed, err)
+		}
 		p.phase.Store(phaseClosed)
 		p.close(iggyerr.ErrClosed)
 		p.cancelRun(iggyerr.ErrClosed)

@@ -2,6 +2,7 @@ package producer_test
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -34,6 +35,8 @@ func TestPromiseCeilingHoldsAndCallersWait(t *testing.T) {
 			overTransports(t, 2, func(t *testing.T, s *site) {
 				const fit, all = 64, 300
 				gate := make(chan struct{})
+				release := sync.OnceFunc(func() { close(gate) })
+				t.Cleanup(release) // a failure must not hang
 				held := s.server.Inject(iggytest.Do(func(iggytest.Request) { <-gate }).On(embedded.SendMessages))
 				cfg := patient()
 				cfg.MaxBatchBytes, cfg.MaxBatchMessages = 8<<10, 5
@@ -80,7 +83,7 @@ func TestPromiseCeilingHoldsAndCallersWait(t *testing.T) {
 						}
 					}
 				}()
-				close(gate)
+				release()
 				<-sent
 				<-watched
 				require.NoError(t, p.Flush(t.Context()))
@@ -98,6 +101,8 @@ func TestPromiseCeilingFailsAtOnce(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, s *site) {
 		gate := make(chan struct{})
+		release := sync.OnceFunc(func() { close(gate) })
+		t.Cleanup(release) // a failure must not hang
 		s.server.Inject(iggytest.Do(func(iggytest.Request) { <-gate }).On(embedded.SendMessages))
 		cfg := patient()
 		cfg.MaxBatchBytes, cfg.MaxBufferedBytes, cfg.WhenFull = 8<<10, 16<<10, config.WhenFullFail
@@ -117,7 +122,7 @@ func TestPromiseCeilingFailsAtOnce(t *testing.T) {
 			require.ErrorIs(t, err, iggyerr.ErrBufferFull)
 			require.Equal(t, producer.Failed, producer.OutcomeOf(err))
 		}
-		close(gate)
+		release()
 		require.NoError(t, p.Flush(t.Context()))
 		require.Empty(t, refused)
 		require.Len(t, s.server.Messages("s", "t"), 16)

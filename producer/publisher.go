@@ -106,7 +106,7 @@ func (pub *Publisher[T]) PublishAsync(ctx context.Context, v T, done func(Result
 		return
 	}
 	if err = pub.state.refuse(-1, err); done != nil {
-		done(Result{Outcome: Failed, Err: err})
+		pub.producer.answer(callback(done), Result{Outcome: Failed, Err: err})
 	}
 }
 

@@ -59,11 +59,10 @@ func (r retryPolicy) do(ctx context.Context, fn func(context.Context) error) err
 
 func worthRetrying(err error) bool {
 	var final *finalError
-	var again *againError
 	switch {
 	case errors.As(err, &final):
 		return false
-	case errors.As(err, &again):
+	case isAgain(err):
 		return true
 	default:
 		return iggyerr.IsRetryable(err)
@@ -78,6 +77,11 @@ func (e *finalError) Unwrap() error { return e.err }
 
 // againError is retried whatever its cause: the metadata says that it may succeed.
 type againError struct{ err error }
+
+func isAgain(err error) bool {
+	var again *againError
+	return errors.As(err, &again)
+}
 
 func (e *againError) Error() string { return e.err.Error() }
 func (e *againError) Unwrap() error { return e.err }

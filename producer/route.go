@@ -48,7 +48,8 @@ type topicState struct {
 	reading chan struct{}
 	readAt  atomic.Int64 // on the producer's clock
 
-	confirmed, failed, unknown atomic.Uint64 // records
+	confirmed, failed, unknown atomic.Uint64 // records that were accepted
+	refused                    atomic.Uint64 // records that were not, or were withdrawn: failed, as their senders know
 
 	mu         sync.Mutex
 	epoch      *epoch

@@ -140,7 +140,8 @@ func (s *sendAll) wait() error {
 // SendAsync sends one record and does not wait for its outcome: done is called
 // with it, exactly once. A record that is refused has done called before SendAsync
 // returns; otherwise done is called by the goroutine that sends for the record's
-// partition, which goes on when done returns, so it must not block for long. It
+// partition, which goes on when done returns, so it must not block for long, and
+// a Send in it would wait for itself until Stop. It
 // may be nil. No lock is held during the call; a panic in it is recovered and logged.
 //
 // ctx bounds the wait for the topic's metadata, which the first record of a
@@ -155,8 +156,14 @@ func (p *Producer) SendAsync(ctx context.Context, r Record, done func(Result)) {
 		return
 	}
 	if err = t.refuse(-1, err); done != nil {
-		done(Result{Outcome: Failed, Err: err})
+		p.answer(callback(done), Result{Outcome: Failed, Err: err})
 	}
+}
+
+// answer tells sink of a record that was refused.
+func (p *Producer) answer(sink settler, r Result) {
+	defer p.recoverCallback()
+	sink.settle(0, r)
 }
 
 // sendAsyncItem sends without waiting.
@@ -177,7 +184,7 @@ func (p *Producer) sendAsyncItem(ctx context.Context, t *topicState, it *item, p
 		})
 	}
 	if err := p.acceptItem(ctx, t, it, plain, rec); err != nil && rec.sink != nil {
-		rec.sink.settle(0, Result{Outcome: Failed, ID: it.id, Err: err})
+		p.answer(rec.sink, Result{Outcome: Failed, ID: it.id, Err: err})
 	}
 }
 

@@ -46,8 +46,11 @@ func (p *partition) run() {
 func (p *partition) deliver(run context.Context, b *batch) {
 	for p.expire(b); b.len() > 0; p.expire(b) {
 		if b.epoch.gate() != nil {
-			p.putBack(b) // this is the sender: it has not gone
-			return
+			if p.putBack(b) {
+				return
+			}
+			p.giveUp(b, stopped(b.lastErr)) // the stop has not waited for a callback
+			break
 		}
 		ended, err := p.send(run, b)
 		switch {
@@ -153,7 +156,9 @@ func (p *partition) request(ctx context.Context, session *link.Session, b *batch
 // judge tells by the error that it returns whether a failed request is worth another one.
 func (p *partition) judge(ctx context.Context, b *batch, err error) error {
 	if errors.Is(err, iggyerr.ErrNotFound) {
-		return p.reconsider(ctx, err)
+		if err = p.reconsider(ctx, err); !isAgain(err) {
+			return err
+		}
 	}
 	if most := p.topic.producer.cfg.Retry.MaxRetries; most >= 0 && b.attempts > most {
 		return &finalError{err}
@@ -243,13 +248,7 @@ func (p *partition) settle(b *batch, n int, outcome Outcome, err error) {
 // that panicked, or at n.
 func (p *partition) tell(b *batch, i, n int, outcome Outcome, err error) (next int) {
 	next = i
-	defer func() {
-		if v := recover(); v != nil {
-			failure := &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
-			p.topic.producer.noteError(failure)
-			p.topic.producer.log.Error("a callback of SendAsync panicked", zap.Error(failure))
-		}
-	}()
+	defer p.topic.producer.recoverCallback()
 	r := Result{Outcome: outcome, Partition: p.id, Err: err}
 	for next < n {
 		rec := &b.records[next]
@@ -260,4 +259,13 @@ func (p *partition) tell(b *batch, i, n int, outcome Outcome, err error) (next i
 		}
 	}
 	return next
+}
+
+// recoverCallback, deferred, makes a panic of a callback an error in the log.
+func (p *Producer) recoverCallback() {
+	if v := recover(); v != nil {
+		failure := &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
+		p.noteError(failure)
+		p.log.Error("a callback of SendAsync panicked", zap.Error(failure))
+	}
 }

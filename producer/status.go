@@ -67,7 +67,7 @@ func (p *Producer) Status() Status {
 	}
 	for _, t := range p.topicList() {
 		s.Confirmed += t.confirmed.Load()
-		s.Failed += t.failed.Load()
+		s.Failed += t.failed.Load() + t.refused.Load()
 		s.Unknown += t.unknown.Load()
 	}
 	for _, l := range p.links {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -56,14 +58,14 @@ func (e *StopError) Unwrap() error { return e.Err }
 // Stop ends the producer. New sends are refused with iggyerr.ErrClosed, and those
 // that wait for room are, too. What was accepted is flushed, within ctx and the
 // drain timeout; what is left then gets its outcome, Failed or Unknown, and is
-// counted in the returned *StopError. When Stop returns, each record has had its
+// counted in the returned *StopError, beside what waited. A Start that is under way ends. When Stop returns, each record has had its
 // outcome, callbacks have returned and the connections are closed, unless a callback
 // blocks beyond the end of ctx. Stop before Start, and a second Stop, return nil.
 func (p *Producer) Stop(ctx context.Context) error {
+	p.close(iggyerr.ErrClosed) // ends a Start that is under way
 	p.startMu.Lock()
 	defer p.startMu.Unlock()
 	phase := p.phase.Swap(phaseClosed)
-	p.close(iggyerr.ErrClosed)
 	if phase != phaseRunning {
 		p.cancelRun(iggyerr.ErrClosed)
 		return p.metrics.close()
@@ -92,7 +94,20 @@ func (p *Producer) Stop(ctx context.Context) error {
 func (p *Producer) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.DrainTimeout, fmt.Errorf("not flushed within the drain timeout of %s", p.cfg.DrainTimeout))
 	defer cancel()
-	return p.Flush(ctx)
+	for {
+		if err := p.Flush(ctx); err != nil {
+			return err
+		}
+		// A send that was under way when Stop began may have been accepted after the flush began.
+		if p.ceiling.records.Load() == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 // end waits for the senders to give what is left its outcome, and closes the connections.
@@ -119,8 +134,45 @@ func (p *Producer) end(ctx context.Context) error {
 	case <-ended:
 	case <-wait.Done():
 		errs = append(errs, fmt.Errorf("iggy: stop producer: %w", context.Cause(wait)))
+		p.abandon()
 	}
 	return errors.Join(errs...)
+}
+
+// abandonTime is how long callbacks may take for what is abandoned.
+const abandonTime = time.Second
+
+// abandon gives what waits behind callbacks that don't return its outcome. A
+// callback may be waiting for just that. Its own callbacks may block as well, so they are not
+// waited for, beyond a moment.
+func (p *Producer) abandon() {
+	var settling sync.WaitGroup
+	for _, t := range p.topicList() {
+		for _, part := range t.all() {
+			left := part.shut()
+			if len(left) == 0 {
+				continue
+			}
+			settling.Go(func() {
+				for _, b := range left {
+					part.mu.Lock()
+					part.closeWithdrawals(b)
+					part.mu.Unlock()
+					part.giveUp(b, stopped(b.lastErr))
+					part.release(b)
+				}
+			})
+		}
+	}
+	settled := make(chan struct{})
+	go func() {
+		settling.Wait()
+		close(settled)
+	}()
+	select {
+	case <-settled:
+	case <-time.After(abandonTime):
+	}
 }
 
 // addSender counts one more sender, unless they are being waited for already.

@@ -27,7 +27,8 @@ func TestOneTraceForAJob(t *testing.T) {
 	var ended tracetest.SpanStubs
 	require.Eventually(t, func() bool {
 		ended = spans.GetSpans()
-		return count(ended, "keep state") >= 2 && count(ended, "give up") == 1
+		// The spans of handlers end after what is published in them.
+		return count(ended, "download") == 3 && count(ended, "give up") == 1 && count(ended, "keep state") >= 2 && count(ended, "POST /jobs") == 1
 	}, within, 10*time.Millisecond)
 
 	var root tracetest.SpanStub

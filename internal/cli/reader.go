@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -247,17 +246,4 @@ func (r *reader) record(partition uint32, m wire.Message) record {
 	}
 	rec.fault = errors.Join(err, decodeErr)
 	return rec
-}
-
-// header is the value of a user header, empty when there is none.
-func (r record) header(key string) string {
-	i := slices.IndexFunc(r.headers, func(h topic.Header) bool { return h.Key == key })
-	if i < 0 {
-		return ""
-	}
-	return r.headers[i].Value
-}
-
-func byPosition(a, b record) int {
-	return cmp.Or(cmp.Compare(a.partition, b.partition), cmp.Compare(a.offset, b.offset))
 }

@@ -22,8 +22,8 @@ type Session struct {
 	link       *Link
 	conn       transport.Conn
 	generation uint64
-	answered   atomic.Bool // since the last heartbeat, a request succeeded
 	served     atomic.Bool // some request succeeded
+	givenUp    atomic.Pointer[givenUpError]
 }
 
 // Generation counts the connections of a link, from 1.
@@ -33,7 +33,13 @@ func (s *Session) Generation() uint64 { return s.generation }
 func (s *Session) Done() <-chan struct{} { return s.conn.Done() }
 
 // Err is why the session is over; nil before.
-func (s *Session) Err() error { return s.conn.Err() }
+func (s *Session) Err() error {
+	err := s.conn.Err()
+	if why := s.givenUp.Load(); err != nil && why != nil {
+		return why.cause
+	}
+	return err
+}
 
 // Do runs fn, one or more requests, on the session's connection. The context
 // that fn gets ends with the request timeout. After a stall or an error that
@@ -45,22 +51,34 @@ func (s *Session) Do(ctx context.Context, fn func(context.Context, transport.Con
 	}
 	bounded, cancel := context.WithTimeoutCause(ctx, s.link.cfg.RequestTimeout, errStalled)
 	defer cancel()
-	err := call(bounded, s.conn, fn)
+	err := s.blameless(call(bounded, s.conn, fn))
 	switch {
 	case err == nil:
-		s.answered.Store(true)
 		if !s.served.Swap(true) {
 			s.link.reconnect.breaker.RecordSuccess()
 		}
 	case ctx.Err() == nil && iggyerr.BreaksConnection(err):
 		s.link.drop(s, err)
-	default:
-		var status *iggyerr.StatusError
-		if errors.As(err, &status) {
-			s.answered.Store(true)
-		}
 	}
 	return err
+}
+
+// givenUpError is why a link gave up a connection, as the other requests on it
+// are told: in words only, since what was wrong with one request, a foreign
+// answer for example, says nothing about the others.
+type givenUpError struct{ cause error }
+
+func (e *givenUpError) Error() string { return "the connection was given up: " + e.cause.Error() }
+
+// blameless tells a request apart that ended because another one had the connection given up: to the
+// transport that looks like the end of the client.
+func (s *Session) blameless(err error) error {
+	why := s.givenUp.Load()
+	var conn *iggyerr.ConnError
+	if why == nil || !errors.Is(err, iggyerr.ErrClosed) || !errors.As(err, &conn) {
+		return err
+	}
+	return &iggyerr.ConnError{Op: conn.Op, Addr: conn.Addr, Sent: conn.Sent, Err: why}
 }
 
 // call runs fn and makes an error of its panic.
@@ -83,5 +101,8 @@ func (l *Link) drop(s *Session, err error) {
 		l.notify()
 	}
 	l.mu.Unlock()
+	if err != nil && !errors.Is(err, iggyerr.ErrClosed) {
+		s.givenUp.CompareAndSwap(nil, &givenUpError{err})
+	}
 	_ = s.conn.Close()
 }

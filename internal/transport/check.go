@@ -57,6 +57,17 @@ func Malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: malformed answer: %s", iggyerr.ErrProtocol, fmt.Sprintf(format, args...))
 }
 
+// Unasked is the error for an answer that no request waits for. A server that is
+// being stopped in order tells each connection so before it ends it, asked or
+// not (measured on Iggy 0.8.0); what had not been answered by then had no
+// effect. Anything else means that the two ends are out of step.
+func Unasked(status iggyerr.Status, head []byte) error {
+	if status == iggyerr.StatusDisconnected {
+		return &iggyerr.StatusError{Op: "connection", Status: status}
+	}
+	return Malformed("it answered unasked: %s", Foreign(head))
+}
+
 // maxName is the longest name of a stream, a topic, a group, a consumer or a
 // user, in bytes: its length is one byte on the wire.
 const maxName = 255

@@ -25,10 +25,12 @@ func (c *conn) roundTrip(ctx context.Context, k *call, tail []byte) (answer, err
 	return a, err
 }
 
-// about adds the command's object to an answer other than success.
+// about adds the command's object to an answer other than success. An answer for
+// which the connection was given up is another call's, and shared by all that it ended.
 func about(err error, object string) error {
+	var conn *iggyerr.ConnError
 	var status *iggyerr.StatusError
-	if errors.As(err, &status) {
+	if !errors.As(err, &conn) && errors.As(err, &status) {
 		status.Object = object
 	}
 	return err

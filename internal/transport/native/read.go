@@ -56,7 +56,7 @@ func (r *reader) head(next func() *call) error {
 	}
 	k := next()
 	if k == nil {
-		return transport.Malformed("it answered unasked: %s", transport.Foreign(b))
+		return transport.Unasked(status, b)
 	}
 	if status == 0 {
 		if err := k.shape.check(k.op, length); err != nil {

@@ -118,7 +118,7 @@ func (c *conn) answer(r *bufio.Reader, buf []byte, first bool) error {
 	}
 	x := c.current()
 	if x == nil || !x.begin(status) {
-		return transport.Malformed("it answered unasked: %s", transport.Foreign(head[:]))
+		return transport.Unasked(status, head[:])
 	}
 	// After some statuses the server is out of step: nothing of it is passed on.
 	if refused := (&iggyerr.StatusError{Op: x.op, Status: status}); iggyerr.BreaksConnection(refused) {

@@ -72,6 +72,7 @@ func RunPeers(t *testing.T, d transport.Dialer, traits Traits) {
 		"foreign protocols":    testForeign,
 		"malformed answers":    testMalformed,
 		"unasked answer":       testUnasked,
+		"farewell":             testFarewell,
 		"huge announcement":    testHuge,
 		"refused before body":  testRefusedEarly,
 		"causes of contexts":   testCauses,

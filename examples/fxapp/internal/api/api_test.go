@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -210,6 +211,23 @@ func TestRefused(t *testing.T) {
 	require.Empty(t, f.topics.order, "nothing was published")
 }
 
+// A caller that sends everything before it reads must see why it is refused.
+func TestRefusedWhileSending(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	c, err := net.Dial("tcp", f.Listener.Addr().String())
+	require.NoError(t, err)
+	defer func() { _ = c.Close() }()
+	_, err = io.WriteString(c, "POST /jobs HTTP/1.1\r\nHost: x\r\nX-Fetchbox-Job-Type: demo\r\nContent-Length: 8000000\r\n\r\n")
+	require.NoError(t, err)
+	_, err = c.Write(make([]byte, 8_000_000))
+	require.NoError(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(c), nil)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
+}
+
 func TestExactlyTheLimitIsAccepted(t *testing.T) {
 	t.Parallel()
 	f := start(t)
@@ -327,4 +345,55 @@ func TestPage(t *testing.T) {
 	require.Equal(t, "text/html; charset=utf-8", r.Header.Get("Content-Type"))
 	require.Contains(t, r.Header.Get("Content-Security-Policy"), "default-src 'none'")
 	require.Contains(t, r.Header.Get("Content-Security-Policy"), "script-src 'sha256-")
+}
+
+// stoppable serves what f does until its context ends, as the application's server.
+func stoppable(t *testing.T, f *fixture) (address string, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	server := httptest.NewUnstartedServer(f.Config.Handler)
+	server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
+	server.Start()
+	t.Cleanup(server.Close) // waits for the handlers
+	t.Cleanup(cancel)
+	return server.Listener.Addr().String(), cancel
+}
+
+// Callers that neither send nor read must not keep the process from stopping.
+func TestSlowCallersAreLetGoAtStop(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	address, stop := stoppable(t, f)
+
+	sender, err := net.Dial("tcp", address)
+	require.NoError(t, err)
+	defer func() { _ = sender.Close() }()
+	// The answer to the expectation shows that the body is being read.
+	_, err = io.WriteString(sender, "POST /jobs HTTP/1.1\r\nHost: x\r\nX-Fetchbox-Job-Type: demo\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n")
+	require.NoError(t, err)
+	answers := bufio.NewReader(sender)
+	line, err := answers.ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, "100 Continue")
+
+	require.NoError(t, f.store.PutState(store.State{JobID: "j", JobType: "demo", Status: store.Queued, Total: 1}))
+	large, err := json.Marshal(strings.Repeat("x", 1<<20))
+	require.NoError(t, err)
+	for offset := range uint64(20) { // more than sockets buffer
+		require.NoError(t, f.store.AppendLog("j", store.Log{Offset: offset, Record: large}))
+	}
+	reader, err := net.Dial("tcp", address)
+	require.NoError(t, err)
+	defer func() { _ = reader.Close() }()
+	_, err = io.WriteString(reader, "GET /operators/jobs/j/logs HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	_, err = reader.Read(make([]byte, 1))
+	require.NoError(t, err)
+
+	stop()
+	_, err = answers.ReadString('\n') // the end of the interim answer
+	require.NoError(t, err)
+	line, err = answers.ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, "400 Bad Request")
 }

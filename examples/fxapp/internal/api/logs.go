@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -17,6 +18,8 @@ const (
 	logPoll = 100 * time.Millisecond
 	// logKeepalive is how often a comment shows that a silent stream lives.
 	logKeepalive = 15 * time.Second
+	// logWriteTimeout is how long a caller may not read.
+	logWriteTimeout = time.Minute
 )
 
 // logs sends a job's log records as server-sent events, those that exist and
@@ -73,10 +76,21 @@ func position(id string) (seen, error) {
 
 func stream(w http.ResponseWriter, r *http.Request, reader *store.LogReader, after seen, follow bool) error {
 	out := http.NewResponseController(w)
+	// A caller that does not read is let go when the process stops, and after a while anyway.
+	detach := context.AfterFunc(r.Context(), func() { _ = out.SetWriteDeadline(time.Now()) })
+	defer func() {
+		if detach() {
+			_ = out.SetWriteDeadline(time.Time{}) // the connection may serve other requests
+		}
+	}()
 	poll, keepalive := time.NewTicker(logPoll), time.NewTicker(logKeepalive)
 	defer poll.Stop()
 	defer keepalive.Stop()
 	for {
+		_ = out.SetWriteDeadline(time.Now().Add(logWriteTimeout))
+		if r.Context().Err() != nil {
+			return nil
+		}
 		logs, err := reader.Next()
 		if err != nil {
 			return err

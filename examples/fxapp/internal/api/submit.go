@@ -127,11 +127,16 @@ func jobTypeOf(r *http.Request) (string, error) {
 // read reads the body, unpacked, within the limit for both forms.
 func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	const limit = manifest.MaxBytes
+	// Not every writer can do this; the server's can.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(readTimeout))
+	// Whoever still sends when the process stops is not waited for.
+	detach := context.AfterFunc(r.Context(), func() { _ = control.SetReadDeadline(time.Now()) })
+	defer detach()
 	if r.ContentLength > limit {
+		swallow(r, limit)
 		return nil, tooLarge(limit)
 	}
-	// Not every writer can do this; the server's can.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
 	body := io.Reader(http.MaxBytesReader(w, r.Body, limit))
 	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
 	case "", "identity":
@@ -152,6 +157,14 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, tooLarge(limit)
 	}
 	return b, nil
+}
+
+// swallow reads a body that is not much too large: a caller who is still sending when the
+// connection closes may never see the answer. Whoever asks before sending sees it anyway.
+func swallow(r *http.Request, limit int64) {
+	if r.Header.Get("Expect") == "" && r.ContentLength <= 4*limit {
+		_, _ = io.Copy(io.Discard, r.Body)
+	}
 }
 
 func readError(err error, limit int64) error {

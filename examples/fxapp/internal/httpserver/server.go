@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -20,21 +21,49 @@ type Server struct {
 	cancel  context.CancelFunc
 	addr    net.Addr
 	done    chan struct{} // closed when Serve has returned
+	log     *zap.Logger
+
+	mu    sync.Mutex
+	fresh map[net.Conn]struct{} // connections without a request yet
 }
 
 // New makes a Server. failed is called when it can't serve any more.
 func New(address string, handler http.Handler, log *zap.Logger, failed func(error)) *Server {
 	// Log streams last as long as their callers like: their contexts end when the stop begins.
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Server{
-		address: address, failed: failed, cancel: cancel, done: make(chan struct{}),
-		http: &http.Server{
-			Handler:           handler,
-			BaseContext:       func(net.Listener) context.Context { return ctx },
-			ReadHeaderTimeout: 10 * time.Second,
-			IdleTimeout:       time.Minute,
-			ErrorLog:          zap.NewStdLog(log.Named("http")),
-		},
+	log = log.Named("http")
+	s := &Server{
+		address: address, failed: failed, cancel: cancel, done: make(chan struct{}), log: log,
+		fresh: map[net.Conn]struct{}{},
+	}
+	s.http = &http.Server{
+		Handler:           handler,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnState:         s.track,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       time.Minute,
+		ErrorLog:          zap.NewStdLog(log),
+	}
+	return s
+}
+
+// track knows the connections that net/http's Shutdown would give 5 seconds to send
+// a request: browsers open some in advance.
+func (s *Server) track(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state == http.StateNew {
+		s.fresh[c] = struct{}{}
+	} else {
+		delete(s.fresh, c)
+	}
+}
+
+func (s *Server) closeFresh() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.fresh {
+		_ = c.Close()
 	}
 }
 
@@ -58,16 +87,21 @@ func (s *Server) Start(ctx context.Context) error {
 func (s *Server) Addr() string { return s.addr.String() }
 
 // Stop takes no more requests, ends streams, and waits for requests under way
-// until ctx ends.
+// until ctx ends. Those that are not through then are cut off, with a warning: callers who
+// are slow are no fault of the process.
 func (s *Server) Stop(ctx context.Context) error {
 	s.http.SetKeepAlivesEnabled(false)
 	// A request that is being answered may go on; who only listens is let go.
 	s.cancel()
+	s.closeFresh()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		_ = s.http.Close()
-		err = fmt.Errorf("requests were cut off: %w", err)
 	}
 	<-s.done
+	if err != nil && ctx.Err() != nil {
+		s.log.Warn("requests were cut off", zap.Error(err))
+		return nil
+	}
 	return err
 }

@@ -26,6 +26,11 @@ const (
 	MaxHeaders = 10
 	// MaxHeaderBytes is the largest header, name and value together.
 	MaxHeaderBytes = 1024
+	// MaxTenantBytes is the longest metadata.tenant.
+	MaxTenantBytes = 1024
+	// MaxSharedBytes bounds the attributes times the resources, since each task carries
+	// the attributes: a small manifest must not become gigabytes of tasks.
+	MaxSharedBytes = 16_000_000
 
 	version = "v1"
 )
@@ -104,6 +109,12 @@ func (m *Manifest) validate() error {
 	}
 	if n := len(m.Resources); n == 0 || n > MaxResources {
 		f.add("resources: must be 1 to %d, not %d", MaxResources, n)
+	}
+	if n := len(m.Tenant()); n > MaxTenantBytes {
+		f.add("metadata.tenant: must have at most %d bytes, not %d", MaxTenantBytes, n)
+	}
+	if n := len(m.extra()); n*len(m.Resources) > MaxSharedBytes {
+		f.add("attributes: must have at most %d bytes with %d resources, not %d", MaxSharedBytes/len(m.Resources), len(m.Resources), n)
 	}
 	seen := make(map[string]int, len(m.Resources))
 	for i := range m.Resources {
@@ -185,13 +196,19 @@ func (m *Manifest) Tenant() string {
 	return tenant
 }
 
+// extra is the attributes as JSON, nil when there are none.
+func (m *Manifest) extra() []byte {
+	if len(m.Attributes) == 0 {
+		return nil
+	}
+	extra, _ := json.Marshal(m.Attributes) // of RawMessages that were decoded before
+	return extra
+}
+
 // Tasks are the job's download tasks, one per resource in the manifest's
 // order. The manifest's attributes go along as JSON.
 func (m *Manifest) Tasks(job Job) []*jobspb.DownloadTask {
-	var extra []byte
-	if len(m.Attributes) > 0 {
-		extra, _ = json.Marshal(m.Attributes) // of RawMessages that were decoded before
-	}
+	extra := m.extra()
 	tenant := m.Tenant()
 	tasks := make([]*jobspb.DownloadTask, len(m.Resources))
 	for i, r := range m.Resources {

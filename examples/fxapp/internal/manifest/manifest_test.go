@@ -35,6 +35,10 @@ func headers(n int, value string) string {
 	return with(`[{"id": "a", "url": "http://example.com/", "headers": ` + string(b) + `}]`)
 }
 
+func attributes(resources, n int) string {
+	return strings.Replace(many(resources), `"metadata"`, `"attributes": {"a": "`+strings.Repeat("x", n)+`"}, "metadata"`, 1)
+}
+
 func TestParse(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -47,6 +51,11 @@ func TestParse(t *testing.T) {
 		{"id of 128 characters", with(`[{"id": "` + strings.Repeat("é", 128) + `", "url": "https://example.com"}]`), nil},
 		{"hostile id", with(`[{"id": "../../etc/passwd", "url": "https://example.com"}]`), nil},
 
+		{"attributes for one resource", attributes(1, 1_000_000), nil},
+		{"attributes for 1,000 resources", attributes(1000, 15_000), nil},
+
+		{"attributes that would become gigabytes", attributes(1000, 4_000_000), []string{"attributes: must have at most 16000 bytes with 1000 resources"}},
+		{"a long tenant", strings.Replace(many(1), `"metadata": {}`, `"metadata": {"tenant": "`+strings.Repeat("t", 1025)+`"}`, 1), []string{"metadata.tenant"}},
 		{"nothing", "", []string{"empty"}},
 		{"not JSON", "hello", []string{"not valid"}},
 		{"cut off", many(3)[:50], []string{"ends in the middle"}},

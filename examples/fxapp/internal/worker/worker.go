@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/attribute"
@@ -263,9 +265,18 @@ func (w *Worker) say(ctx context.Context, task *jobspb.DownloadTask, level jobsp
 	return insist.On(ctx, w.log, "publish a job's log", func(ctx context.Context) error { return w.publisher.PublishJobLog(ctx, log) })
 }
 
-// check refuses tasks that can't be told apart. Other programs write tasks, too.
+// maxText bounds what every record about a task repeats, in bytes.
+const maxText = 4 << 10
+
+// check refuses tasks that can't be told apart, or of which no record could tell. Other
+// programs write tasks, too.
 func check(task *jobspb.DownloadTask) error {
 	var bad *jobs.FieldError
+	for field, value := range map[string]string{"job_type": task.GetJobType(), "resource_id": task.GetResourceId()} {
+		if len(value) > maxText {
+			return &jobs.FieldError{Message: "DownloadTask", Field: field, Rule: fmt.Sprintf("must have at most %d bytes", maxText)}
+		}
+	}
 	for _, err := range unwrap(jobs.ValidateTask(task)) {
 		if errors.As(err, &bad) && (bad.Field == "job_id" || bad.Field == "resource_id") {
 			return err
@@ -293,11 +304,18 @@ func recordOf(o topic.Origin) string {
 // maxField bounds the texts of a log record.
 const maxField = 2 << 10
 
+// bounded is s as valid UTF-8, which protobuf asks for and a server's answer need not be,
+// in at most maxField bytes.
 func bounded(s string) string {
-	if len(s) > maxField {
-		return s[:maxField]
+	s = strings.ToValidUTF8(s, string(utf8.RuneError))
+	if len(s) <= maxField {
+		return s
 	}
-	return s
+	end := maxField
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
 }
 
 // storageError is a failure of the store, which is worth another attempt.

@@ -16,6 +16,7 @@ import (
 	nooptrace "go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
@@ -49,6 +50,9 @@ func (s *said) PublishJobLog(_ context.Context, log *jobspb.JobLog, _ ...produce
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := jobs.ValidateLog(log); err != nil {
+		return err
+	}
+	if _, err := proto.Marshal(log); err != nil {
 		return err
 	}
 	if s.fails() {
@@ -104,6 +108,12 @@ func start(t *testing.T) *fixture {
 		case "/busy":
 			w.Header().Set("Retry-After", "3600")
 			w.WriteHeader(http.StatusServiceUnavailable)
+		case "/binary":
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				_, _ = io.WriteString(c, "HTTP/1.1 404 \xff\xfe"+strings.Repeat("é", 2000)+"\r\nContent-Length: 0\r\n\r\n")
+				_ = c.Close()
+			}
 		case "/cut":
 			w.Header().Set("Content-Length", "100")
 			_, _ = io.WriteString(w, "half")
@@ -181,6 +191,7 @@ func TestFailures(t *testing.T) {
 		{"missing", "DOWNLOAD_HTTP_4XX", 1},
 		{"busy", "DOWNLOAD_HTTP_5XX", 1},
 		{"cut", "DOWNLOAD_NETWORK", 1},
+		{"binary", "DOWNLOAD_HTTP_4XX", 1}, // a status line that is no UTF-8, and long
 	} {
 		f := start(t)
 		err := f.Do(t.Context(), f.task(tt.id), origin, 1)
@@ -196,13 +207,13 @@ func TestFailures(t *testing.T) {
 func TestTasksThatNameNothingFailAtOnce(t *testing.T) {
 	t.Parallel()
 	f := start(t)
-	for _, task := range []*jobspb.DownloadTask{{}, {JobId: "j"}, {ResourceId: "r"}, {JobId: strings.Repeat("j", 256), ResourceId: "r"}} {
+	for _, task := range []*jobspb.DownloadTask{{}, {JobId: "j"}, {ResourceId: "r"}, {JobId: strings.Repeat("j", 256), ResourceId: "r"}, {JobId: "j", ResourceId: strings.Repeat("r", 5000)}} {
 		err := f.Do(t.Context(), task, origin, 1)
 		require.Equal(t, jobs.CodeValidation, topic.CodeOf(err), "%v", task)
 		require.NoError(t, f.DeadLetter(t.Context(), topic.Failure[*jobspb.DownloadTask]{Origin: origin, Value: task, Decoded: true, Err: err}))
 	}
 	require.NoError(t, f.DeadLetter(t.Context(), topic.Failure[*jobspb.DownloadTask]{Origin: origin, Payload: []byte{1}, Err: errors.New("bad")}))
-	require.Len(t, f.said.letters, 5)
+	require.Len(t, f.said.letters, 6)
 	require.Empty(t, f.said.logs, "of no job")
 	require.Empty(t, f.said.statuses)
 }

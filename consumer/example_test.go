@@ -1,0 +1,213 @@
+package consumer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/fetchbox/fetchbox-iggy/admin"
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// greetings is a topic of texts.
+var greetings = topic.New("examples", "greetings", topic.JSON[string]())
+
+// exampleServer is an embedded server that holds some greetings.
+func exampleServer(texts ...string) (cluster config.Iggy, stop func()) {
+	server, err := embedded.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	cluster = config.Default().Iggy
+	cluster.Endpoint = "iggy://" + server.Endpoint()
+	cluster.ClientID, cluster.ClientSecret = embedded.DefaultUsername, config.NewSecret(embedded.DefaultPassword)
+	ctx := context.Background()
+	a, err := admin.New(cluster)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = a.Close() }()
+	if _, err := a.Provision(ctx, admin.Spec{admin.Of(greetings, admin.Groups(config.DefaultConsumer("greeters"))...)}); err != nil {
+		log.Fatal(err)
+	}
+	p, err := producer.New(cluster, config.Default().Producer)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := p.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = p.Stop(ctx) }()
+	if err := producer.For(p, greetings).PublishAll(ctx, texts); err != nil {
+		log.Fatal(err)
+	}
+	return cluster, func() { _ = server.Stop(ctx) }
+}
+
+func Example() {
+	cluster, stop := exampleServer("hello", "bonjour")
+	defer stop()
+
+	c, err := consumer.New(cluster, config.DefaultConsumer("greeters"), greetings)
+	if err != nil {
+		log.Fatal(err)
+	}
+	heard := make(chan string, 2)
+	// Records without a key are handled side by side; these come by their offset.
+	err = c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
+		heard <- fmt.Sprintf("%d: %s", m.Offset(), m.Value)
+		return nil // acknowledges
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := c.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	lines := []string{<-heard, <-heard}
+	if lines[0] > lines[1] {
+		lines[0], lines[1] = lines[1], lines[0]
+	}
+	fmt.Println(lines[0])
+	fmt.Println(lines[1])
+	// Finishes what is in hand, commits, and leaves the group.
+	if err := c.Stop(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// 0: hello
+	// 1: bonjour
+}
+
+func ExampleConsumer_Messages() {
+	cluster, stop := exampleServer("hello", "bonjour", "ciao")
+	defer stop()
+
+	cfg := config.DefaultConsumer("greeters")
+	cfg.AckMode = config.AckManual
+	cfg.MaxInFlight = 1 // one after another
+	c, err := consumer.New(cluster, cfg, greetings)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := c.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = c.Stop(ctx) }()
+	seen := 0
+	for m, err := range c.Messages(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if m.Value == "bonjour" && m.Deliveries() == 1 {
+			m.Nack(errors.New("not understood")) // it comes again
+			continue
+		}
+		fmt.Println(m.Value)
+		m.Ack()
+		if seen++; seen == 3 {
+			break
+		}
+	}
+	// Output:
+	// hello
+	// bonjour
+	// ciao
+}
+
+func ExampleConsumer_Next() {
+	cluster, stop := exampleServer("hello")
+	defer stop()
+
+	c, err := consumer.New(cluster, config.DefaultConsumer("greeters"), greetings)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := c.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = c.Stop(ctx) }()
+	m, err := c.Next(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(m.Value, "from partition", m.Partition())
+	if err := m.AckSync(ctx); err != nil { // waits until the offset is stored
+		log.Fatal(err)
+	}
+	fmt.Println("stored:", c.Status().Partitions[0].Committed)
+	// Output:
+	// hello from partition 0
+	// stored: 0
+}
+
+func ExampleWithStandalone() {
+	cluster, stop := exampleServer("hello", "bonjour", "ciao")
+	defer stop()
+
+	// The last record, and then what comes; nothing is stored and no group is joined.
+	c, err := consumer.New(cluster, config.DefaultConsumer(""), greetings,
+		consumer.WithStandalone(consumer.Standalone{Start: consumer.Last()}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := c.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = c.Stop(ctx) }()
+	for m, err := range c.Messages(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(m.Value)
+		m.Ack()
+		break
+	}
+	// Output:
+	// ciao
+}
+
+// boxOf prints what it is given.
+type boxOf struct{ done chan struct{} }
+
+func (b boxOf) DeadLetter(_ context.Context, f topic.Failure[string]) error {
+	fmt.Printf("%s after %d deliveries: %v\n", f.Code, f.Attempts, f.Err)
+	close(b.done)
+	return nil // confirmed: now the record's offset may be committed
+}
+
+func ExampleWithDeadLetters() {
+	cluster, stop := exampleServer("hello")
+	defer stop()
+
+	cfg := config.DefaultConsumer("greeters")
+	cfg.Retry.MaxDeliveries = 2
+	box := boxOf{done: make(chan struct{})}
+	c, err := consumer.New(cluster, cfg, greetings, consumer.WithDeadLetters[string](box))
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = c.Handle(func(context.Context, *consumer.Message[string]) error { return errors.New("nobody is here") })
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := c.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	<-box.done
+	if err := c.Stop(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// HANDLER_ERROR after 2 deliveries: nobody is here
+}

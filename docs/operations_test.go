@@ -1,0 +1,93 @@
+package docs_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+)
+
+// Whoever is woken by an alert finds its cure under its name, and no cure is left over.
+func TestEachAlertHasItsCure(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../dashboards/alerts.yaml")
+	require.NoError(t, err)
+	var rules struct {
+		Groups []struct {
+			Rules []struct{ Alert string }
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(text, &rules))
+	var alerts []string
+	for _, group := range rules.Groups {
+		for _, rule := range group.Rules {
+			alerts = append(alerts, rule.Alert)
+		}
+	}
+	var cures []string
+	for _, m := range regexp.MustCompile(`(?m)^### (Fetchbox\w+)$`).FindAllStringSubmatch(page(t, "operations.md"), -1) {
+		cures = append(cures, m[1])
+	}
+	require.ElementsMatch(t, alerts, cures)
+}
+
+// The defaults that the page names are the defaults.
+func TestOperationsNameTheDefaults(t *testing.T) {
+	t.Parallel()
+	text := page(t, "operations.md")
+	cluster := config.DefaultCluster()
+	consumer := config.DefaultConsumer("g")
+	for key, value := range map[string]string{
+		"`consumers.*.drain_timeout`": consumer.DrainTimeout.String(),
+		"`producer.drain_timeout`":    cluster.Producer.DrainTimeout.String(),
+		"`balance_grace`":             consumer.BalanceGrace.String(),
+		"`balance_after`":             consumer.BalanceAfter.String(),
+	} {
+		spaced := regexp.MustCompile(`([0-9])([a-z])`).ReplaceAllString(value, "$1 $2")
+		require.Contains(t, text, key+" ("+spaced+")")
+	}
+}
+
+// Links between pages, and to files, lead somewhere; those to sections, too.
+func TestLinksLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading := regexp.MustCompile(`(?m)^#+ (.+)$`)
+	for _, name := range []string{"getting-started.md", "guarantees.md", "operations.md"} {
+		for _, m := range link.FindAllStringSubmatch(page(t, name), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			file, section, _ := strings.Cut(m[1], "#")
+			if file == "" {
+				file = name
+			}
+			require.True(t, exists(filepath.FromSlash(file)), "%s links to %s", name, m[1])
+			if section == "" {
+				continue
+			}
+			var anchors []string
+			for _, h := range heading.FindAllStringSubmatch(page(t, file), -1) {
+				anchors = append(anchors, anchor(h[1]))
+			}
+			require.Contains(t, anchors, section, "%s links to %s", name, m[1])
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// anchor is the name by which a heading is linked.
+func anchor(heading string) string {
+	heading = regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(heading), "")
+	return strings.ReplaceAll(heading, " ", "-")
+}

@@ -1,0 +1,121 @@
+package iggytest_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxtest"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/fxiggy"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
+)
+
+// The code of docs/testing.md. Service is what is tested there: it does download
+// tasks and says so on the topic of states.
+var Service = fx.Options(
+	fxiggy.Module,
+	fx.NopLogger,
+	fx.Invoke(func(tasks *consumer.Consumer[*jobspb.DownloadTask], publisher *jobs.Publisher) error {
+		return tasks.Handle(func(ctx context.Context, m *consumer.Message[*jobspb.DownloadTask]) error {
+			return publisher.PublishJobStatus(ctx, &jobspb.JobStatus{
+				JobId: m.Value.GetJobId(), State: jobspb.JobState_JOB_STATE_COMPLETED,
+			})
+		})
+	}),
+)
+
+var task = &jobspb.DownloadTask{JobId: "job-1", ResourceId: "logo", Url: "https://example.com/logo.png"}
+
+func at(srv *iggytest.Server) fx.Option {
+	return fxiggy.ConfigOptions(config.WithYAML("test.yaml", srv.YAML()), config.WithEnviron(nil))
+}
+
+func TestService(t *testing.T) {
+	t.Parallel()
+	srv := iggytest.NewServer(t)
+	var publisher *jobs.Publisher
+	app := fxtest.New(t, Service, at(srv), fx.Populate(&publisher))
+	defer app.RequireStart().RequireStop()
+
+	require.NoError(t, publisher.PublishDownloadTask(t.Context(), task))
+	states := srv.WaitMessages("fetchbox", "jobs.status", 1)
+	require.Contains(t, string(states[0].Payload), "job-1")
+}
+
+func TestLostAnswerOfService(t *testing.T) {
+	t.Parallel()
+	srv := iggytest.NewServer(t)
+	var publisher *jobs.Publisher
+	app := fxtest.New(t, Service, at(srv), fx.Populate(&publisher))
+	defer app.RequireStart().RequireStop()
+
+	// The task is stored, but the service does not hear of it: it sends it again, under the same id.
+	lost := srv.Inject(iggytest.Cut().AfterEffect().On(embedded.SendMessages).Times(1))
+	require.NoError(t, publisher.PublishDownloadTask(t.Context(), task))
+	lost.Wait(1)
+	stored := srv.WaitMessages("fetchbox", "jobs.tasks", 2)
+	require.Equal(t, stored[0].ID, stored[1].ID)
+}
+
+func TestCrashUnderService(t *testing.T) {
+	t.Parallel()
+	srv := iggytest.NewServer(t, embedded.WithDirectory(t.TempDir()))
+	var publisher *jobs.Publisher
+	app := fxtest.New(t, Service, at(srv), fx.Populate(&publisher))
+	defer app.RequireStart().RequireStop()
+
+	srv.Crash()
+	published := make(chan error, 1)
+	go func() { published <- publisher.PublishDownloadTask(context.Background(), task) }()
+	srv.Start()
+	require.NoError(t, <-published)
+	srv.WaitMessages("fetchbox", "jobs.status", 1)
+}
+
+func TestLostGroupUnderService(t *testing.T) {
+	t.Parallel()
+	srv := iggytest.NewServer(t)
+	var publisher *jobs.Publisher
+	app := fxtest.New(t, Service, at(srv), fx.Populate(&publisher))
+	defer app.RequireStart().RequireStop()
+
+	// When the service is about to commit what it has done, it is no member any more.
+	lost := srv.Inject(iggytest.Do(func(iggytest.Request) {
+		_ = srv.LoseGroup("fetchbox", "jobs.tasks", "workers")
+	}).On(embedded.StoreOffset).Times(1))
+	require.NoError(t, publisher.PublishDownloadTask(t.Context(), task))
+	lost.Wait(1)
+	partition := srv.WaitMessages("fetchbox", "jobs.tasks", 1)[0].Partition
+	srv.WaitCommitted("fetchbox", "jobs.tasks", "workers", partition, 0) // it has joined again
+}
+
+func TestSlowNetworkToRealServer(t *testing.T) {
+	t.Parallel()
+	endpoint := os.Getenv("IGGY_TEST_ENDPOINT") // iggy://user:password@host:port
+	if endpoint == "" {
+		t.Skip("IGGY_TEST_ENDPOINT names no real server")
+	}
+	_, address, _ := strings.Cut(endpoint, "@")
+	proxy := iggytest.NewProxy(t, address)
+	proxy.Inject(iggytest.Delay(50 * time.Millisecond).AfterEffect())
+	proxy.Inject(iggytest.Reset().On(embedded.PollMessages).Chance(0.1, 42))
+	conn := dial(t, proxy.Endpoint())
+	require.Equal(t, embedded.StatusOK, conn.status(t, embedded.Ping, nil))
+}
+
+func TestYAMLWithTLS(t *testing.T) {
+	t.Parallel()
+	srv := iggytest.NewTLSServer(t)
+	app := fxtest.New(t, Service, at(srv))
+	app.RequireStart().RequireStop()
+}

@@ -1,0 +1,106 @@
+package cli_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/admin"
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+)
+
+// TestSameAgainstRealServer holds that the commands say the same about the
+// embedded and a real server, in a session of an operator.
+func TestSameAgainstRealServer(t *testing.T) {
+	t.Parallel()
+	endpoint := os.Getenv("IGGY_TEST_ENDPOINT")
+	if endpoint == "" {
+		t.Skip("IGGY_TEST_ENDPOINT (iggy://user:password@host:port) names no real server")
+	}
+	here := session(t, "iggy://iggy:iggy@"+iggytest.NewServer(t).Endpoint())
+	there := session(t, endpoint)
+	require.Equal(t, strings.Join(here, "\n---\n"), strings.Join(there, "\n---\n"))
+}
+
+// volatile is what differs between two runs.
+var volatile = regexp.MustCompile(`\S+/input\.json|\d{4}-\d\d-\d\d[ T][0-9:.]+Z?|"(?:id|run|by|StateSince|failed_at)":\s*"[^"]*"|"timestampMs":\s*"\d+"|127\.0\.0\.1:\d+|[0-9.]+[mµ]s`)
+
+func session(t *testing.T, endpoint string) []string {
+	t.Helper()
+	stream := "cli-" + time.Now().Format("150405.000000")
+	file := writeFile(t, "topics:\n  stream: "+stream+"\n")
+	publisher := publisherAt(t, endpoint, stream)
+	var said []string
+	do := func(args ...string) string {
+		t.Helper()
+		r := run(t, append(args, "--config", file, "--endpoint", endpoint)...)
+		text := fmt.Sprintf("%s: %d\n%s%s", strings.Join(args[:2], " "), r.code, r.out, r.err)
+		said = append(said, strings.ReplaceAll(volatile.ReplaceAllString(text, "…"), stream, "STREAM"))
+		return r.out
+	}
+	do("lag", "--topic", "tasks")
+	do("provision", "--dry-run")
+	do("provision", "--yes")
+	do("provision", "--yes")
+	do("ping", "--output", "text")
+	// One job after the other: partitions are written side by side.
+	do("publish-task", "--file", writeFile(t, task+task))
+	do("publish-task", "--file", writeFile(t, strings.ReplaceAll(task, `"j"`, `"k"`)))
+	do("publish-task", "--file", writeFile(t, task+"{"))
+	do("tail-tasks", "--since", "first")
+	do("tail-tasks", "--job-id", "k")
+	do("tail-tasks", "--since", "1h", "--output", "text")
+	do("tail-tasks", "--since", "2120-01-01T00:00:00Z")
+	do("tail-tasks", "--job-id", "nope")
+	do("lag", "--topic", "tasks")
+	do("lag", "--output", "json")
+	do("offsets", "set", "--partition", "0", "--offset", "77")
+	do("offsets", "reset", "--to", "end", "--yes")
+	do("lag", "--topic", "tasks")
+	do("offsets", "reset", "--to", "1h", "--yes")
+	do("dlq", "list")
+	require.NoError(t, publisher.DeadLetter(t.Context(), failure("a", "1", "DOWNLOAD_TIMEOUT", 1)))
+	require.NoError(t, publisher.DeadLetter(t.Context(), failure("b", "2", "HANDLER_ERROR", 2)))
+	do("dlq", "list")
+	do("dlq", "replay", "--code", "DOWNLOAD_*", "--dry-run")
+	do("dlq", "replay", "--code", "DOWNLOAD_*", "--yes")
+	do("dlq", "replay", "--code", "DOWNLOAD_*", "--yes")
+	do("dlq", "drop", "--job-id", "b", "--yes")
+	do("dlq", "list", "--state", "all")
+	do("tail-tasks", "--job-id", "a")
+	return said
+}
+
+func publisherAt(t *testing.T, endpoint, stream string) *jobs.Publisher {
+	t.Helper()
+	u, err := url.Parse(endpoint)
+	require.NoError(t, err)
+	password, _ := u.User.Password()
+	cfg := config.DefaultCluster()
+	cfg.Iggy.Endpoint = "iggy://" + u.Host
+	cfg.Iggy.ClientID, cfg.Iggy.ClientSecret = u.User.Username(), config.NewSecret(password)
+	cfg.Topics.Stream = stream
+	server, err := admin.New(cfg.Iggy)
+	require.NoError(t, err)
+	p, err := producer.New(cfg.Iggy, cfg.Producer)
+	require.NoError(t, err)
+	require.NoError(t, p.Start(t.Context()))
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		require.NoError(t, p.Stop(ctx))
+		require.NoError(t, server.DeleteStream(ctx, stream))
+		require.NoError(t, server.Close())
+	})
+	return jobs.NewPublisher(p, jobs.FromConfig(cfg.Topics))
+}

@@ -1,0 +1,58 @@
+package transporttest
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+)
+
+// A server that is stopped in order tells each connection so, asked or not,
+// between two requests. That is no foreign protocol: the request that did not
+// come to pass had no effect and is worth a retry, on another connection.
+func testFarewell(t *testing.T, p *peers) {
+	t.Run("while idle", func(t *testing.T) {
+		t.Parallel()
+		c := p.dial(t, func(s *peer) { s.answer(uint32(iggyerr.StatusDisconnected), nil) })
+		requireDone(t, c)
+		require.NotErrorIs(t, c.Err(), iggyerr.ErrProtocol)
+		requireFarewell(t, c.Err())
+		requireFarewell(t, c.Ping(within(t)))
+	})
+	t.Run("in the place of an answer", func(t *testing.T) {
+		t.Parallel()
+		c := p.dial(t, func(s *peer) {
+			if _, _, err := s.request(); err == nil {
+				s.answer(uint32(iggyerr.StatusDisconnected), nil)
+				s.drain()
+			}
+		})
+		err := c.Ping(within(t))
+		requireFarewell(t, err)
+		require.True(t, iggyerr.BreaksConnection(err))
+		requireDone(t, c)
+		requireFarewell(t, c.Ping(within(t)))
+	})
+	t.Run("behind an answer", func(t *testing.T) {
+		t.Parallel()
+		c := p.dial(t, func(s *peer) {
+			if _, _, err := s.request(); err == nil {
+				_, _ = s.Write(append(answerOf(0, nil), answerOf(uint32(iggyerr.StatusDisconnected), nil)...))
+			}
+		})
+		require.NoError(t, c.Ping(within(t)), "it was answered before")
+		requireDone(t, c)
+		requireFarewell(t, c.Err())
+	})
+}
+
+func requireFarewell(t *testing.T, err error) {
+	t.Helper()
+	var status *iggyerr.StatusError
+	require.True(t, errors.As(err, &status), "%v", err)
+	require.Equal(t, iggyerr.StatusDisconnected, status.Status)
+	require.True(t, iggyerr.IsRetryable(err), "%v", err)
+	require.False(t, iggyerr.MayHaveEffect(err), "%v", err)
+}

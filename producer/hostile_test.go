@@ -1,0 +1,159 @@
+package producer_test
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+)
+
+// A refused record's callback runs in the caller's goroutine, whose panic it must not become.
+func TestPanicInCallbackOfRefusedRecord(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	s.partitions("t", 1)
+	p := start(t, s, nil)
+	defer func() { require.NoError(t, p.Stop(context.Background())) }()
+	calls := 0
+	require.NotPanics(t, func() {
+		p.SendAsync(t.Context(), record("k", ""), func(producer.Result) { calls++; panic("callback") })
+	})
+	require.Equal(t, 1, calls)
+	var failure *iggyerr.PanicError
+	require.ErrorAs(t, p.Status().LastError, &failure)
+}
+
+// A panic in a partitioner must not keep the room that its record has taken.
+func TestPanicInPartitioner(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	s.partitions("t", 1)
+	p := start(t, s, nil, producer.WithPartitioner(func(string, string, string, uint32) uint32 { panic("partitioner") }))
+	defer func() { require.NoError(t, p.Stop(context.Background())) }()
+	var failure *iggyerr.PanicError
+	err := p.Send(t.Context(), record("k", "x"))
+	require.ErrorAs(t, err, &failure)
+	require.Equal(t, producer.Failed, producer.OutcomeOf(err))
+	status := p.Status()
+	require.Zero(t, status.BufferedBytes)
+	require.Zero(t, status.BufferedRecords)
+}
+
+// Whoever sends while the producer stops is either confirmed or refused, and the
+// stop does not take the refused ones for its own losses.
+func TestStopDuringSends(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	s.partitions("t", 4)
+	s.set(func() { s.delay = time.Millisecond })
+	p := start(t, s, nil)
+	var (
+		wg        sync.WaitGroup
+		mu        sync.Mutex
+		confirmed int
+		errs      []error
+	)
+	for g := range 100 {
+		wg.Go(func() {
+			for {
+				err := p.Send(context.Background(), record(strconv.Itoa(g), "x"))
+				mu.Lock()
+				if err == nil {
+					confirmed++
+				} else {
+					errs = append(errs, err)
+				}
+				mu.Unlock()
+				if err != nil {
+					return
+				}
+			}
+		})
+	}
+	s.await(t, func() bool { return len(s.log("t")) > 200 })
+	require.NoError(t, p.Stop(context.Background()))
+	wg.Wait()
+	require.Len(t, s.log("t"), confirmed)
+	require.Len(t, errs, 100)
+	for _, err := range errs {
+		var send *producer.SendError
+		require.ErrorAs(t, err, &send)
+		require.ErrorIs(t, err, iggyerr.ErrClosed)
+		require.Zero(t, send.Attempts)
+	}
+	require.EqualValues(t, 100, p.Status().Failed)
+}
+
+// A stop does not wait for the start timeout of a server that is away.
+func TestStopEndsStart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		s.cut()
+		cluster, cfg := settings(nil)
+		p, err := producer.New(cluster, cfg, producer.WithDialer(s))
+		require.NoError(t, err)
+		started := make(chan error, 1)
+		go func() { started <- p.Start(context.Background()) }()
+		synctest.Wait()
+		began := time.Now()
+		require.NoError(t, p.Stop(context.Background()))
+		require.ErrorIs(t, <-started, iggyerr.ErrClosed)
+		require.Less(t, time.Since(began), time.Second)
+	})
+}
+
+// A callback that waits for a record behind its own one blocks its partition. The stop
+// ends that: each record has its outcome all the same.
+func TestSendWithinCallback(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		s.partitions("t", 1)
+		p := start(t, s, nil)
+		inner := make(chan error, 1)
+		p.SendAsync(context.Background(), record("k", "outer"), func(producer.Result) {
+			inner <- p.Send(context.Background(), record("k", "inner"))
+		})
+		synctest.Wait()
+		var left *producer.StopError
+		require.ErrorAs(t, p.Stop(context.Background()), &left)
+		require.Equal(t, []producer.Remainder{{Stream: "s", Topic: "t", Failed: 1}}, left.Remainders)
+		err := <-inner
+		require.ErrorIs(t, err, iggyerr.ErrClosed)
+		require.Equal(t, producer.Failed, producer.OutcomeOf(err))
+		require.Equal(t, []string{"outer"}, s.payloads("t", 0))
+		synctest.Wait()
+		require.Zero(t, p.Status().BufferedRecords)
+	})
+}
+
+// max_retries holds for a partition, too, that the metadata knows and the server refuses.
+func TestRetriesOfAbsentPartitionAreBounded(t *testing.T) {
+	t.Parallel()
+	for _, retries := range []int{0, 2} {
+		t.Run(strconv.Itoa(retries), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer()
+				s.partitions("t", 1)
+				p := start(t, s, func(c *config.Producer) { c.Retry.MaxRetries = retries })
+				s.fail(always(lacks))
+				err := p.Send(t.Context(), record("k", "x"))
+				var send *producer.SendError
+				require.ErrorAs(t, err, &send)
+				require.ErrorIs(t, err, iggyerr.ErrNotFound)
+				require.Equal(t, retries+1, send.Attempts)
+				require.NoError(t, p.Stop(context.Background()))
+			})
+		})
+	}
+}
