@@ -1,6 +1,10 @@
 package consumer
 
-import "time"
+import (
+	"context"
+	"errors"
+	"time"
+)
 
 // current tells whether r is with the application by this delivery: not when
 // it was settled, waits for another one or belongs to a lost partition. p.mu is held.
@@ -18,12 +22,19 @@ func (p *partition) ack(r *record, delivery int) {
 }
 
 // nack says that a delivery failed; a late one is ignored, and so is a failure after
-// the context of the partition ended: shutting down is no record's fault. p.mu is held.
+// the context of the partition ended or one of the application's at a stop: shutting
+// down is no record's fault. p.mu is held.
 func (p *partition) nack(r *record, delivery int, err error) {
 	if !p.current(r, delivery) || p.ctx.Err() != nil {
 		return
 	}
 	r.cause = err
+	if p.e.retreatAsked() && !p.e.onPoll && errors.Is(err, context.Canceled) {
+		// The application is stopping, too, and told its handler by a context
+		// of its own. The record is unfinished, for the next owner.
+		p.later(r, p.e.cfg.Retry.MaxBackoff)
+		return
+	}
 	if p.e.onPoll {
 		p.tally.failed++
 		p.finish(r)
