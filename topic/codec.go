@@ -1,7 +1,6 @@
 package topic
 
 import (
-	"encoding/json"
 	"fmt"
 	"reflect"
 
@@ -59,35 +58,6 @@ func (c protoCodec[T]) Decode(payload []byte) (T, error) {
 
 func (c protoCodec[T]) ContentType() string { return "application/x-protobuf" }
 func (c protoCodec[T]) MessageType() string { return c.name }
-
-// JSON is the codec for any type that encoding/json can encode and decode.
-// Unknown fields are ignored when decoding.
-func JSON[T any]() Codec[T] { return jsonCodec[T]{} }
-
-type jsonCodec[T any] struct{}
-
-func (jsonCodec[T]) Append(dst []byte, v T) ([]byte, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return dst, fmt.Errorf("topic: encode %T: %w", v, err)
-	}
-	return append(dst, b...), nil
-}
-
-func (jsonCodec[T]) Decode(payload []byte) (T, error) {
-	var v T
-	if err := json.Unmarshal(payload, &v); err != nil {
-		return v, fmt.Errorf("topic: decode %T: %w", v, err)
-	}
-	return v, nil
-}
-
-func (jsonCodec[T]) ContentType() string { return "application/json" }
-
-func (jsonCodec[T]) MessageType() string {
-	var v T
-	return fmt.Sprintf("%T", v)
-}
 
 // Bytes is the codec for payloads that are passed on as they are. What it
 // decodes is a copy, so it may be kept and changed.
