@@ -23,6 +23,7 @@ var scripts = map[string]func(*script){
 	"groups":      scriptGroups,
 	"handover":    scriptHandover,
 	"purge":       scriptPurge,
+	"reborn":      scriptReborn,
 	"users":       scriptUsers,
 	"permissions": scriptPermissions,
 	"tokens":      scriptTokens,

@@ -82,12 +82,9 @@ func (c *conn) createGroup(d *decoder) Status {
 	cat := c.srv.cat
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
-	t, st := cat.findTopic(streamID, topicID)
+	t, st := c.topic(streamID, topicID, canReadTopic)
 	if st != StatusOK {
 		return st
-	}
-	if !c.may(canReadTopic(t.stream.id, t.id)) {
-		return StatusUnauthorized
 	}
 	if t.groupNames[name] != nil {
 		return StatusGroupExists
@@ -114,12 +111,9 @@ func (c *conn) deleteGroup(d *decoder) Status {
 	cat := c.srv.cat
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
-	t, g, st := cat.findGroup(streamID, topicID, groupID)
+	t, g, st := c.group(streamID, topicID, groupID)
 	if st != StatusOK {
 		return st
-	}
-	if !c.may(canReadTopic(t.stream.id, t.id)) {
-		return StatusUnauthorized
 	}
 	c.srv.dropGroup(t, g)
 	return StatusOK
@@ -163,12 +157,9 @@ func (c *conn) joinGroup(d *decoder) Status {
 	s := c.srv
 	s.cat.mu.RLock()
 	defer s.cat.mu.RUnlock()
-	t, g, st := s.cat.findGroup(streamID, topicID, groupID)
+	t, g, st := c.group(streamID, topicID, groupID)
 	if st != StatusOK {
 		return st
-	}
-	if !c.may(canReadTopic(t.stream.id, t.id)) {
-		return StatusUnauthorized
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -209,12 +200,9 @@ func (c *conn) leaveGroup(d *decoder) Status {
 	s := c.srv
 	s.cat.mu.RLock()
 	defer s.cat.mu.RUnlock()
-	t, g, st := s.cat.findGroup(streamID, topicID, groupID)
+	t, g, st := c.group(streamID, topicID, groupID)
 	if st != StatusOK {
 		return st
-	}
-	if !c.may(canReadTopic(t.stream.id, t.id)) {
-		return StatusUnauthorized
 	}
 	s.cat.changed(1)
 	if !t.leave(g, c.clientID) {

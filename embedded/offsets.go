@@ -55,6 +55,22 @@ func (s *Server) commitDone(t *topic, g *group, slot, partition uint32) {
 	}
 }
 
+// owned finds the partition whose offset a request is to change. It needs the catalog's lock.
+func (c *conn) owned(t *topic, who consumer, partition uint32, named bool) (owner, *partition, Status) {
+	o, id, owned, st := c.resolve(t, who, partition, named, false)
+	if st != StatusOK {
+		return owner{}, nil, st
+	}
+	if !owned {
+		return owner{}, nil, StatusNotOwner
+	}
+	p := t.partition(id)
+	if p == nil {
+		return owner{}, nil, StatusPartitionNotFound
+	}
+	return o, p, StatusOK
+}
+
 // storeOffset reads `[consumer][identifier stream][identifier topic][u8 present][u32 partition][u64 offset]`. The offset
 // may go back, but not past the end. Of a group only the member that has the partition may store.
 func (c *conn) storeOffset(d *decoder) Status {
@@ -68,29 +84,19 @@ func (c *conn) storeOffset(d *decoder) Status {
 	s := c.srv
 	s.cat.mu.RLock()
 	defer s.cat.mu.RUnlock()
-	t, st := s.cat.findTopic(streamID, topicID)
+	t, st := c.topic(streamID, topicID, canPoll)
 	if st != StatusOK {
 		return st
 	}
-	if !c.may(canPoll(t.stream.id, t.id)) {
-		return StatusUnauthorized
-	}
-	o, id, owned, st := c.resolve(t, who, partitionID, named, false)
+	o, p, st := c.owned(t, who, partitionID, named)
 	if st != StatusOK {
 		return st
-	}
-	if !owned {
-		return StatusNotOwner
-	}
-	p := t.partition(id)
-	if p == nil {
-		return StatusPartitionNotFound
 	}
 	if !p.storeOffset(o, offset) {
 		return StatusInvalidOffset
 	}
 	if o.group != nil {
-		s.commitDone(t, o.group, o.member, id)
+		s.commitDone(t, o.group, o.member, p.id)
 	}
 	return StatusOK
 }
@@ -159,23 +165,13 @@ func (c *conn) deleteOffset(d *decoder) Status {
 	s := c.srv
 	s.cat.mu.RLock()
 	defer s.cat.mu.RUnlock()
-	t, st := s.cat.findTopic(streamID, topicID)
+	t, st := c.topic(streamID, topicID, canPoll)
 	if st != StatusOK {
 		return st
 	}
-	if !c.may(canPoll(t.stream.id, t.id)) {
-		return StatusUnauthorized
-	}
-	o, id, owned, st := c.resolve(t, who, partitionID, named, false)
+	o, p, st := c.owned(t, who, partitionID, named)
 	if st != StatusOK {
 		return st
-	}
-	if !owned {
-		return StatusNotOwner
-	}
-	p := t.partition(id)
-	if p == nil {
-		return StatusPartitionNotFound
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

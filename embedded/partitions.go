@@ -37,12 +37,9 @@ func (c *conn) createPartitions(d *decoder) Status {
 	cat := c.srv.cat
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
-	t, st := cat.findTopic(streamID, topicID)
+	t, st := c.topic(streamID, topicID, canManageTopic)
 	if st != StatusOK {
 		return st
-	}
-	if !c.may(canManageTopic(t.stream.id, t.id)) {
-		return StatusUnauthorized
 	}
 	c.srv.addPartitions(t, count)
 	cat.changed(2)
@@ -62,12 +59,9 @@ func (c *conn) deletePartitions(d *decoder) Status {
 	cat := c.srv.cat
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
-	t, st := cat.findTopic(streamID, topicID)
+	t, st := c.topic(streamID, topicID, canManageTopic)
 	if st != StatusOK {
 		return st
-	}
-	if !c.may(canManageTopic(t.stream.id, t.id)) {
-		return StatusUnauthorized
 	}
 	if uint64(count) > uint64(len(t.partitions)) {
 		return StatusInvalidPartitionsCount

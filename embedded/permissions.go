@@ -118,6 +118,42 @@ func (c *conn) may(right func(*permissions) bool) bool {
 	return p != nil && right(p)
 }
 
+// topic finds a topic and asks whether the connection's user has a right to it. It needs the catalog's lock.
+func (c *conn) topic(streamID, topicID identifier, right func(stream, topic uint32) func(*permissions) bool) (*topic, Status) {
+	t, st := c.srv.cat.findTopic(streamID, topicID)
+	if st != StatusOK {
+		return nil, st
+	}
+	if !c.may(right(t.stream.id, t.id)) {
+		return nil, StatusUnauthorized
+	}
+	return t, StatusOK
+}
+
+// stream is topic for a stream.
+func (c *conn) stream(id identifier, right func(stream uint32) func(*permissions) bool) (*stream, Status) {
+	s := c.srv.cat.findStream(id)
+	if s == nil {
+		return nil, StatusStreamNotFound
+	}
+	if !c.may(right(s.id)) {
+		return nil, StatusUnauthorized
+	}
+	return s, StatusOK
+}
+
+// group is topic for a group, to which whoever may read its topic has every right.
+func (c *conn) group(streamID, topicID, groupID identifier) (*topic, *group, Status) {
+	t, g, st := c.srv.cat.findGroup(streamID, topicID, groupID)
+	if st != StatusOK {
+		return nil, nil, st
+	}
+	if !c.may(canReadTopic(t.stream.id, t.id)) {
+		return nil, nil, StatusUnauthorized
+	}
+	return t, g, StatusOK
+}
+
 // The rights below follow the real server: a right over streams includes those over their topics, a right over topics
 // includes reading, and reading includes polling.
 

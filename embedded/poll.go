@@ -49,12 +49,9 @@ func (c *conn) pollMessages(d *decoder) (Status, [][]byte, int) {
 	s := c.srv
 	s.cat.mu.RLock()
 	defer s.cat.mu.RUnlock()
-	t, st := s.cat.findTopic(r.stream, r.topic)
+	t, st := c.topic(r.stream, r.topic, canPoll)
 	if st != StatusOK {
 		return st, nil, 0
-	}
-	if !c.may(canPoll(t.stream.id, t.id)) {
-		return StatusUnauthorized, nil, 0
 	}
 	who, id, owned, st := c.resolve(t, r.consumer, r.partition, r.named, true)
 	if st != StatusOK {

@@ -200,3 +200,35 @@ func scriptCursor(s *script) {
 	a.quiet(embedded.DeletePartitions, join(st, t, u32(1)))
 	turn("after removing a partition")
 }
+
+// scriptReborn lets a second member join after what the first one has polled is gone, with the group, with the messages
+// or with the topic. Only a topic forgets how far its groups had polled, so that in the other two the partition waits for
+// a commit that nobody can make, until the handover times out.
+func scriptReborn(s *script) {
+	a, st := s.admin, s.stream("s")
+	for _, what := range []string{"group", "messages", "topic"} {
+		t := s.topic(st, what, 2)
+		group := join(st, t, ident("g"))
+		a.quiet(embedded.CreateGroup, join(st, t, name("g")))
+		one, two := s.member("one"), s.member("two")
+		one.do("join", embedded.JoinGroup, group)
+		for p := range 2 {
+			a.quiet(embedded.SendMessages, sendBody(st, t, toPartition(uint32(p)), message(1, "a", ""), message(2, "b", "")))
+			a.quiet(embedded.FlushUnsavedBuffer, join(st, t, u32(uint32(p)), []byte{1}))
+			one.do("poll", embedded.PollMessages, pollBody(grouped("g"), st, t, p, 1, 0, 10, 0))
+		}
+		switch what {
+		case "group":
+			a.do("delete", embedded.DeleteGroup, group)
+		case "messages":
+			a.do("purge", embedded.PurgeTopic, join(st, t))
+		case "topic":
+			a.do("delete", embedded.DeleteTopic, join(st, t))
+			s.topic(st, what, 2)
+		}
+		a.quiet(embedded.CreateGroup, join(st, t, name("g")))
+		one.do("join", embedded.JoinGroup, group)
+		two.do("join", embedded.JoinGroup, group)
+		a.do("without the "+what, embedded.GetGroup, group)
+	}
+}

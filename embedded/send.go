@@ -253,12 +253,9 @@ func (c *conn) flushed(streamID, topicID identifier, partitionID uint32) (*parti
 	cat := c.srv.cat
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
-	t, st := cat.findTopic(streamID, topicID)
+	t, st := c.topic(streamID, topicID, canSend)
 	if st != StatusOK {
 		return nil, st
-	}
-	if !c.may(canSend(t.stream.id, t.id)) {
-		return nil, StatusUnauthorized
 	}
 	p := t.partition(partitionID & partitionMask)
 	if p == nil {

@@ -90,12 +90,9 @@ func (c *conn) deleteStream(d *decoder) Status {
 	cat := c.srv.cat
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
-	s := cat.findStream(id)
-	if s == nil {
-		return StatusStreamNotFound
-	}
-	if !c.may(canManageStream(s.id)) {
-		return StatusUnauthorized
+	s, st := c.stream(id, canManageStream)
+	if st != StatusOK {
+		return st
 	}
 	s.topics.each(func(_ uint32, t *topic) { c.srv.doom(t.partitions) })
 	cat.streams.remove(s.id)
@@ -115,12 +112,9 @@ func (c *conn) updateStream(d *decoder) Status {
 	cat := c.srv.cat
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
-	s := cat.findStream(id)
-	if s == nil {
-		return StatusStreamNotFound
-	}
-	if !c.may(canManageStream(s.id)) {
-		return StatusUnauthorized
+	s, st := c.stream(id, canManageStream)
+	if st != StatusOK {
+		return st
 	}
 	if s.name == name {
 		return StatusOK
@@ -144,12 +138,9 @@ func (c *conn) purgeStream(d *decoder) Status {
 	cat := c.srv.cat
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
-	s := cat.findStream(id)
-	if s == nil {
-		return StatusStreamNotFound
-	}
-	if !c.may(canManageStream(s.id)) {
-		return StatusUnauthorized
+	s, st := c.stream(id, canManageStream)
+	if st != StatusOK {
+		return st
 	}
 	var errs []error
 	s.topics.each(func(_ uint32, t *topic) { errs = append(errs, t.purge()) })

@@ -124,12 +124,9 @@ func (c *conn) createTopic(d *decoder) Status {
 	cat := c.srv.cat
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
-	s := cat.findStream(streamID)
-	if s == nil {
-		return StatusStreamNotFound
-	}
-	if !c.may(canManageTopics(s.id)) {
-		return StatusUnauthorized
+	s, st := c.stream(streamID, canManageTopics)
+	if st != StatusOK {
+		return st
 	}
 	if set.maxSize != 0 && set.maxSize < minTopicSize {
 		return StatusInvalidTopicSize
@@ -176,12 +173,9 @@ func (c *conn) updateTopic(d *decoder) Status {
 	cat := c.srv.cat
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
-	t, st := cat.findTopic(streamID, topicID)
+	t, st := c.topic(streamID, topicID, canManageTopic)
 	if st != StatusOK {
 		return st
-	}
-	if !c.may(canManageTopic(t.stream.id, t.id)) {
-		return StatusUnauthorized
 	}
 	if other := t.stream.names[set.name]; other != nil && other != t {
 		return StatusTopicExists
@@ -202,12 +196,9 @@ func (c *conn) deleteTopic(d *decoder) Status {
 	cat := c.srv.cat
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
-	t, st := cat.findTopic(streamID, topicID)
+	t, st := c.topic(streamID, topicID, canManageTopic)
 	if st != StatusOK {
 		return st
-	}
-	if !c.may(canManageTopic(t.stream.id, t.id)) {
-		return StatusUnauthorized
 	}
 	c.srv.doom(t.partitions)
 	s := t.stream
@@ -227,12 +218,9 @@ func (c *conn) purgeTopic(d *decoder) Status {
 	cat := c.srv.cat
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
-	t, st := cat.findTopic(streamID, topicID)
+	t, st := c.topic(streamID, topicID, canManageTopic)
 	if st != StatusOK {
 		return st
-	}
-	if !c.may(canManageTopic(t.stream.id, t.id)) {
-		return StatusUnauthorized
 	}
 	return c.purged(t.purge())
 }

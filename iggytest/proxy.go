@@ -27,6 +27,7 @@ type Proxy struct {
 	mu       sync.Mutex
 	upstream string
 	listener net.Listener
+	listens  bool
 	relays   map[*relay]struct{}
 	arrivals uint64
 	closed   bool
@@ -87,13 +88,18 @@ func (p *Proxy) Connections() int {
 func (p *Proxy) StopListening() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.listens = false
 	_ = p.listener.Close()
 }
 
-// StartListening ends StopListening, at the same address. It fails the test
-// when another process has taken the address meanwhile.
+// StartListening ends StopListening, at the same address, and does nothing
+// without it. It fails the test when another process has taken the address
+// meanwhile.
 func (p *Proxy) StartListening() {
 	p.tb.Helper()
+	if p.listening() {
+		return
+	}
 	// An outgoing connection of anybody may hold the port for a moment.
 	deadline := time.Now().Add(patience)
 	for {
@@ -107,6 +113,12 @@ func (p *Proxy) StartListening() {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+func (p *Proxy) listening() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.listens
 }
 
 func (p *Proxy) server() string {
@@ -128,7 +140,7 @@ func (p *Proxy) serve(l net.Listener) {
 		_ = l.Close()
 		return
 	}
-	p.listener = l
+	p.listener, p.listens = l, true
 	p.wg.Go(func() { p.accept(l) })
 }
 

@@ -252,6 +252,7 @@ func TestRefuse(t *testing.T) {
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	require.Equal(t, embedded.StatusOK, conn.status(t, embedded.Ping, nil), "open connections go on")
 	proxy.StartListening()
+	proxy.StartListening()
 	require.Equal(t, embedded.StatusOK, dial(t, proxy.Endpoint()).status(t, embedded.Ping, nil))
 }
 

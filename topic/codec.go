@@ -1,11 +1,8 @@
 package topic
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -61,59 +58,6 @@ func (c protoCodec[T]) Decode(payload []byte) (T, error) {
 
 func (c protoCodec[T]) ContentType() string { return "application/x-protobuf" }
 func (c protoCodec[T]) MessageType() string { return c.name }
-
-// JSON is the codec for any type that encoding/json can encode and decode.
-// Unknown fields are ignored when decoding.
-func JSON[T any]() Codec[T] { return jsonCodec[T]{} }
-
-type jsonCodec[T any] struct{}
-
-func (jsonCodec[T]) Append(dst []byte, v T) ([]byte, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return dst, fmt.Errorf("topic: encode %T: %w", v, err)
-	}
-	return append(dst, b...), nil
-}
-
-func (jsonCodec[T]) Decode(payload []byte) (T, error) {
-	var v T
-	if err := json.Unmarshal(payload, &v); err != nil {
-		return v, fmt.Errorf("topic: decode %T: %w", v, discreet(err))
-	}
-	return v, nil
-}
-
-// discreet hides what an error quotes of the payload, since errors are logged and
-// payloads are not. The error itself stays reachable for errors.As.
-func discreet(err error) error {
-	var syntax *json.SyntaxError
-	var mismatch *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
-		return &discreetError{fmt.Sprintf("malformed JSON at byte %d", syntax.Offset), err}
-	case errors.As(err, &mismatch):
-		kind, _, _ := strings.Cut(mismatch.Value, " ") // "number 300": the number is the payload's
-		return &discreetError{fmt.Sprintf("a JSON %s does not fit the field %q of type %s", kind, mismatch.Field, mismatch.Type), err}
-	default:
-		return &discreetError{fmt.Sprintf("the JSON does not fit (%T)", err), err}
-	}
-}
-
-type discreetError struct {
-	text string
-	err  error
-}
-
-func (e *discreetError) Error() string { return e.text }
-func (e *discreetError) Unwrap() error { return e.err }
-
-func (jsonCodec[T]) ContentType() string { return "application/json" }
-
-func (jsonCodec[T]) MessageType() string {
-	var v T
-	return fmt.Sprintf("%T", v)
-}
 
 // Bytes is the codec for payloads that are passed on as they are. What it
 // decodes is a copy, so it may be kept and changed.

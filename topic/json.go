@@ -1,0 +1,72 @@
+package topic
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// JSON is the codec for any type that encoding/json can encode and decode.
+// Unknown fields are ignored when decoding. What is wrong with a payload is
+// told without quoting it; the error of encoding/json, which may quote, can be
+// had by errors.As.
+func JSON[T any]() Codec[T] { return jsonCodec[T]{} }
+
+type jsonCodec[T any] struct{}
+
+func (jsonCodec[T]) Append(dst []byte, v T) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return dst, fmt.Errorf("topic: encode %v: %w", reflect.TypeFor[T](), err)
+	}
+	return append(dst, b...), nil
+}
+
+func (jsonCodec[T]) Decode(payload []byte) (T, error) {
+	var v T
+	if err := json.Unmarshal(payload, &v); err != nil {
+		return v, &jsonError{into: reflect.TypeFor[T](), err: err}
+	}
+	return v, nil
+}
+
+func (jsonCodec[T]) ContentType() string { return "application/json" }
+
+func (jsonCodec[T]) MessageType() string {
+	if t := reflect.TypeFor[T](); t.Kind() != reflect.Interface {
+		return t.String()
+	}
+	return ""
+}
+
+// jsonError says why a payload could not be decoded, and nothing of what is in it.
+type jsonError struct {
+	into reflect.Type
+	err  error
+}
+
+func (e *jsonError) Error() string {
+	return fmt.Sprintf("topic: decode %v: %s", e.into, e.reason())
+}
+
+func (e *jsonError) Unwrap() error { return e.err }
+
+func (e *jsonError) reason() string {
+	var syntax *json.SyntaxError
+	var mismatch *json.UnmarshalTypeError
+	switch {
+	case errors.As(e.err, &syntax):
+		return fmt.Sprintf("not JSON (byte %d)", syntax.Offset)
+	case errors.As(e.err, &mismatch):
+		// Of a number, Value is "number" and its digits.
+		kind, _, _ := strings.Cut(mismatch.Value, " ")
+		field := mismatch.Field
+		if field != "" {
+			field += ": "
+		}
+		return fmt.Sprintf("%sa JSON %s is no %v (byte %d)", field, kind, mismatch.Type, mismatch.Offset)
+	}
+	return fmt.Sprintf("refused with a %T", e.err)
+}
