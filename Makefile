@@ -9,7 +9,7 @@ GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 BUF           := $(BIN)/buf-$(BUF_VERSION)
 
 # How long each fuzz target runs under `make fuzz`.
-FUZZTIME ?= 30s
+FUZZTIME ?= 60s
 
 .DEFAULT_GOAL := help
 
@@ -44,7 +44,7 @@ manifests: ## Check the Kubernetes manifests against the API's types and the app
 	cd deploy/check && go vet ./... && go test -count=1 ./...
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target for FUZZTIME (default 30s)
+fuzz: ## Run every fuzz target for FUZZTIME (default 60s)
 	@set -e; \
 	for package in $$(go list ./...); do \
 		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
