@@ -71,7 +71,10 @@ func TestPromiseOffsetWaitsForTheDeadLetter(t *testing.T) {
 			return nil
 		}, consumer.WithDeadLetters[string](box))
 
-		require.EqualValues(t, 1, received(t, "the first dead letter", waiting))
+		// Records of other keys may be given up before it.
+		for received(t, "the dead letter of record 1", waiting) != 1 {
+			continue
+		}
 		r.server.WaitCommitted("s", "t", "g", 0, 0)
 		open.Store(true)
 		close(release)

@@ -20,6 +20,8 @@ const (
 	logKeepalive = 15 * time.Second
 	// logWriteTimeout is how long a caller may not read.
 	logWriteTimeout = time.Minute
+	// logFarewell is how long the end of a stream may take when the process stops.
+	logFarewell = time.Second
 )
 
 // logs sends a job's log records as server-sent events, those that exist and
@@ -77,10 +79,13 @@ func position(id string) (seen, error) {
 func stream(w http.ResponseWriter, r *http.Request, reader *store.LogReader, after seen, follow bool) error {
 	out := http.NewResponseController(w)
 	// A caller that does not read is let go when the process stops, and after a while anyway.
-	detach := context.AfterFunc(r.Context(), func() { _ = out.SetWriteDeadline(time.Now()) })
+	letGo := func() { _ = out.SetWriteDeadline(time.Now().Add(logFarewell)) }
+	detach := context.AfterFunc(r.Context(), letGo)
 	defer func() {
 		if detach() {
 			_ = out.SetWriteDeadline(time.Time{}) // the connection may serve other requests
+		} else {
+			letGo()
 		}
 	}()
 	poll, keepalive := time.NewTicker(logPoll), time.NewTicker(logKeepalive)
