@@ -20,6 +20,10 @@ func testFarewell(t *testing.T, p *peers) {
 		require.NotErrorIs(t, c.Err(), iggyerr.ErrProtocol)
 		requireFarewell(t, c.Err())
 		requireFarewell(t, c.Ping(within(t)))
+		before := c.Err().Error()
+		_, err := c.Topic(within(t), "s", "t")
+		requireFarewell(t, err)
+		require.Equal(t, before, c.Err().Error(), "the connection's error belongs to all calls: none may change it")
 	})
 	t.Run("in the place of an answer", func(t *testing.T) {
 		t.Parallel()
