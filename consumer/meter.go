@@ -7,6 +7,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 )
 
 // instrumentation is the name of the tracer and the meter.
@@ -92,9 +94,11 @@ func newMeter(provider metric.MeterProvider, e *engine) (*meter, error) {
 	rebalances, err := api.Int64ObservableCounter("fetchbox_consumer_rebalances_total", metric.WithUnit("{change}"),
 		metric.WithDescription("Partitions assigned, revoked and lost."))
 	errs, observed = append(errs, err), append(observed, rebalances)
-	m.pollTime, err = api.Float64Histogram("fetchbox_consumer_poll_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Round trips of polls."))
+	m.pollTime, err = api.Float64Histogram("fetchbox_consumer_poll_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Round trips of polls."),
+		telemetry.RequestSeconds())
 	errs = append(errs, err)
-	m.handleTime, err = api.Float64Histogram("fetchbox_consumer_handle_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Calls of the handler."))
+	m.handleTime, err = api.Float64Histogram("fetchbox_consumer_handle_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Calls of the handler."),
+		telemetry.WorkSeconds())
 	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 )
 
 // metrics are the producer's instruments. Without a meter provider all of it does
@@ -42,16 +43,14 @@ func newMetrics(mp metric.MeterProvider) (*metrics, error) {
 		metric.WithExplicitBucketBoundaries(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000))
 	m.latency, errs[3] = m.meter.Float64Histogram("fetchbox_producer_latency_seconds",
 		metric.WithDescription("From accepting a batch's oldest record to its outcome."), metric.WithUnit("s"),
-		metric.WithExplicitBucketBoundaries(latencyBuckets...))
+		telemetry.RequestSeconds())
 	m.request, errs[4] = m.meter.Float64Histogram("fetchbox_producer_request_seconds",
 		metric.WithDescription("Time of one request, by whether it succeeded."), metric.WithUnit("s"),
-		metric.WithExplicitBucketBoundaries(latencyBuckets...))
+		telemetry.RequestSeconds())
 	m.retries, errs[5] = m.meter.Int64Counter("fetchbox_producer_retries_total",
 		metric.WithDescription("Requests that were made again."), metric.WithUnit("{request}"))
 	return m, errors.Join(errs[:]...)
 }
-
-var latencyBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
 // observe registers what is read when it is collected.
 func (m *metrics) observe(p *Producer) error {
