@@ -40,7 +40,7 @@ type gauge struct {
 	read       func(Status) int64
 }
 
-func newMeter(provider metric.MeterProvider, e *engine) (*meter, error) {
+func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*meter, error) {
 	if provider == nil {
 		return nil, nil
 	}
@@ -49,7 +49,8 @@ func newMeter(provider metric.MeterProvider, e *engine) (*meter, error) {
 		attribute.String("messaging.system", "iggy"),
 		attribute.String("messaging.destination.name", e.who.Stream+"/"+e.who.Topic),
 		attribute.String("messaging.consumer.group.name", e.who.Name),
-		attribute.String("consumer", e.name),
+		attribute.String("consumer", name),
+		telemetry.Cluster(cluster),
 	}
 	with := func(more ...attribute.KeyValue) metric.MeasurementOption {
 		return metric.WithAttributeSet(attribute.NewSet(append(base[:len(base):len(base)], more...)...))

@@ -18,6 +18,7 @@ import (
 // nothing. Instruments are touched once per batch, not once per record.
 type metrics struct {
 	meter   metric.Meter // nil means none
+	base    []attribute.KeyValue
 	records metric.Int64Counter
 	bytes   metric.Int64Counter
 	size    metric.Int64Histogram
@@ -28,11 +29,11 @@ type metrics struct {
 	registration metric.Registration
 }
 
-func newMetrics(mp metric.MeterProvider) (*metrics, error) {
+func newMetrics(mp metric.MeterProvider, name, cluster string) (*metrics, error) {
 	if mp == nil {
 		return &metrics{}, nil
 	}
-	m := &metrics{meter: mp.Meter(scope)}
+	m := &metrics{meter: mp.Meter(scope), base: []attribute.KeyValue{attribute.String("producer", name), telemetry.Cluster(cluster)}}
 	var errs [6]error
 	m.records, errs[0] = m.meter.Int64Counter("fetchbox_producer_records_total",
 		metric.WithDescription("Records by outcome: confirmed, failed, unknown."), metric.WithUnit("{record}"))
@@ -69,12 +70,13 @@ func (m *metrics) observe(p *Producer) error {
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
+	own := m.with()
 	m.registration, errs[3] = m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		o.ObserveInt64(bytes, p.ceiling.bytes.Load())
-		o.ObserveInt64(records, p.ceiling.records.Load())
+		o.ObserveInt64(bytes, p.ceiling.bytes.Load(), own)
+		o.ObserveInt64(records, p.ceiling.records.Load(), own)
 		for _, l := range p.links {
 			s := l.Status()
-			o.ObserveInt64(reconnects, int64(s.Reconnects), metric.WithAttributes(attribute.String("link", s.Name)))
+			o.ObserveInt64(reconnects, int64(s.Reconnects), m.with(attribute.String("link", s.Name)))
 		}
 		return nil
 	}, bytes, records, reconnects)
@@ -87,6 +89,11 @@ func (m *metrics) close() error {
 		return nil
 	}
 	return m.registration.Unregister()
+}
+
+// with are the attributes of a measurement.
+func (m *metrics) with(more ...attribute.KeyValue) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(append(more, m.base...)...))
 }
 
 // topicMetrics are the attributes of a topic's measurements, made once.
@@ -102,7 +109,7 @@ func (m *metrics) topic(n topicName) topicMetrics {
 	}
 	stream, name := attribute.String("stream", n.stream), attribute.String("topic", n.topic)
 	with := func(more ...attribute.KeyValue) metric.MeasurementOption {
-		return metric.WithAttributeSet(attribute.NewSet(append(more, stream, name)...))
+		return m.with(append(more, stream, name)...)
 	}
 	t := topicMetrics{topic: with(), requests: [2]metric.MeasurementOption{with(attribute.Bool("ok", false)), with(attribute.Bool("ok", true))}}
 	for o := Confirmed; o <= Unknown; o++ {
