@@ -111,6 +111,9 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 		}
 		o.ObserveInt64(rebalances, changes, m.attributes)
 		status := e.status()
+		if !status.Consuming {
+			return nil // it holds no partition, and misses none
+		}
 		for _, g := range m.gauges {
 			o.ObserveInt64(g.instrument, g.read(status), m.attributes)
 		}

@@ -81,12 +81,6 @@ func TestMetrics(t *testing.T) {
 		}
 		return nil
 	}))
-	start(t, c)
-	r.send(0, "a/0", "a/1", "b/bad", "!malformed", "d/dropped")
-	r.send(1, "c/held")
-	got.wait(t, 6)
-	box.wait(t, 2)
-	r.server.WaitCommitted("s", "t", "g", 0, 4)
 	read := func() map[string]int64 {
 		var data metricdata.ResourceMetrics
 		require.NoError(t, reader.Collect(context.Background(), &data))
@@ -113,6 +107,13 @@ func TestMetrics(t *testing.T) {
 		}
 		return values
 	}
+	require.NotContains(t, read(), "consumer_partitions", "who does not consume misses no partition")
+	start(t, c)
+	r.send(0, "a/0", "a/1", "b/bad", "!malformed", "d/dropped")
+	r.send(1, "c/held")
+	got.wait(t, 6)
+	box.wait(t, 2)
+	r.server.WaitCommitted("s", "t", "g", 0, 4)
 	values := read()
 	for name, want := range map[string]int64{
 		"consumer_records_total": 6, "consumer_deliveries_total": 6, "consumer_redeliveries_total": 1, "consumer_failures_total": 2,

@@ -84,6 +84,14 @@ func TestTraceContextTravelsWithoutAProvider(t *testing.T) {
 	})
 }
 
+// metricsOf are those of the producer and of its links.
+func metricsOf(data metricdata.ResourceMetrics) (all []metricdata.Metrics) {
+	for _, scope := range data.ScopeMetrics {
+		all = append(all, scope.Metrics...)
+	}
+	return all
+}
+
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	reader := metric.NewManualReader()
@@ -102,7 +110,7 @@ func TestMetrics(t *testing.T) {
 		var data metricdata.ResourceMetrics
 		require.NoError(t, reader.Collect(context.Background(), &data))
 		sums, counts := map[string]int64{}, map[string]uint64{}
-		for _, m := range data.ScopeMetrics[0].Metrics {
+		for _, m := range metricsOf(data) {
 			label := func(set attribute.Set) string {
 				name := m.Name
 				if v, ok := set.Value("outcome"); ok {
@@ -142,7 +150,10 @@ func TestMetrics(t *testing.T) {
 			"fetchbox_producer_retries_total":           2,
 			"fetchbox_producer_buffered_records":        1,
 			"fetchbox_producer_buffered_bytes":          one + 7,
-			"fetchbox_producer_reconnects_total":        2, // the third waits for its backoff
+			"fetchbox_link_up":                          0,
+			"fetchbox_link_reconnects_total":            2, // the third waits for its backoff
+			"fetchbox_link_failures_total":              0,
+			"fetchbox_link_breaker_open":                0,
 		}, sums)
 		require.Equal(t, map[string]uint64{
 			"fetchbox_producer_batch_records":             5,
@@ -164,7 +175,7 @@ func TestNamesTellProducersApart(t *testing.T) {
 		var data metricdata.ResourceMetrics
 		require.NoError(t, reader.Collect(context.Background(), &data))
 		found := 0
-		for _, m := range data.ScopeMetrics[0].Metrics {
+		for _, m := range metricsOf(data) {
 			sum, ok := m.Data.(metricdata.Sum[int64])
 			if !ok || m.Name != "fetchbox_producer_records_total" {
 				continue
