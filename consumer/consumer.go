@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
@@ -29,7 +28,7 @@ type Consumer[T any] struct {
 	e           *engine
 	topic       topic.Topic[T]
 	deadLetters DeadLetters[T]
-	tracer      trace.Tracer // nil: no spans
+	tracer      *telemetry.Tracer // nil: no spans
 
 	handler func(context.Context, *Message[T]) error
 	batch   func(context.Context, []*Message[T]) error
@@ -95,13 +94,11 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 		}
 		c.deadLetters = d
 	}
-	if o.tracers != nil {
-		c.tracer = o.tracers.Tracer(instrumentation)
-	}
 	if c.e, err = newEngine(cfg, &o, log, l, newLink, t.Stream(), t.Name()); err != nil {
 		return nil, err
 	}
 	c.e.typed = c
+	c.tracer = telemetry.NewTracer(o.tracers, instrumentation, telemetry.Process, o.cluster, cluster.Address(), telemetry.Group(c.e.who.Name))
 	return c, nil
 }
 

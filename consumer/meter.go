@@ -47,7 +47,7 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 	api := provider.Meter(instrumentation)
 	base := []attribute.KeyValue{
 		attribute.String("messaging.system", "iggy"),
-		attribute.String("messaging.destination.name", e.who.Stream+"/"+e.who.Topic),
+		attribute.String("messaging.destination.name", telemetry.Destination(e.who.Stream, e.who.Topic)),
 		attribute.String("messaging.consumer.group.name", e.who.Name),
 		attribute.String("consumer", name),
 		telemetry.Cluster(cluster),

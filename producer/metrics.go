@@ -3,7 +3,6 @@ package producer
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -201,5 +200,3 @@ func (p *Producer) retried(t *topicState) {
 		m.retries.Add(context.Background(), 1, t.metrics.topic)
 	}
 }
-
-func itoa(n uint32) string { return strconv.FormatUint(uint64(n), 10) }

@@ -81,7 +81,7 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if err := o.apply(p); err != nil {
+	if err := o.apply(p, cluster.Address()); err != nil {
 		return nil, err
 	}
 	if err := check(cfg); err != nil {
