@@ -65,7 +65,7 @@ func (m *membership) even(ctx context.Context, due bool) error {
 	notices, err := m.size(ctx, m.notice())
 	if errors.Is(err, iggyerr.ErrNotFound) {
 		if b.missing.IsZero() {
-			e.log.Warn("shares are not evened: the notice group does not exist", zap.String("group", m.notice().Name))
+			e.log.Warn("shares are not evened: the notice group does not exist", zap.String("notice_group", m.notice().Name))
 		}
 		b.missing = time.Now()
 		return nil

@@ -55,6 +55,7 @@ func (e *engine) serveBatch(p *partition, handle func(records []*record) error) 
 		p.judgedBatch(records, deliveries, err)
 		p.drained()
 		p.announce()
+		p.speakUp()
 	}()
 	err = handle(records)
 }
@@ -114,6 +115,7 @@ func (p *partition) judgedBatch(records []*record, deliveries []int, err error) 
 		p.waiting++
 		again, delay = append(again, r), max(delay, d)
 	}
+	p.complainTogether(again, delay, err)
 	p.laterTogether(again, delay)
 }
 

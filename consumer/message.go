@@ -91,6 +91,7 @@ func (m *Message[T]) Nack(err error) {
 	defer p.mu.Unlock()
 	p.nack(m.r, m.delivery, err)
 	p.settled()
+	p.speakUp()
 }
 
 // AckSync acknowledges the record and waits until its offset is stored, which

@@ -2,13 +2,13 @@ package consumer
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
 	"go.uber.org/zap"
 
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -34,10 +34,7 @@ func (p *partition) quarantine(r *record, cause error, attempts int) {
 	if attempts == 0 {
 		code = topic.CodeDecode
 	}
-	fields := []zap.Field{
-		zap.Uint64("offset", r.raw.Offset), zap.String("record_id", hex.EncodeToString(r.raw.ID[:])),
-		zap.String("code", code), zap.Int("attempts", attempts), zap.Error(cause),
-	}
+	fields := about(r, attempts, code, cause)
 	if !p.e.typed.hasDeadLetters() {
 		p.log.Error("record given up; the topic has no dead letters", fields...)
 		p.passed(r, false)
@@ -46,7 +43,7 @@ func (p *partition) quarantine(r *record, cause error, attempts int) {
 	blocked := false
 	policy := untilItHolds(p.e.cfg.Retry.Backoff, quarantineBackoff, func(err error, attempt int) {
 		p.log.Error("dead letter not written, the partition waits",
-			zap.Uint64("offset", r.raw.Offset), zap.Int("attempt", attempt), zap.NamedError("dead_letter_error", err))
+			zap.Uint64("offset", r.raw.Offset), zap.String("record_id", telemetry.UUID(r.raw.ID)), zap.Int("attempt", attempt), zap.Error(err))
 		p.mu.Lock()
 		if !blocked {
 			blocked = true

@@ -74,6 +74,7 @@ func (p *partition) deliver(r *record, handle func(r *record) error) {
 		}
 		p.judged(r, delivery, err)
 		p.drained()
+		p.speakUp()
 	}()
 	err = handle(r)
 }

@@ -120,7 +120,7 @@ func (w *Worker) Do(ctx context.Context, task *jobspb.DownloadTask, origin topic
 		"attempt": strconv.Itoa(deliveries), "elapsed": time.Since(began).Round(time.Millisecond).String(),
 	}
 	if err != nil {
-		return w.failed(ctx, task, origin, err, fields)
+		return w.failed(ctx, task, origin, deliveries, err, fields)
 	}
 	fields["bytes"] = strconv.FormatInt(size, 10)
 	if err := w.say(ctx, task, jobspb.LogLevel_LOG_LEVEL_INFO, "stored", fields); err != nil {
@@ -183,12 +183,12 @@ func (w *Worker) measure(ctx context.Context, took time.Duration, size int64, er
 }
 
 // failed decides what becomes of a task that failed.
-func (w *Worker) failed(ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, err error, fields map[string]string) error {
+func (w *Worker) failed(ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, deliveries int, err error, fields map[string]string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // stopping, or the partition is gone: not the task's failure
 	}
 	w.log.Warn("download failed", zap.String("job_id", task.GetJobId()), zap.String("resource_id", task.GetResourceId()),
-		zap.String("record_id", uuid.UUID(origin.ID).String()), telemetry.TraceID(ctx), zap.String("attempt", fields["attempt"]), zap.Error(err))
+		zap.String("record_id", uuid.UUID(origin.ID).String()), telemetry.TraceID(ctx), zap.Int("attempt", deliveries), zap.Error(err))
 	fields["code"], fields["error"] = topic.CodeOf(err), err.Error()
 	if err := w.say(ctx, task, jobspb.LogLevel_LOG_LEVEL_WARN, "attempt failed", fields); err != nil {
 		return err

@@ -1,0 +1,69 @@
+package consumer
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// about are the fields that tell a record and its failure, in each log entry about one;
+// stream, topic, group and partition are the logger's. The trace is that of whoever published it.
+// Nothing of the payload is among them.
+func about(r *record, attempt int, code string, err error) []zap.Field {
+	fields := []zap.Field{
+		zap.Uint64("offset", r.raw.Offset), zap.String("record_id", telemetry.UUID(r.raw.ID)),
+		zap.Int("attempt", attempt), zap.Error(err),
+	}
+	if code != "" {
+		fields = append(fields, zap.String("code", code))
+	}
+	if publisher := publisherOf(r); publisher.IsValid() {
+		fields = append(fields, zap.Stringer("trace_id", publisher.TraceID()))
+	}
+	return fields
+}
+
+// complain has a failed delivery logged. p.mu is held.
+func (p *partition) complain(r *record, delivery int, err error, what string, more ...zap.Field) {
+	if !p.log.Core().Enabled(zap.WarnLevel) {
+		return
+	}
+	fields := append(about(r, delivery, topic.CodeOf(err), err), more...)
+	p.say(func() { p.log.Warn(what, fields...) })
+}
+
+// complainAgain is complain for a record that will be delivered again.
+func (p *partition) complainAgain(r *record, delivery int, delay time.Duration, err error) {
+	p.complain(r, delivery, err, "delivery failed, the record comes again", zap.Duration("delay", delay))
+}
+
+// complainTogether is complainAgain for records of a batch that failed together. p.mu is held.
+func (p *partition) complainTogether(records []*record, delay time.Duration, err error) {
+	if len(records) == 0 {
+		return
+	}
+	p.complain(records[0], records[0].deliveries, err, "delivery of a batch failed, its records come again",
+		zap.Int("count", len(records)), zap.Duration("delay", delay))
+}
+
+// noteDropped logs a record that the application wants no more of. p.mu is held.
+func (p *partition) noteDropped(r *record, delivery int, err error) {
+	if !p.log.Core().Enabled(zap.DebugLevel) {
+		return
+	}
+	fields := about(r, delivery, "", err)
+	p.say(func() { p.log.Debug("record dropped", fields...) })
+}
+
+// speakUp logs what was left to say. p.mu is held, and released meanwhile.
+func (p *partition) speakUp() {
+	if len(p.unsaid) == 0 {
+		return
+	}
+	p.mu.Unlock()
+	defer p.mu.Lock()
+	p.speak()
+}
