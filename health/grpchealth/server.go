@@ -1,0 +1,113 @@
+package grpchealth
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	"github.com/fetchbox/fetchbox-iggy/health"
+)
+
+// The services that a Server knows besides the components of its Registry, each of which
+// is a service under its own name, such as "producer" and "consumer.tasks".
+const (
+	// Live is SERVING while the process runs, as health.LivePath.
+	Live = "live"
+	// Ready is SERVING while all components are up and the process is not draining, as
+	// health.ReadyPath. The empty name, which stands for the whole server, means the same.
+	Ready = "ready"
+)
+
+// watchInterval is how often a Watch looks for a change. The Registry answers from its
+// last results when they are younger than health.interval.
+const watchInterval = 250 * time.Millisecond
+
+// Server is the service grpc.health.v1.Health. It is safe for concurrent use.
+type Server struct {
+	healthpb.UnimplementedHealthServer
+	registry *health.Registry
+}
+
+// New makes the Server of a Registry.
+func New(r *health.Registry) *Server { return &Server{registry: r} }
+
+// Register adds the service to a gRPC server, which must not serve yet.
+func (s *Server) Register(r grpc.ServiceRegistrar) { healthpb.RegisterHealthServer(r, s) }
+
+// Check tells how a service is. An unknown one is codes.NotFound.
+func (s *Server) Check(ctx context.Context, in *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
+	is := s.state(ctx, in.GetService())
+	if is == healthpb.HealthCheckResponse_SERVICE_UNKNOWN {
+		return nil, status.Errorf(codes.NotFound, "there is no service or component %q", in.GetService())
+	}
+	return &healthpb.HealthCheckResponse{Status: is}, nil
+}
+
+// List tells how all services are.
+func (s *Server) List(ctx context.Context, _ *healthpb.HealthListRequest) (*healthpb.HealthListResponse, error) {
+	report := s.registry.Check(ctx)
+	all := map[string]*healthpb.HealthCheckResponse{}
+	for name, component := range report.Components {
+		all[name] = &healthpb.HealthCheckResponse{Status: serving(component.Status)}
+	}
+	// Last, so that they mean the same here as in Check.
+	all[Live] = &healthpb.HealthCheckResponse{Status: healthpb.HealthCheckResponse_SERVING}
+	for _, whole := range []string{"", Ready} {
+		all[whole] = &healthpb.HealthCheckResponse{Status: serving(report.Status)}
+	}
+	return &healthpb.HealthListResponse{Statuses: all}, nil
+}
+
+// Watch sends how a service is, and again within about a second whenever that has changed,
+// until the caller leaves or the gRPC server stops. GracefulStop waits for watchers: stop with a
+// time limit, and Stop after it.
+func (s *Server) Watch(in *healthpb.HealthCheckRequest, stream grpc.ServerStreamingServer[healthpb.HealthCheckResponse]) error {
+	ctx := stream.Context()
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	sent := healthpb.HealthCheckResponse_ServingStatus(-1)
+	for {
+		is := s.state(ctx, in.GetService())
+		if ctx.Err() != nil {
+			return status.FromContextError(ctx.Err()).Err()
+		}
+		if is != sent {
+			if err := stream.Send(&healthpb.HealthCheckResponse{Status: is}); err != nil {
+				return err
+			}
+			sent = is
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return status.FromContextError(ctx.Err()).Err()
+		}
+	}
+}
+
+// state is how a service is; SERVICE_UNKNOWN when there is none of that name.
+func (s *Server) state(ctx context.Context, service string) healthpb.HealthCheckResponse_ServingStatus {
+	if service == Live {
+		return healthpb.HealthCheckResponse_SERVING // also while a check hangs
+	}
+	report := s.registry.Check(ctx)
+	if service == "" || service == Ready {
+		return serving(report.Status)
+	}
+	component, ok := report.Components[service]
+	if !ok {
+		return healthpb.HealthCheckResponse_SERVICE_UNKNOWN
+	}
+	return serving(component.Status)
+}
+
+func serving(s health.Status) healthpb.HealthCheckResponse_ServingStatus {
+	if s == health.Up {
+		return healthpb.HealthCheckResponse_SERVING
+	}
+	return healthpb.HealthCheckResponse_NOT_SERVING
+}
