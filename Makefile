@@ -3,10 +3,12 @@
 # Tools are built from source at these versions into bin/; nothing else is installed.
 GOLANGCI_LINT_VERSION := v2.15.0
 BUF_VERSION           := v1.75.0
+PROMTOOL_VERSION      := v0.310.0
 
 BIN           := $(CURDIR)/bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 BUF           := $(BIN)/buf-$(BUF_VERSION)
+PROMTOOL      := $(BIN)/promtool-$(PROMTOOL_VERSION)
 
 # How long each fuzz target runs under `make fuzz`.
 FUZZTIME ?= 60s
@@ -42,6 +44,11 @@ race: ## Run the tests with the race detector
 .PHONY: manifests
 manifests: ## Check the Kubernetes manifests against the API's types and the application
 	cd deploy/check && go vet ./... && go test -count=1 ./...
+
+.PHONY: alerts
+alerts: $(PROMTOOL) ## Check Prometheus' rules, and when each alert goes off
+	$(PROMTOOL) check rules dashboards/alerts.yaml
+	cd dashboards && $(PROMTOOL) test rules alerts_test.yaml
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 60s)
@@ -79,6 +86,10 @@ demo: ## Run FetchBox in small on http://127.0.0.1:8080
 $(GOLANGCI_LINT):
 	GOBIN=$(BIN)/install go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	mv $(BIN)/install/golangci-lint $@
+
+$(PROMTOOL):
+	GOBIN=$(BIN)/install go install github.com/prometheus/prometheus/cmd/promtool@$(PROMTOOL_VERSION)
+	mv $(BIN)/install/promtool $@
 
 $(BUF):
 	GOBIN=$(BIN)/install go install github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION)

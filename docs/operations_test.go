@@ -35,6 +35,12 @@ func TestEachAlertHasItsCure(t *testing.T) {
 		cures = append(cures, m[1])
 	}
 	require.ElementsMatch(t, alerts, cures)
+
+	tests, err := os.ReadFile("../dashboards/alerts_test.yaml")
+	require.NoError(t, err)
+	for _, alert := range alerts {
+		require.Contains(t, string(tests), alert, "make alerts tries when it goes off")
+	}
 }
 
 // The defaults that the page names are the defaults.
