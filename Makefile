@@ -3,7 +3,7 @@
 # Tools are built from source at these versions into bin/; nothing else is installed.
 GOLANGCI_LINT_VERSION := v2.15.0
 BUF_VERSION           := v1.75.0
-PROMTOOL_VERSION      := v0.310.0
+PROMTOOL_VERSION      := v0.316.0
 
 BIN           := $(CURDIR)/bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)

@@ -2,6 +2,9 @@ package fxiggy
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"time"
 
 	"go.uber.org/fx"
 	"go.uber.org/zap"
@@ -9,6 +12,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/health"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
@@ -69,7 +74,10 @@ type connectionDetail struct {
 
 func checkProducer(cluster string, p *producer.Producer) func(ctx context.Context) health.Result {
 	return func(ctx context.Context) health.Result {
-		err := p.Check(ctx)
+		err := disconnected(p.Status())
+		if err == nil {
+			err = asked(ctx, p)
+		}
 		s := p.Status()
 		d := producerDetail{
 			Cluster: cluster, BufferedBytes: s.BufferedBytes, BufferedRecords: s.BufferedRecords,
@@ -80,6 +88,29 @@ func checkProducer(cluster string, p *producer.Producer) func(ctx context.Contex
 		}
 		return resultOf(err, d)
 	}
+}
+
+// checkReserve is for the answer of a check whose server does not answer.
+var checkReserve = reserve{0.1, time.Second}
+
+// disconnected tells at once what p.Check would wait for: whoever probes has little time, and wants
+// to know the cause.
+func disconnected(s producer.Status) error {
+	var errs []error
+	for _, c := range s.Connections {
+		if c.State == string(link.StateConnecting) {
+			errs = append(errs, fmt.Errorf("iggy: %s: %w", c.Name, errors.Join(iggyerr.ErrNotConnected, c.LastError)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// asked has p ask the server. It leaves some of the check's time: a result that comes
+// too late has no detail.
+func asked(ctx context.Context, p *producer.Producer) error {
+	ctx, cancel := leaving(ctx, checkReserve)
+	defer cancel()
+	return p.Check(ctx)
 }
 
 // consumerDetail is what readers of the probes see of a consumer.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/dig"
@@ -17,9 +18,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/fxiggy"
 	"github.com/fetchbox/fetchbox-iggy/health"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/producer"
@@ -231,6 +234,62 @@ func TestHealth(t *testing.T) {
 	code, report = ready()
 	require.Equal(t, http.StatusServiceUnavailable, code)
 	require.True(t, report.Draining)
+}
+
+// While the server is away, readiness falls at once, with the cause and the state of each connection, and
+// liveness does not; when it is back, so is readiness.
+func TestHealthWithoutAServer(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		breakIt func(*iggytest.Server)
+		mend    func(*iggytest.Server)
+		state   string
+		text    string
+	}{
+		"gone": {(*iggytest.Server).Crash, (*iggytest.Server).Start, "connecting", "not connected"},
+		"hangs": {func(s *iggytest.Server) {
+			s.Inject(iggytest.Delay(within).On(embedded.GetTopic).Times(1))
+		}, func(*iggytest.Server) {}, "ready", "iggy: producer-0: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := server(t)
+			var handler *health.Handler
+			start(t, configured(yaml(srv)+"health: {timeout: 300ms, interval: 0s}\n"), fx.Populate(&handler), fx.Invoke(func(*jobs.Publisher) {}),
+				fxiggy.ConfigOptions(config.WithOverride(func(c *config.Config, _ config.Sources) error {
+					c.Iggy.HeartbeatInterval, c.Iggy.RequestTimeout = 200*time.Millisecond, time.Second
+					return nil
+				})))
+			probe := func(path string) (int, health.Report) {
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, http.NoBody))
+				var report health.Report
+				require.NoError(t, json.Unmarshal(w.Body.Bytes(), &report))
+				return w.Code, report
+			}
+			code, _ := probe(health.ReadyPath)
+			require.Equal(t, http.StatusOK, code)
+			tt.breakIt(srv)
+			srv.WaitFor("the fall of readiness", func() bool {
+				code, report := probe(health.ReadyPath)
+				if code == http.StatusOK {
+					return false
+				}
+				component := report.Components["producer"]
+				var detail struct{ Connections []struct{ State string } }
+				require.NoError(t, json.Unmarshal(component.Detail, &detail), "%s", component.LastError)
+				require.Len(t, detail.Connections, 1)
+				return detail.Connections[0].State == tt.state && strings.Contains(component.LastError, tt.text)
+			})
+			code, _ = probe(health.LivePath)
+			require.Equal(t, http.StatusOK, code)
+			tt.mend(srv)
+			srv.WaitFor("readiness", func() bool {
+				code, _ := probe(health.ReadyPath)
+				return code == http.StatusOK
+			})
+		})
+	}
 }
 
 func TestFaultsOfTheConfigurationAreOneClearError(t *testing.T) {
