@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	oteltrace "go.opentelemetry.io/otel/trace"
 
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/app"
 )
@@ -31,7 +32,7 @@ func TestOneTraceForAJob(t *testing.T) {
 	require.Eventually(t, func() bool {
 		ended = spans.GetSpans()
 		// The spans of handlers end after what is published in them.
-		return count(ended, "download") == 3 && count(ended, "give up") == 1 && count(ended, "keep state") >= 2 && count(ended, "POST /jobs") == 1
+		return count(ended, "download") == 3 && count(ended, "process fetchbox/jobs.tasks") == 3 && count(ended, "give up") == 1 && count(ended, "keep state") >= 2 && count(ended, "POST /jobs") == 1
 	}, within, 10*time.Millisecond)
 
 	var root tracetest.SpanStub
@@ -54,6 +55,28 @@ func TestOneTraceForAJob(t *testing.T) {
 	require.Positive(t, trace["send fetchbox/jobs.status"])
 	require.Positive(t, trace["send fetchbox/jobs.logs"])
 	require.Positive(t, trace["keep state"])
+
+	// The consumers' own spans are traces of their own, each linked to the span that sent its record.
+	sent := map[oteltrace.SpanID]string{}
+	for _, s := range ended {
+		if s.SpanKind == oteltrace.SpanKindProducer {
+			sent[s.SpanContext.SpanID()] = strings.TrimPrefix(s.Name, "send ")
+		}
+	}
+	processed := map[string]int{}
+	for _, s := range ended {
+		topic, ok := strings.CutPrefix(s.Name, "process ")
+		if !ok {
+			continue
+		}
+		require.NotEqual(t, root.SpanContext.TraceID(), s.SpanContext.TraceID())
+		require.Len(t, s.Links, 1)
+		require.Equal(t, root.SpanContext.TraceID(), s.Links[0].SpanContext.TraceID())
+		require.Equal(t, topic, sent[s.Links[0].SpanContext.SpanID()])
+		processed[topic]++
+	}
+	require.Equal(t, 3, processed["fetchbox/jobs.tasks"])
+	require.Positive(t, processed["fetchbox/jobs.status"])
 	stop()
 }
 
