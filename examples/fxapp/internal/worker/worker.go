@@ -187,7 +187,8 @@ func (w *Worker) failed(ctx context.Context, task *jobspb.DownloadTask, origin t
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // stopping, or the partition is gone: not the task's failure
 	}
-	w.log.Warn("download failed", zap.String("job_id", task.GetJobId()), zap.String("resource_id", task.GetResourceId()),
+	// The consumer warns of it, with the same record and trace; this adds the job.
+	w.log.Debug("download failed", zap.String("job_id", task.GetJobId()), zap.String("resource_id", task.GetResourceId()),
 		zap.String("record_id", uuid.UUID(origin.ID).String()), telemetry.TraceID(ctx), zap.Int("attempt", deliveries), zap.Error(err))
 	fields["code"], fields["error"] = topic.CodeOf(err), err.Error()
 	if err := w.say(ctx, task, jobspb.LogLevel_LOG_LEVEL_WARN, "attempt failed", fields); err != nil {
