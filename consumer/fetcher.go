@@ -148,6 +148,13 @@ func (f *fetcher) fetch(ctx context.Context, j job) {
 		return err
 	})
 	f.e.meter.polled(time.Since(started))
+	var came *answer
+	if err == nil {
+		came = newAnswer(polled)
+		if f.e.onPoll {
+			came.keep() // settled before anybody has seen it
+		}
+	}
 	if err == nil && f.e.onPoll && len(polled.Messages) > 0 && polled.Partition == p.id {
 		// At most once: what is handed out must be passed first.
 		err = f.e.store(ctx, p, polled.Messages[len(polled.Messages)-1].Offset)
@@ -159,7 +166,7 @@ func (f *fetcher) fetch(ctx context.Context, j job) {
 		f.e.ahead.settle(p, j.reserved, hold{})
 		f.refused(p, j, err)
 	} else {
-		f.arrived(p, j, polled)
+		f.arrived(p, j, polled, came)
 	}
 	p.drained()
 	p.announce()
@@ -187,7 +194,7 @@ func (f *fetcher) refused(p *partition, j job, err error) {
 }
 
 // arrived takes an answer in. p.mu is held.
-func (f *fetcher) arrived(p *partition, j job, polled *transport.Polled) {
+func (f *fetcher) arrived(p *partition, j job, polled *transport.Polled, a *answer) {
 	p.resumeAt = time.Time{}
 	if p.phase != phaseActive && (p.phase != phaseDraining || !f.e.onPoll) || p.moved(j) {
 		f.e.ahead.settle(p, j.reserved, hold{})
@@ -212,16 +219,12 @@ func (f *fetcher) arrived(p *partition, j job, polled *transport.Polled) {
 		}
 	}
 	p.from, p.jumpOK = nil, false
-	bytes := 0
-	for i := range messages {
-		bytes += wire.EncodedSize(len(messages[i].Payload), len(messages[i].Headers))
-	}
-	f.e.ahead.settle(p, j.reserved, hold{records: len(messages), bytes: bytes})
-	p.memory.averageSize = max(wire.MessageHeaderSize, (p.memory.averageSize+3*bytes/len(messages))/4)
+	f.e.ahead.settle(p, j.reserved, hold{records: len(messages), bytes: a.bytes})
+	p.memory.averageSize = max(wire.MessageHeaderSize, (p.memory.averageSize+3*a.bytes/len(messages))/4)
 	p.tally.polls++
 	p.tally.fetched += int64(len(messages))
-	p.tally.bytes += int64(bytes)
-	p.buffer = append(p.buffer, &answer{messages: messages, bytes: bytes, open: len(messages)})
+	p.tally.bytes += int64(a.encoded)
+	p.buffer = append(p.buffer, a)
 	p.buffered += len(messages)
 	p.position = last + 1
 	p.end = max(polled.CurrentOffset+1, p.position)

@@ -48,8 +48,19 @@ func (m *Message[T]) OriginTimestamp() time.Time {
 	return time.UnixMicro(int64(m.r.raw.OriginTimestamp)).UTC()
 }
 
-// Payload is the record's payload as it is stored. It must not be changed.
-func (m *Message[T]) Payload() []byte { return m.r.raw.Payload }
+// Payload is the record's payload as it is stored, which must not be changed.
+// It is there until the record is settled, and for as long as you like once you asked
+// for it; who asks only afterwards may get nil, since the memory is used again.
+func (m *Message[T]) Payload() []byte {
+	p, a := m.r.part, m.r.answer
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a.recycled {
+		return nil
+	}
+	a.keep()
+	return m.r.raw.Payload
+}
 
 // Headers decodes the record's user headers. Those behind a malformed one are left out.
 func (m *Message[T]) Headers() []topic.Header { return headersOf(m.r) }

@@ -269,6 +269,7 @@ func (p *partition) release(a *answer, n int) {
 	if a.open -= n; a.open > 0 {
 		return
 	}
+	a.done()
 	if p.e.ahead.give(p, hold{bytes: a.bytes}) {
 		p.e.fetchMore()
 	}

@@ -20,6 +20,7 @@ const quarantineBackoff = 10 * time.Second
 // counted and passed over. p.mu is held.
 func (p *partition) bury(r *record, cause error) {
 	r.state, r.cause = recordBuried, cause
+	r.answer.keep() // whoever writes the dead letter may keep the payload
 	p.buried++
 	attempts := r.deliveries
 	if !p.e.crew.run(func() { p.quarantine(r, cause, attempts) }) {

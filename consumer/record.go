@@ -1,6 +1,9 @@
 package consumer
 
-import "github.com/fetchbox/fetchbox-iggy/internal/wire"
+import (
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+)
 
 // record is the state of one delivered record. It belongs to its partition,
 // whose lock guards everything that changes.
@@ -36,8 +39,48 @@ const (
 // last of its records is settled.
 type answer struct {
 	messages []wire.Message // not yet taken in
-	bytes    int
-	open     int // records that are not settled
+	encoded  int            // the bytes of what came, as the server counts them
+	bytes    int            // the memory that is held
+	open     int            // records that are not settled
+	// recycle gives the memory of the payloads back; nil: that of this answer is not used again.
+	recycle  func()
+	recycled bool
+}
+
+// newAnswer takes over what a poll brought. Of memory that is to be used again the
+// headers, which stay readable for as long as there is a message, are copied.
+func newAnswer(polled *transport.Polled) *answer {
+	a := &answer{messages: polled.Messages, open: len(polled.Messages), recycle: polled.Recycle}
+	headers := 0
+	for i := range a.messages {
+		m := &a.messages[i]
+		a.encoded += wire.EncodedSize(len(m.Payload), len(m.Headers))
+		headers += len(m.Headers)
+	}
+	a.bytes = a.encoded
+	if a.recycle == nil || headers == 0 {
+		return a
+	}
+	a.bytes += headers
+	own := make([]byte, 0, headers)
+	for i := range a.messages {
+		m := &a.messages[i]
+		start := len(own)
+		own = append(own, m.Headers...)
+		m.Headers = own[start:len(own):len(own)]
+	}
+	return a
+}
+
+// keep leaves the payloads to whoever has them, for good. The lock of the partition is held.
+func (a *answer) keep() { a.recycle = nil }
+
+// done gives the memory back when the last record is settled. The lock of the partition is held.
+func (a *answer) done() {
+	if a.recycle != nil {
+		a.recycle()
+		a.recycle, a.recycled = nil, true
+	}
 }
 
 // recordQueue is a first-in first-out list through record.next.

@@ -112,8 +112,8 @@ func (c *conn) readAnswer() error {
 		return err
 	}
 	c.answers.Add(1)
-	k, status, a := r.call, r.status, answer{body: r.body, dropped: r.cut}
-	r.call, r.body = nil, nil
+	k, status, a := r.call, r.status, answer{body: r.body, dropped: r.cut, pooled: r.pooled}
+	r.call, r.body, r.pooled = nil, nil, nil
 	op := k.op // k belongs to its caller once it is settled
 	if c.dequeue(k) {
 		<-c.slots
