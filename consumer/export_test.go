@@ -133,3 +133,9 @@ func RedeliveryDelay(base, ceiling time.Duration, jitter float64, deliveries int
 	p.backoff.BaseBackoff, p.backoff.MaxBackoff, p.backoff.Jitter = base, ceiling, jitter
 	return p.delay(deliveries)
 }
+
+// The grid of the longer waits.
+const Beat = beat
+
+// OnBeat is onBeat.
+func OnBeat(wait time.Duration) time.Duration { return onBeat(wait) }

@@ -296,7 +296,7 @@ func (f *fetcher) watch(ctx context.Context) {
 		} else if vain%looksPerPause == 0 {
 			pause = min(2*pause, f.e.cfg.PollIntervalMax)
 		}
-		timer.Reset(pause)
+		timer.Reset(onBeat(pause))
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 // quiet is how long nothing was read when the connection's own goroutine takes
 // the lead. It is longer than the pauses of an idle consumer, whose calls read
 // for themselves: looking oftener than they do cost half of its CPU time.
-const quiet = 250 * time.Millisecond
+const quiet = time.Second
 
 // await waits until the call has its outcome, or its context ends.
 func (c *conn) await(ctx context.Context, k *call) error {
