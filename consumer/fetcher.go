@@ -150,7 +150,7 @@ func (f *fetcher) fetch(ctx context.Context, j job) {
 	f.e.meter.polled(time.Since(started))
 	var came *answer
 	if err == nil {
-		came = newAnswer(polled)
+		came = newAnswer(polled, j.reserved.bytes)
 		if f.e.onPoll {
 			came.keep() // settled before anybody has seen it
 		}
@@ -220,7 +220,7 @@ func (f *fetcher) arrived(p *partition, j job, polled *transport.Polled, a *answ
 	}
 	p.from, p.jumpOK = nil, false
 	f.e.ahead.settle(p, j.reserved, hold{records: len(messages), bytes: a.bytes})
-	p.memory.averageSize = max(wire.MessageHeaderSize, (p.memory.averageSize+3*a.bytes/len(messages))/4)
+	p.memory.averageSize = max(wire.MessageHeaderSize, (p.memory.averageSize+3*a.wanted/len(messages))/4)
 	p.tally.polls++
 	p.tally.fetched += int64(len(messages))
 	p.tally.bytes += int64(a.encoded)

@@ -40,16 +40,18 @@ const (
 type answer struct {
 	messages []wire.Message // not yet taken in
 	encoded  int            // the bytes of what came, as the server counts them
-	bytes    int            // the memory that is held
+	bytes    int            // the memory that is held, at most what was reserved
+	wanted   int            // the memory that it would take with its headers copied
 	open     int            // records that are not settled
 	// recycle gives the memory of the payloads back; nil: that of this answer is not used again.
 	recycle  func()
 	recycled bool
 }
 
-// newAnswer takes over what a poll brought. Of memory that is to be used again the
-// headers, which stay readable for as long as there is a message, are copied.
-func newAnswer(polled *transport.Polled) *answer {
+// newAnswer takes over what a poll brought. Memory that is to be used again must not
+// be needed for the headers, which stay readable for as long as there is a message: they are
+// copied, if the reserved bytes have room for that. Otherwise it is not used again.
+func newAnswer(polled *transport.Polled, reserved int) *answer {
 	a := &answer{messages: polled.Messages, open: len(polled.Messages), recycle: polled.Recycle}
 	headers := 0
 	for i := range a.messages {
@@ -57,11 +59,15 @@ func newAnswer(polled *transport.Polled) *answer {
 		a.encoded += wire.EncodedSize(len(m.Payload), len(m.Headers))
 		headers += len(m.Headers)
 	}
-	a.bytes = a.encoded
+	a.bytes, a.wanted = a.encoded, a.encoded
 	if a.recycle == nil || headers == 0 {
 		return a
 	}
-	a.bytes += headers
+	if a.wanted += headers; a.wanted > reserved {
+		a.keep()
+		return a
+	}
+	a.bytes = a.wanted
 	own := make([]byte, 0, headers)
 	for i := range a.messages {
 		m := &a.messages[i]
