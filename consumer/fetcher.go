@@ -118,12 +118,13 @@ func (f *fetcher) plan(p *partition, now time.Time) (job, bool) {
 		return job{}, false
 	}
 	count := min(f.e.cfg.BatchSize, p.memory.ceiling)
-	average := p.memory.averageSize
-	reserved := f.e.ahead.take(p, hold{records: count, bytes: count*average + average/4}, average)
+	// What is asked for should not be cut off because some records are a little larger.
+	each := p.memory.averageSize + p.memory.averageSize/16
+	reserved := f.e.ahead.take(p, hold{records: count, bytes: count * each}, each)
 	if reserved.records == 0 {
 		return job{}, false
 	}
-	count = max(1, min(reserved.records, reserved.bytes/average))
+	count = max(1, min(reserved.records, reserved.bytes/each))
 	strategy := transport.Strategy{Kind: transport.FromOffset, Value: p.position}
 	if p.from != nil {
 		strategy = *p.from
