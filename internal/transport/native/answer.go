@@ -59,7 +59,7 @@ func decodePolled(a answer) (*transport.Polled, error) {
 		b = b[n:]
 	}
 	p.Truncated = a.dropped
-	if a.pooled != nil {
+	if a.pooled != nil && len(p.Messages) > 0 {
 		p.Recycle = a.pooled.give
 	}
 	decoded := uint64(len(p.Messages))

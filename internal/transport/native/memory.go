@@ -20,14 +20,14 @@ type body struct{ bytes []byte }
 
 var bodies [believed / bodyStep]sync.Pool
 
-// Scribble has memory that is given back overwritten at once, so that a use
-// after it shows. Tests set it before anything else runs.
+// Scribble has memory of any size pooled, and overwritten at once when it is given back,
+// so that a use after it shows. Tests set it before anything else runs.
 var Scribble bool
 
 // takeBody gives memory for size bytes, whose content is arbitrary; nil when
 // memory of that size is not pooled.
 func takeBody(size uint64) *body {
-	if size < minBody || size > believed {
+	if size == 0 || size < minBody && !Scribble || size > believed {
 		return nil
 	}
 	class := (size - 1) / bodyStep
