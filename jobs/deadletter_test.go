@@ -57,8 +57,10 @@ func TestNewDeadLetterOfUndecodableBytes(t *testing.T) {
 	letter, headers := jobs.NewDeadLetter(topic.Failure[*jobspb.DownloadTask]{
 		Origin: origin, Payload: []byte{0xff, 0x01}, Code: topic.CodeDecode, Err: errors.New("bad wire type"),
 		Headers: []topic.Header{
-			{Key: "content-encoding", Value: "zstd"}, {Key: "message-type", Value: "shop.Order"},
-			{Key: "content-type", Value: "application/json"}, {Key: "tenant", Value: "t"},
+			{Key: "content-encoding", Value: "zstd"},
+			{Key: "message-type", Value: "shop.Order"},
+			{Key: "content-type", Value: "application/json"},
+			{Key: "tenant", Value: "t"},
 		},
 	}, failedAt)
 	require.True(t, proto.Equal(&jobspb.DeadLetterTask{

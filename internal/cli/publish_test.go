@@ -67,7 +67,7 @@ func TestPublishBadInput(t *testing.T) {
 		`line 3: unknown field "nope"`:                  task + "\n\n" + `{"jobId": "j", "nope": 1}`,
 		"line 4: invalid value":                         "[" + task + ",\n{\n\n\"jobId\": 3}]",
 		"line 2: something follows the array":           "[" + task + "]\nx",
-		"task 2: DownloadTask.url":                task + `{"jobId": "j", "resourceId": "r", "url": "gopher://x"}`,
+		"task 2: DownloadTask.url":                      task + `{"jobId": "j", "resourceId": "r", "url": "gopher://x"}`,
 		"line 1: not valid JSON: invalid character":     "[" + task + ",]",
 		"exceeded max depth":                            strings.Repeat("[", 20_000),
 		"line 1: not valid JSON: it ends in the middle": "[" + task,
