@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"runtime/debug"
+	"slices"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -34,6 +35,7 @@ func (c *Consumer[T]) deadLetter(ctx context.Context, r *record, cause error, co
 	}
 	if plain, err := c.plain(r); err == nil {
 		f.Payload = plain
+		f.Headers = slices.DeleteFunc(f.Headers, func(h topic.Header) bool { return h.Key == topic.HeaderContentEncoding })
 	}
 	if attempts > 0 {
 		f.Decoded, f.Value = true, c.pristine(r)

@@ -2,11 +2,11 @@ package consumer
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
+	"github.com/google/uuid"
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -36,7 +36,7 @@ func (p *partition) quarantine(r *record, cause error, attempts int) {
 		code = topic.CodeDecode
 	}
 	fields := []zap.Field{
-		zap.Uint64("offset", r.raw.Offset), zap.String("record_id", hex.EncodeToString(r.raw.ID[:])),
+		zap.Uint64("offset", r.raw.Offset), zap.String("record_id", uuid.UUID(r.raw.ID).String()),
 		zap.String("code", code), zap.Int("attempts", attempts), zap.Error(cause),
 	}
 	if !p.e.typed.hasDeadLetters() {
