@@ -268,25 +268,6 @@ func (p *partition) begin(b *batch) {
 	p.closeWithdrawals(b)
 }
 
-// closeWithdrawals drops the records of b that were withdrawn; the others can't be any
-// more. p.mu is held.
-func (p *partition) closeWithdrawals(b *batch) {
-	if b.withdrawers > 0 {
-		for i := range b.records {
-			if rec := &b.records[i]; rec.withdraws && !rec.withdrawn {
-				rec.sink.(withdrawer).taken(rec.index)
-			}
-		}
-		b.withdrawers = 0
-	}
-	if b.withdrawals > 0 {
-		n := b.len()
-		bytes := b.keep(func(i int) bool { return !b.records[i].withdrawn })
-		p.topic.producer.ceiling.leave(bytes, int64(n-b.len()))
-		b.withdrawals = 0
-	}
-}
-
 // finish lets go of a batch whose records all have their outcome.
 func (p *partition) finish(b *batch) {
 	p.mu.Lock()
