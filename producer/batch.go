@@ -41,6 +41,7 @@ type batch struct {
 	withdrawers int   // records that may yet be withdrawn
 
 	hurried bool // it does not linger
+	calls   bool // some of its settlers are callbacks
 
 	attempts int
 	unsure   bool  // an attempt may have stored it

@@ -104,6 +104,7 @@ func (p *partition) append(e *epoch, it *item, rec pending, now int64, grant *in
 	}
 	b.wire.Append(it.id, uint64(now/1000), it.payload, it.headers)
 	b.records = append(b.records, rec)
+	b.calls = b.calls || rec.sink != nil && !rec.withdraws
 	if rec.direct && b.len() == 1 && p.claim(b) {
 		return isTaken, 0, p.rouse(wake)
 	}

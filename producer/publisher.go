@@ -84,6 +84,7 @@ func (pub *Publisher[T]) PublishAll(ctx context.Context, vs []T, opts ...Publish
 		return nil
 	}
 	all := pub.producer.startAll(ctx, len(vs))
+	defer all.acceptor.flush() // also when the codec or the key's function panics
 	for _, v := range vs {
 		it, err := pub.item(all.scratch, v, opts)
 		if err != nil {
