@@ -83,7 +83,7 @@ func TestGoexitInCallback(t *testing.T) {
 	}
 	t.Run("refused", func(t *testing.T) {
 		t.Parallel()
-		run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		run(t, nil, func(t *testing.T, _ *server, p *producer.Producer) {
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
@@ -97,7 +97,7 @@ func TestGoexitInCallback(t *testing.T) {
 
 func TestGoexitInPartitioner(t *testing.T) {
 	t.Parallel()
-	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+	run(t, nil, func(t *testing.T, _ *server, p *producer.Producer) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)

@@ -44,6 +44,7 @@ const (
 	awake     sleep = iota
 	idle            // for a record
 	lingering       // for a full batch
+	starting        // for its first record
 )
 
 func newPartition(t *topicState, id uint32, e *epoch) *partition {
@@ -108,7 +109,7 @@ func (p *partition) append(e *epoch, it *item, rec pending, now int64, grant *in
 	if rec.direct && b.len() == 1 && p.claim(b) {
 		return isTaken, 0, p.rouse(wake)
 	}
-	wake = wake || p.sleep == idle && !p.busy || p.sleep == lingering && b.len() >= cfg.MaxBatchMessages
+	wake = wake || p.sleep == starting || p.sleep == idle && !p.busy || p.sleep == lingering && b.len() >= cfg.MaxBatchMessages
 	return isAppended, 0, p.rouse(wake)
 }
 
@@ -123,6 +124,7 @@ func (p *partition) start() bool {
 		return false
 	}
 	p.started = true
+	p.sleep = starting // until it is woken, so that records sent together leave together from the first
 	go p.run()
 	return true
 }

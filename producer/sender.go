@@ -20,6 +20,10 @@ import (
 func (p *partition) run() {
 	producer := p.topic.producer
 	defer producer.senders.Done()
+	select {
+	case <-p.wake:
+	case <-producer.run.Done():
+	}
 	for {
 		b := p.take(producer.run)
 		if b == nil {
