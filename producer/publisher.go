@@ -20,7 +20,7 @@ type Publisher[T any] struct {
 
 // For is a publisher of t's messages that sends through p. The topic need not exist yet.
 func For[T any](p *Producer, t topic.Topic[T]) *Publisher[T] {
-	pub := &Publisher[T]{producer: p, topic: t, state: p.topic(t.Stream(), t.Name())}
+	pub := &Publisher[T]{producer: p, topic: t, state: p.pinTopic(t.Stream(), t.Name())}
 	if contentType := t.Codec().ContentType(); contentType != "" {
 		pub.headers = wire.AppendHeader(pub.headers, topic.HeaderContentType, contentType)
 	}
@@ -84,6 +84,7 @@ func (pub *Publisher[T]) PublishAll(ctx context.Context, vs []T, opts ...Publish
 		return nil
 	}
 	all := pub.producer.startAll(ctx, len(vs))
+	defer all.acceptor.flush() // also when the codec or the key's function panics
 	for _, v := range vs {
 		it, err := pub.item(all.scratch, v, opts)
 		if err != nil {
