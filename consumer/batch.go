@@ -25,7 +25,7 @@ func (e *engine) employBatches(handle func(records []*record) error) {
 func (e *engine) serveBatch(p *partition, handle func(records []*record) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.phase == phaseLost || p.blocked > 0 || p.paused && p.phase == phaseActive || !p.mayBatch() {
+	if p.phase == phaseLost || p.blocked > 0 || p.resting || p.paused && p.phase == phaseActive || !p.mayBatch() {
 		return
 	}
 	p.batch = true
@@ -109,7 +109,8 @@ func (p *partition) judgedBatch(records []*record, deliveries []int, err error) 
 			p.nack(r, deliveries[i], err)
 			continue
 		}
-		r.cause, r.state = err, recordWaiting
+		r.cause = err
+		p.turn(r, recordWaiting)
 		p.tally.failed++
 		p.waiting++
 		again, delay = append(again, r), max(delay, d)
@@ -133,9 +134,10 @@ func (p *partition) laterTogether(records []*record, delay time.Duration) {
 		}
 		for _, r := range records {
 			p.waiting--
-			r.state = recordQueued
+			p.turn(r, recordQueued)
 			p.run.push(r)
 		}
+		p.drained()
 		p.announce()
 	})
 }

@@ -227,7 +227,7 @@ func (c *Consumer[T]) begin() {
 // finished within drain_timeout and ctx, acknowledged offsets are
 // committed, the group is left and the connection closed. Handlers
 // that outlast the time see their context end with ErrStopDeadline; their records come
-// again. What could not be finished is in a *StopError. It may be called
+// again. So do those that wait for their next delivery, which nothing waits for. What could not be finished is in a *StopError. It may be called
 // twice, by several at once, and before Start.
 //
 // It waits for handlers that ignore the end of their context until ctx ends. So

@@ -66,12 +66,14 @@ type partition struct {
 	tracker tracker
 	lanes   lanes
 	run     recordQueue // records whose turn it is
+	out     recordSet   // records that are with the application
 	running int         // handlers at work
 	waiting int         // records that wait for their next delivery
 	buried  int         // records on their way to the dead letters
 	blocked int         // those of them that could not be written yet
 	given   uint64      // the number after the last record that left the queue
 	batch   bool        // a batch handler is at work
+	resting bool        // it drains, and what is left only waits for its next delivery: see rest
 
 	// Committing.
 	settledHead  uint64 // the tracker's head when the stored offset was stored
@@ -97,7 +99,7 @@ const (
 
 // hasWork tells whether someone who comes finds something to do. p.mu is held.
 func (p *partition) hasWork() bool {
-	if p.phase == phaseLost || p.blocked > 0 {
+	if p.phase == phaseLost || p.blocked > 0 || p.resting {
 		return false
 	}
 	if p.e.batches {
@@ -138,7 +140,7 @@ func (p *partition) mayDeliver() bool {
 // are decoded.
 func (p *partition) next() *record {
 	for {
-		if p.phase == phaseLost || p.blocked > 0 || p.running >= int(p.e.share.Load()) || (p.paused && p.phase == phaseActive) {
+		if p.phase == phaseLost || p.blocked > 0 || p.resting || p.running >= int(p.e.share.Load()) || (p.paused && p.phase == phaseActive) {
 			return nil
 		}
 		if r := p.run.pop(); r != nil {
@@ -151,9 +153,19 @@ func (p *partition) next() *record {
 	}
 }
 
+// turn puts r into another state. p.mu is held.
+func (p *partition) turn(r *record, s recordState) {
+	if r.state == recordGiven {
+		p.out.remove(r)
+	}
+	if r.state = s; s == recordGiven {
+		p.out.add(r)
+	}
+}
+
 // hand marks r as given to the application. p.mu is held.
 func (p *partition) hand(r *record) {
-	r.state = recordGiven
+	p.turn(r, recordGiven)
 	r.deliveries++
 	p.tally.delivered++
 	if r.deliveries > 1 {
@@ -250,7 +262,7 @@ func (p *partition) finish(r *record) {
 }
 
 func (p *partition) close(r *record) {
-	r.state = recordSettled
+	p.turn(r, recordSettled)
 	p.slack.Add(1)
 	p.release(r.answer, 1)
 	if next := p.lanes.leave(r); next != nil {
@@ -309,15 +321,42 @@ func (p *partition) advanced() {
 
 // drained tells the one who waits for it that nothing is in hand any more. p.mu is held.
 func (p *partition) drained() {
-	if p.phase == phaseDraining && p.empty() {
+	if p.phase != phaseDraining {
+		return
+	}
+	p.rest()
+	if p.empty() {
 		p.e.kick()
 	}
+}
+
+// rest has a draining partition wait no longer for records that only wait
+// themselves, for their next delivery: nobody works on them, and whoever gets the
+// partition gets them again. Those behind them in their lanes wait with
+// them. From then on nothing of it is handed out, unless it resumes. p.mu is held.
+func (p *partition) rest() {
+	if p.onlyWaits() && (p.run.length == 0 || p.e.batches) {
+		p.resting = true
+	}
+}
+
+// onlyWaits tells whether records wait for their next delivery, and nobody works on any. p.mu is held.
+func (p *partition) onlyWaits() bool {
+	return p.waiting > 0 && p.out.length == 0 && p.running == 0 && p.buried == 0
+}
+
+// idle is how many of the records in hand nobody works on. p.mu is held.
+func (p *partition) idle() int {
+	if p.resting {
+		return p.inHand()
+	}
+	return p.waiting
 }
 
 // empty tells that nothing of the partition is with the application or on the
 // way to it. p.mu is held.
 func (p *partition) empty() bool {
-	return p.tracker.open() == 0 && p.running == 0 && !p.intaking && !p.polling && p.buffered == 0
+	return (p.tracker.open() == 0 || p.resting) && p.running == 0 && !p.intaking && !p.polling && p.buffered == 0
 }
 
 // announce lists p if there is something to do. p.mu is held.
@@ -387,7 +426,7 @@ func (p *partition) resume() {
 	if p.phase != phaseDraining {
 		return
 	}
-	p.phase = phaseActive
+	p.phase, p.resting = phaseActive, false
 	p.hot = true
 	p.announce()
 	p.e.fetchMore()

@@ -19,7 +19,8 @@ const quarantineBackoff = 10 * time.Second
 // acknowledged when they have confirmed it. Where the topic has none it is logged,
 // counted and passed over. p.mu is held.
 func (p *partition) bury(r *record, cause error) {
-	r.state, r.cause = recordBuried, cause
+	p.turn(r, recordBuried)
+	r.cause = cause
 	p.buried++
 	attempts := r.deliveries
 	if !p.e.crew.run(func() { p.quarantine(r, cause, attempts) }) {

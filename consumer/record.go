@@ -11,7 +11,8 @@ type record struct {
 	seq    uint64        // its number in the tracker
 	key    string        // empty: none, and no lane
 	lane   *lane         // nil without a key
-	next   *record       // the one behind it, in its lane or in the run queue
+	next   *record       // the one behind it, in its lane, in the run queue or among those given
+	prev   *record       // the one before it among those given
 
 	// message is the typed side, a *Message[T].
 	message any
@@ -82,4 +83,32 @@ func (q *recordQueue) cut(seq uint64, drop func(*record)) {
 		}
 	}
 	*q = kept
+}
+
+// recordSet is a list of records, through record.prev and record.next, from which any may be taken.
+type recordSet struct {
+	first  *record
+	length int
+}
+
+func (s *recordSet) add(r *record) {
+	r.prev, r.next = nil, s.first
+	if s.first != nil {
+		s.first.prev = r
+	}
+	s.first = r
+	s.length++
+}
+
+func (s *recordSet) remove(r *record) {
+	if r.prev != nil {
+		r.prev.next = r.next
+	} else {
+		s.first = r.next
+	}
+	if r.next != nil {
+		r.next.prev = r.prev
+	}
+	r.prev, r.next = nil, nil
+	s.length--
 }

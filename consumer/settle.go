@@ -55,12 +55,13 @@ func (p *partition) nack(r *record, delivery int, err error) {
 
 // later delivers r again after a delay. Its lane waits with it. p.mu is held.
 func (p *partition) later(r *record, delay time.Duration) {
-	r.state = recordWaiting
+	p.turn(r, recordWaiting)
 	p.waiting++
 	p.laterTogether([]*record{r}, delay)
 }
 
 // settled is called when a delivery was settled from outside of a worker. p.mu is held.
 func (p *partition) settled() {
+	p.drained()
 	p.announce()
 }
