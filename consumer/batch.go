@@ -49,6 +49,7 @@ func (e *engine) serveBatch(p *partition, handle func(records []*record) error) 
 		p.running--
 		p.batch = false
 		if p.phase == phaseLost {
+			p.judgedBatch(records, deliveries, err)
 			p.ghostGone()
 			return
 		}

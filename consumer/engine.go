@@ -26,6 +26,8 @@ type typed interface {
 	// again makes the message of a record's next delivery, decoded anew: a
 	// handler may have changed what it was given.
 	again(r *record)
+	// whenForgotten ends g when nobody has r's message any more.
+	whenForgotten(r *record, g *ghost)
 	hasDeadLetters() bool
 	// deadLetter writes r to the dead letters; nil means confirmed.
 	deadLetter(ctx context.Context, r *record, cause error, code string, attempts int) error
@@ -184,9 +186,10 @@ func (e *engine) lost(p *partition, cause error) {
 	e.kick()
 }
 
-// leaveBounds takes p, which is lost, out of the shared bounds. p.mu is held.
-func (e *engine) leaveBounds(p *partition) {
-	for _, q := range e.window.leave(p) {
+// leaveBounds takes p, which is lost, out of the shared bounds; but for its
+// ghosts. p.mu is held.
+func (e *engine) leaveBounds(p *partition, ghosts int) {
+	for _, q := range e.window.leave(p, ghosts) {
 		e.sched.ready(q)
 	}
 	e.ahead.leave(p)

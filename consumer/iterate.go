@@ -15,7 +15,9 @@ import (
 // call begins the consumption. Several goroutines may call it.
 //
 // Records of one key are given out one at a time: the next one comes after the
-// one before was acknowledged, so do not collect records before acknowledging them.
+// one before was acknowledged, so do not collect records before acknowledging them. End
+// each message by Ack or Nack, also one whose partition was lost meanwhile,
+// which its Context tells: until then it counts, and its partition waits.
 //
 // It fails with ctx's cause when ctx ends, with iggyerr.ErrClosed when the
 // consumer is not started or stops, and with ErrConsuming when a handler is set.

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -448,9 +449,13 @@ func (p *partition) lose(cause error) (unfinished int, first bool) {
 		p.memory.next, p.memory.hasNext, p.memory.stamp = prefix+1, true, p.tracker.stamp
 	}
 	p.memory.ghosts.Add(int64(p.running))
+	ghosts := 0
+	if !errors.Is(cause, errSought) { // the application itself gave up what it has
+		ghosts = p.haunt()
+	}
 	p.memory.dedup.forgetOpen()
 	p.buffer, p.buffered, p.run, p.lanes = nil, 0, recordQueue{}, lanes{}
-	p.e.leaveBounds(p)
+	p.e.leaveBounds(p, ghosts)
 	close(p.stepped)
 	return unfinished, true
 }
@@ -473,7 +478,8 @@ func (p *partition) inHand() int {
 	return n
 }
 
-// ghostGone is called when a handler of a lost partition returns. p.mu is held.
+// ghostGone is called when a handler of a lost partition returns, and when the
+// application is done with a record of it. p.mu is held.
 func (p *partition) ghostGone() {
 	if p.memory.ghosts.Add(-1) == 0 {
 		p.e.recheck(p.id)

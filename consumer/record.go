@@ -19,6 +19,7 @@ type record struct {
 	// deliveries counts how often it was given to the application.
 	deliveries int
 	state      recordState
+	ghost      *ghost // of a lost partition, and with the application when it was
 	// cause is why it can't be decoded, and later why its last delivery failed.
 	cause error
 }
@@ -26,11 +27,12 @@ type record struct {
 type recordState uint8
 
 const (
-	recordQueued  recordState = iota // waits for its turn
-	recordGiven                      // is with the application
-	recordWaiting                    // waits for its next delivery
-	recordBuried                     // is on its way to the dead letters
-	recordSettled                    // acknowledged, or given up
+	recordQueued   recordState = iota // waits for its turn
+	recordGiven                       // is with the application
+	recordWaiting                     // waits for its next delivery
+	recordBuried                      // is on its way to the dead letters
+	recordReturned                    // is with nobody, and in no queue: its partition ends
+	recordSettled                     // acknowledged, or given up
 )
 
 // answer is what one poll brought. Its memory is held, and counted, until the

@@ -15,6 +15,7 @@ func (p *partition) current(r *record, delivery int) bool {
 // ack acknowledges a delivery; a late one is ignored. p.mu is held.
 func (p *partition) ack(r *record, delivery int) {
 	if !p.current(r, delivery) {
+		p.putDown(r, delivery)
 		return
 	}
 	p.tally.acked++
@@ -25,7 +26,12 @@ func (p *partition) ack(r *record, delivery int) {
 // the context of the partition ended or one of the application's at a stop: shutting
 // down is no record's fault. p.mu is held.
 func (p *partition) nack(r *record, delivery int, err error) {
-	if !p.current(r, delivery) || p.ctx.Err() != nil {
+	if !p.current(r, delivery) {
+		p.putDown(r, delivery)
+		return
+	}
+	if p.ctx.Err() != nil {
+		p.turn(r, recordReturned)
 		return
 	}
 	r.cause = err

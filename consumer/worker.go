@@ -69,6 +69,7 @@ func (p *partition) deliver(r *record, handle func(r *record) error) {
 		p.mu.Lock()
 		p.running--
 		if p.phase == phaseLost {
+			p.judged(r, delivery, err)
 			p.ghostGone()
 			return
 		}
