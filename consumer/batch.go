@@ -105,7 +105,7 @@ func (p *partition) judgedBatch(records []*record, deliveries []int, err error) 
 		if !p.current(r, deliveries[i]) {
 			continue
 		}
-		v, d := p.e.redelivery.judge(err, deliveries[i])
+		v, d := p.e.redelivery.judge(err, deliveries[i]-r.returns)
 		if v != verdictRetry {
 			p.nack(r, deliveries[i], err)
 			continue

@@ -54,8 +54,11 @@ func (c *Consumer[T]) iterate() error {
 // it can't go on otherwise.
 //
 // With ack_mode auto a record that the loop's body has not settled is
-// acknowledged when the body asks for the next one; one that the loop was left with,
-// by break, return or panic, is not.
+// acknowledged when the body asks for the next one. One that the loop was left with,
+// by break, return or panic, was not handled and is given back: it is the first of its
+// partition that comes next, here or after a stop, and this delivery does
+// not count for max_deliveries. So acknowledge the last one before you break.
+// With manual it stays with the application.
 func (c *Consumer[T]) Messages(ctx context.Context) iter.Seq2[*Message[T], error] {
 	return func(yield func(*Message[T], error) bool) {
 		for {
@@ -66,12 +69,26 @@ func (c *Consumer[T]) Messages(ctx context.Context) iter.Seq2[*Message[T], error
 				}
 				return
 			}
-			if !yield(m, nil) {
+			if !c.offer(m, yield) {
 				return
-			}
-			if c.e.cfg.AckMode == config.AckAuto {
-				m.Ack()
 			}
 		}
 	}
+}
+
+// offer gives m to a loop's body and tells whether that asks for the next one.
+func (c *Consumer[T]) offer(m *Message[T], yield func(*Message[T], error) bool) bool {
+	if c.e.cfg.AckMode != config.AckAuto {
+		return yield(m, nil)
+	}
+	handled := false
+	defer func() {
+		if !handled { // the loop was left, perhaps by a panic
+			m.r.part.giveBack(m.r, m.delivery)
+		}
+	}()
+	if handled = yield(m, nil); handled {
+		m.Ack()
+	}
+	return handled
 }

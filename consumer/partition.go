@@ -70,6 +70,7 @@ type partition struct {
 	out     recordSet   // records that are with the application
 	running int         // handlers at work
 	waiting int         // records that wait for their next delivery
+	back    int         // records in the run queue that the application gave back
 	buried  int         // records on their way to the dead letters
 	blocked int         // those of them that could not be written yet
 	given   uint64      // the number after the last record that left the queue
@@ -156,11 +157,18 @@ func (p *partition) next() *record {
 
 // turn puts r into another state. p.mu is held.
 func (p *partition) turn(r *record, s recordState) {
-	if r.state == recordGiven {
+	switch r.state {
+	case recordGiven:
 		p.out.remove(r)
+	case recordBack:
+		p.back--
 	}
-	if r.state = s; s == recordGiven {
+	r.state = s
+	switch s {
+	case recordGiven:
 		p.out.add(r)
+	case recordBack:
+		p.back++
 	}
 }
 
@@ -332,18 +340,18 @@ func (p *partition) drained() {
 }
 
 // rest has a draining partition wait no longer for records that only wait
-// themselves, for their next delivery: nobody works on them, and whoever gets the
-// partition gets them again. Those behind them in their lanes wait with
+// themselves, for their next delivery, and for those that were given back: nobody
+// works on them, and whoever gets the partition gets them again. Those behind them in their lanes wait with
 // them. From then on nothing of it is handed out, unless it resumes. p.mu is held.
 func (p *partition) rest() {
-	if p.onlyWaits() && (p.run.length == 0 || p.e.batches) {
+	if p.onlyWaits() && (p.run.length == p.back || p.e.batches) {
 		p.resting = true
 	}
 }
 
-// onlyWaits tells whether records wait for their next delivery, and nobody works on any. p.mu is held.
+// onlyWaits tells whether records wait for their next delivery, or to be taken again, and nobody works on any. p.mu is held.
 func (p *partition) onlyWaits() bool {
-	return p.waiting > 0 && p.out.length == 0 && p.running == 0 && p.buried == 0
+	return p.waiting+p.back > 0 && p.out.length == 0 && p.running == 0 && p.buried == 0
 }
 
 // idle is how many of the records in hand nobody works on. p.mu is held.
@@ -351,7 +359,7 @@ func (p *partition) idle() int {
 	if p.resting {
 		return p.inHand()
 	}
-	return p.waiting
+	return p.waiting + p.back
 }
 
 // empty tells that nothing of the partition is with the application or on the

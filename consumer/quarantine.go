@@ -22,7 +22,7 @@ func (p *partition) bury(r *record, cause error) {
 	p.turn(r, recordBuried)
 	r.cause = cause
 	p.buried++
-	attempts := r.deliveries
+	attempts := r.deliveries - r.returns
 	if !p.e.crew.run(func() { p.quarantine(r, cause, attempts) }) {
 		p.buried-- // the consumer is stopped; the record comes again
 	}

@@ -16,8 +16,10 @@ type record struct {
 
 	// message is the typed side, a *Message[T].
 	message any
-	// deliveries counts how often it was given to the application.
+	// deliveries counts how often it was given to the application, and returns
+	// those times when it gave it back untried.
 	deliveries int
+	returns    int
 	state      recordState
 	ghost      *ghost // of a lost partition, and with the application when it was
 	// cause is why it can't be decoded, and later why its last delivery failed.
@@ -28,6 +30,7 @@ type recordState uint8
 
 const (
 	recordQueued   recordState = iota // waits for its turn
+	recordBack                        // waits for its turn, since the application gave it back
 	recordGiven                       // is with the application
 	recordWaiting                     // waits for its next delivery
 	recordBuried                      // is on its way to the dead letters
@@ -57,6 +60,15 @@ func (q *recordQueue) push(r *record) {
 		q.last.next = r
 	}
 	q.last = r
+	q.length++
+}
+
+// unshift puts r before all others.
+func (q *recordQueue) unshift(r *record) {
+	r.next = q.first
+	if q.first = r; q.last == nil {
+		q.last = r
+	}
 	q.length++
 }
 
