@@ -29,7 +29,15 @@ func (e *engine) serveBatch(p *partition, handle func(records []*record) error) 
 		return
 	}
 	p.batch = true
+	collected := false
+	defer func() {
+		if !collected { // a codec ended the goroutine
+			p.batch = false
+			p.announce()
+		}
+	}()
 	records := p.collect()
+	collected = true
 	if len(records) == 0 {
 		p.batch = false
 		p.drained()

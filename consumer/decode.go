@@ -31,6 +31,14 @@ func (c *Consumer[T]) decode(messages []wire.Message, dst []*record) []*record {
 	return dst
 }
 
+// broken implements typed.
+func (c *Consumer[T]) broken(m *wire.Message, cause error) *record {
+	e := &entry[T]{r: record{raw: m, cause: cause}}
+	e.m.r, e.m.delivery = &e.r, 1
+	e.r.message = &e.m
+	return &e.r
+}
+
 // open decodes one message. A codec or a key function that panics is a failure
 // of the record.
 func (c *Consumer[T]) open(r *record, m *Message[T]) (err error) {
@@ -61,8 +69,9 @@ func (c *Consumer[T]) value(r *record) (value T, err error) {
 }
 
 // pristine is the value of a record that was decoded before, as it was then.
-func (c *Consumer[T]) pristine(r *record) T {
-	if value, err := c.value(r); err == nil {
+func (c *Consumer[T]) pristine(r *record) (value T) {
+	var err error
+	if !exits(func() { value, err = c.value(r) }) && err == nil {
 		return value
 	}
 	return r.message.(*Message[T]).Value // a codec that can't do it twice

@@ -23,6 +23,8 @@ type typed interface {
 	// decode makes records of messages, one each, and appends them to dst.
 	// What can't be decoded has a cause.
 	decode(messages []wire.Message, dst []*record) []*record
+	// broken makes the record of a message that can't be decoded because of cause.
+	broken(m *wire.Message, cause error) *record
 	// again makes the message of a record's next delivery, decoded anew: a
 	// handler may have changed what it was given.
 	again(r *record)
@@ -48,6 +50,7 @@ type engine struct {
 	commits    bool // offsets are stored
 	onPoll     bool
 	batches    bool // records go to a batch handler
+	apart      bool // records are decoded in goroutines of their own, since callers of Next take them in
 	// commitEvery is the configured number, at least 1; with an interval of 0
 	// each grown prefix is stored at once.
 	commitEvery int

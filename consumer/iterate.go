@@ -44,7 +44,9 @@ func (c *Consumer[T]) iterate() error {
 	case c.phase != lifeStarted || c.began && c.mode == modeNone:
 		return iggyerr.ErrClosed
 	}
-	c.mode = modeIteration
+	if c.mode == modeNone {
+		c.mode, c.e.apart = modeIteration, true
+	}
 	c.begin()
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
 // partition is one ownership of a partition: from when it was learned that the
@@ -215,9 +216,29 @@ func (p *partition) takeIn(most int) bool {
 	if wanted {
 		p.e.fetchMore()
 	}
-	records := p.e.typed.decode(messages, scratch[:0])
 	since := time.Now().UnixNano()
+	var records []*record
+	decoded := false
+	defer func() {
+		if !decoded {
+			// The codec ended this goroutine. What it was given counts as
+			// undecodable, and the others are admitted before the goroutine is gone.
+			p.takenIn(a, messages, p.e.decodeApart(messages, scratch[:0]), since)
+		}
+	}()
+	if p.e.apart {
+		records = p.e.decodeApart(messages, scratch[:0])
+	} else {
+		records = p.e.typed.decode(messages, scratch[:0])
+	}
+	decoded = true
+	p.takenIn(a, messages, records, since)
+	return true
+}
 
+// takenIn enters decoded records. It takes p.mu, and leaves it held.
+func (p *partition) takenIn(a *answer, messages []wire.Message, records []*record, since int64) {
+	n := len(messages)
 	p.mu.Lock()
 	p.scratch = records
 	p.intaking = false
@@ -230,13 +251,12 @@ func (p *partition) takeIn(most int) bool {
 			p.relax()
 			p.drained()
 		}
-		return true
+		return
 	}
 	for _, r := range records {
 		p.admit(r, a, since)
 	}
 	clear(p.scratch)
-	return true
 }
 
 // admit enters a decoded record into the window. p.mu is held.
