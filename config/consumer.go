@@ -11,7 +11,8 @@ type Consumer struct {
 	// MaxInFlight bounds the records that are with the application, or on the way to
 	// it: delivered and not yet acknowledged.
 	MaxInFlight int `yaml:"max_in_flight"`
-	// MaxBufferedBytes bounds the payload bytes that are read ahead.
+	// MaxBufferedBytes bounds the bytes of records that are read ahead or in hand, and once
+	// more what those of them grow to that are compressed.
 	MaxBufferedBytes Bytes `yaml:"max_buffered_bytes"`
 	// Concurrency is how many handlers run at a time; 0 means MaxInFlight.
 	Concurrency int `yaml:"concurrency"`

@@ -161,6 +161,7 @@ func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, n
 	e.share.Store(int64(e.workers))
 	e.window.limit = cfg.MaxInFlight
 	e.ahead.limit = hold{records: cfg.MaxInFlight, bytes: int(cfg.MaxBufferedBytes)}
+	e.unpacked.limit = int(cfg.MaxBufferedBytes)
 	e.hooks.calls = o.hooks
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
 	e.retreats, e.retreatBegins = context.WithCancel(context.Background())

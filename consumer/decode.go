@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"bytes"
 	"runtime/debug"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
@@ -47,7 +46,14 @@ func (c *Consumer[T]) open(r *record, m *Message[T]) (err error) {
 			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	if m.Value, err = c.value(r); err != nil {
+	payload, err := c.plain(r)
+	if err != nil {
+		return err
+	}
+	if compressed(r.raw) {
+		r.unpacked = len(payload)
+	}
+	if m.Value, err = c.topic.Codec().Decode(payload); err != nil {
 		return err
 	}
 	r.key = c.topic.KeyOf(m.Value)
@@ -77,11 +83,9 @@ func (c *Consumer[T]) pristine(r *record) (value T) {
 	return r.message.(*Message[T]).Value // a codec that can't do it twice
 }
 
-var contentEncoding = []byte(topic.HeaderContentEncoding)
-
 // plain is the record's payload without the compression that its headers name.
 func (c *Consumer[T]) plain(r *record) ([]byte, error) {
-	if len(r.raw.Headers) == 0 || !bytes.Contains(r.raw.Headers, contentEncoding) {
+	if !compressed(r.raw) {
 		// Most records end here, without their headers being decoded.
 		return r.raw.Payload, nil
 	}

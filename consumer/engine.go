@@ -59,6 +59,7 @@ type engine struct {
 	sched     scheduler
 	window    window
 	ahead     ahead
+	unpacked  unpacked
 	committer *committer
 	crew      *crew // dead letters being written
 	staff     *crew // workers
@@ -162,6 +163,7 @@ func (e *engine) deal(owned []*partition) {
 	e.share.Store(int64(handlerShare(e.workers, len(owned))))
 	e.window.members(owned)
 	e.ahead.members(owned)
+	e.unpacked.members(owned)
 }
 
 // handlerShare is how many handlers one of n partitions may keep busy: all but those
@@ -196,6 +198,9 @@ func (e *engine) leaveBounds(p *partition, ghosts int) {
 		e.sched.ready(q)
 	}
 	e.ahead.leave(p)
+	for _, q := range e.unpacked.leave(p) {
+		e.sched.ready(q)
+	}
 	e.fetchMore()
 }
 

@@ -35,11 +35,15 @@ type partition struct {
 	slack    atomic.Int64
 	listed   atomic.Bool // is in the scheduler's list
 	starving atomic.Bool // waits for room in the window
+	cramped  atomic.Bool // waits for room to decompress
 
 	roomTaken   int  // guarded by the window's lock
 	outOfWindow bool // guarded by the window's lock
 	held        hold // guarded by ahead's lock
 	outOfAhead  bool // guarded by ahead's lock
+
+	unpacked      int  // guarded by the lock of unpacked
+	outOfUnpacked bool // guarded by the lock of unpacked
 
 	mu    sync.Mutex
 	phase phase
@@ -119,7 +123,7 @@ func (p *partition) hasWork() bool {
 func (p *partition) mayTakeIn() bool {
 	return len(p.buffer) > 0 && !p.intaking && p.blocked == 0 && p.stopped == nil &&
 		(p.phase == phaseActive && !p.paused || p.phase == phaseDraining && p.e.onPoll) &&
-		!p.starving.Load() && p.memory.ghosts.Load() == 0 && p.mayDeliver()
+		!p.starving.Load() && !p.cramped.Load() && p.memory.ghosts.Load() == 0 && p.mayDeliver()
 }
 
 // mayDeliver holds the promise about duplicates: no more records than are in
@@ -201,6 +205,16 @@ func (p *partition) takeIn(most int) bool {
 	if n = p.makeRoom(n); n == 0 {
 		return false
 	}
+	roomy, reserved := p.unpackable(a.messages[:n])
+	if roomy < n {
+		p.slack.Add(int64(n - roomy))
+		if p.e.window.hungry.Load() {
+			p.relax()
+		}
+		if n = roomy; n == 0 {
+			return false
+		}
+	}
 	messages := a.messages[:n:n]
 	if a.messages = a.messages[n:]; len(a.messages) == 0 {
 		p.buffer[0] = nil
@@ -223,7 +237,7 @@ func (p *partition) takeIn(most int) bool {
 		if !decoded {
 			// The codec ended this goroutine. What it was given counts as
 			// undecodable, and the others are admitted before the goroutine is gone.
-			p.takenIn(a, messages, p.e.decodeApart(messages, scratch[:0]), since)
+			p.takenIn(a, messages, p.e.decodeApart(messages, scratch[:0]), reserved, since)
 		}
 	}()
 	if p.e.apart {
@@ -232,14 +246,18 @@ func (p *partition) takeIn(most int) bool {
 		records = p.e.typed.decode(messages, scratch[:0])
 	}
 	decoded = true
-	p.takenIn(a, messages, records, since)
+	p.takenIn(a, messages, records, reserved, since)
 	return true
 }
 
-// takenIn enters decoded records. It takes p.mu, and leaves it held.
-func (p *partition) takenIn(a *answer, messages []wire.Message, records []*record, since int64) {
+// takenIn enters decoded records, with the room for decompressed payloads that was
+// reserved for them. It takes p.mu, and leaves it held.
+func (p *partition) takenIn(a *answer, messages []wire.Message, records []*record, reserved int, since int64) {
 	n := len(messages)
 	p.mu.Lock()
+	if reserved > 0 {
+		p.shrink(reserved - records[0].unpacked)
+	}
 	p.scratch = records
 	p.intaking = false
 	if p.phase == phaseLost || p.phase == phaseDraining && !p.e.onPoll {
@@ -247,6 +265,9 @@ func (p *partition) takenIn(a *answer, messages []wire.Message, records []*recor
 		if p.phase == phaseDraining {
 			p.slack.Add(int64(n))
 			p.release(a, n)
+			for _, r := range records {
+				p.shrink(r.unpacked)
+			}
 			p.position = min(p.position, messages[0].Offset)
 			p.relax()
 			p.drained()
@@ -294,6 +315,7 @@ func (p *partition) close(r *record) {
 	p.turn(r, recordSettled)
 	p.slack.Add(1)
 	p.release(r.answer, 1)
+	p.shrink(r.unpacked)
 	if next := p.lanes.leave(r); next != nil {
 		p.run.push(next)
 	}
@@ -424,6 +446,7 @@ func (p *partition) cut() {
 		first = min(first, r.raw.Offset)
 		p.memory.dedup.forget(r.raw.ID)
 		p.release(r.answer, 1)
+		p.shrink(r.unpacked)
 	}
 	p.lanes.cut(p.given, drop)
 	p.run.cut(p.given, func(r *record) {

@@ -20,6 +20,7 @@ type record struct {
 	// those times when it gave it back untried.
 	deliveries int
 	returns    int
+	unpacked   int // bytes of its payload, when it was compressed
 	state      recordState
 	ghost      *ghost // of a lost partition, and with the application when it was
 	// cause is why it can't be decoded, and later why its last delivery failed.

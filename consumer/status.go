@@ -29,7 +29,8 @@ type Status struct {
 	// count until the application is done with them.
 	InFlight int
 	// Buffered is how many records are read ahead, and BufferedBytes what the
-	// memory of all records in hand takes.
+	// memory of all records in hand takes: as they were read, and once more
+	// decompressed where they were compressed.
 	Buffered      int
 	BufferedBytes int64
 	// Lag is how many offsets the owned partitions' logs go on after their
@@ -119,7 +120,7 @@ func (e *engine) status() Status {
 	e.mu.Unlock()
 	s.Connected = e.link.Status().State == link.StateReady
 	s.InFlight = e.window.haunted()
-	s.BufferedBytes = int64(e.ahead.inUse().bytes)
+	s.BufferedBytes = int64(e.ahead.inUse().bytes + e.unpacked.inUse())
 	now := time.Now().UnixNano()
 	for _, p := range owned {
 		p.mu.Lock()
