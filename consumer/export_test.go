@@ -47,7 +47,7 @@ func NewWindow(limit, partitions int) *Window {
 func (w *Window) Take(p, want int) int { return w.w.take(w.parts[p], want, true) }
 func (w *Window) Free(p, n int)        { w.parts[p].slack.Add(int64(n)) }
 func (w *Window) Give(p int) int       { return len(w.w.give(w.parts[p])) }
-func (w *Window) Leave(p int)          { w.w.leave(w.parts[p]) }
+func (w *Window) Leave(p int)          { w.w.leave(w.parts[p], 0) }
 func (w *Window) Used() int            { return w.w.inUse() }
 func (w *Window) Reserve() int         { return w.w.reserve() }
 

@@ -14,13 +14,18 @@ type record struct {
 	seq    uint64        // its number in the tracker
 	key    string        // empty: none, and no lane
 	lane   *lane         // nil without a key
-	next   *record       // the one behind it, in its lane or in the run queue
+	next   *record       // the one behind it, in its lane, in the run queue or among those given
+	prev   *record       // the one before it among those given
 
 	// message is the typed side, a *Message[T].
 	message any
-	// deliveries counts how often it was given to the application.
+	// deliveries counts how often it was given to the application, and returns
+	// those times when it gave it back untried.
 	deliveries int
+	returns    int
+	unpacked   int // bytes of its payload, when it was compressed
 	state      recordState
+	ghost      *ghost // of a lost partition, and with the application when it was
 	// cause is why it can't be decoded, and later why its last delivery failed.
 	cause error
 }
@@ -28,11 +33,13 @@ type record struct {
 type recordState uint8
 
 const (
-	recordQueued  recordState = iota // waits for its turn
-	recordGiven                      // is with the application
-	recordWaiting                    // waits for its next delivery
-	recordBuried                     // is on its way to the dead letters
-	recordSettled                    // acknowledged, or given up
+	recordQueued   recordState = iota // waits for its turn
+	recordBack                        // waits for its turn, since the application gave it back
+	recordGiven                       // is with the application
+	recordWaiting                     // waits for its next delivery
+	recordBuried                      // is on its way to the dead letters
+	recordReturned                    // is with nobody, and in no queue: its partition ends
+	recordSettled                     // acknowledged, or given up
 )
 
 // answer is what one poll brought. Its memory is held, and counted, until the
@@ -106,6 +113,15 @@ func (q *recordQueue) push(r *record) {
 	q.length++
 }
 
+// unshift puts r before all others.
+func (q *recordQueue) unshift(r *record) {
+	r.next = q.first
+	if q.first = r; q.last == nil {
+		q.last = r
+	}
+	q.length++
+}
+
 func (q *recordQueue) pop() *record {
 	r := q.first
 	if r == nil {
@@ -131,4 +147,32 @@ func (q *recordQueue) cut(seq uint64, drop func(*record)) {
 		}
 	}
 	*q = kept
+}
+
+// recordSet is a list of records, through record.prev and record.next, from which any may be taken.
+type recordSet struct {
+	first  *record
+	length int
+}
+
+func (s *recordSet) add(r *record) {
+	r.prev, r.next = nil, s.first
+	if s.first != nil {
+		s.first.prev = r
+	}
+	s.first = r
+	s.length++
+}
+
+func (s *recordSet) remove(r *record) {
+	if r.prev != nil {
+		r.prev.next = r.next
+	} else {
+		s.first = r.next
+	}
+	if r.next != nil {
+		r.next.prev = r.prev
+	}
+	r.prev, r.next = nil, nil
+	s.length--
 }
