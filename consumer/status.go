@@ -12,7 +12,7 @@ import (
 
 // Status is how a consumer is at one moment.
 type Status struct {
-	// Name is the consumer's name.
+	// Name is the consumer's name, behind that of its cluster if it has one.
 	Name string
 	// Stream, Topic and Group are what it consumes; Group is the name of a
 	// standalone consumer.
