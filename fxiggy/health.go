@@ -2,6 +2,10 @@ package fxiggy
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
 
 	"go.uber.org/fx"
 	"go.uber.org/zap"
@@ -43,6 +47,8 @@ func (c *cluster) watch(name string, check func(ctx context.Context) health.Resu
 
 func resultOf(err error, detail any) health.Result {
 	if err != nil {
+		// On one line: joined errors have several.
+		err = errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
 		return health.Result{Status: health.Down, Err: err, Detail: detail}
 	}
 	return health.Result{Status: health.Up, Detail: detail}
@@ -69,7 +75,16 @@ type connectionDetail struct {
 
 func checkProducer(cluster string, p *producer.Producer) func(ctx context.Context) health.Result {
 	return func(ctx context.Context) health.Result {
-		err := p.Check(ctx)
+		// While there is no connection the check waits for one. It gives up before the
+		// registry does, which would know neither why nor any detail.
+		asking := ctx
+		if end, ok := ctx.Deadline(); ok {
+			limit := time.Until(end) * 3 / 4
+			bounded, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit.Round(100*time.Millisecond)))
+			defer cancel()
+			asking = bounded
+		}
+		err := p.Check(asking)
 		s := p.Status()
 		d := producerDetail{
 			Cluster: cluster, BufferedBytes: s.BufferedBytes, BufferedRecords: s.BufferedRecords,

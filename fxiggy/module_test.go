@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/dig"
@@ -231,6 +232,25 @@ func TestHealth(t *testing.T) {
 	code, report = ready()
 	require.Equal(t, http.StatusServiceUnavailable, code)
 	require.True(t, report.Draining)
+}
+
+// TestHealthSaysWhyThereIsNoServer holds that the producer's check ends before its
+// time is up, with the cause and the details.
+func TestHealthSaysWhyThereIsNoServer(t *testing.T) {
+	t.Parallel()
+	srv := server(t)
+	var registry *health.Registry
+	start(t, configured(yaml(srv)+"\nhealth: {timeout: 400ms, interval: 10ms}\n"), fx.Populate(&registry), fx.Invoke(func(*jobs.Publisher) {}))
+	srv.StopListening()
+	srv.CutConnections()
+	var producer health.Component
+	require.Eventually(t, func() bool {
+		producer = registry.Check(t.Context()).Components["producer"]
+		return producer.Status == health.Down && strings.Contains(producer.LastError, "connection refused")
+	}, 30*time.Second, 10*time.Millisecond)
+	require.Contains(t, producer.LastError, "not connected to "+srv.Endpoint())
+	require.NotContains(t, producer.LastError, "\n")
+	require.Contains(t, string(producer.Detail), `"connections"`)
 }
 
 func TestFaultsOfTheConfigurationAreOneClearError(t *testing.T) {
