@@ -14,7 +14,8 @@ type Consumer struct {
 	// MaxInFlight bounds the records that are with the application, or on the way to
 	// it: delivered and not yet acknowledged; at most 1000000.
 	MaxInFlight int `yaml:"max_in_flight"`
-	// MaxBufferedBytes bounds the payload bytes that are read ahead, at most 64GiB.
+	// MaxBufferedBytes bounds the bytes of records that are read ahead or in hand, and once
+	// more what those of them grow to that are compressed; at most 64GiB.
 	MaxBufferedBytes Bytes `yaml:"max_buffered_bytes"`
 	// Concurrency is how many handlers run at a time, at most 100000; 0 means MaxInFlight.
 	Concurrency int `yaml:"concurrency"`

@@ -12,6 +12,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -65,13 +66,14 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 	for _, opt := range opts {
 		opt(&o)
 	}
+	name := telemetry.In(o.cluster, o.name)
 	log := o.log
 	if log == nil {
 		log = zap.NewNop()
 	}
-	log = log.Named("consumer").With(zap.String("consumer", o.name), zap.String("stream", t.Stream()), zap.String("topic", t.Name()))
+	log = log.Named("consumer").With(zap.String("consumer", name), zap.String("stream", t.Stream()), zap.String("topic", t.Name()))
 	if err := check(cfg, &o); err != nil {
-		return nil, fmt.Errorf("iggy: consumer %s: %w", o.name, err)
+		return nil, fmt.Errorf("iggy: consumer %s: %w", name, err)
 	}
 	newLink := func(name string) (*link.Link, error) {
 		linkOpts := []link.Option{link.WithLogger(o.log)}
@@ -80,7 +82,7 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 		}
 		return link.New(name, cluster, linkOpts...)
 	}
-	l, err := newLink("consumer." + o.name)
+	l, err := newLink("consumer." + name)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +91,7 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 		d, ok := o.deadLetters.(DeadLetters[T])
 		if !ok {
 			var zero T
-			return nil, fmt.Errorf("iggy: consumer %s: dead letters are a %T, not for messages of type %T", o.name, o.deadLetters, zero)
+			return nil, fmt.Errorf("iggy: consumer %s: dead letters are a %T, not for messages of type %T", name, o.deadLetters, zero)
 		}
 		c.deadLetters = d
 	}
@@ -125,7 +127,7 @@ func check(cfg config.Consumer, o *options) error {
 
 func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, newLink func(string) (*link.Link, error), stream, name string) (*engine, error) {
 	e := &engine{
-		name: o.name, cfg: cfg, log: log, link: l, newLink: newLink,
+		name: telemetry.In(o.cluster, o.name), cfg: cfg, log: log, link: l, newLink: newLink,
 		who:     transport.Consumer{Stream: stream, Topic: name, Name: cfg.Group, Group: true},
 		grouped: true, commits: true,
 		onPoll:      cfg.AckMode == config.AckOnPoll,
@@ -161,15 +163,16 @@ func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, n
 	e.share.Store(int64(e.workers))
 	e.window.limit = cfg.MaxInFlight
 	e.ahead.limit = hold{records: cfg.MaxInFlight, bytes: int(cfg.MaxBufferedBytes)}
+	e.unpacked.limit = int(cfg.MaxBufferedBytes)
 	e.hooks.calls = o.hooks
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
 	e.retreats, e.retreatBegins = context.WithCancel(context.Background())
 	var err error
-	e.meter, err = newMeter(o.meters, e)
+	e.meter, err = newMeter(o.meters, e, o.name, o.cluster)
 	return e, err
 }
 
-// Name is the consumer's name.
+// Name is the consumer's name, behind that of its cluster if it has one.
 func (c *Consumer[T]) Name() string { return c.e.name }
 
 // Start connects, and begins to consume when there is a handler. It waits for
@@ -227,7 +230,7 @@ func (c *Consumer[T]) begin() {
 // finished within drain_timeout and ctx, acknowledged offsets are
 // committed, the group is left and the connection closed. Handlers
 // that outlast the time see their context end with ErrStopDeadline; their records come
-// again. What could not be finished is in a *StopError. It may be called
+// again. So do those that wait for their next delivery, which nothing waits for. What could not be finished is in a *StopError. It may be called
 // twice, by several at once, and before Start.
 //
 // It waits for handlers that ignore the end of their context until ctx ends. So

@@ -7,6 +7,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 )
 
 // instrumentation is the name of the tracer and the meter.
@@ -38,7 +40,7 @@ type gauge struct {
 	read       func(Status) int64
 }
 
-func newMeter(provider metric.MeterProvider, e *engine) (*meter, error) {
+func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*meter, error) {
 	if provider == nil {
 		return nil, nil
 	}
@@ -47,7 +49,8 @@ func newMeter(provider metric.MeterProvider, e *engine) (*meter, error) {
 		attribute.String("messaging.system", "iggy"),
 		attribute.String("messaging.destination.name", e.who.Stream+"/"+e.who.Topic),
 		attribute.String("messaging.consumer.group.name", e.who.Name),
-		attribute.String("consumer", e.name),
+		attribute.String("consumer", name),
+		telemetry.Cluster(cluster),
 	}
 	with := func(more ...attribute.KeyValue) metric.MeasurementOption {
 		return metric.WithAttributeSet(attribute.NewSet(append(base[:len(base):len(base)], more...)...))
@@ -92,9 +95,11 @@ func newMeter(provider metric.MeterProvider, e *engine) (*meter, error) {
 	rebalances, err := api.Int64ObservableCounter("fetchbox_consumer_rebalances_total", metric.WithUnit("{change}"),
 		metric.WithDescription("Partitions assigned, revoked and lost."))
 	errs, observed = append(errs, err), append(observed, rebalances)
-	m.pollTime, err = api.Float64Histogram("fetchbox_consumer_poll_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Round trips of polls."))
+	m.pollTime, err = api.Float64Histogram("fetchbox_consumer_poll_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Round trips of polls."),
+		telemetry.RequestSeconds())
 	errs = append(errs, err)
-	m.handleTime, err = api.Float64Histogram("fetchbox_consumer_handle_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Calls of the handler."))
+	m.handleTime, err = api.Float64Histogram("fetchbox_consumer_handle_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Calls of the handler."),
+		telemetry.WorkSeconds())
 	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ type Option func(*options)
 
 type options struct {
 	name        string
+	cluster     string
 	log         *zap.Logger
 	deadLetters any
 	tracers     trace.TracerProvider
@@ -27,6 +28,11 @@ type options struct {
 // WithName sets the name by which logs, metrics, health and errors call the
 // consumer; the default is the topic's name.
 func WithName(name string) Option { return func(o *options) { o.name = name } }
+
+// WithCluster names the cluster that the consumer reads from, for applications that use
+// several: metrics have it as iggy.cluster, and it goes before the consumer's name in logs, health and
+// errors. Without it metrics say "default".
+func WithCluster(name string) Option { return func(o *options) { o.cluster = name } }
 
 // WithLogger sets the logger; nil, the default, means none. Payloads are never logged.
 func WithLogger(log *zap.Logger) Option { return func(o *options) { o.log = log } }

@@ -2,11 +2,11 @@ package consumer
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
+	"github.com/google/uuid"
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -19,9 +19,11 @@ const quarantineBackoff = 10 * time.Second
 // acknowledged when they have confirmed it. Where the topic has none it is logged,
 // counted and passed over. p.mu is held.
 func (p *partition) bury(r *record, cause error) {
-	r.state, r.cause = recordBuried, cause
+	p.turn(r, recordBuried)
+	r.cause = cause
+	r.answer.keep() // whoever writes the dead letter may keep the payload
 	p.buried++
-	attempts := r.deliveries
+	attempts := r.deliveries - r.returns
 	if !p.e.crew.run(func() { p.quarantine(r, cause, attempts) }) {
 		p.buried-- // the consumer is stopped; the record comes again
 	}
@@ -35,7 +37,7 @@ func (p *partition) quarantine(r *record, cause error, attempts int) {
 		code = topic.CodeDecode
 	}
 	fields := []zap.Field{
-		zap.Uint64("offset", r.raw.Offset), zap.String("record_id", hex.EncodeToString(r.raw.ID[:])),
+		zap.Uint64("offset", r.raw.Offset), zap.String("record_id", uuid.UUID(r.raw.ID).String()),
 		zap.String("code", code), zap.Int("attempts", attempts), zap.Error(cause),
 	}
 	if !p.e.typed.hasDeadLetters() {

@@ -40,9 +40,8 @@ func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.De
 	if !ok {
 		return nil, fmt.Errorf("fxiggy: the configuration%s has no section consumers.%s", c.suffix(), name)
 	}
-	full := c.component(name)
 	opts := []consumer.Option{
-		consumer.WithName(full), consumer.WithLogger(c.log),
+		consumer.WithName(name), consumer.WithCluster(c.name), consumer.WithLogger(c.log),
 		consumer.WithTracerProvider(c.tracers), consumer.WithMeterProvider(c.meters),
 	}
 	if d != nil {
@@ -52,7 +51,7 @@ func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.De
 	if err != nil {
 		return nil, err
 	}
-	if err := c.watch("consumer."+name, checkConsumer(built)); err != nil {
+	if err := c.watch("consumer."+name, checkConsumer(c.name, built)); err != nil {
 		return nil, err
 	}
 	c.need(admin.Of(t, admin.Groups(cfg)...))

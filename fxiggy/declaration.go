@@ -27,6 +27,9 @@ type declaration struct {
 	defaults config.Consumer // of consumer
 }
 
+// defaultCluster is what the iggy.cluster of metrics says of the unnamed cluster.
+const defaultCluster = "default"
+
 var declarations atomic.Uint64
 
 func declare(d declaration) fx.Option {
@@ -52,6 +55,10 @@ func newConfig(p configParams) (config.Config, error) {
 	for _, d := range all {
 		switch {
 		case d.isCluster:
+			if d.cluster == "" || d.cluster == defaultCluster {
+				errs = append(errs, fmt.Errorf("fxiggy: cluster %q: needs a name, and not the one that metrics have for the cluster of Module", d.cluster))
+				continue
+			}
 			if _, ok := defaults.Clusters[d.cluster]; ok {
 				errs = append(errs, fmt.Errorf("fxiggy: cluster %q: there are two of that name", d.cluster))
 				continue

@@ -50,6 +50,7 @@ func resultOf(err error, detail any) health.Result {
 
 // producerDetail is what readers of the probes see of a producer.
 type producerDetail struct {
+	Cluster         string             `json:"cluster,omitempty"`
 	BufferedBytes   int64              `json:"buffered_bytes"`
 	BufferedRecords int64              `json:"buffered_records"`
 	Confirmed       uint64             `json:"confirmed"`
@@ -66,12 +67,12 @@ type connectionDetail struct {
 	Reconnects uint64 `json:"reconnects"`
 }
 
-func checkProducer(p *producer.Producer) func(ctx context.Context) health.Result {
+func checkProducer(cluster string, p *producer.Producer) func(ctx context.Context) health.Result {
 	return func(ctx context.Context) health.Result {
 		err := p.Check(ctx)
 		s := p.Status()
 		d := producerDetail{
-			BufferedBytes: s.BufferedBytes, BufferedRecords: s.BufferedRecords,
+			Cluster: cluster, BufferedBytes: s.BufferedBytes, BufferedRecords: s.BufferedRecords,
 			Confirmed: s.Confirmed, Failed: s.Failed, Unknown: s.Unknown, Retries: s.Retries,
 		}
 		for _, c := range s.Connections {
@@ -83,6 +84,7 @@ func checkProducer(p *producer.Producer) func(ctx context.Context) health.Result
 
 // consumerDetail is what readers of the probes see of a consumer.
 type consumerDetail struct {
+	Cluster    string   `json:"cluster,omitempty"`
 	Topic      string   `json:"topic"`
 	Group      string   `json:"group"`
 	Consuming  bool     `json:"consuming"`
@@ -93,12 +95,12 @@ type consumerDetail struct {
 	OldestAge  string   `json:"oldest_age,omitempty"`
 }
 
-func checkConsumer[T any](built *consumer.Consumer[T]) func(ctx context.Context) health.Result {
+func checkConsumer[T any](cluster string, built *consumer.Consumer[T]) func(ctx context.Context) health.Result {
 	return func(ctx context.Context) health.Result {
 		err := built.Check(ctx)
 		s := built.Status()
 		d := consumerDetail{
-			Topic: s.Stream + "/" + s.Topic, Group: s.Group, Consuming: s.Consuming, Joined: s.Joined,
+			Cluster: cluster, Topic: s.Stream + "/" + s.Topic, Group: s.Group, Consuming: s.Consuming, Joined: s.Joined,
 			Partitions: make([]uint32, len(s.Partitions)), InFlight: s.InFlight, Lag: s.Lag,
 		}
 		for i, p := range s.Partitions {

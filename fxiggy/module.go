@@ -24,7 +24,8 @@ var Module = fx.Module("iggy",
 //
 // A consumer.DeadLetters[T] for its consumers, and an fx.Decorate of its jobs.Topics,
 // need the name, too. Its health checks are in the registry of Module, which the
-// application needs as well; their names begin with the cluster's.
+// application needs as well; their names begin with the cluster's. Metrics tell it as
+// iggy.cluster, which is "default" for that of Module; so no other may have this name.
 func Named(name string) fx.Option {
 	return fx.Module("iggy."+name,
 		declare(declaration{cluster: name, isCluster: true}),

@@ -246,6 +246,7 @@ func TestFaultsOfTheConfigurationAreOneClearError(t *testing.T) {
 		{"missing secret file", []fx.Option{configured("iggy: {client_id: a, client_secret_file: /no/such/secret}")}, []string{"client_secret_file", "/no/such/secret"}},
 		{"a consumer twice", []fx.Option{configured(""), fxiggy.Consume(Orders, "tasks")}, []string{`"tasks"`}},
 		{"an unknown cluster", []fx.Option{configured(""), fxiggy.Consume(Orders, "orders", fxiggy.On("mars"))}, []string{`"orders"`, `"mars"`}},
+		{"a cluster of the unnamed one's name", []fx.Option{configured(""), fxiggy.Named("default")}, []string{`"default"`}},
 		{"Config and a file", []fx.Option{fxiggy.Config(config.Default()), fxiggy.ConfigFile("a.yaml")}, []string{"ConfigFile"}},
 		{"Config twice", []fx.Option{fxiggy.Config(config.Default()), fxiggy.Config(config.Default())}, []string{"twice"}},
 		{"a bad Config", []fx.Option{fxiggy.Config(config.Config{})}, []string{"iggy.endpoint", "producer.connections"}},

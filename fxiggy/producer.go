@@ -11,12 +11,12 @@ import (
 
 func newProducer(c *cluster) (*producer.Producer, error) {
 	opts := append(jobs.Compression(c.cfg.Topics),
-		producer.WithLogger(c.log), producer.WithTracerProvider(c.tracers), producer.WithMeterProvider(c.meters))
+		producer.WithCluster(c.name), producer.WithLogger(c.log), producer.WithTracerProvider(c.tracers), producer.WithMeterProvider(c.meters))
 	p, err := producer.New(c.cfg.Iggy, c.cfg.Producer, opts...)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.watch("producer", checkProducer(p)); err != nil {
+	if err := c.watch("producer", checkProducer(c.name, p)); err != nil {
 		return nil, err
 	}
 	c.run(p)

@@ -11,12 +11,14 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 )
 
 // metrics are the producer's instruments. Without a meter provider all of it does
 // nothing. Instruments are touched once per batch, not once per record.
 type metrics struct {
 	meter   metric.Meter // nil means none
+	base    []attribute.KeyValue
 	records metric.Int64Counter
 	bytes   metric.Int64Counter
 	size    metric.Int64Histogram
@@ -27,11 +29,11 @@ type metrics struct {
 	registration metric.Registration
 }
 
-func newMetrics(mp metric.MeterProvider) (*metrics, error) {
+func newMetrics(mp metric.MeterProvider, name, cluster string) (*metrics, error) {
 	if mp == nil {
 		return &metrics{}, nil
 	}
-	m := &metrics{meter: mp.Meter(scope)}
+	m := &metrics{meter: mp.Meter(scope), base: []attribute.KeyValue{attribute.String("producer", name), telemetry.Cluster(cluster)}}
 	var errs [6]error
 	m.records, errs[0] = m.meter.Int64Counter("fetchbox_producer_records_total",
 		metric.WithDescription("Records by outcome: confirmed, failed, unknown."), metric.WithUnit("{record}"))
@@ -42,16 +44,14 @@ func newMetrics(mp metric.MeterProvider) (*metrics, error) {
 		metric.WithExplicitBucketBoundaries(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000))
 	m.latency, errs[3] = m.meter.Float64Histogram("fetchbox_producer_latency_seconds",
 		metric.WithDescription("From accepting a batch's oldest record to its outcome."), metric.WithUnit("s"),
-		metric.WithExplicitBucketBoundaries(latencyBuckets...))
+		telemetry.RequestSeconds())
 	m.request, errs[4] = m.meter.Float64Histogram("fetchbox_producer_request_seconds",
 		metric.WithDescription("Time of one request, by whether it succeeded."), metric.WithUnit("s"),
-		metric.WithExplicitBucketBoundaries(latencyBuckets...))
+		telemetry.RequestSeconds())
 	m.retries, errs[5] = m.meter.Int64Counter("fetchbox_producer_retries_total",
 		metric.WithDescription("Requests that were made again."), metric.WithUnit("{request}"))
 	return m, errors.Join(errs[:]...)
 }
-
-var latencyBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
 // observe registers what is read when it is collected.
 func (m *metrics) observe(p *Producer) error {
@@ -70,12 +70,13 @@ func (m *metrics) observe(p *Producer) error {
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
+	own := m.with()
 	m.registration, errs[3] = m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		o.ObserveInt64(bytes, p.ceiling.bytes.Load())
-		o.ObserveInt64(records, p.ceiling.records.Load())
+		o.ObserveInt64(bytes, p.ceiling.bytes.Load(), own)
+		o.ObserveInt64(records, p.ceiling.records.Load(), own)
 		for _, l := range p.links {
 			s := l.Status()
-			o.ObserveInt64(reconnects, int64(s.Reconnects), metric.WithAttributes(attribute.String("link", s.Name)))
+			o.ObserveInt64(reconnects, int64(s.Reconnects), m.with(attribute.String("link", s.Name)))
 		}
 		return nil
 	}, bytes, records, reconnects)
@@ -88,6 +89,11 @@ func (m *metrics) close() error {
 		return nil
 	}
 	return m.registration.Unregister()
+}
+
+// with are the attributes of a measurement.
+func (m *metrics) with(more ...attribute.KeyValue) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(append(more, m.base...)...))
 }
 
 // topicMetrics are the attributes of a topic's measurements, made once.
@@ -103,7 +109,7 @@ func (m *metrics) topic(n topicName) topicMetrics {
 	}
 	stream, name := attribute.String("stream", n.stream), attribute.String("topic", n.topic)
 	with := func(more ...attribute.KeyValue) metric.MeasurementOption {
-		return metric.WithAttributeSet(attribute.NewSet(append(more, stream, name)...))
+		return m.with(append(more, stream, name)...)
 	}
 	t := topicMetrics{topic: with(), requests: [2]metric.MeasurementOption{with(attribute.Bool("ok", false)), with(attribute.Bool("ok", true))}}
 	for o := Confirmed; o <= Unknown; o++ {

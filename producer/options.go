@@ -10,6 +10,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -17,6 +18,8 @@ import (
 type Option func(*options)
 
 type options struct {
+	name        string
+	cluster     string
 	log         *zap.Logger
 	tracers     trace.TracerProvider
 	meters      metric.MeterProvider
@@ -25,11 +28,23 @@ type options struct {
 	topics      []topicOptions
 }
 
+// defaultName is the name of a producer that was given none.
+const defaultName = "producer"
+
 type topicOptions struct {
 	topicName
 	compression config.Compression
 	minSize     config.Bytes
 }
+
+// WithName sets the name by which logs, metrics and errors call the producer, to tell several in
+// one process apart; the default is "producer". Its connections are called NAME-0 and so on.
+func WithName(name string) Option { return func(o *options) { o.name = name } }
+
+// WithCluster names the cluster that the producer sends to, for applications that use
+// several: metrics have it as iggy.cluster, and it goes before the producer's name in logs and
+// errors. Without it metrics say "default".
+func WithCluster(name string) Option { return func(o *options) { o.cluster = name } }
 
 // WithLogger sets the logger; nil means none.
 func WithLogger(log *zap.Logger) Option { return func(o *options) { o.log = log } }
@@ -62,8 +77,12 @@ func WithCompression(stream, topic string, c config.Compression, minSize config.
 func WithDialer(d transport.Dialer) Option { return func(o *options) { o.dialer = d } }
 
 func (o *options) apply(p *Producer) error {
+	p.name = telemetry.In(o.cluster, o.name)
 	if o.log != nil {
 		p.log = o.log.Named("producer")
+		if p.name != defaultName {
+			p.log = p.log.With(zap.String("producer", p.name))
+		}
 	}
 	p.dialer, p.partitioner = o.dialer, o.partitioner
 	p.tracing = newTracing(o.tracers)
@@ -75,6 +94,6 @@ func (o *options) apply(p *Producer) error {
 		p.packings[t.topicName] = newPacking(t.compression, int(t.minSize))
 	}
 	var err error
-	p.metrics, err = newMetrics(o.meters)
+	p.metrics, err = newMetrics(o.meters, o.name, o.cluster)
 	return errors.Join(append(errs, err)...)
 }

@@ -19,6 +19,7 @@ import (
 // Producer sends records. All methods are safe for concurrent use. Make one with
 // New, then Start it; Stop ends it for good.
 type Producer struct {
+	name           string // with the cluster's
 	cfg            config.Producer
 	log            *zap.Logger
 	dialer         transport.Dialer // nil means the configured one
@@ -74,7 +75,7 @@ const (
 // which cfg says how many, are its own.
 func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, error) {
 	p := &Producer{cfg: cfg, log: zap.NewNop(), packings: map[topicName]packing{}, began: time.Now()}
-	var o options
+	o := options{name: defaultName}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -97,7 +98,7 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 		if p.dialer != nil {
 			options = append(options, link.WithDialer(p.dialer))
 		}
-		l, err := link.New(fmt.Sprintf("producer-%d", i), cluster, options...)
+		l, err := link.New(fmt.Sprintf("%s-%d", p.name, i), cluster, options...)
 		if err != nil {
 			return nil, err
 		}
@@ -156,7 +157,7 @@ func (p *Producer) Start(ctx context.Context) error {
 		for _, l := range p.links {
 			_ = l.Stop(context.WithoutCancel(ctx))
 		}
-		return fmt.Errorf("iggy: start producer: %w", errors.Join(err, p.metrics.close()))
+		return fmt.Errorf("iggy: start %s: %w", p.name, errors.Join(err, p.metrics.close()))
 	}
 	p.background.Add(1)
 	go p.watchMetadata(p.run)

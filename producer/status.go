@@ -13,6 +13,8 @@ import (
 
 // Status is how a producer is at one moment.
 type Status struct {
+	// Name is the producer's, behind that of its cluster if it has one.
+	Name string
 	// Running is true from the end of Start to the beginning of Stop.
 	Running bool
 	// Connections has an entry for each connection.
@@ -34,7 +36,7 @@ type Status struct {
 
 // Connection is how one of the producer's connections is.
 type Connection struct {
-	// Name is producer-0 and so on.
+	// Name is the producer's with a number: producer-0 and so on.
 	Name string
 	// Address is the server's host:port.
 	Address string
@@ -59,6 +61,7 @@ func (p *Producer) noteError(err error) { p.lastErr.Store(&noted{err: err, at: t
 // Status tells how the producer is. It asks nobody, so it is cheap.
 func (p *Producer) Status() Status {
 	s := Status{
+		Name:          p.name,
 		Running:       p.phase.Load() == phaseRunning,
 		BufferedBytes: p.ceiling.bytes.Load(), MaxBufferedBytes: p.ceiling.maxBytes,
 		BufferedRecords: p.ceiling.records.Load(), MaxBufferedRecords: p.ceiling.maxRecords,

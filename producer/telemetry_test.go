@@ -183,3 +183,31 @@ func TestMetrics(t *testing.T) {
 		}, counts)
 	}, producer.WithMeterProvider(provider))
 }
+
+func TestNamesTellProducersApart(t *testing.T) {
+	t.Parallel()
+	reader := metric.NewManualReader()
+	provider := metric.NewMeterProvider(metric.WithReader(reader))
+	run(t, nil, func(t *testing.T, _ *server, p *producer.Producer) {
+		require.NoError(t, p.Send(t.Context(), record("k", "x")))
+		require.Equal(t, "eu.bulk", p.Status().Name)
+		require.Equal(t, "eu.bulk-0", p.Status().Connections[0].Name)
+		var data metricdata.ResourceMetrics
+		require.NoError(t, reader.Collect(context.Background(), &data))
+		found := 0
+		for _, m := range data.ScopeMetrics[0].Metrics {
+			sum, ok := m.Data.(metricdata.Sum[int64])
+			if !ok || m.Name != "fetchbox_producer_records_total" {
+				continue
+			}
+			for _, point := range sum.DataPoints {
+				found++
+				require.Equal(t, attribute.NewSet(
+					attribute.String("producer", "bulk"), attribute.String("iggy.cluster", "eu"),
+					attribute.String("stream", "s"), attribute.String("topic", "t"), attribute.String("outcome", "confirmed"),
+				), point.Attributes)
+			}
+		}
+		require.Equal(t, 1, found)
+	}, producer.WithMeterProvider(provider), producer.WithName("bulk"), producer.WithCluster("eu"))
+}

@@ -2,7 +2,10 @@ package main
 
 import (
 	"io"
+	"math"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -93,4 +96,39 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	require.True(t, strings.HasSuffix(downloads, " 5"), downloads)
+}
+
+// Histograms in seconds can tell milliseconds apart. With OpenTelemetry's own boundaries
+// everything below five seconds would be one bucket.
+func TestHistogramsOfSecondsHaveBoundariesOfSeconds(t *testing.T) {
+	t.Parallel()
+	remote := serveFiles(t)
+	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: environ(nil)})
+	box.finished(t, box.submit(t, remote.manifest(2, 0)))
+	boundary := regexp.MustCompile(`^(fetchbox_\w+_seconds)_bucket{.*\ble="([^"]+)"`)
+	fine := map[string]map[float64]bool{}
+	for line := range strings.Lines(box.scrape(t)) {
+		m := boundary.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		le, err := strconv.ParseFloat(m[2], 64)
+		require.NoError(t, err, line)
+		require.True(t, le <= 600 || math.IsInf(le, 1), "nothing takes that long: %s", line)
+		if fine[m[1]] == nil {
+			fine[m[1]] = map[float64]bool{}
+		}
+		if le > 0 && le <= 1 {
+			fine[m[1]][le] = true
+		}
+	}
+	for _, name := range []string{
+		"fetchbox_producer_latency_seconds", "fetchbox_producer_request_seconds", "fetchbox_worker_download_seconds",
+		"fetchbox_consumer_poll_duration_seconds", "fetchbox_consumer_handle_duration_seconds",
+	} {
+		require.Contains(t, fine, name)
+	}
+	for name, boundaries := range fine {
+		require.GreaterOrEqual(t, len(boundaries), 7, "%s has too few boundaries below a second", name)
+	}
 }

@@ -142,6 +142,10 @@ type Polled struct {
 	CurrentOffset uint64
 	// Messages alias memory that belongs to this answer alone.
 	Messages []wire.Message
+	// Recycle, if set, gives the memory of the messages' payloads and headers back,
+	// to be used again by another answer. It may be called once, and
+	// need not be called.
+	Recycle func()
 	// Truncated tells that messages were dropped for MaxBytes.
 	Truncated bool
 }

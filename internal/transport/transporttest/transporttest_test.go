@@ -21,7 +21,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport/transporttest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	native.Scribble = true
+	goleak.VerifyTestMain(m)
+}
 
 var transports = map[string]struct {
 	dialer transport.Dialer
