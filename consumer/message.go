@@ -41,7 +41,9 @@ func (m *Message[T]) Offset() uint64 { return m.r.raw.Offset }
 // ID is the record's id: a UUIDv7 when this library wrote it.
 func (m *Message[T]) ID() [16]byte { return m.r.raw.ID }
 
-// Key is the partition key that the topic finds in the message; empty when it has none.
+// Key is the partition key that the consumer's topic finds in the message; empty when it has none. Messages of one
+// key are handled in order and one at a time. It is not what the producer used if that had another
+// key, by producer.WithKey for example: keys are not stored. See topic.Topic.KeyedBy.
 func (m *Message[T]) Key() string { return m.r.key }
 
 // Timestamp is when the server stored the record, in UTC.

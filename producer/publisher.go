@@ -44,7 +44,13 @@ type publication struct {
 	headers   []topic.Header
 }
 
-// WithKey replaces the key that the topic finds in the message.
+// WithKey replaces the key that the topic finds in the message, for the choice of the partition.
+//
+// A key is not stored. A consumer finds its own, by the topic's function in the message, and handles records of one such key
+// in order and one at a time: it knows nothing of the key that is given here. Records that this key keeps together
+// are handled side by side where the topic's key tells them apart, and one after another where it does not. For a key
+// that both ends know, give both of them the same topic.Topic, made with topic.Key or changed by its
+// method KeyedBy.
 func WithKey(key string) PublishOption {
 	return func(p *publication) { p.key, p.keyed = key, true }
 }

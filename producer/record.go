@@ -16,7 +16,8 @@ type Record struct {
 	// Key chooses the partition when Partition is not set, as the server does
 	// it: XXH32(Key) modulo the number of partitions. It has at most 255 bytes. The
 	// empty key leaves the choice to the producer, which fills one partition's
-	// batch after the other. The key itself is not stored.
+	// batch after the other. The key itself is not stored: a consumer finds its own in the message, by
+	// its topic's function (topic.Key); see WithKey.
 	Key string
 	// Partition is an explicit partition, made by OnPartition. The zero value
 	// leaves the choice to Key.

@@ -243,12 +243,19 @@ func (p *partition) settle(b *batch, n int, outcome Outcome, err error) {
 	// Room first: a callback may want to send again.
 	producer.ceiling.leave(bytes, int64(n))
 	producer.settled(p.topic, b, n, bytes, outcome)
+	if b.calls {
+		p.tellApart(b, n, outcome, err)
+		return
+	}
 	for next := 0; next < n; {
-		if !b.calls {
-			p.tell(b, &next, n, outcome, err)
-			continue
-		}
-		// A callback may end its goroutine, as FailNow of a test does: that must not be the sender's.
+		p.tell(b, &next, n, outcome, err)
+	}
+}
+
+// tellApart tells in a goroutine of its own, which it waits for. A callback may end its goroutine, as FailNow of
+// a test does: that must not be the sender's.
+func (p *partition) tellApart(b *batch, n int, outcome Outcome, err error) {
+	for next := 0; next < n; {
 		told := make(chan struct{})
 		go func() {
 			defer close(told)
