@@ -36,6 +36,9 @@ type Conn interface {
 	// StoreOffset sets the offset of the last processed message of a consumer
 	// in a partition. It may go backwards. Past the end of the log is status 4100.
 	StoreOffset(ctx context.Context, c Consumer, partition uint32, offset uint64) error
+	// DeleteOffset has the server forget a consumer's offset in a partition. Without
+	// one it is status 3021. A group's may be deleted by its members only.
+	DeleteOffset(ctx context.Context, c Consumer, partition uint32) error
 	// Offset reads a consumer's stored offset and the partition's end.
 	Offset(ctx context.Context, c Consumer, partition uint32) (Offset, error)
 	// Join makes this connection a member of a consumer group.

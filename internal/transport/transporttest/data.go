@@ -223,6 +223,15 @@ func testOffsets(t *testing.T, b *bench) {
 	got, err = c.Offset(within(t), other, 1)
 	require.NoError(t, err)
 	require.False(t, got.Stored, "another consumer")
+
+	require.NoError(t, c.DeleteOffset(within(t), who, 1))
+	got, err = c.Offset(within(t), who, 1)
+	require.NoError(t, err)
+	require.False(t, got.Stored)
+	err = c.DeleteOffset(within(t), who, 1)
+	requireStatus(t, iggyerr.StatusOffsetNotStored, err)
+	require.ErrorContains(t, err, fmt.Sprintf("%s/%s/1 consumer c", stream, topic))
+	requireUsable(t, c)
 }
 
 func poll(t *testing.T, c transport.Conn, stream, topic string, partition int64, s transport.Strategy, count uint32) *transport.Polled {
