@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
@@ -29,7 +28,7 @@ type Consumer[T any] struct {
 	e           *engine
 	topic       topic.Topic[T]
 	deadLetters DeadLetters[T]
-	tracer      trace.Tracer // nil: no spans
+	tracer      *telemetry.Tracer // nil: no spans
 
 	handler func(context.Context, *Message[T]) error
 	batch   func(context.Context, []*Message[T]) error
@@ -75,14 +74,14 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 	if err := check(cfg, &o); err != nil {
 		return nil, fmt.Errorf("iggy: consumer %s: %w", name, err)
 	}
-	newLink := func(name string) (*link.Link, error) {
-		linkOpts := []link.Option{link.WithLogger(o.log)}
+	newLink := func(name string, more ...link.Option) (*link.Link, error) {
+		linkOpts := append(more, link.WithLogger(o.log))
 		if o.dialer != nil {
 			linkOpts = append(linkOpts, link.WithDialer(o.dialer))
 		}
 		return link.New(name, cluster, linkOpts...)
 	}
-	l, err := newLink("consumer." + name)
+	l, err := newLink("consumer."+name, link.WithMeterProvider(o.meters, o.cluster))
 	if err != nil {
 		return nil, err
 	}
@@ -95,13 +94,11 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 		}
 		c.deadLetters = d
 	}
-	if o.tracers != nil {
-		c.tracer = o.tracers.Tracer(instrumentation)
-	}
 	if c.e, err = newEngine(cfg, &o, log, l, newLink, t.Stream(), t.Name()); err != nil {
 		return nil, err
 	}
 	c.e.typed = c
+	c.tracer = telemetry.NewTracer(o.tracers, instrumentation, telemetry.Process, o.cluster, cluster.Address(), telemetry.Group(c.e.who.Name))
 	return c, nil
 }
 
@@ -125,7 +122,7 @@ func check(cfg config.Consumer, o *options) error {
 	return errors.Join(errs...)
 }
 
-func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, newLink func(string) (*link.Link, error), stream, name string) (*engine, error) {
+func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, newLink func(string, ...link.Option) (*link.Link, error), stream, name string) (*engine, error) {
 	e := &engine{
 		name: telemetry.In(o.cluster, o.name), cfg: cfg, log: log, link: l, newLink: newLink,
 		who:     transport.Consumer{Stream: stream, Topic: name, Name: cfg.Group, Group: true},

@@ -42,7 +42,7 @@ type engine struct {
 	cfg        config.Consumer
 	log        *zap.Logger
 	link       *link.Link
-	newLink    func(name string) (*link.Link, error) // for the passing member
+	newLink    func(name string, more ...link.Option) (*link.Link, error) // for the passing member, which is not measured
 	typed      typed
 	who        transport.Consumer
 	grouped    bool

@@ -114,8 +114,12 @@ func (c *Consumer[T]) observed(ctx context.Context, records []*record, handler f
 		if err != nil && errors.Is(context.Cause(ctx), ErrHandlerTimeout) {
 			err = &timeoutError{err}
 		}
-		c.e.meter.handled(began, err)
-		end(err)
+		failure := err
+		if errors.Is(err, Drop) {
+			failure = nil // it is what the application wants
+		}
+		c.e.meter.handled(began, failure)
+		end(failure)
 	}()
 	return sound(handler(ctx))
 }

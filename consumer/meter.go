@@ -47,7 +47,7 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 	api := provider.Meter(instrumentation)
 	base := []attribute.KeyValue{
 		attribute.String("messaging.system", "iggy"),
-		attribute.String("messaging.destination.name", e.who.Stream+"/"+e.who.Topic),
+		attribute.String("messaging.destination.name", telemetry.Destination(e.who.Stream, e.who.Topic)),
 		attribute.String("messaging.consumer.group.name", e.who.Name),
 		attribute.String("consumer", name),
 		telemetry.Cluster(cluster),
@@ -111,6 +111,9 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 		}
 		o.ObserveInt64(rebalances, changes, m.attributes)
 		status := e.status()
+		if !status.Consuming {
+			return nil // it holds no partition, and misses none
+		}
 		for _, g := range m.gauges {
 			o.ObserveInt64(g.instrument, g.read(status), m.attributes)
 		}

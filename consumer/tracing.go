@@ -4,10 +4,10 @@ import (
 	"context"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -18,36 +18,33 @@ func (c *Consumer[T]) trace(ctx context.Context, records []*record) (context.Con
 		return ctx, func(error) {}
 	}
 	first := records[0]
-	who := c.e.who
-	attributes := []attribute.KeyValue{
-		attribute.String("messaging.system", "iggy"),
-		attribute.String("messaging.operation.name", "process"),
-		attribute.String("messaging.operation.type", "process"),
-		attribute.String("messaging.destination.name", who.Stream+"/"+who.Topic),
-		attribute.Int("messaging.destination.partition.id", int(first.part.id)),
-		attribute.String("messaging.consumer.group.name", who.Name),
-	}
+	attributes := []attribute.KeyValue{telemetry.Partition(first.part.id)}
 	if len(records) == 1 {
-		attributes = append(attributes,
-			attribute.Int64("messaging.iggy.offset", int64(first.raw.Offset)),
-			attribute.Int("messaging.iggy.deliveries", first.deliveries))
-	} else {
-		attributes = append(attributes, attribute.Int("messaging.batch.message_count", len(records)))
+		attributes = append(attributes, telemetry.Record(first.raw.ID), offsetOf(first), attribute.Int("messaging.iggy.deliveries", first.deliveries))
 	}
-	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attributes...)}
+	options := []trace.SpanStartOption{trace.WithAttributes(attributes...)}
+	var links []trace.Link
 	for _, r := range records {
 		if publisher := publisherOf(r); publisher.IsValid() {
-			options = append(options, trace.WithLinks(trace.Link{SpanContext: publisher}))
+			links = append(links, trace.Link{
+				SpanContext: publisher, Attributes: []attribute.KeyValue{telemetry.Record(r.raw.ID), offsetOf(r)},
+			})
 		}
 	}
-	ctx, span := c.tracer.Start(ctx, "process "+who.Topic, options...)
+	options = append(options, trace.WithLinks(links...))
+	ctx, span := c.tracer.Start(ctx, telemetry.Destination(c.e.who.Stream, c.e.who.Topic), len(records), options...)
 	return ctx, func(err error) {
 		if err != nil {
 			span.RecordError(err)
-			span.SetStatus(codes.Error, topic.CodeOf(err))
+			code := topic.CodeOf(err)
+			telemetry.Fail(span, code, code)
 		}
 		span.End()
 	}
+}
+
+func offsetOf(r *record) attribute.KeyValue {
+	return attribute.Int64("messaging.iggy.offset", int64(r.raw.Offset))
 }
 
 // publisherOf is the span that published a record, from its headers.

@@ -59,7 +59,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading := regexp.MustCompile(`(?m)^#+ (.+)$`)
-	for _, name := range []string{"getting-started.md", "guarantees.md", "operations.md"} {
+	for _, name := range []string{"getting-started.md", "guarantees.md", "metrics.md", "operations.md"} {
 		for _, m := range link.FindAllStringSubmatch(page(t, name), -1) {
 			if strings.Contains(m[1], "://") {
 				continue

@@ -3,7 +3,6 @@ package producer
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -58,29 +57,22 @@ func (m *metrics) observe(p *Producer) error {
 	if m.meter == nil {
 		return nil
 	}
-	var errs [4]error
+	var errs [3]error
 	var bytes, records metric.Int64ObservableGauge
-	var reconnects metric.Int64ObservableCounter
 	bytes, errs[0] = m.meter.Int64ObservableGauge("fetchbox_producer_buffered_bytes",
 		metric.WithDescription("Encoded bytes of records without an outcome."), metric.WithUnit("By"))
 	records, errs[1] = m.meter.Int64ObservableGauge("fetchbox_producer_buffered_records",
 		metric.WithDescription("Records without an outcome."), metric.WithUnit("{record}"))
-	reconnects, errs[2] = m.meter.Int64ObservableCounter("fetchbox_producer_reconnects_total",
-		metric.WithDescription("Connections made after the first one."), metric.WithUnit("{connection}"))
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
 	own := m.with()
-	m.registration, errs[3] = m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+	m.registration, errs[2] = m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		o.ObserveInt64(bytes, p.ceiling.bytes.Load(), own)
 		o.ObserveInt64(records, p.ceiling.records.Load(), own)
-		for _, l := range p.links {
-			s := l.Status()
-			o.ObserveInt64(reconnects, int64(s.Reconnects), m.with(attribute.String("link", s.Name)))
-		}
 		return nil
-	}, bytes, records, reconnects)
-	return errs[3]
+	}, bytes, records)
+	return errs[2]
 }
 
 // close ends what observe began.
@@ -208,5 +200,3 @@ func (p *Producer) retried(t *topicState) {
 		m.retries.Add(context.Background(), 1, t.metrics.topic)
 	}
 }
-
-func itoa(n uint32) string { return strconv.FormatUint(uint64(n), 10) }

@@ -76,7 +76,7 @@ func WithCompression(stream, topic string, c config.Compression, minSize config.
 // within this module.
 func WithDialer(d transport.Dialer) Option { return func(o *options) { o.dialer = d } }
 
-func (o *options) apply(p *Producer) error {
+func (o *options) apply(p *Producer, address string) error {
 	p.name = telemetry.In(o.cluster, o.name)
 	if o.log != nil {
 		p.log = o.log.Named("producer")
@@ -85,7 +85,7 @@ func (o *options) apply(p *Producer) error {
 		}
 	}
 	p.dialer, p.partitioner = o.dialer, o.partitioner
-	p.tracing = newTracing(o.tracers)
+	p.tracing.tracer = telemetry.NewTracer(o.tracers, scope, telemetry.Send, o.cluster, address)
 	var errs []error
 	for _, t := range o.topics {
 		if _, err := encoding.Append(nil, t.compression, nil); err != nil {

@@ -79,7 +79,7 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if err := o.apply(p); err != nil {
+	if err := o.apply(p, cluster.Address()); err != nil {
 		return nil, err
 	}
 	if err := check(cfg); err != nil {
@@ -94,7 +94,7 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 	p.retry = newRetryPolicy(cfg.Retry.Backoff)
 	p.topics.Store(&map[topicName]*topicState{})
 	for i := range cfg.Connections {
-		options := []link.Option{link.WithLogger(p.log)}
+		options := []link.Option{link.WithLogger(p.log), link.WithMeterProvider(o.meters, o.cluster)}
 		if p.dialer != nil {
 			options = append(options, link.WithDialer(p.dialer))
 		}

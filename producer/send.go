@@ -71,6 +71,9 @@ func (p *Producer) SendAll(ctx context.Context, records ...Record) error {
 	batch := p.startAll(ctx, len(records))
 	defer batch.acceptor.flush() // also when a custom Partitioner ends the goroutine
 	for i := range records {
+		batch.mixed = batch.mixed || records[i].Stream != records[0].Stream || records[i].Topic != records[0].Topic
+	}
+	for i := range records {
 		r := &records[i]
 		t := p.topic(r.Stream, r.Topic)
 		it, err := r.item(batch.scratch)
@@ -90,6 +93,7 @@ type sendAll struct {
 	group    *group
 	topics   []*topicState
 	scratch  *scratch
+	mixed    bool // the records are of several topics
 	span     span
 }
 
@@ -103,8 +107,12 @@ func (p *Producer) startAll(ctx context.Context, n int) *sendAll {
 func (s *sendAll) send(t *topicState, it *item, plain int) {
 	p := s.acceptor.producer
 	index := uint32(len(s.topics))
-	if index == 0 {
-		s.ctx, s.span = p.tracing.start(s.ctx, t, len(s.group.results))
+	if s.span.Span == nil && p.tracing.enabled() {
+		all := t
+		if s.mixed {
+			all = nil
+		}
+		s.ctx, s.span = p.tracing.start(s.ctx, all, len(s.group.results))
 	}
 	s.topics = append(s.topics, t)
 	err := p.prepareItem(s.ctx, t, it, plain)

@@ -49,20 +49,51 @@ func TestPublishSpans(t *testing.T) {
 		log := s.log("t")
 		for i, record := range []int{0, 1, 3, 4} {
 			span := ended[i]
-			require.Equal(t, "publish s/t", span.Name())
+			require.Equal(t, "send s/t", span.Name())
 			require.Equal(t, trace.SpanKindProducer, span.SpanKind())
 			require.Equal(t, parent.SpanContext().SpanID(), span.Parent().SpanID())
 			require.Equal(t, "iggy", attributes(span)["messaging.system"])
+			require.Equal(t, "send", attributes(span)["messaging.operation.name"])
+			require.Equal(t, "send", attributes(span)["messaging.operation.type"])
 			require.Equal(t, "s/t", attributes(span)["messaging.destination.name"])
 			want := "00-" + span.SpanContext().TraceID().String() + "-" + span.SpanContext().SpanID().String() + "-01"
 			require.Equal(t, want, log[record].headers[topic.HeaderTraceParent])
 		}
 		require.Equal(t, "2", attributes(ended[1])["messaging.batch.message_count"])
+		require.NotContains(t, attributes(ended[1]), "messaging.destination.partition.id", "of several records")
+		require.NotContains(t, attributes(ended[0]), "messaging.batch.message_count")
+		require.Len(t, attributes(ended[0])["messaging.message.id"], 36)
 		require.Equal(t, attribute.Int64Value(int64(wire.PartitionOf("k", 4))).String(), attributes(ended[0])["messaging.destination.partition.id"])
 		require.Len(t, attributes(ended[2])["messaging.message.id"], 36)
 		require.Equal(t, codes.Error, ended[3].Status().Code)
-		require.Equal(t, "unknown", attributes(ended[3])["error.type"])
+		require.Equal(t, "connection", attributes(ended[3])["error.type"])
+		require.Equal(t, "unknown", attributes(ended[3])["messaging.iggy.outcome"])
 		require.Equal(t, codes.Unset, ended[0].Status().Code)
+		require.NotContains(t, attributes(ended[0]), "error.type")
+	}, producer.WithTracerProvider(provider))
+}
+
+// A call that sends to several topics has one span, which names none of them; one whose first
+// record is refused has its span all the same.
+func TestSpansOfMixedBatches(t *testing.T) {
+	t.Parallel()
+	spans := tracetest.NewSpanRecorder()
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		s.partitions("u", 1)
+		other := record("k", "u")
+		other.Topic = "u"
+		require.NoError(t, p.SendAll(t.Context(), record("k", "x"), other))
+		refused := record("k", "y")
+		refused.Headers = []topic.Header{{Key: "", Value: "no name"}}
+		require.Error(t, p.SendAll(t.Context(), refused, record("k", "z")))
+		ended := spans.Ended()
+		require.Len(t, ended, 2)
+		require.Equal(t, "send", ended[0].Name())
+		require.NotContains(t, attributes(ended[0]), "messaging.destination.name")
+		require.Equal(t, "2", attributes(ended[0])["messaging.batch.message_count"])
+		require.Equal(t, "send s/t", ended[1].Name())
+		require.Equal(t, codes.Error, ended[1].Status().Code)
 	}, producer.WithTracerProvider(provider))
 }
 
@@ -115,6 +146,14 @@ func TestTooLargeHeadersAreExplained(t *testing.T) {
 	})
 }
 
+// metricsOf are those of the producer and of its links.
+func metricsOf(data metricdata.ResourceMetrics) (all []metricdata.Metrics) {
+	for _, scope := range data.ScopeMetrics {
+		all = append(all, scope.Metrics...)
+	}
+	return all
+}
+
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	reader := metric.NewManualReader()
@@ -133,7 +172,7 @@ func TestMetrics(t *testing.T) {
 		var data metricdata.ResourceMetrics
 		require.NoError(t, reader.Collect(context.Background(), &data))
 		sums, counts := map[string]int64{}, map[string]uint64{}
-		for _, m := range data.ScopeMetrics[0].Metrics {
+		for _, m := range metricsOf(data) {
 			label := func(set attribute.Set) string {
 				name := m.Name
 				if v, ok := set.Value("outcome"); ok {
@@ -173,7 +212,10 @@ func TestMetrics(t *testing.T) {
 			"fetchbox_producer_retries_total":           2,
 			"fetchbox_producer_buffered_records":        1,
 			"fetchbox_producer_buffered_bytes":          one + 7,
-			"fetchbox_producer_reconnects_total":        2, // the third waits for its backoff
+			"fetchbox_link_up":                          0,
+			"fetchbox_link_reconnects_total":            2, // the third waits for its backoff
+			"fetchbox_link_failures_total":              0,
+			"fetchbox_link_breaker_open":                0,
 		}, sums)
 		require.Equal(t, map[string]uint64{
 			"fetchbox_producer_batch_records":             5,
@@ -195,7 +237,7 @@ func TestNamesTellProducersApart(t *testing.T) {
 		var data metricdata.ResourceMetrics
 		require.NoError(t, reader.Collect(context.Background(), &data))
 		found := 0
-		for _, m := range data.ScopeMetrics[0].Metrics {
+		for _, m := range metricsOf(data) {
 			sum, ok := m.Data.(metricdata.Sum[int64])
 			if !ok || m.Name != "fetchbox_producer_records_total" {
 				continue

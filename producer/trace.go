@@ -2,52 +2,39 @@ package producer
 
 import (
 	"context"
-	"encoding/hex"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
-	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 const scope = "github.com/fetchbox/fetchbox-iggy/producer"
 
-// tracing makes the publish spans, one per call that sends, by the semantic
-// conventions for messaging.
+// tracing makes the send spans, one per call that sends.
 type tracing struct {
-	tracer trace.Tracer // nil means none
-}
-
-func newTracing(tp trace.TracerProvider) tracing {
-	if tp == nil {
-		return tracing{}
-	}
-	return tracing{tracer: tp.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL))}
+	tracer *telemetry.Tracer // nil means none
 }
 
 func (t tracing) enabled() bool { return t.tracer != nil }
 
-// span is a publish span under way, or none.
+// span is a send span under way, or none.
 type span struct{ trace.Span }
 
+// start begins the span of a call that sends so many records to a topic, or to
+// several when topic is nil.
 func (t tracing) start(ctx context.Context, topic *topicState, records int) (context.Context, span) {
 	if t.tracer == nil {
 		return ctx, span{}
 	}
-	attributes := []attribute.KeyValue{
-		semconv.MessagingSystemKey.String("iggy"),
-		semconv.MessagingOperationTypeSend,
-		semconv.MessagingOperationName("publish"),
-		semconv.MessagingDestinationName(topic.object(-1)),
+	destination := ""
+	if topic != nil {
+		destination = telemetry.Destination(topic.stream, topic.name)
 	}
-	if records > 1 {
-		attributes = append(attributes, semconv.MessagingBatchMessageCount(records))
-	}
-	ctx, s := t.tracer.Start(ctx, "publish "+topic.object(-1), trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(attributes...))
+	ctx, s := t.tracer.Start(ctx, destination, records)
 	return ctx, span{s}
 }
 
@@ -57,14 +44,14 @@ func (s span) end(r Result) {
 		return
 	}
 	if r.ID != ([16]byte{}) {
-		s.SetAttributes(semconv.MessagingMessageID(uuid(r.ID)))
+		s.SetAttributes(telemetry.Record(r.ID))
 	}
 	if r.Outcome == Confirmed {
-		s.SetAttributes(semconv.MessagingDestinationPartitionID(itoa(r.Partition)))
+		s.SetAttributes(telemetry.Partition(r.Partition))
 	}
 	if r.Err != nil {
-		s.SetAttributes(semconv.ErrorTypeKey.String(OutcomeOf(r.Err).String()))
-		s.SetStatus(codes.Error, r.Err.Error())
+		s.SetAttributes(attribute.String("messaging.iggy.outcome", OutcomeOf(r.Err).String()))
+		telemetry.Fail(s.Span, telemetry.ErrorType(r.Err), r.Err.Error())
 	}
 	s.End()
 }
@@ -101,16 +88,4 @@ func (c headerCarrier) Set(key, value string) {
 	if checkHeader(key, value) == nil {
 		c.s.headers = wire.AppendHeader(c.s.headers, key, value)
 	}
-}
-
-// uuid is the usual text form of an id.
-func uuid(id [16]byte) string {
-	var text [36]byte
-	hex.Encode(text[0:], id[:4])
-	hex.Encode(text[9:], id[4:6])
-	hex.Encode(text[14:], id[6:8])
-	hex.Encode(text[19:], id[8:10])
-	hex.Encode(text[24:], id[10:])
-	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
-	return string(text[:])
 }

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
@@ -17,28 +18,48 @@ import (
 
 var metricName = regexp.MustCompile(`\b(?:fetchbox|go|process)_[a-z0-9_]+`)
 
-// Dashboards and alerts may only use metrics that exist.
-func TestDashboardsUseMetricsThatExist(t *testing.T) {
+// Dashboards and alerts may only use metrics that exist, and the page about metrics
+// lists these and no others.
+func TestDashboardsAndDocumentationUseMetricsThatExist(t *testing.T) {
 	t.Parallel()
 	srv, remote := iggytest.NewServer(t), serveFiles(t)
-	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: environ(srv)})
+	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: append(environ(srv), "FETCHBOX__IGGY__HEARTBEAT_INTERVAL=50ms")})
 	// One lost request, so that there are retries to be counted, and a lost resource.
 	srv.Inject(iggytest.Cut().On(embedded.SendMessages).Times(1))
 	box.finished(t, box.submit(t, remote.manifest(5, 1)))
-	exist := map[string]bool{}
-	for line := range strings.Lines(box.scrape(t)) {
-		if !strings.HasPrefix(line, "#") {
-			exist[strings.FieldsFunc(line, func(r rune) bool { return r == '{' || r == ' ' })[0]] = true
+	var series, families map[string]bool
+	require.Eventually(t, func() bool {
+		series, families = map[string]bool{}, map[string]bool{}
+		for line := range strings.Lines(box.scrape(t)) {
+			words := strings.FieldsFunc(line, func(r rune) bool { return r == '{' || r == ' ' })
+			if !strings.HasPrefix(line, "#") {
+				series[words[0]] = true
+			} else if words[1] == "TYPE" && strings.HasPrefix(words[2], "fetchbox_") {
+				families[words[2]] = true
+			}
 		}
-	}
+		return families["fetchbox_link_heartbeat_duration_seconds"]
+	}, within, 10*time.Millisecond)
 
 	for _, expression := range append(grafana(t), alerts(t)...) {
 		names := metricName.FindAllString(expression, -1)
 		require.NotEmpty(t, names, expression)
 		for _, name := range names {
-			require.True(t, exist[name], "there is no metric %s, which is used in %s", name, expression)
+			require.True(t, series[name], "there is no metric %s, which is used in %s", name, expression)
 		}
 	}
+
+	page, err := os.ReadFile("../../docs/metrics.md")
+	require.NoError(t, err)
+	listed := map[string]bool{}
+	for line := range strings.Lines(string(page)) {
+		if strings.HasPrefix(line, "| `fetchbox_") {
+			for _, name := range metricName.FindAllString(strings.Split(line, "|")[1], -1) {
+				listed[name] = true
+			}
+		}
+	}
+	require.Equal(t, families, listed)
 }
 
 // grafana are the expressions of the dashboard.

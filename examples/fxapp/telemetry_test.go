@@ -49,10 +49,10 @@ func TestOneTraceForAJob(t *testing.T) {
 	}
 	require.Equal(t, 3, trace["download"])
 	require.Equal(t, 1, trace["give up"])
-	require.Equal(t, 1, trace["publish fetchbox/jobs.tasks"])
-	require.Equal(t, 1, trace["publish fetchbox/jobs.dlq"])
-	require.Positive(t, trace["publish fetchbox/jobs.status"])
-	require.Positive(t, trace["publish fetchbox/jobs.logs"])
+	require.Equal(t, 1, trace["send fetchbox/jobs.tasks"])
+	require.Equal(t, 1, trace["send fetchbox/jobs.dlq"])
+	require.Positive(t, trace["send fetchbox/jobs.status"])
+	require.Positive(t, trace["send fetchbox/jobs.logs"])
 	require.Positive(t, trace["keep state"])
 	stop()
 }

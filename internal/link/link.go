@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
@@ -22,6 +23,9 @@ type Link struct {
 	dialer    transport.Dialer
 	log       *zap.Logger
 	reconnect reconnectPolicy
+	meters    metric.MeterProvider // nil: nothing is measured
+	cluster   string               // of meters
+	meter     *meter               // nil: nothing is measured
 
 	mu         sync.Mutex
 	phase      phase
@@ -30,8 +34,11 @@ type Link struct {
 	since      time.Time
 	lastErr    error
 	generation uint64
-	cancel     context.CancelCauseFunc
-	done       chan struct{} // closed when supervise has returned
+	failures   uint64 // attempts to connect that failed
+	// registration ends the observation of a running link.
+	registration metric.Registration
+	cancel       context.CancelCauseFunc
+	done         chan struct{} // closed when supervise has returned
 }
 
 type phase uint8
@@ -85,7 +92,9 @@ func New(name string, cfg config.Iggy, opts ...Option) (*Link, error) {
 	}
 	l.log = l.log.With(zap.String("link", name), zap.String("address", l.address))
 	l.reconnect = newReconnectPolicy(cfg)
-	return l, nil
+	var err error
+	l.meter, err = newMeter(l.meters, name, l.cluster)
+	return l, err
 }
 
 // Start begins to supervise and waits for the first session, within ctx and
@@ -112,6 +121,10 @@ func (l *Link) Start(ctx context.Context) error {
 	}
 	go l.supervise(run)
 
+	if err := l.beginMeasuring(); err != nil {
+		_ = l.Stop(context.WithoutCancel(ctx))
+		return fmt.Errorf("iggy: %s: %w", l.name, err)
+	}
 	wait, stop := context.WithTimeout(ctx, l.cfg.StartTimeout)
 	defer stop()
 	if err := l.firstSession(wait); err != nil {
@@ -153,6 +166,7 @@ func (l *Link) Stop(ctx context.Context) error {
 	cancel, done := l.cancel, l.done
 	l.notify()
 	l.mu.Unlock()
+	l.endMeasuring()
 	if cancel == nil {
 		return nil
 	}

@@ -29,6 +29,8 @@ type Status struct {
 	LastError error
 	// Reconnects is how many connections were made after the first one.
 	Reconnects uint64
+	// Failures is how many attempts to connect and log in failed.
+	Failures uint64
 	// Breaker is the circuit breaker's state: closed, open or half-open.
 	Breaker string
 }
@@ -39,7 +41,7 @@ func (l *Link) Status() Status {
 	defer l.mu.Unlock()
 	s := Status{
 		Name: l.name, Address: l.address, State: StateConnecting, Since: l.since, LastError: l.lastErr,
-		Breaker: l.reconnect.breaker.State().String(),
+		Breaker: l.reconnect.breaker.State().String(), Failures: l.failures,
 	}
 	switch {
 	case l.phase != phaseRunning:

@@ -32,6 +32,9 @@ func (p reconnectPolicy) recordFailure() {
 	}
 }
 
+// broken tells that the breaker does not trust the server.
+func (p reconnectPolicy) broken() bool { return !p.off && !p.breaker.IsClosed() }
+
 func newReconnectPolicy(cfg config.Iggy) reconnectPolicy {
 	retry := retrypolicy.NewBuilder[any]().
 		WithMaxAttempts(-1).
@@ -172,6 +175,7 @@ func (l *Link) established(conn transport.Conn) *Session {
 func (l *Link) failed(err error, attempt int, elapsed time.Duration) {
 	l.mu.Lock()
 	l.lastErr = err
+	l.failures++
 	l.notify()
 	l.mu.Unlock()
 	l.log.Warn("cannot connect", zap.Error(err), zap.Int("attempt", attempt), zap.Duration("elapsed", elapsed))
@@ -190,8 +194,11 @@ func (l *Link) watch(ctx context.Context, s *Session) error {
 		case <-s.Done():
 			return &iggyerr.ConnError{Op: "connection", Addr: l.address, Err: s.Err()}
 		case <-tick.C:
+			began := time.Now()
 			// A failure ends the session, which the next turn sees.
-			_ = s.Do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Ping(ctx) })
+			if err := s.Do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Ping(ctx) }); err == nil {
+				l.meter.answered(time.Since(began))
+			}
 		}
 	}
 }

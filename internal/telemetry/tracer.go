@@ -1,0 +1,87 @@
+package telemetry
+
+import (
+	"context"
+	"net"
+	"strconv"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Operation is what a span is about, by OpenTelemetry's semantic conventions for messaging.
+type Operation struct {
+	name string
+	kind trace.SpanKind
+	typ  attribute.KeyValue
+}
+
+// The operations that have spans.
+var (
+	Send    = Operation{"send", trace.SpanKindProducer, semconv.MessagingOperationTypeSend}
+	Process = Operation{"process", trace.SpanKindConsumer, semconv.MessagingOperationTypeProcess}
+)
+
+// Tracer makes the spans of one producer or consumer. A nil Tracer makes none.
+type Tracer struct {
+	tracer trace.Tracer
+	op     Operation
+	common []attribute.KeyValue
+}
+
+// NewTracer makes a Tracer for op, whose spans all have the cluster, the server's address
+// and the given attributes; nil when tp is nil.
+func NewTracer(tp trace.TracerProvider, scope string, op Operation, cluster, address string, more ...attribute.KeyValue) *Tracer {
+	if tp == nil {
+		return nil
+	}
+	common := []attribute.KeyValue{
+		semconv.MessagingSystemKey.String("iggy"), semconv.MessagingOperationName(op.name), op.typ, Cluster(cluster),
+	}
+	if host, port, err := net.SplitHostPort(address); err == nil {
+		common = append(common, semconv.ServerAddress(host))
+		if n, err := strconv.Atoi(port); err == nil {
+			common = append(common, semconv.ServerPort(n))
+		}
+	}
+	return &Tracer{
+		tracer: tp.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL)), op: op, common: append(common, more...),
+	}
+}
+
+// Destination is how spans and metrics call a topic.
+func Destination(stream, topic string) string { return stream + "/" + topic }
+
+// Start begins a span for so many records of a destination; it is empty when they
+// have several. The tracer is not nil.
+func (t *Tracer) Start(ctx context.Context, destination string, records int, options ...trace.SpanStartOption) (context.Context, trace.Span) {
+	name, attributes := t.op.name, t.common[:len(t.common):len(t.common)]
+	if destination != "" {
+		name += " " + destination
+		attributes = append(attributes, semconv.MessagingDestinationName(destination))
+	}
+	if records > 1 {
+		attributes = append(attributes, semconv.MessagingBatchMessageCount(records))
+	}
+	options = append(options, trace.WithSpanKind(t.op.kind), trace.WithAttributes(attributes...))
+	return t.tracer.Start(ctx, name, options...)
+}
+
+// Partition is the attribute that tells a partition.
+func Partition(id uint32) attribute.KeyValue {
+	return semconv.MessagingDestinationPartitionID(strconv.FormatUint(uint64(id), 10))
+}
+
+// Record is the attribute that tells a record's id.
+func Record(id [16]byte) attribute.KeyValue { return semconv.MessagingMessageID(UUID(id)) }
+
+// Group is the attribute that tells a consumer group.
+func Group(name string) attribute.KeyValue { return semconv.MessagingConsumerGroupName(name) }
+
+// Fail marks a span as failed, by an error of a class that errorType names.
+func Fail(span trace.Span, errorType, description string) {
+	span.SetAttributes(semconv.ErrorTypeKey.String(errorType))
+	span.SetStatus(codes.Error, description)
+}
