@@ -19,9 +19,6 @@ import (
 // Stop the group's consumers first.
 var ErrGroupInUse = errors.New("iggy: the consumer group has members")
 
-// statusNotStored answers the deletion of an offset that is not there.
-const statusNotStored iggyerr.Status = 3021
-
 // SetOffsets commits offsets for a group, by partition: the offset of the last
 // record that counts as processed, so that the next one is delivered next. The
 // end of the log is the furthest. To have a partition delivered from its beginning,
@@ -58,7 +55,7 @@ func (a *Admin) DeleteOffsets(ctx context.Context, g Group, partitions ...uint32
 			return c.DeleteConsumerOffset(groupConsumer(g), id(g.Stream), id(g.Topic), &partition)
 		})
 		var status *iggyerr.StatusError
-		if errors.As(err, &status) && status.Status == statusNotStored {
+		if errors.As(err, &status) && status.Status == iggyerr.StatusOffsetNotStored {
 			return nil
 		}
 		return err

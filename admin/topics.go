@@ -53,8 +53,7 @@ type Partition struct {
 	Current uint64 `json:"current"`
 }
 
-// Streams lists the streams by name. The SDK reads the answer wrongly beyond
-// 64 KiB, which is some 1,000 streams.
+// Streams lists the streams by name.
 func (a *Admin) Streams(ctx context.Context) ([]Stream, error) {
 	var streams []Stream
 	err := a.do(ctx, func(ctx context.Context, s session) error {

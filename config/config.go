@@ -1,9 +1,9 @@
 package config
 
 import (
-	"cmp"
 	"maps"
 	"slices"
+	"unicode/utf8"
 )
 
 // Config is everything that YAML says about an application's use of Iggy. Make
@@ -63,20 +63,6 @@ func (c Cluster) validate(f faults) {
 
 // The checks that several sections share.
 
-func positive[T cmp.Ordered](f faults, key string, value T) {
-	var zero T
-	f.require(value > zero, key, "must be more than 0")
-}
-
-func notNegative[T cmp.Ordered](f faults, key string, value T) {
-	var zero T
-	f.require(value >= zero, key, "must be 0 or more")
-}
-
-func atLeastOne[T ~int | ~int64 | ~uint32](f faults, key string, value T) {
-	f.require(value >= 1, key, "must be 1 or more")
-}
-
 func oneOf[T ~string](f faults, key string, value T, allowed ...T) {
 	f.require(slices.Contains(allowed, value), key, "must be one of %v", allowed)
 }
@@ -86,4 +72,5 @@ const maxName = 255
 
 func name(f faults, key, value string) {
 	f.require(len(value) >= 1 && len(value) <= maxName, key, "must have 1 to %d bytes", maxName)
+	f.require(utf8.ValidString(value), key, "must be valid UTF-8")
 }

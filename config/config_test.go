@@ -45,7 +45,7 @@ func TestValidate(t *testing.T) {
 		"producer.connections: must be 1 or more":                                                                                      func(c *config.Config) { c.Producer.Connections = 0 },
 		"producer.max_batch_messages: must be 1 or more":                                                                               func(c *config.Config) { c.Producer.MaxBatchMessages = 0 },
 		"producer.max_batch_bytes: must be 1 to 64MiB":                                                                                 func(c *config.Config) { c.Producer.MaxBatchBytes = 0 },
-		"producer.max_batch_bytes: must be 1 to 64MiB ":                                                                                func(c *config.Config) { c.Producer.MaxBatchBytes, c.Producer.MaxBufferedBytes = 64<<20+1, 1<<40 },
+		"producer.max_batch_bytes: must be 1 to 64MiB ":                                                                                func(c *config.Config) { c.Producer.MaxBatchBytes, c.Producer.MaxBufferedBytes = 64<<20+1, 1<<30 },
 		"producer.linger: must be 0 or more":                                                                                           func(c *config.Config) { c.Producer.Linger = -1 },
 		"producer.linger: must be less than delivery_timeout (1m0s)":                                                                   func(c *config.Config) { c.Producer.Linger = time.Minute },
 		"producer.max_buffered_bytes: must not be less than max_batch_bytes (1MiB)":                                                    func(c *config.Config) { c.Producer.MaxBufferedBytes = 1<<20 - 1 },

@@ -1,25 +1,29 @@
 package config
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Consumer is how the records of one topic are consumed.
 type Consumer struct {
 	// Group is the consumer group; members of one group share the partitions.
 	Group string `yaml:"group"`
-	// BatchSize is the largest number of records asked for in one poll.
+	// BatchSize is the largest number of records asked for in one poll, at most 100000.
 	BatchSize int `yaml:"batch_size"`
 	// MaxInFlight bounds the records that are with the application, or on the way to
-	// it: delivered and not yet acknowledged.
+	// it: delivered and not yet acknowledged; at most 1000000.
 	MaxInFlight int `yaml:"max_in_flight"`
-	// MaxBufferedBytes bounds the payload bytes that are read ahead.
+	// MaxBufferedBytes bounds the bytes of records that are read ahead or in hand, and once
+	// more what those of them grow to that are compressed; at most 64GiB.
 	MaxBufferedBytes Bytes `yaml:"max_buffered_bytes"`
-	// Concurrency is how many handlers run at a time; 0 means MaxInFlight.
+	// Concurrency is how many handlers run at a time, at most 100000; 0 means MaxInFlight.
 	Concurrency int `yaml:"concurrency"`
 	// AckMode is who acknowledges, and when.
 	AckMode AckMode `yaml:"ack_mode"`
 	// CommitInterval is how often acknowledged offsets are committed; 0 commits at once.
 	CommitInterval time.Duration `yaml:"commit_interval"`
-	// CommitEvery is how many acknowledged records make a commit before the interval ends.
+	// CommitEvery is how many acknowledged records make a commit before the interval ends, at most 1000000.
 	CommitEvery int `yaml:"commit_every"`
 	// HandlerTimeout bounds one call of the handler; 0 means no bound.
 	HandlerTimeout time.Duration `yaml:"handler_timeout"`
@@ -48,9 +52,9 @@ type Consumer struct {
 	// OnRewind is what happens when the log is shorter than the position, or
 	// an operator moved the stored offset.
 	OnRewind OnRewind `yaml:"on_rewind"`
-	// DedupWindow is how many record ids are remembered per partition to drop duplicates; 0 turns it off.
+	// DedupWindow is how many record ids are remembered per partition to drop duplicates, at most 1000000; 0 turns it off.
 	DedupWindow int `yaml:"dedup_window"`
-	// MaxDecompressedBytes bounds what a compressed payload may grow to.
+	// MaxDecompressedBytes bounds what a compressed payload may grow to, at most 1GiB.
 	MaxDecompressedBytes Bytes `yaml:"max_decompressed_bytes"`
 	// DrainTimeout bounds finishing the work in flight at stop.
 	DrainTimeout time.Duration `yaml:"drain_timeout"`
@@ -145,16 +149,19 @@ func (c Consumer) validate(f faults) {
 	f.require(!c.Balance || len(c.Group) > maxName || len(c.NoticeGroup()) <= maxName, "group",
 		"must have at most %d bytes when balance is on, which adds %s", maxName-len(noticeSuffix), noticeSuffix)
 	f.require(c.BatchSize >= 1 && c.BatchSize <= maxPoll, "batch_size", "must be 1 to %d", maxPoll)
-	atLeastOne(f, "max_in_flight", c.MaxInFlight)
-	atLeastOne(f, "max_buffered_bytes", c.MaxBufferedBytes)
+	between(f, "max_in_flight", c.MaxInFlight, 1, maxInFlight)
+	between(f, "max_buffered_bytes", c.MaxBufferedBytes, 1, maxBuffer)
 	f.require(c.Concurrency >= 0 && c.Concurrency <= max(c.MaxInFlight, 0), "concurrency", "must be 0 to max_in_flight (%d)", c.MaxInFlight)
+	f.require(c.MaxInFlight > maxInFlight || cmp.Or(c.Concurrency, c.MaxInFlight) <= maxConcurrency, "concurrency",
+		"must be 1 to %d when max_in_flight is more than that", maxConcurrency)
 	oneOf(f, "ack_mode", c.AckMode, AckAuto, AckManual, AckOnPoll)
 	notNegative(f, "commit_interval", c.CommitInterval)
-	atLeastOne(f, "commit_every", c.CommitEvery)
+	between(f, "commit_every", c.CommitEvery, 1, maxCommitEvery)
 	notNegative(f, "handler_timeout", c.HandlerTimeout)
 	c.Retry.validate(f.at("retry"))
 	positive(f, "poll_interval_min", c.PollIntervalMin)
 	f.require(c.PollIntervalMax >= c.PollIntervalMin, "poll_interval_max", "must not be less than poll_interval_min (%v)", c.PollIntervalMin)
+	notLonger(f, "poll_interval_max", c.PollIntervalMax)
 	oneOf(f, "start_from", c.StartFrom, StartFirst, StartLast, StartNext)
 	positive(f, "probe_interval", c.ProbeInterval)
 	f.require(c.RebalanceTimeout > 0 && c.RebalanceTimeout < handOver, "rebalance_timeout",
@@ -165,8 +172,8 @@ func (c Consumer) validate(f faults) {
 	}
 	oneOf(f, "on_gap", c.OnGap, GapContinue, GapStop)
 	oneOf(f, "on_rewind", c.OnRewind, RewindFollow, RewindLatest, RewindStop)
-	notNegative(f, "dedup_window", c.DedupWindow)
-	atLeastOne(f, "max_decompressed_bytes", c.MaxDecompressedBytes)
+	between(f, "dedup_window", c.DedupWindow, 0, maxDedupWindow)
+	between(f, "max_decompressed_bytes", c.MaxDecompressedBytes, 1, maxDecompressed)
 	notNegative(f, "drain_timeout", c.DrainTimeout)
 	notNegative(f, "max_age", c.MaxAge)
 }

@@ -16,11 +16,24 @@ import (
 // maxFile is how large a configuration and files of certificates may be.
 const maxFile Bytes = 1 << 20
 
-// readFile reads a file of up to limit bytes, so that a mistaken path, a device's for example, doesn't fill the
-// memory. Its errors name the path, but not what can only be a file's content in its place.
+// readFile reads a regular file of up to limit bytes. A pipe would block, and can't be read again for the next
+// connection; a device may have no end. Its errors name the path, but not what can only be a file's content in
+// its place.
 func readFile(path string, limit Bytes) ([]byte, error) {
-	if strings.Contains(path, "\n") {
-		return nil, errors.New("must be the path of a file, not its content")
+	if err := checkPath(path); err != nil {
+		return nil, err
+	}
+	// What is not there, or a directory, is left to those who try to read it.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, fmt.Errorf("%s: is a %s, not a regular file", path, special(info.Mode()))
+	}
+	return readStream(path, limit)
+}
+
+// readStream is like readFile, and reads pipes, too: a shell gives a program a pipe for the output of another.
+func readStream(path string, limit Bytes) ([]byte, error) {
+	if err := checkPath(path); err != nil {
+		return nil, err
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -37,6 +50,23 @@ func readFile(path string, limit Bytes) ([]byte, error) {
 	return data, nil
 }
 
+func checkPath(path string) error {
+	if strings.Contains(path, "\n") {
+		return errors.New("must be the path of a file, not its content")
+	}
+	return nil
+}
+
+func special(mode os.FileMode) string {
+	switch {
+	case mode&os.ModeNamedPipe != 0:
+		return "pipe"
+	case mode&os.ModeSocket != 0:
+		return "socket"
+	}
+	return "device"
+}
+
 // fileLayer decodes a YAML document over the tree of sections. It walks the nodes
 // itself instead of unmarshalling, to find every fault with its key and line,
 // and to have no value in any message.
@@ -45,6 +75,9 @@ type fileLayer struct {
 	sources Sources
 	faults  []error
 	merges  int
+	// astray is where the lines of a secret may be that is written in a block, when they are not indented
+	// as they should be: they are then read as keys.
+	astray string
 }
 
 func (l *fileLayer) apply(root reflect.Value, data []byte) {
@@ -116,7 +149,7 @@ func (l *fileLayer) pairs(v reflect.Value, key string, node *yaml.Node, seen map
 		}
 		if line, ok := seen[name.Value]; ok {
 			if !merged {
-				l.fault(joinKey(key, name.Value), name, fmt.Errorf("is already set at line %d", line))
+				l.again(v, key, name, line)
 			}
 			continue
 		}
@@ -146,12 +179,18 @@ func (l *fileLayer) merge(v reflect.Value, key string, node *yaml.Node, seen map
 	}
 }
 
+func sameKey(a, b string) bool { return a == b }
+
 func (l *fileLayer) pair(section reflect.Value, parent string, name, node *yaml.Node) {
 	key := joinKey(parent, name.Value)
-	f, ok := child(section, name.Value, func(a, b string) bool { return a == b })
+	f, ok := child(section, name.Value, sameKey)
 	if !ok {
-		l.fault(key, name, unknownKey(section, name.Value))
+		l.unknown(section, parent, name)
 		return
+	}
+	l.astray = ""
+	if f.value.Type() == secretType && spreads(node) {
+		l.astray = key
 	}
 	switch kindOf(f.value.Type()) {
 	case kindSection, kindSections, kindMap:
@@ -162,6 +201,28 @@ func (l *fileLayer) pair(section reflect.Value, parent string, name, node *yaml.
 		l.value(f.value, key, name, node)
 	}
 	f.set()
+}
+
+// again reports a key that was there before, at line.
+func (l *fileLayer) again(section reflect.Value, parent string, name *yaml.Node, line int) {
+	if _, known := child(section, name.Value, sameKey); !known {
+		l.unknown(section, parent, name)
+		return
+	}
+	l.fault(joinKey(parent, name.Value), name, fmt.Errorf("is already set at line %d", line))
+}
+
+func (l *fileLayer) unknown(section reflect.Value, parent string, name *yaml.Node) {
+	if l.astray != "" {
+		l.fault(parent, name, fmt.Errorf("unknown key, not shown because it may be a part of %s: indent all lines of that value", l.astray))
+		return
+	}
+	l.fault(joinKey(parent, name.Value), name, unknownKey(section, name.Value))
+}
+
+// spreads tells whether a value is written in lines of its own, or has none.
+func spreads(node *yaml.Node) bool {
+	return isNull(node) || node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
 }
 
 func (l *fileLayer) value(v reflect.Value, key string, name, node *yaml.Node) {

@@ -3,7 +3,9 @@
 package config_test
 
 import (
-	"strings"
+	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,19 +25,30 @@ func TestFilesThatAreNone(t *testing.T) {
 			i.TLS = config.TLS{Enabled: true, CertFile: path, KeyFile: "key.pem"}
 		},
 		"iggy.tls.key_file": func(i *config.Iggy, path string) {
-			i.TLS = config.TLS{Enabled: true, CertFile: "/dev/null", KeyFile: path}
+			i.TLS = config.TLS{Enabled: true, CertFile: "config.go", KeyFile: path}
 		},
 	} {
 		t.Run(key, func(t *testing.T) {
 			t.Parallel()
-			endless, inline := valid().Iggy, valid().Iggy
-			set(&endless, "/dev/zero")
-			err := endless.Validate()
-			require.ErrorContains(t, err, key+": /dev/zero: larger than ")
-			set(&inline, content)
-			err = inline.Validate()
-			require.ErrorContains(t, err, key+": must be the path of a file, not its content")
-			require.False(t, strings.Contains(err.Error(), password), "%v", err)
+			dir := t.TempDir()
+			pipe, large := filepath.Join(dir, "pipe"), filepath.Join(dir, "large")
+			require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+			require.NoError(t, os.WriteFile(large, nil, 0o600))
+			require.NoError(t, os.Truncate(large, 1<<40)) // sparse
+			for path, want := range map[string]string{
+				"/dev/zero": key + ": /dev/zero: is a device, not a regular file",
+				pipe:        key + ": " + pipe + ": is a pipe, not a regular file",
+				dir:         key + ": read " + dir + ": is a directory",
+				large:       key + ": " + large + ": larger than ",
+				content:     key + ": must be the path of a file, not its content",
+			} {
+				i := valid().Iggy
+				set(&i, path)
+				err := i.Validate()
+				require.Len(t, config.Faults(err), 1)
+				require.ErrorContains(t, err, want)
+				require.NotContains(t, err.Error(), password)
+			}
 		})
 	}
 	_, err := config.Load(config.WithFile(content), config.WithEnviron(login))

@@ -131,7 +131,7 @@ func (l *loader) loadFile(root reflect.Value) {
 			return
 		}
 		var err error
-		if l.data, err = readFile(l.path, maxFile); err != nil {
+		if l.data, err = readStream(l.path, maxFile); err != nil {
 			l.faults = append(l.faults, &KeyError{Source: Source{Variable: variable}, Err: fmt.Errorf("configuration file: %w", err)})
 			return
 		}

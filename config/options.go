@@ -8,7 +8,7 @@ import (
 // Option changes how Load works.
 type Option func(*loader)
 
-// WithFile names the YAML file, which must exist. An empty path is as good as no
+// WithFile names the YAML file, which must exist and have at most 1 MiB. It may be a pipe, which is read to its end. An empty path is as good as no
 // option: FETCHBOX_CONFIG decides.
 func WithFile(path string) Option {
 	return func(l *loader) { l.path = path }

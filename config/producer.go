@@ -4,19 +4,19 @@ import "time"
 
 // Producer is how records are sent.
 type Producer struct {
-	// Connections is how many connections the partitions are spread over.
+	// Connections is how many connections the partitions are spread over, at most 256.
 	Connections int `yaml:"connections"`
-	// MaxBatchMessages bounds the records of one request.
+	// MaxBatchMessages bounds the records of one request, at most 1000000.
 	MaxBatchMessages int `yaml:"max_batch_messages"`
-	// MaxBatchBytes bounds the encoded bytes of one request. A single larger record
+	// MaxBatchBytes bounds the encoded bytes of one request, at most 64MiB. A single larger record
 	// travels alone, up to the server's limit.
 	MaxBatchBytes Bytes `yaml:"max_batch_bytes"`
 	// Linger is how long a batch waits for company when nothing is in flight.
 	Linger time.Duration `yaml:"linger"`
 	// MaxBufferedBytes is the ceiling for the encoded bytes of records that have no
-	// outcome yet, those in flight included.
+	// outcome yet, those in flight included; at most 64GiB.
 	MaxBufferedBytes Bytes `yaml:"max_buffered_bytes"`
-	// MaxBufferedRecords is the ceiling for the number of these records.
+	// MaxBufferedRecords is the ceiling for the number of these records, at most 100000000.
 	MaxBufferedRecords int `yaml:"max_buffered_records"`
 	// WhenFull is what a send does at a ceiling.
 	WhenFull WhenFull `yaml:"when_full"`
@@ -53,12 +53,13 @@ func (p Producer) Validate() error {
 }
 
 func (p Producer) validate(f faults) {
-	atLeastOne(f, "connections", p.Connections)
-	atLeastOne(f, "max_batch_messages", p.MaxBatchMessages)
+	between(f, "connections", p.Connections, 1, maxConnections)
+	between(f, "max_batch_messages", p.MaxBatchMessages, 1, maxBatchMessages)
 	f.require(p.MaxBatchBytes >= 1 && p.MaxBatchBytes <= maxRequestBytes, "max_batch_bytes", "must be 1 to %v", maxRequestBytes)
 	notNegative(f, "linger", p.Linger)
 	f.require(p.MaxBufferedBytes >= max(p.MaxBatchBytes, 1), "max_buffered_bytes", "must not be less than max_batch_bytes (%v)", p.MaxBatchBytes)
-	atLeastOne(f, "max_buffered_records", p.MaxBufferedRecords)
+	f.require(p.MaxBufferedBytes <= maxBuffer, "max_buffered_bytes", "must be at most %v", maxBuffer)
+	between(f, "max_buffered_records", p.MaxBufferedRecords, 1, maxRecords)
 	oneOf(f, "when_full", p.WhenFull, WhenFullBlock, WhenFullFail)
 	positive(f, "delivery_timeout", p.DeliveryTimeout)
 	f.require(p.DeliveryTimeout <= 0 || p.Linger < p.DeliveryTimeout, "linger", "must be less than delivery_timeout (%v)", p.DeliveryTimeout)

@@ -16,7 +16,7 @@ type Backoff struct {
 // Breaker is a circuit breaker: after Failures failures in a row it refuses
 // requests for Delay, then lets one through to try.
 type Breaker struct {
-	// Failures is how many failures in a row open it.
+	// Failures is how many failures in a row open it, at most 1000000.
 	Failures int `yaml:"failures"`
 	// Delay is how long it stays open before it lets a request try.
 	Delay time.Duration `yaml:"delay"`
@@ -33,11 +33,12 @@ type Retry struct {
 func (b Backoff) validate(f faults) {
 	positive(f, "base_backoff", b.BaseBackoff)
 	f.require(b.MaxBackoff >= b.BaseBackoff, "max_backoff", "must not be less than base_backoff (%v)", b.BaseBackoff)
+	notLonger(f, "max_backoff", b.MaxBackoff)
 	f.require(b.Jitter >= 0 && b.Jitter <= 1, "jitter", "must be 0 to 1")
 }
 
 func (b Breaker) validate(f faults) {
-	atLeastOne(f, "failures", b.Failures)
+	between(f, "failures", b.Failures, 1, maxFailures)
 	positive(f, "delay", b.Delay)
 }
 

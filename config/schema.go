@@ -28,6 +28,7 @@ const (
 
 var (
 	durationType = reflect.TypeFor[time.Duration]()
+	secretType   = reflect.TypeFor[Secret]()
 	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
@@ -153,13 +154,27 @@ func child(section reflect.Value, name string, same func(a, b string) bool) (fie
 
 // unknownKey names the key that was probably meant.
 func unknownKey(section reflect.Value, name string) error {
-	for _, f := range fields(section) {
-		if distance(f.name, strings.ToLower(name)) <= 1+len(f.name)/6 {
-			return fmt.Errorf("unknown key; did you mean %s?", f.name)
-		}
+	if meant := meantBy(section, name); meant != "" {
+		return fmt.Errorf("unknown key; did you mean %s?", meant)
 	}
 	return errors.New("unknown key")
 }
+
+// meantBy is the key of a section that name probably is a misspelling of, or empty.
+func meantBy(section reflect.Value, name string) string {
+	for _, f := range fields(section) {
+		if distance(f.name, strings.ToLower(name)) <= 1+len(f.name)/6 {
+			return f.name
+		}
+	}
+	return ""
+}
+
+// SectionMeant is the section of Config that a key at the top level of a file
+// probably means: name itself when it is one, another one when name looks like a
+// misspelling of it, and empty otherwise. It is for tools that read only these
+// sections of a file which belongs to several programs.
+func SectionMeant(name string) string { return meantBy(reflect.ValueOf(&Config{}).Elem(), name) }
 
 // distance is the number of letters to change, add or remove (Levenshtein).
 func distance(a, b string) int {

@@ -92,5 +92,5 @@ func (t Topic) validate(f faults) {
 	f.require(t.MaxSize == 0 || t.MaxSize >= segmentSize, "max_size",
 		"must be 0 for the server's default, or %v or more: the server refuses less than its segments hold", segmentSize)
 	oneOf(f, "compression", t.Compression, CompressionNone, CompressionS2, CompressionZstd, CompressionGzip)
-	notNegative(f, "compression_min_size", t.CompressionMinSize)
+	f.require(t.CompressionMinSize >= 0, "compression_min_size", "must be 0 or more")
 }

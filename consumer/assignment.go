@@ -241,6 +241,9 @@ func (m *membership) takeUp(ctx context.Context, id uint32, at start) error {
 // ownership makes a new ownership of a partition, begun at a place.
 func (m *membership) ownership(ctx context.Context, id uint32, at start) (*partition, error) {
 	e := m.e
+	if err := m.unstore(ctx, id, &at); err != nil {
+		return nil, err
+	}
 	p := &partition{
 		e: e, id: id, session: m.session, memory: e.recall(id),
 		log:        e.log.With(zap.Uint32("partition", id)),

@@ -25,11 +25,19 @@ func (e *engine) employBatches(handle func(records []*record) error) {
 func (e *engine) serveBatch(p *partition, handle func(records []*record) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.phase == phaseLost || p.blocked > 0 || p.paused && p.phase == phaseActive || !p.mayBatch() {
+	if p.phase == phaseLost || p.blocked > 0 || p.resting || p.paused && p.phase == phaseActive || !p.mayBatch() {
 		return
 	}
 	p.batch = true
+	collected := false
+	defer func() {
+		if !collected { // a codec ended the goroutine
+			p.batch = false
+			p.announce()
+		}
+	}()
 	records := p.collect()
+	collected = true
 	if len(records) == 0 {
 		p.batch = false
 		p.drained()
@@ -49,6 +57,7 @@ func (e *engine) serveBatch(p *partition, handle func(records []*record) error) 
 		p.running--
 		p.batch = false
 		if p.phase == phaseLost {
+			p.judgedBatch(records, deliveries, err)
 			p.ghostGone()
 			return
 		}
@@ -105,12 +114,13 @@ func (p *partition) judgedBatch(records []*record, deliveries []int, err error) 
 		if !p.current(r, deliveries[i]) {
 			continue
 		}
-		v, d := p.e.redelivery.judge(err, deliveries[i])
+		v, d := p.e.redelivery.judge(err, deliveries[i]-r.returns)
 		if v != verdictRetry {
 			p.nack(r, deliveries[i], err)
 			continue
 		}
-		r.cause, r.state = err, recordWaiting
+		r.cause = err
+		p.turn(r, recordWaiting)
 		p.tally.failed++
 		p.waiting++
 		again, delay = append(again, r), max(delay, d)
@@ -135,9 +145,10 @@ func (p *partition) laterTogether(records []*record, delay time.Duration) {
 		}
 		for _, r := range records {
 			p.waiting--
-			r.state = recordQueued
+			p.turn(r, recordQueued)
 			p.run.push(r)
 		}
+		p.drained()
 		p.announce()
 	})
 }

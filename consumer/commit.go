@@ -43,10 +43,11 @@ func (p *partition) wantCommit() {
 // run commits until ctx ends.
 func (c *committer) run(ctx context.Context, e *engine) {
 	var tick <-chan time.Time
+	var timer *time.Timer
 	if e.cfg.CommitInterval > 0 {
-		ticker := time.NewTicker(e.cfg.CommitInterval)
-		defer ticker.Stop()
-		tick = ticker.C
+		timer = time.NewTimer(onBeat(e.cfg.CommitInterval))
+		defer timer.Stop()
+		tick = timer.C
 	}
 	for {
 		select {
@@ -64,6 +65,7 @@ func (c *committer) run(ctx context.Context, e *engine) {
 				_ = e.commit(ctx, p) // its failure was noted
 			}
 		case <-tick:
+			timer.Reset(onBeat(e.cfg.CommitInterval))
 			owned, _ := e.turn()
 			for _, p := range owned {
 				_ = e.commit(ctx, p)

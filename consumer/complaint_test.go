@@ -144,6 +144,7 @@ func TestLogsOfFailuresOfOtherModes(t *testing.T) {
 			}))
 			start(t, c)
 			eventually(t, "the entry", func() bool { return len(book.lines(t, tt.message)) > 0 })
+			r.server.WaitCommitted("s", "t", "g", 0, 2)
 			stop(t, c)
 			entry := book.lines(t, tt.message)[0]
 			require.Equal(t, tt.count, entry["count"])

@@ -160,6 +160,7 @@ func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, n
 	e.share.Store(int64(e.workers))
 	e.window.limit = cfg.MaxInFlight
 	e.ahead.limit = hold{records: cfg.MaxInFlight, bytes: int(cfg.MaxBufferedBytes)}
+	e.unpacked.limit = int(cfg.MaxBufferedBytes)
 	e.hooks.calls = o.hooks
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
 	e.retreats, e.retreatBegins = context.WithCancel(context.Background())
@@ -226,7 +227,7 @@ func (c *Consumer[T]) begin() {
 // finished within drain_timeout and ctx, acknowledged offsets are
 // committed, the group is left and the connection closed. Handlers
 // that outlast the time see their context end with ErrStopDeadline; their records come
-// again. What could not be finished is in a *StopError. It may be called
+// again. So do those that wait for their next delivery, which nothing waits for. What could not be finished is in a *StopError. It may be called
 // twice, by several at once, and before Start.
 //
 // It waits for handlers that ignore the end of their context until ctx ends. So

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"runtime/debug"
+	"slices"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -14,7 +15,8 @@ type DeadLetters[T any] interface {
 	// nil only when that was confirmed: the record's offset is committed
 	// then. After an error it is called again, with growing pauses, while the
 	// record's partition waits; so one record may be stored more than once.
-	// It is called by several goroutines, and must return when ctx ends.
+	// It is called by several goroutines, and must return when ctx ends. A
+	// panic, or the end of its goroutine by runtime.Goexit, is an error.
 	DeadLetter(ctx context.Context, f topic.Failure[T]) error
 }
 
@@ -23,6 +25,14 @@ func (c *Consumer[T]) hasDeadLetters() bool { return c.deadLetters != nil }
 
 // deadLetter implements typed.
 func (c *Consumer[T]) deadLetter(ctx context.Context, r *record, cause error, code string, attempts int) (err error) {
+	if exits(func() { err = c.write(ctx, r, cause, code, attempts) }) {
+		return errLettersExited
+	}
+	return err
+}
+
+// write gives a record to the dead letters. One that panics has failed.
+func (c *Consumer[T]) write(ctx context.Context, r *record, cause error, code string, attempts int) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
@@ -34,6 +44,7 @@ func (c *Consumer[T]) deadLetter(ctx context.Context, r *record, cause error, co
 	}
 	if plain, err := c.plain(r); err == nil {
 		f.Payload = plain
+		f.Headers = slices.DeleteFunc(f.Headers, func(h topic.Header) bool { return h.Key == topic.HeaderContentEncoding })
 	}
 	if attempts > 0 {
 		f.Decoded, f.Value = true, c.pristine(r)

@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"bytes"
 	"runtime/debug"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
@@ -31,6 +30,14 @@ func (c *Consumer[T]) decode(messages []wire.Message, dst []*record) []*record {
 	return dst
 }
 
+// broken implements typed.
+func (c *Consumer[T]) broken(m *wire.Message, cause error) *record {
+	e := &entry[T]{r: record{raw: m, cause: cause}}
+	e.m.r, e.m.delivery = &e.r, 1
+	e.r.message = &e.m
+	return &e.r
+}
+
 // open decodes one message. A codec or a key function that panics is a failure
 // of the record.
 func (c *Consumer[T]) open(r *record, m *Message[T]) (err error) {
@@ -39,7 +46,14 @@ func (c *Consumer[T]) open(r *record, m *Message[T]) (err error) {
 			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	if m.Value, err = c.value(r); err != nil {
+	payload, err := c.plain(r)
+	if err != nil {
+		return err
+	}
+	if compressed(r.raw) {
+		r.unpacked = len(payload)
+	}
+	if m.Value, err = c.topic.Codec().Decode(payload); err != nil {
 		return err
 	}
 	r.key = c.topic.KeyOf(m.Value)
@@ -61,18 +75,17 @@ func (c *Consumer[T]) value(r *record) (value T, err error) {
 }
 
 // pristine is the value of a record that was decoded before, as it was then.
-func (c *Consumer[T]) pristine(r *record) T {
-	if value, err := c.value(r); err == nil {
+func (c *Consumer[T]) pristine(r *record) (value T) {
+	var err error
+	if !exits(func() { value, err = c.value(r) }) && err == nil {
 		return value
 	}
 	return r.message.(*Message[T]).Value // a codec that can't do it twice
 }
 
-var contentEncoding = []byte(topic.HeaderContentEncoding)
-
 // plain is the record's payload without the compression that its headers name.
 func (c *Consumer[T]) plain(r *record) ([]byte, error) {
-	if len(r.raw.Headers) == 0 || !bytes.Contains(r.raw.Headers, contentEncoding) {
+	if !compressed(r.raw) {
 		// Most records end here, without their headers being decoded.
 		return r.raw.Payload, nil
 	}

@@ -23,9 +23,13 @@ type typed interface {
 	// decode makes records of messages, one each, and appends them to dst.
 	// What can't be decoded has a cause.
 	decode(messages []wire.Message, dst []*record) []*record
+	// broken makes the record of a message that can't be decoded because of cause.
+	broken(m *wire.Message, cause error) *record
 	// again makes the message of a record's next delivery, decoded anew: a
 	// handler may have changed what it was given.
 	again(r *record)
+	// whenForgotten ends g when nobody has r's message any more.
+	whenForgotten(r *record, g *ghost)
 	hasDeadLetters() bool
 	// deadLetter writes r to the dead letters; nil means confirmed.
 	deadLetter(ctx context.Context, r *record, cause error, code string, attempts int) error
@@ -46,6 +50,7 @@ type engine struct {
 	commits    bool // offsets are stored
 	onPoll     bool
 	batches    bool // records go to a batch handler
+	apart      bool // records are decoded in goroutines of their own, since callers of Next take them in
 	// commitEvery is the configured number, at least 1; with an interval of 0
 	// each grown prefix is stored at once.
 	commitEvery int
@@ -54,6 +59,7 @@ type engine struct {
 	sched     scheduler
 	window    window
 	ahead     ahead
+	unpacked  unpacked
 	committer *committer
 	crew      *crew // dead letters being written
 	staff     *crew // workers
@@ -157,6 +163,7 @@ func (e *engine) deal(owned []*partition) {
 	e.share.Store(int64(handlerShare(e.workers, len(owned))))
 	e.window.members(owned)
 	e.ahead.members(owned)
+	e.unpacked.members(owned)
 }
 
 // handlerShare is how many handlers one of n partitions may keep busy: all but those
@@ -184,12 +191,16 @@ func (e *engine) lost(p *partition, cause error) {
 	e.kick()
 }
 
-// leaveBounds takes p, which is lost, out of the shared bounds. p.mu is held.
-func (e *engine) leaveBounds(p *partition) {
-	for _, q := range e.window.leave(p) {
+// leaveBounds takes p, which is lost, out of the shared bounds; but for its
+// ghosts. p.mu is held.
+func (e *engine) leaveBounds(p *partition, ghosts int) {
+	for _, q := range e.window.leave(p, ghosts) {
 		e.sched.ready(q)
 	}
 	e.ahead.leave(p)
+	for _, q := range e.unpacked.leave(p) {
+		e.sched.ready(q)
+	}
 	e.fetchMore()
 }
 

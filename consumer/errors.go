@@ -39,17 +39,26 @@ type StopError struct {
 	Consumer string
 	// Unfinished is how many records were with the application and not acknowledged.
 	Unfinished int
+	// Waiting is how many of them nobody worked on: they waited for their next
+	// delivery, or behind such a record of their key. A stop does not wait for
+	// those; when there are no others, and Err is nil, it was in time.
+	Waiting int
 	// Uncommitted is how many acknowledged records have no stored offset, and
 	// so come again.
 	Uncommitted int
-	// Err is what went wrong besides, or why the time was over.
+	// Err is what went wrong besides, or why the time was over. It is nil
+	// when records merely waited.
 	Err error
 }
 
 // Error holds the counts and the cause.
 func (e *StopError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "iggy: consumer %s: stop: %d records unfinished, %d acknowledged but not committed", e.Consumer, e.Unfinished, e.Uncommitted)
+	fmt.Fprintf(&b, "iggy: consumer %s: stop: %d records unfinished", e.Consumer, e.Unfinished)
+	if e.Waiting > 0 {
+		fmt.Fprintf(&b, " (%d waited for their next delivery)", e.Waiting)
+	}
+	fmt.Fprintf(&b, ", %d acknowledged but not committed", e.Uncommitted)
 	if e.Err != nil {
 		fmt.Fprintf(&b, ": %v", e.Err)
 	}

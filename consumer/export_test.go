@@ -47,7 +47,7 @@ func NewWindow(limit, partitions int) *Window {
 func (w *Window) Take(p, want int) int { return w.w.take(w.parts[p], want, true) }
 func (w *Window) Free(p, n int)        { w.parts[p].slack.Add(int64(n)) }
 func (w *Window) Give(p int) int       { return len(w.w.give(w.parts[p])) }
-func (w *Window) Leave(p int)          { w.w.leave(w.parts[p]) }
+func (w *Window) Leave(p int)          { w.w.leave(w.parts[p], 0) }
 func (w *Window) Used() int            { return w.w.inUse() }
 func (w *Window) Reserve() int         { return w.w.reserve() }
 
@@ -133,3 +133,9 @@ func RedeliveryDelay(base, ceiling time.Duration, jitter float64, deliveries int
 	p.backoff.BaseBackoff, p.backoff.MaxBackoff, p.backoff.Jitter = base, ceiling, jitter
 	return p.delay(deliveries)
 }
+
+// The grid of the longer waits.
+const Beat = beat
+
+// OnBeat is onBeat.
+func OnBeat(wait time.Duration) time.Duration { return onBeat(wait) }

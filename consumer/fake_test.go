@@ -170,6 +170,15 @@ func (c *fakeConn) StoreOffset(_ context.Context, _ transport.Consumer, partitio
 	return nil
 }
 
+func (c *fakeConn) DeleteOffset(_ context.Context, _ transport.Consumer, partition uint32) error {
+	defer c.begin("delete")()
+	if _, ok := c.server.stored[partition]; !ok {
+		return &iggyerr.StatusError{Op: "delete offset", Status: iggyerr.StatusOffsetNotStored}
+	}
+	delete(c.server.stored, partition)
+	return nil
+}
+
 func (c *fakeConn) Offset(_ context.Context, _ transport.Consumer, partition uint32) (transport.Offset, error) {
 	defer c.begin("offset")()
 	offset, ok := c.server.stored[partition]

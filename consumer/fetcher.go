@@ -118,12 +118,13 @@ func (f *fetcher) plan(p *partition, now time.Time) (job, bool) {
 		return job{}, false
 	}
 	count := min(f.e.cfg.BatchSize, p.memory.ceiling)
-	average := p.memory.averageSize
-	reserved := f.e.ahead.take(p, hold{records: count, bytes: count*average + average/4}, average)
+	// What is asked for should not be cut off because some records are a little larger.
+	each := p.memory.averageSize + p.memory.averageSize/16
+	reserved := f.e.ahead.take(p, hold{records: count, bytes: count * each}, each)
 	if reserved.records == 0 {
 		return job{}, false
 	}
-	count = max(1, min(reserved.records, reserved.bytes/average))
+	count = max(1, min(reserved.records, reserved.bytes/each))
 	strategy := transport.Strategy{Kind: transport.FromOffset, Value: p.position}
 	if p.from != nil {
 		strategy = *p.from
@@ -148,6 +149,13 @@ func (f *fetcher) fetch(ctx context.Context, j job) {
 		return err
 	})
 	f.e.meter.polled(time.Since(started))
+	var came *answer
+	if err == nil {
+		came = newAnswer(polled, j.reserved.bytes)
+		if f.e.onPoll {
+			came.keep() // settled before anybody has seen it
+		}
+	}
 	if err == nil && f.e.onPoll && len(polled.Messages) > 0 && polled.Partition == p.id {
 		// At most once: what is handed out must be passed first.
 		err = f.e.store(ctx, p, polled.Messages[len(polled.Messages)-1].Offset)
@@ -159,7 +167,7 @@ func (f *fetcher) fetch(ctx context.Context, j job) {
 		f.e.ahead.settle(p, j.reserved, hold{})
 		f.refused(p, j, err)
 	} else {
-		f.arrived(p, j, polled)
+		f.arrived(p, j, polled, came)
 	}
 	p.drained()
 	p.announce()
@@ -187,7 +195,7 @@ func (f *fetcher) refused(p *partition, j job, err error) {
 }
 
 // arrived takes an answer in. p.mu is held.
-func (f *fetcher) arrived(p *partition, j job, polled *transport.Polled) {
+func (f *fetcher) arrived(p *partition, j job, polled *transport.Polled, a *answer) {
 	p.resumeAt = time.Time{}
 	if p.phase != phaseActive && (p.phase != phaseDraining || !f.e.onPoll) || p.moved(j) {
 		f.e.ahead.settle(p, j.reserved, hold{})
@@ -212,16 +220,12 @@ func (f *fetcher) arrived(p *partition, j job, polled *transport.Polled) {
 		}
 	}
 	p.from, p.jumpOK = nil, false
-	bytes := 0
-	for i := range messages {
-		bytes += wire.EncodedSize(len(messages[i].Payload), len(messages[i].Headers))
-	}
-	f.e.ahead.settle(p, j.reserved, hold{records: len(messages), bytes: bytes})
-	p.memory.averageSize = max(wire.MessageHeaderSize, (p.memory.averageSize+3*bytes/len(messages))/4)
+	f.e.ahead.settle(p, j.reserved, hold{records: len(messages), bytes: a.bytes})
+	p.memory.averageSize = max(wire.MessageHeaderSize, (p.memory.averageSize+3*a.wanted/len(messages))/4)
 	p.tally.polls++
 	p.tally.fetched += int64(len(messages))
-	p.tally.bytes += int64(bytes)
-	p.buffer = append(p.buffer, &answer{messages: messages, bytes: bytes, open: len(messages)})
+	p.tally.bytes += int64(a.encoded)
+	p.buffer = append(p.buffer, a)
 	p.buffered += len(messages)
 	p.position = last + 1
 	p.end = max(polled.CurrentOffset+1, p.position)
@@ -293,7 +297,7 @@ func (f *fetcher) watch(ctx context.Context) {
 		} else if vain%looksPerPause == 0 {
 			pause = min(2*pause, f.e.cfg.PollIntervalMax)
 		}
-		timer.Reset(pause)
+		timer.Reset(onBeat(pause))
 	}
 }
 

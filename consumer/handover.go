@@ -43,8 +43,8 @@ func (m *membership) missing(ctx context.Context, p *partition) error {
 	p.mu.Lock()
 	_, settled := p.tracker.prefix()
 	// The server gives it away once what was polled is committed. While there
-	// is nothing to commit yet, the first record must be handled.
-	early := !settled && p.given == 0 && (p.buffered > 0 || p.tracker.open() > 0)
+	// is nothing to commit yet, the first record must be handled, however long it waits.
+	early := !settled && (p.given == 0 && (p.buffered > 0 || p.tracker.open() > 0) || p.onlyWaits())
 	inHand := p.inHand()
 	if !early {
 		p.drain()
@@ -83,6 +83,14 @@ func (m *membership) handOvers(ctx context.Context) error {
 		}
 		p.mu.Lock()
 		empty := p.empty()
+		if _, settled := p.tracker.prefix(); p.resting && !settled && m.e.commits {
+			// Nothing can be committed, so the server would not move it, and
+			// nobody would read it.
+			p.resume()
+			delete(m.revoking, id)
+			p.mu.Unlock()
+			continue
+		}
 		p.mu.Unlock()
 		if !empty && time.Now().Before(deadline) {
 			continue

@@ -15,7 +15,9 @@ import (
 // call begins the consumption. Several goroutines may call it.
 //
 // Records of one key are given out one at a time: the next one comes after the
-// one before was acknowledged, so do not collect records before acknowledging them.
+// one before was acknowledged, so do not collect records before acknowledging them. End
+// each message by Ack or Nack, also one whose partition was lost meanwhile,
+// which its Context tells: until then it counts, and its partition waits.
 //
 // It fails with ctx's cause when ctx ends, with iggyerr.ErrClosed when the
 // consumer is not started or stops, and with ErrConsuming when a handler is set.
@@ -42,7 +44,9 @@ func (c *Consumer[T]) iterate() error {
 	case c.phase != lifeStarted || c.began && c.mode == modeNone:
 		return iggyerr.ErrClosed
 	}
-	c.mode = modeIteration
+	if c.mode == modeNone {
+		c.mode, c.e.apart = modeIteration, true
+	}
 	c.begin()
 	return nil
 }
@@ -52,8 +56,11 @@ func (c *Consumer[T]) iterate() error {
 // it can't go on otherwise.
 //
 // With ack_mode auto a record that the loop's body has not settled is
-// acknowledged when the body asks for the next one; one that the loop was left with,
-// by break, return or panic, is not.
+// acknowledged when the body asks for the next one. One that the loop was left with,
+// by break, return or panic, was not handled and is given back: it is the first of its
+// partition that comes next, here or after a stop, and this delivery does
+// not count for max_deliveries. So acknowledge the last one before you break.
+// With manual it stays with the application.
 func (c *Consumer[T]) Messages(ctx context.Context) iter.Seq2[*Message[T], error] {
 	return func(yield func(*Message[T], error) bool) {
 		for {
@@ -64,12 +71,26 @@ func (c *Consumer[T]) Messages(ctx context.Context) iter.Seq2[*Message[T], error
 				}
 				return
 			}
-			if !yield(m, nil) {
+			if !c.offer(m, yield) {
 				return
-			}
-			if c.e.cfg.AckMode == config.AckAuto {
-				m.Ack()
 			}
 		}
 	}
+}
+
+// offer gives m to a loop's body and tells whether that asks for the next one.
+func (c *Consumer[T]) offer(m *Message[T], yield func(*Message[T], error) bool) bool {
+	if c.e.cfg.AckMode != config.AckAuto {
+		return yield(m, nil)
+	}
+	handled := false
+	defer func() {
+		if !handled { // the loop was left, perhaps by a panic
+			m.r.part.giveBack(m.r, m.delivery)
+		}
+	}()
+	if handled = yield(m, nil); handled {
+		m.Ack()
+	}
+	return handled
 }

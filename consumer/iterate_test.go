@@ -2,7 +2,6 @@ package consumer_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -90,31 +89,100 @@ func TestMessagesEndWithStopAndContext(t *testing.T) {
 
 func TestRecordThatTheLoopWasLeftWithComesAgain(t *testing.T) {
 	t.Parallel()
+	type body = func(*consumer.Message[string])
+	for name, leave := range map[string]func(loop func(body), then body){
+		"by break": func(loop func(body), then body) { loop(then) },
+		"by a panic": func(loop func(body), then body) {
+			require.PanicsWithValue(t, "no", func() {
+				loop(func(m *consumer.Message[string]) {
+					then(m)
+					panic("no")
+				})
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, 1)
+			r.send(0, "a/0", "b/0", "a/1")
+			cfg := quick()
+			cfg.DrainTimeout, cfg.MaxInFlight, cfg.Retry.MaxDeliveries = time.Minute, 2, 2
+			c := r.consumer(cfg)
+			start(t, c)
+			once := func(then body) {
+				for m, err := range c.Messages(t.Context()) {
+					require.NoError(t, err)
+					then(m)
+					break
+				}
+			}
+			var old *consumer.Message[string]
+			for i := range 5 { // more often than the record may fail
+				leave(once, func(m *consumer.Message[string]) {
+					require.Equal(t, "a/0", m.Value)
+					require.Equal(t, i+1, m.Deliveries())
+					m.Value = "changed"
+					old = m
+				})
+			}
+			old.Ack()
+			m, err := c.Next(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "a/0", m.Value, "the old message has no effect")
+			m.Nack(nil)
+			got := map[string]bool{}
+			for len(got) < 2 {
+				once(func(m *consumer.Message[string]) {
+					got[m.Value] = true
+					m.Ack()
+				})
+			}
+			require.Equal(t, map[string]bool{"b/0": true, "a/0": true}, got, "it had one failed delivery of two")
+			leave(once, func(m *consumer.Message[string]) { require.Equal(t, "a/1", m.Value) })
+
+			err = c.Stop(t.Context())
+			var stop *consumer.StopError
+			require.ErrorAs(t, err, &stop)
+			require.Equal(t, 1, stop.Unfinished)
+			require.Equal(t, 1, stop.Waiting)
+			require.NotErrorIs(t, err, consumer.ErrStopDeadline, "nobody works on it")
+			require.Equal(t, err, c.Stop(t.Context()), "a second stop tells the same")
+
+			again := r.consumer(cfg)
+			start(t, again)
+			for m, err := range again.Messages(t.Context()) {
+				require.NoError(t, err)
+				require.Equal(t, "a/1", m.Value)
+				require.Equal(t, 1, m.Deliveries())
+				m.Ack()
+				break
+			}
+		})
+	}
+}
+
+func TestRecordThatAManualLoopWasLeftWithStays(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1)
 	r.send(0, "a/0", "b/0")
 	cfg := quick()
-	cfg.DrainTimeout = 50 * time.Millisecond
+	cfg.AckMode = config.AckManual
 	c := r.consumer(cfg)
 	start(t, c)
-	for _, err := range c.Messages(context.Background()) {
+	var kept *consumer.Message[string]
+	for m, err := range c.Messages(t.Context()) {
 		require.NoError(t, err)
+		kept = m
 		break
 	}
-	err := c.Stop(context.Background())
-	var stop *consumer.StopError
-	require.ErrorAs(t, err, &stop)
-	require.Equal(t, 1, stop.Unfinished)
-	require.ErrorIs(t, err, consumer.ErrStopDeadline)
-	require.True(t, errors.Is(c.Stop(context.Background()), consumer.ErrStopDeadline), "a second stop tells the same")
-
-	again := r.consumer(cfg)
-	start(t, again)
-	for m, err := range again.Messages(context.Background()) {
-		require.NoError(t, err)
-		require.Equal(t, "a/0", m.Value)
-		m.Ack()
-		break
-	}
+	m, err := c.Next(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "b/0", m.Value)
+	m.Ack()
+	kept.Ack()
+	stop(t, c)
+	offset, _ := r.server.Committed("s", "t", "g", 0)
+	require.EqualValues(t, 1, offset)
 }
 
 func TestOnPollMessagesNeedNoAcknowledgement(t *testing.T) {

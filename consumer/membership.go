@@ -149,7 +149,7 @@ func (m *membership) loop(ctx context.Context) {
 		}
 		if tocks {
 			ticks++
-			tick.Reset(e.cfg.ProbeInterval / ticksPerProbe)
+			tick.Reset(onBeat(e.cfg.ProbeInterval / ticksPerProbe))
 		}
 	}
 }

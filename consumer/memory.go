@@ -5,9 +5,10 @@ import "sync/atomic"
 // memory is what a consumer remembers of a partition over its ownerships. But
 // for ghosts it belongs to the present one and is guarded by its lock.
 type memory struct {
-	// ghosts counts handlers of former ownerships that have not returned. While
+	// ghosts counts handlers of former ownerships that have not returned, and
+	// records of theirs that are still with the application. While
 	// there are any, no record of the partition is handed out: it might be
-	// the one that such a handler has in hand.
+	// one of those.
 	ghosts atomic.Int64
 
 	dedup *dedup

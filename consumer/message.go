@@ -13,7 +13,11 @@ import (
 // as another Message; what is done with the old one has no effect then.
 //
 // Its methods may be used concurrently. After the partition is lost (see
-// ErrLost) they work still, but acknowledging has no effect.
+// ErrLost and Context) they work still, but acknowledging only says that the application is
+// done with it. That counts: until then the message keeps its place among the
+// max_in_flight records, and nothing of its partition is handed out
+// here. So end every message by Ack or Nack. One that is forgotten
+// counts until the garbage collector finds it.
 type Message[T any] struct {
 	// Value is the decoded message.
 	Value T
@@ -37,7 +41,9 @@ func (m *Message[T]) Offset() uint64 { return m.r.raw.Offset }
 // ID is the record's id: a UUIDv7 when this library wrote it.
 func (m *Message[T]) ID() [16]byte { return m.r.raw.ID }
 
-// Key is the partition key that the topic finds in the message; empty when it has none.
+// Key is the partition key that the consumer's topic finds in the message; empty when it has none. Messages of one
+// key are handled in order and one at a time. It is not what the producer used if that had another
+// key, by producer.WithKey for example: keys are not stored. See topic.Topic.KeyedBy.
 func (m *Message[T]) Key() string { return m.r.key }
 
 // Timestamp is when the server stored the record, in UTC.
@@ -48,8 +54,19 @@ func (m *Message[T]) OriginTimestamp() time.Time {
 	return time.UnixMicro(int64(m.r.raw.OriginTimestamp)).UTC()
 }
 
-// Payload is the record's payload as it is stored. It must not be changed.
-func (m *Message[T]) Payload() []byte { return m.r.raw.Payload }
+// Payload is the record's payload as it is stored, which must not be changed.
+// It is there until the record is settled, and for as long as you like once you asked
+// for it; who asks only afterwards may get nil, since the memory is used again.
+func (m *Message[T]) Payload() []byte {
+	p, a := m.r.part, m.r.answer
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a.recycled {
+		return nil
+	}
+	a.keep()
+	return m.r.raw.Payload
+}
 
 // Headers decodes the record's user headers. Those behind a malformed one are left out.
 func (m *Message[T]) Headers() []topic.Header { return headersOf(m.r) }
@@ -61,6 +78,13 @@ func (m *Message[T]) Header(key string) string { return headerOf(m.r, key) }
 // Deliveries is how often the record was given to the application, this time
 // included, since its partition was assigned.
 func (m *Message[T]) Deliveries() int { return m.delivery }
+
+// Context ends when there is no use in going on with the record: its partition
+// was lost (with the cause ErrLost), and it comes again, here or elsewhere, or the
+// time for stopping is over (ErrStopDeadline). It may end at any time after
+// the message was acknowledged. A handler gets it as ctx, with the
+// handler's timeout; with Next and Messages it is the way to know.
+func (m *Message[T]) Context() context.Context { return m.r.part.ctx }
 
 // Origin tells where the record was read.
 func (m *Message[T]) Origin() topic.Origin { return originOf(m.r) }

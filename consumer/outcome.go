@@ -31,7 +31,8 @@ func (e *permanentError) Unwrap() error { return e.err }
 // RetryAfter asks for the next delivery after d instead of after the
 // configured backoff, as a server's Retry-After says for example. The delivery
 // counts: when max_deliveries is reached the record is given up all the same.
-// A negative d means at once; a nil err is allowed.
+// A stop or a change of owners does not wait for it: the record comes again
+// after that, its deliveries counted anew. A negative d means at once; a nil err is allowed.
 func RetryAfter(d time.Duration, err error) error {
 	return &retryAfterError{max(d, 0), err}
 }

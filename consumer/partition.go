@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
 // partition is one ownership of a partition: from when it was learned that the
@@ -33,11 +35,15 @@ type partition struct {
 	slack    atomic.Int64
 	listed   atomic.Bool // is in the scheduler's list
 	starving atomic.Bool // waits for room in the window
+	cramped  atomic.Bool // waits for room to decompress
 
 	roomTaken   int  // guarded by the window's lock
 	outOfWindow bool // guarded by the window's lock
 	held        hold // guarded by ahead's lock
 	outOfAhead  bool // guarded by ahead's lock
+
+	unpacked      int  // guarded by the lock of unpacked
+	outOfUnpacked bool // guarded by the lock of unpacked
 
 	mu    sync.Mutex
 	phase phase
@@ -66,12 +72,15 @@ type partition struct {
 	tracker tracker
 	lanes   lanes
 	run     recordQueue // records whose turn it is
+	out     recordSet   // records that are with the application
 	running int         // handlers at work
 	waiting int         // records that wait for their next delivery
+	back    int         // records in the run queue that the application gave back
 	buried  int         // records on their way to the dead letters
 	blocked int         // those of them that could not be written yet
 	given   uint64      // the number after the last record that left the queue
 	batch   bool        // a batch handler is at work
+	resting bool        // it drains, and what is left only waits for its next delivery: see rest
 
 	// Committing.
 	settledHead  uint64 // the tracker's head when the stored offset was stored
@@ -97,7 +106,7 @@ const (
 
 // hasWork tells whether someone who comes finds something to do. p.mu is held.
 func (p *partition) hasWork() bool {
-	if p.phase == phaseLost || p.blocked > 0 {
+	if p.phase == phaseLost || p.blocked > 0 || p.resting {
 		return false
 	}
 	if p.e.batches {
@@ -114,7 +123,7 @@ func (p *partition) hasWork() bool {
 func (p *partition) mayTakeIn() bool {
 	return len(p.buffer) > 0 && !p.intaking && p.blocked == 0 && p.stopped == nil &&
 		(p.phase == phaseActive && !p.paused || p.phase == phaseDraining && p.e.onPoll) &&
-		!p.starving.Load() && p.memory.ghosts.Load() == 0 && p.mayDeliver()
+		!p.starving.Load() && !p.cramped.Load() && p.memory.ghosts.Load() == 0 && p.mayDeliver()
 }
 
 // mayDeliver holds the promise about duplicates: no more records than are in
@@ -138,7 +147,7 @@ func (p *partition) mayDeliver() bool {
 // are decoded.
 func (p *partition) next() *record {
 	for {
-		if p.phase == phaseLost || p.blocked > 0 || p.running >= int(p.e.share.Load()) || (p.paused && p.phase == phaseActive) {
+		if p.phase == phaseLost || p.blocked > 0 || p.resting || p.running >= int(p.e.share.Load()) || (p.paused && p.phase == phaseActive) {
 			return nil
 		}
 		if r := p.run.pop(); r != nil {
@@ -151,9 +160,26 @@ func (p *partition) next() *record {
 	}
 }
 
+// turn puts r into another state. p.mu is held.
+func (p *partition) turn(r *record, s recordState) {
+	switch r.state {
+	case recordGiven:
+		p.out.remove(r)
+	case recordBack:
+		p.back--
+	}
+	r.state = s
+	switch s {
+	case recordGiven:
+		p.out.add(r)
+	case recordBack:
+		p.back++
+	}
+}
+
 // hand marks r as given to the application. p.mu is held.
 func (p *partition) hand(r *record) {
-	r.state = recordGiven
+	p.turn(r, recordGiven)
 	r.deliveries++
 	p.tally.delivered++
 	if r.deliveries > 1 {
@@ -179,6 +205,16 @@ func (p *partition) takeIn(most int) bool {
 	if n = p.makeRoom(n); n == 0 {
 		return false
 	}
+	roomy, reserved := p.unpackable(a.messages[:n])
+	if roomy < n {
+		p.slack.Add(int64(n - roomy))
+		if p.e.window.hungry.Load() {
+			p.relax()
+		}
+		if n = roomy; n == 0 {
+			return false
+		}
+	}
 	messages := a.messages[:n:n]
 	if a.messages = a.messages[n:]; len(a.messages) == 0 {
 		p.buffer[0] = nil
@@ -194,10 +230,34 @@ func (p *partition) takeIn(most int) bool {
 	if wanted {
 		p.e.fetchMore()
 	}
-	records := p.e.typed.decode(messages, scratch[:0])
 	since := time.Now().UnixNano()
+	var records []*record
+	decoded := false
+	defer func() {
+		if !decoded {
+			// The codec ended this goroutine. What it was given counts as
+			// undecodable, and the others are admitted before the goroutine is gone.
+			p.takenIn(a, messages, p.e.decodeApart(messages, scratch[:0]), reserved, since)
+		}
+	}()
+	if p.e.apart {
+		records = p.e.decodeApart(messages, scratch[:0])
+	} else {
+		records = p.e.typed.decode(messages, scratch[:0])
+	}
+	decoded = true
+	p.takenIn(a, messages, records, reserved, since)
+	return true
+}
 
+// takenIn enters decoded records, with the room for decompressed payloads that was
+// reserved for them. It takes p.mu, and leaves it held.
+func (p *partition) takenIn(a *answer, messages []wire.Message, records []*record, reserved int, since int64) {
+	n := len(messages)
 	p.mu.Lock()
+	if reserved > 0 {
+		p.shrink(reserved - records[0].unpacked)
+	}
 	p.scratch = records
 	p.intaking = false
 	if p.phase == phaseLost || p.phase == phaseDraining && !p.e.onPoll {
@@ -205,17 +265,19 @@ func (p *partition) takeIn(most int) bool {
 		if p.phase == phaseDraining {
 			p.slack.Add(int64(n))
 			p.release(a, n)
+			for _, r := range records {
+				p.shrink(r.unpacked)
+			}
 			p.position = min(p.position, messages[0].Offset)
 			p.relax()
 			p.drained()
 		}
-		return true
+		return
 	}
 	for _, r := range records {
 		p.admit(r, a, since)
 	}
 	clear(p.scratch)
-	return true
 }
 
 // admit enters a decoded record into the window. p.mu is held.
@@ -250,9 +312,10 @@ func (p *partition) finish(r *record) {
 }
 
 func (p *partition) close(r *record) {
-	r.state = recordSettled
+	p.turn(r, recordSettled)
 	p.slack.Add(1)
 	p.release(r.answer, 1)
+	p.shrink(r.unpacked)
 	if next := p.lanes.leave(r); next != nil {
 		p.run.push(next)
 	}
@@ -269,6 +332,7 @@ func (p *partition) release(a *answer, n int) {
 	if a.open -= n; a.open > 0 {
 		return
 	}
+	a.done()
 	if p.e.ahead.give(p, hold{bytes: a.bytes}) {
 		p.e.fetchMore()
 	}
@@ -309,15 +373,42 @@ func (p *partition) advanced() {
 
 // drained tells the one who waits for it that nothing is in hand any more. p.mu is held.
 func (p *partition) drained() {
-	if p.phase == phaseDraining && p.empty() {
+	if p.phase != phaseDraining {
+		return
+	}
+	p.rest()
+	if p.empty() {
 		p.e.kick()
 	}
+}
+
+// rest has a draining partition wait no longer for records that only wait
+// themselves, for their next delivery, and for those that were given back: nobody
+// works on them, and whoever gets the partition gets them again. Those behind them in their lanes wait with
+// them. From then on nothing of it is handed out, unless it resumes. p.mu is held.
+func (p *partition) rest() {
+	if p.onlyWaits() && (p.run.length == p.back || p.e.batches) {
+		p.resting = true
+	}
+}
+
+// onlyWaits tells whether records wait for their next delivery, or to be taken again, and nobody works on any. p.mu is held.
+func (p *partition) onlyWaits() bool {
+	return p.waiting+p.back > 0 && p.out.length == 0 && p.running == 0 && p.buried == 0
+}
+
+// idle is how many of the records in hand nobody works on. p.mu is held.
+func (p *partition) idle() int {
+	if p.resting {
+		return p.inHand()
+	}
+	return p.waiting + p.back
 }
 
 // empty tells that nothing of the partition is with the application or on the
 // way to it. p.mu is held.
 func (p *partition) empty() bool {
-	return p.tracker.open() == 0 && p.running == 0 && !p.intaking && !p.polling && p.buffered == 0
+	return (p.tracker.open() == 0 || p.resting) && p.running == 0 && !p.intaking && !p.polling && p.buffered == 0
 }
 
 // announce lists p if there is something to do. p.mu is held.
@@ -356,6 +447,7 @@ func (p *partition) cut() {
 		first = min(first, r.raw.Offset)
 		p.memory.dedup.forget(r.raw.ID)
 		p.release(r.answer, 1)
+		p.shrink(r.unpacked)
 	}
 	p.lanes.cut(p.given, drop)
 	p.run.cut(p.given, func(r *record) {
@@ -387,7 +479,7 @@ func (p *partition) resume() {
 	if p.phase != phaseDraining {
 		return
 	}
-	p.phase = phaseActive
+	p.phase, p.resting = phaseActive, false
 	p.hot = true
 	p.announce()
 	p.e.fetchMore()
@@ -409,9 +501,13 @@ func (p *partition) lose(cause error) (unfinished int, first bool) {
 		p.memory.next, p.memory.hasNext, p.memory.stamp = prefix+1, true, p.tracker.stamp
 	}
 	p.memory.ghosts.Add(int64(p.running))
+	ghosts := 0
+	if !errors.Is(cause, errSought) { // the application itself gave up what it has
+		ghosts = p.haunt()
+	}
 	p.memory.dedup.forgetOpen()
 	p.buffer, p.buffered, p.run, p.lanes = nil, 0, recordQueue{}, lanes{}
-	p.e.leaveBounds(p)
+	p.e.leaveBounds(p, ghosts)
 	close(p.stepped)
 	return unfinished, true
 }
@@ -434,7 +530,8 @@ func (p *partition) inHand() int {
 	return n
 }
 
-// ghostGone is called when a handler of a lost partition returns. p.mu is held.
+// ghostGone is called when a handler of a lost partition returns, and when the
+// application is done with a record of it. p.mu is held.
 func (p *partition) ghostGone() {
 	if p.memory.ghosts.Add(-1) == 0 {
 		p.e.recheck(p.id)

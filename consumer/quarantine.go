@@ -19,9 +19,11 @@ const quarantineBackoff = 10 * time.Second
 // acknowledged when they have confirmed it. Where the topic has none it is logged,
 // counted and passed over. p.mu is held.
 func (p *partition) bury(r *record, cause error) {
-	r.state, r.cause = recordBuried, cause
+	p.turn(r, recordBuried)
+	r.cause = cause
+	r.answer.keep() // whoever writes the dead letter may keep the payload
 	p.buried++
-	attempts := r.deliveries
+	attempts := r.deliveries - r.returns
 	if !p.e.crew.run(func() { p.quarantine(r, cause, attempts) }) {
 		p.buried-- // the consumer is stopped; the record comes again
 	}

@@ -10,8 +10,8 @@ import (
 // retreat is what a retirement could not finish, or what a lost membership
 // had in hand when there was none after it.
 type retreat struct {
-	unfinished, uncommitted int
-	err                     error
+	unfinished, waiting, uncommitted int
+	err                              error
 }
 
 // retire finishes what is in hand for as long as work lasts, commits, and
@@ -61,7 +61,7 @@ func (m *membership) retire(ctx context.Context) {
 		}
 	}
 	result := e.left()
-	if result.unfinished > 0 {
+	if !done && result.unfinished > 0 {
 		result.err = context.Cause(work)
 	}
 	for _, p := range e.present() {
@@ -77,6 +77,7 @@ func (e *engine) left() retreat {
 		p.mu.Lock()
 		inHand := p.inHand()
 		left.unfinished += inHand
+		left.waiting += p.idle()
 		if e.commits && !e.onPoll {
 			seen := min(p.tracker.tail, max(p.given, p.tracker.head)) // the others were given to nobody
 			left.uncommitted += int(seen-p.settledHead) - inHand

@@ -40,6 +40,8 @@ func TestStopThatHasNoTimeCountsWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 1)
 	c := held(t, r, time.Hour)
+	// Or the retirement may have committed before the counts are taken.
+	r.server.Inject(iggytest.Silence().On(embedded.StoreOffset, embedded.GetOffset))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Nanosecond)
 	defer cancel()
 	var stopped *consumer.StopError

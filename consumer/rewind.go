@@ -2,12 +2,14 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -158,6 +160,30 @@ func (e *engine) rewind(id uint32, m *memory, follow start, what string) start {
 	e.log.Warn("the partition moved back: "+what, zap.Uint32("partition", id), zap.Uint64("offset", at.position),
 		zap.String("on_rewind", string(e.cfg.OnRewind)))
 	return at
+}
+
+// unstore deletes an offset that is stored for an empty log. A server that was
+// killed brings a lost offset back as 0, and the log without its records (measured
+// on Iggy 0.8.0): a process that starts when there is a new record
+// at 0, before anything is stored anew, would take that for handled. Where a group without an
+// offset does not begin at the start, it would skip more than that.
+func (m *membership) unstore(ctx context.Context, id uint32, at *start) error {
+	e := m.e
+	if !e.commits || !at.hasStored || at.end > 0 || at.stopped != nil || e.cfg.StartFrom != config.StartFirst {
+		return nil
+	}
+	err := m.do(ctx, func(ctx context.Context, c transport.Conn) error { return c.DeleteOffset(ctx, e.who, id) })
+	var status *iggyerr.StatusError
+	switch {
+	case err == nil || errors.As(err, &status) && status.Status == iggyerr.StatusOffsetNotStored:
+		at.hasStored = false
+		e.log.Info("deleted the offset that was stored for an empty log", zap.Uint32("partition", id), zap.Uint64("offset", at.stored))
+	case status == nil:
+		return err
+	default: // it stays, as it was
+		e.log.Warn("the offset that is stored for an empty log cannot be deleted", zap.Uint32("partition", id), zap.Error(err))
+	}
+	return nil
 }
 
 // inspect looks at a partition where something did not fit: whether it is

@@ -15,6 +15,7 @@ func (p *partition) current(r *record, delivery int) bool {
 // ack acknowledges a delivery; a late one is ignored. p.mu is held.
 func (p *partition) ack(r *record, delivery int) {
 	if !p.current(r, delivery) {
+		p.putDown(r, delivery)
 		return
 	}
 	p.tally.acked++
@@ -25,7 +26,12 @@ func (p *partition) ack(r *record, delivery int) {
 // the context of the partition ended or one of the application's at a stop: shutting
 // down is no record's fault. p.mu is held.
 func (p *partition) nack(r *record, delivery int, err error) {
-	if !p.current(r, delivery) || p.ctx.Err() != nil {
+	if !p.current(r, delivery) {
+		p.putDown(r, delivery)
+		return
+	}
+	if p.ctx.Err() != nil {
+		p.turn(r, recordReturned)
 		return
 	}
 	r.cause = err
@@ -41,7 +47,7 @@ func (p *partition) nack(r *record, delivery int, err error) {
 		p.finish(r)
 		return
 	}
-	switch v, delay := p.e.redelivery.judge(err, delivery); v {
+	switch v, delay := p.e.redelivery.judge(err, delivery-r.returns); v {
 	case verdictDrop:
 		p.tally.dropped++
 		p.noteDropped(r, delivery, err)
@@ -58,12 +64,39 @@ func (p *partition) nack(r *record, delivery int, err error) {
 
 // later delivers r again after a delay. Its lane waits with it. p.mu is held.
 func (p *partition) later(r *record, delay time.Duration) {
-	r.state = recordWaiting
+	p.turn(r, recordWaiting)
 	p.waiting++
 	p.laterTogether([]*record{r}, delay)
 }
 
+// giveBack queues r again, before all others, as if it had not been given out: the
+// application did not try it. It has no effect on what was settled. p.mu is not held.
+func (p *partition) giveBack(r *record, delivery int) {
+	p.mu.Lock()
+	if !p.current(r, delivery) {
+		p.putDown(r, delivery)
+		p.mu.Unlock()
+		return
+	}
+	r.returns++
+	p.turn(r, recordWaiting)
+	p.waiting++
+	p.mu.Unlock()
+	p.e.typed.again(r) // nobody else has to do with it while it waits
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.phase == phaseLost {
+		return
+	}
+	p.waiting--
+	p.turn(r, recordBack)
+	p.run.unshift(r)
+	p.settled()
+}
+
 // settled is called when a delivery was settled from outside of a worker. p.mu is held.
 func (p *partition) settled() {
+	p.drained()
 	p.announce()
 }

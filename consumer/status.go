@@ -25,10 +25,12 @@ type Status struct {
 	// Partitions are those that it owns, by id.
 	Partitions []PartitionStatus
 	// InFlight is how many records are with the application: delivered and
-	// not acknowledged, or on the way to the dead letters.
+	// not acknowledged, or on the way to the dead letters. Those of lost partitions
+	// count until the application is done with them.
 	InFlight int
 	// Buffered is how many records are read ahead, and BufferedBytes what the
-	// memory of all records in hand takes.
+	// memory of all records in hand takes: as they were read, and once more
+	// decompressed where they were compressed.
 	Buffered      int
 	BufferedBytes int64
 	// Lag is how many offsets the owned partitions' logs go on after their
@@ -117,7 +119,8 @@ func (e *engine) status() Status {
 	owned := e.owned
 	e.mu.Unlock()
 	s.Connected = e.link.Status().State == link.StateReady
-	s.BufferedBytes = int64(e.ahead.inUse().bytes)
+	s.InFlight = e.window.haunted()
+	s.BufferedBytes = int64(e.ahead.inUse().bytes + e.unpacked.inUse())
 	now := time.Now().UnixNano()
 	for _, p := range owned {
 		p.mu.Lock()

@@ -51,7 +51,7 @@ func (e *engine) drain(ctx, work context.Context) error {
 	if err == nil && result.unfinished == 0 && result.uncommitted == 0 {
 		return nil
 	}
-	return &StopError{Consumer: e.name, Unfinished: result.unfinished, Uncommitted: result.uncommitted, Err: err}
+	return &StopError{Consumer: e.name, Unfinished: result.unfinished, Waiting: result.waiting, Uncommitted: result.uncommitted, Err: err}
 }
 
 // stop drains and releases everything.

@@ -16,6 +16,7 @@ type window struct {
 	mu       sync.Mutex
 	limit    int
 	used     int
+	ghosts   int // those of used that are records of lost partitions
 	parts    []*partition
 	starving []*partition // those that found no room since the last release
 	hungry   atomic.Bool  // starving is not empty
@@ -87,6 +88,11 @@ func (w *window) give(p *partition) []*partition {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reclaim(p)
+	return w.hungriest()
+}
+
+// hungriest gives those who found no room. w.mu is held.
+func (w *window) hungriest() []*partition {
 	waiting := w.starving
 	w.starving = nil
 	w.hungry.Store(false)
@@ -96,14 +102,31 @@ func (w *window) give(p *partition) []*partition {
 	return waiting
 }
 
-// leave takes p out, with all the room that it has.
-func (w *window) leave(p *partition) []*partition {
+// leave takes p out, with all the room that it has; but for that of its ghosts.
+func (w *window) leave(p *partition, ghosts int) []*partition {
 	waiting := w.give(p)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.used -= p.roomTaken
+	w.used += ghosts - p.roomTaken
+	w.ghosts += ghosts
 	p.roomTaken, p.outOfWindow = 0, true
 	return waiting
+}
+
+// dispel takes back the room of a ghost, and returns the partitions that may look again.
+func (w *window) dispel() []*partition {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.used--
+	w.ghosts--
+	return w.hungriest()
+}
+
+// haunted is how many ghosts there are.
+func (w *window) haunted() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ghosts
 }
 
 // inUse is how much room is taken.

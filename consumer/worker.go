@@ -69,6 +69,7 @@ func (p *partition) deliver(r *record, handle func(r *record) error) {
 		p.mu.Lock()
 		p.running--
 		if p.phase == phaseLost {
+			p.judged(r, delivery, err)
 			p.ghostGone()
 			return
 		}
@@ -103,15 +104,20 @@ func (e *engine) take(ctx context.Context) (*record, error) {
 			}
 			return nil, iggyerr.ErrClosed
 		}
-		p.mu.Lock()
-		r := p.next()
-		if r != nil && e.onPoll {
-			p.ack(r, r.deliveries)
-		}
-		p.announce()
-		p.mu.Unlock()
-		if r != nil {
+		if r := e.takeFrom(p); r != nil {
 			return r, nil
 		}
 	}
+}
+
+// takeFrom takes p's next record; nil when there is none.
+func (e *engine) takeFrom(p *partition) *record {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.next()
+	if r != nil && e.onPoll {
+		p.ack(r, r.deliveries)
+	}
+	p.announce()
+	return r
 }

@@ -25,16 +25,9 @@ func (c *conn) getGroup(d *decoder) Status {
 	cat := c.srv.cat
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
-	t, st := cat.findTopic(streamID, topicID)
+	_, g, st := c.group(streamID, topicID, groupID)
 	if st != StatusOK {
-		return StatusOK
-	}
-	g := t.findGroup(groupID)
-	if g == nil {
-		return StatusOK
-	}
-	if !c.may(canReadTopic(t.stream.id, t.id)) {
-		return StatusUnauthorized
+		return orNothing(st)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -58,12 +51,9 @@ func (c *conn) getGroups(d *decoder) Status {
 	cat := c.srv.cat
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
-	t, st := cat.findTopic(streamID, topicID)
+	t, st := c.topic(streamID, topicID, canReadTopic)
 	if st != StatusOK {
-		return StatusOK
-	}
-	if !c.may(canReadTopic(t.stream.id, t.id)) {
-		return StatusUnauthorized
+		return orNothing(st)
 	}
 	t.groups.each(func(_ uint32, g *group) {
 		g.mu.Lock()

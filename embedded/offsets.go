@@ -124,12 +124,9 @@ func (c *conn) getOffset(d *decoder) Status {
 	s := c.srv
 	s.cat.mu.RLock()
 	defer s.cat.mu.RUnlock()
-	t, st := s.cat.findTopic(streamID, topicID)
+	t, st := c.topic(streamID, topicID, canPoll)
 	if st != StatusOK {
-		return StatusOK
-	}
-	if !c.may(canPoll(t.stream.id, t.id)) {
-		return StatusUnauthorized
+		return orNothing(st)
 	}
 	o := owner{key: who.key()}
 	if who.group {

@@ -184,10 +184,10 @@ func checkBatch(indexes, data []byte, count int) ([]uint32, Status) {
 func (c *conn) send(req *sendRequest) Status {
 	s := c.srv
 	s.cat.mu.RLock()
-	t, st := s.cat.findTopic(req.stream, req.topic)
+	t, st := c.topic(req.stream, req.topic, canSend)
 	var p *partition
 	if st == StatusOK {
-		p, st = c.choose(t, req)
+		p, st = choose(t, req)
 	}
 	s.cat.mu.RUnlock()
 	if st != StatusOK {
@@ -204,10 +204,7 @@ func (c *conn) send(req *sendRequest) Status {
 }
 
 // choose needs the catalog's lock.
-func (c *conn) choose(t *topic, req *sendRequest) (*partition, Status) {
-	if !c.may(canSend(t.stream.id, t.id)) {
-		return nil, StatusUnauthorized
-	}
+func choose(t *topic, req *sendRequest) (*partition, Status) {
 	id := uint32(0)
 	switch req.kind {
 	case partitioningBalanced:

@@ -26,12 +26,9 @@ func (c *conn) getStream(d *decoder) Status {
 	cat := c.srv.cat
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
-	s := cat.findStream(id)
-	if s == nil {
-		return StatusOK
-	}
-	if !c.may(canReadStream(s.id)) {
-		return StatusUnauthorized
+	s, st := c.stream(id, canReadStream)
+	if st != StatusOK {
+		return orNothing(st)
 	}
 	c.out = appendStream(c.out, s)
 	s.topics.each(func(_ uint32, t *topic) { c.out = appendTopic(c.out, t) })

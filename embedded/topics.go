@@ -54,12 +54,9 @@ func (c *conn) getTopic(d *decoder) Status {
 	cat := c.srv.cat
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
-	t, st := cat.findTopic(streamID, topicID)
+	t, st := c.topic(streamID, topicID, canReadTopic)
 	if st != StatusOK {
-		return StatusOK
-	}
-	if !c.may(canReadTopic(t.stream.id, t.id)) {
-		return StatusUnauthorized
+		return orNothing(st)
 	}
 	c.out = appendTopic(c.out, t)
 	for _, p := range t.partitions {
@@ -77,12 +74,9 @@ func (c *conn) getTopics(d *decoder) Status {
 	cat := c.srv.cat
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
-	s := cat.findStream(id)
-	if s == nil {
-		return StatusOK
-	}
-	if !c.may(canReadTopics(s.id)) {
-		return StatusUnauthorized
+	s, st := c.stream(id, canReadTopics)
+	if st != StatusOK {
+		return orNothing(st)
 	}
 	s.topics.each(func(_ uint32, t *topic) { c.out = appendTopic(c.out, t) })
 	return StatusOK

@@ -219,6 +219,19 @@ func (c *conn) deleteUser(d *decoder) Status {
 	if !c.may(canManageUsers) {
 		return StatusUnauthorized
 	}
+	return c.changeUser(id, func(us *users, u *user) Status {
+		if u.id == rootUser {
+			return StatusCannotDeleteUser
+		}
+		us.byID.remove(u.id)
+		delete(us.names, u.name)
+		c.srv.clients.removeUser(u.id)
+		return StatusOK
+	})
+}
+
+// changeUser finds a user and changes him under the lock.
+func (c *conn) changeUser(id identifier, change func(*users, *user) Status) Status {
 	us := c.srv.users
 	us.mu.Lock()
 	defer us.mu.Unlock()
@@ -226,12 +239,9 @@ func (c *conn) deleteUser(d *decoder) Status {
 	if u == nil {
 		return StatusResourceNotFound
 	}
-	if u.id == rootUser {
-		return StatusCannotDeleteUser
+	if st := change(us, u); st != StatusOK {
+		return st
 	}
-	us.byID.remove(u.id)
-	delete(us.names, u.name)
-	c.srv.clients.removeUser(u.id)
 	c.srv.cat.changed(1)
 	return StatusOK
 }
@@ -261,26 +271,20 @@ func (c *conn) updateUser(d *decoder) Status {
 	if hasStatus && !validStatus(status) {
 		return StatusInvalidCommand
 	}
-	us := c.srv.users
-	us.mu.Lock()
-	defer us.mu.Unlock()
-	u := us.find(id)
-	if u == nil {
-		return StatusResourceNotFound
-	}
-	if hasName {
-		if other := us.names[name]; other != nil && other != u {
-			return StatusUserAlreadyExists
+	return c.changeUser(id, func(us *users, u *user) Status {
+		if hasName {
+			if other := us.names[name]; other != nil && other != u {
+				return StatusUserAlreadyExists
+			}
+			delete(us.names, u.name)
+			u.name = name
+			us.names[name] = u
 		}
-		delete(us.names, u.name)
-		u.name = name
-		us.names[name] = u
-	}
-	if hasStatus {
-		u.status = status
-	}
-	c.srv.cat.changed(1)
-	return StatusOK
+		if hasStatus {
+			u.status = status
+		}
+		return StatusOK
+	})
 }
 
 // updatePermissions reads `[identifier][u8 present][u32 length][permissions]`. Those of the root user stay.
@@ -293,19 +297,13 @@ func (c *conn) updatePermissions(d *decoder) Status {
 	if !c.may(canManageUsers) {
 		return StatusUnauthorized
 	}
-	us := c.srv.users
-	us.mu.Lock()
-	defer us.mu.Unlock()
-	u := us.find(id)
-	if u == nil {
-		return StatusResourceNotFound
-	}
-	if u.id == rootUser {
-		return StatusCannotChangePermission
-	}
-	u.perms = perms
-	c.srv.cat.changed(1)
-	return StatusOK
+	return c.changeUser(id, func(_ *users, u *user) Status {
+		if u.id == rootUser {
+			return StatusCannotChangePermission
+		}
+		u.perms = perms
+		return StatusOK
+	})
 }
 
 // changePassword reads `[identifier][u8 length][current password][u8 length][new password]`. Everyone may change his own.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/fx"
@@ -48,6 +49,8 @@ func (c *cluster) watch(name string, check func(ctx context.Context) health.Resu
 
 func resultOf(err error, detail any) health.Result {
 	if err != nil {
+		// On one line: joined errors have several.
+		err = errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
 		return health.Result{Status: health.Down, Err: err, Detail: detail}
 	}
 	return health.Result{Status: health.Up, Detail: detail}
@@ -90,26 +93,32 @@ func checkProducer(cluster string, p *producer.Producer) func(ctx context.Contex
 	}
 }
 
-// checkReserve is for the answer of a check whose server does not answer.
-var checkReserve = reserve{0.1, time.Second}
-
 // disconnected tells at once what p.Check would wait for: whoever probes has little time, and wants
 // to know the cause.
 func disconnected(s producer.Status) error {
 	var errs []error
 	for _, c := range s.Connections {
-		if c.State == string(link.StateConnecting) {
-			errs = append(errs, fmt.Errorf("iggy: %s: %w", c.Name, errors.Join(iggyerr.ErrNotConnected, c.LastError)))
+		if c.State != string(link.StateConnecting) {
+			continue
 		}
+		err := fmt.Errorf("iggy: %s: %w to %s", c.Name, iggyerr.ErrNotConnected, c.Address)
+		if c.LastError != nil {
+			err = fmt.Errorf("%w: %w", err, c.LastError)
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// asked has p ask the server. It leaves some of the check's time: a result that comes
-// too late has no detail.
+// asked has p ask the server. It gives up before the registry does, which would know
+// neither why nor any detail.
 func asked(ctx context.Context, p *producer.Producer) error {
-	ctx, cancel := leaving(ctx, checkReserve)
-	defer cancel()
+	if end, ok := ctx.Deadline(); ok {
+		limit := time.Until(end) * 3 / 4
+		bounded, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit.Round(100*time.Millisecond)))
+		defer cancel()
+		ctx = bounded
+	}
 	return p.Check(ctx)
 }
 

@@ -292,6 +292,25 @@ func TestHealthWithoutAServer(t *testing.T) {
 	}
 }
 
+// TestHealthSaysWhyThereIsNoServer holds that the producer's check ends before its
+// time is up, with the cause and the details.
+func TestHealthSaysWhyThereIsNoServer(t *testing.T) {
+	t.Parallel()
+	srv := server(t)
+	var registry *health.Registry
+	start(t, configured(yaml(srv)+"\nhealth: {timeout: 400ms, interval: 10ms}\n"), fx.Populate(&registry), fx.Invoke(func(*jobs.Publisher) {}))
+	srv.StopListening()
+	srv.CutConnections()
+	var producer health.Component
+	require.Eventually(t, func() bool {
+		producer = registry.Check(t.Context()).Components["producer"]
+		return producer.Status == health.Down && strings.Contains(producer.LastError, "connection refused")
+	}, 30*time.Second, 10*time.Millisecond)
+	require.Contains(t, producer.LastError, "not connected to "+srv.Endpoint())
+	require.NotContains(t, producer.LastError, "\n")
+	require.Contains(t, string(producer.Detail), `"connections"`)
+}
+
 func TestFaultsOfTheConfigurationAreOneClearError(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

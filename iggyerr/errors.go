@@ -19,6 +19,12 @@ var (
 	// password or the token. Retrying with the same ones is useless.
 	ErrCredentials = errors.New("iggy: credentials refused")
 
+	// ErrTLS is returned when the two ends can't agree on an encrypted
+	// connection: the server's certificate is not trusted or is that of another
+	// name, or the server refuses the client's certificate, its lack, or every version and
+	// cipher that it is offered. Retrying with the same configuration is useless.
+	ErrTLS = errors.New("iggy: no TLS connection")
+
 	// ErrProtocol is returned when the peer's bytes are not an Iggy 0.8
 	// answer: another protocol version, another service, or a damaged stream.
 	ErrProtocol = errors.New("iggy: the peer does not speak the Iggy 0.8 protocol")

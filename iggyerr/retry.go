@@ -18,6 +18,7 @@ func IsRetryable(err error) bool {
 		errors.Is(err, context.Canceled),
 		errors.Is(err, ErrClosed),
 		errors.Is(err, ErrCredentials),
+		errors.Is(err, ErrTLS),
 		errors.Is(err, ErrProtocol),
 		errors.Is(err, ErrPanic):
 		return false

@@ -35,6 +35,7 @@ func TestClassification(t *testing.T) {
 		"cancelled after it was sent":    {broken(true, context.Canceled), false, true, true},
 		"timed out after it was sent":    {broken(true, context.DeadlineExceeded), true, true, true},
 		"certificate":                    {broken(false, &tls.CertificateVerificationError{Err: io.EOF}), false, false, true},
+		"TLS refused":                    {broken(true, fmt.Errorf("%w: bad certificate", iggyerr.ErrTLS)), false, true, true},
 		"not connected":                  {fmt.Errorf("x: %w", iggyerr.ErrNotConnected), true, false, false},
 		"closed":                         {fmt.Errorf("%w: %w", iggyerr.ErrNotConnected, iggyerr.ErrClosed), false, false, false},
 		"protocol":                       {broken(true, iggyerr.ErrProtocol), false, true, true},

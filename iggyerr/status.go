@@ -23,6 +23,7 @@ const (
 	StatusTopicExists        Status = 2013
 	StatusPartitionNotFound  Status = 3007
 	StatusNotOwner           Status = 3022
+	StatusOffsetNotStored    Status = 3021
 	StatusInvalidOffset      Status = 4100
 	StatusGroupNotFound      Status = 5000
 	StatusGroupExists        Status = 5004
@@ -57,7 +58,7 @@ var statusText = map[Status]string{
 	2015:                     "too many partitions at once",
 	StatusPartitionNotFound:  "partition not found",
 	3009:                     "topic full",
-	3021:                     "offset to delete is not stored",
+	StatusOffsetNotStored:    "offset to delete is not stored",
 	StatusNotOwner:           "partition not owned by this member",
 	4017:                     "user headers too large",
 	4022:                     "payload too large",

@@ -30,8 +30,12 @@ const (
 	HeaderOriginGroup = "origin-group"
 	// HeaderOriginTimestamp is when the server stored the record, in RFC 3339.
 	HeaderOriginTimestamp = "origin-timestamp"
-	// HeaderOriginEncoding is the content-encoding of a payload that could not
-	// be decoded, since attributes.extra may still be compressed.
+	// HeaderOriginType is the content-type of a record that could not be decoded.
+	HeaderOriginType = "origin-content-type"
+	// HeaderOriginMessage is the message-type of a record that could not be decoded.
+	HeaderOriginMessage = "origin-message-type"
+	// HeaderOriginEncoding is the content-encoding that the payload in attributes.extra still
+	// has, since it could not be decompressed.
 	HeaderOriginEncoding = "origin-content-encoding"
 	// HeaderOriginBytes is how long the payload was, in decimal, when it was too long to be
 	// kept whole.
@@ -89,6 +93,34 @@ func NewDeadLetter(f topic.Failure[*jobspb.DownloadTask], at time.Time) (*jobspb
 	return letter, headers
 }
 
+// originHeaders are what a payload that could not be decoded needs to be read again.
+var originHeaders = map[string]string{
+	topic.HeaderContentType:     HeaderOriginType,
+	topic.HeaderMessageType:     HeaderOriginMessage,
+	topic.HeaderContentEncoding: HeaderOriginEncoding,
+}
+
+// UndecodedOf gives back the payload of a record that could not be decoded, and the
+// headers that describe it, from its dead letter and the letter's user headers. It
+// reports false when the letter is of another kind, or the payload was cut.
+func UndecodedOf(letter *jobspb.DeadLetterTask, headers []topic.Header) (payload []byte, described []topic.Header, ok bool) {
+	payload = letter.GetTask().GetAttributes().GetExtra()
+	if len(payload) == 0 || !proto.Equal(letter.GetTask(), raw(payload)) {
+		return nil, nil, false
+	}
+	for _, h := range headers {
+		if h.Key == HeaderOriginBytes {
+			return nil, nil, false
+		}
+		for key, origin := range originHeaders {
+			if h.Key == origin {
+				described = append(described, topic.Header{Key: key, Value: h.Value})
+			}
+		}
+	}
+	return payload, described, true
+}
+
 func raw(payload []byte) *jobspb.DownloadTask {
 	return &jobspb.DownloadTask{Attributes: &jobspb.TaskAttributes{Extra: payload}}
 }
@@ -112,8 +144,8 @@ func headersOf(f topic.Failure[*jobspb.DownloadTask], letter *jobspb.DeadLetterT
 	}
 	if !f.Decoded {
 		for _, h := range f.Headers {
-			if h.Key == topic.HeaderContentEncoding {
-				add(HeaderOriginEncoding, h.Value)
+			if key, ok := originHeaders[h.Key]; ok {
+				add(key, h.Value)
 			}
 		}
 	}

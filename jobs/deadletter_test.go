@@ -56,7 +56,12 @@ func TestNewDeadLetterOfUndecodableBytes(t *testing.T) {
 	t.Parallel()
 	letter, headers := jobs.NewDeadLetter(topic.Failure[*jobspb.DownloadTask]{
 		Origin: origin, Payload: []byte{0xff, 0x01}, Code: topic.CodeDecode, Err: errors.New("bad wire type"),
-		Headers: []topic.Header{{Key: "content-encoding", Value: "zstd"}},
+		Headers: []topic.Header{
+			{Key: "content-encoding", Value: "zstd"},
+			{Key: "message-type", Value: "shop.Order"},
+			{Key: "content-type", Value: "application/json"},
+			{Key: "tenant", Value: "t"},
+		},
 	}, failedAt)
 	require.True(t, proto.Equal(&jobspb.DeadLetterTask{
 		Task:        &jobspb.DownloadTask{Attributes: &jobspb.TaskAttributes{Extra: []byte{0xff, 0x01}}},
@@ -66,6 +71,27 @@ func TestNewDeadLetterOfUndecodableBytes(t *testing.T) {
 	require.Contains(t, headers, topic.Header{Key: "failure-attempts", Value: "0"})
 	require.NoError(t, jobs.ValidateDeadLetter(letter))
 	require.Empty(t, jobs.DeadLetters.KeyOf(letter), "an unknown job has no key")
+
+	payload, described, ok := jobs.UndecodedOf(letter, headers)
+	require.True(t, ok)
+	require.Equal(t, []byte{0xff, 0x01}, payload)
+	require.Equal(t, []topic.Header{
+		{Key: "content-encoding", Value: "zstd"},
+		{Key: "message-type", Value: "shop.Order"},
+		{Key: "content-type", Value: "application/json"},
+	}, described)
+}
+
+func TestUndecodedOfOtherLetters(t *testing.T) {
+	t.Parallel()
+	of := func(f topic.Failure[*jobspb.DownloadTask]) bool {
+		_, _, ok := jobs.UndecodedOf(jobs.NewDeadLetter(f, failedAt))
+		return ok
+	}
+	require.True(t, of(topic.Failure[*jobspb.DownloadTask]{Payload: []byte{1}}))
+	require.False(t, of(topic.Failure[*jobspb.DownloadTask]{Value: validTask(), Decoded: true}), "it was decoded")
+	require.False(t, of(topic.Failure[*jobspb.DownloadTask]{Payload: make([]byte, 10_000_000)}), "it was cut")
+	require.False(t, of(topic.Failure[*jobspb.DownloadTask]{}), "it holds nothing")
 }
 
 func TestNewDeadLetterFitsTheServersLimits(t *testing.T) {

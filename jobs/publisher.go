@@ -49,8 +49,9 @@ func Compression(cfg config.Topics) []producer.Option {
 }
 
 // PublishDownloadTask publishes one task. Its key is that of the topic, the
-// job id mostly, unless producer.WithKey says otherwise: tasks of one key are done one after another,
-// those of different keys side by side. A task that breaks a rule of
+// job id mostly: tasks of one key are done one after another,
+// those of different keys side by side. Producer.WithKey changes the partition only, since a worker takes the key from its
+// own topic: for another key give both ends the same Topics.KeyTasksBy. A task that breaks a rule of
 // ValidateTask is refused.
 func (p *Publisher) PublishDownloadTask(ctx context.Context, task *jobspb.DownloadTask, opts ...producer.PublishOption) error {
 	if err := ValidateTask(task); err != nil {

@@ -63,7 +63,7 @@ func FromConfig(cfg config.Topics) Topics {
 }
 
 // KeyTasksBy is the same topics with another key for tasks, ByResource for
-// example.
+// example. Publishers and workers must both have it: the key is not stored, each of them takes it from the task.
 func (t Topics) KeyTasksBy(key func(*jobspb.DownloadTask) string) Topics {
 	t.Tasks = t.Tasks.KeyedBy(key)
 	return t

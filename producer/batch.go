@@ -13,39 +13,6 @@ type settler interface {
 	settle(index uint32, r Result)
 }
 
-// withdrawer is a settler that may take its records back until they are sent.
-// Its methods are called under the lock of the record's partition.
-type withdrawer interface {
-	settler
-	// placed says where the record waits.
-	placed(index uint32, at place)
-	// taken says that it is too late to withdraw the record.
-	taken(index uint32)
-}
-
-// place is a record in a batch that was not sent yet.
-type place struct {
-	partition *partition
-	batch     *batch // nil when it is too late
-	index     int
-}
-
-// withdraw takes the record back; false when it is too late.
-func (at *place) withdraw() bool {
-	if at.partition == nil {
-		return false
-	}
-	at.partition.mu.Lock()
-	defer at.partition.mu.Unlock()
-	if at.batch == nil {
-		return false
-	}
-	at.batch.records[at.index].withdrawn = true
-	at.batch.withdrawals++
-	at.batch = nil
-	return true
-}
-
 // pending is a record in a batch, beside its bytes.
 type pending struct {
 	sink      settler // nil when nobody asked
@@ -69,10 +36,12 @@ type batch struct {
 	epoch   *epoch
 
 	memory      int64 // as counted by the ceiling
-	withdrawals int   // records to withdraw
+	withdrawals int   // records that were withdrawn and are still here
+	withdrawn   int   // their bytes
 	withdrawers int   // records that may yet be withdrawn
 
 	hurried bool // it does not linger
+	calls   bool // some of its settlers are callbacks
 
 	attempts int
 	unsure   bool  // an attempt may have stored it
@@ -132,10 +101,8 @@ func (b *batch) outcome() Outcome {
 	return Failed
 }
 
-// keep drops the records for which keep is false, and returns the bytes that
-// they took. Their room is still the ceiling's to give back.
-func (b *batch) keep(keep func(i int) bool) (bytes int64) {
-	before := b.wire.Size()
+// keep drops the records for which keep is false. Their room is not given back.
+func (b *batch) keep(keep func(i int) bool) {
 	b.wire.Keep(keep)
 	kept := b.records[:0]
 	for i := range b.records {
@@ -145,7 +112,6 @@ func (b *batch) keep(keep func(i int) bool) (bytes int64) {
 	}
 	clear(b.records[len(kept):])
 	b.records = kept
-	return int64(before - b.wire.Size())
 }
 
 // reset empties the batch and keeps its memory.

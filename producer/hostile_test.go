@@ -2,6 +2,7 @@ package producer_test
 
 import (
 	"context"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -12,7 +13,9 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/producer"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // A refused record's callback runs in the caller's goroutine, whose panic it must not become.
@@ -45,6 +48,84 @@ func TestPanicInPartitioner(t *testing.T) {
 	status := p.Status()
 	require.Zero(t, status.BufferedBytes)
 	require.Zero(t, status.BufferedRecords)
+}
+
+// A callback or a partitioner that ended its goroutine, as a test's FailNow does, once took the partition's sender
+// with it: the records behind it had no outcome, and Stop hung.
+func TestGoexitInCallback(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(s *server){
+		"confirmed": func(*server) {},
+		"given up":  func(s *server) { s.faults = always(forbids) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+				s.set(func() { s.delay = time.Second; spoil(s) })
+				got := make(outcomes, 100)
+				for i := range 100 {
+					p.SendAsync(t.Context(), record("k", strconv.Itoa(i)), func(r producer.Result) {
+						got <- r
+						if i%7 == 0 {
+							runtime.Goexit()
+						}
+					})
+				}
+				require.NoError(t, p.Flush(t.Context()))
+				require.Len(t, got, 100)
+				require.ErrorContains(t, p.Status().LastError, "Goexit")
+				require.Zero(t, p.Status().BufferedRecords)
+				began := time.Now()
+				_ = p.Stop(t.Context())
+				require.Zero(t, time.Since(began))
+			})
+		})
+	}
+	t.Run("refused", func(t *testing.T) {
+		t.Parallel()
+		run(t, nil, func(t *testing.T, _ *server, p *producer.Producer) {
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				p.SendAsync(t.Context(), record("k", ""), func(producer.Result) { runtime.Goexit() })
+			}()
+			<-ended
+			require.ErrorContains(t, p.Status().LastError, "Goexit")
+		})
+	})
+}
+
+func TestGoexitInPartitioner(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, _ *server, p *producer.Producer) {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = p.SendAll(t.Context(), record("good", "x"), record("bad", "x"))
+		}()
+		<-ended
+		require.NoError(t, p.Flush(t.Context()))
+		require.Zero(t, p.Status().BufferedBytes)
+		require.Zero(t, p.Status().BufferedRecords)
+		require.EqualValues(t, 1, p.Status().Confirmed)
+	}, producer.WithPartitioner(func(_, _, key string, _ uint32) uint32 {
+		if key == "bad" {
+			runtime.Goexit()
+		}
+		return 0
+	}))
+}
+
+// A panic in the midst of a PublishAll once left the records before it in a partition whose sender was
+// never woken, for this record or any other.
+func TestPanicWhilePublishingSeveral(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		pub := producer.For(p, topic.New("s", "t", topic.Bytes(), topic.Key(func(b []byte) string { return string(b[:1]) })))
+		require.Panics(t, func() { _ = pub.PublishAll(t.Context(), [][]byte{[]byte("k1"), []byte("k2"), nil}) })
+		require.NoError(t, p.Flush(t.Context()))
+		require.Equal(t, []string{"k1", "k2"}, s.payloads("t", wire.PartitionOf("k", 4)))
+	})
 }
 
 // Whoever sends while the producer stops is either confirmed or refused, and the

@@ -81,7 +81,7 @@ func (p *partition) split(b *batch, targets []uint32, target uint32) *batch {
 	if records == 0 {
 		return nil
 	}
-	part := &batch{epoch: b.epoch, attempts: b.attempts, unsure: b.unsure, lastErr: b.lastErr}
+	part := &batch{epoch: b.epoch, calls: b.calls, attempts: b.attempts, unsure: b.unsure, lastErr: b.lastErr}
 	part.grow(bytes, records)
 	for i, t := range targets[:b.len()] {
 		if t == target {

@@ -44,6 +44,7 @@ const (
 	awake     sleep = iota
 	idle            // for a record
 	lingering       // for a full batch
+	starting        // for its first record
 )
 
 func newPartition(t *topicState, id uint32, e *epoch) *partition {
@@ -104,10 +105,11 @@ func (p *partition) append(e *epoch, it *item, rec pending, now int64, grant *in
 	}
 	b.wire.Append(it.id, uint64(now/1000), it.payload, it.headers)
 	b.records = append(b.records, rec)
+	b.calls = b.calls || rec.sink != nil && !rec.withdraws
 	if rec.direct && b.len() == 1 && p.claim(b) {
 		return isTaken, 0, p.rouse(wake)
 	}
-	wake = wake || p.sleep == idle && !p.busy || p.sleep == lingering && b.len() >= cfg.MaxBatchMessages
+	wake = wake || p.sleep == starting || p.sleep == idle && !p.busy || p.sleep == lingering && b.len() >= cfg.MaxBatchMessages
 	return isAppended, 0, p.rouse(wake)
 }
 
@@ -122,6 +124,7 @@ func (p *partition) start() bool {
 		return false
 	}
 	p.started = true
+	p.sleep = starting // until it is woken, so that records sent together leave together from the first
 	go p.run()
 	return true
 }
@@ -266,25 +269,6 @@ func (p *partition) next() (b *batch, gate <-chan struct{}, wait time.Duration) 
 func (p *partition) begin(b *batch) {
 	p.inFlight = b
 	p.closeWithdrawals(b)
-}
-
-// closeWithdrawals drops the records of b that were withdrawn; the others can't be any
-// more. p.mu is held.
-func (p *partition) closeWithdrawals(b *batch) {
-	if b.withdrawers > 0 {
-		for i := range b.records {
-			if rec := &b.records[i]; rec.withdraws && !rec.withdrawn {
-				rec.sink.(withdrawer).taken(rec.index)
-			}
-		}
-		b.withdrawers = 0
-	}
-	if b.withdrawals > 0 {
-		n := b.len()
-		bytes := b.keep(func(i int) bool { return !b.records[i].withdrawn })
-		p.topic.producer.ceiling.leave(bytes, int64(n-b.len()))
-		b.withdrawals = 0
-	}
 }
 
 // finish lets go of a batch whose records all have their outcome.

@@ -39,7 +39,7 @@ func (p *Producer) choose(t *topicState, r *route, it *item) (index uint32, hash
 		return index, 0, byRequest, err
 	}
 	if p.partitioner != nil {
-		index, err = p.ask(t, it.key, n)
+		index, err = p.ask(t, it, n)
 		return index, 0, byRequest, err
 	}
 	if it.key != "" {
@@ -49,15 +49,20 @@ func (p *Producer) choose(t *topicState, r *route, it *item) (index uint32, hash
 	return t.turn.Load() % n, 0, byTurn, nil
 }
 
-// ask calls the custom partitioner. A panic in it is the record's error: the
-// record already has room in the buffer, which must be given back.
-func (p *Producer) ask(t *topicState, key string, n uint32) (index uint32, err error) {
+// ask calls the custom partitioner. A panic in it is the record's error. The record already has room in the
+// buffer, which must be given back: by the caller, unless the partitioner ends its goroutine.
+func (p *Producer) ask(t *topicState, it *item, n uint32) (index uint32, err error) {
+	returned := false
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("partitioner: %w", &iggyerr.PanicError{Value: v, Stack: debug.Stack()})
+		} else if !returned {
+			p.ceiling.leave(int64(it.size()), 1)
 		}
 	}()
-	if index = p.partitioner(t.stream, t.name, key, n); index >= n {
+	index = p.partitioner(t.stream, t.name, it.key, n)
+	returned = true
+	if index >= n {
 		return 0, errPartition
 	}
 	return index, nil

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,16 +52,16 @@ type Producer struct {
 	phase   atomic.Int32
 	startMu sync.Mutex // held by Start and Stop
 
-	topics    atomic.Pointer[map[topicName]*topicState] // replaced when one is added
-	lastTopic atomic.Pointer[topicState]                // the one that was asked for last
-	topicsMu  sync.Mutex                                // held to add one
+	topics     atomic.Pointer[map[topicName]*topicState] // replaced when one is added or forgotten
+	lastTopic  atomic.Pointer[topicState]                // the one that was asked for last
+	topicsMu   sync.Mutex                                // held to change topics
+	topicCount int                                       // that were added
+	forgotten  atomic.Uint64                             // failed records of topics that were forgotten
 
 	retries atomic.Uint64
 	moves   atomic.Uint64 // batches whose records went to other partitions
 	lastErr atomic.Pointer[noted]
 }
-
-type topicName struct{ stream, topic string }
 
 // The phases of a producer.
 const (
@@ -177,42 +175,6 @@ func (p *Producer) running() error {
 	default:
 		return fmt.Errorf("producer is not started: %w", iggyerr.ErrNotConnected)
 	}
-}
-
-// topic is the state of a topic, which is made when it is first asked for.
-func (p *Producer) topic(stream, name string) *topicState {
-	if t := p.lastTopic.Load(); t != nil && t.name == name && t.stream == stream {
-		return t
-	}
-	t := (*p.topics.Load())[topicName{stream, name}]
-	if t == nil {
-		t = p.addTopic(topicName{stream, name})
-	}
-	p.lastTopic.Store(t)
-	return t
-}
-
-func (p *Producer) addTopic(n topicName) *topicState {
-	p.topicsMu.Lock()
-	defer p.topicsMu.Unlock()
-	old := *p.topics.Load()
-	if t := old[n]; t != nil {
-		return t
-	}
-	t := &topicState{
-		producer: p, stream: n.stream, name: n.topic, index: len(old), packing: p.packings[n],
-		metrics: p.metrics.topic(n), reading: make(chan struct{}, 1), partitions: map[uint32]*partition{},
-	}
-	topics := make(map[topicName]*topicState, len(old)+1)
-	maps.Copy(topics, old)
-	topics[n] = t
-	p.topics.Store(&topics)
-	return t
-}
-
-// topicList are the topics that were asked for, in that order.
-func (p *Producer) topicList() []*topicState {
-	return slices.SortedFunc(maps.Values(*p.topics.Load()), func(a, b *topicState) int { return a.index - b.index })
 }
 
 // linkOf spreads the partitions of all topics over the connections.

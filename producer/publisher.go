@@ -20,7 +20,7 @@ type Publisher[T any] struct {
 
 // For is a publisher of t's messages that sends through p. The topic need not exist yet.
 func For[T any](p *Producer, t topic.Topic[T]) *Publisher[T] {
-	pub := &Publisher[T]{producer: p, topic: t, state: p.topic(t.Stream(), t.Name())}
+	pub := &Publisher[T]{producer: p, topic: t, state: p.pinTopic(t.Stream(), t.Name())}
 	if contentType := t.Codec().ContentType(); contentType != "" {
 		pub.headers = wire.AppendHeader(pub.headers, topic.HeaderContentType, contentType)
 	}
@@ -44,7 +44,13 @@ type publication struct {
 	headers   []topic.Header
 }
 
-// WithKey replaces the key that the topic finds in the message.
+// WithKey replaces the key that the topic finds in the message, for the choice of the partition.
+//
+// A key is not stored. A consumer finds its own, by the topic's function in the message, and handles records of one such key
+// in order and one at a time: it knows nothing of the key that is given here. Records that this key keeps together
+// are handled side by side where the topic's key tells them apart, and one after another where it does not. For a key
+// that both ends know, give both of them the same topic.Topic, made with topic.Key or changed by its
+// method KeyedBy.
 func WithKey(key string) PublishOption {
 	return func(p *publication) { p.key, p.keyed = key, true }
 }
@@ -84,6 +90,7 @@ func (pub *Publisher[T]) PublishAll(ctx context.Context, vs []T, opts ...Publish
 		return nil
 	}
 	all := pub.producer.startAll(ctx, len(vs))
+	defer all.acceptor.flush() // also when the codec or the key's function panics
 	for _, v := range vs {
 		it, err := pub.item(all.scratch, v, opts)
 		if err != nil {

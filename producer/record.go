@@ -2,6 +2,7 @@ package producer
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
@@ -15,7 +16,8 @@ type Record struct {
 	// Key chooses the partition when Partition is not set, as the server does
 	// it: XXH32(Key) modulo the number of partitions. It has at most 255 bytes. The
 	// empty key leaves the choice to the producer, which fills one partition's
-	// batch after the other. The key itself is not stored.
+	// batch after the other. The key itself is not stored: a consumer finds its own in the message, by
+	// its topic's function (topic.Key); see WithKey.
 	Key string
 	// Partition is an explicit partition, made by OnPartition. The zero value
 	// leaves the choice to Key.
@@ -27,7 +29,8 @@ type Record struct {
 	// call that sends it returns, so the caller may use the memory again.
 	Payload []byte
 	// Headers are the user headers. Keys and values have 1 to 255 bytes; together
-	// they take at most iggyerr.MaxHeaderBytes encoded. They are copied.
+	// they take at most iggyerr.MaxHeaderBytes encoded, with those that the library adds (content-type,
+	// message-type, content-encoding and the trace context), for which some 700 bytes do. They are copied.
 	Headers []topic.Header
 }
 
@@ -68,11 +71,35 @@ func (it *item) check(plain int) error {
 	case len(it.payload) > iggyerr.MaxPayloadBytes:
 		return fmt.Errorf("payload of %d bytes, the server's limit is %d: %w", len(it.payload), iggyerr.MaxPayloadBytes, iggyerr.ErrTooLarge)
 	case len(it.headers) > iggyerr.MaxHeaderBytes:
-		return fmt.Errorf("headers of %d bytes, the server's limit is %d: %w", len(it.headers), iggyerr.MaxHeaderBytes, iggyerr.ErrTooLarge)
+		return fmt.Errorf("headers of %d bytes (%s), the server's limit is %d: %w", len(it.headers), headerParts(it.headers), iggyerr.MaxHeaderBytes, iggyerr.ErrTooLarge)
 	case len(it.key) > maxKeyBytes:
 		return fmt.Errorf("key of %d bytes, the server's limit is %d: %w", len(it.key), maxKeyBytes, iggyerr.ErrTooLarge)
 	}
 	return nil
+}
+
+// headerParts tells what takes how much of encoded headers: the record's own, and those that the library adds.
+func headerParts(headers []byte) string {
+	library := []string{
+		topic.HeaderContentType, topic.HeaderMessageType, topic.HeaderContentEncoding, topic.HeaderTraceParent, topic.HeaderTraceState,
+	}
+	sizes := map[string]int{}
+	own := 0
+	_ = wire.RangeHeaders(headers, func(key, value string) bool {
+		if n := wire.HeaderSize(key, value); slices.Contains(library, key) {
+			sizes[key] += n
+		} else {
+			own += n
+		}
+		return true
+	})
+	text := fmt.Sprintf("the record's own %d", own)
+	for _, key := range library {
+		if n := sizes[key]; n > 0 {
+			text += fmt.Sprintf(", %s %d", key, n)
+		}
+	}
+	return text
 }
 
 // add appends user headers.

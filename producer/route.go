@@ -48,6 +48,11 @@ type topicState struct {
 	reading chan struct{}
 	readAt  atomic.Int64 // on the producer's clock
 
+	pinned atomic.Bool  // by a Publisher: it is never forgotten
+	users  atomic.Int32 // that read the metadata
+	asked  atomic.Int64 // when it was last used without being known, on the producer's clock
+	forgot uint64       // what was counted when it was forgotten, guarded by the producer's topicsMu
+
 	confirmed, failed, unknown atomic.Uint64 // records that were accepted
 	refused                    atomic.Uint64 // records that were not, or were withdrawn: failed, as their senders know
 
@@ -65,7 +70,16 @@ func (t *topicState) current(ctx context.Context) (*route, error) {
 	defer cancel()
 	ctx, stop := until(ctx, t.producer.closing)
 	defer stop()
-	return t.refresh(ctx, t.producer.clock())
+	present, free := t.use()
+	defer free()
+	return present.refresh(ctx, t.producer.clock())
+}
+
+// exists tells whether the topic was ever known to exist.
+func (t *topicState) exists() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.epoch != nil
 }
 
 // until is ctx, ended with iggyerr.ErrClosed when closing ends first.
@@ -206,8 +220,8 @@ func (t *topicState) object(partition int64) string {
 	return fmt.Sprintf("%s/%s/%d", t.stream, t.name, partition)
 }
 
-// watchMetadata reads the partition counts again at the configured interval,
-// until ctx ends.
+// watchMetadata reads the partition counts again at the configured interval, and forgets
+// what can't be read, until ctx ends.
 func (p *Producer) watchMetadata(ctx context.Context) {
 	defer p.background.Done()
 	tick := time.NewTicker(p.cfg.MetadataInterval)
@@ -218,6 +232,7 @@ func (p *Producer) watchMetadata(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		p.forgetTopics(p.cfg.MetadataInterval)
 		for _, t := range p.topicList() {
 			if t.route.Load() == nil {
 				continue

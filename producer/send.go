@@ -69,6 +69,7 @@ func (p *Producer) SendAll(ctx context.Context, records ...Record) error {
 		return nil
 	}
 	batch := p.startAll(ctx, len(records))
+	defer batch.acceptor.flush() // also when a custom Partitioner ends the goroutine
 	for i := range records {
 		batch.mixed = batch.mixed || records[i].Stream != records[0].Stream || records[i].Topic != records[0].Topic
 	}
@@ -147,10 +148,11 @@ func (s *sendAll) wait() error {
 
 // SendAsync sends one record and does not wait for its outcome: done is called
 // with it, exactly once. A record that is refused has done called before SendAsync
-// returns; otherwise done is called by the goroutine that sends for the record's
-// partition, which goes on when done returns, so it must not block for long, and
+// returns; otherwise done is called by a goroutine for which the one that sends for the record's
+// partition waits, so it must not block for long, and
 // a Send in it would wait for itself until Stop. It
-// may be nil. No lock is held during the call; a panic in it is recovered and logged.
+// may be nil. No lock is held during the call; a panic in it is recovered and logged, and so is
+// runtime.Goexit, which ends only the call.
 //
 // ctx bounds the wait for the topic's metadata, which the first record of a
 // topic needs, and for room in the buffer. It has no influence on an accepted record.
@@ -170,8 +172,10 @@ func (p *Producer) SendAsync(ctx context.Context, r Record, done func(Result)) {
 
 // answer tells sink of a record that was refused.
 func (p *Producer) answer(sink settler, r Result) {
-	defer p.recoverCallback()
+	returned := false
+	defer p.recoverCallback(&returned)
 	sink.settle(0, r)
+	returned = true
 }
 
 // sendAsyncItem sends without waiting.

@@ -20,6 +20,10 @@ import (
 func (p *partition) run() {
 	producer := p.topic.producer
 	defer producer.senders.Done()
+	select {
+	case <-p.wake:
+	case <-producer.run.Done():
+	}
 	for {
 		b := p.take(producer.run)
 		if b == nil {
@@ -239,33 +243,57 @@ func (p *partition) settle(b *batch, n int, outcome Outcome, err error) {
 	// Room first: a callback may want to send again.
 	producer.ceiling.leave(bytes, int64(n))
 	producer.settled(p.topic, b, n, bytes, outcome)
-	for i := 0; i < n; {
-		i = p.tell(b, i, n, outcome, err)
+	if b.calls {
+		p.tellApart(b, n, outcome, err)
+		return
+	}
+	for next := 0; next < n; {
+		p.tell(b, &next, n, outcome, err)
 	}
 }
 
-// tell calls the settlers from i on and returns where to go on: behind the one
-// that panicked, or at n.
-func (p *partition) tell(b *batch, i, n int, outcome Outcome, err error) (next int) {
-	next = i
-	defer p.topic.producer.recoverCallback()
+// tellApart tells in a goroutine of its own, which it waits for. A callback may end its goroutine, as FailNow of
+// a test does: that must not be the sender's.
+func (p *partition) tellApart(b *batch, n int, outcome Outcome, err error) {
+	for next := 0; next < n; {
+		told := make(chan struct{})
+		go func() {
+			defer close(told)
+			p.tell(b, &next, n, outcome, err)
+		}()
+		<-told
+	}
+}
+
+// tell calls the settlers from next on, which is where to go on when it ends: behind the one
+// that panicked or ended the goroutine, or at n.
+func (p *partition) tell(b *batch, next *int, n int, outcome Outcome, err error) {
+	returned := false
+	defer p.topic.producer.recoverCallback(&returned)
 	r := Result{Outcome: outcome, Partition: p.id, Err: err}
-	for next < n {
-		rec := &b.records[next]
-		next++
+	for *next < n {
+		rec := &b.records[*next]
+		*next++
 		if rec.sink != nil {
-			r.ID = b.wire.ID(next - 1)
+			r.ID = b.wire.ID(*next - 1)
 			rec.sink.settle(rec.index, r)
 		}
 	}
-	return next
+	returned = true
 }
 
-// recoverCallback, deferred, makes a panic of a callback an error in the log.
-func (p *Producer) recoverCallback() {
+// errEnded is in the log for a callback that did not return.
+var errEnded = errors.New("iggy: a callback ended its goroutine (runtime.Goexit)")
+
+// recoverCallback, deferred, makes a panic of a callback an error in the log; and the end of its goroutine,
+// unless it has returned.
+func (p *Producer) recoverCallback(returned *bool) {
 	if v := recover(); v != nil {
 		failure := &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
 		p.noteError(failure)
 		p.log.Error("a callback of SendAsync panicked", zap.Error(failure))
+	} else if !*returned {
+		p.noteError(errEnded)
+		p.log.Error("a callback of SendAsync did not return", zap.Error(errEnded))
 	}
 }

@@ -68,6 +68,7 @@ func (p *Producer) Status() Status {
 		Waiting: int(p.ceiling.waiting.Load()),
 		Retries: p.retries.Load(),
 	}
+	s.Failed = p.forgotten.Load()
 	for _, t := range p.topicList() {
 		s.Confirmed += t.confirmed.Load()
 		s.Failed += t.failed.Load() + t.refused.Load()

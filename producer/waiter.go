@@ -28,6 +28,7 @@ func (p *Producer) getWaiter() *waiter {
 
 func (w *waiter) settle(_ uint32, r Result) { w.result <- r }
 func (w *waiter) placed(_ uint32, at place) { w.at = at }
+func (w *waiter) moved(_ uint32, to int)    { w.at.index = to }
 func (w *waiter) taken(uint32)              { w.at.batch = nil }
 
 // wait returns the record's result. When ctx ends first the record is withdrawn
@@ -90,6 +91,7 @@ func (g *group) settle(index uint32, r Result) {
 }
 
 func (g *group) placed(index uint32, at place) { g.places[index] = at }
+func (g *group) moved(index uint32, to int)    { g.places[index].index = to }
 func (g *group) taken(index uint32)            { g.places[index].batch = nil }
 
 // wait returns the results once all are there, or ctx has ended.

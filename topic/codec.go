@@ -13,8 +13,10 @@ import (
 type Codec[T any] interface {
 	// Append appends v's encoding to dst and returns the longer slice.
 	Append(dst []byte, v T) ([]byte, error)
-	// Decode makes a message of a payload, which it must not keep: the bytes
-	// may be used again after it returns.
+	// Decode makes a message of a payload, which it must not keep: a consumer
+	// uses the memory again for other records once the record is settled. A codec
+	// whose messages refer to the payload all the same passes that condition on to
+	// the handlers.
 	Decode(payload []byte) (T, error)
 	// ContentType is the media type written to the content-type header.
 	ContentType() string

@@ -48,7 +48,8 @@ type Failure[T any] struct {
 	Decoded bool
 	// Payload is the record's payload as stored, decompressed where possible.
 	Payload []byte
-	// Headers are the record's user headers.
+	// Headers are the record's user headers, without its content-encoding when
+	// Payload is decompressed: they describe Payload.
 	Headers []Header
 	// Key is the partition key that the message has, empty when it has none or
 	// could not be decoded.

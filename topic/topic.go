@@ -38,6 +38,9 @@ type Option[T any] func(*Topic[T])
 // stored in one partition, in the order in which they were sent. An empty key,
 // like a missing Key option, leaves the choice of the partition to the producer.
 // A key has at most 255 bytes.
+//
+// The key does not travel with the message. A consumer calls the function again, and handles
+// messages of one key in order and one at a time: so both ends must have the same one, mostly by sharing one Topic.
 func Key[T any](key func(T) string) Option[T] {
 	return func(t *Topic[T]) { t.key = key }
 }
@@ -113,9 +116,10 @@ func (t Topic[T]) At(stream, name string) Topic[T] {
 }
 
 // KeyedBy is the same topic with another partition key for its messages; nil
-// means none. Producers and consumers of one topic should agree on it: a
+// means none. Producers and consumers of one topic must agree on it: a
 // producer stores messages of one key in one partition, in order, and a
-// consumer handles them in order, one at a time.
+// consumer, which finds the key anew in each message, handles them in order, one at a time. A
+// producer's WithKey, for one message, is not known to the consumer.
 func (t Topic[T]) KeyedBy(key func(T) string) Topic[T] {
 	t.key = key
 	return t

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,6 +24,19 @@ func TestThePageInABrowser(t *testing.T) {
 	b.until(`document.querySelector('#topics tr[data-topic="jobs.dlq"]').cells[2].textContent === '1'`)
 	b.until(`[...document.querySelectorAll('#topics tr')].filter(r => r.cells[6].textContent === '0').length === 3`)
 	b.until(`document.querySelectorAll('#health tr[data-status=up]').length >= 5`)
+
+	// A row that did not change stays: a click, or what is selected in it, is not lost.
+	b.eval(`(document.querySelector('#jobs tr').marked = true)`)
+	const looks = `performance.getEntriesByType('resource').filter(e => e.name.endsWith('/operators/jobs')).length`
+	b.until(fmt.Sprintf(`%s >= %v`, looks, b.eval(looks).(float64)+2))
+	require.Equal(t, true, b.eval(`document.querySelector('#jobs tr').marked === true`))
+
+	// On a phone the state and the numbers of a job are in sight.
+	b.resize(390, 844)
+	b.until(`document.documentElement.clientWidth === 390`)
+	require.Equal(t, true, b.eval(`document.documentElement.scrollWidth <= 390`))
+	require.Equal(t, true, b.eval(`[...document.querySelectorAll('#jobs td, #jobs .pill, #topics td, #health td')].every(e => e.getBoundingClientRect().right <= 390)`))
+	b.resize(1200, 1400)
 
 	// A manifest that breaks a rule is refused in words.
 	b.eval(`(document.querySelector('#manifest').value = '{"manifest_version": "v2"}')`)

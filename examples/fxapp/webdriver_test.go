@@ -124,6 +124,15 @@ func (b *browser) click(selector string) {
 	}
 }
 
+// resize gives the page another size, as a device of that size has it.
+func (b *browser) resize(width, height int) {
+	b.t.Helper()
+	b.call(http.MethodPost, "/goog/cdp/execute", map[string]any{
+		"cmd":    "Emulation.setDeviceMetricsOverride",
+		"params": map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
+	}, nil)
+}
+
 // complaints are the errors on the browser's console.
 func (b *browser) complaints() (errors []string) {
 	b.t.Helper()

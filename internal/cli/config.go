@@ -28,7 +28,8 @@ func (a *app) load() (config.Cluster, error) {
 	if a.cluster == "" {
 		ours = slices.DeleteFunc(slices.Clone(ours), func(s string) bool { return s == clustersSection })
 	}
-	opts := []config.Option{config.WithEnviron(ownVariables(os.Environ(), ours))}
+	var root *yaml.Node
+	var opts []config.Option
 	clusters := []string{a.cluster}
 	path := a.configFile
 	if path == "" {
@@ -39,7 +40,7 @@ func (a *app) load() (config.Cluster, error) {
 		if err != nil {
 			return config.Cluster{}, usagef("configuration file: %w", err)
 		}
-		root := mapping(data)
+		root = mapping(data)
 		opts = append(opts, config.WithYAML(path, ownSections(data, root, ours)))
 		for _, name := range otherConsumers(value(root, "consumers")) {
 			opts = append(opts, config.WithConsumer(name, config.DefaultConsumer(name)))
@@ -53,7 +54,7 @@ func (a *app) load() (config.Cluster, error) {
 	} else if a.cluster != "" {
 		opts = append(opts, config.WithCluster(a.cluster, config.DefaultCluster()))
 	}
-	opts = append(opts, config.WithOverride(func(c *config.Config, from config.Sources) error {
+	opts = append(opts, config.WithEnviron(ownVariables(os.Environ(), ours, keys(root))), config.WithOverride(func(c *config.Config, from config.Sources) error {
 		a.override(c, from, endpoint)
 		return nil
 	}))
@@ -156,6 +157,14 @@ func keys(node *yaml.Node) []string {
 	return names
 }
 
+// misspelt tells whether a section that is not the library's looks like one of its own
+// that the file lacks. It stays, for config.Load to refuse: to go on with defaults in
+// the place of what it says would be worse. Beside the right one it is another program's.
+func misspelt(name string, present []string) bool {
+	meant := config.SectionMeant(name)
+	return meant != "" && meant != name && !slices.Contains(present, meant)
+}
+
 // ownSections blanks the sections of other programs in a file that they share,
 // line for line. A file that has no root stays as it is, for config.Load to
 // judge.
@@ -163,10 +172,11 @@ func ownSections(data []byte, root *yaml.Node, ours []string) []byte {
 	if root == nil {
 		return data
 	}
+	present := keys(root)
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key := root.Content[i]
-		if slices.Contains(ours, key.Value) || key.Tag == "!!merge" {
+		if slices.Contains(ours, key.Value) || key.Tag == "!!merge" || misspelt(key.Value, present) {
 			continue
 		}
 		end := len(lines)
@@ -198,15 +208,20 @@ func clusterOf(node *yaml.Node) config.Cluster {
 	return c
 }
 
-// ownVariables leaves out the variables for other programs' sections.
-func ownVariables(environ, ours []string) []string {
+// ownVariables leaves out the variables for other programs' sections. Those stay
+// whose section is a misspelling, unless the file has a section of this name.
+func ownVariables(environ, ours, present []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, ok := strings.CutPrefix(entry, config.Prefix)
 		if !ok {
 			return false
 		}
 		section, _, _ := strings.Cut(name, "__")
-		return !slices.ContainsFunc(ours, func(s string) bool { return strings.EqualFold(s, section) })
+		is := func(s string) bool { return strings.EqualFold(s, section) }
+		if slices.ContainsFunc(ours, is) {
+			return false
+		}
+		return slices.ContainsFunc(present, is) || slices.ContainsFunc(sections, is) || config.SectionMeant(section) == ""
 	})
 }
 

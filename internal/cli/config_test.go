@@ -49,5 +49,20 @@ worker:
 	run(t, "ping", "--config", "/nonexistent").fails(t, 2, "no such file")
 	run(t, "ping", "--config", writeFile(t, "iggy:\n  endpont: x\n  client_id: iggy\n  client_secret: iggy\n")).fails(t, 2, "iggy.endpont: unknown key")
 	run(t, "ping", "--config", writeFile(t, "other: 1\niggy:\n  endpont: x\n  client_id: iggy\n  client_secret: iggy\n")).fails(t, 2, ":3)")
+	run(t, "ping", "--config", writeFile(t, "iggyy:\n  endpoint: x\n"), "--endpoint", "iggy:iggy@"+first.Endpoint()).
+		fails(t, 2, "iggyy: unknown key; did you mean iggy?")
+	run(t, "ping", "--config", writeFile(t, "Topics: {}\n"), "--endpoint", "iggy:iggy@"+first.Endpoint()).fails(t, 2, "did you mean topics?")
+	run(t, "ping", "--config", writeFile(t, "topic: {a: 1}\ntopics: {}\n"), "--endpoint", "iggy:iggy@"+first.Endpoint()).ok(t)
 	run(t, "ping", "--config", writeFile(t, "{"), "--endpoint", "iggy:iggy@"+first.Endpoint()).fails(t, 2, "not valid YAML")
+}
+
+// TestMisspeltVariable is alone, since it changes the process's environment.
+func TestMisspeltVariable(t *testing.T) {
+	srv := iggytest.NewServer(t)
+	t.Setenv("FETCHBOX__TOPIC__STREAM", "other")
+	t.Setenv("FETCHBOX__DOWNLOAD__TIMEOUT", "1s") // another program's
+	args := []string{"ping", "--endpoint", "iggy:iggy@" + srv.Endpoint()}
+	run(t, args...).fails(t, 2, "did you mean topics? (FETCHBOX__TOPIC__STREAM)")
+	run(t, append(args, "--config", writeFile(t, "topic: {a: 1}\n"))...).fails(t, 2, "topic: unknown key")
+	run(t, append(args, "--config", writeFile(t, "topic: {a: 1}\ntopics: {}\n"))...).ok(t)
 }

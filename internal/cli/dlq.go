@@ -123,7 +123,8 @@ func (f *letterFilter) matches(l letter, state letterState) bool {
 	return true
 }
 
-// eachLetter reads the letters that the filter chooses, oldest first, each once.
+// eachLetter reads the letters that the filter chooses, oldest first, each once. It is an
+// error when the filter's job has none, in whatever state.
 func (a *app) eachLetter(ctx context.Context, cluster config.Cluster, marks *marks, f letterFilter, take func(letter, letterState) error) error {
 	where := cluster.Topics.DLQ.Name
 	r, err := a.openReader(ctx, cluster, cluster.Topics.Stream, where, f.start())
@@ -132,8 +133,10 @@ func (a *app) eachLetter(ctx context.Context, cluster config.Cluster, marks *mar
 	}
 	defer r.close(ctx)
 	seen := map[string]bool{}
-	return r.toEnd(ctx, func(rec record) error {
+	knowsJob := f.job == ""
+	err = r.toEnd(ctx, func(rec record) error {
 		l := newLetter(rec)
+		knowsJob = knowsJob || l.message.GetTask().GetJobId() == f.job
 		if seen[l.key] {
 			return nil
 		}
@@ -144,4 +147,8 @@ func (a *app) eachLetter(ctx context.Context, cluster config.Cluster, marks *mar
 		}
 		return take(l, state)
 	})
+	if err == nil && !knowsJob {
+		return fmt.Errorf("there is no dead letter of job %q", f.job)
+	}
+	return err
 }

@@ -37,16 +37,22 @@ func newLetter(rec record) letter {
 	return l
 }
 
-// unfit is why the letter's task can't be put back; empty when it can.
-func (l letter) unfit() string {
+// unfit is why the letter's task can't be put back; empty when it can. undecoded tells
+// that records are put back which could not be decoded, too.
+func (l letter) unfit(undecoded bool) string {
+	_, _, isUndecoded := jobs.UndecodedOf(l.message, l.headers)
 	task := l.message.GetTask()
 	switch {
 	case l.broken != nil:
 		return "the letter can't be decoded: " + oneLine(l.broken.Error())
 	case task == nil:
 		return "the letter holds no task"
+	case isUndecoded && undecoded:
+		return ""
+	case isUndecoded:
+		return "its record could not be decoded; --undecoded puts it back as it was"
 	case proto.Equal(task, &jobspb.DownloadTask{Attributes: &jobspb.TaskAttributes{Extra: task.GetAttributes().GetExtra()}}):
-		return "its record could not be decoded, and would not be this time"
+		return "its record was too long to be kept whole"
 	}
 	return ""
 }
@@ -68,9 +74,14 @@ type letterView struct {
 	Origin     *originView     `json:"origin,omitempty"`
 	Replays    int             `json:"replays,omitempty"`
 	Unfit      string          `json:"unfit,omitempty"`
-	Headers    []topic.Header  `json:"headers,omitempty"`
+	Headers    []headerView    `json:"headers,omitempty"`
 	Letter     json.RawMessage `json:"letter,omitempty"`
 	History    []mark          `json:"history,omitempty"`
+}
+
+type headerView struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
 }
 
 type originView struct {
@@ -87,7 +98,7 @@ func (l letter) view(s letterState) letterView {
 		Position: l.position(), ID: uuid.UUID(l.id).String(), State: s.shown(time.Now()), FailedAt: l.failedAt().UTC(),
 		JobID: l.message.GetTask().GetJobId(), ResourceID: l.message.GetTask().GetResourceId(),
 		Code: l.message.GetFailureCode(), Message: l.message.GetFailureMessage(), Attempts: l.message.GetAttempts(),
-		Replays: s.replays, Unfit: l.unfit(),
+		Replays: s.replays, Unfit: l.unfit(false),
 	}
 	if !s.since.IsZero() {
 		v.StateSince = &s.since

@@ -54,8 +54,6 @@ func (a *app) dlqList(ctx context.Context, f letterFilter) error {
 		return err
 	}
 	switch {
-	case f.job != "" && n == 0:
-		return fmt.Errorf("no dead letter of job %q (--state %s)", f.job, f.state)
 	case a.json():
 		return nil
 	case n == 0:

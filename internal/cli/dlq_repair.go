@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +19,8 @@ import (
 type repairOptions struct {
 	filter      letterFilter
 	yes, dryRun bool
+	// undecoded is for replay: also what could not be decoded.
+	undecoded bool
 }
 
 func (o *repairOptions) flags(c *cobra.Command, state string, states ...string) {
@@ -30,6 +34,13 @@ func (o *repairOptions) flags(c *cobra.Command, state string, states ...string) 
 type chosenLetter struct {
 	key, position string
 	unfit         string
+}
+
+// missing are the positions at which nothing was chosen.
+func (f *letterFilter) missing(chosen []chosenLetter) []string {
+	return slices.DeleteFunc(slices.Clone(f.positions), func(p string) bool {
+		return slices.ContainsFunc(chosen, func(l chosenLetter) bool { return l.position == p })
+	})
 }
 
 // repair is what commands need that change letters.
@@ -68,7 +79,7 @@ func (a *app) prepare(ctx context.Context, o repairOptions, verb string, states 
 	err = a.eachLetter(ctx, cluster, r.marks, o.filter, func(l letter, _ letterState) error {
 		unfit := ""
 		if verb != "drop" {
-			unfit = l.unfit()
+			unfit = l.unfit(o.undecoded)
 		}
 		r.chosen = append(r.chosen, chosenLetter{l.key, l.position(), unfit})
 		task := l.message.GetTask()
@@ -78,8 +89,8 @@ func (a *app) prepare(ctx context.Context, o repairOptions, verb string, states 
 	if err != nil {
 		return nil, err
 	}
-	if missing := len(o.filter.positions) - len(r.chosen); missing > 0 {
-		return nil, fmt.Errorf("%d of the %s are not there, or not %s", missing, plural(len(o.filter.positions), "position"), o.filter.state)
+	if len(o.filter.missing(r.chosen)) > 0 {
+		return nil, fmt.Errorf("%s: no dead letter there, or not %s", strings.Join(o.filter.missing(r.chosen), ", "), o.filter.state)
 	}
 	if o.dryRun || len(r.chosen) == 0 {
 		return nil, a.printPreview(preview, verb, o.dryRun)
@@ -97,7 +108,11 @@ func (a *app) prepare(ctx context.Context, o repairOptions, verb string, states 
 	if err := r.marks.create(ctx, server); err != nil {
 		return nil, cause(ctx, err)
 	}
-	r.sender, err = producer.New(cluster.Iggy, cluster.Producer, append(jobs.Compression(cluster.Topics), producer.WithLogger(a.logger()))...)
+	opts := []producer.Option{producer.WithLogger(a.logger())}
+	if !o.undecoded { // those may be compressed already
+		opts = append(opts, jobs.Compression(cluster.Topics)...)
+	}
+	r.sender, err = producer.New(cluster.Iggy, cluster.Producer, opts...)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,10 @@ filters. Each letter is claimed before and marked after, so replay may be repeat
 after anything: a letter that was put back is left out, two people never put the
 same one back, and when a run ended in between, the next one looks whether the task
 is there before it sends it. ctrl-C lets what is on its way finish, and says what
-was done.`,
+was done.
+
+A record that could not be decoded is left, unless --undecoded says that whoever reads
+it can do so by now: it is put back byte for byte, on the partition where it was.`,
 		Example: `  fetchbox-iggy-cli dlq replay --code 'DOWNLOAD_*' --since 1d --dry-run
   fetchbox-iggy-cli dlq replay 0/12 1/3 --yes`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -42,6 +45,7 @@ was done.`,
 		},
 	}
 	o.flags(c, stateOpen, replayStates...)
+	c.Flags().BoolVar(&o.undecoded, "undecoded", false, "also records that could not be decoded, byte for byte as they were")
 	return c
 }
 
@@ -236,7 +240,8 @@ func (a *app) findTasks(ctx context.Context, job *repair, since time.Time, mine 
 
 // putBack sends the tasks and waits for every outcome.
 func putBack(ctx context.Context, job *repair, ids [][16]byte, letters map[[16]byte]letter, there map[[16]byte]bool) (map[[16]byte]producer.Outcome, error) {
-	publisher := producer.For(job.sender, jobs.FromConfig(job.cluster.Topics).Tasks)
+	tasks := jobs.FromConfig(job.cluster.Topics).Tasks
+	publisher := producer.For(job.sender, tasks)
 	var mu sync.Mutex
 	var first error
 	results := map[[16]byte]producer.Outcome{}
@@ -250,7 +255,8 @@ func putBack(ctx context.Context, job *repair, ids [][16]byte, letters map[[16]b
 		}
 		l := letters[id]
 		open.Add(1)
-		publisher.PublishAsync(ctx, proto.CloneOf(l.message.GetTask()), func(r producer.Result) {
+		replayOf := topic.Header{Key: headerReplayOf, Value: fmt.Sprintf("%s/%s", job.cluster.Topics.DLQ.Name, l.position())}
+		done := func(r producer.Result) {
 			defer open.Done()
 			mu.Lock()
 			defer mu.Unlock()
@@ -258,9 +264,18 @@ func putBack(ctx context.Context, job *repair, ids [][16]byte, letters map[[16]b
 			if r.Err != nil && first == nil {
 				first = r.Err
 			}
-		}, producer.WithID(id), producer.WithHeaders(topic.Header{
-			Key: headerReplayOf, Value: fmt.Sprintf("%s/%s", job.cluster.Topics.DLQ.Name, l.position()),
-		}))
+		}
+		if payload, headers, ok := jobs.UndecodedOf(l.message, l.headers); ok {
+			rec := producer.Record{
+				Stream: tasks.Stream(), Topic: tasks.Name(), ID: id, Payload: payload, Headers: append(headers, replayOf),
+			}
+			if l.hasOrigin {
+				rec.Partition = producer.OnPartition(l.origin.Partition)
+			}
+			job.sender.SendAsync(ctx, rec, done)
+			continue
+		}
+		publisher.PublishAsync(ctx, proto.CloneOf(l.message.GetTask()), done, producer.WithID(id), producer.WithHeaders(replayOf))
 	}
 	open.Wait()
 	return results, first

@@ -43,7 +43,10 @@ func (a *app) dlqShow(ctx context.Context, position string) error {
 	var found *letterView
 	err = a.eachLetter(ctx, cluster, marks, f, func(l letter, s letterState) error {
 		v := l.view(s)
-		v.Headers, v.History = l.headers, s.history
+		v.History = s.history
+		for _, h := range l.headers {
+			v.Headers = append(v.Headers, headerView(h))
+		}
 		text, err := protojson.Marshal(l.message)
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -79,7 +80,10 @@ func TestDLQList(t *testing.T) {
 	require.Contains(t, out, "HANDLER_ERROR")
 	require.NotContains(t, out, "\x1b", "what a record says does nothing to the terminal")
 
-	s.run("dlq", "list", "--job-id", "nope").fails(t, 1, `no dead letter of job "nope"`)
+	s.run("dlq", "replay", "--job-id", "nope", "--yes").fails(t, 1, `there is no dead letter of job "nope"`)
+	s.run("dlq", "drop", "--job-id", "nope", "--yes").fails(t, 1, `there is no dead letter of job "nope"`)
+	require.Contains(t, s.run("dlq", "list", "--job-id", "a", "--state", "dropped").ok(t), "no dead letters (--state dropped)")
+	s.run("dlq", "list", "--job-id", "nope").fails(t, 1, `there is no dead letter of job "nope"`)
 	s.run("dlq", "list", "--state", "lost").fails(t, 2, "--state must be")
 	s.run("dlq", "list", "--code", "[").fails(t, 2, "not a pattern")
 	s.run("dlq", "list", "--since", "soon").fails(t, 2, "--since must be")
@@ -95,6 +99,7 @@ func TestDLQShow(t *testing.T) {
 		Attempts       int
 		Origin         struct{ Offset int }
 		Letter         struct{ Task struct{ JobID string } }
+		Headers        []map[string]string
 		History        []struct{ Mark, By string }
 	}](t, s.run("dlq", "show", position).ok(t))
 	require.Equal(t, "open", shown.State)
@@ -102,6 +107,7 @@ func TestDLQShow(t *testing.T) {
 	require.Equal(t, 5, shown.Attempts)
 	require.Equal(t, "b", shown.Letter.Task.JobID)
 	require.Empty(t, shown.History)
+	require.Contains(t, shown.Headers, map[string]string{"key": "origin-partition", "value": "1"})
 	s.run("dlq", "show", "1/99").fails(t, 1, "there is no dead letter at 1/99")
 	s.run("dlq", "show", "first").fails(t, 2, "position, such as 0/12")
 	s.run("dlq", "show").fails(t, 2, "takes one position")
@@ -145,13 +151,47 @@ func TestDLQReplay(t *testing.T) {
 	require.Equal(t, 2, s.list("--job-id", "b", "--state", "all")[0].Replays)
 }
 
+// TestDLQReplayUndecoded holds that a record which its readers can decode by now comes
+// back as it was.
+func TestDLQReplayUndecoded(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	undecoded := failure("", "", topic.CodeDecode, 4)
+	undecoded.Decoded, undecoded.Value, undecoded.Payload = false, nil, []byte{0xff, 0}
+	undecoded.Headers = []topic.Header{{Key: "message-type", Value: "fetchbox.jobs.DownloadTask2"}, {Key: "content-encoding", Value: "br"}}
+	require.NoError(t, s.publisher().DeadLetter(t.Context(), undecoded))
+	tooLong := failure("", "", topic.CodeDecode, 5)
+	tooLong.Decoded, tooLong.Value, tooLong.Payload = false, nil, make([]byte, 10_000_000)
+	require.NoError(t, s.publisher().DeadLetter(t.Context(), tooLong))
+	require.Contains(t, s.run("dlq", "list", "-o", "json").ok(t), "--undecoded puts it back as it was")
+
+	r := s.run("dlq", "replay", "--all", "--undecoded", "--yes", "-o", "json")
+	counts := jsonOf[replayCounts](t, r.ok(t))
+	require.Equal(t, 1, counts.Replayed)
+	require.Len(t, counts.Unfit, 1)
+	require.Contains(t, r.err, "too long to be kept whole")
+	require.Zero(t, s.replay("--all", "--undecoded").Replayed, "it may be repeated")
+	tasks := s.Messages("fetchbox", "jobs.tasks")
+	require.Len(t, tasks, 1)
+	require.Equal(t, []byte{0xff, 0}, tasks[0].Payload)
+	require.EqualValues(t, 1, tasks[0].Partition, "where it was")
+	headers := map[string]string{}
+	require.NoError(t, wire.RangeHeaders(tasks[0].UserHeaders, func(key, value string) bool {
+		headers[key] = value
+		return true
+	}))
+	require.Equal(t, "fetchbox.jobs.DownloadTask2", headers["message-type"])
+	require.Equal(t, "br", headers["content-encoding"])
+	require.Contains(t, headers["replay-of"], "jobs.dlq/")
+}
+
 func TestDLQDrop(t *testing.T) {
 	t.Parallel()
 	s := withLetters(t)
 	position := s.list("--code", "VALIDATION_DECODE")[0].Position
 	require.Contains(t, s.run("dlq", "drop", position, "--dry-run").ok(t), "would drop 1 dead letter")
 	require.Contains(t, s.run("dlq", "drop", position, "--yes").ok(t), "dropped 1 dead letter")
-	s.run("dlq", "drop", position, "--yes").fails(t, 1, "not there, or not open")
+	s.run("dlq", "drop", position, "--yes").fails(t, 1, position+": no dead letter there, or not open")
 	require.Len(t, s.list(), 3)
 	require.Equal(t, "dropped", s.list("--state", "dropped")[0].State)
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"syscall"
 
@@ -90,6 +91,11 @@ func describe(err error) []string {
 	if errors.As(err, &panicked) {
 		return []string{fmt.Sprintf("internal error: %v", panicked.Value)}
 	}
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		// The layers above repeat the address.
+		return []string{"cannot connect to the server: " + oneLine(dial.Error())}
+	}
 	line := oneLine(err.Error())
 	var status *iggyerr.StatusError
 	if errors.As(err, &status) && (status.Status == iggyerr.StatusStreamNotFound || status.Status == iggyerr.StatusTopicNotFound) {
@@ -99,7 +105,7 @@ func describe(err error) []string {
 }
 
 func oneLine(text string) string {
-	for _, prefix := range []string{"iggy: ", "embedded: ", "proto: "} {
+	for _, prefix := range []string{"iggy: ", "embedded: ", "proto: ", "jobs: "} {
 		text = strings.ReplaceAll(text, prefix, "")
 	}
 	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")

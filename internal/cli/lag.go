@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -136,27 +137,95 @@ func (a *app) printLags(lags []admin.Lag, again bool) error {
 		}
 		return nil
 	}
-	t := table{header: []string{"topic", "group", "partition", "current", "committed", "lag", "owners"}}
 	var total uint64
 	for _, l := range lags {
 		total += l.Total()
-		for _, p := range l.Partitions {
-			t.row(l.Topic, l.Name, p.ID, offsetText(p.Current, p.Messages > 0 || p.Current > 0), committedText(p), lagText(p), ownersText(p))
-		}
 	}
-	var b bytes.Buffer
-	if again {
-		b.WriteString("\x1b[H\x1b[2J")
-	}
-	if err := t.print(&b, a.streams.Out); err != nil {
+	text, err := a.lagText(lags)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(&b, "total lag: %d\n", total)
-	if again {
-		fmt.Fprintf(&b, "%s, ctrl-C ends\n", time.Now().Format(time.TimeOnly))
+	_, height, atTerminal := screen(a.streams.Out)
+	if again && atTerminal {
+		if text, err = a.fitLags(lags, text, height-3); err != nil { // the total, the time, and the cursor's line
+			return err
+		}
+		text = "\x1b[H\x1b[2J" + text
 	}
-	_, err := a.out.Write(b.Bytes())
+	text += fmt.Sprintf("total lag: %d\n", total)
+	if again {
+		text += fmt.Sprintf("%s, ctrl-C ends\n", time.Now().Format(time.TimeOnly))
+	}
+	_, err = io.WriteString(a.out, text)
 	return err
+}
+
+// fitLags makes text no longer than a screen, whose upper lines would be out of
+// sight: partitions that are in order are left out first.
+func (a *app) fitLags(lags []admin.Lag, text string, height int) (string, error) {
+	if strings.Count(text, "\n") <= height {
+		return text, nil
+	}
+	hidden := 0
+	var troubled []admin.Lag
+	for _, l := range lags {
+		all := l.Partitions
+		l.Partitions = nil
+		for _, p := range all {
+			if p.Lag > 0 || p.Ahead {
+				l.Partitions = append(l.Partitions, p)
+			}
+		}
+		hidden += len(all) - len(l.Partitions)
+		if len(l.Partitions) > 0 {
+			troubled = append(troubled, l)
+		}
+	}
+	text, err := a.lagText(troubled)
+	if err != nil {
+		return "", err
+	}
+	lines := strings.SplitAfter(text, "\n")
+	if len(lines) > max(height, 2) {
+		lines = append(lines[:max(height, 2)-2], "… (a larger terminal shows more)\n")
+	}
+	return strings.Join(lines, "") + fmt.Sprintf("%s without a lag\n", plural(hidden, "partition")), nil
+}
+
+// lagText is a table of all, or one of each group where that is too wide.
+func (a *app) lagText(lags []admin.Lag) (string, error) {
+	t := table{header: []string{"topic", "group", "partition", "current", "committed", "lag", "owners"}}
+	var b bytes.Buffer
+	if len(lags) == 0 {
+		return "", nil
+	}
+	for _, l := range lags {
+		for _, p := range l.Partitions {
+			t.row(append([]any{l.Topic, l.Name}, lagCells(p)...)...)
+		}
+	}
+	if t.fits(a.streams.Out) {
+		err := t.print(&b, a.streams.Out)
+		return b.String(), err
+	}
+	for i, l := range lags {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "%s %s\n", l.Topic, l.Name)
+		one := table{header: []string{"part", "current", "committed", "lag", "owners"}}
+		for _, p := range l.Partitions {
+			one.row(lagCells(p)...)
+		}
+		if err := one.print(&b, a.streams.Out); err != nil {
+			return "", err
+		}
+	}
+	return b.String(), nil
+}
+
+func lagCells(p admin.PartitionLag) []any {
+	return []any{p.ID, offsetText(p.Current, p.Messages > 0 || p.Current > 0), committedText(p), lagText(p), ownersText(p)}
 }
 
 func offsetText(offset uint64, ok bool) string {

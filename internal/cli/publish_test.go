@@ -67,7 +67,7 @@ func TestPublishBadInput(t *testing.T) {
 		`line 3: unknown field "nope"`:                  task + "\n\n" + `{"jobId": "j", "nope": 1}`,
 		"line 4: invalid value":                         "[" + task + ",\n{\n\n\"jobId\": 3}]",
 		"line 2: something follows the array":           "[" + task + "]\nx",
-		"task 2: jobs: DownloadTask.url":                task + `{"jobId": "j", "resourceId": "r", "url": "gopher://x"}`,
+		"task 2: DownloadTask.url":                      task + `{"jobId": "j", "resourceId": "r", "url": "gopher://x"}`,
 		"line 1: not valid JSON: invalid character":     "[" + task + ",]",
 		"exceeded max depth":                            strings.Repeat("[", 20_000),
 		"line 1: not valid JSON: it ends in the middle": "[" + task,
@@ -125,7 +125,7 @@ func TestPublishWithoutServer(t *testing.T) {
 	srv.StopListening()
 	srv.CutConnections()
 	hasty := writeFile(t, "iggy:\n  start_timeout: 200ms\n")
-	run(t, "publish-task", "-f", file, "--config", hasty, "--endpoint", "iggy:iggy@"+srv.Endpoint()).fails(t, 1, "connection refused")
+	run(t, "publish-task", "-f", file, "--config", hasty, "--endpoint", "iggy:iggy@"+srv.Endpoint()).fails(t, 1, "fetchbox-iggy-cli: cannot connect to the server: dial tcp "+srv.Endpoint()+": connect: connection refused\n")
 }
 
 // TestPublishInterrupted holds that ctrl-C says what was published, and that this

@@ -17,15 +17,21 @@ type Streams struct {
 // terminal tells whether w is one that understands more than text, and its width
 // in columns.
 func terminal(w io.Writer) (width int, ok bool) {
+	width, _, ok = screen(w)
+	return width, ok
+}
+
+// screen is terminal with the height in lines.
+func screen(w io.Writer) (width, height int, ok bool) {
 	file, isFile := w.(*os.File)
 	if !isFile || !term.IsTerminal(int(file.Fd())) || os.Getenv("TERM") == "dumb" {
-		return 0, false
+		return 0, 0, false
 	}
-	width, _, err := term.GetSize(int(file.Fd()))
-	if err != nil || width <= 0 {
-		width = 80
+	width, height, err := term.GetSize(int(file.Fd()))
+	if err != nil || width <= 0 || height <= 0 {
+		width, height = 80, 24
 	}
-	return width, true
+	return width, height, true
 }
 
 // colour is the number of an SGR foreground colour.

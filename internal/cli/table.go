@@ -34,8 +34,28 @@ func (t *table) row(cells ...any) {
 // print writes the table for this stream, which may be a terminal.
 func (t *table) print(w, stream io.Writer) error {
 	paint := newPainter(stream)
-	widths := make([]int, len(t.header))
-	total := 2 * (len(t.header) - 1)
+	var b strings.Builder
+	if t.fits(stream) {
+		widths, _ := t.widths()
+		t.columns(&b, paint, widths)
+	} else {
+		t.blocks(&b, paint)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// fits tells whether the stream is wide enough for the columns.
+func (t *table) fits(stream io.Writer) bool {
+	_, total := t.widths()
+	width, ok := terminal(stream)
+	return !ok || total <= width
+}
+
+// widths are those of the columns, and of a line.
+func (t *table) widths() (widths []int, total int) {
+	widths = make([]int, len(t.header))
+	total = 2 * (len(t.header) - 1)
 	for i, h := range t.header {
 		widths[i] = utf8.RuneCountInString(h)
 		for _, row := range t.rows {
@@ -43,14 +63,7 @@ func (t *table) print(w, stream io.Writer) error {
 		}
 		total += widths[i]
 	}
-	var b strings.Builder
-	if width, ok := terminal(stream); ok && total > width {
-		t.blocks(&b, paint)
-	} else {
-		t.columns(&b, paint, widths)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return widths, total
 }
 
 func (t *table) columns(b *strings.Builder, paint painter, widths []int) {

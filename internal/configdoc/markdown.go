@@ -33,7 +33,7 @@ effect without a restart.
 
 | type | is written as |
 |---|---|
-| duration | ` + "`500ms`, `5s`, `1m30s`" + `: a number always has a unit |
+| duration | ` + "`500ms`, `5s`, `1m30s`" + `: a number always has a unit; at most ` + "`8760h`" + `, a year |
 | size | ` + "`64MiB`, `10MB`, `1024`" + `: a number without a unit is bytes |
 | retention | ` + "`7d`, `1d12h`, `90m`; `0` is the server's default, `-1` for ever" + ` |
 | boolean | ` + "`true` or `false`, `on` or `off`, `yes` or `no`" + ` |

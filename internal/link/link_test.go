@@ -3,6 +3,7 @@ package link_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -104,6 +105,7 @@ func TestStartFailsAtOnceWhereWaitingIsUseless(t *testing.T) {
 	for name, refusal := range map[string]error{
 		"credentials": &iggyerr.StatusError{Op: "login", Status: iggyerr.StatusInvalidCredentials},
 		"protocol":    iggyerr.ErrProtocol,
+		"certificate": &iggyerr.ConnError{Op: "login", Sent: true, Err: fmt.Errorf("%w: bad certificate", iggyerr.ErrTLS)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

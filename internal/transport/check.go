@@ -108,6 +108,8 @@ func ReadError(err error, head []byte, first bool) error {
 	switch {
 	case len(head) >= 2 && (head[0] == 0x15 || head[0] == 0x16) && head[1] == 0x03:
 		return fmt.Errorf("%w: %s", iggyerr.ErrProtocol, Foreign(head))
+	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && first:
+		return alert(err)
 	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return err
 	case first:

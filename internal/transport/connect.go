@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"time"
@@ -19,22 +18,32 @@ import (
 func Connect(ctx context.Context, address string, cfg *tls.Config) (net.Conn, error) {
 	// net sets TCP_NODELAY on every connection that it dials.
 	var dialer net.Dialer
-	var nc net.Conn
-	var err error
-	if cfg == nil {
-		nc, err = dialer.DialContext(ctx, "tcp", address)
-	} else {
-		nc, err = (&tls.Dialer{NetDialer: &dialer, Config: cfg}).DialContext(ctx, "tcp", address)
+	nc, err := dialer.DialContext(ctx, "tcp", address)
+	if err == nil && cfg != nil {
+		nc, err = encrypt(ctx, nc, address, cfg)
 	}
 	if err != nil {
-		var record tls.RecordHeaderError
-		if errors.As(err, &record) {
-			err = fmt.Errorf("%w: TLS is configured, but %w", iggyerr.ErrProtocol, err)
-		}
-		err = EndOf(ctx, err)
-		return nil, &iggyerr.ConnError{Op: "connect", Addr: address, Err: err}
+		return nil, &iggyerr.ConnError{Op: "connect", Addr: address, Err: EndOf(ctx, err)}
 	}
 	return nc, nil
+}
+
+// encrypt makes a TLS connection of nc, which it closes when that fails.
+func encrypt(ctx context.Context, nc net.Conn, address string, cfg *tls.Config) (net.Conn, error) {
+	if cfg.ServerName == "" {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, errors.Join(err, nc.Close())
+		}
+		cfg = cfg.Clone()
+		cfg.ServerName = host
+	}
+	conn := tls.Client(nc, cfg)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = nc.Close()
+		return nil, handshake(ctx, err)
+	}
+	return conn, nil
 }
 
 // EndOf is the context's cause when its end is why err came, and err otherwise.

@@ -36,6 +36,9 @@ type Conn interface {
 	// StoreOffset sets the offset of the last processed message of a consumer
 	// in a partition. It may go backwards. Past the end of the log is status 4100.
 	StoreOffset(ctx context.Context, c Consumer, partition uint32, offset uint64) error
+	// DeleteOffset has the server forget a consumer's offset in a partition. Without
+	// one it is status 3021. A group's may be deleted by its members only.
+	DeleteOffset(ctx context.Context, c Consumer, partition uint32) error
 	// Offset reads a consumer's stored offset and the partition's end.
 	Offset(ctx context.Context, c Consumer, partition uint32) (Offset, error)
 	// Join makes this connection a member of a consumer group.
@@ -142,6 +145,10 @@ type Polled struct {
 	CurrentOffset uint64
 	// Messages alias memory that belongs to this answer alone.
 	Messages []wire.Message
+	// Recycle, if set, gives the memory of the messages' payloads and headers back,
+	// to be used again by another answer. It may be called once, and
+	// need not be called.
+	Recycle func()
 	// Truncated tells that messages were dropped for MaxBytes.
 	Truncated bool
 }

@@ -59,6 +59,9 @@ func decodePolled(a answer) (*transport.Polled, error) {
 		b = b[n:]
 	}
 	p.Truncated = a.dropped
+	if a.pooled != nil && len(p.Messages) > 0 {
+		p.Recycle = a.pooled.give
+	}
 	decoded := uint64(len(p.Messages))
 	complete := decoded == uint64(count) && len(b) == 0
 	if a.dropped {

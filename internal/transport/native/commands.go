@@ -145,6 +145,20 @@ func (c *conn) StoreOffset(ctx context.Context, who transport.Consumer, partitio
 	return nil
 }
 
+// DeleteOffset deletes a consumer's offset.
+func (c *conn) DeleteOffset(ctx context.Context, who transport.Consumer, partition uint32) error {
+	const op = "delete offset"
+	if err := checkConsumer(op, who); err != nil {
+		return err
+	}
+	k := newCall(op, codeDeleteOffset, nothing)
+	k.frame = appendConsumer(k.frame, who, int64(partition))
+	if _, err := c.roundTrip(ctx, k, nil); err != nil {
+		return about(err, who.Object(int64(partition)))
+	}
+	return nil
+}
+
 // Offset reads a consumer's offset.
 func (c *conn) Offset(ctx context.Context, who transport.Consumer, partition uint32) (transport.Offset, error) {
 	const op = "read offset"

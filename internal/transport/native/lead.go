@@ -20,7 +20,7 @@ import (
 // quiet is how long nothing was read when the connection's own goroutine takes
 // the lead. It is longer than the pauses of an idle consumer, whose calls read
 // for themselves: looking oftener than they do cost half of its CPU time.
-const quiet = 250 * time.Millisecond
+const quiet = time.Second
 
 // await waits until the call has its outcome, or its context ends.
 func (c *conn) await(ctx context.Context, k *call) error {
@@ -112,8 +112,8 @@ func (c *conn) readAnswer() error {
 		return err
 	}
 	c.answers.Add(1)
-	k, status, a := r.call, r.status, answer{body: r.body, dropped: r.cut}
-	r.call, r.body = nil, nil
+	k, status, a := r.call, r.status, answer{body: r.body, dropped: r.cut, pooled: r.pooled}
+	r.call, r.body, r.pooled = nil, nil, nil
 	op := k.op // k belongs to its caller once it is settled
 	if c.dequeue(k) {
 		<-c.slots

@@ -22,6 +22,7 @@ type answer struct {
 	body []byte
 	// dropped tells that body lacks the end.
 	dropped bool
+	pooled  *body // whose memory body is; nil: its own
 }
 
 // reader reads answers. Whoever reads may be interrupted anywhere by a deadline
@@ -34,6 +35,7 @@ type reader struct {
 	call   *call
 	status iggyerr.Status
 	body   []byte
+	pooled *body  // whose memory body is; nil: its own
 	filled int    // of body
 	keep   uint64 // bytes of the body that are kept
 	drop   uint64 // bytes after them that are not, and have yet to come
@@ -67,10 +69,15 @@ func (r *reader) head(next func() *call) error {
 	_, _ = r.buf.Discard(transport.AnswerHeadSize)
 	r.heard = true
 	r.call, r.status = k, status
-	r.body, r.filled, r.cut = nil, 0, false
+	r.body, r.pooled, r.filled, r.cut = nil, nil, 0, false
 	r.keep, r.drop = k.shape.split(uint64(length))
 	if k.state.Load() == abandoned {
 		r.keep, r.drop = 0, uint64(length)
+	}
+	if k.shape.polled {
+		if r.pooled = takeBody(r.keep); r.pooled != nil {
+			r.body = r.pooled.bytes[:r.keep]
+		}
 	}
 	return nil
 }
@@ -110,7 +117,7 @@ func (r *reader) fill() error {
 		if r.filled == len(r.body) {
 			larger := make([]byte, min(r.keep, max(believed, 2*uint64(r.filled))))
 			copy(larger, r.body)
-			r.body = larger
+			r.body, r.pooled = larger, nil
 		}
 		n, err := r.buf.Read(r.body[r.filled:])
 		r.filled += n

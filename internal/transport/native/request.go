@@ -10,15 +10,16 @@ import (
 // Codes of commands. Source: recorded exchanges with the server 0.8.0, as for
 // all layouts of this file.
 const (
-	codePing        uint32 = 1
-	codePoll        uint32 = 100
-	codeSend        uint32 = 101
-	codeOffset      uint32 = 120
-	codeStoreOffset uint32 = 121
-	codeTopic       uint32 = 300
-	codeGroup       uint32 = 600
-	codeJoin        uint32 = 604
-	codeLeave       uint32 = 605
+	codePing         uint32 = 1
+	codePoll         uint32 = 100
+	codeSend         uint32 = 101
+	codeOffset       uint32 = 120
+	codeStoreOffset  uint32 = 121
+	codeDeleteOffset uint32 = 122
+	codeTopic        uint32 = 300
+	codeGroup        uint32 = 600
+	codeJoin         uint32 = 604
+	codeLeave        uint32 = 605
 )
 
 const (

@@ -137,6 +137,17 @@ func (c *conn) StoreOffset(ctx context.Context, who transport.Consumer, partitio
 	})
 }
 
+// DeleteOffset deletes a consumer's offset.
+func (c *conn) DeleteOffset(ctx context.Context, who transport.Consumer, partition uint32) error {
+	const op = "delete offset"
+	if err := checkConsumer(op, who); err != nil {
+		return err
+	}
+	return c.do(ctx, op, who.Object(int64(partition)), &exchange{}, func() error {
+		return c.client.DeleteConsumerOffset(consumer(who), name(who.Stream), name(who.Topic), &partition)
+	})
+}
+
 // Offset reads a consumer's offset.
 func (c *conn) Offset(ctx context.Context, who transport.Consumer, partition uint32) (transport.Offset, error) {
 	const op = "read offset"

@@ -3,6 +3,7 @@ package transporttest
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,6 +85,34 @@ func testStrategies(t *testing.T, b *bench) {
 		got := poll(t, c, stream, topic, 0, tt.strategy, tt.count)
 		require.Equal(t, tt.want, payloads(got), tt.name)
 		require.Equal(t, uint64(3), got.CurrentOffset, tt.name)
+	}
+}
+
+// Answers whose memory is used again must not mix: sizes vary, some are given
+// back and some are kept.
+func testRecycle(t *testing.T, b *bench) {
+	_, stream, topic := b.topic(t, 1)
+	c := b.login(t)
+	var want []string
+	for i := range 40 {
+		want = append(want, strings.Repeat(string(rune('A'+i)), 50_000+i))
+		require.NoError(t, c.Send(within(t), stream, topic, 0, batchOf(want[i])))
+	}
+	var kept []*transport.Polled
+	for i := range 200 {
+		count := 1 + i%7
+		got := poll(t, c, stream, topic, 0, transport.Strategy{Kind: transport.FromOffset, Value: uint64(i % 30)}, uint32(count))
+		require.Equal(t, strings.Join(want[i%30:i%30+count], ""), payloads(got))
+		switch {
+		case i%11 == 0:
+			kept = append(kept, got)
+		case got.Recycle != nil:
+			got.Recycle()
+		}
+	}
+	for _, got := range kept {
+		first := got.Messages[0].Offset
+		require.Equal(t, strings.Join(want[first:int(first)+len(got.Messages)], ""), payloads(got))
 	}
 }
 
@@ -194,6 +223,15 @@ func testOffsets(t *testing.T, b *bench) {
 	got, err = c.Offset(within(t), other, 1)
 	require.NoError(t, err)
 	require.False(t, got.Stored, "another consumer")
+
+	require.NoError(t, c.DeleteOffset(within(t), who, 1))
+	got, err = c.Offset(within(t), who, 1)
+	require.NoError(t, err)
+	require.False(t, got.Stored)
+	err = c.DeleteOffset(within(t), who, 1)
+	requireStatus(t, iggyerr.StatusOffsetNotStored, err)
+	require.ErrorContains(t, err, fmt.Sprintf("%s/%s/1 consumer c", stream, topic))
+	requireUsable(t, c)
 }
 
 func poll(t *testing.T, c transport.Conn, stream, topic string, partition int64, s transport.Strategy, count uint32) *transport.Polled {

@@ -29,6 +29,7 @@ func testGroup(t *testing.T, b *bench) {
 	require.ErrorIs(t, err, iggyerr.ErrNotMember)
 	require.ErrorContains(t, err, "group workers")
 	require.ErrorIs(t, c.StoreOffset(within(t), member, 2, 0), iggyerr.ErrNotMember)
+	require.ErrorIs(t, c.DeleteOffset(within(t), member, 2), iggyerr.ErrNotMember)
 	require.ErrorIs(t, c.Leave(within(t), g), iggyerr.ErrNotMember)
 	members, err := c.Members(within(t), g)
 	require.NoError(t, err)

@@ -65,11 +65,12 @@ func testUnauthenticated(t *testing.T, b *bench) {
 			_, err := c.Poll(ctx, transport.Poll{Consumer: who, Strategy: transport.Strategy{Kind: transport.FromFirst}, Count: 1})
 			return err
 		},
-		"store offset": func(ctx context.Context, c transport.Conn) error { return c.StoreOffset(ctx, who, 0, 1) },
-		"offset":       func(ctx context.Context, c transport.Conn) error { _, err := c.Offset(ctx, who, 0); return err },
-		"join":         func(ctx context.Context, c transport.Conn) error { return c.Join(ctx, group) },
-		"leave":        func(ctx context.Context, c transport.Conn) error { return c.Leave(ctx, group) },
-		"members":      func(ctx context.Context, c transport.Conn) error { _, err := c.Members(ctx, group); return err },
+		"store offset":  func(ctx context.Context, c transport.Conn) error { return c.StoreOffset(ctx, who, 0, 1) },
+		"delete offset": func(ctx context.Context, c transport.Conn) error { return c.DeleteOffset(ctx, who, 0) },
+		"offset":        func(ctx context.Context, c transport.Conn) error { _, err := c.Offset(ctx, who, 0); return err },
+		"join":          func(ctx context.Context, c transport.Conn) error { return c.Join(ctx, group) },
+		"leave":         func(ctx context.Context, c transport.Conn) error { return c.Leave(ctx, group) },
+		"members":       func(ctx context.Context, c transport.Conn) error { _, err := c.Members(ctx, group); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

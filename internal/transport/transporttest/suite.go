@@ -35,6 +35,7 @@ func RunServer(t *testing.T, d transport.Dialer, s Server) {
 		"send and poll":     testSendPoll,
 		"strategies":        testStrategies,
 		"max bytes":         testMaxBytes,
+		"recycled memory":   testRecycle,
 		"large messages":    testLarge,
 		"too large":         testTooLarge,
 		"offsets":           testOffsets,

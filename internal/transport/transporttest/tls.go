@@ -21,8 +21,8 @@ type TLS struct {
 	// certificate for 127.0.0.1.
 	Config *tls.Config
 	Roots  *x509.CertPool
-	// Client is a certificate that the server takes.
-	Client tls.Certificate
+	// Client is a certificate that the server takes, Other one that it refuses.
+	Client, Other tls.Certificate
 }
 
 func (s TLS) client() *tls.Config {
@@ -32,14 +32,16 @@ func (s TLS) client() *tls.Config {
 // RunTLS runs the part of the suite that needs a server with TLS, in parallel.
 func RunTLS(t *testing.T, d transport.Dialer, s TLS) {
 	for name, test := range map[string]func(*testing.T, transport.Dialer, TLS){
-		"exchange":              testTLSExchange,
-		"unknown authority":     testTLSAuthority,
-		"other server name":     testTLSName,
-		"no client certificate": testTLSClient,
-		"plain text to TLS":     testPlainToTLS,
-		"TLS to plain text":     testTLSToPlain,
-		"does not read":         testTLSDoesNotRead,
-		"stalled":               testTLSStalled,
+		"exchange":             testTLSExchange,
+		"unknown authority":    testTLSAuthority,
+		"other server name":    testTLSName,
+		"client certificate":   testTLSClient,
+		"no common version":    testTLSVersion,
+		"cut in the handshake": testTLSCut,
+		"plain text to TLS":    testPlainToTLS,
+		"TLS to plain text":    testTLSToPlain,
+		"does not read":        testTLSDoesNotRead,
+		"stalled":              testTLSStalled,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,6 +72,7 @@ func testTLSAuthority(t *testing.T, d transport.Dialer, s TLS) {
 	requireConnError(t, err)
 	var unknown x509.UnknownAuthorityError
 	require.ErrorAs(t, err, &unknown)
+	requireRefused(t, err)
 }
 
 func testTLSName(t *testing.T, d transport.Dialer, s TLS) {
@@ -79,19 +82,59 @@ func testTLSName(t *testing.T, d transport.Dialer, s TLS) {
 	requireConnError(t, err)
 	var name x509.HostnameError
 	require.ErrorAs(t, err, &name)
+	requireRefused(t, err)
+}
+
+// requireRefused holds that trying again is useless, and that the error says so.
+func requireRefused(t *testing.T, err error) {
+	t.Helper()
+	require.ErrorIs(t, err, iggyerr.ErrTLS)
+	require.False(t, iggyerr.IsRetryable(err), "%v", err)
+}
+
+// Both ends have a range of versions; these have none in common.
+func testTLSVersion(t *testing.T, d transport.Dialer, s TLS) {
+	cfg := s.client()
+	cfg.MaxVersion = tls.VersionTLS12
+	p := &peers{dialer: d}
+	newer := s.Config.Clone()
+	newer.MinVersion = tls.VersionTLS13
+	address := p.start(t, func(p *peer) { _ = tls.Server(p.Conn, newer).Handshake() })
+	_, err := d.Dial(within(t), address, cfg)
+	requireConnError(t, err)
+	requireRefused(t, err)
+}
+
+// A server that is being restarted ends connections wherever they are.
+func testTLSCut(t *testing.T, d transport.Dialer, s TLS) {
+	p := &peers{dialer: d}
+	address := p.start(t, func(p *peer) { _, _ = p.r.ReadByte() })
+	_, err := d.Dial(within(t), address, s.client())
+	requireConnError(t, err)
+	require.NotErrorIs(t, err, iggyerr.ErrTLS)
+	require.True(t, iggyerr.IsRetryable(err), "%v", err)
 }
 
 // With TLS 1.3 the client learns only behind the handshake that it was refused.
 func testTLSClient(t *testing.T, d transport.Dialer, s TLS) {
-	cfg := s.client()
-	cfg.Certificates = nil
-	c, err := d.Dial(within(t), s.Address, cfg)
-	if err == nil {
-		defer func() { require.NoError(t, c.Close()) }()
-		err = c.Login(within(t), s.credentials())
-		requireDone(t, c)
+	for name, certificates := range map[string][]tls.Certificate{"none": nil, "another": {s.Other}} {
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			t.Run(name+" "+tls.VersionName(version), func(t *testing.T) {
+				t.Parallel()
+				cfg := s.client()
+				cfg.Certificates, cfg.MaxVersion = certificates, version
+				c, err := d.Dial(within(t), s.Address, cfg)
+				if err == nil {
+					defer func() { require.NoError(t, c.Close()) }()
+					err = c.Login(within(t), s.credentials())
+					requireDone(t, c)
+				}
+				requireConnError(t, err)
+				requireRefused(t, err)
+				require.ErrorContains(t, err, "iggy.tls.cert_file")
+			})
+		}
 	}
-	requireConnError(t, err)
 }
 
 func testPlainToTLS(t *testing.T, d transport.Dialer, s TLS) {

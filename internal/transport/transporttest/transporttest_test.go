@@ -21,7 +21,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport/transporttest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	native.Scribble = true
+	goleak.VerifyTestMain(m)
+}
 
 var transports = map[string]struct {
 	dialer transport.Dialer
@@ -83,6 +86,8 @@ func TestTLS(t *testing.T) {
 	require.NoError(t, err)
 	client, _, err := embedded.SelfSigned("client")
 	require.NoError(t, err)
+	other, _, err := embedded.SelfSigned("other")
+	require.NoError(t, err)
 	// The client's certificate is one for servers, so it is compared and not verified.
 	config.ClientAuth = tls.RequireAnyClientCert
 	config.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
@@ -101,7 +106,7 @@ func TestTLS(t *testing.T) {
 			Server: transporttest.Server{
 				Address: server.Endpoint(), Username: embedded.DefaultUsername, Password: embedded.DefaultPassword,
 			},
-			Config: config, Roots: roots, Client: client.Certificates[0],
+			Config: config, Roots: roots, Client: client.Certificates[0], Other: other.Certificates[0],
 		})
 	})
 }

@@ -1,0 +1,24 @@
+package consumer
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// beat is the grid on which the longer waits of all consumers of a process end.
+// Waking an idle process costs more than what it does then (measured: 0.2 ms of CPU time
+// for nothing, 0.3 ms for one request or for several), so it is woken for
+// everything at once.
+const beat = 50 * time.Millisecond
+
+// offBeat sets the processes of a service apart.
+var offBeat = rand.N(beat)
+
+// onBeat is wait, shortened so that it ends on a beat. Waits below a beat stay as they are.
+func onBeat(wait time.Duration) time.Duration {
+	if wait < beat {
+		return wait
+	}
+	into := (time.Duration(time.Now().UnixNano()) + offBeat) % beat
+	return (into + wait).Truncate(beat) - into
+}

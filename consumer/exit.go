@@ -1,0 +1,45 @@
+package consumer
+
+import (
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+)
+
+// exits runs f in a goroutine of its own, waits for it, and tells whether f ended the
+// goroutine instead of returning, as FailNow of a test does. f does not panic.
+func exits(f func()) bool {
+	returned := false
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+		returned = true
+	}()
+	<-done
+	return !returned
+}
+
+// errDecoderExited is the failure of a record whose codec, or its topic's
+// key function, ended its goroutine.
+var errDecoderExited = &iggyerr.PanicError{Value: "the codec or the key function ended its goroutine"}
+
+// errLettersExited is the failure of an attempt to write a dead letter that ended its goroutine.
+var errLettersExited = &iggyerr.PanicError{Value: "the dead letters ended their goroutine"}
+
+// decodeApart decodes in goroutines of their own, so that none of the caller's
+// ends with a codec that exits.
+func (e *engine) decodeApart(messages []wire.Message, dst []*record) (records []*record) {
+	if !exits(func() { records = e.typed.decode(messages, dst) }) {
+		return records
+	}
+	records = dst
+	for i := range messages {
+		one := messages[i : i+1]
+		var decoded []*record
+		if exits(func() { decoded = e.typed.decode(one, nil) }) {
+			decoded = []*record{e.typed.broken(&messages[i], errDecoderExited)}
+		}
+		records = append(records, decoded...)
+	}
+	return records
+}

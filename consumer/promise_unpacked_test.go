@@ -1,0 +1,151 @@
+package consumer_test
+
+import (
+	"context"
+	"encoding/binary"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// sendCompressed stores n records whose payloads are size zeros.
+func (r *rig) sendCompressed(partition uint32, n, size int, c config.Compression) {
+	r.t.Helper()
+	payload, err := encoding.Append(nil, c, make([]byte, size))
+	require.NoError(r.t, err)
+	var b wire.Batch
+	for range n {
+		var id [16]byte
+		binary.BigEndian.PutUint64(id[8:], r.written.Add(1))
+		headers := wire.AppendHeader(nil, topic.HeaderContentEncoding, string(c))
+		b.Append(id, uint64(time.Now().UnixMicro()), payload, headers)
+	}
+	r.sendBatch(partition, &b)
+}
+
+// weighingCodec weighs what is decoded and not handled.
+type weighingCodec struct {
+	topic.Codec[[]byte]
+	mu         sync.Mutex
+	live, most int
+}
+
+func (c *weighingCodec) Decode(payload []byte) ([]byte, error) {
+	c.weigh(len(payload))
+	return c.Codec.Decode(payload)
+}
+
+func (c *weighingCodec) weigh(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.live += n
+	c.most = max(c.most, c.live)
+}
+
+func (c *weighingCodec) heaviest() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.most
+}
+
+// Promise 5: what compressed records grow to keeps to max_buffered_bytes, but for a record
+// of each partition, however many may be in flight.
+//
+// It is not parallel, since it looks at the memory.
+func TestPromiseDecompressedBytesAreBounded(t *testing.T) {
+	for _, transport := range []config.Transport{config.TransportNative, config.TransportSDK} {
+		for _, compression := range []config.Compression{config.CompressionZstd, config.CompressionGzip} {
+			t.Run(string(transport)+" "+string(compression), func(t *testing.T) {
+				const size, each, limit = 5_000_000, 15, 12_000_000
+				r := newRig(t, 2)
+				r.iggy.Transport = transport
+				for p := range uint32(2) {
+					r.sendCompressed(p, each, size, compression)
+				}
+				cfg := quick()
+				cfg.MaxInFlight, cfg.MaxBufferedBytes = 2*each, limit
+				codec := &weighingCodec{Codec: topic.Bytes()}
+				c, err := consumer.New(r.iggy, cfg, topic.New("s", "t", codec, topic.Key(func([]byte) string { return "" })))
+				require.NoError(t, err)
+				t.Cleanup(func() { _ = c.Stop(context.Background()) })
+				began, finish := make(chan struct{}, 2*each), make(chan struct{})
+				handled := newAttendance()
+				require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[[]byte]) error {
+					began <- struct{}{}
+					<-finish
+					codec.weigh(-len(m.Value))
+					handled.note(place{m.Partition(), m.Offset()})
+					return nil
+				}))
+				require.NoError(t, c.Start(t.Context()))
+				for range 2 {
+					received(t, "handlers", began)
+				}
+				runtime.GC()
+				var memory runtime.MemStats
+				runtime.ReadMemStats(&memory)
+				require.Less(t, memory.HeapAlloc, uint64(80_000_000))
+				require.GreaterOrEqual(t, c.Status().BufferedBytes, int64(size))
+				close(finish)
+				handled.wait(t, 2*each)
+				require.LessOrEqual(t, codec.heaviest(), limit+2*size)
+				require.Greater(t, codec.heaviest(), size, "more than one goes when there is room")
+				require.NoError(t, c.Stop(t.Context()))
+				require.Zero(t, c.Status().BufferedBytes)
+			})
+		}
+	}
+}
+
+// A partition whose compressed records are stuck takes nothing of the others'
+// part, and a record that claims too little is counted for what it is.
+func TestStuckCompressedRecordsLeaveOthersTheirPart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	r.sendCompressed(0, 20, 1_000_000, config.CompressionGzip)
+	// Two members, of which only the last one's size stands at the end.
+	lie, err := encoding.Append(nil, config.CompressionGzip, make([]byte, 999_997))
+	require.NoError(t, err)
+	lie, err = encoding.Append(lie, config.CompressionGzip, []byte("end"))
+	require.NoError(t, err)
+	require.Equal(t, 3, encoding.Size("gzip", lie))
+	var b wire.Batch
+	for i := range byte(20) {
+		b.Append([16]byte{1, i}, uint64(time.Now().UnixMicro()), lie, wire.AppendHeader(nil, topic.HeaderContentEncoding, "gzip"))
+	}
+	r.sendBatch(1, &b)
+	r.sendCompressed(1, 20, 1_000_000, config.CompressionZstd)
+	cfg := quick()
+	cfg.MaxInFlight, cfg.MaxBufferedBytes = 40, 2_000_000
+	codec := &weighingCodec{Codec: topic.Bytes()}
+	c, err := consumer.New(r.iggy, cfg, topic.New("s", "t", codec, topic.Key(func([]byte) string { return "" })))
+	require.NoError(t, err)
+	finish := make(chan struct{})
+	handled := newAttendance()
+	require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[[]byte]) error {
+		if m.Partition() == 0 {
+			<-finish
+		}
+		codec.weigh(-len(m.Value))
+		handled.note(placeOfBytes(m))
+		return nil
+	}))
+	require.NoError(t, c.Start(t.Context()))
+	t.Cleanup(func() { _ = c.Stop(context.Background()) })
+	handled.wait(t, 40)
+	close(finish)
+	handled.wait(t, 60)
+	require.NoError(t, c.Stop(t.Context()))
+	require.LessOrEqual(t, codec.heaviest(), 2_000_000+2*1_000_000)
+}
+
+func placeOfBytes(m *consumer.Message[[]byte]) place { return place{m.Partition(), m.Offset()} }

@@ -1,0 +1,143 @@
+package consumer
+
+import (
+	"bytes"
+	"sync"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// unpacked bounds what the payloads of the records in hand take that were
+// compressed: a thousandth of it may have been read. Half is set aside for the
+// partitions in equal parts, as in the window. A partition that holds none may always have
+// one record, so that none stops because others are stuck, and what a payload claims
+// to grow to may be too little: those are the only ways over the limit, by a record for each partition.
+//
+// Its lock may be taken while a partition's is held.
+type unpacked struct {
+	mu      sync.Mutex
+	limit   int
+	used    int
+	parts   []*partition
+	waiting []*partition // those that found no room since the last release
+}
+
+func (u *unpacked) members(parts []*partition) {
+	u.mu.Lock()
+	u.parts = parts
+	u.mu.Unlock()
+}
+
+// take reserves room for one record of p. A p that finds none is remembered,
+// and named by the next give.
+func (u *unpacked) take(p *partition, want int) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if p.outOfUnpacked {
+		return false
+	}
+	room := u.limit - u.used
+	if n := len(u.parts); n > 1 {
+		reserve := u.limit / (2 * n)
+		for _, q := range u.parts {
+			if q != p {
+				room -= max(0, reserve-q.unpacked)
+			}
+		}
+	}
+	if want > room && p.unpacked > 0 {
+		if !p.cramped.Swap(true) {
+			u.waiting = append(u.waiting, p)
+		}
+		return false
+	}
+	u.used += want
+	p.unpacked += want
+	return true
+}
+
+// give takes back n bytes, and returns the partitions that may look again; a negative n
+// is what a record has more than was reserved.
+func (u *unpacked) give(p *partition, n int) []*partition {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !p.outOfUnpacked {
+		u.used -= n
+		p.unpacked -= n
+	}
+	return u.next()
+}
+
+// leave takes p out, with all that it holds.
+func (u *unpacked) leave(p *partition) []*partition {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.used -= p.unpacked
+	p.unpacked, p.outOfUnpacked = 0, true
+	return u.next()
+}
+
+// next gives those who found no room. u.mu is held.
+func (u *unpacked) next() []*partition {
+	waiting := u.waiting
+	u.waiting = nil
+	for _, q := range waiting {
+		q.cramped.Store(false)
+	}
+	return waiting
+}
+
+// inUse is how much room is taken.
+func (u *unpacked) inUse() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.used
+}
+
+// shrink gives room for decompressed payloads back. p.mu is held.
+func (p *partition) shrink(n int) {
+	if n == 0 {
+		return
+	}
+	for _, q := range p.e.unpacked.give(p, n) {
+		p.e.sched.ready(q)
+	}
+}
+
+// unpackable tells how many of the messages may be decoded now, and what room was
+// reserved for them: as many as are not compressed, or one that is. p.mu is held.
+func (p *partition) unpackable(messages []wire.Message) (n, reserved int) {
+	for n < len(messages) && !compressed(&messages[n]) {
+		n++
+	}
+	if n > 0 {
+		return n, 0
+	}
+	// Even one that claims nothing takes a byte: the partition is not empty then.
+	size := max(1, min(encoding.Size(encodingOf(&messages[0]), messages[0].Payload), int(p.e.cfg.MaxDecompressedBytes)))
+	if !p.e.unpacked.take(p, size) {
+		return 0, 0
+	}
+	return 1, size
+}
+
+var contentEncoding = []byte(topic.HeaderContentEncoding)
+
+// compressed tells whether a message may be compressed. Most have no headers.
+func compressed(m *wire.Message) bool {
+	return len(m.Headers) > 0 && bytes.Contains(m.Headers, contentEncoding)
+}
+
+// encodingOf is the compression that a message's headers name.
+func encodingOf(m *wire.Message) (name string) {
+	_ = wire.RangeHeaders(m.Headers, func(key, value string) bool {
+		if key != topic.HeaderContentEncoding {
+			return true
+		}
+		name = value
+		return false
+	})
+	return name
+}

@@ -1,0 +1,143 @@
+package producer_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+)
+
+// Records whose callers had gone once kept their room for as long as the server did not answer, up to the
+// delivery timeout: others found the buffer full of what nobody waited for.
+func TestWithdrawnRecordsGiveTheirRoomBack(t *testing.T) {
+	t.Parallel()
+	const ceiling, size = 1 << 20, 8 << 10
+	for name, change := range map[string]func(*config.Producer){
+		"open batch":     func(*config.Producer) {},
+		"queued batches": func(c *config.Producer) { c.MaxBatchBytes = 3 * size },
+		"lingering":      func(c *config.Producer) { c.Linger = 50 * time.Second },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(t, func(c *config.Producer) {
+				c.MaxBufferedBytes, c.MaxBatchBytes, c.WhenFull = ceiling, ceiling, config.WhenFullFail
+				change(c)
+			}, func(t *testing.T, s *server, p *producer.Producer) {
+				s.set(func() { s.delay = 6 * time.Second })
+				p.SendAsync(t.Context(), record("k", "in flight"), nil)
+				synctest.Wait()
+				before := p.Status()
+				payload := string(make([]byte, size-recordHead))
+				for round := range 5 {
+					ctx, cancel := context.WithCancel(t.Context())
+					var waiting sync.WaitGroup
+					for range ceiling/size - 1 {
+						waiting.Go(func() {
+							require.Equal(t, producer.Failed, producer.OutcomeOf(p.Send(ctx, record("k", payload))), "round %d", round)
+						})
+					}
+					synctest.Wait()
+					require.EqualValues(t, ceiling/size, p.Status().BufferedRecords, "round %d", round)
+					cancel()
+					waiting.Wait()
+					require.Equal(t, before.BufferedBytes, p.Status().BufferedBytes)
+					require.Equal(t, before.BufferedRecords, p.Status().BufferedRecords)
+				}
+				// Another partition gets the memory, too, but for what is kept at hand.
+				var failed int
+				for range ceiling / size / 2 {
+					p.SendAsync(t.Context(), record("another", payload), func(r producer.Result) {
+						if r.Err != nil {
+							failed++
+						}
+					})
+				}
+				s.set(func() { s.delay = 0 })
+				require.NoError(t, p.Flush(t.Context()))
+				require.Zero(t, failed)
+				require.Equal(t, []string{"in flight"}, s.payloads("t", wire.PartitionOf("k", 4)))
+				require.Zero(t, p.Status().BufferedBytes)
+				require.Zero(t, p.Status().BufferedRecords)
+			})
+		})
+	}
+}
+
+// What stays of a batch keeps its order, its outcomes and the right to be withdrawn.
+func TestWithdrawalsLeaveTheOthersAlone(t *testing.T) {
+	t.Parallel()
+	run(t, func(c *config.Producer) { c.MaxBatchMessages = 7 }, func(t *testing.T, s *server, p *producer.Producer) {
+		s.set(func() { s.delay = 6 * time.Second })
+		p.SendAsync(t.Context(), record("k", "in flight"), nil)
+		synctest.Wait()
+		const records = 60
+		var cancels [records]context.CancelFunc
+		var results [records]error
+		var waiting sync.WaitGroup
+		want := []string{"in flight"}
+		for i := range records {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			cancels[i] = cancel
+			name := fmt.Sprintf("%02d", i)
+			if i%5 == 0 { // it does not wait, and stays
+				p.SendAsync(t.Context(), record("k", name), nil)
+				want = append(want, name)
+				continue
+			}
+			if i%5 == 4 {
+				want = append(want, name)
+			}
+			waiting.Go(func() { results[i] = p.Send(ctx, record("k", name)) })
+			synctest.Wait()
+		}
+		for _, rest := range []int{2, 1, 3} {
+			for i := rest; i < records; i += 5 {
+				cancels[i]()
+				synctest.Wait()
+			}
+		}
+		waiting.Wait()
+		require.NoError(t, p.Flush(t.Context()))
+		for i, err := range results {
+			if i%5 == 0 || i%5 == 4 {
+				require.NoError(t, err)
+			} else {
+				require.Equal(t, producer.Failed, producer.OutcomeOf(err))
+			}
+		}
+		require.Equal(t, want, s.payloads("t", wire.PartitionOf("k", 4)))
+		require.Zero(t, p.Status().BufferedBytes)
+		require.Zero(t, p.Status().BufferedRecords)
+	})
+}
+
+// A flush waits for what is left, and for nothing when all was withdrawn; so does a change of the partitions.
+func TestFlushOfWhatWasWithdrawn(t *testing.T) {
+	t.Parallel()
+	run(t, func(c *config.Producer) { c.Linger = 30 * time.Second }, func(t *testing.T, s *server, p *producer.Producer) {
+		require.NoError(t, p.Send(t.Context(), record("k", "first")))
+		ctx, cancel := context.WithCancel(t.Context())
+		sent := make(chan error)
+		go func() { sent <- p.Send(ctx, record("k", "withdrawn")) }()
+		synctest.Wait()
+		cancel()
+		require.Error(t, <-sent)
+		began := time.Now()
+		require.NoError(t, p.Flush(t.Context()))
+		require.Zero(t, time.Since(began))
+
+		s.partitions("t", 8) // noticed within the interval for metadata: a new epoch, which waits for the last one
+		time.Sleep(40 * time.Second)
+		require.NoError(t, p.Send(t.Context(), record("k", "second")))
+		require.Zero(t, p.Status().BufferedRecords)
+	})
+}
