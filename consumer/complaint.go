@@ -45,7 +45,7 @@ func (p *partition) complainTogether(records []*record, delay time.Duration, err
 	if len(records) == 0 {
 		return
 	}
-	p.complain(records[0], records[0].deliveries, err, "delivery of a batch failed, its records come again",
+	p.complain(records[0], records[0].deliveries-records[0].returns, err, "delivery of a batch failed, its records come again",
 		zap.Int("count", len(records)), zap.Duration("delay", delay))
 }
 

@@ -43,21 +43,21 @@ func (p *partition) nack(r *record, delivery int, err error) {
 	}
 	if p.e.onPoll {
 		p.tally.failed++
-		p.complain(r, delivery, err, "delivery failed, the record was acknowledged before")
+		p.complain(r, delivery-r.returns, err, "delivery failed, the record was acknowledged before")
 		p.finish(r)
 		return
 	}
 	switch v, delay := p.e.redelivery.judge(err, delivery-r.returns); v {
 	case verdictDrop:
 		p.tally.dropped++
-		p.noteDropped(r, delivery, err)
+		p.noteDropped(r, delivery-r.returns, err)
 		p.finish(r)
 	case verdictBury:
 		p.tally.failed++
 		p.bury(r, err)
 	case verdictRetry:
 		p.tally.failed++
-		p.complainAgain(r, delivery, delay, err)
+		p.complainAgain(r, delivery-r.returns, delay, err)
 		p.later(r, delay)
 	}
 }
