@@ -95,6 +95,59 @@ func TestGoexitInCallback(t *testing.T) {
 	})
 }
 
+// A sender whose goroutine a callback ends is replaced: nothing is told twice, and the order stays.
+func TestGoexitInEachCallback(t *testing.T) {
+	t.Parallel()
+	run(t, func(c *config.Producer) { c.MaxBatchMessages, c.DeliveryTimeout = 3, time.Hour }, func(t *testing.T, s *server, p *producer.Producer) {
+		s.fail(func(string, uint32, [][16]byte) fault { return []fault{works, refuses, works, cutStored}[s.requests%4] })
+		var mu sync.Mutex
+		var sent, told []string
+		for i := range 200 {
+			payload := strconv.Itoa(i)
+			sent = append(sent, payload)
+			p.SendAsync(t.Context(), record("k", payload), func(r producer.Result) {
+				mu.Lock()
+				told = append(told, payload)
+				mu.Unlock()
+				switch i % 3 {
+				case 0:
+					runtime.Goexit()
+				case 1:
+					defer runtime.Goexit()
+					panic("first")
+				default:
+					defer func() { panic("last") }()
+					runtime.Goexit()
+				}
+			})
+			if i%10 == 0 {
+				synctest.Wait()
+			}
+		}
+		require.NoError(t, p.Flush(t.Context()))
+		require.Equal(t, sent, told)
+		require.Equal(t, sent, distinct(s.payloads("t", wire.PartitionOf("k", 4))))
+		require.Zero(t, p.Status().BufferedBytes)
+		require.EqualValues(t, 200, p.Status().Confirmed)
+
+		s.fail(always(works))
+		p.SendAsync(t.Context(), record("k", "last"), func(producer.Result) { runtime.Goexit() })
+		require.NoError(t, p.Stop(t.Context()))
+	})
+}
+
+// distinct drops what was there before.
+func distinct(all []string) (kept []string) {
+	seen := map[string]bool{}
+	for _, s := range all {
+		if !seen[s] {
+			kept = append(kept, s)
+		}
+		seen[s] = true
+	}
+	return kept
+}
+
 func TestGoexitInPartitioner(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, _ *server, p *producer.Producer) {
