@@ -291,3 +291,38 @@ func TestRetriesOfAbsentPartitionAreBounded(t *testing.T) {
 		})
 	}
 }
+
+// Records that can never fit once held the only room for the moment in which they were refused. Who looked for it then
+// waited for an outcome of which there was none to come.
+func TestRefusedRecordsLeaveNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	s.partitions("t", 1)
+	p := start(t, s, func(c *config.Producer) { c.MaxBufferedRecords, c.MaxBufferedBytes = 1, 4096 })
+	var refused sync.WaitGroup
+	ended := make(chan struct{})
+	large := record("k", string(make([]byte, 5000)))
+	for range 4 {
+		refused.Go(func() {
+			for {
+				select {
+				case <-ended:
+					return
+				default:
+					_ = p.Send(t.Context(), large)
+				}
+			}
+		})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var err error
+	for i := 0; i < 20_000 && err == nil; i++ {
+		err = p.Send(ctx, record("k", "x"))
+	}
+	close(ended)
+	refused.Wait()
+	require.NoError(t, err)
+	require.ErrorIs(t, p.Send(t.Context(), large), iggyerr.ErrTooLarge)
+	require.NoError(t, p.Stop(t.Context()))
+}
