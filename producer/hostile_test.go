@@ -3,6 +3,7 @@ package producer_test
 import (
 	"context"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -325,4 +326,24 @@ func TestRefusedRecordsLeaveNobodyWaiting(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, p.Send(t.Context(), large), iggyerr.ErrTooLarge)
 	require.NoError(t, p.Stop(t.Context()))
+}
+
+// The records of a PublishAll, and those of others in the same partition, once waited until the last one was encoded: for
+// longer than the delivery timeout, if it came to that.
+func TestSlowCodecHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		slow := topic.New("s", "t", topic.Bytes(), topic.Key(func([]byte) string {
+			time.Sleep(time.Second)
+			return "k"
+		}))
+		published := make(chan error, 1)
+		go func() { published <- producer.For(p, slow).PublishAll(t.Context(), slices.Repeat([][]byte{[]byte("slow")}, 60)) }()
+		time.Sleep(10500 * time.Millisecond)
+		began := time.Now()
+		require.NoError(t, p.Send(t.Context(), record("k", "other")))
+		require.LessOrEqual(t, time.Since(began), time.Second)
+		require.NoError(t, <-published)
+		require.Len(t, s.payloads("t", wire.PartitionOf("k", 4)), 61)
+	})
 }
