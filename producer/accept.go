@@ -15,7 +15,7 @@ type acceptor struct {
 	producer *Producer
 	asleep   [4]*partition // to wake; more are woken at once
 	n        int
-	since    int64 // when the first of them was put off, on the producer's clock
+	since    int64      // when the first of them was put off, on the producer's clock
 	direct   *partition // where the record is the caller's to send
 }
 

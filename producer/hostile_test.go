@@ -106,7 +106,7 @@ func TestGoexitInEachCallback(t *testing.T) {
 		for i := range 200 {
 			payload := strconv.Itoa(i)
 			sent = append(sent, payload)
-			p.SendAsync(t.Context(), record("k", payload), func(r producer.Result) {
+			p.SendAsync(t.Context(), record("k", payload), func(producer.Result) {
 				mu.Lock()
 				told = append(told, payload)
 				mu.Unlock()
@@ -338,7 +338,9 @@ func TestSlowCodecHoldsNothingUp(t *testing.T) {
 			return "k"
 		}))
 		published := make(chan error, 1)
-		go func() { published <- producer.For(p, slow).PublishAll(t.Context(), slices.Repeat([][]byte{[]byte("slow")}, 60)) }()
+		go func() {
+			published <- producer.For(p, slow).PublishAll(t.Context(), slices.Repeat([][]byte{[]byte("slow")}, 60))
+		}()
 		time.Sleep(10500 * time.Millisecond)
 		began := time.Now()
 		require.NoError(t, p.Send(t.Context(), record("k", "other")))
