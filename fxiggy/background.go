@@ -28,13 +28,16 @@ func newBackground(rt *runtime) *Background { return &Background{rt} }
 
 // Go runs a loop from the application's start to its stop. At stop the loop's
 // context ends with iggyerr.ErrClosed, and the stop waits for it to return. A
-// loop that returns another error, or panics, is a fatal fault: its health check fails,
+// loop that returns another error, panics, or ends its goroutine is a fatal fault: its health check fails,
 // and the application shuts down with exit code 1. One that returns nil is done.
 //
 // It must be called while the application is built, in a constructor or an
 // fx.Invoke: the loop starts after, and stops before, everything that was built
-// until then. Names are unique.
+// until then. Later it is an error, since Fx starts nothing any more. Names are unique.
 func (b *Background) Go(name string, run func(ctx context.Context) error) error {
+	if b.rt.started.Load() {
+		return fmt.Errorf("background %s: the application has started: loops are added while it is built", name)
+	}
 	l := &loop{rt: b.rt, name: name, work: run, done: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	if err := b.rt.registry.Register(health.New("background."+name, l.check)); err != nil {
@@ -57,17 +60,25 @@ type loop struct {
 func (l *loop) start(context.Context) error {
 	go func() {
 		defer close(l.done)
-		err := l.call()
-		stopping := l.ctx.Err() != nil
-		if err == nil || stopping && (errors.Is(err, iggyerr.ErrClosed) || errors.Is(err, context.Canceled)) {
-			return
-		}
-		l.err = fmt.Errorf("background %s: %w", l.name, err)
-		if !stopping {
-			go l.rt.fail("background "+l.name, err)
-		}
+		err := error(errLoopExited)
+		defer func() { l.ended(err) }()
+		err = l.call()
 	}()
 	return nil
+}
+
+// errLoopExited is what a loop failed with that ended its goroutine, by runtime.Goexit: it would be gone unnoticed.
+var errLoopExited = &iggyerr.PanicError{Value: "the loop ended its goroutine"}
+
+func (l *loop) ended(err error) {
+	stopping := l.ctx.Err() != nil
+	if err == nil || stopping && (errors.Is(err, iggyerr.ErrClosed) || errors.Is(err, context.Canceled)) {
+		return
+	}
+	l.err = fmt.Errorf("background %s: %w", l.name, err)
+	if !stopping {
+		go l.rt.fail("background "+l.name, err)
+	}
 }
 
 func (l *loop) call() (err error) {

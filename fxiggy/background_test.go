@@ -3,7 +3,7 @@ package fxiggy_test
 import (
 	"context"
 	"errors"
-	"strings"
+	"runtime"
 	"testing"
 	"time"
 
@@ -48,6 +48,8 @@ func TestAFatalFaultEndsTheApplicationOnce(t *testing.T) {
 	for name, fault := range map[string]func() error{
 		"error": func() error { return errors.New("no more") },
 		"panic": func() error { panic("no more") },
+		// It once looked like one that is done.
+		"end of the goroutine": func() error { runtime.Goexit(); return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -69,10 +71,10 @@ func TestAFatalFaultEndsTheApplicationOnce(t *testing.T) {
 			// The stop must not find one of them in the midst of its fault: that would be one while stopping.
 			require.Eventually(t, func() bool {
 				report := registry.Check(t.Context())
-				return strings.Contains(report.Components["background.one"].LastError, "no more") &&
-					strings.Contains(report.Components["background.two"].LastError, "no more")
+				return report.Components["background.one"].Status == health.Down && report.Components["background.two"].Status == health.Down
 			}, 30*time.Second, time.Millisecond)
 			report := registry.Check(t.Context())
+			require.Regexp(t, "no more|ended its goroutine", report.Components["background.one"].LastError)
 			require.Equal(t, health.Down, report.Status)
 			require.Equal(t, health.Up, report.Components["background.three"].Status)
 			require.NoError(t, stop(app), "the fault was logged already")
@@ -104,4 +106,16 @@ func TestNamesOfLoopsAreUnique(t *testing.T) {
 		return errors.Join(bg.Go("one", nothing), bg.Go("one", nothing))
 	})).Err()
 	require.ErrorContains(t, err, `"background.one"`)
+}
+
+// A loop that was added when everything runs already never began, and its health was good.
+func TestALoopThatComesTooLate(t *testing.T) {
+	t.Parallel()
+	var bg *fxiggy.Background
+	var registry *health.Registry
+	app := fx.New(quiet, fxiggy.Module, configured(offline), fx.Populate(&bg, &registry))
+	require.NoError(t, app.Start(t.Context()))
+	require.ErrorContains(t, bg.Go("late", func(context.Context) error { return nil }), "background late: the application has started")
+	require.NotContains(t, registry.Check(t.Context()).Components, "background.late")
+	require.NoError(t, stop(app))
 }

@@ -3,6 +3,7 @@ package fxiggy
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -43,6 +44,7 @@ type runtime struct {
 	tracers    trace.TracerProvider
 	meters     metric.MeterProvider
 	fatal      sync.Once
+	started    atomic.Bool // the application has begun to start: hooks that are added now never run
 
 	mu       sync.Mutex
 	drains   []*drain
@@ -57,6 +59,10 @@ func newRuntime(p Params) *runtime {
 	if rt.log == nil {
 		rt.log = zap.NewNop()
 	}
+	rt.lifecycle.Append(fx.Hook{OnStart: func(context.Context) error {
+		rt.started.Store(true)
+		return nil
+	}})
 	return rt
 }
 

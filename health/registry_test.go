@@ -3,6 +3,7 @@ package health_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -286,6 +287,26 @@ func TestPanicOfAnErrorIsAResult(t *testing.T) {
 	c := r.Check(t.Context()).Components["c"]
 	require.Equal(t, health.Down, c.Status)
 	require.Contains(t, c.LastError, "panic: ")
+}
+
+// A check that ended its goroutine once counted as one under way for ever: its component stayed down.
+func TestEndOfTheGoroutineIsAResult(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRegistry(t)
+		ends := true
+		require.NoError(t, r.Register(health.New("wild", func(context.Context) health.Result {
+			if ends {
+				runtime.Goexit()
+			}
+			return health.Result{Status: health.Up}
+		})))
+		require.Equal(t, "the check ended its goroutine", r.Check(t.Context()).Components["wild"].LastError)
+		ends = false
+		time.Sleep(time.Minute) // beyond the interval
+		require.Equal(t, health.Up, r.Check(t.Context()).Components["wild"].Status)
+		require.NoError(t, r.Stop(t.Context()))
+	})
 }
 
 func TestDetailThatIsNoJSON(t *testing.T) {

@@ -30,7 +30,11 @@ type run struct {
 	late    bool
 }
 
-var errNotChecked = errors.New("not checked yet")
+var (
+	errNotChecked = errors.New("not checked yet")
+	// errExited is what a check failed with that ended its goroutine, by runtime.Goexit.
+	errExited = errors.New("the check ended its goroutine")
+)
 
 func newEntry(name string, c Checker) *entry {
 	return &entry{name: name, checker: c, component: Component{Status: Down, LastError: errNotChecked.Error()}}
@@ -64,15 +68,17 @@ func (r *Registry) check(e *entry, current *run) {
 			r.settle(e, current, Result{Status: Down, Err: context.Cause(ctx)}, nil)
 		}
 	})
-	result, detail := r.call(ctx, e)
-	stop()
-
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e.run = nil
-	if !current.late {
-		r.settle(e, current, result, detail)
-	}
+	result, detail := Result{Status: Down, Err: errExited}, Detail(nil)
+	defer func() { // also when the checker ends the goroutine
+		stop()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		e.run = nil
+		if !current.late {
+			r.settle(e, current, result, detail)
+		}
+	}()
+	result, detail = r.call(ctx, e)
 }
 
 // call runs the checker under a recover.

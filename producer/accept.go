@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
@@ -14,13 +15,21 @@ type acceptor struct {
 	producer *Producer
 	asleep   [4]*partition // to wake; more are woken at once
 	n        int
+	since    int64      // when the first of them was put off, on the producer's clock
 	direct   *partition // where the record is the caller's to send
 }
 
-func (a *acceptor) wake(p *partition) {
+// maxPutOff is how long waking may be put off: others may send to the same partitions, and a codec or a key's
+// function may be slow. It is looked at between records.
+const maxPutOff = int64(time.Millisecond)
+
+func (a *acceptor) wake(p *partition, now int64) {
 	if a.n == len(a.asleep) {
 		p.signal()
 		return
+	}
+	if a.n == 0 {
+		a.since = now
 	}
 	a.asleep[a.n] = p
 	a.n++
@@ -109,13 +118,16 @@ func (a *acceptor) place(ctx context.Context, t *topicState, r *route, it *item,
 		}
 		part = r.partitions[index]
 		rec.accepted, rec.hash, rec.how = p.clock(), hash, how
+		if a.n > 0 && rec.accepted-a.since > maxPutOff {
+			a.flush()
+		}
 		now := p.wallAt(rec.accepted)
 		if it.id == ([16]byte{}) {
 			it.id = newID(now)
 		}
 		what, need, wake := part.append(r.epoch, it, rec, now, &grant)
 		if wake {
-			a.wake(part)
+			a.wake(part, rec.accepted)
 		}
 		switch what {
 		case isAppended:

@@ -73,8 +73,11 @@ func (c *ceiling) tryMemory(n int64) bool { return add(&c.memory, n, c.maxMemory
 // grow with their records, so that busy partitions leave room for others.
 func (c *ceiling) affords(n int64) bool { return c.open.Load()+n <= c.maxMemory/4 }
 
-// enterNow is enter where that needs no waiting.
-func (c *ceiling) enterNow(size int64) bool { return c.waiting.Load() == 0 && c.tryRecord(size) }
+// enterNow is enter where that needs no waiting. What can never fit must not try: nothing might
+// be buffered that wakes whoever fails beside it.
+func (c *ceiling) enterNow(size int64) bool {
+	return size <= c.maxBytes && c.waiting.Load() == 0 && c.tryRecord(size)
+}
 
 // enter takes room for one record of size bytes, waiting for it when so configured.
 func (c *ceiling) enter(ctx context.Context, size int64) error {

@@ -3,6 +3,7 @@ package producer_test
 import (
 	"context"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -93,6 +94,59 @@ func TestGoexitInCallback(t *testing.T) {
 			require.ErrorContains(t, p.Status().LastError, "Goexit")
 		})
 	})
+}
+
+// A sender whose goroutine a callback ends is replaced: nothing is told twice, and the order stays.
+func TestGoexitInEachCallback(t *testing.T) {
+	t.Parallel()
+	run(t, func(c *config.Producer) { c.MaxBatchMessages, c.DeliveryTimeout = 3, time.Hour }, func(t *testing.T, s *server, p *producer.Producer) {
+		s.fail(func(string, uint32, [][16]byte) fault { return []fault{works, refuses, works, cutStored}[s.requests%4] })
+		var mu sync.Mutex
+		var sent, told []string
+		for i := range 200 {
+			payload := strconv.Itoa(i)
+			sent = append(sent, payload)
+			p.SendAsync(t.Context(), record("k", payload), func(producer.Result) {
+				mu.Lock()
+				told = append(told, payload)
+				mu.Unlock()
+				switch i % 3 {
+				case 0:
+					runtime.Goexit()
+				case 1:
+					defer runtime.Goexit()
+					panic("first")
+				default:
+					defer func() { panic("last") }()
+					runtime.Goexit()
+				}
+			})
+			if i%10 == 0 {
+				synctest.Wait()
+			}
+		}
+		require.NoError(t, p.Flush(t.Context()))
+		require.Equal(t, sent, told)
+		require.Equal(t, sent, distinct(s.payloads("t", wire.PartitionOf("k", 4))))
+		require.Zero(t, p.Status().BufferedBytes)
+		require.EqualValues(t, 200, p.Status().Confirmed)
+
+		s.fail(always(works))
+		p.SendAsync(t.Context(), record("k", "last"), func(producer.Result) { runtime.Goexit() })
+		require.NoError(t, p.Stop(t.Context()))
+	})
+}
+
+// distinct drops what was there before.
+func distinct(all []string) (kept []string) {
+	seen := map[string]bool{}
+	for _, s := range all {
+		if !seen[s] {
+			kept = append(kept, s)
+		}
+		seen[s] = true
+	}
+	return kept
 }
 
 func TestGoexitInPartitioner(t *testing.T) {
@@ -237,4 +291,61 @@ func TestRetriesOfAbsentPartitionAreBounded(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Records that can never fit once held the only room for the moment in which they were refused. Who looked for it then
+// waited for an outcome of which there was none to come.
+func TestRefusedRecordsLeaveNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	s.partitions("t", 1)
+	p := start(t, s, func(c *config.Producer) { c.MaxBufferedRecords, c.MaxBufferedBytes = 1, 4096 })
+	var refused sync.WaitGroup
+	ended := make(chan struct{})
+	large := record("k", string(make([]byte, 5000)))
+	for range 4 {
+		refused.Go(func() {
+			for {
+				select {
+				case <-ended:
+					return
+				default:
+					_ = p.Send(t.Context(), large)
+				}
+			}
+		})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var err error
+	for i := 0; i < 20_000 && err == nil; i++ {
+		err = p.Send(ctx, record("k", "x"))
+	}
+	close(ended)
+	refused.Wait()
+	require.NoError(t, err)
+	require.ErrorIs(t, p.Send(t.Context(), large), iggyerr.ErrTooLarge)
+	require.NoError(t, p.Stop(t.Context()))
+}
+
+// The records of a PublishAll, and those of others in the same partition, once waited until the last one was encoded: for
+// longer than the delivery timeout, if it came to that.
+func TestSlowCodecHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		slow := topic.New("s", "t", topic.Bytes(), topic.Key(func([]byte) string {
+			time.Sleep(time.Second)
+			return "k"
+		}))
+		published := make(chan error, 1)
+		go func() {
+			published <- producer.For(p, slow).PublishAll(t.Context(), slices.Repeat([][]byte{[]byte("slow")}, 60))
+		}()
+		time.Sleep(10500 * time.Millisecond)
+		began := time.Now()
+		require.NoError(t, p.Send(t.Context(), record("k", "other")))
+		require.LessOrEqual(t, time.Since(began), time.Second)
+		require.NoError(t, <-published)
+		require.Len(t, s.payloads("t", wire.PartitionOf("k", 4)), 61)
+	})
 }

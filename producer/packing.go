@@ -79,6 +79,14 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 // maxScratch keeps the pool from holding on to what one huge record needed.
 const maxScratch = 1 << 20
 
+// fit makes room for payloads like this one, which a codec made and s has none for. It may be in the codec's own memory, where
+// nothing must be written: only what s has made is its own.
+func (s *scratch) fit(payload []byte) {
+	if n := len(payload) + len(payload)/4; len(payload) > cap(s.payload) && n <= maxScratch {
+		s.payload = make([]byte, 0, n)
+	}
+}
+
 func (s *scratch) release() {
 	if cap(s.payload)+cap(s.packed)+cap(s.headers) <= maxScratch {
 		scratches.Put(s)

@@ -34,7 +34,8 @@ type partition struct {
 	bytes    int  // how large the next batch will be, by the last ones
 	records  int
 
-	wake chan struct{} // a token for the sleeping sender
+	wake   chan struct{} // a token for the sleeping sender
+	bereft bool          // of its sender, whose goroutine a callback is ending; the sender's own
 }
 
 // sleep is what a sender waits for.

@@ -125,7 +125,8 @@ func (pub *Publisher[T]) item(s *scratch, v T, opts []PublishOption) (item, erro
 	if err != nil {
 		return it, err
 	}
-	s.payload, it.payload = payload, payload
+	s.fit(payload)
+	it.payload = payload
 	if len(opts) == 0 {
 		it.key = pub.topic.KeyOf(v)
 		return it, nil

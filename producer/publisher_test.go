@@ -121,3 +121,26 @@ func TestIncompressiblePayloadsStayAsTheyAre(t *testing.T) {
 		require.Empty(t, s.log("t")[0].headers)
 	}, producer.WithCompression("s", "t", config.CompressionZstd, 1))
 }
+
+// ownBytes keeps the encoding of its messages and hands it out, where others would append it.
+type ownBytes struct{ topic.Codec[[]byte] }
+
+func (ownBytes) Append(_, v []byte) ([]byte, error) { return v, nil }
+
+// What such a codec returned was once taken for the publisher's own memory, into which the next message was written.
+func TestMemoryOfACodecIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		own := producer.For(p, topic.New[[]byte]("s", "t", ownBytes{topic.Bytes()}))
+		other := producer.For(p, topic.New("s", "t", topic.Bytes()))
+		kept := [][]byte{[]byte("first one"), []byte("second one")}
+		for range 10 { // whatever the pool makes of it
+			require.NoError(t, own.Publish(t.Context(), kept[0], producer.WithKey("k")))
+			require.NoError(t, other.Publish(t.Context(), []byte("other"), producer.WithKey("k")))
+			require.NoError(t, own.PublishAll(t.Context(), kept, producer.WithKey("k")))
+			require.NoError(t, other.PublishAll(t.Context(), [][]byte{[]byte("a"), []byte("b")}, producer.WithKey("k")))
+		}
+		require.Equal(t, [][]byte{[]byte("first one"), []byte("second one")}, kept)
+		require.Equal(t, []string{"first one", "other", "first one", "second one", "a", "b"}, s.payloads("t", wire.PartitionOf("k", 4))[54:])
+	})
+}

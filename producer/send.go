@@ -148,9 +148,8 @@ func (s *sendAll) wait() error {
 
 // SendAsync sends one record and does not wait for its outcome: done is called
 // with it, exactly once. A record that is refused has done called before SendAsync
-// returns; otherwise done is called by a goroutine for which the one that sends for the record's
-// partition waits, so it must not block for long, and
-// a Send in it would wait for itself until Stop. It
+// returns; otherwise done is called by the goroutine that sends for the record's partition, or by one that
+// it waits for, so it must not block for long, and a Send in it would wait for itself until Stop. It
 // may be nil. No lock is held during the call; a panic in it is recovered and logged, and so is
 // runtime.Goexit, which ends only the call.
 //

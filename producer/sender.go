@@ -15,15 +15,27 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// run sends the partition's batches, one after the other, until the producer
-// stops; then it gives what is left its outcome.
+// run is the partition's sender.
 func (p *partition) run() {
-	producer := p.topic.producer
-	defer producer.senders.Done()
 	select {
 	case <-p.wake:
-	case <-producer.run.Done():
+	case <-p.topic.producer.run.Done():
 	}
+	p.serve()
+}
+
+// serve sends the partition's batches, one after the other, until the producer
+// stops; then it gives what is left its outcome.
+func (p *partition) serve() {
+	producer := p.topic.producer
+	defer func() {
+		if p.bereft {
+			p.bereft = false
+			go p.serve()
+			return
+		}
+		producer.senders.Done()
+	}()
 	for {
 		b := p.take(producer.run)
 		if b == nil {
@@ -59,8 +71,7 @@ func (p *partition) deliver(run context.Context, b *batch) {
 		ended, err := p.send(run, b)
 		switch {
 		case err == nil:
-			p.settle(b, b.len(), Confirmed, nil)
-			p.finish(b)
+			p.confirm(b)
 			return
 		case run.Err() != nil:
 			p.giveUp(b, stopped(b.lastErr))
@@ -230,8 +241,42 @@ func (p *partition) fail(b *batch, n int, cause error) {
 	b.keep(func(i int) bool { return i >= n })
 }
 
-// settle tells the first n records of b their outcome. It takes nothing from b.
+// confirm tells all records of b that they are confirmed, and lets go of it. It is for the sender.
+//
+// A callback may end its goroutine, as FailNow of a test does, and this one is the sender's. To call in another one
+// would cost each batch more allocations than the request has; instead, one that is lost is replaced.
+func (p *partition) confirm(b *batch) {
+	n, next, told := b.len(), 0, false
+	p.free(b, n, Confirmed)
+	defer func() {
+		if !told {
+			p.bereft = true
+			p.tellApart(b, next, n, Confirmed, nil)
+		}
+		p.finish(b)
+	}()
+	for next < n {
+		p.tell(b, &next, n, Confirmed, nil)
+	}
+	told = true
+}
+
+// settle tells the first n records of b their outcome. It takes nothing from b. Unlike confirm it returns whatever the
+// callbacks do.
 func (p *partition) settle(b *batch, n int, outcome Outcome, err error) {
+	p.free(b, n, outcome)
+	if b.calls {
+		p.tellApart(b, 0, n, outcome, err)
+		return
+	}
+	for next := 0; next < n; {
+		p.tell(b, &next, n, outcome, err)
+	}
+}
+
+// free gives the room of the first n records of b back, before they are told their outcome: a callback may want to
+// send again.
+func (p *partition) free(b *batch, n int, outcome Outcome) {
 	producer := p.topic.producer
 	bytes := int64(b.wire.Size())
 	if n < b.len() {
@@ -240,22 +285,13 @@ func (p *partition) settle(b *batch, n int, outcome Outcome, err error) {
 			bytes += int64(len(b.wire.Encoded(i)))
 		}
 	}
-	// Room first: a callback may want to send again.
 	producer.ceiling.leave(bytes, int64(n))
 	producer.settled(p.topic, b, n, bytes, outcome)
-	if b.calls {
-		p.tellApart(b, n, outcome, err)
-		return
-	}
-	for next := 0; next < n; {
-		p.tell(b, &next, n, outcome, err)
-	}
 }
 
-// tellApart tells in a goroutine of its own, which it waits for. A callback may end its goroutine, as FailNow of
-// a test does: that must not be the sender's.
-func (p *partition) tellApart(b *batch, n int, outcome Outcome, err error) {
-	for next := 0; next < n; {
+// tellApart tells in a goroutine of its own, which it waits for, from next on.
+func (p *partition) tellApart(b *batch, next, n int, outcome Outcome, err error) {
+	for next < n {
 		told := make(chan struct{})
 		go func() {
 			defer close(told)

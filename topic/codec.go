@@ -11,7 +11,8 @@ import (
 // Codec turns messages into payloads and back. Implementations are safe for
 // concurrent use.
 type Codec[T any] interface {
-	// Append appends v's encoding to dst and returns the longer slice.
+	// Append appends v's encoding to dst and returns the longer slice. Encrypted
+	// refuses a codec that leaves out what was in dst.
 	Append(dst []byte, v T) ([]byte, error)
 	// Decode makes a message of a payload, which it must not keep: a consumer
 	// uses the memory again for other records once the record is settled. A codec

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"reflect"
 )
 
 // ErrDecrypt is what a payload is refused with that was not encrypted, or not with a key of the keyring, or not as this type of
@@ -52,11 +53,16 @@ func (c encryptedCodec[T]) Append(dst []byte, v T) ([]byte, error) {
 	_, _ = rand.Read(nonce) // it never fails
 	dst = append(dst, nonce...)
 	sealed := len(dst)
-	dst, err := c.inner.Append(dst, v)
+	longer, err := c.inner.Append(dst, v)
 	if err != nil {
 		return dst[:begin], err
 	}
-	return aead.Seal(dst[:sealed], nonce, dst[sealed:], c.bound(dst[begin:sealed])), nil
+	// A codec that makes a slice of its own works as long as nothing stands before the payload, and
+	// would have the beginning of the message left in the open here.
+	if len(longer) < sealed || !bytes.Equal(longer[begin:sealed], dst[begin:sealed]) {
+		return dst[:begin], fmt.Errorf("topic: encode %s: its codec does not append to what it is given", reflect.TypeFor[T]())
+	}
+	return aead.Seal(longer[:sealed], nonce, longer[sealed:], c.bound(longer[begin:sealed])), nil
 }
 
 func (c encryptedCodec[T]) Decode(payload []byte) (T, error) {

@@ -114,6 +114,23 @@ func TestEncryptedRefuses(t *testing.T) {
 	require.Equal(t, "before", string(dst))
 }
 
+// freshCodec does not append, which goes unnoticed with a producer that has nothing before the payload.
+type freshCodec struct{ topic.Codec[[]byte] }
+
+func (freshCodec) Append(_, v []byte) ([]byte, error) { return bytes.Clone(v), nil }
+
+// What such a codec made was once sealed from the middle on: the message's beginning was sent in the open.
+func TestEncryptedNeedsACodecThatAppends(t *testing.T) {
+	t.Parallel()
+	codec := topic.Encrypted[[]byte](freshCodec{topic.Bytes()}, keyring(t, "a"))
+	for _, plain := range []string{"", "short", "secret 4711 of a customer, and so on"} {
+		payload, err := codec.Append([]byte("before"), []byte(plain))
+		require.ErrorContains(t, err, "does not append")
+		require.Equal(t, "before", string(payload))
+		require.NotContains(t, err.Error(), "4711")
+	}
+}
+
 func TestKeyring(t *testing.T) {
 	t.Parallel()
 	key := bytes.Repeat([]byte("k"), 32)

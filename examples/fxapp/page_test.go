@@ -48,6 +48,9 @@ func TestThePageInABrowser(t *testing.T) {
 	b.until(`document.querySelector('#jobs tr.chosen[data-status=failed]') !== null`)
 	b.until(`document.querySelector('#log').innerText.includes('<img src=x')`)
 	require.Equal(t, false, b.eval(`document.querySelector('#log img, #jobs img') !== null`))
+	// A time that is none does not hide what is said.
+	b.eval(`stream.dispatchEvent(new MessageEvent('log', {data: JSON.stringify({message: 'in microseconds', timestampMs: '18446744073709551615'})}))`)
+	b.until(`document.querySelector('#log').innerText.includes('in microseconds')`)
 	b.screenshot()
 
 	for _, complaint := range b.complaints() {

@@ -38,9 +38,11 @@ type topics struct {
 	tasks    []*jobspb.DownloadTask
 	statuses []*jobspb.JobStatus
 	taskErr  error
+	delay    time.Duration
 }
 
 func (p *topics) PublishDownloadTasks(_ context.Context, tasks []*jobspb.DownloadTask, _ ...producer.PublishOption) error {
+	time.Sleep(p.delay)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, task := range tasks {
@@ -250,6 +252,20 @@ func TestUnconfirmedJobsAreAbandoned(t *testing.T) {
 	abandoned, err := f.store.IsAbandoned(store.Job{Type: "images", ID: last.GetJobId()})
 	require.NoError(t, err)
 	require.True(t, abandoned, "workers are told")
+}
+
+// The server's limit for answers is not one for what Iggy takes to confirm.
+func TestSlowConfirmationIsAnswered(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	f.topics.delay = 300 * time.Millisecond
+	server := httptest.NewUnstartedServer(f.Config.Handler)
+	server.Config.WriteTimeout = 100 * time.Millisecond
+	server.Start()
+	defer server.Close()
+	f.URL = server.URL
+	response, _ := f.post(t, strings.NewReader(valid))
+	require.Equal(t, http.StatusAccepted, response.StatusCode)
 }
 
 func TestOperatorsPages(t *testing.T) {

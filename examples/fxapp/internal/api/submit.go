@@ -28,6 +28,8 @@ const (
 	maxJobTypeLength = 128
 	// readTimeout bounds the arrival of a body.
 	readTimeout = 30 * time.Second
+	// answerTimeout bounds the departure of an answer, beyond the time for publishing.
+	answerTimeout = 30 * time.Second
 )
 
 // accepted is the answer to POST /jobs.
@@ -48,6 +50,7 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(a.PublishTimeout + answerTimeout))
 	m, err := manifest.Parse(body)
 	if err != nil {
 		return invalid("%v", err)

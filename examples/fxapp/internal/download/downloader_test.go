@@ -118,6 +118,7 @@ func TestFailures(t *testing.T) {
 		{"redirect to a file", s.URL + "/file", d, "DOWNLOAD_URL", false},
 		{"bad URL", "http://[::1", d, "DOWNLOAD_URL", false},
 		{"bad port", "http://127.0.0.1:notaport/", d, "DOWNLOAD_URL", false},
+		{"port beyond all", "http://127.0.0.1:99999/", d, "DOWNLOAD_URL", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -93,6 +93,7 @@ func ofTransport(err error) *Error {
 		verify *tls.CertificateVerificationError
 		record tls.RecordHeaderError
 		alert  tls.AlertError
+		port   *net.AddrError
 	)
 	switch {
 	case errors.Is(err, errTooLarge):
@@ -102,6 +103,8 @@ func ofTransport(err error) *Error {
 	case errors.As(err, &verify), errors.As(err, &record), errors.As(err, &alert),
 		errors.Is(err, http.ErrSchemeMismatch):
 		e.Code, e.Retryable = CodeTLS, false
+	case errors.As(err, &port): // beyond 65535
+		e.Code, e.Retryable = CodeURL, false
 	case errors.As(err, &dns):
 		e.Code = CodeDNS
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():

@@ -27,6 +27,10 @@ type Server struct {
 	fresh map[net.Conn]struct{} // connections without a request yet
 }
 
+// writeTimeout lets go of callers who do not read their answer; handlers that take longer set a deadline
+// of their own.
+const writeTimeout = time.Minute
+
 // New makes a Server. failed is called when it can't serve any more.
 func New(address string, handler http.Handler, log *zap.Logger, failed func(error)) *Server {
 	// Log streams last as long as their callers like: their contexts end when the stop begins.
@@ -41,6 +45,7 @@ func New(address string, handler http.Handler, log *zap.Logger, failed func(erro
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnState:         s.track,
 		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       time.Minute,
 		ErrorLog:          zap.NewStdLog(log),
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"testing"
 	"time"
 
@@ -65,4 +66,25 @@ func TestStopCutsOffSlowRequests(t *testing.T) {
 	defer cancel()
 	require.NoError(t, s.Stop(ctx))
 	require.Error(t, <-ended)
+}
+
+// A caller who does not read an answer that sockets can't hold once kept a goroutine and the answer for as long as it liked.
+func TestCallersWhoDoNotReadAreLetGo(t *testing.T) {
+	t.Parallel()
+	require.Positive(t, httpserver.WriteTimeout)
+	ended := make(chan error, 1)
+	s := httpserver.New("127.0.0.1:0", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, err := w.Write(make([]byte, 64<<20))
+		ended <- err
+	}), zap.NewNop(), func(err error) { t.Errorf("failed: %v", err) })
+	s.SetWriteTimeout(100 * time.Millisecond)
+	require.NoError(t, s.Start(t.Context()))
+	dial(t, s, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	select {
+	case err := <-ended:
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	case <-time.After(30 * time.Second):
+		require.Fail(t, "the caller is still waited for")
+	}
+	require.NoError(t, s.Stop(t.Context()))
 }
