@@ -66,6 +66,8 @@ type partition struct {
 	buffer   []*answer
 	buffered int
 	intaking bool
+	taking   uint64 // the first offset of what is being taken in
+	forsaken bool   // what is being taken in is not wanted any more: see cut
 	scratch  []*record
 
 	// In the window.
@@ -221,7 +223,7 @@ func (p *partition) takeIn(most int) bool {
 		p.buffer = p.buffer[1:]
 	}
 	p.buffered -= n
-	p.intaking = true
+	p.intaking, p.taking = true, messages[0].Offset
 	wanted := p.e.ahead.give(p, hold{records: n})
 	wanted = p.wantsMore() || wanted
 	scratch := p.scratch
@@ -259,25 +261,25 @@ func (p *partition) takenIn(a *answer, messages []wire.Message, records []*recor
 		p.shrink(reserved - records[0].unpacked)
 	}
 	p.scratch = records
-	p.intaking = false
-	if p.phase == phaseLost || p.phase == phaseDraining && !p.e.onPoll {
-		// Nobody has seen them.
-		if p.phase == phaseDraining {
-			p.slack.Add(int64(n))
-			p.release(a, n)
-			for _, r := range records {
-				p.shrink(r.unpacked)
-			}
-			p.position = min(p.position, messages[0].Offset)
-			p.relax()
-			p.drained()
+	defer clear(records)
+	forsaken := p.forsaken
+	p.intaking, p.forsaken = false, false
+	switch {
+	case p.phase == phaseLost:
+	case forsaken:
+		// Nobody has seen them, and they are fetched again.
+		p.slack.Add(int64(n))
+		p.release(a, n)
+		for _, r := range records {
+			p.shrink(r.unpacked)
 		}
-		return
+		p.relax()
+		p.drained()
+	default:
+		for _, r := range records {
+			p.admit(r, a, since)
+		}
 	}
-	for _, r := range records {
-		p.admit(r, a, since)
-	}
-	clear(p.scratch)
 }
 
 // admit enters a decoded record into the window. p.mu is held.
@@ -442,6 +444,11 @@ func (p *partition) drain() {
 // are fetched again. p.mu is held.
 func (p *partition) cut() {
 	dropped, first := 0, p.position
+	if p.intaking {
+		// Also if it resumes before they are decoded: those before them may be fetched again, too.
+		p.forsaken = true
+		first = min(first, p.taking)
+	}
 	drop := func(r *record) {
 		dropped++
 		first = min(first, r.raw.Offset)
