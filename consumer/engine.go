@@ -95,7 +95,8 @@ type engine struct {
 	rebalances int64
 	orders     []order // Seek, Pause and Resume of partitions
 	paused     map[uint32]bool
-	retiring   context.Context // ends when what is in hand must be finished; nil before the retirement
+	retiring   context.Context         // ends when what is in hand must be finished; nil before the retirement
+	hurry      context.CancelCauseFunc // ends retiring; set with it
 	retired    retreat
 }
 
