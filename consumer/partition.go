@@ -209,10 +209,7 @@ func (p *partition) takeIn(most int) bool {
 	}
 	roomy, reserved := p.unpackable(a.messages[:n])
 	if roomy < n {
-		p.slack.Add(int64(n - roomy))
-		if p.e.window.hungry.Load() {
-			p.relax()
-		}
+		p.free(n - roomy)
 		if n = roomy; n == 0 {
 			return false
 		}
@@ -268,12 +265,11 @@ func (p *partition) takenIn(a *answer, messages []wire.Message, records []*recor
 	case p.phase == phaseLost:
 	case forsaken:
 		// Nobody has seen them, and they are fetched again.
-		p.slack.Add(int64(n))
+		p.free(n)
 		p.release(a, n)
 		for _, r := range records {
 			p.shrink(r.unpacked)
 		}
-		p.relax()
 		p.drained()
 	default:
 		for _, r := range records {
@@ -315,7 +311,6 @@ func (p *partition) finish(r *record) {
 
 func (p *partition) close(r *record) {
 	p.turn(r, recordSettled)
-	p.slack.Add(1)
 	p.release(r.answer, 1)
 	p.shrink(r.unpacked)
 	if next := p.lanes.leave(r); next != nil {
@@ -324,9 +319,7 @@ func (p *partition) close(r *record) {
 	if p.tracker.ack(r.seq) {
 		p.advanced()
 	}
-	if p.e.window.hungry.Load() {
-		p.relax()
-	}
+	p.free(1)
 }
 
 // release lets go of n records' part in an answer. p.mu is held.
@@ -347,16 +340,16 @@ func (p *partition) makeRoom(want int) int {
 		room += p.e.window.take(p, want-room, room == 0)
 	}
 	if room > want {
-		p.slack.Add(int64(room - want))
-		if p.e.window.hungry.Load() {
-			p.relax()
-		}
+		p.free(room - want)
 	}
 	return min(room, want)
 }
 
-// relax gives free room back to the window. p.mu is held.
-func (p *partition) relax() {
+// free makes room free, for p's next records or for those who wait for it. p.mu is held.
+func (p *partition) free(n int) {
+	if !p.e.window.free(p, n) {
+		return
+	}
 	for _, q := range p.e.window.give(p) {
 		p.e.sched.ready(q)
 	}
@@ -462,14 +455,13 @@ func (p *partition) cut() {
 		drop(r)
 	})
 	p.tracker.cut(p.given)
-	p.slack.Add(int64(dropped))
+	p.free(dropped)
 	if len(p.buffer) > 0 {
 		first = min(first, p.buffer[0].messages[0].Offset)
 	}
 	p.position = first
 	p.hot = true
 	p.discard()
-	p.relax()
 }
 
 // discard forgets what was read and not taken in. p.mu is held.
