@@ -70,7 +70,7 @@ func (w *Window) Give(p int) int       { return len(w.w.give(w.parts[p])) }
 func (w *Window) Leave(p int)          { w.w.leave(w.parts[p], 0) }
 func (w *Window) Dispel(p int) int     { return len(w.w.dispel(w.parts[p])) }
 func (w *Window) Starving(p int) bool  { return w.parts[p].starving.Load() }
-func (w *Window) Used() int            { return w.w.inUse() }
+func (w *Window) Used() int            { return w.w.used }
 func (w *Window) Reserve() int         { return w.w.reserve() }
 
 // Ahead is a bound of what is read ahead, for tests.

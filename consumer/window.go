@@ -152,10 +152,3 @@ func (w *window) haunted() int {
 	defer w.mu.Unlock()
 	return w.ghosts
 }
-
-// inUse is how much room is taken.
-func (w *window) inUse() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.used
-}
