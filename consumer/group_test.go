@@ -245,3 +245,47 @@ func TestPartitionThatStaysAfterItsTimeGoesOn(t *testing.T) {
 		r.server.WaitCommitted("s", "t", "g", p, records-1)
 	}
 }
+
+// A partition that is about to be taken and is set to another place is read there, like one that
+// has just been assigned, before it is handed over.
+func TestSeekOfAPartitionThatIsBeingHandedOver(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	const records = 10
+	for p := range uint32(2) {
+		r.send(p, numbered("", records)...)
+	}
+	cfg := quick()
+	cfg.Balance, cfg.Concurrency = false, 2
+	release := make(chan struct{})
+	handled := make(chan place, 100)
+	c := r.consumer(cfg)
+	require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
+		if m.Offset() == 5 {
+			<-release
+		}
+		handled <- placeOf(m)
+		return nil
+	}))
+	start(t, c)
+	for p := range uint32(2) {
+		r.server.WaitCommitted("s", "t", "g", p, 4)
+	}
+	for range 10 {
+		received(t, "the first records", handled)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, r.conn.Join(ctx, transport.Group{Stream: r.stream, Topic: "t", Name: "g"}))
+	leaving := -1
+	eventually(t, "a partition to be taken", func() bool {
+		leaving = slices.IndexFunc(c.Status().Partitions, func(p consumer.PartitionStatus) bool { return p.Leaving })
+		return leaving >= 0
+	})
+	require.NoError(t, c.Seek(ctx, uint32(leaving), consumer.First()))
+	close(release)
+	for at := (place{}); at != (place{uint32(leaving), 0}); {
+		at = received(t, "the first record again", handled)
+	}
+	eventually(t, "the hand-over", func() bool { return len(c.Status().Partitions) == 1 })
+}

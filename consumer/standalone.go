@@ -189,6 +189,7 @@ func (m *membership) move(ctx context.Context, o order) error {
 	}
 	p.lose(errSought)
 	e.drop(p)
+	delete(m.revoking, o.id) // it is looked at anew whether it is about to be taken
 	at, ok := o.to.start(ends[o.id])
 	p.memory.hasNext, p.memory.hasCommitted, p.memory.stray = false, false, false // it moves on purpose
 	if !ok {
