@@ -195,8 +195,11 @@ func (m *membership) move(ctx context.Context, o order) error {
 	if !ok {
 		at = e.place(o.id, p.memory, stored, ends[o.id], false)
 	}
-	if at.from == nil && at.position > 0 {
-		at.prefix, at.hasPre, at.pin = at.position-1, true, true // it outlives a reconnection
+	switch { // it outlives a reconnection
+	case at.from == nil && at.position > 0:
+		at.prefix, at.hasPre, at.pin = at.position-1, true, true
+	case at.from == nil:
+		at.unpin = ok
 	}
 	at.replay = true
 	at.stored, at.hasStored = stored.Offset, stored.Stored
