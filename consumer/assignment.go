@@ -180,6 +180,12 @@ func (m *membership) keep(p *partition) {
 		return
 	}
 	delete(m.revoking, p.id)
+	if p.ctx.Err() != nil {
+		// Its time was over, and it could not be handed over. No handler can work under
+		// an ended context, so it is taken up anew.
+		m.e.lost(p, context.Cause(p.ctx))
+		return
+	}
 	p.mu.Lock()
 	p.resume()
 	p.mu.Unlock()

@@ -170,6 +170,7 @@ func (m *membership) redeal(ctx context.Context) error {
 	err = m.withPasser(ctx, func(passer *passer) error {
 		grace, cancel := context.WithTimeout(ctx, e.cfg.BalanceGrace)
 		defer cancel()
+		defer e.whenRetiring(cancel)()
 		m.assembled(grace, 1)
 		m.settle(grace)
 		m.assembled(grace, 0)

@@ -174,3 +174,24 @@ func TestHandlerThatOutlastsTheRebalanceTimeoutIsGivenUp(t *testing.T) {
 	l.wait(t, 1)
 	require.Contains(t, l.times, "b/0", "the other one gets it")
 }
+
+// A stop does not wait for members that never answer a notice.
+func TestStopEndsADealOfPartitions(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 4)
+	cfg := quick()
+	cfg.BalanceAfter, cfg.BalanceGrace, cfg.DrainTimeout = 10*time.Millisecond, 10*patience, 100*time.Millisecond
+	c := r.consumer(cfg)
+	require.NoError(t, c.Handle(func(context.Context, *consumer.Message[string]) error { return nil }))
+	start(t, c)
+	eventually(t, "all partitions", func() bool { return len(c.Status().Partitions) == 4 })
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	// It gets one partition and knows of no notices.
+	require.NoError(t, r.conn.Join(ctx, transport.Group{Stream: r.stream, Topic: "t", Name: "g"}))
+	eventually(t, "the partitions are to be dealt", func() bool {
+		partitions := c.Status().Partitions
+		return len(partitions) == 3 && partitions[0].Leaving && partitions[1].Leaving && partitions[2].Leaving
+	})
+	stop(t, c)
+}

@@ -15,7 +15,8 @@ import (
 )
 
 // committer stores acknowledged prefixes: of all partitions once an interval,
-// and of one as soon as enough is acknowledged or someone waits for it.
+// and of one as soon as enough is acknowledged or someone waits for it. Without an
+// interval, what was refused is tried again once a probe interval.
 type committer struct {
 	mu   sync.Mutex
 	due  []*partition // each at most once: partition.commitWanted
@@ -42,13 +43,12 @@ func (p *partition) wantCommit() {
 
 // run commits until ctx ends.
 func (c *committer) run(ctx context.Context, e *engine) {
-	var tick <-chan time.Time
-	var timer *time.Timer
-	if e.cfg.CommitInterval > 0 {
-		timer = time.NewTimer(onBeat(e.cfg.CommitInterval))
-		defer timer.Stop()
-		tick = timer.C
+	interval := e.cfg.CommitInterval
+	if interval <= 0 {
+		interval = e.cfg.ProbeInterval // only for what was refused
 	}
+	timer := time.NewTimer(onBeat(interval))
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -64,8 +64,8 @@ func (c *committer) run(ctx context.Context, e *engine) {
 				p.mu.Unlock()
 				_ = e.commit(ctx, p) // its failure was noted
 			}
-		case <-tick:
-			timer.Reset(onBeat(e.cfg.CommitInterval))
+		case <-timer.C:
+			timer.Reset(onBeat(interval))
 			owned, _ := e.turn()
 			for _, p := range owned {
 				_ = e.commit(ctx, p)

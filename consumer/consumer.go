@@ -273,7 +273,9 @@ func (c *Consumer[T]) Drain(ctx context.Context) error {
 // Seek sets an owned partition to another place. What is in hand of it is
 // forgotten: the contexts of its handlers end with ErrLost, late acknowledgements have no
 // effect, and unacknowledged records come again only where the new place is before
-// them. Offsets that are committed afterwards may lie before the one stored.
+// them. The place is stored at once, and so counts for another owner, too; but for a Time, and for the
+// start with a start_from other than first, which are forgotten when the partition is lost before a record from
+// there is committed.
 // A partition that is not owned is iggyerr.ErrNotOwner, and a consumer that was
 // drained or stopped iggyerr.ErrClosed. When ctx ends first, the partition stays where it is
 // unless it was being moved already.

@@ -95,7 +95,8 @@ type engine struct {
 	rebalances int64
 	orders     []order // Seek, Pause and Resume of partitions
 	paused     map[uint32]bool
-	retiring   context.Context // ends when what is in hand must be finished; nil before the retirement
+	retiring   context.Context         // ends when what is in hand must be finished; nil before the retirement
+	hurry      context.CancelCauseFunc // ends retiring; set with it
 	retired    retreat
 }
 
@@ -150,20 +151,27 @@ func (e *engine) drop(p *partition) {
 	counted := p.tally
 	p.mu.Unlock()
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	if i := slices.Index(e.owned, p); i >= 0 {
 		e.deal(slices.Delete(slices.Clone(e.owned), i, i+1))
 		e.past.add(counted)
 	}
+	e.mu.Unlock()
+	e.fetchMore()
 }
 
-// deal tells the bounds who shares them. e.mu is held.
+// deal tells the bounds who shares them, and has those that share them look again whether they
+// may go on: with other members, each may have more. e.mu is held.
 func (e *engine) deal(owned []*partition) {
 	e.owned = owned
 	e.share.Store(int64(handlerShare(e.workers, len(owned))))
 	e.window.members(owned)
 	e.ahead.members(owned)
 	e.unpacked.members(owned)
+	for _, p := range owned {
+		p.starving.Store(false)
+		p.cramped.Store(false)
+		e.sched.ready(p)
+	}
 }
 
 // handlerShare is how many handlers one of n partitions may keep busy: all but those

@@ -1,6 +1,9 @@
 package consumer
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // What the tests of the package's parts need of them.
 
@@ -36,19 +39,38 @@ func NewWindow(limit, partitions int) *Window {
 	w := &Window{}
 	w.w.limit = limit
 	for range partitions {
-		w.parts = append(w.parts, &partition{})
+		w.parts = append(w.parts, &partition{memory: &memory{}})
 	}
 	w.w.members(w.parts)
 	return w
 }
 
-// Take takes room for a partition, Free gives some of it back as a settled
-// record does, and Leave takes the partition out.
+func (w *Window) Lose(p, ghosts int) {
+	w.w.leave(w.parts[p], ghosts)
+	w.w.members(slices.DeleteFunc(slices.Clone(w.w.parts), func(q *partition) bool { return q == w.parts[p] }))
+}
+
+func (w *Window) Return(p int) {
+	w.parts[p] = &partition{memory: w.parts[p].memory}
+	w.w.members(append(slices.Clone(w.w.parts), w.parts[p]))
+}
+
+func (w *Window) Settle(p int) {
+	if w.w.free(w.parts[p], 1) {
+		w.w.give(w.parts[p])
+	}
+}
+
+// Take takes room for a partition, Free makes some of it free, Settle frees it and gives it back as a
+// settled record does, and Leave takes the partition out. Lose does so, too, and has nobody count with it any more,
+// while some of its records stay as ghosts, until they are dispelled; Return takes it in again.
 func (w *Window) Take(p, want int) int { return w.w.take(w.parts[p], want, true) }
 func (w *Window) Free(p, n int)        { w.parts[p].slack.Add(int64(n)) }
 func (w *Window) Give(p int) int       { return len(w.w.give(w.parts[p])) }
 func (w *Window) Leave(p int)          { w.w.leave(w.parts[p], 0) }
-func (w *Window) Used() int            { return w.w.inUse() }
+func (w *Window) Dispel(p int) int     { return len(w.w.dispel(w.parts[p])) }
+func (w *Window) Starving(p int) bool  { return w.parts[p].starving.Load() }
+func (w *Window) Used() int            { return w.w.used }
 func (w *Window) Reserve() int         { return w.w.reserve() }
 
 // Ahead is a bound of what is read ahead, for tests.

@@ -41,7 +41,7 @@ func (p *partition) dispel(g *ghost) {
 		return
 	}
 	g.gone = true
-	for _, q := range p.e.window.dispel() {
+	for _, q := range p.e.window.dispel(p) {
 		p.e.sched.ready(q)
 	}
 	p.ghostGone()

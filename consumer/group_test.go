@@ -12,6 +12,9 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
 // ledger counts deliveries of each record over all members of a group.
@@ -191,4 +194,98 @@ func TestReconnectsAndGoesOn(t *testing.T) {
 	r.send(1, "b/last")
 	l.wait(t, 6)
 	stop(t, c)
+}
+
+// A partition whose time for the hand-over passed, and which stays after all since the server
+// would not let it go, goes on: with contexts that have not ended.
+func TestPartitionThatStaysAfterItsTimeGoesOn(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	const records = 10
+	for p := range uint32(2) {
+		r.send(p, numbered("", records)...)
+	}
+	cfg := quick()
+	cfg.Balance, cfg.RebalanceTimeout, cfg.Concurrency = false, 50*time.Millisecond, 2
+	ended := make(chan place, 2)
+	release := make(chan struct{})
+	c := r.consumer(cfg)
+	require.NoError(t, c.Handle(func(ctx context.Context, m *consumer.Message[string]) error {
+		if m.Offset() == 5 {
+			select {
+			case <-ctx.Done():
+				ended <- placeOf(m)
+				return ctx.Err()
+			case <-release:
+			}
+		}
+		return nil
+	}))
+	start(t, c)
+	for p := range uint32(2) {
+		r.server.WaitCommitted("s", "t", "g", p, 4)
+	}
+	refused := r.server.Inject(iggytest.Answer(embedded.StatusUnauthorized).On(embedded.StoreOffset).When(func(req iggytest.Request) bool {
+		return req.Body[len(req.Body)-1] == 0 // no question whether a partition is owned
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	g := transport.Group{Stream: r.stream, Topic: "t", Name: "g"}
+	require.NoError(t, r.conn.Join(ctx, g))
+	received(t, "the time for the hand-over to pass", ended)
+	refused.Wait(1)
+	require.NoError(t, r.conn.Leave(ctx, g))
+	refused.Remove()
+	eventually(t, "both partitions go on", func() bool {
+		s := c.Status()
+		return len(s.Partitions) == 2 && !s.Partitions[0].Leaving && !s.Partitions[1].Leaving
+	})
+	close(release)
+	for p := range uint32(2) {
+		r.server.WaitCommitted("s", "t", "g", p, records-1)
+	}
+}
+
+// A partition that is about to be taken and is set to another place is read there, like one that
+// has just been assigned, before it is handed over.
+func TestSeekOfAPartitionThatIsBeingHandedOver(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	const records = 10
+	for p := range uint32(2) {
+		r.send(p, numbered("", records)...)
+	}
+	cfg := quick()
+	cfg.Balance, cfg.Concurrency = false, 2
+	release := make(chan struct{})
+	handled := make(chan place, 100)
+	c := r.consumer(cfg)
+	require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
+		if m.Offset() == 5 {
+			<-release
+		}
+		handled <- placeOf(m)
+		return nil
+	}))
+	start(t, c)
+	for p := range uint32(2) {
+		r.server.WaitCommitted("s", "t", "g", p, 4)
+	}
+	for range 10 {
+		received(t, "the first records", handled)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, r.conn.Join(ctx, transport.Group{Stream: r.stream, Topic: "t", Name: "g"}))
+	leaving := -1
+	eventually(t, "a partition to be taken", func() bool {
+		leaving = slices.IndexFunc(c.Status().Partitions, func(p consumer.PartitionStatus) bool { return p.Leaving })
+		return leaving >= 0
+	})
+	require.NoError(t, c.Seek(ctx, uint32(leaving), consumer.First()))
+	close(release)
+	for at := (place{}); at != (place{uint32(leaving), 0}); {
+		at = received(t, "the first record again", handled)
+	}
+	eventually(t, "the hand-over", func() bool { return len(c.Status().Partitions) == 1 })
 }

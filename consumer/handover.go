@@ -174,6 +174,7 @@ func (m *membership) revoked(p *partition, cause error) {
 // settle stops fetching, and waits until nothing of these partitions is in
 // hand or ctx ends. What is finished is committed. It tells whether all was.
 func (m *membership) settle(ctx context.Context) bool {
+	defer m.e.kick() // what woke it may have been for the loop
 	for _, p := range m.e.present() {
 		p.mu.Lock()
 		p.drain()

@@ -3,13 +3,15 @@ package consumer
 import "sync/atomic"
 
 // memory is what a consumer remembers of a partition over its ownerships. But
-// for ghosts it belongs to the present one and is guarded by its lock.
+// for ghosts and haunted it belongs to the present one and is guarded by its lock.
 type memory struct {
 	// ghosts counts handlers of former ownerships that have not returned, and
 	// records of theirs that are still with the application. While
 	// there are any, no record of the partition is handed out: it might be
 	// one of those.
 	ghosts atomic.Int64
+
+	haunted int // records among them, with their places in the window; guarded by its lock
 
 	dedup *dedup
 	// committed is the offset that this consumer stored last, or found stored.

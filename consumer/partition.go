@@ -66,6 +66,8 @@ type partition struct {
 	buffer   []*answer
 	buffered int
 	intaking bool
+	taking   uint64 // the first offset of what is being taken in
+	forsaken bool   // what is being taken in is not wanted any more: see cut
 	scratch  []*record
 
 	// In the window.
@@ -207,10 +209,7 @@ func (p *partition) takeIn(most int) bool {
 	}
 	roomy, reserved := p.unpackable(a.messages[:n])
 	if roomy < n {
-		p.slack.Add(int64(n - roomy))
-		if p.e.window.hungry.Load() {
-			p.relax()
-		}
+		p.free(n - roomy)
 		if n = roomy; n == 0 {
 			return false
 		}
@@ -221,7 +220,7 @@ func (p *partition) takeIn(most int) bool {
 		p.buffer = p.buffer[1:]
 	}
 	p.buffered -= n
-	p.intaking = true
+	p.intaking, p.taking = true, messages[0].Offset
 	wanted := p.e.ahead.give(p, hold{records: n})
 	wanted = p.wantsMore() || wanted
 	scratch := p.scratch
@@ -259,25 +258,24 @@ func (p *partition) takenIn(a *answer, messages []wire.Message, records []*recor
 		p.shrink(reserved - records[0].unpacked)
 	}
 	p.scratch = records
-	p.intaking = false
-	if p.phase == phaseLost || p.phase == phaseDraining && !p.e.onPoll {
-		// Nobody has seen them.
-		if p.phase == phaseDraining {
-			p.slack.Add(int64(n))
-			p.release(a, n)
-			for _, r := range records {
-				p.shrink(r.unpacked)
-			}
-			p.position = min(p.position, messages[0].Offset)
-			p.relax()
-			p.drained()
+	defer clear(records)
+	forsaken := p.forsaken
+	p.intaking, p.forsaken = false, false
+	switch {
+	case p.phase == phaseLost:
+	case forsaken:
+		// Nobody has seen them, and they are fetched again.
+		p.free(n)
+		p.release(a, n)
+		for _, r := range records {
+			p.shrink(r.unpacked)
 		}
-		return
+		p.drained()
+	default:
+		for _, r := range records {
+			p.admit(r, a, since)
+		}
 	}
-	for _, r := range records {
-		p.admit(r, a, since)
-	}
-	clear(p.scratch)
 }
 
 // admit enters a decoded record into the window. p.mu is held.
@@ -313,7 +311,6 @@ func (p *partition) finish(r *record) {
 
 func (p *partition) close(r *record) {
 	p.turn(r, recordSettled)
-	p.slack.Add(1)
 	p.release(r.answer, 1)
 	p.shrink(r.unpacked)
 	if next := p.lanes.leave(r); next != nil {
@@ -322,9 +319,7 @@ func (p *partition) close(r *record) {
 	if p.tracker.ack(r.seq) {
 		p.advanced()
 	}
-	if p.e.window.hungry.Load() {
-		p.relax()
-	}
+	p.free(1)
 }
 
 // release lets go of n records' part in an answer. p.mu is held.
@@ -345,16 +340,16 @@ func (p *partition) makeRoom(want int) int {
 		room += p.e.window.take(p, want-room, room == 0)
 	}
 	if room > want {
-		p.slack.Add(int64(room - want))
-		if p.e.window.hungry.Load() {
-			p.relax()
-		}
+		p.free(room - want)
 	}
 	return min(room, want)
 }
 
-// relax gives free room back to the window. p.mu is held.
-func (p *partition) relax() {
+// free makes room free, for p's next records or for those who wait for it. p.mu is held.
+func (p *partition) free(n int) {
+	if !p.e.window.free(p, n) {
+		return
+	}
 	for _, q := range p.e.window.give(p) {
 		p.e.sched.ready(q)
 	}
@@ -442,6 +437,11 @@ func (p *partition) drain() {
 // are fetched again. p.mu is held.
 func (p *partition) cut() {
 	dropped, first := 0, p.position
+	if p.intaking {
+		// Also if it resumes before they are decoded: those before them may be fetched again, too.
+		p.forsaken = true
+		first = min(first, p.taking)
+	}
 	drop := func(r *record) {
 		dropped++
 		first = min(first, r.raw.Offset)
@@ -455,14 +455,13 @@ func (p *partition) cut() {
 		drop(r)
 	})
 	p.tracker.cut(p.given)
-	p.slack.Add(int64(dropped))
+	p.free(dropped)
 	if len(p.buffer) > 0 {
 		first = min(first, p.buffer[0].messages[0].Offset)
 	}
 	p.position = first
 	p.hot = true
 	p.discard()
-	p.relax()
 }
 
 // discard forgets what was read and not taken in. p.mu is held.

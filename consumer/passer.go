@@ -22,6 +22,7 @@ func (m *membership) withPasser(ctx context.Context, fn func(*passer) error) err
 	}
 	bounded, cancel := context.WithTimeout(ctx, m.e.cfg.BalanceGrace)
 	defer cancel()
+	defer m.e.whenRetiring(cancel)()
 	if err := l.Start(bounded); err != nil {
 		return fmt.Errorf("iggy: connect a passing member: %w", err)
 	}

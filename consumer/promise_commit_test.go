@@ -177,3 +177,24 @@ func TestPromiseOperatorsResetIsHonoured(t *testing.T) {
 		require.Empty(t, came)
 	})
 }
+
+// With commit_interval 0, too, a commit that the server refused is tried again, and who waits for it gets it.
+func TestRefusedCommitIsTriedAgainWithoutAnInterval(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	r.send(0, "a/0")
+	refused := r.server.Inject(iggytest.Answer(embedded.StatusUnauthorized).On(embedded.StoreOffset).When(func(req iggytest.Request) bool {
+		return req.Body[len(req.Body)-1] == 0 // no question whether a partition is owned
+	}).Times(1))
+	cfg := quick()
+	cfg.CommitInterval, cfg.AckMode = 0, config.AckManual
+	c := r.consumer(cfg)
+	start(t, c)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	m, err := c.Next(ctx)
+	require.NoError(t, err)
+	require.NoError(t, m.AckSync(ctx))
+	require.Equal(t, 1, refused.Struck())
+	r.server.WaitCommitted("s", "t", "g", 0, 0)
+}

@@ -210,3 +210,38 @@ func TestLoopGoesOnAfterALoss(t *testing.T) {
 		stop(t, c)
 	})
 }
+
+// Promise 5: what is still in hand of a lost partition does not take the other partitions' part.
+func TestPromiseKeptRecordsLeaveOthersTheirPart(t *testing.T) {
+	t.Parallel()
+	overTransports(t, 2, func(t *testing.T, r *transportRig) {
+		r.send(0, numbered("", 10)...)
+		cfg := quick()
+		cfg.MaxInFlight = 4
+		c := r.member(cfg)
+		start(t, c)
+		var held []*consumer.Message[string]
+		for range 3 { // one place is the other partition's
+			m, err := c.Next(t.Context())
+			require.NoError(t, err)
+			held = append(held, m)
+		}
+		r.server.CutConnections()
+		for _, m := range held {
+			received(t, "the context to end", m.Context().Done())
+		}
+		r.rig.conn = r.connect() // its own was cut, too
+		r.send(1, numbered("", 10)...)
+		for i := range 10 {
+			got := received(t, "a record of the other partition", asked(t, c))
+			require.NoError(t, got.err)
+			require.Equal(t, place{1, uint64(i)}, placeOf(got.m))
+			got.m.Ack()
+		}
+		for _, m := range held {
+			m.Ack()
+		}
+		eventually(t, "nothing in hand", func() bool { return c.Status().InFlight == 0 })
+		stop(t, c)
+	})
+}

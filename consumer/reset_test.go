@@ -108,3 +108,38 @@ func TestRemovedPartitionEndsUnderAStandaloneConsumer(t *testing.T) {
 	require.Empty(t, logs.FilterMessageSnippet("moved").All())
 	require.NoError(t, c.Check(context.Background()))
 }
+
+// A Seek to the start outlives a connection that ends before anything is committed, like one to
+// any other offset.
+func TestSeekOutlivesItsConnection(t *testing.T) {
+	t.Parallel()
+	for name, to := range map[string]consumer.Position{"start": consumer.First(), "offset": consumer.Offset(0), "middle": consumer.Offset(3)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, 1)
+			r.send(0, numbered("", 10)...)
+			c := r.consumer(quick())
+			start(t, c)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			for range 10 {
+				m, err := c.Next(ctx)
+				require.NoError(t, err)
+				m.Ack()
+			}
+			r.server.WaitCommitted("s", "t", "g", 0, 9)
+			require.NoError(t, c.Seek(ctx, 0, to))
+			m, err := c.Next(ctx)
+			require.NoError(t, err)
+			sought := m.Offset()
+			r.server.CutConnections()
+			<-m.Context().Done()
+			m.Ack() // has no effect
+			again, err := c.Next(ctx)
+			require.NoError(t, err)
+			require.Equal(t, sought, again.Offset())
+			again.Ack()
+			stop(t, c)
+		})
+	}
+}

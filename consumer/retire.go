@@ -15,11 +15,12 @@ type retreat struct {
 }
 
 // retire finishes what is in hand for as long as work lasts, commits, and
-// leaves the group. It returns at once; live ends when it is done.
+// leaves the group. It returns at once; live ends when it is done. A retirement that
+// has begun keeps the time that it has.
 func (e *engine) retire(work context.Context) {
 	e.mu.Lock()
 	if e.retiring == nil {
-		e.retiring = work
+		e.retiring, e.hurry = context.WithCancelCause(work)
 	}
 	e.mu.Unlock()
 	e.retreatBegins()
@@ -32,6 +33,12 @@ func (e *engine) retreatAsked() bool { return e.retreats.Err() != nil }
 // whenRetiring calls f when the consumer retires, unless stop is called first.
 func (e *engine) whenRetiring(f func()) (stop func() bool) {
 	return context.AfterFunc(e.retreats, f)
+}
+
+// retireWithin has the retirement end with work, also one that a drain began with more time.
+func (e *engine) retireWithin(work context.Context) (release func() bool) {
+	e.retire(work)
+	return context.AfterFunc(work, func() { e.hurry(context.Cause(work)) })
 }
 
 func (e *engine) workTime() context.Context {

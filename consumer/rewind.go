@@ -25,6 +25,7 @@ type start struct {
 	stopped  error // on_rewind: stop
 	replay   bool  // records come again on purpose: forget the ids that were seen
 	rewound  bool
+	unpin    bool // delete what is stored, so that another owner begins at the start, too
 
 	stored    uint64 // what is stored now
 	hasStored bool
@@ -162,14 +163,16 @@ func (e *engine) rewind(id uint32, m *memory, follow start, what string) start {
 	return at
 }
 
-// unstore deletes an offset that is stored for an empty log. A server that was
+// unstore deletes an offset that is stored where a partition begins at its start: no
+// other offset stands for that. It may be a Seek, which is to outlive the connection, or an
+// empty log. A server that was
 // killed brings a lost offset back as 0, and the log without its records (measured
 // on Iggy 0.8.0): a process that starts when there is a new record
 // at 0, before anything is stored anew, would take that for handled. Where a group without an
 // offset does not begin at the start, it would skip more than that.
 func (m *membership) unstore(ctx context.Context, id uint32, at *start) error {
 	e := m.e
-	if !e.commits || !at.hasStored || at.end > 0 || at.stopped != nil || e.cfg.StartFrom != config.StartFirst {
+	if !e.commits || !at.hasStored || at.end > 0 && !at.unpin || at.stopped != nil || e.cfg.StartFrom != config.StartFirst {
 		return nil
 	}
 	err := m.do(ctx, func(ctx context.Context, c transport.Conn) error { return c.DeleteOffset(ctx, e.who, id) })
@@ -177,11 +180,11 @@ func (m *membership) unstore(ctx context.Context, id uint32, at *start) error {
 	switch {
 	case err == nil || errors.As(err, &status) && status.Status == iggyerr.StatusOffsetNotStored:
 		at.hasStored = false
-		e.log.Info("deleted the offset that was stored for an empty log", zap.Uint32("partition", id), zap.Uint64("offset", at.stored))
+		e.log.Info("deleted the stored offset: the partition is read from its start", zap.Uint32("partition", id), zap.Uint64("offset", at.stored))
 	case status == nil:
 		return err
 	default: // it stays, as it was
-		e.log.Warn("the offset that is stored for an empty log cannot be deleted", zap.Uint32("partition", id), zap.Error(err))
+		e.log.Warn("the partition is read from its start, and the offset that is stored cannot be deleted", zap.Uint32("partition", id), zap.Error(err))
 	}
 	return nil
 }

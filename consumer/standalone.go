@@ -189,13 +189,17 @@ func (m *membership) move(ctx context.Context, o order) error {
 	}
 	p.lose(errSought)
 	e.drop(p)
+	delete(m.revoking, o.id) // it is looked at anew whether it is about to be taken
 	at, ok := o.to.start(ends[o.id])
 	p.memory.hasNext, p.memory.hasCommitted, p.memory.stray = false, false, false // it moves on purpose
 	if !ok {
 		at = e.place(o.id, p.memory, stored, ends[o.id], false)
 	}
-	if at.from == nil && at.position > 0 {
-		at.prefix, at.hasPre, at.pin = at.position-1, true, true // it outlives a reconnection
+	switch { // it outlives a reconnection
+	case at.from == nil && at.position > 0:
+		at.prefix, at.hasPre, at.pin = at.position-1, true, true
+	case at.from == nil:
+		at.unpin = ok
 	}
 	at.replay = true
 	at.stored, at.hasStored = stored.Offset, stored.Stored

@@ -56,6 +56,7 @@ func (e *engine) drain(ctx, work context.Context) error {
 
 // stop drains and releases everything.
 func (e *engine) stop(ctx, work context.Context) error {
+	defer e.retireWithin(work)()
 	err := e.drain(ctx, work)
 	e.abandon()
 	if e.running.Load() {
@@ -95,6 +96,11 @@ func (e *engine) finish(err error) {
 func (e *engine) abandon() {
 	e.cancel(iggyerr.ErrClosed)
 	e.retreatBegins()
+	e.mu.Lock()
+	if e.hurry != nil {
+		e.hurry(iggyerr.ErrClosed) // the caller's context need not know it any more
+	}
+	e.mu.Unlock()
 	e.sched.close()
 	e.staff.close()
 	e.crew.close()

@@ -238,3 +238,33 @@ type unsureLetters struct {
 	confirmed map[string]int
 	refused   int
 }
+
+// A stop keeps drain_timeout also when a drain before it had all the time there is.
+func TestStopEndsADrainWithoutEnd(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	r.send(0, "a/0")
+	cfg := quick()
+	cfg.DrainTimeout = 50 * time.Millisecond
+	c := r.consumer(cfg)
+	working := make(chan struct{})
+	ended := make(chan error, 1)
+	require.NoError(t, c.Handle(func(ctx context.Context, _ *consumer.Message[string]) error {
+		close(working)
+		<-ctx.Done()
+		ended <- context.Cause(ctx)
+		return ctx.Err()
+	}))
+	start(t, c)
+	received(t, "the handler", working)
+	drained := make(chan error, 1)
+	go func() { drained <- c.Drain(context.Background()) }()
+	eventually(t, "the drain begins", func() bool { return c.Status().Partitions[0].Leaving })
+	stopped := make(chan error, 1)
+	go func() { stopped <- c.Stop(context.Background()) }()
+	require.ErrorIs(t, received(t, "the handler's context", ended), consumer.ErrStopDeadline)
+	var unfinished *consumer.StopError
+	require.ErrorAs(t, received(t, "the stop", stopped), &unfinished)
+	require.Equal(t, 1, unfinished.Unfinished)
+	require.ErrorAs(t, received(t, "the drain", drained), &unfinished)
+}

@@ -16,10 +16,16 @@ type window struct {
 	mu       sync.Mutex
 	limit    int
 	used     int
-	ghosts   int // those of used that are records of lost partitions
+	ghosts   int // those of used that are records of lost partitions; memory.haunted are those of one
 	parts    []*partition
 	starving []*partition // those that found no room since the last release
 	hungry   atomic.Bool  // starving is not empty
+}
+
+// free makes room of p free for its next records, and tells whether others need it.
+func (w *window) free(p *partition, n int) (hungry bool) {
+	p.slack.Add(int64(n))
+	return w.hungry.Load()
 }
 
 // members tells who shares the window.
@@ -37,6 +43,26 @@ func (w *window) take(p *partition, want int, waits bool) int {
 	if p.outOfWindow {
 		return 0
 	}
+	room := w.room(p)
+	if room == 0 && waits {
+		// Whoever frees room looks afterwards whether someone is hungry. He may have looked already.
+		w.hungry.Store(true)
+		if room = w.room(p); room == 0 {
+			if !p.starving.Swap(true) {
+				w.starving = append(w.starving, p)
+			}
+			return 0
+		}
+		w.hungry.Store(len(w.starving) > 0)
+	}
+	got := min(want, room)
+	w.used += got
+	p.roomTaken += got
+	return got
+}
+
+// room is what p may take. w.mu is held.
+func (w *window) room(p *partition) int {
 	for _, q := range w.parts {
 		w.reclaim(q)
 	}
@@ -44,30 +70,26 @@ func (w *window) take(p *partition, want int, waits bool) int {
 	if reserve := w.reserve(); reserve > 0 {
 		for _, q := range w.parts {
 			if q != p {
-				room -= max(0, reserve-q.roomTaken)
+				room -= max(0, reserve-q.roomTaken-q.memory.haunted)
 			}
 		}
 	}
-	got := max(0, min(want, room))
-	if got == 0 {
-		if waits && !p.starving.Swap(true) {
-			w.starving = append(w.starving, p)
-			w.hungry.Store(true)
-		}
-		return 0
-	}
-	w.used += got
-	p.roomTaken += got
-	return got
+	return max(room, 0)
 }
 
-// reserve is what is set aside for each partition.
+// reserve is what is set aside for each partition, of the window without the ghosts of
+// partitions that are elsewhere now. A partition's own ghosts are in its part. w.mu is held.
 func (w *window) reserve() int {
-	if len(w.parts) < 2 {
+	n := len(w.parts)
+	if n < 2 {
 		return 0
 	}
-	r := w.limit / (2 * len(w.parts))
-	if r == 0 && w.limit >= len(w.parts) {
+	limit := w.limit - w.ghosts
+	for _, q := range w.parts {
+		limit += q.memory.haunted
+	}
+	r := limit / (2 * n)
+	if r == 0 && limit >= n {
 		r = 1
 	}
 	return r
@@ -109,16 +131,18 @@ func (w *window) leave(p *partition, ghosts int) []*partition {
 	defer w.mu.Unlock()
 	w.used += ghosts - p.roomTaken
 	w.ghosts += ghosts
+	p.memory.haunted += ghosts
 	p.roomTaken, p.outOfWindow = 0, true
 	return waiting
 }
 
-// dispel takes back the room of a ghost, and returns the partitions that may look again.
-func (w *window) dispel() []*partition {
+// dispel takes back the room of a ghost of p, and returns the partitions that may look again.
+func (w *window) dispel(p *partition) []*partition {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.used--
 	w.ghosts--
+	p.memory.haunted--
 	return w.hungriest()
 }
 
@@ -127,11 +151,4 @@ func (w *window) haunted() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.ghosts
-}
-
-// inUse is how much room is taken.
-func (w *window) inUse() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.used
 }

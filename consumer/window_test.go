@@ -128,3 +128,53 @@ func TestRedeliveryDelayGrowsToItsCeiling(t *testing.T) {
 		require.LessOrEqual(t, d, 1200*ms)
 	})
 }
+
+// The one who finds no room and the one who frees some may come at the same time: one of them sees the other.
+func TestWindowTellsThoseThatBeginToWait(t *testing.T) {
+	t.Parallel()
+	for range 20_000 {
+		w := consumer.NewWindow(1, 2)
+		require.Equal(t, 1, w.Take(0, 1))
+		freed := make(chan struct{})
+		go func() {
+			w.Settle(0)
+			close(freed)
+		}()
+		got := w.Take(1, 1)
+		<-freed
+		if got == 0 {
+			require.False(t, w.Starving(1), "there is room, and nobody tells")
+		}
+	}
+}
+
+func TestGhostsAreInTheirPartitionsPartOfTheWindow(t *testing.T) {
+	t.Parallel()
+	w := consumer.NewWindow(4, 2)
+	require.Equal(t, 3, w.Take(0, 10))
+	w.Lose(0, 3)
+	w.Return(0)
+	require.Zero(t, w.Take(0, 1), "what is left is the other's")
+	require.Equal(t, 1, w.Take(1, 10))
+	require.Zero(t, w.Take(1, 1))
+	require.Equal(t, 2, w.Dispel(0), "both wait")
+	w.Dispel(0)
+	require.Equal(t, 2, w.Take(1, 10))
+	w.Dispel(0)
+	require.Zero(t, w.Take(1, 1), "it is the part of the first one")
+	require.Equal(t, 1, w.Take(0, 10))
+	require.Equal(t, 4, w.Used())
+}
+
+func TestGhostsOfPartitionsElsewhereAreNobodysPart(t *testing.T) {
+	t.Parallel()
+	w := consumer.NewWindow(5, 3)
+	w.Lose(2, 0)
+	require.Equal(t, 4, w.Take(0, 10))
+	w.Lose(0, 4)
+	w.Return(2)
+	require.Equal(t, 1, w.Take(2, 10), "nobody else has any, and the rest is too little to set some aside")
+	require.Zero(t, w.Take(1, 1))
+	require.Equal(t, 1, w.Dispel(0))
+	require.Equal(t, 1, w.Take(1, 1))
+}

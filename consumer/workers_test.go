@@ -1,6 +1,7 @@
 package consumer_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
 // onBoth runs a test against the embedded server in a hurry, and against a
@@ -91,4 +93,34 @@ func TestWorkersShareFairlyWhileTheyComeAndGo(t *testing.T) {
 		require.Zero(t, l.doubled)
 		require.Zero(t, l.overlaps)
 	})
+}
+
+// When another member gets partitions, those that stay may use their handlers at once, and not
+// only when one of their own returns.
+func TestHandlersOfLostPartitionsAreUsed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	for p := range uint32(2) {
+		r.send(p, numbered("", 2)...)
+	}
+	cfg := quick()
+	cfg.Concurrency, cfg.Balance, cfg.DrainTimeout = 2, false, 10*time.Millisecond
+	c := r.consumer(cfg)
+	working := make(chan place, 4)
+	require.NoError(t, c.Handle(func(ctx context.Context, m *consumer.Message[string]) error {
+		working <- placeOf(m)
+		<-ctx.Done()
+		return ctx.Err()
+	}))
+	start(t, c)
+	require.ElementsMatch(t, []place{{0, 0}, {1, 0}}, []place{received(t, "a handler", working), received(t, "a handler", working)})
+
+	// Another member, which handles nothing.
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, r.conn.Join(ctx, transport.Group{Stream: r.stream, Topic: "t", Name: "g"}))
+	require.NoError(t, r.server.Redeal("s", "t", "g"))
+	stays := received(t, "the second record of the partition that stays", working)
+	require.EqualValues(t, 1, stays.offset)
+	require.Equal(t, stays.partition, c.Status().Partitions[0].ID)
 }
