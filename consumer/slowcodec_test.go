@@ -53,7 +53,7 @@ func TestPartitionGoesOnWhileRecordsAreDecoded(t *testing.T) {
 	t.Cleanup(func() { _ = c.Stop(context.Background()) })
 	first := make(chan struct{})
 	got := newSeen()
-	require.NoError(t, c.Handle(func(ctx context.Context, m *consumer.Message[string]) error {
+	require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
 		got.add(m.Value)
 		if m.Value == "a/0" {
 			<-first // the others of its key wait behind it
