@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -46,10 +47,7 @@ func (m *membership) survey(ctx context.Context) error {
 // isOne tells whether one of the members has exactly what is owned here. If none
 // has, a turn that jumped has hidden some.
 func (m *membership) isOne(members transport.Members) bool {
-	var owned []uint32
-	for _, p := range m.e.present() {
-		owned = append(owned, p.id)
-	}
+	owned := idsOf(m.e.present())
 	return slices.ContainsFunc(members.Partitions, func(ids []uint32) bool {
 		return slices.Equal(slices.Sorted(slices.Values(ids)), owned)
 	})
@@ -209,6 +207,9 @@ func (m *membership) gain(ctx context.Context, ids []uint32) error {
 		return err
 	}
 	for _, id := range ids {
+		if _, known := ends[id]; !known {
+			continue // without its end, it would be taken for one that lost everything
+		}
 		stored, err := m.offset(ctx, id)
 		if err != nil {
 			return fail(err)
@@ -231,8 +232,15 @@ func (m *membership) gain(ctx context.Context, ids []uint32) error {
 	}
 	// All at once: the first one would take the others' part of the bounds.
 	m.e.adopt(taken...)
-	m.e.hooks.post(hookAssigned, ids...)
+	m.e.hooks.post(hookAssigned, idsOf(taken)...)
 	return nil
+}
+
+func idsOf(partitions []*partition) (ids []uint32) {
+	for _, p := range partitions {
+		ids = append(ids, p.id)
+	}
+	return ids
 }
 
 // takeUp begins an ownership in place of one that ended.
@@ -300,7 +308,7 @@ func (m *membership) offset(ctx context.Context, id uint32) (transport.Offset, e
 	return m.e.offset(ctx, m.session, id)
 }
 
-// ends reads where the logs of partitions end: from the topic, and where that
+// ends reads where the logs of partitions end: from the topic, which may lack some, and where that
 // is not permitted from each partition.
 func (m *membership) ends(ctx context.Context, ids []uint32) (map[uint32]uint64, error) {
 	ends := make(map[uint32]uint64, len(ids))
@@ -309,7 +317,9 @@ func (m *membership) ends(ctx context.Context, ids []uint32) (map[uint32]uint64,
 	switch {
 	case err == nil:
 		for _, id := range ids {
-			ends[id], _ = logEnd(meta, id)
+			if end, ok := logEnd(meta, id); ok {
+				ends[id] = end
+			}
 		}
 		return ends, nil
 	case !errors.As(err, &status):
@@ -319,6 +329,9 @@ func (m *membership) ends(ctx context.Context, ids []uint32) (map[uint32]uint64,
 		polled, err := m.peek(ctx, int64(id))
 		if err != nil {
 			return nil, err
+		}
+		if polled.Partition != id && m.e.grouped {
+			return nil, fmt.Errorf("iggy: %s/%s/%d: %w: asked for its end", m.e.who.Stream, m.e.who.Topic, id, errSilent)
 		}
 		ends[id] = polled.CurrentOffset + 1
 		if polled.CurrentOffset == 0 {
@@ -343,6 +356,12 @@ func (m *membership) count(ctx context.Context, id uint32) (n uint64, err error)
 		}
 		return err
 	})
+	if err == nil && n == 0 && id == 0 && m.e.grouped {
+		// An owner of nothing is answered like this, too.
+		if owned, err := m.owns(ctx, id); err != nil || !owned {
+			return 0, errors.Join(err, errSilent)
+		}
+	}
 	return n, err
 }
 

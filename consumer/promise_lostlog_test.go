@@ -2,6 +2,7 @@ package consumer_test
 
 import (
 	"context"
+	"encoding/binary"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,6 +10,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
 // Promise 4: a server that was killed brings a partition back empty and its stored offset as 0. Whoever
@@ -59,4 +61,51 @@ func TestPromiseOffsetOfALostLogHidesNoRecord(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Promise 4: a member that asks for a record of a partition which was just dealt to another one gets an answer
+// without records. That does not mean that the log is not the same any more, or what comes after would be skipped.
+func TestPromiseAnswerOfNoOwnerHidesNoRecord(t *testing.T) {
+	t.Parallel()
+	overTransports(t, 2, func(t *testing.T, r *transportRig) {
+		const records = 10
+		for p := range uint32(2) {
+			r.send(p, numbered("", records)...)
+		}
+		c := r.member(quick())
+		start(t, c)
+		var held []*consumer.Message[string]
+		for range 2 * records {
+			m, err := c.Next(t.Context())
+			require.NoError(t, err)
+			if m.Offset() < 5 {
+				m.Ack()
+			} else {
+				held = append(held, m)
+			}
+		}
+		for p := range uint32(2) {
+			r.server.WaitCommitted("s", "t", "g", p, 4)
+		}
+		// As it answers who does not own it, when the record before the place to go on at is compared.
+		unowned := r.server.Inject(iggytest.Answer(embedded.StatusOK).On(embedded.PollMessages).When(func(req iggytest.Request) bool {
+			// […][u64 offset][u32 count][u8 commit]
+			n := len(req.Body)
+			return binary.LittleEndian.Uint64(req.Body[n-13:]) == 4 && binary.LittleEndian.Uint32(req.Body[n-5:]) == 1
+		}).Times(2))
+		r.server.CutConnections()
+		unowned.Wait(2)
+		for _, m := range held {
+			m.Ack() // too late
+		}
+		for range 2 * (records - 5) {
+			got := received(t, "what was not acknowledged", asked(t, c))
+			require.NoError(t, got.err)
+			require.GreaterOrEqual(t, got.m.Offset(), uint64(5))
+			got.m.Ack()
+		}
+		for p := range uint32(2) {
+			r.server.WaitCommitted("s", "t", "g", p, records-1)
+		}
+	})
 }

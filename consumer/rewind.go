@@ -81,7 +81,8 @@ func (e *engine) unstored(id uint32, m *memory, end uint64, trusted bool) start 
 
 // trusts tells whether the record before the place that is remembered of a
 // partition is still the one that was acknowledged: after a server lost the
-// tail of a log, other records may have got its offsets.
+// tail of a log, other records may have got its offsets. It fails when the partition
+// does not seem to be this member's any more: then nothing can be compared.
 func (m *membership) trusts(ctx context.Context, id uint32, mem *memory, end uint64) (bool, error) {
 	switch {
 	case !mem.hasNext || mem.next > end || m.e.onPoll:
@@ -89,19 +90,33 @@ func (m *membership) trusts(ctx context.Context, id uint32, mem *memory, end uin
 	case mem.stamp == 0:
 		return true, nil // nothing was acknowledged that could be compared
 	}
-	same := false
+	e, same := m.e, false
 	err := m.do(ctx, func(ctx context.Context, c transport.Conn) error {
 		polled, err := c.Poll(ctx, transport.Poll{
 			Consumer: m.e.who, Partition: int64(id), Count: 1, MaxBytes: 1,
 			Strategy: transport.Strategy{Kind: transport.FromOffset, Value: mem.next - 1},
 		})
-		if err == nil && len(polled.Messages) > 0 {
+		switch {
+		case err != nil:
+			return err
+		case len(polled.Messages) > 0:
 			first := polled.Messages[0]
 			same = first.Offset == mem.next-1 && first.Timestamp == mem.stamp
+		case e.grouped && silent(polled, id):
+			return fmt.Errorf("iggy: %s/%s/%d: %w: asked for offset %d", e.who.Stream, e.who.Topic, id, errSilent, mem.next-1)
 		}
-		return err
+		return nil
 	})
 	return same, err
+}
+
+// errSilent says that a member may have asked for a partition that it does not own.
+var errSilent = errors.New("answered as if it belonged to another member")
+
+// silent tells whether an answer without records may be the one that a member gets for a partition which it
+// does not own (measured on Iggy 0.8.0): that of an empty partition 0.
+func silent(polled *transport.Polled, id uint32) bool {
+	return polled.Partition != id || id == 0 && polled.CurrentOffset == 0
 }
 
 // first is where a partition begins for which nothing is stored.
