@@ -263,7 +263,7 @@ func (m *membership) ownership(ctx context.Context, id uint32, at start) (*parti
 		log:        e.log.With(zap.Uint32("partition", id)),
 		commitTurn: make(chan struct{}, 1),
 		stepped:    make(chan struct{}),
-		from:       at.from, position: at.position, jumpOK: at.jumpOK, end: at.end,
+		from:       at.from, handled: at.handled, position: at.position, jumpOK: at.jumpOK, end: at.end,
 		hot:    at.from != nil || at.end > at.position,
 		paused: e.isPaused(id), verified: time.Now(),
 		stored: at.stored, hasStored: at.hasStored, attempted: nowhere,

@@ -21,6 +21,7 @@ type fakeServer struct {
 	commits    []time.Time
 	calls      map[string]int
 	noTopic    bool // reading the topic is not permitted
+	hidden     int  // records at the end of each log that its metadata does not show
 	member     bool
 	conns      []*fakeConn
 }
@@ -128,6 +129,7 @@ func (c *fakeConn) Topic(context.Context, string, string) (transport.Topic, erro
 	}
 	var meta transport.Topic
 	for id, log := range c.server.partitions {
+		log = log[:max(0, len(log)-c.server.hidden)]
 		meta.Partitions = append(meta.Partitions, transport.Partition{
 			ID: uint32(id), Messages: uint64(len(log)), CurrentOffset: uint64(max(len(log), 1) - 1),
 		})

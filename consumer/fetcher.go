@@ -220,19 +220,36 @@ func (f *fetcher) arrived(p *partition, j job, polled *transport.Polled, a *answ
 		}
 	}
 	p.from, p.jumpOK = nil, false
-	f.e.ahead.settle(p, j.reserved, hold{records: len(messages), bytes: a.bytes})
 	p.memory.averageSize = max(wire.MessageHeaderSize, (p.memory.averageSize+3*a.wanted/len(messages))/4)
 	p.tally.polls++
 	p.tally.fetched += int64(len(messages))
 	p.tally.bytes += int64(a.encoded)
-	p.buffer = append(p.buffer, a)
-	p.buffered += len(messages)
+	p.pass(a)
+	if a.open > 0 {
+		f.e.ahead.settle(p, j.reserved, hold{records: a.open, bytes: a.bytes})
+		p.buffer = append(p.buffer, a)
+		p.buffered += a.open
+	} else {
+		f.e.ahead.settle(p, j.reserved, hold{})
+	}
 	p.position = last + 1
 	p.end = max(polled.CurrentOffset+1, p.position)
 	p.hot = p.position < p.end
 	select {
 	case f.stirred <- struct{}{}:
 	default:
+	}
+}
+
+// pass takes off a's head what was handled before. p.mu is held.
+func (p *partition) pass(a *answer) {
+	n := 0
+	for n < len(a.messages) && p.handled.covers(&a.messages[n]) {
+		n++
+	}
+	a.messages = a.messages[n:]
+	if a.open -= n; a.open > 0 {
+		p.handled = handled{} // the others are behind
 	}
 }
 

@@ -122,7 +122,9 @@ func (p *partition) takenIn(a *answer, messages []wire.Message, records []*recor
 func (p *partition) admit(r *record, a *answer, since int64) {
 	r.part, r.answer = p, a
 	r.seq = p.tracker.add(r.raw.Offset, r.raw.Timestamp, since)
-	p.memory.lastTime = max(p.memory.lastTime, r.raw.Timestamp)
+	if p.memory.before.stamp == 0 {
+		p.memory.before = handled{stamp: r.raw.Timestamp, below: r.raw.Offset}
+	}
 	switch {
 	case r.cause != nil:
 		p.tally.undecodable++

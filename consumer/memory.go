@@ -27,9 +27,9 @@ type memory struct {
 	// stray tells that the log was cut and what is stored means nothing, until
 	// something is stored anew.
 	stray bool
-	// lastTime is the server's time of the last record taken into the window,
-	// in microseconds: what is newer was certainly not handled.
-	lastTime uint64
+	// before is what lies before the first record that was ever taken into the window
+	// here: others of its time, with lower offsets. Its stamp is 0 while there was none.
+	before handled
 	// averageSize estimates a record's bytes; ceiling is the most records that a poll asks
 	// for. It falls to one when an answer does not come in time,
 	// and doubles with each that does.

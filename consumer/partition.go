@@ -54,6 +54,7 @@ type partition struct {
 	// Fetching.
 	from     *transport.Strategy // the first poll starts here instead of at position
 	position uint64              // the next offset to fetch
+	handled  handled             // what is passed over where the first poll starts
 	jumpOK   bool                // the next record's offset may be any: no gap
 	end      uint64              // the log's end, as far as known: the offset after its last record
 	hot      bool                // there may be records to fetch

@@ -11,12 +11,14 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
 // start is where a partition is taken up.
 type start struct {
 	position uint64
 	from     *transport.Strategy // instead of position, for the first poll
+	handled  handled             // records that are passed over then
 	jumpOK   bool                // the first record's offset may be any
 	prefix   uint64              // the acknowledged prefix that goes before it
 	hasPre   bool
@@ -30,6 +32,13 @@ type start struct {
 	stored    uint64 // what is stored now
 	hasStored bool
 }
+
+// handled are records that come before those to be read: the ones of a time, by the server's clock
+// in microseconds, below an offset.
+type handled struct{ stamp, below uint64 }
+
+// covers tells whether m is one of them.
+func (h handled) covers(m *wire.Message) bool { return m.Timestamp == h.stamp && m.Offset < h.below }
 
 // place decides where to take up a partition by what is stored, where the
 // log ends, and what this consumer remembers. It is the one place that
@@ -143,20 +152,21 @@ func pinned(position, end uint64) start {
 
 // afterTail is where a log goes on that lost its end. Records may have been
 // appended since, below the old position: those with a later time than the
-// last acknowledged one are new. Without knowing that time, nothing is surely
-// handled, and the log is read from its start.
+// last acknowledged one are new. So are those of its time behind it, if the log is
+// whole after all: a batch has one time. While nothing was acknowledged, all goes on at the first record
+// that was seen; without any, nothing is surely handled, and the log is read from its start.
 func (e *engine) afterTail(m *memory, end uint64) start {
 	m.stray = true
-	since := m.stamp
-	if since == 0 {
-		since = m.lastTime
+	past := handled{stamp: m.stamp, below: m.next}
+	if m.stamp == 0 {
+		past = m.before
 	}
-	if since == 0 {
+	if past.stamp == 0 {
 		return start{position: 0, jumpOK: true, end: end}
 	}
 	return start{
-		from: &transport.Strategy{Kind: transport.FromTimestamp, Value: since + 1},
-		end:  end, position: end, jumpOK: true,
+		from: &transport.Strategy{Kind: transport.FromTimestamp, Value: past.stamp}, handled: past,
+		end: end, position: end, jumpOK: true,
 	}
 }
 

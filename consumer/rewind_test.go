@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -230,6 +231,56 @@ func TestKilledServer(t *testing.T) {
 				if tt.kept < 10 {
 					require.Zero(t, l.doubled)
 				}
+			})
+		})
+	}
+}
+
+// A log that only seems to have lost its end, since metadata is late, must not lose what is not
+// acknowledged: also when it is of one batch, and so of one time, with what is.
+func TestLogThatOnlySeemsCutIsReadOn(t *testing.T) {
+	t.Parallel()
+	for name, acked := range map[string]int{"some acknowledged": 5, "none acknowledged": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server := newFakeServer(1)
+				server.append(0, numbered("", 10)...)
+				if acked == 0 {
+					server.stored[0] = 3 // by a former process
+				}
+				got := map[string]int{}
+				var mu sync.Mutex
+				c := bubbled(t, server, func(cfg *config.Consumer) { cfg.AckMode, cfg.BatchSize = config.AckManual, 4 }, func(ctx context.Context, m *consumer.Message[string]) error {
+					mu.Lock()
+					defer mu.Unlock()
+					if got[m.Value]++; int(m.Offset()) < acked || got[m.Value] > 1 {
+						m.Ack()
+					} else {
+						context.AfterFunc(ctx, m.Ack) // too late: it is to come again
+					}
+					return nil
+				})
+				time.Sleep(10 * time.Second)
+				server.crash(func() { server.hidden = 8 })
+				time.Sleep(10 * time.Second)
+				server.crash(func() { server.hidden = 0 })
+				server.append(0, "/new")
+				time.Sleep(10 * time.Second)
+				_ = c.Stop(context.Background())
+				mu.Lock()
+				defer mu.Unlock()
+				for i, text := range numbered("", 10) {
+					switch {
+					case acked == 0 && i < 4:
+						require.Zero(t, got[text], text)
+					case i < acked:
+						require.Equal(t, 1, got[text], text)
+					default:
+						require.Equal(t, 2, got[text], text)
+					}
+				}
+				require.Equal(t, 1, got["/new"])
 			})
 		})
 	}
