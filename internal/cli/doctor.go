@@ -218,12 +218,20 @@ func (x *examination) topics(ctx context.Context, server *admin.Admin) bool {
 		x.fail("topics", err, "the user must be allowed to read the stream "+x.cluster.Topics.Stream)
 		return false
 	}
-	var missing []string
+	var missing, unjoined []string
 	for _, step := range plan.Created() {
-		missing = append(missing, step.Object)
+		if step.Kind == admin.KindGroup {
+			unjoined = append(unjoined, step.Object)
+		} else {
+			missing = append(missing, step.Object)
+		}
 	}
-	if len(missing) > 0 {
-		x.fail("topics", fmt.Errorf("missing: %s", strings.Join(missing, ", ")), "fetchbox-iggy-cli provision")
+	switch {
+	case len(missing) > 0:
+		x.fail("topics", fmt.Errorf("missing: %s", strings.Join(append(missing, unjoined...), ", ")), "fetchbox-iggy-cli provision")
+	case len(unjoined) > 0:
+		// Services create the groups of their own consumers, where they may.
+		x.warn("topics", "missing: "+strings.Join(unjoined, ", "), "fetchbox-iggy-cli provision, if anybody is to consume by them")
 	}
 	for _, step := range plan.Different() {
 		var parts []string
@@ -232,7 +240,7 @@ func (x *examination) topics(ctx context.Context, server *admin.Admin) bool {
 		}
 		x.warn("topics", step.Object+": "+strings.Join(parts, ", "), "change the topic with Iggy's own tools, or the configuration; nothing here changes what exists")
 	}
-	if len(missing) == 0 {
+	if len(missing)+len(unjoined) == 0 {
 		x.ok("topics", "%s in the stream %s, with their groups", plural(len(topicNames), "topic"), x.cluster.Topics.Stream)
 	}
 	return len(missing) == 0

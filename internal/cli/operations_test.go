@@ -148,6 +148,9 @@ func TestDoctor(t *testing.T) {
 		require.Equal(t, f.Verdict == "ok", f.Cure == "", "everything that is not in order comes with its cure: %v", f)
 	}
 	require.Contains(t, s.run("doctor").ok(t), "cure: start the group's consumers")
+	require.NoError(t, s.DeleteGroup("fetchbox", "jobs.dlq", "operators"))
+	got = jsonOf[findings](t, s.run("doctor", "-o", "json").ok(t))
+	require.Equal(t, map[string]string{"topics": "warning", "groups": "warning", "settings": "warning"}, got.verdicts(), "nobody need consume dead letters")
 
 	check := func(verdicts map[string]string, endpoint string) {
 		t.Helper()
