@@ -105,7 +105,12 @@ func (m *membership) trusts(ctx context.Context, id uint32, mem *memory, end uin
 			Consumer: m.e.who, Partition: int64(id), Count: 1, MaxBytes: 1,
 			Strategy: transport.Strategy{Kind: transport.FromOffset, Value: mem.next - 1},
 		})
+		if unreadable(err) {
+			polled, err = e.salvage(ctx, c, id, mem, mem.next-1)
+		}
 		switch {
+		case unreadable(err): // nor can it be compared
+			return nil
 		case err != nil:
 			return err
 		case len(polled.Messages) > 0:
