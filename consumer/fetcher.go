@@ -179,6 +179,9 @@ func (f *fetcher) fetch(ctx context.Context, j job) {
 		f.e.ahead.settle(p, j.reserved, hold{})
 		f.refused(p, j, err)
 	} else {
+		if f.e.onPoll && len(polled.Messages) > 0 && polled.Partition == p.id && p.phase != phaseLost {
+			p.memory.stray = false // something is stored anew
+		}
 		if salvaged {
 			p.say(func() {
 				p.log.Warn("the server refuses a record by its offset and gave it by its time", zap.Uint64("offset", j.strategy.Value))

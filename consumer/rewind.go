@@ -94,7 +94,7 @@ func (e *engine) unstored(id uint32, m *memory, end uint64, trusted bool) start 
 // does not seem to be this member's any more: then nothing can be compared.
 func (m *membership) trusts(ctx context.Context, id uint32, mem *memory, end uint64) (bool, error) {
 	switch {
-	case !mem.hasNext || mem.next > end || m.e.onPoll:
+	case !mem.hasNext || mem.next > end:
 		return false, nil
 	case mem.stamp == 0:
 		return true, nil // nothing was acknowledged that could be compared

@@ -93,10 +93,11 @@ func (f *fetcher) refused(p *partition, j job, err error) {
 		// One of the records is to blame, and not the others.
 		p.memory.ceiling = max(1, j.count/8)
 		pause = f.e.cfg.PollIntervalMin
-	case errors.As(err, &status) && !f.e.gone(err) && !p.refused:
+	case errors.As(err, &status) && !f.e.gone(err) && !notOurs(err) && !p.refused:
 		p.refused = true
+		offset := p.position
 		p.say(func() {
-			p.log.Warn("the partition cannot be read, trying again", zap.Uint64("offset", j.strategy.Value), zap.Error(err))
+			p.log.Warn("the partition cannot be read, trying again", zap.Uint64("offset", offset), zap.Error(err))
 		})
 	}
 	p.resumeAt = time.Now().Add(pause)
