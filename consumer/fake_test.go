@@ -20,8 +20,10 @@ type fakeServer struct {
 	stored     map[uint32]uint64
 	commits    []time.Time
 	calls      map[string]int
-	noTopic    bool // reading the topic is not permitted
-	hidden     int  // records at the end of each log that its metadata does not show
+	noTopic    bool            // reading the topic is not permitted
+	hidden     int             // records at the end of each log that its metadata does not show
+	unreadable map[uint64]bool // offsets that polls by offset must not come to
+	garbled    bool            // so is what is answered by time
 	member     bool
 	conns      []*fakeConn
 }
@@ -150,6 +152,10 @@ func (c *fakeConn) Poll(_ context.Context, p transport.Poll) (*transport.Polled,
 	log := c.server.partitions[id]
 	polled := &transport.Polled{Partition: uint32(id), CurrentOffset: uint64(max(len(log), 1) - 1)}
 	at := p.Strategy.Value
+	if p.Strategy.Kind == transport.FromTimestamp && c.server.garbled {
+		_ = c.Close()
+		return nil, &iggyerr.ConnError{Op: "poll", Sent: true, Err: iggyerr.ErrProtocol}
+	}
 	if p.Strategy.Kind == transport.FromTimestamp {
 		at = 0
 		for at < uint64(len(log)) && log[at].Timestamp < p.Strategy.Value {
@@ -158,6 +164,11 @@ func (c *fakeConn) Poll(_ context.Context, p transport.Poll) (*transport.Polled,
 	}
 	if at < uint64(len(log)) {
 		polled.Messages = log[at:min(uint64(len(log)), at+uint64(p.Count))]
+		for _, m := range polled.Messages {
+			if p.Strategy.Kind == transport.FromOffset && c.server.unreadable[m.Offset] {
+				return nil, &iggyerr.StatusError{Op: "poll", Status: iggyerr.StatusInvalidOffset}
+			}
+		}
 	}
 	return polled, nil
 }

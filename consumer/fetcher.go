@@ -129,6 +129,9 @@ func (f *fetcher) plan(p *partition, now time.Time) (job, bool) {
 	if p.from != nil {
 		strategy = *p.from
 	}
+	if strategy.Kind == transport.FromTimestamp {
+		count = 1 // what may come with it is not bounded: see fetch
+	}
 	p.polling = true
 	return job{p: p, strategy: strategy, count: count, reserved: reserved}, true
 }
@@ -137,15 +140,24 @@ func (f *fetcher) plan(p *partition, now time.Time) (job, bool) {
 func (f *fetcher) fetch(ctx context.Context, j job) {
 	p := j.p
 	started := time.Now()
+	maxBytes := j.reserved.bytes
+	if j.strategy.Kind == transport.FromTimestamp {
+		maxBytes = 0 // or of what transport.Supersede is about only the remains might be left
+	}
 	var polled *transport.Polled
+	salvaged := false
 	err := f.session.Do(ctx, func(ctx context.Context, c transport.Conn) (err error) {
 		polled, err = c.Poll(ctx, transport.Poll{
 			Consumer:  f.e.who,
 			Partition: int64(p.id),
 			Strategy:  j.strategy,
 			Count:     uint32(j.count),
-			MaxBytes:  j.reserved.bytes,
+			MaxBytes:  maxBytes,
 		})
+		if unreadable(err) && j.count == 1 && j.strategy.Kind == transport.FromOffset {
+			polled, err = f.e.salvage(ctx, c, p.id, p.memory, j.strategy.Value)
+			salvaged = err == nil
+		}
 		return err
 	})
 	f.e.meter.polled(time.Since(started))
@@ -167,6 +179,14 @@ func (f *fetcher) fetch(ctx context.Context, j job) {
 		f.e.ahead.settle(p, j.reserved, hold{})
 		f.refused(p, j, err)
 	} else {
+		if f.e.onPoll && len(polled.Messages) > 0 && polled.Partition == p.id && p.phase != phaseLost {
+			p.memory.stray = false // something is stored anew
+		}
+		if salvaged {
+			p.say(func() {
+				p.log.Warn("the server refuses a record by its offset and gave it by its time", zap.Uint64("offset", j.strategy.Value))
+			})
+		}
 		f.arrived(p, j, polled, came)
 	}
 	p.drained()
@@ -181,22 +201,9 @@ func (f *fetcher) fetch(ctx context.Context, j job) {
 	}
 }
 
-// refused looks after a poll without an answer. p.mu is held.
-func (f *fetcher) refused(p *partition, j job, err error) {
-	if errors.Is(err, context.Canceled) || errors.Is(err, iggyerr.ErrClosed) {
-		return
-	}
-	var conn *iggyerr.ConnError
-	if errors.As(err, &conn) && conn.Sent {
-		// Perhaps the answer was too large for the time there is.
-		p.memory.ceiling = max(1, min(j.count, p.memory.ceiling)/8)
-	}
-	p.resumeAt = time.Now().Add(max(f.e.cfg.Retry.BaseBackoff, f.e.cfg.PollIntervalMax))
-}
-
 // arrived takes an answer in. p.mu is held.
 func (f *fetcher) arrived(p *partition, j job, polled *transport.Polled, a *answer) {
-	p.resumeAt = time.Time{}
+	p.resumeAt, p.refused = time.Time{}, false
 	if p.phase != phaseActive && (p.phase != phaseDraining || !f.e.onPoll) || p.moved(j) {
 		f.e.ahead.settle(p, j.reserved, hold{})
 		if len(polled.Messages) > 0 && p.phase != phaseLost {

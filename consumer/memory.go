@@ -30,6 +30,8 @@ type memory struct {
 	// before is what lies before the first record that was ever taken into the window
 	// here: others of its time, with lower offsets. Its stamp is 0 while there was none.
 	before handled
+	// hopeless is the offset after one whose answer by time could not be understood.
+	hopeless atomic.Uint64
 	// averageSize estimates a record's bytes; ceiling is the most records that a poll asks
 	// for. It falls to one when an answer does not come in time,
 	// and doubles with each that does.

@@ -61,6 +61,7 @@ type partition struct {
 	polling  bool                // a poll is under way
 	polled   uint64              // the last offset that a poll brought, plus one; 0: none
 	resumeAt time.Time           // after a refused poll
+	refused  bool                // the last poll was refused, and that was logged
 
 	// Read and not taken in.
 	buffer   []*answer

@@ -94,7 +94,7 @@ func (e *engine) unstored(id uint32, m *memory, end uint64, trusted bool) start 
 // does not seem to be this member's any more: then nothing can be compared.
 func (m *membership) trusts(ctx context.Context, id uint32, mem *memory, end uint64) (bool, error) {
 	switch {
-	case !mem.hasNext || mem.next > end || m.e.onPoll:
+	case !mem.hasNext || mem.next > end:
 		return false, nil
 	case mem.stamp == 0:
 		return true, nil // nothing was acknowledged that could be compared
@@ -105,7 +105,12 @@ func (m *membership) trusts(ctx context.Context, id uint32, mem *memory, end uin
 			Consumer: m.e.who, Partition: int64(id), Count: 1, MaxBytes: 1,
 			Strategy: transport.Strategy{Kind: transport.FromOffset, Value: mem.next - 1},
 		})
+		if unreadable(err) {
+			polled, err = e.salvage(ctx, c, id, mem, mem.next-1)
+		}
 		switch {
+		case unreadable(err): // nor can it be compared
+			return nil
 		case err != nil:
 			return err
 		case len(polled.Messages) > 0:

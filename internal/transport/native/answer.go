@@ -30,7 +30,8 @@ var (
 )
 
 // decodePolled reads partition u32, current offset u64, count u32 and the
-// messages. An empty body is an answer without messages, too.
+// messages. An empty body is an answer without messages, too. The count leaves
+// out the remains that transport.Supersede is about.
 func decodePolled(a answer) (*transport.Polled, error) {
 	b := a.body
 	if len(b) == 0 {
@@ -57,6 +58,18 @@ func decodePolled(a answer) (*transport.Polled, error) {
 		}
 		p.Messages = append(p.Messages, m)
 		b = b[n:]
+	}
+	if !a.dropped && len(b) > 0 && uint64(len(p.Messages)) == uint64(count) {
+		for len(b) > 0 {
+			var m wire.Message
+			n, err := m.Decode(b)
+			if err != nil {
+				break
+			}
+			p.Messages = append(p.Messages, m)
+			b = b[n:]
+		}
+		p.Messages = transport.Supersede(p.Messages, func(m *wire.Message) uint64 { return m.Offset })
 	}
 	p.Truncated = a.dropped
 	if a.pooled != nil && len(p.Messages) > 0 {

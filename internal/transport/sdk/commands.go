@@ -92,6 +92,9 @@ func (c *conn) Poll(ctx context.Context, p transport.Poll) (*transport.Polled, e
 	err := c.do(ctx, op, p.Consumer.Object(p.Partition), &exchange{}, func() (err error) {
 		polled, err = c.client.PollMessages(name(p.Consumer.Stream), name(p.Consumer.Topic), consumer(p.Consumer),
 			iggcon.NewPollingStrategy(iggcon.MessagePolling(p.Strategy.Kind), p.Strategy.Value), p.Count, false, partition)
+		if err == nil && int64(len(polled.Messages)) > int64(polled.MessageCount) {
+			polled.Messages = transport.Supersede(polled.Messages, func(m *iggcon.IggyMessage) uint64 { return m.Header.Offset })
+		}
 		if err == nil && int64(len(polled.Messages)) != int64(polled.MessageCount) {
 			// The SDK stops silently at a message that it can't decode.
 			err = transport.Malformed("poll: %d messages of %d", len(polled.Messages), polled.MessageCount)

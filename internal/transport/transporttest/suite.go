@@ -72,6 +72,7 @@ func RunPeers(t *testing.T, d transport.Dialer, traits Traits) {
 		"in single bytes":      testDribble,
 		"foreign protocols":    testForeign,
 		"malformed answers":    testMalformed,
+		"remains in answers":   testRemains,
 		"unasked answer":       testUnasked,
 		"farewell":             testFarewell,
 		"huge announcement":    testHuge,
