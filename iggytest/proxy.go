@@ -27,6 +27,7 @@ type Proxy struct {
 	mu       sync.Mutex
 	upstream string
 	listener net.Listener
+	release  func() // of the port, while nothing listens at it
 	listens  bool
 	relays   map[*relay]struct{}
 	arrivals uint64
@@ -88,8 +89,12 @@ func (p *Proxy) Connections() int {
 func (p *Proxy) StopListening() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.listens {
+		return
+	}
 	p.listens = false
 	_ = p.listener.Close()
+	p.release = reserve(p.address)
 }
 
 // StartListening ends StopListening, at the same address, and does nothing
@@ -100,7 +105,8 @@ func (p *Proxy) StartListening() {
 	if p.listening() {
 		return
 	}
-	// An outgoing connection of anybody may hold the port for a moment.
+	p.free()
+	// An outgoing connection of anybody may hold the port for a moment, where it could not be reserved.
 	deadline := time.Now().Add(patience)
 	for {
 		l, err := net.Listen("tcp", p.address)
@@ -205,11 +211,22 @@ func (p *Proxy) changes() <-chan struct{} {
 	return p.changed
 }
 
+// free ends the reservation of the port, if there is one.
+func (p *Proxy) free() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.release != nil {
+		p.release()
+		p.release = nil
+	}
+}
+
 func (p *Proxy) stop() {
 	p.mu.Lock()
 	p.closed = true
 	_ = p.listener.Close()
 	p.mu.Unlock()
+	p.free()
 	p.cancel()
 	p.CutConnections()
 	p.wg.Wait()

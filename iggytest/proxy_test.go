@@ -251,7 +251,22 @@ func TestRefuse(t *testing.T) {
 	_, err = net.Dial("tcp", proxy.Endpoint())
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	require.Equal(t, embedded.StatusOK, conn.status(t, embedded.Ping, nil), "open connections go on")
+	proxy.StopListening()
 	proxy.StartListening()
+	proxy.StartListening()
+	require.Equal(t, embedded.StatusOK, dial(t, proxy.Endpoint()).status(t, embedded.Ping, nil))
+}
+
+// Nothing else gets the port while a proxy does not listen, not even for a connection to somewhere else.
+func TestPortIsKeptWhileNothingListens(t *testing.T) {
+	t.Parallel()
+	srv := start(t)
+	proxy := iggytest.NewProxy(t, srv.Endpoint())
+	proxy.StopListening()
+	own, err := net.ResolveTCPAddr("tcp", proxy.Endpoint())
+	require.NoError(t, err)
+	_, err = (&net.Dialer{LocalAddr: own}).Dial("tcp", srv.Endpoint())
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
 	proxy.StartListening()
 	require.Equal(t, embedded.StatusOK, dial(t, proxy.Endpoint()).status(t, embedded.Ping, nil))
 }

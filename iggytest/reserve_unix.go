@@ -1,0 +1,37 @@
+//go:build unix
+
+package iggytest
+
+import (
+	"net"
+	"syscall"
+)
+
+// reserve keeps a port of 127.0.0.1 from being given to outgoing connections of
+// anybody while nothing listens at it. Connections to it are refused. It ends with release.
+func reserve(address string) (release func()) {
+	none := func() {}
+	addr, err := net.ResolveTCPAddr("tcp4", address)
+	if err != nil {
+		return none
+	}
+	syscall.ForkLock.RLock()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return none
+	}
+	// What the proxy accepted before may still be open at the port.
+	err = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
+	if err == nil {
+		err = syscall.Bind(fd, &syscall.SockaddrInet4{Port: addr.Port, Addr: [4]byte(addr.IP.To4())})
+	}
+	if err != nil {
+		_ = syscall.Close(fd)
+		return none
+	}
+	return func() { _ = syscall.Close(fd) }
+}
