@@ -3,9 +3,9 @@ package consumer
 import (
 	"time"
 
+	"github.com/google/uuid"
 	"go.uber.org/zap"
 
-	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -14,7 +14,7 @@ import (
 // Nothing of the payload is among them.
 func about(r *record, attempt int, code string, err error) []zap.Field {
 	fields := []zap.Field{
-		zap.Uint64("offset", r.raw.Offset), zap.String("record_id", telemetry.UUID(r.raw.ID)),
+		zap.Uint64("offset", r.raw.Offset), zap.String("record_id", uuid.UUID(r.raw.ID).String()),
 		zap.Int("attempt", attempt), zap.Error(err),
 	}
 	if code != "" {

@@ -6,7 +6,6 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
-	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // entry is a record together with its first message, so that both are one allocation
@@ -89,14 +88,7 @@ func (c *Consumer[T]) plain(r *record) ([]byte, error) {
 		// Most records end here, without their headers being decoded.
 		return r.raw.Payload, nil
 	}
-	name := ""
-	err := wire.RangeHeaders(r.raw.Headers, func(key, value string) bool {
-		if key != topic.HeaderContentEncoding {
-			return true
-		}
-		name = value
-		return false
-	})
+	name, err := encodingOf(r.raw)
 	if err != nil {
 		return nil, err
 	}

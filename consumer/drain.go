@@ -73,8 +73,7 @@ func (p *partition) cut() {
 		dropped++
 		first = min(first, r.raw.Offset)
 		p.memory.dedup.forget(r.raw.ID)
-		p.release(r.answer, 1)
-		p.shrink(r.unpacked)
+		p.letGo(r)
 	}
 	p.lanes.cut(p.given, drop)
 	p.run.cut(p.given, func(r *record) {

@@ -74,6 +74,7 @@ type job struct {
 	p        *partition
 	strategy transport.Strategy
 	count    int
+	maxBytes int // 0: no bound
 	reserved hold
 }
 
@@ -129,21 +130,20 @@ func (f *fetcher) plan(p *partition, now time.Time) (job, bool) {
 	if p.from != nil {
 		strategy = *p.from
 	}
+	maxBytes := reserved.bytes
 	if strategy.Kind == transport.FromTimestamp {
-		count = 1 // what may come with it is not bounded: see fetch
+		// Without a bound in bytes, or of what transport.Supersede is about only the
+		// remains might be left; so for one record only.
+		count, maxBytes = 1, 0
 	}
 	p.polling = true
-	return job{p: p, strategy: strategy, count: count, reserved: reserved}, true
+	return job{p: p, strategy: strategy, count: count, maxBytes: maxBytes, reserved: reserved}, true
 }
 
 // fetch makes one poll and takes the answer in.
 func (f *fetcher) fetch(ctx context.Context, j job) {
 	p := j.p
 	started := time.Now()
-	maxBytes := j.reserved.bytes
-	if j.strategy.Kind == transport.FromTimestamp {
-		maxBytes = 0 // or of what transport.Supersede is about only the remains might be left
-	}
 	var polled *transport.Polled
 	salvaged := false
 	err := f.session.Do(ctx, func(ctx context.Context, c transport.Conn) (err error) {
@@ -152,7 +152,7 @@ func (f *fetcher) fetch(ctx context.Context, j job) {
 			Partition: int64(p.id),
 			Strategy:  j.strategy,
 			Count:     uint32(j.count),
-			MaxBytes:  maxBytes,
+			MaxBytes:  j.maxBytes,
 		})
 		if unreadable(err) && j.count == 1 && j.strategy.Kind == transport.FromOffset {
 			polled, err = f.e.salvage(ctx, c, p.id, p.memory, j.strategy.Value)

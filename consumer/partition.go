@@ -176,8 +176,7 @@ func (p *partition) finish(r *record) {
 
 func (p *partition) close(r *record) {
 	p.turn(r, recordSettled)
-	p.release(r.answer, 1)
-	p.shrink(r.unpacked)
+	p.letGo(r)
 	if next := p.lanes.leave(r); next != nil {
 		p.run.push(next)
 	}
@@ -185,6 +184,12 @@ func (p *partition) close(r *record) {
 		p.advanced()
 	}
 	p.free(1)
+}
+
+// letGo lets go of the memory of r: its part in an answer, and what it grew to. p.mu is held.
+func (p *partition) letGo(r *record) {
+	p.release(r.answer, 1)
+	p.shrink(r.unpacked)
 }
 
 // release lets go of n records' part in an answer. p.mu is held.

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
+	"github.com/google/uuid"
 	"go.uber.org/zap"
 
-	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -45,7 +45,7 @@ func (p *partition) quarantine(r *record, cause error, attempts int) {
 	blocked := false
 	policy := untilItHolds(p.e.cfg.Retry.Backoff, quarantineBackoff, func(err error, attempt int) {
 		p.log.Error("dead letter not written, the partition waits",
-			zap.Uint64("offset", r.raw.Offset), zap.String("record_id", telemetry.UUID(r.raw.ID)), zap.Int("attempt", attempt), zap.Error(err))
+			zap.Uint64("offset", r.raw.Offset), zap.String("record_id", uuid.UUID(r.raw.ID).String()), zap.Int("attempt", attempt), zap.Error(err))
 		p.mu.Lock()
 		if !blocked {
 			blocked = true

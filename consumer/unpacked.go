@@ -115,8 +115,9 @@ func (p *partition) unpackable(messages []wire.Message) (n, reserved int) {
 	if n > 0 {
 		return n, 0
 	}
+	name, _ := encodingOf(&messages[0]) // malformed headers fail when the message is decoded
 	// Even one that claims nothing takes a byte: the partition is not empty then.
-	size := max(1, min(encoding.Size(encodingOf(&messages[0]), messages[0].Payload), int(p.e.cfg.MaxDecompressedBytes)))
+	size := max(1, min(encoding.Size(name, messages[0].Payload), int(p.e.cfg.MaxDecompressedBytes)))
 	if !p.e.unpacked.take(p, size) {
 		return 0, 0
 	}
@@ -130,14 +131,14 @@ func compressed(m *wire.Message) bool {
 	return len(m.Headers) > 0 && bytes.Contains(m.Headers, contentEncoding)
 }
 
-// encodingOf is the compression that a message's headers name.
-func encodingOf(m *wire.Message) (name string) {
-	_ = wire.RangeHeaders(m.Headers, func(key, value string) bool {
+// encodingOf is the compression that a message's headers name; none is empty. It fails when they are malformed.
+func encodingOf(m *wire.Message) (name string, err error) {
+	err = wire.RangeHeaders(m.Headers, func(key, value string) bool {
 		if key != topic.HeaderContentEncoding {
 			return true
 		}
 		name = value
 		return false
 	})
-	return name
+	return name, err
 }

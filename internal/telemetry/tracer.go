@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 
+	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -75,7 +76,9 @@ func Partition(id uint32) attribute.KeyValue {
 }
 
 // Record is the attribute that tells a record's id.
-func Record(id [16]byte) attribute.KeyValue { return semconv.MessagingMessageID(UUID(id)) }
+func Record(id [16]byte) attribute.KeyValue {
+	return semconv.MessagingMessageID(uuid.UUID(id).String())
+}
 
 // Group is the attribute that tells a consumer group.
 func Group(name string) attribute.KeyValue { return semconv.MessagingConsumerGroupName(name) }

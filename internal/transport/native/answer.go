@@ -3,6 +3,7 @@ package native
 import (
 	"cmp"
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
@@ -50,25 +51,9 @@ func decodePolled(a answer) (*transport.Polled, error) {
 	if room := min(uint64(count), uint64(len(b)/wire.MessageHeaderSize)); room > 0 {
 		p.Messages = make([]wire.Message, 0, room)
 	}
-	for len(b) > 0 && len(p.Messages) < cap(p.Messages) {
-		var m wire.Message
-		n, err := m.Decode(b)
-		if err != nil {
-			break
-		}
-		p.Messages = append(p.Messages, m)
-		b = b[n:]
-	}
+	p.Messages, b = appendMessages(p.Messages, b, cap(p.Messages))
 	if !a.dropped && len(b) > 0 && uint64(len(p.Messages)) == uint64(count) {
-		for len(b) > 0 {
-			var m wire.Message
-			n, err := m.Decode(b)
-			if err != nil {
-				break
-			}
-			p.Messages = append(p.Messages, m)
-			b = b[n:]
-		}
+		p.Messages, b = appendMessages(p.Messages, b, math.MaxInt)
 		p.Messages = transport.Supersede(p.Messages, func(m *wire.Message) uint64 { return m.Offset })
 	}
 	p.Truncated = a.dropped
@@ -84,6 +69,21 @@ func decodePolled(a answer) (*transport.Polled, error) {
 		return nil, transport.Malformed("poll: %d messages of %d, %d bytes left", decoded, count, len(b))
 	}
 	return p, nil
+}
+
+// appendMessages decodes messages from b until there are most of them, or one can't
+// be decoded, and gives what is left of b.
+func appendMessages(messages []wire.Message, b []byte, most int) (all []wire.Message, rest []byte) {
+	for len(b) > 0 && len(messages) < most {
+		var m wire.Message
+		n, err := m.Decode(b)
+		if err != nil {
+			break
+		}
+		messages = append(messages, m)
+		b = b[n:]
+	}
+	return messages, b
 }
 
 // decodeOffset reads partition u32, current offset u64, stored offset u64. An
