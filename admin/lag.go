@@ -21,14 +21,14 @@ type PartitionLag struct {
 	// Stored tells whether the group has committed an offset; Committed is valid
 	// only then.
 	Stored bool `json:"stored"`
-	// Committed is the offset of the last record that was processed.
+	// Committed is the offset of the last message that was processed.
 	Committed uint64 `json:"committed"`
-	// Lag is how many records wait. Of a group that has committed nothing, all
+	// Lag is how many messages wait. Of a group that has committed nothing, all
 	// that are there do, though it may begin elsewhere.
 	Lag uint64 `json:"lag"`
 	// Ahead tells that the committed offset is beyond the end of the log: the
-	// server lost acknowledged records in a crash, or the topic was made again.
-	// Nothing is delivered until new records have passed it.
+	// server lost acknowledged messages in a crash, or the topic was made again.
+	// Nothing is delivered until new messages have passed it.
 	Ahead bool `json:"ahead,omitempty"`
 	// Owners is how many members own the partition: 0 when nobody reads it.
 	Owners int `json:"owners"`
@@ -83,7 +83,7 @@ func (a *Admin) Lag(ctx context.Context, g Group) (Lag, error) {
 }
 
 func newPartitionLag(p Partition, o transport.Offset) PartitionLag {
-	// The topic was read a moment before; records may have come since.
+	// The topic was read a moment before; messages may have come since.
 	p.Current = max(p.Current, o.CurrentOffset)
 	lag := PartitionLag{Partition: p, Stored: o.Stored, Committed: o.Offset}
 	switch {

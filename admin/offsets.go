@@ -20,7 +20,7 @@ import (
 var ErrGroupInUse = errors.New("iggy: the consumer group has members")
 
 // SetOffsets commits offsets for a group, by partition: the offset of the last
-// record that counts as processed, so that the next one is delivered next. The
+// message that counts as processed, so that the next one is delivered next. The
 // end of the log is the furthest. To have a partition delivered from its beginning,
 // delete its offset.
 //
@@ -107,7 +107,7 @@ func (s session) leave(ctx context.Context, g Group) error {
 	return s.bounded(context.WithoutCancel(ctx), func(ctx context.Context) error { return s.conn.Leave(ctx, transport.Group(g)) })
 }
 
-// OffsetAt finds the first record of a partition that the server stored at a
+// OffsetAt finds the first message of a partition that the server stored at a
 // time or later. Found is false when there is none.
 func (a *Admin) OffsetAt(ctx context.Context, stream, topic string, partition uint32, at time.Time) (offset uint64, found bool, err error) {
 	err = a.do(ctx, func(ctx context.Context, s session) error {

@@ -17,7 +17,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// filled has a topic of 3 partitions and a group; partition 0 holds 10 records,
+// filled has a topic of 3 partitions and a group; partition 0 holds 10 messages,
 // partition 1 holds one.
 func filled(t *testing.T, cfg config.Iggy) (*admin.Admin, admin.Group, transport.Conn) {
 	t.Helper()
@@ -26,9 +26,9 @@ func filled(t *testing.T, cfg config.Iggy) (*admin.Admin, admin.Group, transport
 	_, err := a.Provision(ctx, admin.Spec{{Stream: g.Stream, Name: g.Topic, Settings: topic.Settings{Partitions: 3}, Groups: []string{g.Name}}})
 	require.NoError(t, err)
 	conn := dial(t, cfg)
-	for partition, records := range map[uint32]int{0: 10, 1: 1} {
+	for partition, messages := range map[uint32]int{0: 10, 1: 1} {
 		var batch wire.Batch
-		for i := range records {
+		for i := range messages {
 			batch.Append([16]byte{byte(partition), byte(i + 1)}, 1, []byte("payload"), nil)
 		}
 		require.NoError(t, conn.Send(ctx, g.Stream, g.Topic, partition, &batch))
@@ -82,7 +82,7 @@ func TestLag(t *testing.T) {
 	})
 }
 
-// A server that lost acknowledged records in a crash delivers nothing until new
+// A server that lost acknowledged messages in a crash delivers nothing until new
 // ones have passed the committed offset.
 func TestLagOfAGroupAheadOfTheLog(t *testing.T) {
 	t.Parallel()

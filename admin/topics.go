@@ -30,10 +30,10 @@ type Topic struct {
 	Stream     string `json:"stream"`
 	Name       string `json:"name"`
 	Partitions uint32 `json:"partitions"`
-	// Retention is how long records are kept, topic.Never for ever. The server
+	// Retention is how long messages are kept, topic.Never for ever. The server
 	// acts on it only when its cleaner is on.
 	Retention time.Duration `json:"retention"`
-	// MaxBytes is the size at which old records are deleted; 0 means no limit.
+	// MaxBytes is the size at which old messages are deleted; 0 means no limit.
 	MaxBytes uint64 `json:"max_bytes"`
 	// Messages and Bytes are what the topic holds at present.
 	Messages uint64    `json:"messages"`
@@ -47,9 +47,9 @@ func (t Topic) String() string { return transport.ObjectTopic(t.Stream, t.Name) 
 // Partition is what the server says about a partition.
 type Partition struct {
 	ID uint32 `json:"id"`
-	// Messages is how many records it holds at present.
+	// Messages is how many messages it holds at present.
 	Messages uint64 `json:"messages"`
-	// Current is the offset of its newest record; 0 also when there never was one.
+	// Current is the offset of its newest message; 0 also when there never was one.
 	Current uint64 `json:"current"`
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// measureAllocations counts the allocations of the whole process per record, with raw
+// measureAllocations counts the allocations of the whole process per message, with raw
 // payloads and with protobuf messages.
 func measureAllocations(ctx context.Context, b *bench) error {
 	p, err := b.producer(ctx)
@@ -28,12 +28,12 @@ func measureAllocations(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	b.table.add("send_allocs", raw, "allocations per record, raw payloads", atMost(1))
-	b.table.add("send_allocs_proto", typed, "allocations per record, protobuf messages with headers", atMost(3))
+	b.table.add("send_allocs", raw, "allocations per message, raw payloads", atMost(1))
+	b.table.add("send_allocs_proto", typed, "allocations per message, protobuf messages with headers", atMost(3))
 	return nil
 }
 
-// allocations are those of the second run, per record: the first one warms up.
+// allocations are those of the second run, per message: the first one warms up.
 func (b *bench) allocations(run func(topic string) error, n int) (float64, error) {
 	topic, remove, err := b.newTopic()
 	if err != nil {

@@ -111,7 +111,7 @@ func (b *bench) producer(ctx context.Context, opts ...producer.Option) (*produce
 	return p, p.Start(ctx)
 }
 
-// partitionOf is where the i-th record goes, by its key.
+// partitionOf is where the i-th message goes, by its key.
 func (b *bench) partitionOf(i int) uint32 { return wire.PartitionOf(b.keys[i%keyCount], partitions) }
 
 func name(s string) iggcon.Identifier {

@@ -74,7 +74,7 @@ func (f *frames) answer() error {
 	return err
 }
 
-// send sends n records' worth of frames, with window requests in flight.
+// send sends n messages' worth of frames, with window requests in flight.
 func (f *frames) send(n, window int) error {
 	requests := n / batchSize
 	room := make(chan struct{}, window)

@@ -19,10 +19,10 @@ import (
 
 const codePoll = 100
 
-// measurePolling compares the reading of 512-byte records from 8 partitions
+// measurePolling compares the reading of 512-byte messages from 8 partitions
 // over one connection: this library's consumer, as a member of a group with a trivial
 // handler and automatic acknowledgement, beside the SDK's bare poll and beside
-// answers that are read and not decoded, all with 1,000 records a request.
+// answers that are read and not decoded, all with 1,000 messages a request.
 func measurePolling(ctx context.Context, b *bench) error {
 	n := b.amount(400_000) / (partitions * batchSize) * (partitions * batchSize)
 	source, remove, err := b.filled(ctx, n)
@@ -63,18 +63,18 @@ func measurePolling(ctx context.Context, b *bench) error {
 	runtime.ReadMemStats(&after)
 	ours, sdk := samples["library"], samples["sdk"]
 	t := &b.table
-	t.add("poll_vs_sdk", ratio(ours, sdk, rateOf), "records/s to a trivial handler, this library to the SDK's bare poll", atLeast(1))
-	t.add("poll_vs_frames", ratio(ours, samples["frames"], rateOf), "records/s, this library to answers read and not decoded", atLeast(0.6))
-	t.add("poll_allocs", float64(after.Mallocs-before.Mallocs)/float64(n), "allocations per record", atMost(2))
-	t.add("poll_per_s", middle(ours, rateOf), "records/s, this library", goal{})
-	t.add("poll_sdk_per_s", middle(sdk, rateOf), "records/s, the SDK's bare poll", goal{})
-	t.add("poll_frames_per_s", middle(samples["frames"], rateOf), "records/s, answers read and not decoded", goal{})
-	t.add("poll_cpu_ns", middle(ours, cpuOf), "client CPU per record in ns, this library", goal{})
-	t.add("poll_sdk_cpu_ns", middle(sdk, cpuOf), "client CPU per record in ns, the SDK", goal{})
+	t.add("poll_vs_sdk", ratio(ours, sdk, rateOf), "messages/s to a trivial handler, this library to the SDK's bare poll", atLeast(1))
+	t.add("poll_vs_frames", ratio(ours, samples["frames"], rateOf), "messages/s, this library to answers read and not decoded", atLeast(0.6))
+	t.add("poll_allocs", float64(after.Mallocs-before.Mallocs)/float64(n), "allocations per message", atMost(2))
+	t.add("poll_per_s", middle(ours, rateOf), "messages/s, this library", goal{})
+	t.add("poll_sdk_per_s", middle(sdk, rateOf), "messages/s, the SDK's bare poll", goal{})
+	t.add("poll_frames_per_s", middle(samples["frames"], rateOf), "messages/s, answers read and not decoded", goal{})
+	t.add("poll_cpu_ns", middle(ours, cpuOf), "client CPU per message in ns, this library", goal{})
+	t.add("poll_sdk_cpu_ns", middle(sdk, cpuOf), "client CPU per message in ns, the SDK", goal{})
 	return nil
 }
 
-// filled is a new topic with n records spread evenly over its partitions, and
+// filled is a new topic with n messages spread evenly over its partitions, and
 // the groups that readers need.
 func (b *bench) filled(ctx context.Context, n int) (topic string, remove func(), err error) {
 	topic, remove, err = b.newTopic()
@@ -103,7 +103,7 @@ func (b *bench) groups(topic, group string) error {
 	return nil
 }
 
-// throughput is the configuration of a consumer for many small records.
+// throughput is the configuration of a consumer for many small messages.
 func throughput(group string) config.Consumer {
 	cfg := config.DefaultConsumer(group)
 	cfg.BatchSize = batchSize
@@ -149,7 +149,7 @@ func (b *bench) reader(ctx context.Context, source, group string, cfg config.Con
 	return r, waitUntil(ctx, func() bool { return len(c.Status().Partitions) == partitions })
 }
 
-// again reads the first n records of the topic, as many of each partition.
+// again reads the first n messages of the topic, as many of each partition.
 func (r *reader) again(ctx context.Context, n int) error {
 	if err := waitUntil(ctx, func() bool { return r.Status().InFlight == 0 && r.Status().Lag == 0 }); err != nil {
 		return err
@@ -170,11 +170,11 @@ func (r *reader) again(ctx context.Context, n int) error {
 	case <-r.done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%d of %d records missing: %w", r.left.Load(), n, ctx.Err())
+		return fmt.Errorf("%d of %d messages missing: %w", r.left.Load(), n, ctx.Err())
 	}
 }
 
-// pollSDK reads the first n records with the SDK's bare poll.
+// pollSDK reads the first n messages with the SDK's bare poll.
 func (b *bench) pollSDK(client *tcp.IggyTcpClient, topic string, n int) error {
 	stream, id := name(b.stream), name(topic)
 	who := iggcon.NewSingleConsumer(name("bench"))
@@ -186,7 +186,7 @@ func (b *bench) pollSDK(client *tcp.IggyTcpClient, topic string, n int) error {
 				return err
 			}
 			if len(polled.Messages) == 0 {
-				return errors.New("the SDK found no records")
+				return errors.New("the SDK found no messages")
 			}
 			got += len(polled.Messages)
 		}
@@ -194,7 +194,7 @@ func (b *bench) pollSDK(client *tcp.IggyTcpClient, topic string, n int) error {
 	return nil
 }
 
-// poll asks for the first n records and reads the answers without looking at
+// poll asks for the first n messages and reads the answers without looking at
 // them, one request at a time.
 func (f *frames) poll(stream, topic string, n int) error {
 	for i := range n / batchSize {

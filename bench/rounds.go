@@ -10,14 +10,14 @@ import (
 
 // sample is what one contender did in one round.
 type sample struct {
-	rate float64       // records per second
-	cpu  time.Duration // of this process, per record
+	rate float64       // messages per second
+	cpu  time.Duration // of this process, per message
 }
 
 // contender is one way to do the same work.
 type contender struct {
 	name string
-	// prepare makes what a round needs, a new topic for example. run does n records' worth
+	// prepare makes what a round needs, a new topic for example. run does n messages' worth
 	// of work and waits until the server has confirmed it; it may be called again.
 	prepare func() (run func(n int) error, end func(), err error)
 	// warm is the part of a round's work that is done before it and does not count: what
@@ -25,7 +25,7 @@ type contender struct {
 	warm float64
 }
 
-// compete lets the contenders do n records each, in alternating rounds, and returns each
+// compete lets the contenders do n messages each, in alternating rounds, and returns each
 // one's samples by round.
 func compete(ctx context.Context, rounds, n int, contenders ...contender) (map[string][]sample, error) {
 	samples := map[string][]sample{}

@@ -11,7 +11,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// measureSending compares asynchronous sends of 512-byte records, whose keys
+// measureSending compares asynchronous sends of 512-byte messages, whose keys
 // spread over 8 partitions, on one connection.
 func measureSending(ctx context.Context, b *bench) error {
 	p, err := b.producer(ctx)
@@ -50,18 +50,18 @@ func measureSending(ctx context.Context, b *bench) error {
 	}
 	ours, sdk := samples["library"], samples["sdk"]
 	t := &b.table
-	t.add("send_vs_sdk", ratio(ours, sdk, rateOf), "records/s, this library to the SDK hand-batched at 1,000", atLeast(1.5))
-	t.add("send_vs_frames", ratio(ours, samples["frames"], rateOf), "records/s, this library to ready frames of 1,000, one request at a time", atLeast(0.75))
+	t.add("send_vs_sdk", ratio(ours, sdk, rateOf), "messages/s, this library to the SDK hand-batched at 1,000", atLeast(1.5))
+	t.add("send_vs_frames", ratio(ours, samples["frames"], rateOf), "messages/s, this library to ready frames of 1,000, one request at a time", atLeast(0.75))
 	t.add("send_vs_frames_8_in_flight", ratio(ours, samples["frames8"], rateOf), "the same to ready frames with 8 requests in flight", goal{})
-	t.add("send_cpu_vs_sdk", ratio(ours, sdk, cpuOf), "client CPU per record, this library to the SDK", atMost(0.5))
-	t.add("send_per_s", middle(ours, rateOf), "records/s, this library", goal{})
-	t.add("send_sdk_batched_per_s", middle(sdk, rateOf), "records/s, the SDK hand-batched", goal{})
-	t.add("send_sdk_naive_per_s", middle(naive["naive"], rateOf), "records/s, the SDK with one record a call", goal{})
-	t.add("send_frames_per_s", middle(samples["frames"], rateOf), "records/s, ready frames, one request at a time", goal{})
-	t.add("send_frames_8_in_flight_per_s", middle(samples["frames8"], rateOf), "records/s, ready frames, 8 requests in flight", goal{})
-	t.add("send_cpu_ns", middle(ours, cpuOf), "client CPU per record in ns, this library", goal{})
-	t.add("send_sdk_cpu_ns", middle(sdk, cpuOf), "client CPU per record in ns, the SDK", goal{})
-	t.add("send_frames_cpu_ns", middle(samples["frames8"], cpuOf), "client CPU per record in ns, ready frames, 8 in flight", goal{})
+	t.add("send_cpu_vs_sdk", ratio(ours, sdk, cpuOf), "client CPU per message, this library to the SDK", atMost(0.5))
+	t.add("send_per_s", middle(ours, rateOf), "messages/s, this library", goal{})
+	t.add("send_sdk_batched_per_s", middle(sdk, rateOf), "messages/s, the SDK hand-batched", goal{})
+	t.add("send_sdk_naive_per_s", middle(naive["naive"], rateOf), "messages/s, the SDK with one message a call", goal{})
+	t.add("send_frames_per_s", middle(samples["frames"], rateOf), "messages/s, ready frames, one request at a time", goal{})
+	t.add("send_frames_8_in_flight_per_s", middle(samples["frames8"], rateOf), "messages/s, ready frames, 8 requests in flight", goal{})
+	t.add("send_cpu_ns", middle(ours, cpuOf), "client CPU per message in ns, this library", goal{})
+	t.add("send_sdk_cpu_ns", middle(sdk, cpuOf), "client CPU per message in ns, the SDK", goal{})
+	t.add("send_frames_cpu_ns", middle(samples["frames8"], cpuOf), "client CPU per message in ns, ready frames, 8 in flight", goal{})
 	return nil
 }
 
@@ -88,7 +88,7 @@ func always(run func(topic string, n int) error) func(string) (func(int) error, 
 	}
 }
 
-// sendAsync sends n keyed records and waits for their outcomes.
+// sendAsync sends n keyed messages and waits for their outcomes.
 func (b *bench) sendAsync(ctx context.Context, p *producer.Producer, topic string, n int) error {
 	var lost atomic.Int64
 	done := func(r producer.Result) {
@@ -96,7 +96,7 @@ func (b *bench) sendAsync(ctx context.Context, p *producer.Producer, topic strin
 			lost.Add(1)
 		}
 	}
-	r := producer.Record{Stream: b.stream, Topic: topic, Payload: b.payload}
+	r := producer.Message{Stream: b.stream, Topic: topic, Payload: b.payload}
 	for i := range n {
 		r.Key = b.keys[i%keyCount]
 		p.SendAsync(ctx, r, done)
@@ -105,7 +105,7 @@ func (b *bench) sendAsync(ctx context.Context, p *producer.Producer, topic strin
 		return err
 	}
 	if lost.Load() > 0 {
-		return errors.New("records were not confirmed")
+		return errors.New("messages were not confirmed")
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func (b *bench) sendBatched(client *tcp.IggyTcpClient, topic string, n int) erro
 	return nil
 }
 
-// sendNaively is what the SDK's examples show: one record a call, by key.
+// sendNaively is what the SDK's examples show: one message a call, by key.
 func (b *bench) sendNaively(client *tcp.IggyTcpClient, topic string, n int) error {
 	stream, id := name(b.stream), name(topic)
 	for i := range n {

@@ -30,7 +30,7 @@ func measureStalled(ctx context.Context, b *bench) error {
 	cluster, cfg := b.cluster(), config.Default().Producer
 	cluster.Endpoint = "iggy://" + proxy.listener.Addr().String()
 	cluster.RequestTimeout = time.Minute // it stays stalled
-	cfg.MaxBufferedRecords = 10_000_000  // the bytes are the bound
+	cfg.MaxBufferedMessages = 10_000_000 // the bytes are the bound
 	cfg.DrainTimeout = 100 * time.Millisecond
 	p, err := producer.New(cluster, cfg)
 	if err != nil {
@@ -50,7 +50,7 @@ func measureStalled(ctx context.Context, b *bench) error {
 	sending, cancel := context.WithCancel(ctx)
 	var sender sync.WaitGroup
 	sender.Go(func() {
-		r := producer.Record{Stream: b.stream, Topic: topic, Payload: b.payload}
+		r := producer.Message{Stream: b.stream, Topic: topic, Payload: b.payload}
 		for i := 0; sending.Err() == nil; i++ {
 			r.Key = b.keys[i%keyCount]
 			p.SendAsync(sending, r, nil)

@@ -56,6 +56,6 @@ func measureStuck(ctx context.Context, b *bench) error {
 	_ = c.Stop(ctx) // reports what was stuck
 	limit := float64(cfg.MaxBufferedBytes)
 	b.table.add("stuck_handler_heap_vs_limit", float64(peak)/limit, "highest live heap while handlers hang, to max_buffered_bytes", atMost(2))
-	b.table.add("stuck_handler_bytes_vs_limit", float64(held)/limit, "bytes of the records held, to max_buffered_bytes", atMost(1))
+	b.table.add("stuck_handler_bytes_vs_limit", float64(held)/limit, "bytes of the messages held, to max_buffered_bytes", atMost(1))
 	return nil
 }

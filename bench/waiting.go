@@ -14,7 +14,7 @@ import (
 
 const waitingCallers = 64
 
-// measureWaiting compares calls that wait for their own record, from many goroutines
+// measureWaiting compares calls that wait for their own message, from many goroutines
 // and from one, on one connection.
 func measureWaiting(ctx context.Context, b *bench) error {
 	p, err := b.producer(ctx)
@@ -34,7 +34,7 @@ func measureWaiting(ctx context.Context, b *bench) error {
 	defer remove()
 	stream, id := name(b.stream), name(topic)
 	send := func(i int) error {
-		return p.Send(ctx, producer.Record{Stream: b.stream, Topic: topic, Key: b.keys[i%keyCount], Payload: b.payload})
+		return p.Send(ctx, producer.Message{Stream: b.stream, Topic: topic, Key: b.keys[i%keyCount], Payload: b.payload})
 	}
 	sdkSend := func(i int) error { return b.sdkSend(client, stream, id, i) }
 
@@ -51,9 +51,9 @@ func measureWaiting(ctx context.Context, b *bench) error {
 		return err
 	}
 	t := &b.table
-	t.add("send_waiting_64_vs_sdk", ratio(samples["library"], samples["sdk"], rateOf), "records/s of 64 waiting goroutines, this library to the SDK", atLeast(8))
-	t.add("send_waiting_64_per_s", middle(samples["library"], rateOf), "records/s of 64 waiting goroutines, this library", goal{})
-	t.add("send_waiting_64_sdk_per_s", middle(samples["sdk"], rateOf), "records/s of 64 waiting goroutines, the SDK", goal{})
+	t.add("send_waiting_64_vs_sdk", ratio(samples["library"], samples["sdk"], rateOf), "messages/s of 64 waiting goroutines, this library to the SDK", atLeast(8))
+	t.add("send_waiting_64_per_s", middle(samples["library"], rateOf), "messages/s of 64 waiting goroutines, this library", goal{})
+	t.add("send_waiting_64_sdk_per_s", middle(samples["sdk"], rateOf), "messages/s of 64 waiting goroutines, the SDK", goal{})
 	median, sdkMedian := percentile(ours, 0.5), percentile(theirs, 0.5)
 	t.add("send_waiting_1_vs_sdk", float64(median)/float64(sdkMedian), "median time of one waiting call, this library to the SDK", atMost(1.15))
 	t.add("send_waiting_1_us", micros(median), "median time of one waiting call in µs, this library", goal{})
@@ -70,7 +70,7 @@ func onSameTopic(name string, warm float64, run func(n int) error) contender {
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// sdkSend sends one record to the partition of its key.
+// sdkSend sends one message to the partition of its key.
 func (b *bench) sdkSend(client *tcp.IggyTcpClient, stream, topic iggcon.Identifier, i int) error {
 	message, err := iggcon.NewIggyMessage(b.payload)
 	if err != nil {

@@ -60,15 +60,15 @@ func measureWaking(ctx context.Context, b *bench) error {
 			time.Sleep(pause())
 			payload := make([]byte, payloadSize)
 			binary.LittleEndian.PutUint64(payload, uint64(time.Now().UnixNano()))
-			record := producer.Record{Stream: b.stream, Topic: source, Payload: payload, Partition: producer.OnPartition(uint32(i % partitions))}
-			if err := p.Send(ctx, record); err != nil {
+			message := producer.Message{Stream: b.stream, Topic: source, Payload: payload, Partition: producer.OnPartition(uint32(i % partitions))}
+			if err := p.Send(ctx, message); err != nil {
 				return nil, err
 			}
 			select {
 			case d := <-arrived:
 				all = append(all, d)
 			case <-time.After(10 * time.Second):
-				return nil, errors.New("a record did not arrive")
+				return nil, errors.New("a message did not arrive")
 			}
 		}
 		return all, nil

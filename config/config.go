@@ -24,7 +24,7 @@ type Config struct {
 type Cluster struct {
 	// Iggy is the server and the way to it.
 	Iggy Iggy `yaml:"iggy"`
-	// Producer is how records are sent.
+	// Producer is how messages are sent.
 	Producer Producer `yaml:"producer"`
 	// Consumers is one section per consumer, by its name: tasks, status,
 	// logs, dlq and those that an application declares.

@@ -49,7 +49,7 @@ func TestValidate(t *testing.T) {
 		"producer.linger: must be 0 or more":                                                                                           func(c *config.Config) { c.Producer.Linger = -1 },
 		"producer.linger: must be less than delivery_timeout (1m0s)":                                                                   func(c *config.Config) { c.Producer.Linger = time.Minute },
 		"producer.max_buffered_bytes: must not be less than max_batch_bytes (1MiB)":                                                    func(c *config.Config) { c.Producer.MaxBufferedBytes = 1<<20 - 1 },
-		"producer.max_buffered_records: must be 1 or more":                                                                             func(c *config.Config) { c.Producer.MaxBufferedRecords = 0 },
+		"producer.max_buffered_messages: must be 1 or more":                                                                            func(c *config.Config) { c.Producer.MaxBufferedMessages = 0 },
 		"producer.when_full: must be one of [block fail]":                                                                              func(c *config.Config) { c.Producer.WhenFull = "" },
 		"producer.delivery_timeout: must be more than 0":                                                                               func(c *config.Config) { c.Producer.DeliveryTimeout = 0 },
 		"producer.retry.max_retries: must be 0 or more, or -1 for no limit":                                                            func(c *config.Config) { c.Producer.Retry.MaxRetries = -2 },

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Consumer is how the records of one topic are consumed.
+// Consumer is how the messages of one topic are consumed.
 type Consumer struct {
 	// Group is the consumer group; members of one group share the partitions.
 	Group string `yaml:"group"`
-	// BatchSize is the largest number of records asked for in one poll, at most 100000.
+	// BatchSize is the largest number of messages asked for in one poll, at most 100000.
 	BatchSize int `yaml:"batch_size"`
-	// MaxInFlight bounds the records that are with the application, or on the way to
+	// MaxInFlight bounds the messages that are with the application, or on the way to
 	// it: delivered and not yet acknowledged; at most 1000000.
 	MaxInFlight int `yaml:"max_in_flight"`
-	// MaxBufferedBytes bounds the bytes of records that are read ahead or in hand, and once
+	// MaxBufferedBytes bounds the bytes of messages that are read ahead or in hand, and once
 	// more what those of them grow to that are compressed; at most 64GiB.
 	MaxBufferedBytes Bytes `yaml:"max_buffered_bytes"`
 	// Concurrency is how many handlers run at a time, at most 100000; 0 means MaxInFlight.
@@ -23,11 +23,11 @@ type Consumer struct {
 	AckMode AckMode `yaml:"ack_mode"`
 	// CommitInterval is how often acknowledged offsets are committed; 0 commits at once.
 	CommitInterval time.Duration `yaml:"commit_interval"`
-	// CommitEvery is how many acknowledged records make a commit before the interval ends, at most 1000000.
+	// CommitEvery is how many acknowledged messages make a commit before the interval ends, at most 1000000.
 	CommitEvery int `yaml:"commit_every"`
 	// HandlerTimeout bounds one call of the handler; 0 means no bound.
 	HandlerTimeout time.Duration `yaml:"handler_timeout"`
-	// Retry is how a record whose handler failed is delivered again.
+	// Retry is how a message whose handler failed is delivered again.
 	Retry Redelivery `yaml:"retry"`
 	// PollIntervalMin is the pause after the first empty poll, doubled up to
 	// PollIntervalMax while nothing comes.
@@ -52,20 +52,20 @@ type Consumer struct {
 	// OnRewind is what happens when the log is shorter than the position, or
 	// an operator moved the stored offset.
 	OnRewind OnRewind `yaml:"on_rewind"`
-	// DedupWindow is how many record ids are remembered per partition to drop duplicates, at most 1000000; 0 turns it off.
+	// DedupWindow is how many message ids are remembered per partition to drop duplicates, at most 1000000; 0 turns it off.
 	DedupWindow int `yaml:"dedup_window"`
 	// MaxDecompressedBytes bounds what a compressed payload may grow to, at most 1GiB.
 	MaxDecompressedBytes Bytes `yaml:"max_decompressed_bytes"`
 	// DrainTimeout bounds finishing the work in flight at stop.
 	DrainTimeout time.Duration `yaml:"drain_timeout"`
-	// MaxLag makes the consumer unready when more records than this wait; 0 means no limit.
+	// MaxLag makes the consumer unready when more messages than this wait; 0 means no limit.
 	MaxLag uint64 `yaml:"max_lag"`
-	// MaxAge makes the consumer unready when its oldest record has been in
+	// MaxAge makes the consumer unready when its oldest message has been in
 	// flight for longer; 0 means no limit.
 	MaxAge time.Duration `yaml:"max_age"`
 }
 
-// AckMode is who acknowledges a record, and when.
+// AckMode is who acknowledges a message, and when.
 type AckMode string
 
 // The modes of acknowledgement.
@@ -78,9 +78,9 @@ const (
 	AckOnPoll AckMode = "on_poll"
 )
 
-// Redelivery is how a record whose handler failed is delivered again.
+// Redelivery is how a message whose handler failed is delivered again.
 type Redelivery struct {
-	// MaxDeliveries is how often a record is given to the handler before it is given up; -1 means without end.
+	// MaxDeliveries is how often a message is given to the handler before it is given up; -1 means without end.
 	MaxDeliveries int `yaml:"max_deliveries"`
 	Backoff       `yaml:",inline"`
 }
@@ -90,11 +90,11 @@ type StartFrom string
 
 // Where a partition may begin.
 const (
-	// StartFirst is the oldest record that is left.
+	// StartFirst is the oldest message that is left.
 	StartFirst StartFrom = "first"
-	// StartLast is the newest record.
+	// StartLast is the newest message.
 	StartLast StartFrom = "last"
-	// StartNext is the first record that comes afterwards.
+	// StartNext is the first message that comes afterwards.
 	StartNext StartFrom = "next"
 )
 

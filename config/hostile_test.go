@@ -35,7 +35,7 @@ func TestValidateRefusesWhatNoMachineHas(t *testing.T) {
 		"producer.connections: must be at most 256":                    func(c *config.Config) { c.Producer.Connections = 1_000_000 },
 		"producer.max_batch_messages: must be at most 1000000":         func(c *config.Config) { c.Producer.MaxBatchMessages = math.MaxInt },
 		"producer.max_buffered_bytes: must be at most 64GiB":           func(c *config.Config) { c.Producer.MaxBufferedBytes = math.MaxInt64 },
-		"producer.max_buffered_records: must be at most 100000000":     func(c *config.Config) { c.Producer.MaxBufferedRecords = math.MaxInt },
+		"producer.max_buffered_messages: must be at most 100000000":    func(c *config.Config) { c.Producer.MaxBufferedMessages = math.MaxInt },
 		"producer.delivery_timeout: must be at most 8760h":             func(c *config.Config) { c.Producer.DeliveryTimeout = math.MaxInt64 },
 		"producer.retry.jitter: must be 0 to 1":                        func(c *config.Config) { c.Producer.Retry.Jitter = math.Inf(1) },
 		"producer.metadata_interval: must be at most 8760h":            func(c *config.Config) { c.Producer.MetadataInterval = math.MaxInt64 },
@@ -72,7 +72,7 @@ func TestValidateAcceptsTheMost(t *testing.T) {
 	c := valid()
 	year := 365 * 24 * time.Hour
 	c.Iggy.RequestTimeout, c.Iggy.Breaker.Failures, c.Producer.DeliveryTimeout = year, 1_000_000, year
-	c.Producer.Connections, c.Producer.MaxBatchMessages, c.Producer.MaxBufferedRecords = 256, 1_000_000, 100_000_000
+	c.Producer.Connections, c.Producer.MaxBatchMessages, c.Producer.MaxBufferedMessages = 256, 1_000_000, 100_000_000
 	c.Producer.MaxBatchBytes, c.Producer.MaxBufferedBytes = 64<<20, 64<<30
 	tasks := c.Consumers["tasks"]
 	tasks.MaxInFlight, tasks.Concurrency, tasks.MaxBufferedBytes = 1_000_000, 100_000, 64<<30

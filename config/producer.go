@@ -2,25 +2,25 @@ package config
 
 import "time"
 
-// Producer is how records are sent.
+// Producer is how messages are sent.
 type Producer struct {
 	// Connections is how many connections the partitions are spread over, at most 256.
 	Connections int `yaml:"connections"`
-	// MaxBatchMessages bounds the records of one request, at most 1000000.
+	// MaxBatchMessages bounds the messages of one request, at most 1000000.
 	MaxBatchMessages int `yaml:"max_batch_messages"`
-	// MaxBatchBytes bounds the encoded bytes of one request, at most 64MiB. A single larger record
+	// MaxBatchBytes bounds the encoded bytes of one request, at most 64MiB. A single larger message
 	// travels alone, up to the server's limit.
 	MaxBatchBytes Bytes `yaml:"max_batch_bytes"`
 	// Linger is how long a batch waits for company when nothing is in flight.
 	Linger time.Duration `yaml:"linger"`
-	// MaxBufferedBytes is the ceiling for the encoded bytes of records that have no
+	// MaxBufferedBytes is the ceiling for the encoded bytes of messages that have no
 	// outcome yet, those in flight included; at most 64GiB.
 	MaxBufferedBytes Bytes `yaml:"max_buffered_bytes"`
-	// MaxBufferedRecords is the ceiling for the number of these records, at most 100000000.
-	MaxBufferedRecords int `yaml:"max_buffered_records"`
+	// MaxBufferedMessages is the ceiling for the number of these messages, at most 100000000.
+	MaxBufferedMessages int `yaml:"max_buffered_messages"`
 	// WhenFull is what a send does at a ceiling.
 	WhenFull WhenFull `yaml:"when_full"`
-	// DeliveryTimeout bounds the time from accepting a record to its outcome.
+	// DeliveryTimeout bounds the time from accepting a message to its outcome.
 	DeliveryTimeout time.Duration `yaml:"delivery_timeout"`
 	// Retry is how a request that failed is sent again.
 	Retry Retry `yaml:"retry"`
@@ -59,7 +59,7 @@ func (p Producer) validate(f faults) {
 	notNegative(f, "linger", p.Linger)
 	f.require(p.MaxBufferedBytes >= max(p.MaxBatchBytes, 1), "max_buffered_bytes", "must not be less than max_batch_bytes (%v)", p.MaxBatchBytes)
 	f.require(p.MaxBufferedBytes <= maxBuffer, "max_buffered_bytes", "must be at most %v", maxBuffer)
-	between(f, "max_buffered_records", p.MaxBufferedRecords, 1, maxRecords)
+	between(f, "max_buffered_messages", p.MaxBufferedMessages, 1, maxMessages)
 	oneOf(f, "when_full", p.WhenFull, WhenFullBlock, WhenFullFail)
 	positive(f, "delivery_timeout", p.DeliveryTimeout)
 	f.require(p.DeliveryTimeout <= 0 || p.Linger < p.DeliveryTimeout, "linger", "must be less than delivery_timeout (%v)", p.DeliveryTimeout)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Retention is how long a topic keeps its records: RetentionDefault leaves it
+// Retention is how long a topic keeps its messages: RetentionDefault leaves it
 // to the server, RetentionForever keeps them. In YAML it is a duration that
 // accepts days, such as 7d or 1d12h, or 0 or -1.
 type Retention time.Duration

@@ -28,7 +28,7 @@ type Topic struct {
 	Name string `yaml:"name"`
 	// Partitions is how many partitions it is created with.
 	Partitions uint32 `yaml:"partitions"`
-	// Retention is how long records are kept; 0 means the server's default,
+	// Retention is how long messages are kept; 0 means the server's default,
 	// -1 for ever. It accepts days: 7d.
 	Retention Retention `yaml:"retention"`
 	// MaxSize bounds the topic's size, 1GiB or more; 0 means the server's default.

@@ -2,16 +2,16 @@ package consumer
 
 import "sync"
 
-// hold is what a partition holds of read records: the number of those that are
-// not in the window yet, and the bytes of answers of which a record is not settled.
-type hold struct{ records, bytes int }
+// hold is what a partition holds of read messages: the number of those that are
+// not in the window yet, and the bytes of answers of which a message is not settled.
+type hold struct{ messages, bytes int }
 
-func (h hold) plus(o hold) hold  { return hold{h.records + o.records, h.bytes + o.bytes} }
-func (h hold) minus(o hold) hold { return hold{h.records - o.records, h.bytes - o.bytes} }
+func (h hold) plus(o hold) hold  { return hold{h.messages + o.messages, h.bytes + o.bytes} }
+func (h hold) minus(o hold) hold { return hold{h.messages - o.messages, h.bytes - o.bytes} }
 
 // ahead bounds what is read ahead, what polls under way may bring included.
 // Half is set aside for the partitions in equal parts, as in the window. A
-// partition that holds nothing may always have one record, so that
+// partition that holds nothing may always have one message, so that
 // none stops because others are stuck; that is the only way over the limit.
 //
 // Its lock may be taken while a partition's is held.
@@ -29,11 +29,11 @@ func (a *ahead) members(parts []*partition) {
 	a.mu.Unlock()
 }
 
-// share is one partition's part of the records.
+// share is one partition's part of the messages.
 func (a *ahead) share() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.limit.records / max(1, len(a.parts))
+	return a.limit.messages / max(1, len(a.parts))
 }
 
 // take reserves room for a poll that may bring want; less is given when there
@@ -46,19 +46,19 @@ func (a *ahead) take(p *partition, want hold, least int) hold {
 	}
 	room := a.limit.minus(a.used)
 	if n := len(a.parts); n > 1 {
-		reserve := hold{a.limit.records / (2 * n), a.limit.bytes / (2 * n)}
+		reserve := hold{a.limit.messages / (2 * n), a.limit.bytes / (2 * n)}
 		for _, q := range a.parts {
 			if q != p {
-				room.records -= max(0, reserve.records-q.held.records)
+				room.messages -= max(0, reserve.messages-q.held.messages)
 				room.bytes -= max(0, reserve.bytes-q.held.bytes)
 			}
 		}
 	}
-	got := hold{min(want.records, room.records), min(want.bytes, room.bytes)}
+	got := hold{min(want.messages, room.messages), min(want.bytes, room.bytes)}
 	if p.held == (hold{}) {
-		got.records, got.bytes = max(got.records, 1), max(got.bytes, 1)
+		got.messages, got.bytes = max(got.messages, 1), max(got.bytes, 1)
 	}
-	if got.records <= 0 || got.bytes <= 0 || got.bytes < least && p.held != (hold{}) {
+	if got.messages <= 0 || got.bytes <= 0 || got.bytes < least && p.held != (hold{}) {
 		a.full = true
 		return hold{}
 	}

@@ -335,7 +335,7 @@ func (m *membership) ends(ctx context.Context, ids []uint32) (map[uint32]uint64,
 		}
 		ends[id] = polled.CurrentOffset + 1
 		if polled.CurrentOffset == 0 {
-			// Empty, or of one record.
+			// Empty, or of one message.
 			if ends[id], err = m.count(ctx, id); err != nil {
 				return nil, err
 			}
@@ -344,7 +344,7 @@ func (m *membership) ends(ctx context.Context, ids []uint32) (map[uint32]uint64,
 	return ends, nil
 }
 
-// count is 1 when there is a record at the start of a log, else 0.
+// count is 1 when there is a message at the start of a log, else 0.
 func (m *membership) count(ctx context.Context, id uint32) (n uint64, err error) {
 	err = m.do(ctx, func(ctx context.Context, c transport.Conn) error {
 		polled, err := c.Poll(ctx, transport.Poll{

@@ -47,7 +47,7 @@ func TestWorkersThatStartTogetherShareFairly(t *testing.T) {
 	sent := stopLoad()
 	l.wait(t, sent)
 	stop(t, members[0])
-	t.Logf("%d records, %d handled twice", sent, l.doubled)
+	t.Logf("%d messages, %d handled twice", sent, l.doubled)
 }
 
 func TestForeignMemberIsWaitedForNoLongerThanTheGrace(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// CONSUMER_CAMPAIGN is how many records go through the chain, and
+// CONSUMER_CAMPAIGN is how many messages go through the chain, and
 // CONSUMER_SEED makes a run's choices again.
 func campaignSize(small int) int {
 	if n, err := strconv.Atoi(os.Getenv("CONSUMER_CAMPAIGN")); err == nil {
@@ -37,7 +37,7 @@ func campaignSeed() uint64 {
 	return uint64(time.Now().UnixNano())
 }
 
-// chain is a server with topics t0 to t3, and stages that carry records from
+// chain is a server with topics t0 to t3, and stages that carry messages from
 // each to the next one.
 type chain struct {
 	t        *testing.T
@@ -108,9 +108,9 @@ func (c *chain) addStage(cfg config.Consumer, handle func(context.Context, *cons
 	return s
 }
 
-// forward sends a record on to a topic, with its id.
+// forward sends a message on to a topic, with its id.
 func (c *chain) forward(ctx context.Context, stage int, m *consumer.Message[string]) error {
-	return c.producer.Send(ctx, producer.Record{
+	return c.producer.Send(ctx, producer.Message{
 		Stream: "chain", Topic: fmt.Sprint("t", stage), Key: m.Key(), ID: m.ID(), Payload: []byte(m.Value),
 	})
 }
@@ -314,21 +314,21 @@ func TestChainOfGroupsUnderDisturbance(t *testing.T) {
 
 	fed := make(chan error, 1)
 	go func() {
-		var records []producer.Record
+		var messages []producer.Message
 		for n := range total / keys {
 			for k := range keys {
 				var id [16]byte
 				binary.BigEndian.PutUint64(id[8:], uint64(n*keys+k+1))
-				records = append(records, producer.Record{
+				messages = append(messages, producer.Message{
 					Stream: "chain", Topic: "t0", Key: fmt.Sprint("k", k), ID: id, Payload: fmt.Appendf(nil, "k%d/%d", k, n),
 				})
 			}
-			if len(records) >= 1000 || n == total/keys-1 {
-				if err := c.producer.SendAll(context.Background(), records...); err != nil {
+			if len(messages) >= 1000 || n == total/keys-1 {
+				if err := c.producer.SendAll(context.Background(), messages...); err != nil {
 					fed <- err
 					return
 				}
-				records = nil
+				messages = nil
 			}
 		}
 		fed <- nil
@@ -338,7 +338,7 @@ func TestChainOfGroupsUnderDisturbance(t *testing.T) {
 	limit := 2*patience + time.Duration(total)*2*time.Millisecond
 	disturbances := map[string]int{}
 	for out.count() < total {
-		require.Less(t, time.Since(begun), limit, "%d of %d records arrived", out.count(), total)
+		require.Less(t, time.Since(begun), limit, "%d of %d messages arrived", out.count(), total)
 		pause := 100 + c.rand.IntN(300)
 		if total > 10000 {
 			pause *= 4
@@ -363,13 +363,13 @@ func TestChainOfGroupsUnderDisturbance(t *testing.T) {
 		stored := len(c.server.Messages("chain", fmt.Sprint("t", s.number)))
 		again := s.handled.Load() - int64(stored)
 		s.mu.Lock()
-		t.Logf("stage %d: %d records stored, %d handled, %d of them again; %d partitions lost", s.number, stored, s.handled.Load(), again, s.lost)
+		t.Logf("stage %d: %d messages stored, %d handled, %d of them again; %d partitions lost", s.number, stored, s.handled.Load(), again, s.lost)
 		lost, extra = lost+s.lost, extra+again
 		require.LessOrEqual(t, again, int64(s.lost+campaignPartitions)*int64(cfg.MaxInFlight+cfg.CommitEvery))
 		s.mu.Unlock()
 		require.Zero(t, s.overlaps.Load(), "stage %d: two members acted on a partition", s.number)
 	}
 	bound = lost * (cfg.MaxInFlight + cfg.CommitEvery)
-	t.Logf("%d records in %s, %d doubled at the end, %d handled again in all (bound %d by %d lost partitions); %v",
+	t.Logf("%d messages in %s, %d doubled at the end, %d handled again in all (bound %d by %d lost partitions); %v",
 		total, time.Since(begun).Round(time.Millisecond), out.doubled, extra, bound, lost, disturbances)
 }

@@ -235,7 +235,7 @@ func (e *engine) gone(err error) bool {
 	return e.grouped && (errors.Is(err, iggyerr.ErrNotMember) || errors.Is(err, iggyerr.ErrNotFound))
 }
 
-// committedPast waits until the offset of record number seq is stored.
+// committedPast waits until the offset of message number seq is stored.
 func (p *partition) committedPast(ctx context.Context, seq uint64) error {
 	p.mu.Lock()
 	p.syncs++

@@ -68,8 +68,8 @@ func requireDistinctKeys(t *testing.T, line string) {
 
 const traceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-// Whoever reads the log of a failure finds the record, and its trace; the payload is not there.
-func TestLogsOfFailuresTellTheRecord(t *testing.T) {
+// Whoever reads the log of a failure finds the message, and its trace; the payload is not there.
+func TestLogsOfFailuresTellTheMessage(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 1)
 	var book logBook
@@ -91,11 +91,11 @@ func TestLogsOfFailuresTellTheRecord(t *testing.T) {
 	box.wait(t, 1)
 	stop(t, c)
 
-	again := book.lines(t, "delivery failed, the record comes again")
+	again := book.lines(t, "delivery failed, the message comes again")
 	require.Len(t, again, 1)
-	buried := book.lines(t, "record given up to the dead letters")
+	buried := book.lines(t, "message given up to the dead letters")
 	require.Len(t, buried, 1)
-	dropped := book.lines(t, "record dropped")
+	dropped := book.lines(t, "message dropped")
 	require.Len(t, dropped, 1)
 	for _, entry := range []map[string]any{again[0], buried[0], dropped[0]} {
 		for _, changing := range []string{"ts", "caller", "delay"} {
@@ -103,15 +103,15 @@ func TestLogsOfFailuresTellTheRecord(t *testing.T) {
 		}
 	}
 	want := map[string]any{
-		"level": "warn", "logger": "consumer", "msg": "delivery failed, the record comes again",
+		"level": "warn", "logger": "consumer", "msg": "delivery failed, the message comes again",
 		"consumer": "me", "stream": "s", "topic": "t", "group": "g", "partition": 0.0, "offset": 1.0,
-		"record_id": "02000000-0000-0000-0000-000000000000", "attempt": 1.0, "code": "HANDLER_ERROR", "error": "no such host",
+		"message_id": "02000000-0000-0000-0000-000000000000", "attempt": 1.0, "code": "HANDLER_ERROR", "error": "no such host",
 		"trace_id": "0af7651916cd43dd8448eb211c80319c",
 	}
 	require.Equal(t, want, again[0])
-	want["msg"], want["attempt"] = "record given up to the dead letters", 2.0
+	want["msg"], want["attempt"] = "message given up to the dead letters", 2.0
 	require.Equal(t, want, buried[0])
-	require.Equal(t, "01000000-0000-0000-0000-000000000000", dropped[0]["record_id"])
+	require.Equal(t, "01000000-0000-0000-0000-000000000000", dropped[0]["message_id"])
 	require.Equal(t, "debug", dropped[0]["level"])
 	require.NotContains(t, book.text.String(), "secret")
 }
@@ -123,8 +123,8 @@ func TestLogsOfFailuresOfOtherModes(t *testing.T) {
 		message string
 		count   any
 	}{
-		"batch":   {nil, "delivery of a batch failed, its records come again", 3.0},
-		"on poll": {func(c *config.Consumer) { c.AckMode = config.AckOnPoll }, "delivery failed, the record was acknowledged before", nil},
+		"batch":   {nil, "delivery of a batch failed, its messages come again", 3.0},
+		"on poll": {func(c *config.Consumer) { c.AckMode = config.AckOnPoll }, "delivery failed, the message was acknowledged before", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -164,7 +164,7 @@ func TestLogOfANackFromOutside(t *testing.T) {
 	m, err := c.Next(t.Context())
 	require.NoError(t, err)
 	m.Nack(errors.New("no such host"))
-	require.Len(t, book.lines(t, "delivery failed, the record comes again"), 1)
+	require.Len(t, book.lines(t, "delivery failed, the message comes again"), 1)
 	m, err = c.Next(t.Context())
 	require.NoError(t, err)
 	m.Ack()

@@ -16,7 +16,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Consumer consumes the records of one topic, as a member of a consumer group
+// Consumer consumes the messages of one topic, as a member of a consumer group
 // or standalone, over a connection of its own.
 //
 // It joins its group when someone consumes: at Start when it has a handler, at
@@ -49,7 +49,7 @@ const (
 	lifeStopped
 )
 
-// mode is where the records go.
+// mode is where the messages go.
 type mode uint8
 
 const (
@@ -159,7 +159,7 @@ func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, n
 	e.workers = min(e.workers, cfg.MaxInFlight)
 	e.share.Store(int64(e.workers))
 	e.window.limit = cfg.MaxInFlight
-	e.ahead.limit = hold{records: cfg.MaxInFlight, bytes: int(cfg.MaxBufferedBytes)}
+	e.ahead.limit = hold{messages: cfg.MaxInFlight, bytes: int(cfg.MaxBufferedBytes)}
 	e.unpacked.limit = int(cfg.MaxBufferedBytes)
 	e.hooks.calls = o.hooks
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
@@ -226,7 +226,7 @@ func (c *Consumer[T]) begin() {
 // Stop ends the consumption: nothing more is fetched, what is in hand is
 // finished within drain_timeout and ctx, acknowledged offsets are
 // committed, the group is left and the connection closed. Handlers
-// that outlast the time see their context end with ErrStopDeadline; their records come
+// that outlast the time see their context end with ErrStopDeadline; their messages come
 // again. So do those that wait for their next delivery, which nothing waits for. What could not be finished is in a *StopError. It may be called
 // twice, by several at once, and before Start.
 //
@@ -272,9 +272,9 @@ func (c *Consumer[T]) Drain(ctx context.Context) error {
 
 // Seek sets an owned partition to another place. What is in hand of it is
 // forgotten: the contexts of its handlers end with ErrLost, late acknowledgements have no
-// effect, and unacknowledged records come again only where the new place is before
+// effect, and unacknowledged messages come again only where the new place is before
 // them. The place is stored at once, and so counts for another owner, too; but for a Time, and for the
-// start with a start_from other than first, which are forgotten when the partition is lost before a record from
+// start with a start_from other than first, which are forgotten when the partition is lost before a message from
 // there is committed.
 // A partition that is not owned is iggyerr.ErrNotOwner, and a consumer that was
 // drained or stopped iggyerr.ErrClosed. When ctx ends first, the partition stays where it is
@@ -289,8 +289,8 @@ func (c *Consumer[T]) Seek(ctx context.Context, partition uint32, to Position) e
 	return c.e.seek(ctx, partition, to)
 }
 
-// Pause stops the delivery of a partition's records, owned now or later, until
-// Resume. Records in hand are not affected.
+// Pause stops the delivery of a partition's messages, owned now or later, until
+// Resume. Messages in hand are not affected.
 func (c *Consumer[T]) Pause(partition uint32) { c.e.pause(partition, true) }
 
 // Resume ends a Pause.

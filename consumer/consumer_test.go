@@ -9,7 +9,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 )
 
-func TestHandlesEveryRecordOnceAndStopsCleanly(t *testing.T) {
+func TestHandlesEveryMessageOnceAndStopsCleanly(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 4)
 	var want []string

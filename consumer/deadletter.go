@@ -9,12 +9,12 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// DeadLetters takes records that were given up.
+// DeadLetters takes messages that were given up.
 type DeadLetters[T any] interface {
-	// DeadLetter stores what is known of the record and its failure. It returns
-	// nil only when that was confirmed: the record's offset is committed
+	// DeadLetter stores what is known of the message and its failure. It returns
+	// nil only when that was confirmed: the message's offset is committed
 	// then. After an error it is called again, with growing pauses, while the
-	// record's partition waits; so one record may be stored more than once.
+	// message's partition waits; so one message may be stored more than once.
 	// It is called by several goroutines, and must return when ctx ends. A
 	// panic, or the end of its goroutine by runtime.Goexit, is an error.
 	DeadLetter(ctx context.Context, f topic.Failure[T]) error
@@ -24,15 +24,15 @@ type DeadLetters[T any] interface {
 func (c *Consumer[T]) hasDeadLetters() bool { return c.deadLetters != nil }
 
 // deadLetter implements typed.
-func (c *Consumer[T]) deadLetter(ctx context.Context, r *record, cause error, code string, attempts int) (err error) {
+func (c *Consumer[T]) deadLetter(ctx context.Context, r *message, cause error, code string, attempts int) (err error) {
 	if exits(func() { err = c.write(ctx, r, cause, code, attempts) }) {
 		return errLettersExited
 	}
 	return err
 }
 
-// write gives a record to the dead letters. One that panics has failed.
-func (c *Consumer[T]) write(ctx context.Context, r *record, cause error, code string, attempts int) (err error) {
+// write gives a message to the dead letters. One that panics has failed.
+func (c *Consumer[T]) write(ctx context.Context, r *message, cause error, code string, attempts int) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}

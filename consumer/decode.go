@@ -8,21 +8,21 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// entry is a record together with its first message, so that both are one allocation
-// for many records.
+// entry is a message together with its first message, so that both are one allocation
+// for many messages.
 type entry[T any] struct {
-	r record
+	r message
 	m Message[T]
 }
 
 // decode implements typed.
-func (c *Consumer[T]) decode(messages []wire.Message, dst []*record) []*record {
-	entries := make([]entry[T], len(messages))
+func (c *Consumer[T]) decode(raw []wire.Message, dst []*message) []*message {
+	entries := make([]entry[T], len(raw))
 	for i := range entries {
 		e := &entries[i]
-		e.r.raw = &messages[i]
+		e.r.raw = &raw[i]
 		e.m.r, e.m.delivery = &e.r, 1
-		e.r.message = &e.m
+		e.r.typed = &e.m
 		e.r.cause = c.open(&e.r, &e.m)
 		dst = append(dst, &e.r)
 	}
@@ -30,16 +30,16 @@ func (c *Consumer[T]) decode(messages []wire.Message, dst []*record) []*record {
 }
 
 // broken implements typed.
-func (c *Consumer[T]) broken(m *wire.Message, cause error) *record {
-	e := &entry[T]{r: record{raw: m, cause: cause}}
+func (c *Consumer[T]) broken(m *wire.Message, cause error) *message {
+	e := &entry[T]{r: message{raw: m, cause: cause}}
 	e.m.r, e.m.delivery = &e.r, 1
-	e.r.message = &e.m
+	e.r.typed = &e.m
 	return &e.r
 }
 
 // open decodes one message. A codec or a key function that panics is a failure
-// of the record.
-func (c *Consumer[T]) open(r *record, m *Message[T]) (err error) {
+// of the message.
+func (c *Consumer[T]) open(r *message, m *Message[T]) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
@@ -59,8 +59,8 @@ func (c *Consumer[T]) open(r *record, m *Message[T]) (err error) {
 	return nil
 }
 
-// value decodes a record's payload. A codec that panics is a failure of the record.
-func (c *Consumer[T]) value(r *record) (value T, err error) {
+// value decodes a message's payload. A codec that panics is a failure of the message.
+func (c *Consumer[T]) value(r *message) (value T, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
@@ -73,19 +73,19 @@ func (c *Consumer[T]) value(r *record) (value T, err error) {
 	return c.topic.Codec().Decode(payload)
 }
 
-// pristine is the value of a record that was decoded before, as it was then.
-func (c *Consumer[T]) pristine(r *record) (value T) {
+// pristine is the value of a message that was decoded before, as it was then.
+func (c *Consumer[T]) pristine(r *message) (value T) {
 	var err error
 	if !exits(func() { value, err = c.value(r) }) && err == nil {
 		return value
 	}
-	return r.message.(*Message[T]).Value // a codec that can't do it twice
+	return r.typed.(*Message[T]).Value // a codec that can't do it twice
 }
 
-// plain is the record's payload without the compression that its headers name.
-func (c *Consumer[T]) plain(r *record) ([]byte, error) {
+// plain is the message's payload without the compression that its headers name.
+func (c *Consumer[T]) plain(r *message) ([]byte, error) {
 	if !compressed(r.raw) {
-		// Most records end here, without their headers being decoded.
+		// Most messages end here, without their headers being decoded.
 		return r.raw.Payload, nil
 	}
 	name, err := encodingOf(r.raw)
@@ -96,6 +96,6 @@ func (c *Consumer[T]) plain(r *record) ([]byte, error) {
 }
 
 // again implements typed.
-func (c *Consumer[T]) again(r *record) {
-	r.message = &Message[T]{Value: c.pristine(r), r: r, delivery: r.deliveries + 1}
+func (c *Consumer[T]) again(r *message) {
+	r.typed = &Message[T]{Value: c.pristine(r), r: r, delivery: r.deliveries + 1}
 }

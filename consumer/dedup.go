@@ -1,7 +1,7 @@
 package consumer
 
-// dedup remembers the ids of the latest records of a partition that were
-// settled, and of those in hand, so that a record that the producer stored
+// dedup remembers the ids of the latest messages of a partition that were
+// settled, and of those in hand, so that a message that the producer stored
 // twice is handled once. It outlives the ownership: what was acknowledged and not committed
 // before a lost connection is not handled again after it. A nil dedup
 // remembers nothing.
@@ -20,7 +20,7 @@ func newDedup(size int) *dedup {
 }
 
 // repeated tells whether id was seen, and remembers it as in hand if it was
-// not. A record without an id is never a repetition.
+// not. A message without an id is never a repetition.
 func (d *dedup) repeated(id [16]byte) bool {
 	if d == nil || id == ([16]byte{}) {
 		return false
@@ -50,7 +50,7 @@ func (d *dedup) settled(id [16]byte) {
 	d.next = (d.next + 1) % d.size
 }
 
-// forget removes an id in hand: its record will be read again.
+// forget removes an id in hand: its message will be read again.
 func (d *dedup) forget(id [16]byte) {
 	if d == nil {
 		return

@@ -20,19 +20,19 @@ import (
 
 // typed is the side of a consumer that knows the type of its messages.
 type typed interface {
-	// decode makes records of messages, one each, and appends them to dst.
+	// decode makes messages of messages, one each, and appends them to dst.
 	// What can't be decoded has a cause.
-	decode(messages []wire.Message, dst []*record) []*record
-	// broken makes the record of a message that can't be decoded because of cause.
-	broken(m *wire.Message, cause error) *record
-	// again makes the message of a record's next delivery, decoded anew: a
+	decode(messages []wire.Message, dst []*message) []*message
+	// broken makes the message of a message that can't be decoded because of cause.
+	broken(m *wire.Message, cause error) *message
+	// again makes the message of a message's next delivery, decoded anew: a
 	// handler may have changed what it was given.
-	again(r *record)
+	again(r *message)
 	// whenForgotten ends g when nobody has r's message any more.
-	whenForgotten(r *record, g *ghost)
+	whenForgotten(r *message, g *ghost)
 	hasDeadLetters() bool
 	// deadLetter writes r to the dead letters; nil means confirmed.
-	deadLetter(ctx context.Context, r *record, cause error, code string, attempts int) error
+	deadLetter(ctx context.Context, r *message, cause error, code string, attempts int) error
 }
 
 // engine is a consumer without the type of its messages: the partitions that it
@@ -49,8 +49,8 @@ type engine struct {
 	standalone Standalone
 	commits    bool // offsets are stored
 	onPoll     bool
-	batches    bool // records go to a batch handler
-	apart      bool // records are decoded in goroutines of their own, since callers of Next take them in
+	batches    bool // messages go to a batch handler
+	apart      bool // messages are decoded in goroutines of their own, since callers of Next take them in
 	// commitEvery is the configured number, at least 1; with an interval of 0
 	// each grown prefix is stored at once.
 	commitEvery int

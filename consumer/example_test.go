@@ -58,7 +58,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	heard := make(chan string, 2)
-	// Records without a key are handled side by side; these come by their offset.
+	// Messages without a key are handled side by side; these come by their offset.
 	err = c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
 		heard <- fmt.Sprintf("%d: %s", m.Offset(), m.Value)
 		return nil // acknowledges
@@ -153,7 +153,7 @@ func ExampleWithStandalone() {
 	cluster, stop := exampleServer("hello", "bonjour", "ciao")
 	defer stop()
 
-	// The last record, and then what comes; nothing is stored and no group is joined.
+	// The last message, and then what comes; nothing is stored and no group is joined.
 	c, err := consumer.New(cluster, config.DefaultConsumer(""), greetings,
 		consumer.WithStandalone(consumer.Standalone{Start: consumer.Last()}))
 	if err != nil {
@@ -182,7 +182,7 @@ type boxOf struct{ done chan struct{} }
 func (b boxOf) DeadLetter(_ context.Context, f topic.Failure[string]) error {
 	fmt.Printf("%s after %d deliveries: %v\n", f.Code, f.Attempts, f.Err)
 	close(b.done)
-	return nil // confirmed: now the record's offset may be committed
+	return nil // confirmed: now the message's offset may be committed
 }
 
 func ExampleWithDeadLetters() {

@@ -19,7 +19,7 @@ func exits(f func()) bool {
 	return !returned
 }
 
-// errDecoderExited is the failure of a record whose codec, or its topic's
+// errDecoderExited is the failure of a message whose codec, or its topic's
 // key function, ended its goroutine.
 var errDecoderExited = &iggyerr.PanicError{Value: "the codec or the key function ended its goroutine"}
 
@@ -28,18 +28,18 @@ var errLettersExited = &iggyerr.PanicError{Value: "the dead letters ended their 
 
 // decodeApart decodes in goroutines of their own, so that none of the caller's
 // ends with a codec that exits.
-func (e *engine) decodeApart(messages []wire.Message, dst []*record) (records []*record) {
-	if !exits(func() { records = e.typed.decode(messages, dst) }) {
-		return records
+func (e *engine) decodeApart(raw []wire.Message, dst []*message) (messages []*message) {
+	if !exits(func() { messages = e.typed.decode(raw, dst) }) {
+		return messages
 	}
-	records = dst
-	for i := range messages {
-		one := messages[i : i+1]
-		var decoded []*record
+	messages = dst
+	for i := range raw {
+		one := raw[i : i+1]
+		var decoded []*message
 		if exits(func() { decoded = e.typed.decode(one, nil) }) {
-			decoded = []*record{e.typed.broken(&messages[i], errDecoderExited)}
+			decoded = []*message{e.typed.broken(&raw[i], errDecoderExited)}
 		}
-		records = append(records, decoded...)
+		messages = append(messages, decoded...)
 	}
-	return records
+	return messages
 }

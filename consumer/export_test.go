@@ -62,8 +62,8 @@ func (w *Window) Settle(p int) {
 }
 
 // Take takes room for a partition, Free makes some of it free, Settle frees it and gives it back as a
-// settled record does, and Leave takes the partition out. Lose does so, too, and has nobody count with it any more,
-// while some of its records stay as ghosts, until they are dispelled; Return takes it in again.
+// settled message does, and Leave takes the partition out. Lose does so, too, and has nobody count with it any more,
+// while some of its messages stay as ghosts, until they are dispelled; Return takes it in again.
 func (w *Window) Take(p, want int) int { return w.w.take(w.parts[p], want, true) }
 func (w *Window) Free(p, n int)        { w.parts[p].slack.Add(int64(n)) }
 func (w *Window) Give(p int) int       { return len(w.w.give(w.parts[p])) }
@@ -79,9 +79,9 @@ type Ahead struct {
 	parts []*partition
 }
 
-func NewAhead(records, bytes, partitions int) *Ahead {
+func NewAhead(messages, bytes, partitions int) *Ahead {
 	a := &Ahead{}
-	a.a.limit = hold{records, bytes}
+	a.a.limit = hold{messages, bytes}
 	for range partitions {
 		a.parts = append(a.parts, &partition{})
 	}
@@ -89,33 +89,33 @@ func NewAhead(records, bytes, partitions int) *Ahead {
 	return a
 }
 
-func (a *Ahead) Take(p, records, bytes int) (int, int) {
-	h := a.a.take(a.parts[p], hold{records, bytes}, 0)
-	return h.records, h.bytes
+func (a *Ahead) Take(p, messages, bytes int) (int, int) {
+	h := a.a.take(a.parts[p], hold{messages, bytes}, 0)
+	return h.messages, h.bytes
 }
 
-func (a *Ahead) Settle(p, reservedRecords, reservedBytes, records, bytes int) {
-	a.a.settle(a.parts[p], hold{reservedRecords, reservedBytes}, hold{records, bytes})
+func (a *Ahead) Settle(p, reservedMessages, reservedBytes, messages, bytes int) {
+	a.a.settle(a.parts[p], hold{reservedMessages, reservedBytes}, hold{messages, bytes})
 }
 
-func (a *Ahead) Give(p, records, bytes int) { a.a.give(a.parts[p], hold{records, bytes}) }
-func (a *Ahead) Leave(p int)                { a.a.leave(a.parts[p]) }
-func (a *Ahead) Used() (int, int)           { return a.a.inUse().records, a.a.inUse().bytes }
+func (a *Ahead) Give(p, messages, bytes int) { a.a.give(a.parts[p], hold{messages, bytes}) }
+func (a *Ahead) Leave(p int)                 { a.a.leave(a.parts[p]) }
+func (a *Ahead) Used() (int, int)            { return a.a.inUse().messages, a.a.inUse().bytes }
 
 // Lanes are lanes for tests.
 type Lanes struct {
-	l       lanes
-	records map[uint64]*record
-	run     recordQueue
+	l        lanes
+	messages map[uint64]*message
+	run      messageQueue
 }
 
-func NewLanes() *Lanes { return &Lanes{records: map[uint64]*record{}} }
+func NewLanes() *Lanes { return &Lanes{messages: map[uint64]*message{}} }
 
-// Enter puts a record in; Next takes the next one whose turn it is; Done
+// Enter puts a message in; Next takes the next one whose turn it is; Done
 // ends it; Cut removes those from seq on.
 func (l *Lanes) Enter(seq uint64, key string) {
-	r := &record{seq: seq, key: key}
-	l.records[seq] = r
+	r := &message{seq: seq, key: key}
+	l.messages[seq] = r
 	if l.l.enter(r) {
 		l.run.push(r)
 	}
@@ -130,16 +130,16 @@ func (l *Lanes) Next() (seq uint64, key string, ok bool) {
 }
 
 func (l *Lanes) Done(seq uint64) {
-	if next := l.l.leave(l.records[seq]); next != nil {
+	if next := l.l.leave(l.messages[seq]); next != nil {
 		l.run.push(next)
 	}
-	delete(l.records, seq)
+	delete(l.messages, seq)
 }
 
 func (l *Lanes) Cut(seq uint64) (dropped int) {
-	drop := func(r *record) { dropped++; delete(l.records, r.seq) }
+	drop := func(r *message) { dropped++; delete(l.messages, r.seq) }
 	l.l.cut(seq, drop)
-	l.run.cut(seq, func(r *record) {
+	l.run.cut(seq, func(r *message) {
 		l.l.end(r)
 		drop(r)
 	})

@@ -21,7 +21,7 @@ type fakeServer struct {
 	commits    []time.Time
 	calls      map[string]int
 	noTopic    bool            // reading the topic is not permitted
-	hidden     int             // records at the end of each log that its metadata does not show
+	hidden     int             // messages at the end of each log that its metadata does not show
 	unreadable map[uint64]bool // offsets that polls by offset must not come to
 	garbled    bool            // so is what is answered by time
 	member     bool

@@ -78,7 +78,7 @@ type job struct {
 	reserved hold
 }
 
-// choose picks the next partition that has records to fetch and room for
+// choose picks the next partition that has messages to fetch and room for
 // them, and marks it as being polled. Without one it tells how long a refused
 // one has to wait still; 0: none has.
 func (f *fetcher) choose() (job, time.Duration) {
@@ -107,7 +107,7 @@ func (p *partition) wantsPoll() bool {
 	return p.phase == phaseActive && p.hot && !p.polling && !p.paused && !p.suspect && p.stopped == nil
 }
 
-// wantsMore tells whether the read records have become so few that the next
+// wantsMore tells whether the read messages have become so few that the next
 // poll is due. p.mu is held.
 func (p *partition) wantsMore() bool {
 	return p.wantsPoll() && 2*p.buffered <= p.e.ahead.share()
@@ -119,13 +119,13 @@ func (f *fetcher) plan(p *partition, now time.Time) (job, bool) {
 		return job{}, false
 	}
 	count := min(f.e.cfg.BatchSize, p.memory.ceiling)
-	// What is asked for should not be cut off because some records are a little larger.
+	// What is asked for should not be cut off because some messages are a little larger.
 	each := p.memory.averageSize + p.memory.averageSize/16
-	reserved := f.e.ahead.take(p, hold{records: count, bytes: count * each}, each)
-	if reserved.records == 0 {
+	reserved := f.e.ahead.take(p, hold{messages: count, bytes: count * each}, each)
+	if reserved.messages == 0 {
 		return job{}, false
 	}
-	count = max(1, min(reserved.records, reserved.bytes/each))
+	count = max(1, min(reserved.messages, reserved.bytes/each))
 	strategy := transport.Strategy{Kind: transport.FromOffset, Value: p.position}
 	if p.from != nil {
 		strategy = *p.from
@@ -133,7 +133,7 @@ func (f *fetcher) plan(p *partition, now time.Time) (job, bool) {
 	maxBytes := reserved.bytes
 	if strategy.Kind == transport.FromTimestamp {
 		// Without a bound in bytes, or of what transport.Supersede is about only the
-		// remains might be left; so for one record only.
+		// remains might be left; so for one message only.
 		count, maxBytes = 1, 0
 	}
 	p.polling = true
@@ -184,7 +184,7 @@ func (f *fetcher) fetch(ctx context.Context, j job) {
 		}
 		if salvaged {
 			p.say(func() {
-				p.log.Warn("the server refuses a record by its offset and gave it by its time", zap.Uint64("offset", j.strategy.Value))
+				p.log.Warn("the server refuses a message by its offset and gave it by its time", zap.Uint64("offset", j.strategy.Value))
 			})
 		}
 		f.arrived(p, j, polled, came)
@@ -217,23 +217,23 @@ func (f *fetcher) arrived(p *partition, j job, polled *transport.Polled, a *answ
 		f.nothing(p, polled)
 		return
 	}
-	messages := polled.Messages
-	last := messages[len(messages)-1].Offset
+	raw := polled.Messages
+	last := raw[len(raw)-1].Offset
 	p.polled = last + 1
-	if first := messages[0].Offset; p.from == nil && !p.jumpOK && first != p.position {
+	if first := raw[0].Offset; p.from == nil && !p.jumpOK && first != p.position {
 		if !p.gap(first) {
 			f.e.ahead.settle(p, j.reserved, hold{})
 			return
 		}
 	}
 	p.from, p.jumpOK = nil, false
-	p.memory.averageSize = max(wire.MessageHeaderSize, (p.memory.averageSize+3*a.wanted/len(messages))/4)
+	p.memory.averageSize = max(wire.MessageHeaderSize, (p.memory.averageSize+3*a.wanted/len(raw))/4)
 	p.tally.polls++
-	p.tally.fetched += int64(len(messages))
+	p.tally.fetched += int64(len(raw))
 	p.tally.bytes += int64(a.encoded)
 	p.pass(a)
 	if a.open > 0 {
-		f.e.ahead.settle(p, j.reserved, hold{records: a.open, bytes: a.bytes})
+		f.e.ahead.settle(p, j.reserved, hold{messages: a.open, bytes: a.bytes})
 		p.buffer = append(p.buffer, a)
 		p.buffered += a.open
 	} else {
@@ -251,10 +251,10 @@ func (f *fetcher) arrived(p *partition, j job, polled *transport.Polled, a *answ
 // pass takes off a's head what was handled before. p.mu is held.
 func (p *partition) pass(a *answer) {
 	n := 0
-	for n < len(a.messages) && p.handled.covers(&a.messages[n]) {
+	for n < len(a.rest) && p.handled.covers(&a.rest[n]) {
 		n++
 	}
-	a.messages = a.messages[n:]
+	a.rest = a.rest[n:]
 	if a.open -= n; a.open > 0 {
 		p.handled = handled{} // the others are behind
 	}
@@ -270,7 +270,7 @@ func (p *partition) moved(j job) bool {
 func (f *fetcher) nothing(p *partition, polled *transport.Polled) {
 	p.hot = false
 	if p.from != nil {
-		return // a time or a place that has no record yet
+		return // a time or a place that has no message yet
 	}
 	switch {
 	case f.e.grouped && polled.Partition != p.id:
@@ -392,7 +392,7 @@ func (f *fetcher) compare(p *partition, meta transport.Topic) bool {
 	return false
 }
 
-// logEnd is the offset after the last record of a partition.
+// logEnd is the offset after the last message of a partition.
 func logEnd(meta transport.Topic, id uint32) (end uint64, ok bool) {
 	for _, q := range meta.Partitions {
 		if q.ID != id {

@@ -9,7 +9,7 @@ import (
 )
 
 // gap looks after a jump: the log goes on at first instead of at the expected
-// position, since records were deleted by retention or lost. It tells whether to
+// position, since messages were deleted by retention or lost. It tells whether to
 // go on. p.mu is held.
 func (p *partition) gap(first uint64) bool {
 	if first < p.position {
@@ -21,10 +21,10 @@ func (p *partition) gap(first uint64) bool {
 	}
 	missing := first - p.position
 	p.tally.gaps++
-	p.tally.gapRecords += int64(missing)
+	p.tally.gapMessages += int64(missing)
 	expected := p.position
 	p.say(func() {
-		p.log.Warn("records are missing from the log", zap.Uint64("expected", expected), zap.Uint64("offset", first), zap.Uint64("count", missing))
+		p.log.Warn("messages are missing from the log", zap.Uint64("expected", expected), zap.Uint64("offset", first), zap.Uint64("count", missing))
 	})
 	if p.e.cfg.OnGap != config.GapStop {
 		return true

@@ -17,7 +17,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// ledger counts deliveries of each record over all members of a group.
+// ledger counts deliveries of each message over all members of a group.
 type ledger struct {
 	mu       sync.Mutex
 	times    map[string]int
@@ -71,7 +71,7 @@ func (l *ledger) wait(t testing.TB, n int) {
 		select {
 		case <-changed:
 		case <-deadline:
-			require.FailNow(t, "not handled in time", "%d of %d records", have, n)
+			require.FailNow(t, "not handled in time", "%d of %d messages", have, n)
 		}
 	}
 }
@@ -92,7 +92,7 @@ func (r *rig) worker(cfg config.Consumer, l *ledger, work time.Duration, opts ..
 	return c
 }
 
-// load sends records to all partitions until it is stopped, and tells how many.
+// load sends messages to all partitions until it is stopped, and tells how many.
 func (r *rig) load(partitions uint32, every time.Duration) (stop func() int) {
 	quit, done := make(chan struct{}), make(chan int)
 	go func() {
@@ -201,9 +201,9 @@ func TestReconnectsAndGoesOn(t *testing.T) {
 func TestPartitionThatStaysAfterItsTimeGoesOn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 2)
-	const records = 10
+	const messages = 10
 	for p := range uint32(2) {
-		r.send(p, numbered("", records)...)
+		r.send(p, numbered("", messages)...)
 	}
 	cfg := quick()
 	cfg.Balance, cfg.RebalanceTimeout, cfg.Concurrency = false, 50*time.Millisecond, 2
@@ -242,7 +242,7 @@ func TestPartitionThatStaysAfterItsTimeGoesOn(t *testing.T) {
 	})
 	close(release)
 	for p := range uint32(2) {
-		r.server.WaitCommitted("s", "t", "g", p, records-1)
+		r.server.WaitCommitted("s", "t", "g", p, messages-1)
 	}
 }
 
@@ -251,9 +251,9 @@ func TestPartitionThatStaysAfterItsTimeGoesOn(t *testing.T) {
 func TestSeekOfAPartitionThatIsBeingHandedOver(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 2)
-	const records = 10
+	const messages = 10
 	for p := range uint32(2) {
-		r.send(p, numbered("", records)...)
+		r.send(p, numbered("", messages)...)
 	}
 	cfg := quick()
 	cfg.Balance, cfg.Concurrency = false, 2
@@ -272,7 +272,7 @@ func TestSeekOfAPartitionThatIsBeingHandedOver(t *testing.T) {
 		r.server.WaitCommitted("s", "t", "g", p, 4)
 	}
 	for range 10 {
-		received(t, "the first records", handled)
+		received(t, "the first messages", handled)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -285,7 +285,7 @@ func TestSeekOfAPartitionThatIsBeingHandedOver(t *testing.T) {
 	require.NoError(t, c.Seek(ctx, uint32(leaving), consumer.First()))
 	close(release)
 	for at := (place{}); at != (place{uint32(leaving), 0}); {
-		at = received(t, "the first record again", handled)
+		at = received(t, "the first message again", handled)
 	}
 	eventually(t, "the hand-over", func() bool { return len(c.Status().Partitions) == 1 })
 }

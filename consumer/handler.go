@@ -10,11 +10,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Handle has every record given to handler. Consumption begins at Start, or at
+// Handle has every message given to handler. Consumption begins at Start, or at
 // once when the consumer is started. Up to concurrency handlers run at a time;
-// records of one key are handled in order and one at a time.
+// messages of one key are handled in order and one at a time.
 //
-// With ack_mode auto a record is acknowledged when its handler returns nil, and
+// With ack_mode auto a message is acknowledged when its handler returns nil, and
 // an error is a failed delivery, like Nack. With manual, nil leaves it to
 // Ack and Nack, now or later. With on_poll it was acknowledged before, and
 // an error is only counted.
@@ -32,10 +32,10 @@ func (c *Consumer[T]) Handle(handler func(ctx context.Context, m *Message[T]) er
 	}, handler != nil)
 }
 
-// HandleBatch is Handle for sinks that do better with many records at once:
-// each call gets up to batch_size records of one partition, in order and without a gap, and the
+// HandleBatch is Handle for sinks that do better with many messages at once:
+// each call gets up to batch_size messages of one partition, in order and without a gap, and the
 // next call for that partition comes when all of them are settled. An error
-// is a failed delivery of those records of the batch that were not settled by Ack or
+// is a failed delivery of those messages of the batch that were not settled by Ack or
 // Nack before.
 func (c *Consumer[T]) HandleBatch(handler func(ctx context.Context, batch []*Message[T]) error) error {
 	return c.register(func() error {
@@ -45,7 +45,7 @@ func (c *Consumer[T]) HandleBatch(handler func(ctx context.Context, batch []*Mes
 	}, handler != nil)
 }
 
-// register notes where the records go, and begins when the consumer runs.
+// register notes where the messages go, and begins when the consumer runs.
 func (c *Consumer[T]) register(set func() error, given bool) error {
 	if !given {
 		return errors.New("iggy: no handler given")
@@ -68,9 +68,9 @@ func (c *Consumer[T]) register(set func() error, given bool) error {
 	return nil
 }
 
-// call runs the handler for one record.
-func (c *Consumer[T]) call(r *record) (err error) {
-	m := r.message.(*Message[T])
+// call runs the handler for one message.
+func (c *Consumer[T]) call(r *message) (err error) {
+	m := r.typed.(*Message[T])
 	ctx := r.part.ctx
 	if c.plainCalls() {
 		defer func() {
@@ -80,7 +80,7 @@ func (c *Consumer[T]) call(r *record) (err error) {
 		}()
 		return sound(c.handler(ctx, m))
 	}
-	return c.observed(ctx, []*record{r}, func(ctx context.Context) error { return c.handler(ctx, m) })
+	return c.observed(ctx, []*message{r}, func(ctx context.Context) error { return c.handler(ctx, m) })
 }
 
 // plainCalls tells that calls need neither a timeout nor observation.
@@ -89,22 +89,22 @@ func (c *Consumer[T]) plainCalls() bool {
 }
 
 // callBatch runs the handler for one batch.
-func (c *Consumer[T]) callBatch(records []*record) error {
-	batch := make([]*Message[T], len(records))
-	for i, r := range records {
-		batch[i] = r.message.(*Message[T])
+func (c *Consumer[T]) callBatch(messages []*message) error {
+	batch := make([]*Message[T], len(messages))
+	for i, r := range messages {
+		batch[i] = r.typed.(*Message[T])
 	}
-	return c.observed(records[0].part.ctx, records, func(ctx context.Context) error { return c.batch(ctx, batch) })
+	return c.observed(messages[0].part.ctx, messages, func(ctx context.Context) error { return c.batch(ctx, batch) })
 }
 
 // observed runs a handler with its timeout, in a span, and measures it.
-func (c *Consumer[T]) observed(ctx context.Context, records []*record, handler func(context.Context) error) (err error) {
+func (c *Consumer[T]) observed(ctx context.Context, messages []*message, handler func(context.Context) error) (err error) {
 	if d := c.e.cfg.HandlerTimeout; d > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, d, ErrHandlerTimeout)
 		defer cancel()
 	}
-	ctx, end := c.trace(ctx, records)
+	ctx, end := c.trace(ctx, messages)
 	began := c.e.meter.handling()
 	err = errExited // unless the handler returns or panics
 	defer func() {

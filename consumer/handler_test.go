@@ -155,7 +155,7 @@ func TestStuckPartitionLeavesTheOthersTheirPart(t *testing.T) {
 	stop(t, c)
 }
 
-func TestFailedRecordsEndInTheDeadLetters(t *testing.T) {
+func TestFailedMessagesEndInTheDeadLetters(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 1)
 	r.send(0, "a/good", "!not text", "b/fails", "c/permanent", "d/panics", "e/drop", "f/coded", "b/after")

@@ -43,7 +43,7 @@ func (m *membership) missing(ctx context.Context, p *partition) error {
 	p.mu.Lock()
 	_, settled := p.tracker.prefix()
 	// The server gives it away once what was polled is committed. While there
-	// is nothing to commit yet, the first record must be handled, however long it waits.
+	// is nothing to commit yet, the first message must be handled, however long it waits.
 	early := !settled && (p.given == 0 && (p.buffered > 0 || p.tracker.open() > 0) || p.onlyWaits())
 	inHand := p.inHand()
 	if !early {

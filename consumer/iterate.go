@@ -10,12 +10,12 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// Next waits for the next record, which the caller acknowledges with Ack or Nack,
+// Next waits for the next message, which the caller acknowledges with Ack or Nack,
 // also with ack_mode auto; with on_poll it is acknowledged already. The first
 // call begins the consumption. Several goroutines may call it.
 //
-// Records of one key are given out one at a time: the next one comes after the
-// one before was acknowledged, so do not collect records before acknowledging them. End
+// Messages of one key are given out one at a time: the next one comes after the
+// one before was acknowledged, so do not collect messages before acknowledging them. End
 // each message by Ack or Nack, also one whose partition was lost meanwhile,
 // which its Context tells: until then it counts, and its partition waits.
 //
@@ -31,10 +31,10 @@ func (c *Consumer[T]) Next(ctx context.Context) (*Message[T], error) {
 	}
 	r.part.mu.Lock()
 	defer r.part.mu.Unlock()
-	return r.message.(*Message[T]), nil
+	return r.typed.(*Message[T]), nil
 }
 
-// iterate notes that records go to callers of Next.
+// iterate notes that messages go to callers of Next.
 func (c *Consumer[T]) iterate() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,11 +51,11 @@ func (c *Consumer[T]) iterate() error {
 	return nil
 }
 
-// Messages iterates over the records as they come, like Next. It ends without
+// Messages iterates over the messages as they come, like Next. It ends without
 // an error when ctx ends or the consumer stops, and with one, as the last pair, when
 // it can't go on otherwise.
 //
-// With ack_mode auto a record that the loop's body has not settled is
+// With ack_mode auto a message that the loop's body has not settled is
 // acknowledged when the body asks for the next one. One that the loop was left with,
 // by break, return or panic, was not handled and is given back: it is the first of its
 // partition that comes next, here or after a stop, and this delivery does

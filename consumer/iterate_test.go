@@ -40,7 +40,7 @@ func TestNextBeginsTheConsumption(t *testing.T) {
 			again, err := c.Next(ctx)
 			require.NoError(t, err)
 			require.Equal(t, 2, again.Deliveries())
-			require.Equal(t, m.Value, again.Value, "a key does not go on before its record is settled")
+			require.Equal(t, m.Value, again.Value, "a key does not go on before its message is settled")
 			m = again
 		}
 		m.Ack()
@@ -87,7 +87,7 @@ func TestMessagesEndWithStopAndContext(t *testing.T) {
 	require.EqualValues(t, 9, offset)
 }
 
-func TestRecordThatTheLoopWasLeftWithComesAgain(t *testing.T) {
+func TestMessageThatTheLoopWasLeftWithComesAgain(t *testing.T) {
 	t.Parallel()
 	type body = func(*consumer.Message[string])
 	for name, leave := range map[string]func(loop func(body), then body){
@@ -117,7 +117,7 @@ func TestRecordThatTheLoopWasLeftWithComesAgain(t *testing.T) {
 				}
 			}
 			var old *consumer.Message[string]
-			for i := range 5 { // more often than the record may fail
+			for i := range 5 { // more often than the message may fail
 				leave(once, func(m *consumer.Message[string]) {
 					require.Equal(t, "a/0", m.Value)
 					require.Equal(t, i+1, m.Deliveries())
@@ -161,7 +161,7 @@ func TestRecordThatTheLoopWasLeftWithComesAgain(t *testing.T) {
 	}
 }
 
-func TestRecordThatAManualLoopWasLeftWithStays(t *testing.T) {
+func TestMessageThatAManualLoopWasLeftWithStays(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 1)
 	r.send(0, "a/0", "b/0")

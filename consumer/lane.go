@@ -1,14 +1,14 @@
 package consumer
 
-// lane holds the records of one key. Its first one is with the application,
+// lane holds the messages of one key. Its first one is with the application,
 // about to be, or waits for its next delivery; the others wait behind it, so
 // that a key is handled in order and one at a time while other keys go on.
 type lane struct {
-	behind recordQueue
+	behind messageQueue
 }
 
-// lanes are the lanes of one partition: those of keys that have records. Lanes
-// are used again, since most live for one record.
+// lanes are the lanes of one partition: those of keys that have messages. Lanes
+// are used again, since most live for one message.
 type lanes struct {
 	byKey map[string]*lane
 	spare []*lane
@@ -19,7 +19,7 @@ const maxSpareLanes = 256
 
 // enter puts r in its key's lane and tells whether it may run: it is first, or
 // has no key.
-func (l *lanes) enter(r *record) bool {
+func (l *lanes) enter(r *message) bool {
 	if r.key == "" {
 		return true
 	}
@@ -40,9 +40,9 @@ func (l *lanes) enter(r *record) bool {
 	return true
 }
 
-// leave takes r, which is first, out of its lane and gives the next record,
+// leave takes r, which is first, out of its lane and gives the next message,
 // which may now run; nil when there is none.
-func (l *lanes) leave(r *record) *record {
+func (l *lanes) leave(r *message) *message {
 	at := r.lane
 	if at == nil {
 		return nil
@@ -58,17 +58,17 @@ func (l *lanes) leave(r *record) *record {
 	return nil
 }
 
-// cut removes the records numbered seq or more that wait behind others. Those
+// cut removes the messages numbered seq or more that wait behind others. Those
 // that are first are the caller's matter: it takes them out of the run queue
 // and ends their lanes.
-func (l *lanes) cut(seq uint64, drop func(*record)) {
+func (l *lanes) cut(seq uint64, drop func(*message)) {
 	for _, at := range l.byKey {
 		at.behind.cut(seq, drop)
 	}
 }
 
-// end removes the empty lane of r, a record that was cut while it was first.
-func (l *lanes) end(r *record) {
+// end removes the empty lane of r, a message that was cut while it was first.
+func (l *lanes) end(r *message) {
 	if r.lane != nil {
 		delete(l.byKey, r.key)
 		r.lane = nil

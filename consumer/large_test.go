@@ -16,7 +16,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-func TestLargeRecordsAfterManySmallOnesKeepToTheLimit(t *testing.T) {
+func TestLargeMessagesAfterManySmallOnesKeepToTheLimit(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 2, embedded.WithRetention(-1))
 	for p := range uint32(2) {
@@ -46,7 +46,7 @@ func TestLargeRecordsAfterManySmallOnesKeepToTheLimit(t *testing.T) {
 	handled.wait(t, 40)
 	stop(t, c)
 	require.Len(t, handled.all(), 40)
-	require.LessOrEqual(t, most.Load(), int64(1<<20+2*300_100), "a record more for each partition")
+	require.LessOrEqual(t, most.Load(), int64(1<<20+2*300_100), "a message more for each partition")
 	t.Logf("%d bytes at most", most.Load())
 }
 

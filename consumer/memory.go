@@ -6,19 +6,19 @@ import "sync/atomic"
 // for ghosts and haunted it belongs to the present one and is guarded by its lock.
 type memory struct {
 	// ghosts counts handlers of former ownerships that have not returned, and
-	// records of theirs that are still with the application. While
-	// there are any, no record of the partition is handed out: it might be
+	// messages of theirs that are still with the application. While
+	// there are any, no message of the partition is handed out: it might be
 	// one of those.
 	ghosts atomic.Int64
 
-	haunted int // records among them, with their places in the window; guarded by its lock
+	haunted int // messages among them, with their places in the window; guarded by its lock
 
 	dedup *dedup
 	// committed is the offset that this consumer stored last, or found stored.
 	committed    uint64
 	hasCommitted bool
 	// next is the offset after the prefix that was acknowledged here, and stamp
-	// the server's time of the record before it; 0: not known. What was
+	// the server's time of the message before it; 0: not known. What was
 	// acknowledged and not committed before a connection ended is not
 	// delivered again, if the log is still the same.
 	next    uint64
@@ -27,19 +27,19 @@ type memory struct {
 	// stray tells that the log was cut and what is stored means nothing, until
 	// something is stored anew.
 	stray bool
-	// before is what lies before the first record that was ever taken into the window
+	// before is what lies before the first message that was ever taken into the window
 	// here: others of its time, with lower offsets. Its stamp is 0 while there was none.
 	before handled
 	// hopeless is the offset after one whose answer by time could not be understood.
 	hopeless atomic.Uint64
-	// averageSize estimates a record's bytes; ceiling is the most records that a poll asks
+	// averageSize estimates a message's bytes; ceiling is the most messages that a poll asks
 	// for. It falls to one when an answer does not come in time,
 	// and doubles with each that does.
 	averageSize int
 	ceiling     int
 }
 
-// initialAverage is the guess for a record's bytes before one was seen.
+// initialAverage is the guess for a message's bytes before one was seen.
 const initialAverage = 1 << 10
 
 func newMemory(dedupWindow, batchSize int) *memory {

@@ -15,7 +15,7 @@ import (
 const instrumentation = "github.com/fetchbox/fetchbox-iggy/consumer"
 
 // meter measures a consumer. What can be counted is read when it is collected,
-// so that counting costs nothing while records are handled; durations are
+// so that counting costs nothing while messages are handled; durations are
 // recorded as they come. A nil meter measures nothing.
 type meter struct {
 	e            *engine
@@ -69,29 +69,29 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 		m.gauges = append(m.gauges, gauge{g, read})
 	}
 	outcome := func(name string) attribute.KeyValue { return attribute.String("outcome", name) }
-	const outcomes, outcomesText = "fetchbox_consumer_outcomes_total", "Records by what became of them."
-	count("fetchbox_consumer_records_total", "{record}", "Records read.", func(t tally) int64 { return t.fetched })
-	count("fetchbox_consumer_bytes_total", "By", "Bytes of the records read.", func(t tally) int64 { return t.bytes })
-	count("fetchbox_consumer_polls_total", "{request}", "Polls that brought records.", func(t tally) int64 { return t.polls })
+	const outcomes, outcomesText = "fetchbox_consumer_outcomes_total", "Messages by what became of them."
+	count("fetchbox_consumer_messages_total", "{message}", "Messages read.", func(t tally) int64 { return t.fetched })
+	count("fetchbox_consumer_bytes_total", "By", "Bytes of the messages read.", func(t tally) int64 { return t.bytes })
+	count("fetchbox_consumer_polls_total", "{request}", "Polls that brought messages.", func(t tally) int64 { return t.polls })
 	count("fetchbox_consumer_deliveries_total", "{delivery}", "Deliveries to the application.", func(t tally) int64 { return t.delivered })
-	count("fetchbox_consumer_redeliveries_total", "{delivery}", "Deliveries after the first of a record.", func(t tally) int64 { return t.redelivered })
+	count("fetchbox_consumer_redeliveries_total", "{delivery}", "Deliveries after the first of a message.", func(t tally) int64 { return t.redelivered })
 	count("fetchbox_consumer_failures_total", "{delivery}", "Failed deliveries.", func(t tally) int64 { return t.failed })
-	count(outcomes, "{record}", outcomesText, func(t tally) int64 { return t.acked }, outcome("acknowledged"))
-	count(outcomes, "{record}", outcomesText, func(t tally) int64 { return t.dropped }, outcome("dropped"))
-	count(outcomes, "{record}", outcomesText, func(t tally) int64 { return t.buried }, outcome("dead_letter"))
-	count(outcomes, "{record}", outcomesText, func(t tally) int64 { return t.skipped }, outcome("skipped"))
-	count(outcomes, "{record}", outcomesText, func(t tally) int64 { return t.duplicates }, outcome("duplicate"))
-	count("fetchbox_worker_dlq_total", "{record}", "Records confirmed by the dead letters.", func(t tally) int64 { return t.buried })
-	count("fetchbox_consumer_undecodable_total", "{record}", "Records that could not be decoded.", func(t tally) int64 { return t.undecodable })
+	count(outcomes, "{message}", outcomesText, func(t tally) int64 { return t.acked }, outcome("acknowledged"))
+	count(outcomes, "{message}", outcomesText, func(t tally) int64 { return t.dropped }, outcome("dropped"))
+	count(outcomes, "{message}", outcomesText, func(t tally) int64 { return t.buried }, outcome("dead_letter"))
+	count(outcomes, "{message}", outcomesText, func(t tally) int64 { return t.skipped }, outcome("skipped"))
+	count(outcomes, "{message}", outcomesText, func(t tally) int64 { return t.duplicates }, outcome("duplicate"))
+	count("fetchbox_worker_dlq_total", "{message}", "Messages confirmed by the dead letters.", func(t tally) int64 { return t.buried })
+	count("fetchbox_consumer_undecodable_total", "{message}", "Messages that could not be decoded.", func(t tally) int64 { return t.undecodable })
 	count("fetchbox_consumer_commits_total", "{request}", "Offsets stored.", func(t tally) int64 { return t.commits })
 	count("fetchbox_consumer_gaps_total", "{gap}", "Jumps of the offset.", func(t tally) int64 { return t.gaps })
-	count("fetchbox_consumer_gap_records_total", "{record}", "Offsets that jumps passed over.", func(t tally) int64 { return t.gapRecords })
+	count("fetchbox_consumer_gap_messages_total", "{message}", "Offsets that jumps passed over.", func(t tally) int64 { return t.gapMessages })
 	count("fetchbox_consumer_rewinds_total", "{rewind}", "Logs and stored offsets that moved back.", func(t tally) int64 { return t.rewinds })
-	measure("fetchbox_consumer_lag", "{record}", "Records behind the acknowledged prefix, over the owned partitions.", func(s Status) int64 { return int64(s.Lag) })
-	measure("fetchbox_worker_tasks_inflight", "{record}", "Records with the application.", func(s Status) int64 { return int64(s.InFlight) })
-	measure("fetchbox_consumer_oldest_age_ms", "ms", "How long the oldest unacknowledged record is in hand.", func(s Status) int64 { return s.OldestAge.Milliseconds() })
+	measure("fetchbox_consumer_lag", "{message}", "Messages behind the acknowledged prefix, over the owned partitions.", func(s Status) int64 { return int64(s.Lag) })
+	measure("fetchbox_worker_tasks_inflight", "{message}", "Messages with the application.", func(s Status) int64 { return int64(s.InFlight) })
+	measure("fetchbox_consumer_oldest_age_ms", "ms", "How long the oldest unacknowledged message is in hand.", func(s Status) int64 { return s.OldestAge.Milliseconds() })
 	measure("fetchbox_consumer_partitions", "{partition}", "Partitions owned.", func(s Status) int64 { return int64(len(s.Partitions)) })
-	measure("fetchbox_consumer_buffered_bytes", "By", "Bytes of records held.", func(s Status) int64 { return s.BufferedBytes })
+	measure("fetchbox_consumer_buffered_bytes", "By", "Bytes of messages held.", func(s Status) int64 { return s.BufferedBytes })
 	rebalances, err := api.Int64ObservableCounter("fetchbox_consumer_rebalances_total", metric.WithUnit("{change}"),
 		metric.WithDescription("Partitions assigned, revoked and lost."))
 	errs, observed = append(errs, err), append(observed, rebalances)
@@ -125,7 +125,7 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 // on tells whether anything is measured.
 func (m *meter) on() bool { return m != nil }
 
-// polled records a round trip.
+// polled messages a round trip.
 func (m *meter) polled(d time.Duration) {
 	if m != nil {
 		m.pollTime.Record(context.Background(), d.Seconds(), m.attributes)
@@ -140,7 +140,7 @@ func (m *meter) handling() time.Time {
 	return time.Now()
 }
 
-// handled records a call of a handler.
+// handled messages a call of a handler.
 func (m *meter) handled(began time.Time, err error) {
 	if m == nil {
 		return

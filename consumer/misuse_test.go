@@ -24,7 +24,7 @@ type hollow struct{ err error }
 func (h *hollow) Error() string { return h.err.Error() }
 func (h *hollow) Unwrap() error { return h.err }
 
-func TestErrorWhosePanicIsItsOwnFailsTheRecord(t *testing.T) {
+func TestErrorWhosePanicIsItsOwnFailsTheMessage(t *testing.T) {
 	t.Parallel()
 	for name, register := range map[string]func(*consumer.Consumer[string], *hollow) error{
 		"returned": func(c *consumer.Consumer[string], bad *hollow) error {
@@ -59,7 +59,7 @@ func TestErrorWhosePanicIsItsOwnFailsTheRecord(t *testing.T) {
 	}
 }
 
-func TestHandlerThatEndsItsGoroutineFailsTheRecord(t *testing.T) {
+func TestHandlerThatEndsItsGoroutineFailsTheMessage(t *testing.T) {
 	t.Parallel()
 	for name, register := range map[string]func(*consumer.Consumer[string], func(string)) error{
 		"single": func(c *consumer.Consumer[string], handle func(string)) error {

@@ -67,14 +67,14 @@ func TestSpanIsLinkedToThePublishersSpan(t *testing.T) {
 		require.Equal(t, fmt.Sprintf("0%d000000-0000-0000-0000-000000000000", offset+1), value("messaging.message.id").AsString())
 		for _, link := range span.Links() {
 			links++
-			require.Zero(t, offset, "the first record")
+			require.Zero(t, offset, "the first message")
 			require.Equal(t, "0af7651916cd43dd8448eb211c80319c", link.SpanContext.TraceID().String())
 			require.Equal(t, "b7ad6b7169203331", link.SpanContext.SpanID().String())
 			require.NotEqual(t, link.SpanContext.TraceID(), span.SpanContext().TraceID(), "linked, and not its child")
 		}
 		if span.Status().Code == codes.Error {
 			failed++
-			require.EqualValues(t, 1, offset, "a record that was dropped did not fail")
+			require.EqualValues(t, 1, offset, "a message that was dropped did not fail")
 			require.Equal(t, "HANDLER_ERROR", span.Status().Description)
 			require.Equal(t, "HANDLER_ERROR", value("error.type").AsString())
 			require.EqualValues(t, 1, value("messaging.iggy.deliveries").AsInt64())
@@ -182,7 +182,7 @@ func TestMetrics(t *testing.T) {
 	r.server.WaitCommitted("s", "t", "g", 0, 4)
 	values := read()
 	for name, want := range map[string]int64{
-		"consumer_records_total": 6, "consumer_deliveries_total": 6, "consumer_redeliveries_total": 1, "consumer_failures_total": 2,
+		"consumer_messages_total": 6, "consumer_deliveries_total": 6, "consumer_redeliveries_total": 1, "consumer_failures_total": 2,
 		"consumer_outcomes_total acknowledged": 2, "consumer_outcomes_total dropped": 1, "consumer_outcomes_total dead_letter": 2,
 		"consumer_outcomes_total skipped": 0, "worker_dlq_total": 2, "consumer_undecodable_total": 1,
 		"worker_tasks_inflight": 1, "consumer_lag": 1, "consumer_partitions": 2, "consumer_rebalances_total": 2,
@@ -214,7 +214,7 @@ func TestStatusAndLimits(t *testing.T) {
 	require.NoError(t, c.Check(context.Background()))
 	r.send(0, numbered("a", 4)...)
 	eventually(t, "age", func() bool { return c.Check(context.Background()) != nil })
-	require.ErrorContains(t, c.Check(context.Background()), "the oldest record is in hand for")
+	require.ErrorContains(t, c.Check(context.Background()), "the oldest message is in hand for")
 	r.send(0, numbered("b", 4)...)
 	eventually(t, "lag", func() bool { return c.Status().Lag > 5 })
 	require.ErrorContains(t, c.Check(context.Background()), "over 5")

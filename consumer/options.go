@@ -37,7 +37,7 @@ func WithCluster(name string) Option { return func(o *options) { o.cluster = nam
 // WithLogger sets the logger; nil, the default, means none. Payloads are never logged.
 func WithLogger(log *zap.Logger) Option { return func(o *options) { o.log = log } }
 
-// WithDeadLetters sets where records go that are given up. T must be the type
+// WithDeadLetters sets where messages go that are given up. T must be the type
 // of the consumer's messages: New fails otherwise. Without it they are logged, counted and passed over.
 func WithDeadLetters[T any](d DeadLetters[T]) Option {
 	return func(o *options) {
@@ -48,7 +48,7 @@ func WithDeadLetters[T any](d DeadLetters[T]) Option {
 }
 
 // WithTracerProvider has a span made for each call of a handler, linked to the
-// span that published the record. The default makes none.
+// span that published the message. The default makes none.
 func WithTracerProvider(p trace.TracerProvider) Option { return func(o *options) { o.tracers = p } }
 
 // WithMeterProvider has metrics measured; the default measures none.
@@ -69,7 +69,7 @@ func OnRevoked(hook func(ctx context.Context, partitions []uint32)) Option {
 	return func(o *options) { o.hooks[hookRevoked] = hook }
 }
 
-// OnLost sets a hook that is told which partitions were lost: records that
+// OnLost sets a hook that is told which partitions were lost: messages that
 // were in hand, if any, come again, here or at another member; see OnAssigned.
 func OnLost(hook func(ctx context.Context, partitions []uint32)) Option {
 	return func(o *options) { o.hooks[hookLost] = hook }

@@ -10,11 +10,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Drop ends a record, returned by a handler or given to Nack (also wrapped),
+// Drop ends a message, returned by a handler or given to Nack (also wrapped),
 // without a dead letter: it is acknowledged, logged at debug level and counted as dropped.
-var Drop = errors.New("iggy: record dropped") //nolint:revive,staticcheck // an instruction rather than an error, like fs.SkipAll
+var Drop = errors.New("iggy: message dropped") //nolint:revive,staticcheck // an instruction rather than an error, like fs.SkipAll
 
-// Permanent marks err as one that another delivery can't mend: the record goes
+// Permanent marks err as one that another delivery can't mend: the message goes
 // to the dead letters at once. Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
@@ -30,8 +30,8 @@ func (e *permanentError) Unwrap() error { return e.err }
 
 // RetryAfter asks for the next delivery after d instead of after the
 // configured backoff, as a server's Retry-After says for example. The delivery
-// counts: when max_deliveries is reached the record is given up all the same.
-// A stop or a change of owners does not wait for it: the record comes again
+// counts: when max_deliveries is reached the message is given up all the same.
+// A stop or a change of owners does not wait for it: the message comes again
 // after that, its deliveries counted anew. A negative d means at once; a nil err is allowed.
 func RetryAfter(d time.Duration, err error) error {
 	return &retryAfterError{max(d, 0), err}
@@ -71,7 +71,7 @@ func sound(err error) (checked error) {
 // FailNow of a test does.
 var errExited = &iggyerr.PanicError{Value: "the handler ended its goroutine"}
 
-// verdict is what becomes of a record whose delivery failed.
+// verdict is what becomes of a message whose delivery failed.
 type verdict uint8
 
 const (

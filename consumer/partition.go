@@ -55,9 +55,9 @@ type partition struct {
 	from     *transport.Strategy // the first poll starts here instead of at position
 	position uint64              // the next offset to fetch
 	handled  handled             // what is passed over where the first poll starts
-	jumpOK   bool                // the next record's offset may be any: no gap
-	end      uint64              // the log's end, as far as known: the offset after its last record
-	hot      bool                // there may be records to fetch
+	jumpOK   bool                // the next message's offset may be any: no gap
+	end      uint64              // the log's end, as far as known: the offset after its last message
+	hot      bool                // there may be messages to fetch
 	polling  bool                // a poll is under way
 	polled   uint64              // the last offset that a poll brought, plus one; 0: none
 	resumeAt time.Time           // after a refused poll
@@ -69,21 +69,21 @@ type partition struct {
 	intaking bool
 	taking   uint64 // the first offset of what is being taken in
 	forsaken bool   // what is being taken in is not wanted any more: see cut
-	scratch  []*record
+	scratch  []*message
 
 	// In the window.
 	tracker tracker
 	lanes   lanes
-	run     recordQueue // records whose turn it is
-	out     recordSet   // records that are with the application
-	running int         // handlers at work
-	waiting int         // records that wait for their next delivery
-	back    int         // records in the run queue that the application gave back
-	buried  int         // records on their way to the dead letters
-	blocked int         // those of them that could not be written yet
-	given   uint64      // the number after the last record that left the queue
-	batch   bool        // a batch handler is at work
-	resting bool        // it drains, and what is left only waits for its next delivery: see rest
+	run     messageQueue // messages whose turn it is
+	out     messageSet   // messages that are with the application
+	running int          // handlers at work
+	waiting int          // messages that wait for their next delivery
+	back    int          // messages in the run queue that the application gave back
+	buried  int          // messages on their way to the dead letters
+	blocked int          // those of them that could not be written yet
+	given   uint64       // the number after the last message that left the queue
+	batch   bool         // a batch handler is at work
+	resting bool         // it drains, and what is left only waits for its next delivery: see rest
 
 	// Committing.
 	settledHead  uint64 // the tracker's head when the stored offset was stored
@@ -121,10 +121,10 @@ func (p *partition) hasWork() bool {
 	return p.run.length > 0 || p.mayTakeIn()
 }
 
-// next gives the record whose turn it is, taking in more when there is none;
-// nil when there is nothing to do. p.mu is held, and released while records
+// next gives the message whose turn it is, taking in more when there is none;
+// nil when there is nothing to do. p.mu is held, and released while messages
 // are decoded.
-func (p *partition) next() *record {
+func (p *partition) next() *message {
 	for {
 		if p.phase == phaseLost || p.blocked > 0 || p.resting || p.running >= int(p.e.share.Load()) || (p.paused && p.phase == phaseActive) {
 			return nil
@@ -140,25 +140,25 @@ func (p *partition) next() *record {
 }
 
 // turn puts r into another state. p.mu is held.
-func (p *partition) turn(r *record, s recordState) {
+func (p *partition) turn(r *message, s messageState) {
 	switch r.state {
-	case recordGiven:
+	case messageGiven:
 		p.out.remove(r)
-	case recordBack:
+	case messageBack:
 		p.back--
 	}
 	r.state = s
 	switch s {
-	case recordGiven:
+	case messageGiven:
 		p.out.add(r)
-	case recordBack:
+	case messageBack:
 		p.back++
 	}
 }
 
 // hand marks r as given to the application. p.mu is held.
-func (p *partition) hand(r *record) {
-	p.turn(r, recordGiven)
+func (p *partition) hand(r *message) {
+	p.turn(r, messageGiven)
 	r.deliveries++
 	p.tally.delivered++
 	if r.deliveries > 1 {
@@ -167,15 +167,15 @@ func (p *partition) hand(r *record) {
 	p.given = max(p.given, r.seq+1)
 }
 
-// finish ends a record that was handled or given up: it counts as
+// finish ends a message that was handled or given up: it counts as
 // acknowledged. p.mu is held.
-func (p *partition) finish(r *record) {
+func (p *partition) finish(r *message) {
 	p.memory.dedup.settled(r.raw.ID)
 	p.close(r)
 }
 
-func (p *partition) close(r *record) {
-	p.turn(r, recordSettled)
+func (p *partition) close(r *message) {
+	p.turn(r, messageSettled)
 	p.letGo(r)
 	if next := p.lanes.leave(r); next != nil {
 		p.run.push(next)
@@ -187,12 +187,12 @@ func (p *partition) close(r *record) {
 }
 
 // letGo lets go of the memory of r: its part in an answer, and what it grew to. p.mu is held.
-func (p *partition) letGo(r *record) {
+func (p *partition) letGo(r *message) {
 	p.release(r.answer, 1)
 	p.shrink(r.unpacked)
 }
 
-// release lets go of n records' part in an answer. p.mu is held.
+// release lets go of n messages' part in an answer. p.mu is held.
 func (p *partition) release(a *answer, n int) {
 	if a.open -= n; a.open > 0 {
 		return
@@ -203,7 +203,7 @@ func (p *partition) release(a *answer, n int) {
 	}
 }
 
-// free makes room free, for p's next records or for those who wait for it. p.mu is held.
+// free makes room free, for p's next messages or for those who wait for it. p.mu is held.
 func (p *partition) free(n int) {
 	if !p.e.window.free(p, n) {
 		return
@@ -232,7 +232,7 @@ func (p *partition) announce() {
 }
 
 // lose ends the ownership. The contexts of its handlers end with cause, and what
-// they return has no effect. It gives the number of records that were with
+// they return has no effect. It gives the number of messages that were with
 // the application and not acknowledged; only the first loss counts.
 func (p *partition) lose(cause error) (unfinished int, first bool) {
 	p.mu.Lock()
@@ -252,7 +252,7 @@ func (p *partition) lose(cause error) (unfinished int, first bool) {
 		ghosts = p.haunt()
 	}
 	p.memory.dedup.forgetOpen()
-	p.buffer, p.buffered, p.run, p.lanes = nil, 0, recordQueue{}, lanes{}
+	p.buffer, p.buffered, p.run, p.lanes = nil, 0, messageQueue{}, lanes{}
 	p.e.leaveBounds(p, ghosts)
 	close(p.stepped)
 	return unfinished, true
@@ -264,7 +264,7 @@ func (p *partition) isLost() bool {
 	return p.phase == phaseLost
 }
 
-// inHand is how many records are with the application, wait for another
+// inHand is how many messages are with the application, wait for another
 // delivery or are on their way to the dead letters. p.mu is held.
 func (p *partition) inHand() int {
 	n := 0
@@ -277,7 +277,7 @@ func (p *partition) inHand() int {
 }
 
 // ghostGone is called when a handler of a lost partition returns, and when the
-// application is done with a record of it. p.mu is held.
+// application is done with a message of it. p.mu is held.
 func (p *partition) ghostGone() {
 	if p.memory.ghosts.Add(-1) == 0 {
 		p.e.recheck(p.id)

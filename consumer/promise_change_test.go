@@ -37,7 +37,7 @@ func overServers(t *testing.T, partitions uint32, test func(t *testing.T, r *rig
 }
 
 // Promise 7: while the dead letters are away nothing is lost, offsets wait, and
-// the consumer says so; when they are back each bad record is there.
+// the consumer says so; when they are back each bad message is there.
 func TestPromiseDeadLettersAwayForAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -182,8 +182,8 @@ func (c *coveringConn) StoreOffset(ctx context.Context, who transport.Consumer, 
 	return c.Conn.StoreOffset(ctx, who, partition, offset)
 }
 
-// Promise 4: over a campaign of members that come, go and lose their connections, with records that fail, no
-// offset is ever stored that acknowledged records don't cover, and every record is handled.
+// Promise 4: over a campaign of members that come, go and lose their connections, with messages that fail, no
+// offset is ever stored that acknowledged messages don't cover, and every message is handled.
 func TestPromiseEveryStoredOffsetIsCovered(t *testing.T) {
 	t.Parallel()
 	overServers(t, 4, func(t *testing.T, r *rig, cfg config.Consumer) {
@@ -202,7 +202,7 @@ func TestPromiseEveryStoredOffsetIsCovered(t *testing.T) {
 			model.mu.Lock()
 			defer model.mu.Unlock()
 			if stores++; offset >= model.prefix[partition] {
-				bad.add("offset %d of partition %d is stored, %d records are acknowledged", offset, partition, model.prefix[partition])
+				bad.add("offset %d of partition %d is stored, %d messages are acknowledged", offset, partition, model.prefix[partition])
 			}
 		}}
 		upstream := r.iggy.Address()
@@ -246,6 +246,6 @@ func TestPromiseEveryStoredOffsetIsCovered(t *testing.T) {
 		model.mu.Lock()
 		defer model.mu.Unlock()
 		require.Greater(t, stores, 20)
-		t.Logf("%d offsets stored, %d records again", stores, all.repeated())
+		t.Logf("%d offsets stored, %d messages again", stores, all.repeated())
 	})
 }

@@ -17,12 +17,12 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// acknowledged is which records an application has acknowledged, and what was
+// acknowledged is which messages an application has acknowledged, and what was
 // stored of that.
 type acknowledged struct {
 	mu     sync.Mutex
 	acked  map[place]bool
-	prefix map[uint32]uint64 // the number of records at the start that are all acknowledged
+	prefix map[uint32]uint64 // the number of messages at the start that are all acknowledged
 	stored map[uint32]uint64
 }
 
@@ -35,9 +35,9 @@ func (a *acknowledged) ack(at place) {
 	}
 }
 
-// Promise 4: each record is delivered; the committed offset covers nothing
+// Promise 4: each message is delivered; the committed offset covers nothing
 // beyond the acknowledged prefix and does not move back, whatever happens to
-// connections, requests and the group, and in whatever order records are acknowledged.
+// connections, requests and the group, and in whatever order messages are acknowledged.
 func TestPromiseCommitsCoverTheAcknowledgedPrefix(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 3, func(t *testing.T, r *transportRig) {
@@ -51,7 +51,7 @@ func TestPromiseCommitsCoverTheAcknowledgedPrefix(t *testing.T) {
 			model.mu.Lock()
 			defer model.mu.Unlock()
 			if offset >= model.prefix[partition] {
-				bad.add("offset %d of partition %d is committed, %d records are acknowledged", offset, partition, model.prefix[partition])
+				bad.add("offset %d of partition %d is committed, %d messages are acknowledged", offset, partition, model.prefix[partition])
 			}
 			if offset < model.stored[partition] {
 				bad.add("the offset of partition %d went from %d to %d", partition, model.stored[partition], offset)
@@ -135,7 +135,7 @@ func TestPromiseOperatorsResetIsHonoured(t *testing.T) {
 			return nil
 		})
 		for range 40 {
-			received(t, "all records", came)
+			received(t, "all messages", came)
 		}
 		for p := range uint32(2) {
 			r.server.WaitCommitted("s", "t", "g", p, 19)
@@ -158,7 +158,7 @@ func TestPromiseOperatorsResetIsHonoured(t *testing.T) {
 		require.NoError(t, operator.StoreOffset(ctx, who, p, 9))
 		require.NoError(t, operator.Leave(ctx, group))
 		for offset := range uint64(10) {
-			require.Equal(t, place{p, offset + 10}, received(t, "the records after the new offset", came))
+			require.Equal(t, place{p, offset + 10}, received(t, "the messages after the new offset", came))
 		}
 		r.server.WaitCommitted("s", "t", "g", p, 19)
 
@@ -182,7 +182,7 @@ func TestPromiseOperatorsResetIsHonoured(t *testing.T) {
 		})
 		c.Resume(p)
 		for offset := range uint64(5) {
-			require.Equal(t, place{p, offset + 25}, received(t, "the records after the new offset", came))
+			require.Equal(t, place{p, offset + 25}, received(t, "the messages after the new offset", came))
 		}
 		require.Empty(t, came)
 	})

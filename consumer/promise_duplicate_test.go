@@ -134,7 +134,7 @@ func TestPromiseDuplicatesAreBounded(t *testing.T) {
 	})
 }
 
-// Promise 6: with deduplication on, a record that was stored twice, as after a lost answer, is
+// Promise 6: with deduplication on, a message that was stored twice, as after a lost answer, is
 // handled once, in the window of ids; what was acknowledged before a lost connection is not handled again after it.
 func TestPromiseDeduplication(t *testing.T) {
 	t.Parallel()
@@ -170,7 +170,7 @@ func TestPromiseDeduplication(t *testing.T) {
 		require.Len(t, all.times, 50+151)
 		for offset := range uint64(50 + 50 + 1 + 151) {
 			_, handled := all.times[place{0, offset}]
-			require.Equal(t, offset < 50 || offset > 100, handled, "record %d", offset)
+			require.Equal(t, offset < 50 || offset > 100, handled, "message %d", offset)
 		}
 	})
 }

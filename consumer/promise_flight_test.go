@@ -15,7 +15,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-// Promise 5: at most max_in_flight records are with the application; those of a
+// Promise 5: at most max_in_flight messages are with the application; those of a
 // key are handled one at a time and in order, also over failures, lost connections and
 // dealt groups, and other keys go on meanwhile.
 func TestPromiseWindowAndKeys(t *testing.T) {
@@ -56,7 +56,7 @@ func TestPromiseWindowAndKeys(t *testing.T) {
 				bad.add("key %s is handled %d times at once", key, busy[key])
 			}
 			if n > next[key] {
-				bad.add("record %d of key %s came before record %d", n, key, next[key])
+				bad.add("message %d of key %s came before message %d", n, key, next[key])
 			}
 			mu.Unlock()
 			time.Sleep(200 * time.Microsecond) // the handler's work
@@ -106,9 +106,9 @@ func TestPromiseOneKeyIsRetriedAndOthersGoOn(t *testing.T) {
 	})
 }
 
-// Promise 5: a record counts from its first delivery until it is settled, so also
+// Promise 5: a message counts from its first delivery until it is settled, so also
 // while it waits for the next one.
-func TestPromiseWaitingRecordsCount(t *testing.T) {
+func TestPromiseWaitingMessagesCount(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 3, func(t *testing.T, r *transportRig) {
 		const each, window = 100, 5
@@ -127,7 +127,7 @@ func TestPromiseWaitingRecordsCount(t *testing.T) {
 			defer mu.Unlock()
 			held[placeOf(m)] = true
 			if most = max(most, len(held)); len(held) > window {
-				bad.add("%d records are with the application", len(held))
+				bad.add("%d messages are with the application", len(held))
 			}
 			if m.Deliveries() <= int(m.Offset()%3) {
 				return errors.New("not yet")

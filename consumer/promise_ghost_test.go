@@ -42,9 +42,9 @@ func (r *transportRig) reconnected(c *consumer.Consumer[string], held []*consume
 	})
 }
 
-// Promise 5: records that were taken by Next keep their places after their partition was lost, until the
+// Promise 5: messages that were taken by Next keep their places after their partition was lost, until the
 // application has ended them, and are not given out a second time before that.
-func TestPromiseTakenRecordsCountAfterALoss(t *testing.T) {
+func TestPromiseTakenMessagesCountAfterALoss(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, r *transportRig) {
 		r.send(0, numbered("", 10)...)
@@ -76,7 +76,7 @@ func TestPromiseTakenRecordsCountAfterALoss(t *testing.T) {
 				require.ErrorIs(t, m.AckSync(t.Context()), consumer.ErrLost)
 			}
 		}
-		got := received(t, "the next record", asked(t, c))
+		got := received(t, "the next message", asked(t, c))
 		require.NoError(t, got.err)
 		require.Zero(t, got.m.Offset(), "acknowledging had no effect")
 		require.NoError(t, got.m.Context().Err())
@@ -91,8 +91,8 @@ func TestPromiseTakenRecordsCountAfterALoss(t *testing.T) {
 	})
 }
 
-// Promise 5: and so do records that a handler kept, with ack_mode manual.
-func TestPromiseKeptRecordsCountAfterALoss(t *testing.T) {
+// Promise 5: and so do messages that a handler kept, with ack_mode manual.
+func TestPromiseKeptMessagesCountAfterALoss(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, r *transportRig) {
 		r.send(0, numbered("", 10)...)
@@ -105,7 +105,7 @@ func TestPromiseKeptRecordsCountAfterALoss(t *testing.T) {
 		})
 		var held []*consumer.Message[string]
 		for range 3 {
-			held = append(held, received(t, "records", came))
+			held = append(held, received(t, "messages", came))
 		}
 		r.reconnected(c, held)
 		for i, m := range held {
@@ -114,14 +114,14 @@ func TestPromiseKeptRecordsCountAfterALoss(t *testing.T) {
 			m.Ack()
 		}
 		for range 10 {
-			received(t, "records", came).Ack()
+			received(t, "messages", came).Ack()
 		}
 		r.server.WaitCommitted("s", "t", "g", 0, 9)
 	})
 }
 
 // Promise 5: an application that forgets what it lost does not stop its consumer for good.
-func TestPromiseForgottenRecordsEndWithTheirMemory(t *testing.T) {
+func TestPromiseForgottenMessagesEndWithTheirMemory(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, r *transportRig) {
 		r.send(0, numbered("", 10)...)
@@ -183,7 +183,7 @@ func TestSeekWaitsForNoMessage(t *testing.T) {
 	stop(t, c)
 }
 
-// Messages ends its records itself, also those that were lost.
+// Messages ends its messages itself, also those that were lost.
 func TestLoopGoesOnAfterALoss(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, r *transportRig) {
@@ -212,7 +212,7 @@ func TestLoopGoesOnAfterALoss(t *testing.T) {
 }
 
 // Promise 5: what is still in hand of a lost partition does not take the other partitions' part.
-func TestPromiseKeptRecordsLeaveOthersTheirPart(t *testing.T) {
+func TestPromiseKeptMessagesLeaveOthersTheirPart(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 2, func(t *testing.T, r *transportRig) {
 		r.send(0, numbered("", 10)...)
@@ -233,7 +233,7 @@ func TestPromiseKeptRecordsLeaveOthersTheirPart(t *testing.T) {
 		r.rig.conn = r.connect() // its own was cut, too
 		r.send(1, numbered("", 10)...)
 		for i := range 10 {
-			got := received(t, "a record of the other partition", asked(t, c))
+			got := received(t, "a message of the other partition", asked(t, c))
 			require.NoError(t, got.err)
 			require.Equal(t, place{1, uint64(i)}, placeOf(got.m))
 			got.m.Ack()

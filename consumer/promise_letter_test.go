@@ -32,7 +32,7 @@ func TestPromiseOffsetWaitsForTheDeadLetter(t *testing.T) {
 		var open atomic.Bool // the dead letters confirm
 		r.onStore(func(_ uint32, offset uint64) {
 			if offset > 0 && !open.Load() {
-				bad.add("offset %d is committed while record 1 has no dead letter", offset)
+				bad.add("offset %d is committed while message 1 has no dead letter", offset)
 			}
 		})
 		var mu sync.Mutex
@@ -71,8 +71,8 @@ func TestPromiseOffsetWaitsForTheDeadLetter(t *testing.T) {
 			return nil
 		}, consumer.WithDeadLetters[string](box))
 
-		// Records of other keys may be given up before it.
-		for received(t, "the dead letter of record 1", waiting) != 1 {
+		// Messages of other keys may be given up before it.
+		for received(t, "the dead letter of message 1", waiting) != 1 {
 			continue
 		}
 		r.server.WaitCommitted("s", "t", "g", 0, 0)
@@ -112,8 +112,8 @@ func TestPromiseOffsetWaitsForTheDeadLetter(t *testing.T) {
 	})
 }
 
-// Promise 7: where a topic has no dead letters a record is counted and passed, and those after it come.
-func TestPromiseRecordIsPassedWithoutDeadLetters(t *testing.T) {
+// Promise 7: where a topic has no dead letters a message is counted and passed, and those after it come.
+func TestPromiseMessageIsPassedWithoutDeadLetters(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, r *transportRig) {
 		r.send(0, "!garbage", "a/fails", "b/0")
@@ -133,7 +133,7 @@ func TestPromiseRecordIsPassedWithoutDeadLetters(t *testing.T) {
 }
 
 // Promise 7: that a handler is cancelled when the consumer stops, or its partition is lost, is no failure of
-// the record: it has no dead letter, and comes again as if for the first time.
+// the message: it has no dead letter, and comes again as if for the first time.
 func TestPromiseCancellationIsNoFailure(t *testing.T) {
 	t.Parallel()
 	for name, letters := range map[string]bool{"with dead letters": true, "without": false} {

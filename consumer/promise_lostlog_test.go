@@ -14,9 +14,9 @@ import (
 )
 
 // Promise 4: a server that was killed brings a partition back empty and its stored offset as 0. Whoever
-// sees that deletes the offset, so that a process that starts later, when there is a new record at 0, does not take that
+// sees that deletes the offset, so that a process that starts later, when there is a new message at 0, does not take that
 // for handled.
-func TestPromiseOffsetOfALostLogHidesNoRecord(t *testing.T) {
+func TestPromiseOffsetOfALostLogHidesNoMessage(t *testing.T) {
 	t.Parallel()
 	for name, alive := range map[string]bool{"seen by one that lived through it": true, "seen by a fresh one": false} {
 		for _, by := range []config.Transport{config.TransportSDK, config.TransportNative} {
@@ -63,19 +63,19 @@ func TestPromiseOffsetOfALostLogHidesNoRecord(t *testing.T) {
 	}
 }
 
-// Promise 4: a member that asks for a record of a partition which was just dealt to another one gets an answer
-// without records. That does not mean that the log is not the same any more, or what comes after would be skipped.
-func TestPromiseAnswerOfNoOwnerHidesNoRecord(t *testing.T) {
+// Promise 4: a member that asks for a message of a partition which was just dealt to another one gets an answer
+// without messages. That does not mean that the log is not the same any more, or what comes after would be skipped.
+func TestPromiseAnswerOfNoOwnerHidesNoMessage(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 2, func(t *testing.T, r *transportRig) {
-		const records = 10
+		const messages = 10
 		for p := range uint32(2) {
-			r.send(p, numbered("", records)...)
+			r.send(p, numbered("", messages)...)
 		}
 		c := r.member(quick())
 		start(t, c)
 		var held []*consumer.Message[string]
-		for range 2 * records {
+		for range 2 * messages {
 			m, err := c.Next(t.Context())
 			require.NoError(t, err)
 			if m.Offset() < 5 {
@@ -87,7 +87,7 @@ func TestPromiseAnswerOfNoOwnerHidesNoRecord(t *testing.T) {
 		for p := range uint32(2) {
 			r.server.WaitCommitted("s", "t", "g", p, 4)
 		}
-		// As it answers who does not own it, when the record before the place to go on at is compared.
+		// As it answers who does not own it, when the message before the place to go on at is compared.
 		unowned := r.server.Inject(iggytest.Answer(embedded.StatusOK).On(embedded.PollMessages).When(func(req iggytest.Request) bool {
 			// […][u64 offset][u32 count][u8 commit]
 			n := len(req.Body)
@@ -98,14 +98,14 @@ func TestPromiseAnswerOfNoOwnerHidesNoRecord(t *testing.T) {
 		for _, m := range held {
 			m.Ack() // too late
 		}
-		for range 2 * (records - 5) {
+		for range 2 * (messages - 5) {
 			got := received(t, "what was not acknowledged", asked(t, c))
 			require.NoError(t, got.err)
 			require.GreaterOrEqual(t, got.m.Offset(), uint64(5))
 			got.m.Ack()
 		}
 		for p := range uint32(2) {
-			r.server.WaitCommitted("s", "t", "g", p, records-1)
+			r.server.WaitCommitted("s", "t", "g", p, messages-1)
 		}
 	})
 }

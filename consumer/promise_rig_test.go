@@ -76,7 +76,7 @@ func (r *transportRig) onStore(f func(partition uint32, offset uint64)) {
 	}).On(embedded.StoreOffset))
 }
 
-// place is where a record is stored.
+// place is where a message is stored.
 type place struct {
 	partition uint32
 	offset    uint64
@@ -84,7 +84,7 @@ type place struct {
 
 func placeOf(m *consumer.Message[string]) place { return place{m.Partition(), m.Offset()} }
 
-// attendance counts how often each record was handled.
+// attendance counts how often each message was handled.
 type attendance struct {
 	mu      sync.Mutex
 	times   map[place]int
@@ -96,7 +96,7 @@ func newAttendance() *attendance {
 	return &attendance{times: map[place]int{}, changed: make(chan struct{})}
 }
 
-// note counts a record and returns the number of different ones so far.
+// note counts a message and returns the number of different ones so far.
 func (a *attendance) note(at place) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -108,14 +108,14 @@ func (a *attendance) note(at place) int {
 	return len(a.times)
 }
 
-// repeated is how many times records were handled again.
+// repeated is how many times messages were handled again.
 func (a *attendance) repeated() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.repeats
 }
 
-// wait waits until n different records were handled.
+// wait waits until n different messages were handled.
 func (a *attendance) wait(t testing.TB, n int) {
 	t.Helper()
 	timeout := time.After(patience)
@@ -129,7 +129,7 @@ func (a *attendance) wait(t testing.TB, n int) {
 		select {
 		case <-changed:
 		case <-timeout:
-			require.FailNow(t, "records were not handled", "%d of %d were", have, n)
+			require.FailNow(t, "messages were not handled", "%d of %d were", have, n)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func TestPromiseStopWithoutAConnectionCounts(t *testing.T) {
 }
 
 // Promise 7: the end of a context of the application's own, while it stops, is
-// no failure of the record that was being handled under it.
+// no failure of the message that was being handled under it.
 func TestPromiseOwnCancellationWhileStoppingIsNoFailure(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, r *transportRig) {

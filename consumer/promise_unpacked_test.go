@@ -17,7 +17,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// sendCompressed stores n records whose payloads are size zeros.
+// sendCompressed stores n messages whose payloads are size zeros.
 func (r *rig) sendCompressed(partition uint32, n, size int, c config.Compression) {
 	r.t.Helper()
 	payload, err := encoding.Append(nil, c, make([]byte, size))
@@ -57,7 +57,7 @@ func (c *weighingCodec) heaviest() int {
 	return c.most
 }
 
-// Promise 5: what compressed records grow to keeps to max_buffered_bytes, but for a record
+// Promise 5: what compressed messages grow to keeps to max_buffered_bytes, but for a message
 // of each partition, however many may be in flight.
 //
 // It is not parallel, since it looks at the memory.
@@ -115,9 +115,9 @@ func heap() uint64 {
 	return memory.HeapAlloc
 }
 
-// A partition whose compressed records are stuck takes nothing of the others'
-// part, and a record that claims too little is counted for what it is.
-func TestStuckCompressedRecordsLeaveOthersTheirPart(t *testing.T) {
+// A partition whose compressed messages are stuck takes nothing of the others'
+// part, and a message that claims too little is counted for what it is.
+func TestStuckCompressedMessagesLeaveOthersTheirPart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 2)
 	r.sendCompressed(0, 20, 1_000_000, config.CompressionGzip)

@@ -15,12 +15,12 @@ import (
 
 var errBusy = errors.New("busy, says the other side")
 
-// Promise 8: a stop does not wait for records that only wait for their next
+// Promise 8: a stop does not wait for messages that only wait for their next
 // delivery. It commits what goes before them and counts them; they come again, as if for the first time.
 func TestPromiseStopDoesNotWaitForRetries(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, r *transportRig) {
-		// The second record of "late" waits behind the first one.
+		// The second message of "late" waits behind the first one.
 		r.send(0, "a/0", "late/0", "b/0", "late/1", "slow/0")
 		cfg := quick()
 		cfg.DrainTimeout = 10 * time.Minute
@@ -71,7 +71,7 @@ func TestPromiseStopDoesNotWaitForRetries(t *testing.T) {
 			}
 			return nil
 		})
-		require.Equal(t, 1, received(t, "the record", again), "failed deliveries are not counted elsewhere")
+		require.Equal(t, 1, received(t, "the message", again), "failed deliveries are not counted elsewhere")
 		r.server.WaitCommitted("s", "t", "g", 0, 4)
 	})
 }
@@ -107,7 +107,7 @@ func TestPromiseStopDoesNotWaitForBatches(t *testing.T) {
 	})
 }
 
-// Promise 6: a record that waits for its next delivery does not hold up the hand-over
+// Promise 6: a message that waits for its next delivery does not hold up the hand-over
 // of partitions to another member.
 func TestPromiseHandOverDoesNotWaitForRetries(t *testing.T) {
 	t.Parallel()
@@ -142,7 +142,7 @@ func TestPromiseHandOverDoesNotWaitForRetries(t *testing.T) {
 				}
 				first := r.handling(cfg, work("first"))
 				for range 2 {
-					received(t, "the records that wait", came)
+					received(t, "the messages that wait", came)
 				}
 				for p := range uint32(2) {
 					r.server.WaitCommitted("s", "t", "g", p, 0)
@@ -168,7 +168,7 @@ func TestPromiseHandOverDoesNotWaitForRetries(t *testing.T) {
 	}
 }
 
-// Promise 6: where its partition stays, such a record is delivered again when it is due.
+// Promise 6: where its partition stays, such a message is delivered again when it is due.
 func TestPromiseRetriesOutliveANotice(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 2, func(t *testing.T, r *transportRig) {
@@ -177,7 +177,7 @@ func TestPromiseRetriesOutliveANotice(t *testing.T) {
 		}
 		cfg := quick()
 		cfg.BalanceGrace, cfg.DrainTimeout = time.Minute, 0
-		var due sync.Map // partitions that gave way to a notice while their record waited
+		var due sync.Map // partitions that gave way to a notice while their message waited
 		again := make(chan int, 10)
 		first := r.handling(cfg, func(_ context.Context, m *consumer.Message[string]) error {
 			if m.Value != "late/0" {
@@ -202,7 +202,7 @@ func TestPromiseRetriesOutliveANotice(t *testing.T) {
 			require.Equal(t, 1, s.InFlight)
 			due.Store(s.ID, true)
 		}
-		timer := time.NewTimer(300 * time.Millisecond) // longer than the record waits
+		timer := time.NewTimer(300 * time.Millisecond) // longer than the message waits
 		select {
 		case n := <-again:
 			require.FailNow(t, "delivered while the work is down", "delivery %d", n)
@@ -210,7 +210,7 @@ func TestPromiseRetriesOutliveANotice(t *testing.T) {
 		}
 		require.NoError(t, someone.Leave(t.Context(), notice))
 		for range 2 {
-			require.Greater(t, received(t, "the records to be delivered again", again), 1)
+			require.Greater(t, received(t, "the messages to be delivered again", again), 1)
 		}
 		for p := range uint32(2) {
 			r.server.WaitCommitted("s", "t", "g", p, 1)

@@ -37,7 +37,7 @@ func (l *keptLetters) DeadLetter(_ context.Context, f topic.Failure[[]byte]) err
 	return nil
 }
 
-// large is the payload of a record: one of which a few make an answer whose
+// large is the payload of a message: one of which a few make an answer whose
 // memory is used again.
 func large(i int) []byte { return bytes.Repeat([]byte{byte(i), byte(i >> 8)}, 500) }
 
@@ -53,13 +53,13 @@ func (r *rig) sendLarge(n int) {
 }
 
 // The memory of answers is used again, and overwritten before in these tests. What is
-// in hand must not suffer: in whatever order records are settled, however often
+// in hand must not suffer: in whatever order messages are settled, however often
 // they are delivered, whoever keeps their payload.
 func TestMemoryIsUsedAgainOnlyWhenNobodyNeedsIt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 1)
-	const records = 20_000
-	r.sendLarge(records)
+	const messages = 20_000
+	r.sendLarge(messages)
 	cfg := quick()
 	cfg.MaxInFlight, cfg.Concurrency, cfg.BatchSize = 1000, 16, 300
 	cfg.Retry.MaxDeliveries = 2
@@ -97,33 +97,33 @@ func TestMemoryIsUsedAgainOnlyWhenNobodyNeedsIt(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	require.NoError(t, c.Start(ctx))
-	handled.wait(t, records)
+	handled.wait(t, messages)
 	require.NoError(t, c.Stop(ctx))
 
 	mu.Lock()
 	defer mu.Unlock()
-	require.Empty(t, strings.Join(wrong, " "), "values and headers of records in hand")
-	require.Len(t, asked, records/2000)
+	require.Empty(t, strings.Join(wrong, " "), "values and headers of messages in hand")
+	require.Len(t, asked, messages/2000)
 	for offset, payload := range asked {
 		require.Equal(t, large(int(offset)), payload, "a payload that was asked for")
 	}
 	for offset, m := range settled {
-		require.Equal(t, fmt.Sprint(offset), m.Header("number"), "a header after the record was settled")
+		require.Equal(t, fmt.Sprint(offset), m.Header("number"), "a header after the message was settled")
 		if payload := m.Payload(); payload != nil {
-			require.Equal(t, large(int(offset)), payload, "a payload after the record was settled")
+			require.Equal(t, large(int(offset)), payload, "a payload after the message was settled")
 		}
 	}
-	require.Len(t, dead.kept, records/2000)
+	require.Len(t, dead.kept, messages/2000)
 	for offset, payload := range dead.kept {
 		require.Equal(t, large(int(offset)), payload, "the payload of a dead letter")
 	}
 }
 
-func TestMemoryOfSettledRecordsIsGivenBack(t *testing.T) {
+func TestMemoryOfSettledMessagesIsGivenBack(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 1)
-	const records = 3000
-	r.sendLarge(records)
+	const total = 3000
+	r.sendLarge(total)
 	cfg := quick()
 	cfg.MaxInFlight, cfg.BatchSize = 1000, 500
 	c, err := consumer.New(r.iggy, cfg, topic.New(r.stream, "t", topic.Codec[[]byte](aliasing{})))
@@ -141,7 +141,7 @@ func TestMemoryOfSettledRecordsIsGivenBack(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	require.NoError(t, c.Start(ctx))
-	handled.wait(t, records)
+	handled.wait(t, total)
 	require.NoError(t, c.Stop(ctx))
 	overwritten := 0
 	for i, value := range values {
@@ -149,6 +149,6 @@ func TestMemoryOfSettledRecordsIsGivenBack(t *testing.T) {
 			overwritten++
 		}
 	}
-	require.Greater(t, overwritten, records/2, "all but the answers at the beginning, whose size was unexpected, and at the end")
-	require.Nil(t, messages[records/2].Payload())
+	require.Greater(t, overwritten, total/2, "all but the answers at the beginning, whose size was unexpected, and at the end")
+	require.Nil(t, messages[total/2].Payload())
 }

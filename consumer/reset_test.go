@@ -47,9 +47,9 @@ func resetWhileBusy(t *testing.T, to uint64) {
 		return ok && offset == 49
 	})
 	require.NoError(t, r.conn.StoreOffset(context.Background(), who, 0, to))
-	// More records make the consumer commit before it has looked around.
+	// More messages make the consumer commit before it has looked around.
 	r.send(0, "b/0")
-	got.waitFor(t, "the records after the reset", func(texts []string) bool {
+	got.waitFor(t, "the messages after the reset", func(texts []string) bool {
 		n := 0
 		for _, text := range texts {
 			if text == fmt.Sprint("a/", to+1) {

@@ -12,7 +12,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-// held starts a consumer of three records, of which "a/0" is done and the others keep
+// held starts a consumer of three messages, of which "a/0" is done and the others keep
 // their handlers until they are let go.
 func held(t *testing.T, r *rig, commit time.Duration) *consumer.Consumer[string] {
 	t.Helper()

@@ -10,11 +10,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// redelivery says how often and after which pauses a failed record is given to
+// redelivery says how often and after which pauses a failed message is given to
 // the application again.
 //
 // It is failsafe-go's backoff by its formula and not by its executor, which
-// would hold a goroutine for the length of each pause, while a record that
+// would hold a goroutine for the length of each pause, while a message that
 // waits here holds a timer and its lane.
 type redelivery struct {
 	max     int // deliveries; negative: no end

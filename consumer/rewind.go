@@ -18,14 +18,14 @@ import (
 type start struct {
 	position uint64
 	from     *transport.Strategy // instead of position, for the first poll
-	handled  handled             // records that are passed over then
-	jumpOK   bool                // the first record's offset may be any
+	handled  handled             // messages that are passed over then
+	jumpOK   bool                // the first message's offset may be any
 	prefix   uint64              // the acknowledged prefix that goes before it
 	hasPre   bool
 	end      uint64
 	pin      bool  // store prefix at once, so that another owner begins at the same place
 	stopped  error // on_rewind: stop
-	replay   bool  // records come again on purpose: forget the ids that were seen
+	replay   bool  // messages come again on purpose: forget the ids that were seen
 	rewound  bool
 	unpin    bool // delete what is stored, so that another owner begins at the start, too
 
@@ -33,7 +33,7 @@ type start struct {
 	hasStored bool
 }
 
-// handled are records that come before those to be read: the ones of a time, by the server's clock
+// handled are messages that come before those to be read: the ones of a time, by the server's clock
 // in microseconds, below an offset.
 type handled struct{ stamp, below uint64 }
 
@@ -44,11 +44,11 @@ func (h handled) covers(m *wire.Message) bool { return m.Timestamp == h.stamp &&
 // log ends, and what this consumer remembers. It is the one place that
 // notices that a stored offset was moved or a log is not what it was.
 //
-// trusted tells that the record before the remembered place is still the one
+// trusted tells that the message before the remembered place is still the one
 // that was acknowledged. When it is not the log was cut, and what is stored means
 // nothing: a killed server brings the tail of a log and the stored
 // offset back as they were some time ago, the offset mostly as 0 (measured on
-// Iggy 0.8.0), and new records may stand where acknowledged ones did.
+// Iggy 0.8.0), and new messages may stand where acknowledged ones did.
 func (e *engine) place(id uint32, m *memory, stored transport.Offset, end uint64, trusted bool) start {
 	if m.stray {
 		return e.afterTail(m, end)
@@ -88,9 +88,9 @@ func (e *engine) unstored(id uint32, m *memory, end uint64, trusted bool) start 
 	return e.first(end)
 }
 
-// trusts tells whether the record before the place that is remembered of a
+// trusts tells whether the message before the place that is remembered of a
 // partition is still the one that was acknowledged: after a server lost the
-// tail of a log, other records may have got its offsets. It fails when the partition
+// tail of a log, other messages may have got its offsets. It fails when the partition
 // does not seem to be this member's any more: then nothing can be compared.
 func (m *membership) trusts(ctx context.Context, id uint32, mem *memory, end uint64) (bool, error) {
 	switch {
@@ -127,7 +127,7 @@ func (m *membership) trusts(ctx context.Context, id uint32, mem *memory, end uin
 // errSilent says that a member may have asked for a partition that it does not own.
 var errSilent = errors.New("answered as if it belonged to another member")
 
-// silent tells whether an answer without records may be the one that a member gets for a partition which it
+// silent tells whether an answer without messages may be the one that a member gets for a partition which it
 // does not own (measured on Iggy 0.8.0): that of an empty partition 0.
 func silent(polled *transport.Polled, id uint32) bool {
 	return polled.Partition != id || id == 0 && polled.CurrentOffset == 0
@@ -155,10 +155,10 @@ func pinned(position, end uint64) start {
 	return s
 }
 
-// afterTail is where a log goes on that lost its end. Records may have been
+// afterTail is where a log goes on that lost its end. Messages may have been
 // appended since, below the old position: those with a later time than the
 // last acknowledged one are new. So are those of its time behind it, if the log is
-// whole after all: a batch has one time. While nothing was acknowledged, all goes on at the first record
+// whole after all: a batch has one time. While nothing was acknowledged, all goes on at the first message
 // that was seen; without any, nothing is surely handled, and the log is read from its start.
 func (e *engine) afterTail(m *memory, end uint64) start {
 	m.stray = true
@@ -196,8 +196,8 @@ func (e *engine) rewind(id uint32, m *memory, follow start, what string) start {
 // unstore deletes an offset that is stored where a partition begins at its start: no
 // other offset stands for that. It may be a Seek, which is to outlive the connection, or an
 // empty log. A server that was
-// killed brings a lost offset back as 0, and the log without its records (measured
-// on Iggy 0.8.0): a process that starts when there is a new record
+// killed brings a lost offset back as 0, and the log without its messages (measured
+// on Iggy 0.8.0): a process that starts when there is a new message
 // at 0, before anything is stored anew, would take that for handled. Where a group without an
 // offset does not begin at the start, it would skip more than that.
 func (m *membership) unstore(ctx context.Context, id uint32, at *start) error {

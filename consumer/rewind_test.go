@@ -25,7 +25,7 @@ func (r *rig) recreate(partitions uint32) {
 	r.conn = r.connect()
 }
 
-func TestRecordsOfALogThatLostEverythingAreRead(t *testing.T) {
+func TestMessagesOfALogThatLostEverythingAreRead(t *testing.T) {
 	t.Parallel()
 	for name, standalone := range map[string]*consumer.Standalone{
 		"group": nil, "named": {Name: "n"}, "anonymous": {},
@@ -136,7 +136,7 @@ func TestGapIsNoticed(t *testing.T) {
 			if on == config.GapContinue {
 				all := got.wait(t, 3)
 				require.NotEqual(t, "0/"+padding, all[1])
-				got.waitFor(t, "the last record", func(texts []string) bool {
+				got.waitFor(t, "the last message", func(texts []string) bool {
 					return texts[len(texts)-1][:3] == "19/"
 				})
 				require.NoError(t, c.Check(context.Background()))
@@ -181,7 +181,7 @@ func TestDuplicatesByIDAreDropped(t *testing.T) {
 }
 
 // TestKilledServer is what a kill -9 does to the real server: logs end where
-// they were written last, stored offsets come back as 0, and new records get the offsets of
+// they were written last, stored offsets come back as 0, and new messages get the offsets of
 // lost ones before the consumer is back.
 func TestKilledServer(t *testing.T) {
 	t.Parallel()

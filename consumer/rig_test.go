@@ -243,7 +243,7 @@ func (s *seen) all() []string {
 // wait waits until n texts were seen.
 func (s *seen) wait(t testing.TB, n int) []string {
 	t.Helper()
-	s.waitFor(t, fmt.Sprintf("%d records", n), func(texts []string) bool { return len(texts) >= n })
+	s.waitFor(t, fmt.Sprintf("%d messages", n), func(texts []string) bool { return len(texts) >= n })
 	return s.all()
 }
 
@@ -261,7 +261,7 @@ func (s *seen) waitFor(t testing.TB, what string, ok func(texts []string) bool) 
 		select {
 		case <-changed:
 		case <-deadline:
-			require.FailNow(t, "not seen in time", "%s; %d records were seen", what, n)
+			require.FailNow(t, "not seen in time", "%s; %d messages were seen", what, n)
 		}
 	}
 }

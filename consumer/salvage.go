@@ -11,22 +11,22 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// reach is how many records before one that is refused may be refused, too.
+// reach is how many messages before one that is refused may be refused, too.
 const reach = 16
 
 // unreadable tells whether a poll was refused because of what the log holds.
 // A server that was killed between writing a log and writing its index refuses every
-// answer with the first record that came afterwards, for good: remains with
+// answer with the first message that came afterwards, for good: remains with
 // the same offset stand before it (measured on Iggy 0.8.0).
 func unreadable(err error) bool {
 	var status *iggyerr.StatusError
 	return errors.As(err, &status) && status.Status == iggyerr.StatusInvalidOffset
 }
 
-// salvage reads a record by its time that the server refuses by its offset: then nothing is
-// checked, and the remains come with it. Its time is not known, but that of a record before it is,
+// salvage reads a message by its time that the server refuses by its offset: then nothing is
+// checked, and the remains come with it. Its time is not known, but that of a message before it is,
 // which is earlier, since the server was started in between. When there is no
-// such record the error is one that is unreadable.
+// such message the error is one that is unreadable.
 func (e *engine) salvage(ctx context.Context, c transport.Conn, partition uint32, mem *memory, offset uint64) (*transport.Polled, error) {
 	refused := &iggyerr.StatusError{Op: "poll", Object: e.who.Object(int64(partition)), Status: iggyerr.StatusInvalidOffset}
 	if mem.hopeless.Load() == offset+1 {
@@ -59,7 +59,7 @@ func (e *engine) salvage(ctx context.Context, c transport.Conn, partition uint32
 	return nil, refused
 }
 
-// timeBefore is where what comes after the record that many before offset begins, by
+// timeBefore is where what comes after the message that many before offset begins, by
 // time; before the first one it is the start of the log.
 func (e *engine) timeBefore(ctx context.Context, c transport.Conn, partition uint32, offset, back uint64) (transport.Strategy, error) {
 	after := transport.Strategy{Kind: transport.FromTimestamp}
@@ -90,7 +90,7 @@ func (f *fetcher) refused(p *partition, j job, err error) {
 	var status *iggyerr.StatusError
 	switch {
 	case unreadable(err) && j.count > 1:
-		// One of the records is to blame, and not the others.
+		// One of the messages is to blame, and not the others.
 		p.memory.ceiling = max(1, j.count/8)
 		pause = f.e.cfg.PollIntervalMin
 	case errors.As(err, &status) && !f.e.gone(err) && !notOurs(err) && !p.refused:

@@ -16,9 +16,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 )
 
-// Records that the server refuses by their offsets, since it was killed before them, are
+// Messages that the server refuses by their offsets, since it was killed before them, are
 // handled in their turn, and compared after a reconnection like others.
-func TestRefusedRecordsAreReadByTheirTime(t *testing.T) {
+func TestRefusedMessagesAreReadByTheirTime(t *testing.T) {
 	t.Parallel()
 	for name, refused := range map[string][]uint64{
 		"the first": {0}, "one": {4}, "neighbours": {4, 5, 6}, "the last": {9}, "several": {0, 1, 5, 8, 9},
@@ -58,9 +58,9 @@ func TestRefusedRecordsAreReadByTheirTime(t *testing.T) {
 	}
 }
 
-// A record that cannot be had by its time either is said to be so, and the connection and other
+// A message that cannot be had by its time either is said to be so, and the connection and other
 // partitions don't suffer from it.
-func TestUnreadableRecordIsSaidOnce(t *testing.T) {
+func TestUnreadableMessageIsSaidOnce(t *testing.T) {
 	t.Parallel()
 	for name, garbled := range map[string]bool{"no answer by time": false, "an answer that makes no sense": true} {
 		t.Run(name, func(t *testing.T) {

@@ -4,7 +4,7 @@ import "sync"
 
 // scheduler brings partitions that have something to do together with those
 // who do it: the handlers' workers, or the callers of Next. It holds
-// partitions and not records, so that it is asked once for many records.
+// partitions and not messages, so that it is asked once for many messages.
 //
 // Its lock may be taken while a partition's is held, never the other way round.
 type scheduler struct {
@@ -16,7 +16,7 @@ type scheduler struct {
 	spawn   func(*seat) // starts a worker
 	// waking is set from the moment someone is woken until he has found work.
 	// Only then another one is: a few busy workers are not buried under
-	// all the others for records that they will have done before.
+	// all the others for messages that they will have done before.
 	waking bool
 	closed bool
 }

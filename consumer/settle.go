@@ -8,12 +8,12 @@ import (
 
 // current tells whether r is with the application by this delivery: not when
 // it was settled, waits for another one or belongs to a lost partition. p.mu is held.
-func (p *partition) current(r *record, delivery int) bool {
-	return p.phase != phaseLost && r.state == recordGiven && r.deliveries == delivery
+func (p *partition) current(r *message, delivery int) bool {
+	return p.phase != phaseLost && r.state == messageGiven && r.deliveries == delivery
 }
 
 // ack acknowledges a delivery; a late one is ignored. p.mu is held.
-func (p *partition) ack(r *record, delivery int) {
+func (p *partition) ack(r *message, delivery int) {
 	if !p.current(r, delivery) {
 		p.putDown(r, delivery)
 		return
@@ -24,26 +24,26 @@ func (p *partition) ack(r *record, delivery int) {
 
 // nack says that a delivery failed; a late one is ignored, and so is a failure after
 // the context of the partition ended or one of the application's at a stop: shutting
-// down is no record's fault. p.mu is held.
-func (p *partition) nack(r *record, delivery int, err error) {
+// down is no message's fault. p.mu is held.
+func (p *partition) nack(r *message, delivery int, err error) {
 	if !p.current(r, delivery) {
 		p.putDown(r, delivery)
 		return
 	}
 	if p.ctx.Err() != nil {
-		p.turn(r, recordReturned)
+		p.turn(r, messageReturned)
 		return
 	}
 	r.cause = err
 	if p.e.retreatAsked() && !p.e.onPoll && errors.Is(err, context.Canceled) {
 		// The application is stopping, too, and told its handler by a context
-		// of its own. The record is unfinished, for the next owner.
+		// of its own. The message is unfinished, for the next owner.
 		p.later(r, p.e.cfg.Retry.MaxBackoff)
 		return
 	}
 	if p.e.onPoll {
 		p.tally.failed++
-		p.complain(r, delivery-r.returns, err, "delivery failed, the record was acknowledged before")
+		p.complain(r, delivery-r.returns, err, "delivery failed, the message was acknowledged before")
 		p.finish(r)
 		return
 	}
@@ -63,15 +63,15 @@ func (p *partition) nack(r *record, delivery int, err error) {
 }
 
 // later delivers r again after a delay. Its lane waits with it. p.mu is held.
-func (p *partition) later(r *record, delay time.Duration) {
-	p.turn(r, recordWaiting)
+func (p *partition) later(r *message, delay time.Duration) {
+	p.turn(r, messageWaiting)
 	p.waiting++
-	p.laterTogether([]*record{r}, delay)
+	p.laterTogether([]*message{r}, delay)
 }
 
 // giveBack queues r again, before all others, as if it had not been given out: the
 // application did not try it. It has no effect on what was settled. p.mu is not held.
-func (p *partition) giveBack(r *record, delivery int) {
+func (p *partition) giveBack(r *message, delivery int) {
 	p.mu.Lock()
 	if !p.current(r, delivery) {
 		p.putDown(r, delivery)
@@ -79,7 +79,7 @@ func (p *partition) giveBack(r *record, delivery int) {
 		return
 	}
 	r.returns++
-	p.turn(r, recordWaiting)
+	p.turn(r, messageWaiting)
 	p.waiting++
 	p.mu.Unlock()
 	p.e.typed.again(r) // nobody else has to do with it while it waits
@@ -90,7 +90,7 @@ func (p *partition) giveBack(r *record, delivery int) {
 		return
 	}
 	p.waiting--
-	p.turn(r, recordBack)
+	p.turn(r, messageBack)
 	p.run.unshift(r)
 	p.settled()
 }

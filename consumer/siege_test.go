@@ -42,13 +42,13 @@ type siege struct {
 
 const siegePartitions = 4
 
-// siegePayload is what the record at a place holds.
+// siegePayload is what the message at a place holds.
 func siegePayload(at place) []byte {
 	b := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(nil, at.partition), at.offset)
 	return bytes.Repeat(b, 50)
 }
 
-// lay begins a siege: each partition gets records, of which a third is compressed.
+// lay begins a siege: each partition gets messages, of which a third is compressed.
 func lay(r *transportRig, each int) *siege {
 	s := &siege{transportRig: r, done: map[place]bool{}, left: siegePartitions * each, over: make(chan struct{})}
 	for p := range uint32(siegePartitions) {
@@ -70,7 +70,7 @@ func lay(r *transportRig, each int) *siege {
 
 func (s *siege) inject(f iggytest.Fault) { s.faults = append(s.faults, s.server.Inject(f)) }
 
-// settle notes that the application is done with a record.
+// settle notes that the application is done with a message.
 func (s *siege) settle(at place) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +83,7 @@ func (s *siege) settle(at place) {
 	}
 }
 
-// covered looks whether all records up to a stored offset are done with.
+// covered looks whether all messages up to a stored offset are done with.
 func (s *siege) covered(partition uint32, offset uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -198,7 +198,7 @@ func (s *siege) disturb(members []*consumer.Consumer[[]byte]) {
 	}
 }
 
-// Records are neither lost nor committed before they are done with, values stay what they are, nobody
+// Messages are neither lost nor committed before they are done with, values stay what they are, nobody
 // stands still, and all room is given back.
 func TestSiege(t *testing.T) {
 	t.Parallel()

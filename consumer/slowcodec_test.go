@@ -36,16 +36,16 @@ func (c slowCodec) Decode(b []byte) (string, error) {
 	return c.textCodec.Decode(b)
 }
 
-// A partition that has to finish and goes on after all, while records are being decoded: those behind them in the
+// A partition that has to finish and goes on after all, while messages are being decoded: those behind them in the
 // log that nobody had seen were forgotten, and are read again. So must these be, or they would come before them, and
 // what was acknowledged of them would be committed over the others.
-func TestPartitionGoesOnWhileRecordsAreDecoded(t *testing.T) {
+func TestPartitionGoesOnWhileMessagesAreDecoded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 1)
-	const records = 300
-	r.send(0, numbered("a", records)...)
+	const messages = 300
+	r.send(0, numbered("a", messages)...)
 	cfg := quick()
-	cfg.MaxInFlight, cfg.Concurrency, cfg.CommitInterval = records, 4, 5*time.Millisecond
+	cfg.MaxInFlight, cfg.Concurrency, cfg.CommitInterval = messages, 4, 5*time.Millisecond
 	codec := newSlowCodec("a/128") // the first of the second chunk
 	key := topic.Key(func(string) string { return "a" })
 	c, err := consumer.New(r.iggy, cfg, topic.New(r.stream, "t", topic.Codec[string](codec), key), consumer.WithLogger(logger(t)))
@@ -73,11 +73,11 @@ func TestPartitionGoesOnWhileRecordsAreDecoded(t *testing.T) {
 	eventually(t, "the partition goes on", func() bool { return !leaving() })
 	close(codec.release)
 	close(first)
-	got.waitFor(t, "all records", func(texts []string) bool { return len(texts) >= records })
-	for i, text := range got.all()[:records] {
+	got.waitFor(t, "all messages", func(texts []string) bool { return len(texts) >= messages })
+	for i, text := range got.all()[:messages] {
 		require.Equal(t, fmt.Sprint("a/", i), text)
 	}
-	r.server.WaitCommitted("s", "t", "g", 0, records-1)
+	r.server.WaitCommitted("s", "t", "g", 0, messages-1)
 	stop(t, c)
-	require.Len(t, got.all(), records)
+	require.Len(t, got.all(), messages)
 }

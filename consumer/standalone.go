@@ -13,7 +13,7 @@ import (
 // Standalone describes a consumer without a group.
 type Standalone struct {
 	// Name is under which name offsets are stored. Without one nothing is
-	// stored: acknowledging only makes room for the next records.
+	// stored: acknowledging only makes room for the next messages.
 	Name string
 	// Partitions are the partitions to read; none means all, also those that
 	// are added later.
@@ -46,20 +46,20 @@ const (
 // start_from says when there is none.
 func Stored() Position { return Position{kind: atStored} }
 
-// First is the first record that there is.
+// First is the first message that there is.
 func First() Position { return Position{kind: atFirst} }
 
-// Last is the last record that there is.
+// Last is the last message that there is.
 func Last() Position { return Position{kind: atLast} }
 
-// End is after the last record: only what comes from now on is read.
+// End is after the last message: only what comes from now on is read.
 func End() Position { return Position{kind: atEnd} }
 
-// Offset is the record with that offset, or the first one after it; an offset beyond the
+// Offset is the message with that offset, or the first one after it; an offset beyond the
 // end is the end.
 func Offset(offset uint64) Position { return Position{kind: atOffset, value: offset} }
 
-// Time is the first record that the server stored at t or later.
+// Time is the first message that the server stored at t or later.
 func Time(t time.Time) Position {
 	return Position{kind: atTime, value: uint64(max(t.UnixMicro(), 0))}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// next waits for the next record, acknowledges it and gives its text.
+// next waits for the next message, acknowledges it and gives its text.
 func next(t testing.TB, c *consumer.Consumer[string]) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -22,7 +22,7 @@ func next(t testing.TB, c *consumer.Consumer[string]) string {
 	return m.Value
 }
 
-// none expects that there is no further record for a while.
+// none expects that there is no further message for a while.
 func none(t testing.TB, c *consumer.Consumer[string]) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)

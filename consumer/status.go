@@ -24,19 +24,19 @@ type Status struct {
 	Connected, Joined bool
 	// Partitions are those that it owns, by id.
 	Partitions []PartitionStatus
-	// InFlight is how many records are with the application: delivered and
+	// InFlight is how many messages are with the application: delivered and
 	// not acknowledged, or on the way to the dead letters. Those of lost partitions
 	// count until the application is done with them.
 	InFlight int
-	// Buffered is how many records are read ahead, and BufferedBytes what the
-	// memory of all records in hand takes: as they were read, and once more
+	// Buffered is how many messages are read ahead, and BufferedBytes what the
+	// memory of all messages in hand takes: as they were read, and once more
 	// decompressed where they were compressed.
 	Buffered      int
 	BufferedBytes int64
 	// Lag is how many offsets the owned partitions' logs go on after their
 	// acknowledged prefixes, as far as known.
 	Lag uint64
-	// OldestAge is how long the oldest unacknowledged record has been in hand.
+	// OldestAge is how long the oldest unacknowledged message has been in hand.
 	OldestAge time.Duration
 	// LastError is the last thing that went wrong, and when; it stays after it is mended.
 	LastError   error
@@ -47,7 +47,7 @@ type Status struct {
 type PartitionStatus struct {
 	ID uint32
 	// Position is the next offset to fetch, Committed the offset stored, if
-	// any, and End the offset after the log's last record, as far as known.
+	// any, and End the offset after the log's last message, as far as known.
 	Position     uint64
 	Committed    uint64
 	HasCommitted bool
@@ -61,7 +61,7 @@ type PartitionStatus struct {
 	// is fetched any more.
 	Blocked bool
 	Stopped error
-	// OldestAge is how long its oldest unacknowledged record has been in hand.
+	// OldestAge is how long its oldest unacknowledged message has been in hand.
 	OldestAge time.Duration
 }
 
@@ -102,7 +102,7 @@ func (c *Consumer[T]) Check(context.Context) error {
 		errs = append(errs, fmt.Errorf("lag %d is over %d", s.Lag, limit))
 	}
 	if limit := c.e.cfg.MaxAge; limit > 0 && s.OldestAge > limit {
-		errs = append(errs, fmt.Errorf("the oldest record is in hand for %s, over %s", s.OldestAge.Round(time.Millisecond), limit))
+		errs = append(errs, fmt.Errorf("the oldest message is in hand for %s, over %s", s.OldestAge.Round(time.Millisecond), limit))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("iggy: consumer %s: %w", s.Name, err)
@@ -147,7 +147,7 @@ func (p *partition) status(now int64) PartitionStatus {
 	} else if first, ok := p.tracker.first(); ok {
 		reached = first
 	} else if len(p.buffer) > 0 {
-		reached = p.buffer[0].messages[0].Offset
+		reached = p.buffer[0].rest[0].Offset
 	}
 	if p.end > reached {
 		q.Lag = p.end - reached
@@ -158,7 +158,7 @@ func (p *partition) status(now int64) PartitionStatus {
 	return q
 }
 
-// total is what became of all records so far, and the number of changes of the assignment.
+// total is what became of all messages so far, and the number of changes of the assignment.
 func (e *engine) total() (tally, int64) {
 	e.mu.Lock()
 	owned, total, changes := e.owned, e.past, e.rebalances

@@ -115,7 +115,7 @@ func TestStopEndsTheContextsOfHandlersThatOutlastIt(t *testing.T) {
 	require.ErrorIs(t, <-causes, consumer.ErrStopDeadline)
 	offset, _ := r.server.Committed("s", "t", "g", 0)
 	require.Zero(t, offset)
-	require.Zero(t, box.tries, "no failure of the record")
+	require.Zero(t, box.tries, "no failure of the message")
 	require.Zero(t, r.server.Members("s", "t", "g"))
 }
 
@@ -158,7 +158,7 @@ func TestStopWithoutAServerIsBounded(t *testing.T) {
 	require.Less(t, time.Since(begun), 5*time.Second)
 }
 
-func TestStalledServerIsNoticedAndRecordsGoOn(t *testing.T) {
+func TestStalledServerIsNoticedAndMessagesGoOn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 2)
 	r.iggy.RequestTimeout = 200 * time.Millisecond
@@ -176,7 +176,7 @@ func TestStalledServerIsNoticedAndRecordsGoOn(t *testing.T) {
 	stop(t, c)
 }
 
-func TestPoisonAmongGoodRecords(t *testing.T) {
+func TestPoisonAmongGoodMessages(t *testing.T) {
 	t.Parallel()
 	poison := campaignSize(1000)
 	if poison > 10000 {
@@ -229,7 +229,7 @@ func TestPoisonAmongGoodRecords(t *testing.T) {
 	for text, n := range box.confirmed {
 		require.Equal(t, 1, n, text)
 	}
-	t.Logf("%d records, %d in the dead letters, %d refusals on the way", sent, len(box.confirmed), box.refused)
+	t.Logf("%d messages, %d in the dead letters, %d refusals on the way", sent, len(box.confirmed), box.refused)
 }
 
 // unsureLetters confirms nine of ten.

@@ -1,12 +1,12 @@
 package consumer
 
-// tally counts what became of the records of one partition. It is guarded by
+// tally counts what became of the messages of one partition. It is guarded by
 // the partition's lock; metrics read it when they are collected, so that counting
-// costs nothing while records are handled.
+// costs nothing while messages are handled.
 type tally struct {
-	fetched     int64 // records read
+	fetched     int64 // messages read
 	bytes       int64 // payload bytes read
-	polls       int64 // polls that brought records
+	polls       int64 // polls that brought messages
 	delivered   int64 // deliveries to the application
 	redelivered int64 // those of them that were not the first
 	acked       int64
@@ -18,7 +18,7 @@ type tally struct {
 	undecodable int64
 	commits     int64
 	gaps        int64
-	gapRecords  int64
+	gapMessages int64
 	rewinds     int64
 }
 
@@ -37,6 +37,6 @@ func (t *tally) add(o tally) {
 	t.undecodable += o.undecodable
 	t.commits += o.commits
 	t.gaps += o.gaps
-	t.gapRecords += o.gapRecords
+	t.gapMessages += o.gapMessages
 	t.rewinds += o.rewinds
 }

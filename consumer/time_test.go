@@ -48,7 +48,7 @@ func TestIdleConsumerAsksSeldom(t *testing.T) {
 	})
 }
 
-func TestIdleConsumerNoticesARecordWithinThePollInterval(t *testing.T) {
+func TestIdleConsumerNoticesAMessageWithinThePollInterval(t *testing.T) {
 	t.Parallel()
 	for name, noTopic := range map[string]bool{"by the topic": false, "by polls": true} {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestRedeliveryBacksOff(t *testing.T) {
 	})
 }
 
-func TestRecordsWaitForTheDeadLettersWithGrowingPauses(t *testing.T) {
+func TestMessagesWaitForTheDeadLettersWithGrowingPauses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server := newFakeServer(1)

@@ -12,27 +12,27 @@ import (
 )
 
 // trace begins the span of a call of a handler, a new trace that is linked to
-// the spans which published the records. It returns how the span ends.
-func (c *Consumer[T]) trace(ctx context.Context, records []*record) (context.Context, func(error)) {
+// the spans which published the messages. It returns how the span ends.
+func (c *Consumer[T]) trace(ctx context.Context, messages []*message) (context.Context, func(error)) {
 	if c.tracer == nil {
 		return ctx, func(error) {}
 	}
-	first := records[0]
+	first := messages[0]
 	attributes := []attribute.KeyValue{telemetry.Partition(first.part.id)}
-	if len(records) == 1 {
-		attributes = append(attributes, telemetry.Record(first.raw.ID), offsetOf(first), attribute.Int("messaging.iggy.deliveries", first.deliveries))
+	if len(messages) == 1 {
+		attributes = append(attributes, telemetry.MessageID(first.raw.ID), offsetOf(first), attribute.Int("messaging.iggy.deliveries", first.deliveries))
 	}
 	options := []trace.SpanStartOption{trace.WithAttributes(attributes...)}
 	var links []trace.Link
-	for _, r := range records {
+	for _, r := range messages {
 		if publisher := publisherOf(r); publisher.IsValid() {
 			links = append(links, trace.Link{
-				SpanContext: publisher, Attributes: []attribute.KeyValue{telemetry.Record(r.raw.ID), offsetOf(r)},
+				SpanContext: publisher, Attributes: []attribute.KeyValue{telemetry.MessageID(r.raw.ID), offsetOf(r)},
 			})
 		}
 	}
 	options = append(options, trace.WithLinks(links...))
-	ctx, span := c.tracer.Start(ctx, telemetry.Destination(c.e.who.Stream, c.e.who.Topic), len(records), options...)
+	ctx, span := c.tracer.Start(ctx, telemetry.Destination(c.e.who.Stream, c.e.who.Topic), len(messages), options...)
 	return ctx, func(err error) {
 		if err != nil {
 			span.RecordError(err)
@@ -43,12 +43,12 @@ func (c *Consumer[T]) trace(ctx context.Context, records []*record) (context.Con
 	}
 }
 
-func offsetOf(r *record) attribute.KeyValue {
+func offsetOf(r *message) attribute.KeyValue {
 	return attribute.Int64("messaging.iggy.offset", int64(r.raw.Offset))
 }
 
-// publisherOf is the span that published a record, from its headers.
-func publisherOf(r *record) trace.SpanContext {
+// publisherOf is the span that published a message, from its headers.
+func publisherOf(r *message) trace.SpanContext {
 	if len(r.raw.Headers) == 0 {
 		return trace.SpanContext{}
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // TestTrackerCommitsThePrefixAndNothingBeyond compares the tracker with a list
-// of records that is searched anew for each answer.
+// of messages that is searched anew for each answer.
 func TestTrackerCommitsThePrefixAndNothingBeyond(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -19,7 +19,7 @@ func TestTrackerCommitsThePrefixAndNothingBeyond(t *testing.T) {
 			acked          bool
 		}
 		var tracker consumer.Tracker
-		var records []entry
+		var messages []entry
 		offset := rapid.Uint64Range(0, 1000).Draw(t, "offset")
 		base, stored := uint64(0), false
 		if rapid.Bool().Draw(t, "stored") {
@@ -31,34 +31,34 @@ func TestTrackerCommitsThePrefixAndNothingBeyond(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
 				offset += rapid.Uint64Range(0, 3).Draw(t, "gap")
-				records = append(records, entry{offset: offset, number: tracker.Add(offset)})
+				messages = append(messages, entry{offset: offset, number: tracker.Add(offset)})
 				offset++
 			},
 			"ack": func(t *rapid.T) {
-				if len(records) == 0 {
-					t.Skip("no records")
+				if len(messages) == 0 {
+					t.Skip("no messages")
 				}
-				i := rapid.IntRange(0, len(records)-1).Draw(t, "record")
-				records[i].acked = true
-				tracker.Ack(records[i].number)
+				i := rapid.IntRange(0, len(messages)-1).Draw(t, "message")
+				messages[i].acked = true
+				tracker.Ack(messages[i].number)
 			},
 			"cut": func(t *rapid.T) {
-				// Only what is behind every acknowledged record is ever cut.
-				from := len(records)
-				for from > 0 && !records[from-1].acked {
+				// Only what is behind every acknowledged message is ever cut.
+				from := len(messages)
+				for from > 0 && !messages[from-1].acked {
 					from--
 				}
-				if from == len(records) {
+				if from == len(messages) {
 					t.Skip("nothing to cut")
 				}
-				i := rapid.IntRange(from, len(records)-1).Draw(t, "from")
-				tracker.Cut(records[i].number)
-				offset = records[i].offset // it is read again
-				records = records[:i]
+				i := rapid.IntRange(from, len(messages)-1).Draw(t, "from")
+				tracker.Cut(messages[i].number)
+				offset = messages[i].offset // it is read again
+				messages = messages[:i]
 			},
 			"": func(t *rapid.T) {
-				want, ok, open := base, stored, len(records)
-				for _, r := range records {
+				want, ok, open := base, stored, len(messages)
+				for _, r := range messages {
 					if !r.acked {
 						break
 					}
@@ -76,7 +76,7 @@ func TestTrackerCommitsThePrefixAndNothingBeyond(t *testing.T) {
 				first, some := tracker.First()
 				require.Equal(t, open > 0, some)
 				if some {
-					require.Equal(t, records[len(records)-open].offset, first)
+					require.Equal(t, messages[len(messages)-open].offset, first)
 				}
 			},
 		})
@@ -109,7 +109,7 @@ func TestLanesKeepKeysApartAndInOrder(t *testing.T) {
 						free += min(1, len(queued[k]))
 					}
 				}
-				require.Equal(t, free > 0, ok, "a record runs whenever its key is free")
+				require.Equal(t, free > 0, ok, "a message runs whenever its key is free")
 				if !ok {
 					return
 				}
@@ -128,7 +128,7 @@ func TestLanesKeepKeysApartAndInOrder(t *testing.T) {
 						all = append(all, n)
 					}
 				}
-				n := rapid.SampledFrom(all).Draw(t, "record")
+				n := rapid.SampledFrom(all).Draw(t, "message")
 				delete(running, n)
 				l.Done(n)
 			},

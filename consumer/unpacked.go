@@ -9,11 +9,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// unpacked bounds what the payloads of the records in hand take that were
+// unpacked bounds what the payloads of the messages in hand take that were
 // compressed: a thousandth of it may have been read. Half is set aside for the
 // partitions in equal parts, as in the window. A partition that holds none may always have
-// one record, so that none stops because others are stuck, and what a payload claims
-// to grow to may be too little: those are the only ways over the limit, by a record for each partition.
+// one message, so that none stops because others are stuck, and what a payload claims
+// to grow to may be too little: those are the only ways over the limit, by a message for each partition.
 //
 // Its lock may be taken while a partition's is held.
 type unpacked struct {
@@ -30,7 +30,7 @@ func (u *unpacked) members(parts []*partition) {
 	u.mu.Unlock()
 }
 
-// take reserves room for one record of p. A p that finds none is remembered,
+// take reserves room for one message of p. A p that finds none is remembered,
 // and named by the next give.
 func (u *unpacked) take(p *partition, want int) bool {
 	u.mu.Lock()
@@ -59,7 +59,7 @@ func (u *unpacked) take(p *partition, want int) bool {
 }
 
 // give takes back n bytes, and returns the partitions that may look again; a negative n
-// is what a record has more than was reserved.
+// is what a message has more than was reserved.
 func (u *unpacked) give(p *partition, n int) []*partition {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -108,16 +108,16 @@ func (p *partition) shrink(n int) {
 
 // unpackable tells how many of the messages may be decoded now, and what room was
 // reserved for them: as many as are not compressed, or one that is. p.mu is held.
-func (p *partition) unpackable(messages []wire.Message) (n, reserved int) {
-	for n < len(messages) && !compressed(&messages[n]) {
+func (p *partition) unpackable(raw []wire.Message) (n, reserved int) {
+	for n < len(raw) && !compressed(&raw[n]) {
 		n++
 	}
 	if n > 0 {
 		return n, 0
 	}
-	name, _ := encodingOf(&messages[0]) // malformed headers fail when the message is decoded
+	name, _ := encodingOf(&raw[0]) // malformed headers fail when the message is decoded
 	// Even one that claims nothing takes a byte: the partition is not empty then.
-	size := max(1, min(encoding.Size(name, messages[0].Payload), int(p.e.cfg.MaxDecompressedBytes)))
+	size := max(1, min(encoding.Size(name, raw[0].Payload), int(p.e.cfg.MaxDecompressedBytes)))
 	if !p.e.unpacked.take(p, size) {
 		return 0, 0
 	}

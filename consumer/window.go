@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// window bounds the records that are with the application or on their way to
+// window bounds the messages that are with the application or on their way to
 // it, over all partitions. Half of it is set aside in equal parts for the
 // partitions, the other half goes to whom it may concern: one busy
 // partition can use more than its share, and one that is stuck never takes
@@ -16,13 +16,13 @@ type window struct {
 	mu       sync.Mutex
 	limit    int
 	used     int
-	ghosts   int // those of used that are records of lost partitions; memory.haunted are those of one
+	ghosts   int // those of used that are messages of lost partitions; memory.haunted are those of one
 	parts    []*partition
 	starving []*partition // those that found no room since the last release
 	hungry   atomic.Bool  // starving is not empty
 }
 
-// free makes room of p free for its next records, and tells whether others need it.
+// free makes room of p free for its next messages, and tells whether others need it.
 func (w *window) free(p *partition, n int) (hungry bool) {
 	p.slack.Add(int64(n))
 	return w.hungry.Load()
@@ -35,7 +35,7 @@ func (w *window) members(parts []*partition) {
 	w.mu.Unlock()
 }
 
-// take gives p room for up to want records. With waits set, a p that finds
+// take gives p room for up to want messages. With waits set, a p that finds
 // none is remembered, and named by the next give.
 func (w *window) take(p *partition, want int, waits bool) int {
 	w.mu.Lock()

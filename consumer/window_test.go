@@ -36,7 +36,7 @@ func TestWindowIsNeverExceededAndLeavesEachItsPart(t *testing.T) {
 				if gone[p] || taken[p] == 0 {
 					t.Skip("nothing taken")
 				}
-				k := rapid.IntRange(1, taken[p]).Draw(t, "records")
+				k := rapid.IntRange(1, taken[p]).Draw(t, "messages")
 				w.Free(p, k)
 				taken[p] -= k
 			},
@@ -70,44 +70,44 @@ func TestWindowTellsThoseThatWait(t *testing.T) {
 	require.Equal(t, 2, w.Take(1, 10))
 }
 
-func TestAheadKeepsToItsLimitsButForOneRecordEach(t *testing.T) {
+func TestAheadKeepsToItsLimitsButForOneMessageEach(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		const records, bytes = 20, 1000
+		const messages, bytes = 20, 1000
 		n := rapid.IntRange(1, 5).Draw(t, "partitions")
-		a := consumer.NewAhead(records, bytes, n)
+		a := consumer.NewAhead(messages, bytes, n)
 		held := make([]int, n)
-		heldRecords := make([]int, n)
+		heldMessages := make([]int, n)
 		t.Repeat(map[string]func(*rapid.T){
 			"poll": func(t *rapid.T) {
 				p := rapid.IntRange(0, n-1).Draw(t, "partition")
-				gotRecords, gotBytes := a.Take(p, rapid.IntRange(1, 30).Draw(t, "records"), rapid.IntRange(1, 2000).Draw(t, "bytes"))
-				require.Equal(t, gotRecords == 0, gotBytes == 0)
-				if held[p] == 0 && heldRecords[p] == 0 {
-					require.Positive(t, gotRecords, "one that holds nothing may go on")
+				gotMessages, gotBytes := a.Take(p, rapid.IntRange(1, 30).Draw(t, "messages"), rapid.IntRange(1, 2000).Draw(t, "bytes"))
+				require.Equal(t, gotMessages == 0, gotBytes == 0)
+				if held[p] == 0 && heldMessages[p] == 0 {
+					require.Positive(t, gotMessages, "one that holds nothing may go on")
 				}
-				if gotRecords == 0 {
+				if gotMessages == 0 {
 					return
 				}
 				came := rapid.IntRange(0, gotBytes).Draw(t, "came")
-				a.Settle(p, gotRecords, gotBytes, gotRecords, came)
+				a.Settle(p, gotMessages, gotBytes, gotMessages, came)
 				held[p] += came
-				heldRecords[p] += gotRecords
+				heldMessages[p] += gotMessages
 			},
 			"give": func(t *rapid.T) {
 				p := rapid.IntRange(0, n-1).Draw(t, "partition")
-				a.Give(p, heldRecords[p], held[p])
-				held[p], heldRecords[p] = 0, 0
+				a.Give(p, heldMessages[p], held[p])
+				held[p], heldMessages[p] = 0, 0
 			},
 			"": func(t *rapid.T) {
-				sum, sumRecords := 0, 0
+				sum, sumMessages := 0, 0
 				for i := range held {
-					sum, sumRecords = sum+held[i], sumRecords+heldRecords[i]
+					sum, sumMessages = sum+held[i], sumMessages+heldMessages[i]
 				}
-				usedRecords, usedBytes := a.Used()
-				require.Equal(t, sumRecords, usedRecords)
+				usedMessages, usedBytes := a.Used()
+				require.Equal(t, sumMessages, usedMessages)
 				require.Equal(t, sum, usedBytes)
-				require.LessOrEqual(t, usedRecords, records+n)
+				require.LessOrEqual(t, usedMessages, messages+n)
 				require.LessOrEqual(t, usedBytes, bytes+n)
 			},
 		})

@@ -7,12 +7,12 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// quantum is how many records of one partition a worker handles before it
+// quantum is how many messages of one partition a worker handles before it
 // looks at the others.
 const quantum = 64
 
-// employ has records handled, by up to e.workers workers.
-func (e *engine) employ(handle func(r *record) error) {
+// employ has messages handled, by up to e.workers workers.
+func (e *engine) employ(handle func(r *message) error) {
 	e.employWith(func(p *partition) { e.serve(p, handle) })
 }
 
@@ -38,9 +38,9 @@ func (e *engine) employWith(serve func(p *partition)) {
 	})
 }
 
-// serve handles some of p's records, one after another. Between two of them
+// serve handles some of p's messages, one after another. Between two of them
 // the partition's lock is taken once: to settle the one and get the other.
-func (e *engine) serve(p *partition, handle func(r *record) error) {
+func (e *engine) serve(p *partition, handle func(r *message) error) {
 	p.mu.Lock()
 	defer func() {
 		p.announce()
@@ -61,7 +61,7 @@ func (e *engine) serve(p *partition, handle func(r *record) error) {
 
 // deliver gives r to handle and settles it, also when that ends the goroutine.
 // p.mu is held, and released meanwhile.
-func (p *partition) deliver(r *record, handle func(r *record) error) {
+func (p *partition) deliver(r *message, handle func(r *message) error) {
 	delivery := r.deliveries
 	var err error = errExited // unless handle returns
 	p.mu.Unlock()
@@ -81,7 +81,7 @@ func (p *partition) deliver(r *record, handle func(r *record) error) {
 }
 
 // judged applies what a handler returned. p.mu is held.
-func (p *partition) judged(r *record, delivery int, err error) {
+func (p *partition) judged(r *message, delivery int, err error) {
 	switch {
 	case err != nil:
 		p.nack(r, delivery, err)
@@ -90,8 +90,8 @@ func (p *partition) judged(r *record, delivery int, err error) {
 	}
 }
 
-// take waits for the next record, for a caller of Next.
-func (e *engine) take(ctx context.Context) (*record, error) {
+// take waits for the next message, for a caller of Next.
+func (e *engine) take(ctx context.Context) (*message, error) {
 	st := newSeat()
 	for {
 		if ctx.Err() != nil {
@@ -110,8 +110,8 @@ func (e *engine) take(ctx context.Context) (*record, error) {
 	}
 }
 
-// takeFrom takes p's next record; nil when there is none.
-func (e *engine) takeFrom(p *partition) *record {
+// takeFrom takes p's next message; nil when there is none.
+func (e *engine) takeFrom(p *partition) *message {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.next()

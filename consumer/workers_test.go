@@ -89,7 +89,7 @@ func TestWorkersShareFairlyWhileTheyComeAndGo(t *testing.T) {
 		sent := stopLoad()
 		l.wait(t, sent)
 		stop(t, members[0])
-		t.Logf("%d records, %d handled twice", sent, l.doubled)
+		t.Logf("%d messages, %d handled twice", sent, l.doubled)
 		require.Zero(t, l.doubled)
 		require.Zero(t, l.overlaps)
 	})
@@ -120,7 +120,7 @@ func TestHandlersOfLostPartitionsAreUsed(t *testing.T) {
 	defer cancel()
 	require.NoError(t, r.conn.Join(ctx, transport.Group{Stream: r.stream, Topic: "t", Name: "g"}))
 	require.NoError(t, r.server.Redeal("s", "t", "g"))
-	stays := received(t, "the second record of the partition that stays", working)
+	stays := received(t, "the second message of the partition that stays", working)
 	require.EqualValues(t, 1, stays.offset)
 	require.Equal(t, stays.partition, c.Status().Partitions[0].ID)
 }

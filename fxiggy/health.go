@@ -58,14 +58,14 @@ func resultOf(err error, detail any) health.Result {
 
 // producerDetail is what readers of the probes see of a producer.
 type producerDetail struct {
-	Cluster         string             `json:"cluster,omitempty"`
-	BufferedBytes   int64              `json:"buffered_bytes"`
-	BufferedRecords int64              `json:"buffered_records"`
-	Confirmed       uint64             `json:"confirmed"`
-	Failed          uint64             `json:"failed"`
-	Unknown         uint64             `json:"unknown"`
-	Retries         uint64             `json:"retries"`
-	Connections     []connectionDetail `json:"connections"`
+	Cluster          string             `json:"cluster,omitempty"`
+	BufferedBytes    int64              `json:"buffered_bytes"`
+	BufferedMessages int64              `json:"buffered_messages"`
+	Confirmed        uint64             `json:"confirmed"`
+	Failed           uint64             `json:"failed"`
+	Unknown          uint64             `json:"unknown"`
+	Retries          uint64             `json:"retries"`
+	Connections      []connectionDetail `json:"connections"`
 }
 
 type connectionDetail struct {
@@ -83,7 +83,7 @@ func checkProducer(cluster string, p *producer.Producer) func(ctx context.Contex
 		}
 		s := p.Status()
 		d := producerDetail{
-			Cluster: cluster, BufferedBytes: s.BufferedBytes, BufferedRecords: s.BufferedRecords,
+			Cluster: cluster, BufferedBytes: s.BufferedBytes, BufferedMessages: s.BufferedMessages,
 			Confirmed: s.Confirmed, Failed: s.Failed, Unknown: s.Unknown, Retries: s.Retries,
 		}
 		for _, c := range s.Connections {

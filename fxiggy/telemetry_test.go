@@ -76,7 +76,7 @@ func TestMetricsTellTheCluster(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"fetchbox_producer_records_total", "fetchbox_producer_request_seconds", "fetchbox_producer_buffered_bytes",
+		"fetchbox_producer_messages_total", "fetchbox_producer_request_seconds", "fetchbox_producer_buffered_bytes",
 		"fetchbox_link_up", "fetchbox_link_reconnects_total", "fetchbox_worker_tasks_inflight", "fetchbox_worker_dlq_total", "fetchbox_consumer_lag", "fetchbox_consumer_poll_duration_seconds",
 	} {
 		require.Equal(t, map[string]bool{"default": true, "eu": true}, seen[name], name)

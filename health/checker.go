@@ -28,7 +28,7 @@ const (
 type Result struct {
 	Status Status
 	// Detail is anything else that a reader may want to know. It is shown as JSON
-	// and must hold no secret and nothing of a record's payload.
+	// and must hold no secret and nothing of a message's payload.
 	Detail any
 	// Err is why the component is down, or what last went wrong while it is up.
 	// Its text is shown, so it must hold no secret either.

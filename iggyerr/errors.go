@@ -29,19 +29,19 @@ var (
 	// answer: another protocol version, another service, or a damaged stream.
 	ErrProtocol = errors.New("iggy: the peer does not speak the Iggy 0.8 protocol")
 
-	// ErrEmptyPayload is returned for a record without a payload: the server
+	// ErrEmptyPayload is returned for a message without a payload: the server
 	// accepts 1 to MaxPayloadBytes bytes.
 	ErrEmptyPayload = errors.New("iggy: empty payload")
 
-	// ErrTooLarge is returned for a record that exceeds a limit of the server
+	// ErrTooLarge is returned for a message that exceeds a limit of the server
 	// or of the configuration. It is refused before it is buffered.
-	ErrTooLarge = errors.New("iggy: record too large")
+	ErrTooLarge = errors.New("iggy: message too large")
 
-	// ErrBufferFull is returned for a record that finds the producer's buffer at
+	// ErrBufferFull is returned for a message that finds the producer's buffer at
 	// one of its ceilings, when the producer is configured to fail then.
 	ErrBufferFull = errors.New("iggy: producer's buffer is full")
 
-	// ErrDeliveryTimeout is the cause with which a record fails that could not
+	// ErrDeliveryTimeout is the cause with which a message fails that could not
 	// be confirmed within the producer's delivery timeout.
 	ErrDeliveryTimeout = errors.New("iggy: not confirmed within the delivery timeout")
 
@@ -67,7 +67,7 @@ var (
 // read what this one writes; the server 0.8.0 itself accepts 64,000,000 bytes.
 const MaxPayloadBytes = 10_000_000
 
-// MaxHeaderBytes is the largest encoded size of a record's user headers, in
+// MaxHeaderBytes is the largest encoded size of a message's user headers, in
 // bytes. Keys and values have 1 to 255 bytes each.
 const MaxHeaderBytes = 100_000
 

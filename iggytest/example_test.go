@@ -51,7 +51,7 @@ func ExampleNewServer() {
 	}
 	t.Cleanup(func() { _ = p.Stop(context.Background()) })
 
-	if err := p.Send(t.Context(), producer.Record{Stream: "shop", Topic: "orders", Payload: []byte("a book")}); err != nil {
+	if err := p.Send(t.Context(), producer.Message{Stream: "shop", Topic: "orders", Payload: []byte("a book")}); err != nil {
 		t.Fatalf("%v", err)
 	}
 	lost.Wait(1)

@@ -13,26 +13,26 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// The user headers of a dead letter: where its record was read and why it was
+// The user headers of a dead letter: where its message was read and why it was
 // given up. What has no value is left out.
 const (
-	// HeaderOriginStream is the stream that the record was read from.
+	// HeaderOriginStream is the stream that the message was read from.
 	HeaderOriginStream = "origin-stream"
-	// HeaderOriginTopic is the topic that the record was read from.
+	// HeaderOriginTopic is the topic that the message was read from.
 	HeaderOriginTopic = "origin-topic"
-	// HeaderOriginPartition is the record's partition, in decimal.
+	// HeaderOriginPartition is the message's partition, in decimal.
 	HeaderOriginPartition = "origin-partition"
-	// HeaderOriginOffset is the record's offset, in decimal.
+	// HeaderOriginOffset is the message's offset, in decimal.
 	HeaderOriginOffset = "origin-offset"
-	// HeaderOriginID is the record's id, in the form of a UUID.
+	// HeaderOriginID is the message's id, in the form of a UUID.
 	HeaderOriginID = "origin-id"
-	// HeaderOriginGroup is the consumer group that gave the record up.
+	// HeaderOriginGroup is the consumer group that gave the message up.
 	HeaderOriginGroup = "origin-group"
-	// HeaderOriginTimestamp is when the server stored the record, in RFC 3339.
+	// HeaderOriginTimestamp is when the server stored the message, in RFC 3339.
 	HeaderOriginTimestamp = "origin-timestamp"
-	// HeaderOriginType is the content-type of a record that could not be decoded.
+	// HeaderOriginType is the content-type of a message that could not be decoded.
 	HeaderOriginType = "origin-content-type"
-	// HeaderOriginMessage is the message-type of a record that could not be decoded.
+	// HeaderOriginMessage is the message-type of a message that could not be decoded.
 	HeaderOriginMessage = "origin-message-type"
 	// HeaderOriginEncoding is the content-encoding that the payload in attributes.extra still
 	// has, since it could not be decompressed.
@@ -57,11 +57,11 @@ const (
 	maxPayload = 10_000_000
 )
 
-// NewDeadLetter makes the dead letter of a record that was given up at the
-// given time, and the user headers that tell its origin and cause. Of a record that could
+// NewDeadLetter makes the dead letter of a message that was given up at the
+// given time, and the user headers that tell its origin and cause. Of a message that could
 // not be decoded the task holds the raw payload in attributes.extra and nothing else.
 //
-// Whatever the record was, the result can be published: texts are made valid UTF-8 and
+// Whatever the message was, the result can be published: texts are made valid UTF-8 and
 // bounded, and a task that leaves no room for the rest within the server's
 // 10,000,000 bytes is replaced by the start of its payload, as if it could not
 // be decoded; the header origin-payload-bytes then tells how long that was.
@@ -100,7 +100,7 @@ var originHeaders = map[string]string{
 	topic.HeaderContentEncoding: HeaderOriginEncoding,
 }
 
-// UndecodedOf gives back the payload of a record that could not be decoded, and the
+// UndecodedOf gives back the payload of a message that could not be decoded, and the
 // headers that describe it, from its dead letter and the letter's user headers. It
 // reports false when the letter is of another kind, or the payload was cut.
 func UndecodedOf(letter *jobspb.DeadLetterTask, headers []topic.Header) (payload []byte, described []topic.Header, ok bool) {
@@ -155,7 +155,7 @@ func headersOf(f topic.Failure[*jobspb.DownloadTask], letter *jobspb.DeadLetterT
 	return headers
 }
 
-// OriginOf reads where a dead letter's record was, from the letter's user headers.
+// OriginOf reads where a dead letter's message was, from the letter's user headers.
 // It reports false when they don't tell: another program wrote the letter.
 func OriginOf(headers []topic.Header) (topic.Origin, bool) {
 	values := make(map[string]string, len(headers))

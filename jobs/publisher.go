@@ -15,7 +15,7 @@ import (
 )
 
 // Publisher publishes FetchBox's messages. Each method returns when the server
-// has confirmed the record, or with the one error that tells why not; ctx
+// has confirmed the message, or with the one error that tells why not; ctx
 // bounds the wait. Messages are checked first and never changed: header names
 // are made lower case, and missing times are filled in, on a copy.
 //
@@ -39,7 +39,7 @@ func NewPublisher(p *producer.Producer, topics Topics) *Publisher {
 	}
 }
 
-// Compression are the options that make a producer compress the records of the
+// Compression are the options that make a producer compress the messages of the
 // four topics as cfg says.
 func Compression(cfg config.Topics) []producer.Option {
 	compress := func(t config.Topic) producer.Option {
@@ -87,7 +87,7 @@ func (p *Publisher) PublishJobStatus(ctx context.Context, status *jobspb.JobStat
 	return p.status.Publish(ctx, status, opts...)
 }
 
-// PublishJobLog publishes a log record of a job. A missing timestamp_ms is now.
+// PublishJobLog publishes a log entry of a job. A missing timestamp_ms is now.
 func (p *Publisher) PublishJobLog(ctx context.Context, log *jobspb.JobLog, opts ...producer.PublishOption) error {
 	if err := ValidateLog(log); err != nil {
 		return err

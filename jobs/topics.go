@@ -13,7 +13,7 @@ import (
 const day = 24 * time.Hour
 
 // FetchBox's four topics in the stream fetchbox, with the settings that they
-// are created with. Their key is the job id, so that all records of a job stay
+// are created with. Their key is the job id, so that all messages of a job stay
 // in order. Topics places them elsewhere, as configured.
 var (
 	// Tasks is jobs.tasks: one resource to fetch. Written by the API and direct
@@ -35,7 +35,7 @@ var (
 		topic.WithSettings[*jobspb.JobLog](topic.Settings{Partitions: 4, Retention: 30 * day}))
 
 	// DeadLetters is jobs.dlq: the tasks that were given up. Written by the
-	// workers, read by the group operators. A record whose task could not be
+	// workers, read by the group operators. A message whose task could not be
 	// decoded has no key, like one whose job id is too long for a key.
 	DeadLetters = topic.New("fetchbox", "jobs.dlq", topic.Proto[*jobspb.DeadLetterTask](),
 		topic.Key(deadLetterKey),

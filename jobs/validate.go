@@ -46,7 +46,7 @@ func (f *faults) check(ok bool, field, rule string) {
 	}
 }
 
-// id checks the id of a job: it is the key of all of the job's records.
+// id checks the id of a job: it is the key of all of the job's messages.
 func (f *faults) id(field, value string) {
 	f.check(value != "", field, "must not be empty")
 	f.check(len(value) <= maxKey, field, "must have at most 255 bytes")
@@ -100,7 +100,7 @@ func ValidateStatus(status *jobspb.JobStatus) error {
 	return errors.Join(f.errs...)
 }
 
-// ValidateLog checks that a log record names its job and says something, at a
+// ValidateLog checks that a log entry names its job and says something, at a
 // known level. All faults are reported at once, each a *FieldError.
 func ValidateLog(log *jobspb.JobLog) error {
 	if log == nil {

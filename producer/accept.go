@@ -9,18 +9,18 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// acceptor takes records in, one after the other, for one call. It puts off waking
-// the senders until the call is through, so that records sent together leave together.
+// acceptor takes messages in, one after the other, for one call. It puts off waking
+// the senders until the call is through, so that messages sent together leave together.
 type acceptor struct {
 	producer *Producer
 	asleep   [4]*partition // to wake; more are woken at once
 	n        int
 	since    int64      // when the first of them was put off, on the producer's clock
-	direct   *partition // where the record is the caller's to send
+	direct   *partition // where the message is the caller's to send
 }
 
 // maxPutOff is how long waking may be put off: others may send to the same partitions, and a codec or a key's
-// function may be slow. It is looked at between records.
+// function may be slow. It is looked at between messages.
 const maxPutOff = int64(time.Millisecond)
 
 func (a *acceptor) wake(p *partition, now int64) {
@@ -81,7 +81,7 @@ func (a *acceptor) accept(ctx context.Context, t *topicState, it *item, rec pend
 	return nil
 }
 
-// place finds the record's partition and appends it there.
+// place finds the message's partition and appends it there.
 func (a *acceptor) place(ctx context.Context, t *topicState, r *route, it *item, rec pending) (part *partition, err error) {
 	p := a.producer
 	var grant int64

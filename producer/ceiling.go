@@ -9,19 +9,19 @@ import (
 )
 
 // ceiling bounds what is buffered and in flight, by three gauges: encoded
-// bytes, records, and the memory that batches hold on to. The first two are the
+// bytes, messages, and the memory that batches hold on to. The first two are the
 // configured ceilings. The third allows for what the first can't see, free room in
-// batches and the bookkeeping of records, and is a sixteenth higher, so that the
+// batches and the bookkeeping of messages, and is a sixteenth higher, so that the
 // heap is bounded by the configuration, too.
 //
 // The queue of those who wait is bounded by the number of calling goroutines; they get
 // room in the order in which they came.
 type ceiling struct {
-	maxBytes, maxRecords, maxMemory int64
-	fail                            bool
+	maxBytes, maxMessages, maxMemory int64
+	fail                             bool
 
-	bytes, records, memory atomic.Int64
-	open                   atomic.Int64 // of memory, what open batches hold
+	bytes, messages, memory atomic.Int64
+	open                    atomic.Int64 // of memory, what open batches hold
 
 	waiting  atomic.Int32
 	turn     chan struct{} // held by the first in the queue; channels are fair
@@ -33,9 +33,9 @@ type ceiling struct {
 // memorySlack lets tiny ceilings work.
 const memorySlack = 64 << 10
 
-func newCeiling(closing context.Context, maxBytes, maxRecords int64, fail bool, pressed func()) *ceiling {
+func newCeiling(closing context.Context, maxBytes, maxMessages int64, fail bool, pressed func()) *ceiling {
 	return &ceiling{
-		maxBytes: maxBytes, maxRecords: maxRecords, maxMemory: maxBytes + maxBytes/16 + memorySlack, fail: fail,
+		maxBytes: maxBytes, maxMessages: maxMessages, maxMemory: maxBytes + maxBytes/16 + memorySlack, fail: fail,
 		turn: make(chan struct{}, 1), released: make(chan struct{}, 1), closing: closing, pressed: pressed,
 	}
 }
@@ -52,15 +52,15 @@ func add(gauge *atomic.Int64, n, limit int64) bool {
 	}
 }
 
-// tryRecord takes room for a record or nothing. Whoever fails because of room
+// tryMessage takes room for a message or nothing. Whoever fails because of room
 // that another one takes for a moment here is woken by the next outcome: something is
 // buffered, or the other one would have succeeded.
-func (c *ceiling) tryRecord(size int64) bool {
-	if !add(&c.records, 1, c.maxRecords) {
+func (c *ceiling) tryMessage(size int64) bool {
+	if !add(&c.messages, 1, c.maxMessages) {
 		return false
 	}
 	if !add(&c.bytes, size, c.maxBytes) {
-		c.records.Add(-1)
+		c.messages.Add(-1)
 		return false
 	}
 	return true
@@ -69,22 +69,22 @@ func (c *ceiling) tryRecord(size int64) bool {
 func (c *ceiling) tryMemory(n int64) bool { return add(&c.memory, n, c.maxMemory) }
 
 // affords tells whether n more bytes may be taken for open batches ahead of the
-// records that will fill them: a quarter of the memory in all. Beyond that batches
-// grow with their records, so that busy partitions leave room for others.
+// messages that will fill them: a quarter of the memory in all. Beyond that batches
+// grow with their messages, so that busy partitions leave room for others.
 func (c *ceiling) affords(n int64) bool { return c.open.Load()+n <= c.maxMemory/4 }
 
 // enterNow is enter where that needs no waiting. What can never fit must not try: nothing might
 // be buffered that wakes whoever fails beside it.
 func (c *ceiling) enterNow(size int64) bool {
-	return size <= c.maxBytes && c.waiting.Load() == 0 && c.tryRecord(size)
+	return size <= c.maxBytes && c.waiting.Load() == 0 && c.tryMessage(size)
 }
 
-// enter takes room for one record of size bytes, waiting for it when so configured.
+// enter takes room for one message of size bytes, waiting for it when so configured.
 func (c *ceiling) enter(ctx context.Context, size int64) error {
 	if size > c.maxBytes {
-		return fmt.Errorf("record of %d bytes, producer.max_buffered_bytes is %d: %w", size, c.maxBytes, iggyerr.ErrTooLarge)
+		return fmt.Errorf("message of %d bytes, producer.max_buffered_bytes is %d: %w", size, c.maxBytes, iggyerr.ErrTooLarge)
 	}
-	return c.wait(ctx, func() bool { return c.tryRecord(size) })
+	return c.wait(ctx, func() bool { return c.tryMessage(size) })
 }
 
 // enterMemory takes room for n bytes of batch memory.
@@ -122,10 +122,10 @@ func (c *ceiling) wait(ctx context.Context, try func() bool) error {
 	return nil
 }
 
-// leave gives back the room of records that have their outcome.
-func (c *ceiling) leave(bytes, records int64) {
+// leave gives back the room of messages that have their outcome.
+func (c *ceiling) leave(bytes, messages int64) {
 	c.bytes.Add(-bytes)
-	c.records.Add(-records)
+	c.messages.Add(-messages)
 	c.wakeFirst()
 }
 

@@ -45,7 +45,7 @@ func TestOutcomes(t *testing.T) {
 			change := func(c *config.Producer) { c.Retry.MaxRetries = tt.retries }
 			run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
 				s.fail(first(tt.faults...))
-				err := p.Send(t.Context(), record("k", "x"))
+				err := p.Send(t.Context(), message("k", "x"))
 				require.Equal(t, tt.outcome, producer.OutcomeOf(err))
 				got := s.stored("t", wire.PartitionOf("k", 4))
 				require.Len(t, got, tt.copies)
@@ -74,7 +74,7 @@ func TestAFailedBatchGoesAgainBeforeLaterOnes(t *testing.T) {
 		s.fail(first(cutUnstored, refuses, cutBefore, works, cutUnstored))
 		s.set(func() { s.delay = time.Second })
 		for i := range 9 {
-			p.SendAsync(t.Context(), record("k", fmt.Sprint(i)), nil)
+			p.SendAsync(t.Context(), message("k", fmt.Sprint(i)), nil)
 		}
 		require.NoError(t, p.Flush(t.Context()))
 		require.Equal(t, []string{"0", "1", "2", "3", "4", "5", "6", "7", "8"}, s.payloads("t", wire.PartitionOf("k", 4)))
@@ -87,10 +87,10 @@ func TestDeliveryTimeout(t *testing.T) {
 	t.Run("without a connection", func(t *testing.T) {
 		t.Parallel()
 		run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
-			require.NoError(t, p.Send(t.Context(), record("k", "x")))
+			require.NoError(t, p.Send(t.Context(), message("k", "x")))
 			s.cut()
 			started := time.Now()
-			err := p.Send(t.Context(), record("k", "x"))
+			err := p.Send(t.Context(), message("k", "x"))
 			require.ErrorIs(t, err, iggyerr.ErrDeliveryTimeout)
 			require.Equal(t, producer.Failed, producer.OutcomeOf(err))
 			require.Equal(t, 30*time.Second, time.Since(started))
@@ -98,7 +98,7 @@ func TestDeliveryTimeout(t *testing.T) {
 			require.ErrorAs(t, err, &failure)
 			require.LessOrEqual(t, failure.Attempts, 1, "waiting for a connection is no attempt")
 			s.mend()
-			require.NoError(t, p.Send(t.Context(), record("k", "y")))
+			require.NoError(t, p.Send(t.Context(), message("k", "y")))
 			require.Equal(t, []string{"x", "y"}, s.payloads("t", wire.PartitionOf("k", 4)), "what failed was not stored")
 		})
 	})
@@ -107,17 +107,17 @@ func TestDeliveryTimeout(t *testing.T) {
 		run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
 			s.fail(always(stallsUnsaved))
 			started := time.Now()
-			err := p.Send(t.Context(), record("k", "x"))
+			err := p.Send(t.Context(), message("k", "x"))
 			require.ErrorIs(t, err, iggyerr.ErrDeliveryTimeout)
 			require.Equal(t, producer.Unknown, producer.OutcomeOf(err))
 			require.Equal(t, 30*time.Second, time.Since(started))
 			require.Greater(t, s.count(&s.dials), 2, "each stalled connection was replaced")
 		})
 	})
-	t.Run("is each record's own", func(t *testing.T) {
+	t.Run("is each message's own", func(t *testing.T) {
 		t.Parallel()
 		run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
-			require.NoError(t, p.Send(t.Context(), record("k", "x")))
+			require.NoError(t, p.Send(t.Context(), message("k", "x")))
 			s.cut()
 			type timed struct {
 				producer.Result
@@ -126,7 +126,7 @@ func TestDeliveryTimeout(t *testing.T) {
 			got := make(chan timed, 10)
 			send := func() {
 				started := time.Now()
-				p.SendAsync(t.Context(), record("k", "x"), func(r producer.Result) { got <- timed{r, time.Since(started)} })
+				p.SendAsync(t.Context(), message("k", "x"), func(r producer.Result) { got <- timed{r, time.Since(started)} })
 			}
 			send()
 			time.Sleep(time.Second) // the first is taken by the sender
@@ -149,14 +149,14 @@ func TestDeliveryTimeout(t *testing.T) {
 func TestContextEndsTheWait(t *testing.T) {
 	t.Parallel()
 	errMine := errors.New("my cause")
-	t.Run("of a record that was sent", func(t *testing.T) {
+	t.Run("of a message that was sent", func(t *testing.T) {
 		t.Parallel()
 		run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 			s.set(func() { s.delay = time.Minute / 10 })
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errMine)
 			defer cancel()
 			started := time.Now()
-			err := p.Send(ctx, record("k", "x"))
+			err := p.Send(ctx, message("k", "x"))
 			require.ErrorIs(t, err, errMine)
 			require.Equal(t, producer.Unknown, producer.OutcomeOf(err))
 			require.Equal(t, time.Second, time.Since(started))
@@ -164,26 +164,26 @@ func TestContextEndsTheWait(t *testing.T) {
 			require.EqualValues(t, 1, p.Status().Confirmed, "it stays on its way")
 		})
 	})
-	t.Run("of a record that was not", func(t *testing.T) {
+	t.Run("of a message that was not", func(t *testing.T) {
 		t.Parallel()
 		run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 			s.set(func() { s.delay = time.Minute / 10 })
-			p.SendAsync(t.Context(), record("k", "before"), nil)
+			p.SendAsync(t.Context(), message("k", "before"), nil)
 			synctest.Wait()
-			p.SendAsync(t.Context(), record("k", "beside"), nil)
+			p.SendAsync(t.Context(), message("k", "beside"), nil)
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errMine)
 			defer cancel()
-			err := p.Send(ctx, record("k", "withdrawn"))
+			err := p.Send(ctx, message("k", "withdrawn"))
 			require.ErrorIs(t, err, errMine)
 			require.Equal(t, producer.Failed, producer.OutcomeOf(err))
-			err = p.SendAll(ctx, record("k", "x"), record("k", "y"))
+			err = p.SendAll(ctx, message("k", "x"), message("k", "y"))
 			require.ErrorIs(t, err, errMine)
-			p.SendAsync(t.Context(), record("k", "after"), nil)
+			p.SendAsync(t.Context(), message("k", "after"), nil)
 			require.NoError(t, p.Flush(t.Context()))
 			require.Equal(t, []string{"before", "beside", "after"}, s.payloads("t", wire.PartitionOf("k", 4)))
 			require.EqualValues(t, 3, p.Status().Confirmed)
 			require.EqualValues(t, 3, p.Status().Failed)
-			require.Zero(t, p.Status().BufferedRecords)
+			require.Zero(t, p.Status().BufferedMessages)
 			require.Zero(t, p.Status().BufferedBytes)
 		})
 	})
@@ -191,13 +191,13 @@ func TestContextEndsTheWait(t *testing.T) {
 		t.Parallel()
 		run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 			s.set(func() { s.delay = time.Minute / 10 })
-			p.SendAsync(t.Context(), record("k", "before"), nil)
+			p.SendAsync(t.Context(), message("k", "before"), nil)
 			synctest.Wait()
-			sent := record("", "sent")
+			sent := message("", "sent")
 			sent.Partition = producer.OnPartition((wire.PartitionOf("k", 4) + 1) % 4)
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errMine)
 			defer cancel()
-			err := p.SendAll(ctx, sent, record("k", "withdrawn"))
+			err := p.SendAll(ctx, sent, message("k", "withdrawn"))
 			var all *producer.SendAllError
 			require.ErrorAs(t, err, &all)
 			require.ErrorIs(t, err, errMine)
@@ -212,7 +212,7 @@ func TestContextEndsTheWait(t *testing.T) {
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errMine)
 			defer cancel()
 			started := time.Now()
-			err := p.Send(ctx, record("k", "x"))
+			err := p.Send(ctx, message("k", "x"))
 			require.ErrorIs(t, err, errMine)
 			require.Equal(t, producer.Failed, producer.OutcomeOf(err))
 			require.Equal(t, time.Second, time.Since(started))
@@ -223,7 +223,7 @@ func TestContextEndsTheWait(t *testing.T) {
 		run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			cancel(errMine)
-			require.ErrorIs(t, p.Send(ctx, record("k", "x")), errMine)
+			require.ErrorIs(t, p.Send(ctx, message("k", "x")), errMine)
 			require.Zero(t, s.count(&s.requests))
 		})
 	})
@@ -232,10 +232,10 @@ func TestContextEndsTheWait(t *testing.T) {
 func TestCeilings(t *testing.T) {
 	t.Parallel()
 	size := int64(wire.EncodedSize(100, 0))
-	big := func() producer.Record { return record("k", string(make([]byte, 100))) }
+	big := func() producer.Message { return message("k", string(make([]byte, 100))) }
 	for name, change := range map[string]func(*config.Producer){
-		"of bytes":   func(c *config.Producer) { c.MaxBufferedBytes = config.Bytes(10*size + size/2) },
-		"of records": func(c *config.Producer) { c.MaxBufferedRecords = 10 },
+		"of bytes":    func(c *config.Producer) { c.MaxBufferedBytes = config.Bytes(10*size + size/2) },
+		"of messages": func(c *config.Producer) { c.MaxBufferedMessages = 10 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -245,7 +245,7 @@ func TestCeilings(t *testing.T) {
 					p.SendAsync(t.Context(), big(), nil)
 				}
 				require.Equal(t, 10*size, p.Status().BufferedBytes, "also what is in flight")
-				require.EqualValues(t, 10, p.Status().BufferedRecords)
+				require.EqualValues(t, 10, p.Status().BufferedMessages)
 
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
 				defer cancel()
@@ -259,7 +259,7 @@ func TestCeilings(t *testing.T) {
 				require.Equal(t, time.Second/2, time.Since(started), "the first answer makes room")
 				require.NoError(t, p.Flush(t.Context()))
 				require.Zero(t, p.Status().BufferedBytes)
-				require.Zero(t, p.Status().BufferedRecords)
+				require.Zero(t, p.Status().BufferedMessages)
 				require.Len(t, s.stored("t", wire.PartitionOf("k", 4)), 11)
 			})
 		})
@@ -279,7 +279,7 @@ func TestCeilings(t *testing.T) {
 			})
 		})
 	}
-	t.Run("a record over the ceiling", func(t *testing.T) {
+	t.Run("a message over the ceiling", func(t *testing.T) {
 		t.Parallel()
 		run(t, func(c *config.Producer) { c.MaxBufferedBytes = 100 }, func(t *testing.T, _ *server, p *producer.Producer) {
 			err := p.Send(t.Context(), big())
@@ -287,17 +287,17 @@ func TestCeilings(t *testing.T) {
 			require.ErrorContains(t, err, "producer.max_buffered_bytes")
 		})
 	})
-	t.Run("a record over the batch size travels alone", func(t *testing.T) {
+	t.Run("a message over the batch size travels alone", func(t *testing.T) {
 		t.Parallel()
 		run(t, func(c *config.Producer) { c.MaxBatchBytes = 200 }, func(t *testing.T, s *server, p *producer.Producer) {
-			require.NoError(t, p.SendAll(t.Context(), record("k", "1"), record("k", string(make([]byte, 1000))), record("k", "2")))
+			require.NoError(t, p.SendAll(t.Context(), message("k", "1"), message("k", string(make([]byte, 1000))), message("k", "2")))
 			require.Equal(t, 3, s.count(&s.requests))
 		})
 	})
 	t.Run("lingering batches don't block", func(t *testing.T) {
 		t.Parallel()
 		change := func(c *config.Producer) {
-			c.MaxBufferedRecords = 3
+			c.MaxBufferedMessages = 3
 			c.Linger = time.Hour
 			c.DeliveryTimeout = 2 * time.Hour
 		}
@@ -312,11 +312,11 @@ func TestCeilings(t *testing.T) {
 	})
 	t.Run("room is given in the order of asking", func(t *testing.T) {
 		t.Parallel()
-		run(t, func(c *config.Producer) { c.MaxBufferedRecords = 1 }, func(t *testing.T, s *server, p *producer.Producer) {
+		run(t, func(c *config.Producer) { c.MaxBufferedMessages = 1 }, func(t *testing.T, s *server, p *producer.Producer) {
 			s.set(func() { s.delay = time.Second })
 			var wg sync.WaitGroup
 			for i := range 10 {
-				wg.Go(func() { p.SendAsync(t.Context(), record("k", fmt.Sprint(i)), nil) })
+				wg.Go(func() { p.SendAsync(t.Context(), message("k", fmt.Sprint(i)), nil) })
 				synctest.Wait()
 			}
 			wg.Wait()
@@ -333,7 +333,7 @@ func TestFlush(t *testing.T) {
 		s.set(func() { s.delay = time.Second })
 		returned := 0
 		for range 3 {
-			p.SendAsync(t.Context(), record("k", "x"), func(producer.Result) { returned++ })
+			p.SendAsync(t.Context(), message("k", "x"), func(producer.Result) { returned++ })
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
@@ -349,7 +349,7 @@ func TestStopDrains(t *testing.T) {
 		s.set(func() { s.delay = time.Second })
 		got := make(outcomes, 10)
 		for range 10 {
-			p.SendAsync(t.Context(), record("k", "x"), func(r producer.Result) { got <- r })
+			p.SendAsync(t.Context(), message("k", "x"), func(r producer.Result) { got <- r })
 		}
 		require.NoError(t, p.Stop(t.Context()))
 		for _, r := range got.take(t, 10) {
@@ -360,17 +360,17 @@ func TestStopDrains(t *testing.T) {
 
 func TestStopReportsWhatIsLeft(t *testing.T) {
 	t.Parallel()
-	change := func(c *config.Producer) { c.MaxBatchMessages = 2; c.MaxBufferedRecords = 5 }
+	change := func(c *config.Producer) { c.MaxBatchMessages = 2; c.MaxBufferedMessages = 5 }
 	run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
 		s.fail(always(stallsUnsaved))
 		got := make(outcomes, 10)
 		done := func(r producer.Result) { got <- r }
-		p.SendAsync(t.Context(), record("k", "in flight"), done)
+		p.SendAsync(t.Context(), message("k", "in flight"), done)
 		synctest.Wait()
 		for range 4 {
-			p.SendAsync(t.Context(), record("k", "queued"), done)
+			p.SendAsync(t.Context(), message("k", "queued"), done)
 		}
-		go p.SendAsync(t.Context(), record("k", "waiting for room"), done)
+		go p.SendAsync(t.Context(), message("k", "waiting for room"), done)
 		synctest.Wait()
 		started := time.Now()
 		err := p.Stop(t.Context())
@@ -395,7 +395,7 @@ func TestStopHonoursItsContext(t *testing.T) {
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		s.fail(always(stalls))
 		got := make(outcomes, 1)
-		p.SendAsync(t.Context(), record("k", "x"), func(r producer.Result) { got <- r })
+		p.SendAsync(t.Context(), message("k", "x"), func(r producer.Result) { got <- r })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		started := time.Now()

@@ -4,16 +4,16 @@ import (
 	"context"
 )
 
-// A caller that waits for its record, and finds nothing else on its way, sends it
+// A caller that waits for its message, and finds nothing else on its way, sends it
 // itself: two hand-overs between goroutines would cost a third of
 // what the request does. While it does, the partition's sender stands back; whatever
 // the first attempt leaves over is the sender's.
 
-// claim makes the open batch, which has one record, the caller's to send, if the
+// claim makes the open batch, which has one message, the caller's to send, if the
 // sender is idle and there is a connection. p.mu is held.
 func (p *partition) claim(b *batch) bool {
 	producer := p.topic.producer
-	if producer.ceiling.records.Load() > 1 { // others send, too: batches are better
+	if producer.ceiling.messages.Load() > 1 { // others send, too: batches are better
 		return false
 	}
 	if p.sleep != idle || p.busy || len(p.queue) > 0 || p.epoch.gate() != nil || p.link.Live() == nil || !producer.addSender() {
@@ -29,7 +29,7 @@ func (p *partition) claim(b *batch) bool {
 }
 
 // sendDirect makes one attempt with the batch that the caller has claimed. When ctx
-// ends it, the record has its outcome; when it fails otherwise, the sender goes on.
+// ends it, the message has its outcome; when it fails otherwise, the sender goes on.
 func (p *partition) sendDirect(ctx context.Context) {
 	producer := p.topic.producer
 	defer producer.senders.Done()

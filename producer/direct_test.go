@@ -15,12 +15,12 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// A waiting caller sends its record itself when the partition's sender is idle, which
-// it is after a first record.
+// A waiting caller sends its message itself when the partition's sender is idle, which
+// it is after a first message.
 func runIdle(t *testing.T, change func(*config.Producer), test func(t *testing.T, s *server, p *producer.Producer)) {
 	t.Helper()
 	run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
-		require.NoError(t, p.Send(t.Context(), record("k", "first")))
+		require.NoError(t, p.Send(t.Context(), message("k", "first")))
 		synctest.Wait()
 		test(t, s, p)
 	})
@@ -31,10 +31,10 @@ func TestDirectSendIsWaitedForByOthers(t *testing.T) {
 	runIdle(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		s.set(func() { s.delay = time.Second })
 		done := make(chan error)
-		go func() { done <- p.Send(t.Context(), record("k", "direct")) }()
+		go func() { done <- p.Send(t.Context(), message("k", "direct")) }()
 		synctest.Wait()
 		for _, payload := range []string{"a", "b", "c"} {
-			p.SendAsync(t.Context(), record("k", payload), nil)
+			p.SendAsync(t.Context(), message("k", payload), nil)
 		}
 		synctest.Wait()
 		require.Equal(t, 2, s.count(&s.requests), "one request in flight for the partition")
@@ -50,9 +50,9 @@ func TestDirectSendThatFailsIsTheSenders(t *testing.T) {
 	runIdle(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		s.fail(first(cutStored, cutUnstored))
 		done := make(chan error)
-		go func() { done <- p.Send(t.Context(), record("k", "direct")) }()
+		go func() { done <- p.Send(t.Context(), message("k", "direct")) }()
 		synctest.Wait()
-		p.SendAsync(t.Context(), record("k", "later"), nil)
+		p.SendAsync(t.Context(), message("k", "later"), nil)
 		require.NoError(t, <-done)
 		require.NoError(t, p.Flush(t.Context()))
 		require.Equal(t, []string{"first", "direct", "direct", "later"}, s.payloads("t", wire.PartitionOf("k", 4)))
@@ -68,13 +68,13 @@ func TestDirectSendEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errMine)
 		defer cancel()
 		started := time.Now()
-		err := p.Send(ctx, record("k", "unknown"))
+		err := p.Send(ctx, message("k", "unknown"))
 		require.ErrorIs(t, err, errMine)
 		require.Equal(t, producer.Unknown, producer.OutcomeOf(err))
 		require.Equal(t, time.Second, time.Since(started))
-		require.Zero(t, p.Status().BufferedRecords, "it has its outcome")
+		require.Zero(t, p.Status().BufferedMessages, "it has its outcome")
 		require.EqualValues(t, 1, p.Status().Unknown)
-		require.NoError(t, p.Send(t.Context(), record("k", "next")))
+		require.NoError(t, p.Send(t.Context(), message("k", "next")))
 	})
 }
 
@@ -83,7 +83,7 @@ func TestStopEndsADirectSend(t *testing.T) {
 	runIdle(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		s.fail(always(stallsUnsaved))
 		done := make(chan error, 1)
-		go func() { done <- p.Send(t.Context(), record("k", "x")) }()
+		go func() { done <- p.Send(t.Context(), message("k", "x")) }()
 		synctest.Wait()
 		started := time.Now()
 		err := p.Stop(t.Context())
@@ -101,11 +101,11 @@ func TestDirectSendWithoutRetriesFails(t *testing.T) {
 	t.Parallel()
 	runIdle(t, func(c *config.Producer) { c.Retry.MaxRetries = 0 }, func(t *testing.T, s *server, p *producer.Producer) {
 		s.fail(first(cutStored))
-		err := p.Send(t.Context(), record("k", "x"))
+		err := p.Send(t.Context(), message("k", "x"))
 		require.Equal(t, producer.Unknown, producer.OutcomeOf(err))
 		require.Equal(t, 2, s.count(&s.requests), "no more than one attempt")
 		s.partitions("t", 0)
-		err = p.Send(t.Context(), record("k", "x"))
+		err = p.Send(t.Context(), message("k", "x"))
 		require.ErrorIs(t, err, iggyerr.ErrNotFound)
 		require.Equal(t, producer.Failed, producer.OutcomeOf(err))
 	})

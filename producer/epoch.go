@@ -3,7 +3,7 @@ package producer
 import "sync"
 
 // epoch is a time in which a topic's partitions stayed the same. When their
-// number changes, keys move to other partitions; for the records of a key to
+// number changes, keys move to other partitions; for the messages of a key to
 // be stored in order all the same, batches of a new epoch wait until those of
 // the epochs before it are settled.
 type epoch struct {
@@ -37,7 +37,7 @@ func (e *epoch) leave() {
 }
 
 // close says that no batch will be added, but for those that take over the
-// records of a live one.
+// messages of a live one.
 func (e *epoch) close() {
 	e.mu.Lock()
 	e.closed = true

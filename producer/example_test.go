@@ -51,10 +51,10 @@ func ExampleProducer_Send() {
 	p, stop := shop(ctx)
 	defer stop()
 
-	err := p.Send(ctx, producer.Record{Stream: "shop", Topic: "orders", Key: "customer-7", Payload: []byte("two apples")})
+	err := p.Send(ctx, producer.Message{Stream: "shop", Topic: "orders", Key: "customer-7", Payload: []byte("two apples")})
 	fmt.Println(producer.OutcomeOf(err))
 
-	err = p.Send(ctx, producer.Record{Stream: "shop", Topic: "refunds", Payload: []byte("one apple")})
+	err = p.Send(ctx, producer.Message{Stream: "shop", Topic: "refunds", Payload: []byte("one apple")})
 	var failure *producer.SendError
 	if errors.As(err, &failure) {
 		fmt.Println(failure.Topic, failure.Outcome)
@@ -70,7 +70,7 @@ func ExampleProducer_SendAsync() {
 	defer stop()
 
 	for i := range 3 {
-		r := producer.Record{Stream: "shop", Topic: "orders", Key: "customer-7", Payload: fmt.Appendf(nil, "order %d", i)}
+		r := producer.Message{Stream: "shop", Topic: "orders", Key: "customer-7", Payload: fmt.Appendf(nil, "order %d", i)}
 		p.SendAsync(ctx, r, func(r producer.Result) {
 			fmt.Println(i, r.Outcome)
 		})

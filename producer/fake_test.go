@@ -377,6 +377,6 @@ func start(t testing.TB, s *server, change func(*config.Producer), opts ...produ
 	return p
 }
 
-func record(key, payload string) producer.Record {
-	return producer.Record{Stream: "s", Topic: "t", Key: key, Payload: []byte(payload)}
+func message(key, payload string) producer.Message {
+	return producer.Message{Stream: "s", Topic: "t", Key: key, Payload: []byte(payload)}
 }

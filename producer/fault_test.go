@@ -21,7 +21,7 @@ import (
 
 var seeds = flag.Uint64("seeds", 1, "how many seeds the fault test takes per transport")
 
-// TestFaults sends 100,000 keyed records over real connections that are cut at random
+// TestFaults sends 100,000 keyed messages over real connections that are cut at random
 // points: before and after a request takes effect, in the middle of its frame and of its
 // answer, and by a server that hangs.
 func TestFaults(t *testing.T) {
@@ -30,21 +30,21 @@ func TestFaults(t *testing.T) {
 		for seed := range *seeds {
 			t.Run(fmt.Sprintf("%s/%d", transport, seed), func(t *testing.T) {
 				t.Parallel()
-				campaign{transport: transport, seed: seed + 1, records: 100_000, callers: 8, keys: 200}.run(t)
+				campaign{transport: transport, seed: seed + 1, messages: 100_000, callers: 8, keys: 200}.run(t)
 			})
 		}
 	}
 }
 
 type campaign struct {
-	transport              config.Transport
-	seed                   uint64
-	records, callers, keys int
+	transport               config.Transport
+	seed                    uint64
+	messages, callers, keys int
 }
 
-// sent is a record with what the producer said about it.
+// sent is a message with what the producer said about it.
 type sent struct {
-	key, number int // its place among the key's records
+	key, number int // its place among the key's messages
 	outcomes    []producer.Outcome
 }
 
@@ -68,7 +68,7 @@ func (c campaign) run(t *testing.T) {
 	cluster, cfg := settings(func(cfg *config.Producer) {
 		cfg.Connections = 2
 		cfg.MaxBatchMessages = 100
-		cfg.MaxBufferedRecords = 5000
+		cfg.MaxBufferedMessages = 5000
 		cfg.Retry.BaseBackoff = time.Millisecond
 		cfg.Retry.MaxRetries = 3
 		cfg.DrainTimeout = 30 * time.Second
@@ -93,41 +93,41 @@ func (c campaign) run(t *testing.T) {
 	require.Greater(t, struck, 5, "there were faults")
 	status := p.Status()
 	_ = p.Stop(t.Context()) // what was lost was judged before
-	require.EqualValues(t, c.records, status.Confirmed+status.Failed+status.Unknown)
-	require.Zero(t, status.BufferedRecords)
+	require.EqualValues(t, c.messages, status.Confirmed+status.Failed+status.Unknown)
+	require.Zero(t, status.BufferedMessages)
 	duplicates := c.judge(t, srv.Messages("s", "t"), all, attempts)
 	t.Logf("%d faults, %d retries: %d confirmed, %d failed, %d unknown, %d duplicates", struck, status.Retries,
 		status.Confirmed, status.Failed, status.Unknown, duplicates)
 }
 
-// send has each caller send its share of the records, of keys that are its own.
+// send has each caller send its share of the messages, of keys that are its own.
 func (c campaign) send(ctx context.Context, p *producer.Producer) map[[16]byte]*sent {
-	all := make(map[[16]byte]*sent, c.records)
+	all := make(map[[16]byte]*sent, c.messages)
 	var mu sync.Mutex
 	var callers sync.WaitGroup
 	for caller := range c.callers {
 		rnd := rand.New(rand.NewPCG(c.seed, uint64(caller)+2))
 		callers.Go(func() {
 			counts := map[int]int{}
-			for range c.records / c.callers {
+			for range c.messages / c.callers {
 				key := caller*c.keys + rnd.IntN(c.keys)
 				r := &sent{key: key, number: counts[key]}
 				counts[key]++
-				record := record(fmt.Sprint("key-", key), fmt.Sprintf("%d/%d", key, r.number))
-				binary.BigEndian.PutUint64(record.ID[:], rnd.Uint64())
-				binary.BigEndian.PutUint64(record.ID[8:], rnd.Uint64())
+				message := message(fmt.Sprint("key-", key), fmt.Sprintf("%d/%d", key, r.number))
+				binary.BigEndian.PutUint64(message.ID[:], rnd.Uint64())
+				binary.BigEndian.PutUint64(message.ID[8:], rnd.Uint64())
 				settle := func(o producer.Outcome) {
 					mu.Lock()
 					r.outcomes = append(r.outcomes, o)
 					mu.Unlock()
 				}
 				mu.Lock()
-				all[record.ID] = r
+				all[message.ID] = r
 				mu.Unlock()
 				if rnd.IntN(200) == 0 {
-					settle(producer.OutcomeOf(p.Send(ctx, record)))
+					settle(producer.OutcomeOf(p.Send(ctx, message)))
 				} else {
-					p.SendAsync(ctx, record, func(r producer.Result) { settle(r.Outcome) })
+					p.SendAsync(ctx, message, func(r producer.Result) { settle(r.Outcome) })
 				}
 			}
 		})
@@ -139,7 +139,7 @@ func (c campaign) send(ctx context.Context, p *producer.Producer) map[[16]byte]*
 func (c campaign) judge(t *testing.T, log []iggytest.Message, all map[[16]byte]*sent, attempts *attempts) (duplicates int) {
 	t.Helper()
 	copies := map[[16]byte]int{}
-	last := map[int]int{} // by key, the number of the last record, one higher
+	last := map[int]int{} // by key, the number of the last message, one higher
 	for _, m := range log {
 		r := all[m.ID]
 		require.NotNil(t, r, "nothing was stored that nobody sent")
@@ -150,7 +150,7 @@ func (c campaign) judge(t *testing.T, log []iggytest.Message, all map[[16]byte]*
 			require.Greater(t, attempts.of(m.ID), 1, "a duplicate of what was sent once")
 			continue
 		}
-		require.GreaterOrEqual(t, r.number, last[r.key], "records of a key in the order of sending")
+		require.GreaterOrEqual(t, r.number, last[r.key], "messages of a key in the order of sending")
 		last[r.key] = r.number + 1
 	}
 	for id, r := range all {
@@ -165,7 +165,7 @@ func (c campaign) judge(t *testing.T, log []iggytest.Message, all map[[16]byte]*
 	return duplicates
 }
 
-// attempts counts in how many requests each record was.
+// attempts counts in how many requests each message was.
 type attempts struct {
 	mu    sync.Mutex
 	count map[[16]byte]int

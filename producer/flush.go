@@ -20,9 +20,9 @@ func (f *flush) done() {
 	}
 }
 
-// Flush waits until every record that was accepted before has its outcome and its
+// Flush waits until every message that was accepted before has its outcome and its
 // callback has returned, and ends lingering meanwhile. When ctx ends first it
-// returns the context's cause; the records stay on their way. It must not be
+// returns the context's cause; the messages stay on their way. It must not be
 // called in a callback, which it would wait for.
 func (p *Producer) Flush(ctx context.Context) error {
 	for {
@@ -33,7 +33,7 @@ func (p *Producer) Flush(ctx context.Context) error {
 		if p.moves.Load() == moves {
 			return nil
 		}
-		// Records have moved meanwhile, perhaps to a partition that had been looked at.
+		// Messages have moved meanwhile, perhaps to a partition that had been looked at.
 	}
 }
 

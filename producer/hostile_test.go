@@ -19,8 +19,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// A refused record's callback runs in the caller's goroutine, whose panic it must not become.
-func TestPanicInCallbackOfRefusedRecord(t *testing.T) {
+// A refused message's callback runs in the caller's goroutine, whose panic it must not become.
+func TestPanicInCallbackOfRefusedMessage(t *testing.T) {
 	t.Parallel()
 	s := newServer()
 	s.partitions("t", 1)
@@ -28,14 +28,14 @@ func TestPanicInCallbackOfRefusedRecord(t *testing.T) {
 	defer func() { require.NoError(t, p.Stop(context.Background())) }()
 	calls := 0
 	require.NotPanics(t, func() {
-		p.SendAsync(t.Context(), record("k", ""), func(producer.Result) { calls++; panic("callback") })
+		p.SendAsync(t.Context(), message("k", ""), func(producer.Result) { calls++; panic("callback") })
 	})
 	require.Equal(t, 1, calls)
 	var failure *iggyerr.PanicError
 	require.ErrorAs(t, p.Status().LastError, &failure)
 }
 
-// A panic in a partitioner must not keep the room that its record has taken.
+// A panic in a partitioner must not keep the room that its message has taken.
 func TestPanicInPartitioner(t *testing.T) {
 	t.Parallel()
 	s := newServer()
@@ -43,16 +43,16 @@ func TestPanicInPartitioner(t *testing.T) {
 	p := start(t, s, nil, producer.WithPartitioner(func(string, string, string, uint32) uint32 { panic("partitioner") }))
 	defer func() { require.NoError(t, p.Stop(context.Background())) }()
 	var failure *iggyerr.PanicError
-	err := p.Send(t.Context(), record("k", "x"))
+	err := p.Send(t.Context(), message("k", "x"))
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, producer.Failed, producer.OutcomeOf(err))
 	status := p.Status()
 	require.Zero(t, status.BufferedBytes)
-	require.Zero(t, status.BufferedRecords)
+	require.Zero(t, status.BufferedMessages)
 }
 
 // A callback or a partitioner that ended its goroutine, as a test's FailNow does, once took the partition's sender
-// with it: the records behind it had no outcome, and Stop hung.
+// with it: the messages behind it had no outcome, and Stop hung.
 func TestGoexitInCallback(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(s *server){
@@ -65,7 +65,7 @@ func TestGoexitInCallback(t *testing.T) {
 				s.set(func() { s.delay = time.Second; spoil(s) })
 				got := make(outcomes, 100)
 				for i := range 100 {
-					p.SendAsync(t.Context(), record("k", strconv.Itoa(i)), func(r producer.Result) {
+					p.SendAsync(t.Context(), message("k", strconv.Itoa(i)), func(r producer.Result) {
 						got <- r
 						if i%7 == 0 {
 							runtime.Goexit()
@@ -75,7 +75,7 @@ func TestGoexitInCallback(t *testing.T) {
 				require.NoError(t, p.Flush(t.Context()))
 				require.Len(t, got, 100)
 				require.ErrorContains(t, p.Status().LastError, "Goexit")
-				require.Zero(t, p.Status().BufferedRecords)
+				require.Zero(t, p.Status().BufferedMessages)
 				began := time.Now()
 				_ = p.Stop(t.Context())
 				require.Zero(t, time.Since(began))
@@ -88,7 +88,7 @@ func TestGoexitInCallback(t *testing.T) {
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
-				p.SendAsync(t.Context(), record("k", ""), func(producer.Result) { runtime.Goexit() })
+				p.SendAsync(t.Context(), message("k", ""), func(producer.Result) { runtime.Goexit() })
 			}()
 			<-ended
 			require.ErrorContains(t, p.Status().LastError, "Goexit")
@@ -106,7 +106,7 @@ func TestGoexitInEachCallback(t *testing.T) {
 		for i := range 200 {
 			payload := strconv.Itoa(i)
 			sent = append(sent, payload)
-			p.SendAsync(t.Context(), record("k", payload), func(producer.Result) {
+			p.SendAsync(t.Context(), message("k", payload), func(producer.Result) {
 				mu.Lock()
 				told = append(told, payload)
 				mu.Unlock()
@@ -132,7 +132,7 @@ func TestGoexitInEachCallback(t *testing.T) {
 		require.EqualValues(t, 200, p.Status().Confirmed)
 
 		s.fail(always(works))
-		p.SendAsync(t.Context(), record("k", "last"), func(producer.Result) { runtime.Goexit() })
+		p.SendAsync(t.Context(), message("k", "last"), func(producer.Result) { runtime.Goexit() })
 		require.NoError(t, p.Stop(t.Context()))
 	})
 }
@@ -155,12 +155,12 @@ func TestGoexitInPartitioner(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			_ = p.SendAll(t.Context(), record("good", "x"), record("bad", "x"))
+			_ = p.SendAll(t.Context(), message("good", "x"), message("bad", "x"))
 		}()
 		<-ended
 		require.NoError(t, p.Flush(t.Context()))
 		require.Zero(t, p.Status().BufferedBytes)
-		require.Zero(t, p.Status().BufferedRecords)
+		require.Zero(t, p.Status().BufferedMessages)
 		require.EqualValues(t, 1, p.Status().Confirmed)
 	}, producer.WithPartitioner(func(_, _, key string, _ uint32) uint32 {
 		if key == "bad" {
@@ -170,8 +170,8 @@ func TestGoexitInPartitioner(t *testing.T) {
 	}))
 }
 
-// A panic in the midst of a PublishAll once left the records before it in a partition whose sender was
-// never woken, for this record or any other.
+// A panic in the midst of a PublishAll once left the messages before it in a partition whose sender was
+// never woken, for this message or any other.
 func TestPanicWhilePublishingSeveral(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
@@ -199,7 +199,7 @@ func TestStopDuringSends(t *testing.T) {
 	for g := range 100 {
 		wg.Go(func() {
 			for {
-				err := p.Send(context.Background(), record(strconv.Itoa(g), "x"))
+				err := p.Send(context.Background(), message(strconv.Itoa(g), "x"))
 				mu.Lock()
 				if err == nil {
 					confirmed++
@@ -246,8 +246,8 @@ func TestStopEndsStart(t *testing.T) {
 	})
 }
 
-// A callback that waits for a record behind its own one blocks its partition. The stop
-// ends that: each record has its outcome all the same.
+// A callback that waits for a message behind its own one blocks its partition. The stop
+// ends that: each message has its outcome all the same.
 func TestSendWithinCallback(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -255,8 +255,8 @@ func TestSendWithinCallback(t *testing.T) {
 		s.partitions("t", 1)
 		p := start(t, s, nil)
 		inner := make(chan error, 1)
-		p.SendAsync(context.Background(), record("k", "outer"), func(producer.Result) {
-			inner <- p.Send(context.Background(), record("k", "inner"))
+		p.SendAsync(context.Background(), message("k", "outer"), func(producer.Result) {
+			inner <- p.Send(context.Background(), message("k", "inner"))
 		})
 		synctest.Wait()
 		var left *producer.StopError
@@ -267,7 +267,7 @@ func TestSendWithinCallback(t *testing.T) {
 		require.Equal(t, producer.Failed, producer.OutcomeOf(err))
 		require.Equal(t, []string{"outer"}, s.payloads("t", 0))
 		synctest.Wait()
-		require.Zero(t, p.Status().BufferedRecords)
+		require.Zero(t, p.Status().BufferedMessages)
 	})
 }
 
@@ -282,7 +282,7 @@ func TestRetriesOfAbsentPartitionAreBounded(t *testing.T) {
 				s.partitions("t", 1)
 				p := start(t, s, func(c *config.Producer) { c.Retry.MaxRetries = retries })
 				s.fail(always(lacks))
-				err := p.Send(t.Context(), record("k", "x"))
+				err := p.Send(t.Context(), message("k", "x"))
 				var send *producer.SendError
 				require.ErrorAs(t, err, &send)
 				require.ErrorIs(t, err, iggyerr.ErrNotFound)
@@ -293,16 +293,16 @@ func TestRetriesOfAbsentPartitionAreBounded(t *testing.T) {
 	}
 }
 
-// Records that can never fit once held the only room for the moment in which they were refused. Who looked for it then
+// Messages that can never fit once held the only room for the moment in which they were refused. Who looked for it then
 // waited for an outcome of which there was none to come.
-func TestRefusedRecordsLeaveNobodyWaiting(t *testing.T) {
+func TestRefusedMessagesLeaveNobodyWaiting(t *testing.T) {
 	t.Parallel()
 	s := newServer()
 	s.partitions("t", 1)
-	p := start(t, s, func(c *config.Producer) { c.MaxBufferedRecords, c.MaxBufferedBytes = 1, 4096 })
+	p := start(t, s, func(c *config.Producer) { c.MaxBufferedMessages, c.MaxBufferedBytes = 1, 4096 })
 	var refused sync.WaitGroup
 	ended := make(chan struct{})
-	large := record("k", string(make([]byte, 5000)))
+	large := message("k", string(make([]byte, 5000)))
 	for range 4 {
 		refused.Go(func() {
 			for {
@@ -319,7 +319,7 @@ func TestRefusedRecordsLeaveNobodyWaiting(t *testing.T) {
 	defer cancel()
 	var err error
 	for i := 0; i < 20_000 && err == nil; i++ {
-		err = p.Send(ctx, record("k", "x"))
+		err = p.Send(ctx, message("k", "x"))
 	}
 	close(ended)
 	refused.Wait()
@@ -328,7 +328,7 @@ func TestRefusedRecordsLeaveNobodyWaiting(t *testing.T) {
 	require.NoError(t, p.Stop(t.Context()))
 }
 
-// The records of a PublishAll, and those of others in the same partition, once waited until the last one was encoded: for
+// The messages of a PublishAll, and those of others in the same partition, once waited until the last one was encoded: for
 // longer than the delivery timeout, if it came to that.
 func TestSlowCodecHoldsNothingUp(t *testing.T) {
 	t.Parallel()
@@ -343,7 +343,7 @@ func TestSlowCodecHoldsNothingUp(t *testing.T) {
 		}()
 		time.Sleep(10500 * time.Millisecond)
 		began := time.Now()
-		require.NoError(t, p.Send(t.Context(), record("k", "other")))
+		require.NoError(t, p.Send(t.Context(), message("k", "other")))
 		require.LessOrEqual(t, time.Since(began), time.Second)
 		require.NoError(t, <-published)
 		require.Len(t, s.payloads("t", wire.PartitionOf("k", 4)), 61)

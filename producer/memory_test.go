@@ -31,10 +31,10 @@ func TestMemoryIsBoundedWhenTheServerStalls(t *testing.T) {
 			s := newServer()
 			s.partitions("t", tt.partitions)
 			p := start(t, s, func(c *config.Producer) {
-				c.MaxBufferedBytes, c.MaxBufferedRecords = ceiling, 10_000_000
+				c.MaxBufferedBytes, c.MaxBufferedMessages = ceiling, 10_000_000
 				c.DrainTimeout = time.Millisecond
 			})
-			r := producer.Record{Stream: "s", Topic: "t", Payload: make([]byte, tt.payload)}
+			r := producer.Message{Stream: "s", Topic: "t", Payload: make([]byte, tt.payload)}
 			send := func(ctx context.Context, i int) {
 				r.Partition = producer.OnPartition(uint32(i % tt.partitions))
 				p.SendAsync(ctx, r, nil)
@@ -70,7 +70,7 @@ func TestMemoryIsBoundedWhenTheServerStalls(t *testing.T) {
 			cancel()
 			<-done
 			require.LessOrEqual(t, status.BufferedBytes, int64(ceiling))
-			require.Greater(t, status.BufferedBytes, int64(ceiling/3), "the memory is used for records")
+			require.Greater(t, status.BufferedBytes, int64(ceiling/3), "the memory is used for messages")
 			require.LessOrEqual(t, used, int64(ceiling+ceiling/4))
 			t.Logf("%d bytes buffered, %d bytes of heap, the ceiling is %d", status.BufferedBytes, used, ceiling)
 			_ = p.Stop(t.Context())

@@ -14,16 +14,16 @@ import (
 )
 
 // metrics are the producer's instruments. Without a meter provider all of it does
-// nothing. Instruments are touched once per batch, not once per record.
+// nothing. Instruments are touched once per batch, not once per message.
 type metrics struct {
-	meter   metric.Meter // nil means none
-	base    []attribute.KeyValue
-	records metric.Int64Counter
-	bytes   metric.Int64Counter
-	size    metric.Int64Histogram
-	latency metric.Float64Histogram
-	request metric.Float64Histogram
-	retries metric.Int64Counter
+	meter    metric.Meter // nil means none
+	base     []attribute.KeyValue
+	messages metric.Int64Counter
+	bytes    metric.Int64Counter
+	size     metric.Int64Histogram
+	latency  metric.Float64Histogram
+	request  metric.Float64Histogram
+	retries  metric.Int64Counter
 
 	registration metric.Registration
 }
@@ -34,15 +34,15 @@ func newMetrics(mp metric.MeterProvider, name, cluster string) (*metrics, error)
 	}
 	m := &metrics{meter: mp.Meter(scope), base: []attribute.KeyValue{attribute.String("producer", name), telemetry.Cluster(cluster)}}
 	var errs [6]error
-	m.records, errs[0] = m.meter.Int64Counter("fetchbox_producer_records_total",
-		metric.WithDescription("Records by outcome: confirmed, failed, unknown."), metric.WithUnit("{record}"))
+	m.messages, errs[0] = m.meter.Int64Counter("fetchbox_producer_messages_total",
+		metric.WithDescription("Messages by outcome: confirmed, failed, unknown."), metric.WithUnit("{message}"))
 	m.bytes, errs[1] = m.meter.Int64Counter("fetchbox_producer_bytes_total",
-		metric.WithDescription("Encoded bytes of records by outcome."), metric.WithUnit("By"))
-	m.size, errs[2] = m.meter.Int64Histogram("fetchbox_producer_batch_records",
-		metric.WithDescription("Records in one request."), metric.WithUnit("{record}"),
+		metric.WithDescription("Encoded bytes of messages by outcome."), metric.WithUnit("By"))
+	m.size, errs[2] = m.meter.Int64Histogram("fetchbox_producer_batch_messages",
+		metric.WithDescription("Messages in one request."), metric.WithUnit("{message}"),
 		metric.WithExplicitBucketBoundaries(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000))
 	m.latency, errs[3] = m.meter.Float64Histogram("fetchbox_producer_latency_seconds",
-		metric.WithDescription("From accepting a batch's oldest record to its outcome."), metric.WithUnit("s"),
+		metric.WithDescription("From accepting a batch's oldest message to its outcome."), metric.WithUnit("s"),
 		telemetry.RequestSeconds())
 	m.request, errs[4] = m.meter.Float64Histogram("fetchbox_producer_request_seconds",
 		metric.WithDescription("Time of one request, by whether it succeeded."), metric.WithUnit("s"),
@@ -58,20 +58,20 @@ func (m *metrics) observe(p *Producer) error {
 		return nil
 	}
 	var errs [3]error
-	var bytes, records metric.Int64ObservableGauge
+	var bytes, messages metric.Int64ObservableGauge
 	bytes, errs[0] = m.meter.Int64ObservableGauge("fetchbox_producer_buffered_bytes",
-		metric.WithDescription("Encoded bytes of records without an outcome."), metric.WithUnit("By"))
-	records, errs[1] = m.meter.Int64ObservableGauge("fetchbox_producer_buffered_records",
-		metric.WithDescription("Records without an outcome."), metric.WithUnit("{record}"))
+		metric.WithDescription("Encoded bytes of messages without an outcome."), metric.WithUnit("By"))
+	messages, errs[1] = m.meter.Int64ObservableGauge("fetchbox_producer_buffered_messages",
+		metric.WithDescription("Messages without an outcome."), metric.WithUnit("{message}"))
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
 	own := m.with()
 	m.registration, errs[2] = m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		o.ObserveInt64(bytes, p.ceiling.bytes.Load(), own)
-		o.ObserveInt64(records, p.ceiling.records.Load(), own)
+		o.ObserveInt64(messages, p.ceiling.messages.Load(), own)
 		return nil
-	}, bytes, records)
+	}, bytes, messages)
 	return errs[2]
 }
 
@@ -110,14 +110,14 @@ func (m *metrics) topic(n topicName) topicMetrics {
 	return t
 }
 
-// settled counts n records of b with their outcome.
+// settled counts n messages of b with their outcome.
 func (p *Producer) settled(t *topicState, b *batch, n int, bytes int64, outcome Outcome) {
 	t.count(n, outcome)
 	if m := p.metrics; m.meter != nil {
 		ctx := context.Background()
-		m.records.Add(ctx, int64(n), t.metrics.outcomes[outcome])
+		m.messages.Add(ctx, int64(n), t.metrics.outcomes[outcome])
 		m.bytes.Add(ctx, bytes, t.metrics.outcomes[outcome])
-		m.latency.Record(ctx, time.Duration(p.clock()-b.records[0].accepted).Seconds(), t.metrics.outcomes[outcome])
+		m.latency.Record(ctx, time.Duration(p.clock()-b.messages[0].accepted).Seconds(), t.metrics.outcomes[outcome])
 	}
 }
 
@@ -132,19 +132,19 @@ func (t *topicState) count(n int, outcome Outcome) {
 	}
 }
 
-// lost are the accepted records that were not confirmed so far.
+// lost are the accepted messages that were not confirmed so far.
 func (t *topicState) lost() counts {
 	return counts{failed: t.failed.Load(), unknown: t.unknown.Load()}
 }
 
-// refuse counts a record that was not accepted, and makes its error.
+// refuse counts a message that was not accepted, and makes its error.
 func (t *topicState) refuse(partition int64, cause error) error {
 	t.withdrawn(1)
 	return t.failure(partition, Failed, cause)
 }
 
-// gaveUpWaiting is refuse for a record that waited to be accepted. If a stop has ended
-// that, the record counts among those that the stop has left.
+// gaveUpWaiting is refuse for a message that waited to be accepted. If a stop has ended
+// that, the message counts among those that the stop has left.
 func (t *topicState) gaveUpWaiting(cause error) error {
 	if !errors.Is(cause, iggyerr.ErrClosed) {
 		return t.refuse(-1, cause)
@@ -154,7 +154,7 @@ func (t *topicState) gaveUpWaiting(cause error) error {
 	return t.failure(-1, Failed, cause)
 }
 
-// withdrawn counts records that failed without having been sent.
+// withdrawn counts messages that failed without having been sent.
 func (t *topicState) withdrawn(n int) {
 	t.refused.Add(uint64(n))
 	t.measureFailed(n)
@@ -162,7 +162,7 @@ func (t *topicState) withdrawn(n int) {
 
 func (t *topicState) measureFailed(n int) {
 	if m := t.producer.metrics; m.meter != nil {
-		m.records.Add(context.Background(), int64(n), t.metrics.outcomes[Failed])
+		m.messages.Add(context.Background(), int64(n), t.metrics.outcomes[Failed])
 	}
 }
 

@@ -6,12 +6,12 @@ import (
 	"go.uber.org/zap"
 )
 
-// moveOn hands the records of a batch on whose partition does not exist any more:
+// moveOn hands the messages of a batch on whose partition does not exist any more:
 // to the partition that their key has now, or to any when they have none. What was
 // sent to a chosen partition, explicitly or by a custom Partitioner, fails.
 //
-// The records keep their ids, bytes, deadlines and order, and stay in their
-// epoch: newer records of their keys wait for them.
+// The messages keep their ids, bytes, deadlines and order, and stay in their
+// epoch: newer messages of their keys wait for them.
 func (p *partition) moveOn(b *batch, cause error) {
 	r := p.topic.route.Load()
 	if r == nil { // the topic has gone meanwhile
@@ -24,7 +24,7 @@ func (p *partition) moveOn(b *batch, cause error) {
 	targets := make([]uint32, b.len())
 	const none = ^uint32(0)
 	homeless := false
-	for i, rec := range b.records {
+	for i, rec := range b.messages {
 		switch rec.how {
 		case byKey:
 			targets[i] = rec.hash % n
@@ -38,7 +38,7 @@ func (p *partition) moveOn(b *batch, cause error) {
 	if homeless {
 		p.failHomeless(b, targets, none, cause)
 	}
-	p.topic.producer.log.Warn("partition has gone, its records move on", zap.String("stream", p.topic.stream),
+	p.topic.producer.log.Warn("partition has gone, its messages move on", zap.String("stream", p.topic.stream),
 		zap.String("topic", p.topic.name), zap.Uint32("partition", p.id), zap.Int("count", b.len()))
 	for index := range r.partitions {
 		if part := p.split(b, targets, uint32(index)); part != nil {
@@ -46,13 +46,13 @@ func (p *partition) moveOn(b *batch, cause error) {
 		}
 	}
 	p.topic.producer.moves.Add(1) // before b is finished: a flush waits for b or sees this
-	// All of b's records have moved: what is left is the empty batch.
-	b.records = b.records[:0]
+	// All of b's messages have moved: what is left is the empty batch.
+	b.messages = b.messages[:0]
 	b.wire.Reset()
 	p.finish(b)
 }
 
-// failHomeless fails the records of b without a target and drops them from
+// failHomeless fails the messages of b without a target and drops them from
 // it and from targets.
 func (p *partition) failHomeless(b *batch, targets []uint32, none uint32, cause error) {
 	part := p.split(b, targets, none)
@@ -67,26 +67,26 @@ func (p *partition) failHomeless(b *batch, targets []uint32, none uint32, cause 
 	}
 }
 
-// split copies the records of b that go to target into a batch of their own;
+// split copies the messages of b that go to target into a batch of their own;
 // nil when there are none. Their memory is accounted beyond the ceiling: it is
 // given back when b is, right after.
 func (p *partition) split(b *batch, targets []uint32, target uint32) *batch {
-	bytes, records := 0, 0
+	bytes, messages := 0, 0
 	for i, t := range targets[:b.len()] {
 		if t == target {
 			bytes += len(b.wire.Encoded(i))
-			records++
+			messages++
 		}
 	}
-	if records == 0 {
+	if messages == 0 {
 		return nil
 	}
 	part := &batch{epoch: b.epoch, calls: b.calls, attempts: b.attempts, unsure: b.unsure, lastErr: b.lastErr}
-	part.grow(bytes, records)
+	part.grow(bytes, messages)
 	for i, t := range targets[:b.len()] {
 		if t == target {
 			part.wire.AppendEncoded(b.wire.Encoded(i))
-			part.records = append(part.records, b.records[i])
+			part.messages = append(part.messages, b.messages[i])
 		}
 	}
 	part.memory = part.footprint()

@@ -50,21 +50,21 @@ func WithCluster(name string) Option { return func(o *options) { o.cluster = nam
 func WithLogger(log *zap.Logger) Option { return func(o *options) { o.log = log } }
 
 // WithTracerProvider turns on a span for each call that sends, and nil turns it
-// off. The W3C trace context of a call's context travels in the records' headers
+// off. The W3C trace context of a call's context travels in the messages' headers
 // either way.
 func WithTracerProvider(tp trace.TracerProvider) Option { return func(o *options) { o.tracers = tp } }
 
 // WithMeterProvider turns on metrics, and nil turns them off.
 func WithMeterProvider(mp metric.MeterProvider) Option { return func(o *options) { o.meters = mp } }
 
-// WithPartitioner replaces the way in which partitions are chosen for records
-// without an explicit one; nil means the server's way. Records that a Partitioner
+// WithPartitioner replaces the way in which partitions are chosen for messages
+// without an explicit one; nil means the server's way. Messages that a Partitioner
 // placed fail when their partition is deleted before they were sent.
 func WithPartitioner(choose Partitioner) Option { return func(o *options) { o.partitioner = choose } }
 
 // WithCompression compresses the payloads of a topic that have at least minSize
 // bytes and get smaller by it, and says so in their content-encoding header. The
-// default is no compression. Records that have a content-encoding of their own must not
+// default is no compression. Messages that have a content-encoding of their own must not
 // be sent to such a topic.
 func WithCompression(stream, topic string, c config.Compression, minSize config.Bytes) Option {
 	return func(o *options) {

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// Outcome is what became of a record.
+// Outcome is what became of a message.
 type Outcome uint8
 
-// The outcomes. Each record gets exactly one.
+// The outcomes. Each message gets exactly one.
 const (
-	// Confirmed means that the server has acknowledged the record.
+	// Confirmed means that the server has acknowledged the message.
 	Confirmed Outcome = iota + 1
-	// Failed means that the record was surely not stored.
+	// Failed means that the message was surely not stored.
 	Failed
-	// Unknown means that the record was sent and no answer tells whether it was
+	// Unknown means that the message was sent and no answer tells whether it was
 	// stored. Sending it again with the same ID lets readers drop a duplicate.
 	Unknown
 )
@@ -34,26 +34,26 @@ func (o Outcome) String() string {
 	}
 }
 
-// Result is the outcome of one record.
+// Result is the outcome of one message.
 type Result struct {
-	// Outcome is what became of the record.
+	// Outcome is what became of the message.
 	Outcome Outcome
-	// ID is the record's id, also when the producer made it. It is zero for a
-	// record that was refused before it got one.
+	// ID is the message's id, also when the producer made it. It is zero for a
+	// message that was refused before it got one.
 	ID [16]byte
-	// Partition is where the record was stored; valid when Outcome is Confirmed.
+	// Partition is where the message was stored; valid when Outcome is Confirmed.
 	Partition uint32
 	// Err is nil exactly when Outcome is Confirmed, otherwise a *SendError.
 	Err error
 }
 
-// SendError says that a record was not confirmed.
+// SendError says that a message was not confirmed.
 type SendError struct {
 	// Stream and Topic name the topic.
 	Stream, Topic string
 	// Partition is the partition's id, or -1 when none was chosen yet.
 	Partition int64
-	// Attempts is how many requests carried the record.
+	// Attempts is how many requests carried the message.
 	Attempts int
 	// Outcome is Failed or Unknown.
 	Outcome Outcome
@@ -96,13 +96,13 @@ func OutcomeOf(err error) Outcome {
 	return Failed
 }
 
-// SendAllError says that some records of a SendAll were not confirmed.
+// SendAllError says that some messages of a SendAll were not confirmed.
 type SendAllError struct {
-	// Results holds one result per record, in the order of the call.
+	// Results holds one result per message, in the order of the call.
 	Results []Result
 }
 
-// Error counts the records by outcome and gives the first cause.
+// Error counts the messages by outcome and gives the first cause.
 func (e *SendAllError) Error() string {
 	var failed, unknown int
 	var first error
@@ -117,7 +117,7 @@ func (e *SendAllError) Error() string {
 			first = r.Err
 		}
 	}
-	return fmt.Sprintf("iggy: of %d records %d failed and %d are unknown, the first: %v", len(e.Results), failed, unknown, first)
+	return fmt.Sprintf("iggy: of %d messages %d failed and %d are unknown, the first: %v", len(e.Results), failed, unknown, first)
 }
 
 // Unwrap returns the different errors among the results.

@@ -44,7 +44,7 @@ func (k *packing) pack(it *item) error {
 	return nil
 }
 
-// scratch is memory for preparing one record.
+// scratch is memory for preparing one message.
 type scratch struct {
 	payload, packed, headers []byte
 }
@@ -59,7 +59,7 @@ func (it *item) own() *scratch {
 	return s
 }
 
-// need is the item's scratch, which most records do without.
+// need is the item's scratch, which most messages do without.
 func (it *item) need() *scratch {
 	if it.scratch == nil {
 		it.scratch = scratches.Get().(*scratch)
@@ -76,7 +76,7 @@ func (it *item) release() {
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// maxScratch keeps the pool from holding on to what one huge record needed.
+// maxScratch keeps the pool from holding on to what one huge message needed.
 const maxScratch = 1 << 20
 
 // fit makes room for payloads like this one, which a codec made and s has none for. It may be in the codec's own memory, where

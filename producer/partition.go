@@ -15,7 +15,7 @@ import (
 // until it is full or the sender takes it, full ones wait in the queue, and one
 // batch at a time is in flight.
 //
-// The queue is bounded by the ceiling, which its records passed before.
+// The queue is bounded by the ceiling, which its messages passed before.
 type partition struct {
 	topic *topicState
 	id    uint32
@@ -32,7 +32,7 @@ type partition struct {
 	closed   bool // the sender has gone, or never will run
 	busy     bool // a caller sends, the sender must not
 	bytes    int  // how large the next batch will be, by the last ones
-	records  int
+	messages int
 
 	wake   chan struct{} // a token for the sleeping sender
 	bereft bool          // of its sender, whose goroutine a callback is ending; the sender's own
@@ -43,9 +43,9 @@ type sleep uint8
 
 const (
 	awake     sleep = iota
-	idle            // for a record
+	idle            // for a message
 	lingering       // for a full batch
-	starting        // for its first record
+	starting        // for its first message
 )
 
 func newPartition(t *topicState, id uint32, e *epoch) *partition {
@@ -66,7 +66,7 @@ const (
 	isOutOfMemory
 )
 
-// append adds a record to the open batch. grant is batch memory that the caller
+// append adds a message to the open batch. grant is batch memory that the caller
 // took from the ceiling; when append needs it, it is used up. need is how
 // much it lacks when it is out of memory. wake tells that the sender must be woken.
 func (p *partition) append(e *epoch, it *item, rec pending, now int64, grant *int64) (what appended, need int64, wake bool) {
@@ -87,7 +87,7 @@ func (p *partition) append(e *epoch, it *item, rec pending, now int64, grant *in
 		wake = p.sleep == lingering
 	}
 	if p.open == nil {
-		b := p.topic.producer.getBatch(size, min(p.bytes, int(cfg.MaxBatchBytes)), min(p.records, cfg.MaxBatchMessages), grant)
+		b := p.topic.producer.getBatch(size, min(p.bytes, int(cfg.MaxBatchBytes)), min(p.messages, cfg.MaxBatchMessages), grant)
 		if b == nil {
 			return isOutOfMemory, (&batch{}).grown(size, 1), p.rouse(wake)
 		}
@@ -105,7 +105,7 @@ func (p *partition) append(e *epoch, it *item, rec pending, now int64, grant *in
 		rec.sink.(withdrawer).placed(rec.index, place{partition: p, batch: b, index: b.len()})
 	}
 	b.wire.Append(it.id, uint64(now/1000), it.payload, it.headers)
-	b.records = append(b.records, rec)
+	b.messages = append(b.messages, rec)
 	b.calls = b.calls || rec.sink != nil && !rec.withdraws
 	if rec.direct && b.len() == 1 && p.claim(b) {
 		return isTaken, 0, p.rouse(wake)
@@ -125,12 +125,12 @@ func (p *partition) start() bool {
 		return false
 	}
 	p.started = true
-	p.sleep = starting // until it is woken, so that records sent together leave together from the first
+	p.sleep = starting // until it is woken, so that messages sent together leave together from the first
 	go p.run()
 	return true
 }
 
-// rouse notes that the sender is being woken, so that the next record need not.
+// rouse notes that the sender is being woken, so that the next message need not.
 func (p *partition) rouse(wake bool) bool {
 	if wake {
 		p.sleep = awake
@@ -138,14 +138,14 @@ func (p *partition) rouse(wake bool) bool {
 	return wake
 }
 
-// enlarge makes room in the open batch for more than the next record if the memory
+// enlarge makes room in the open batch for more than the next message if the memory
 // ceiling allows it, and for that one at least.
 func (p *partition) enlarge(b *batch, size int, grant *int64) bool {
 	cfg := &p.topic.producer.cfg
 	have := b.wire.Size()
 	bytes := max(size, min(max(have, 4<<10), int(cfg.MaxBatchBytes)-have))
-	records := max(1, min(max(b.len(), 8), cfg.MaxBatchMessages-b.len()))
-	return p.topic.producer.growAhead(b, size, bytes, records, grant)
+	messages := max(1, min(max(b.len(), 8), cfg.MaxBatchMessages-b.len()))
+	return p.topic.producer.growAhead(b, size, bytes, messages, grant)
 }
 
 // seal moves the open batch to the queue. p.mu is held.
@@ -161,10 +161,10 @@ func (p *partition) seal() {
 // forgets large ones slowly.
 func (p *partition) learn(b *batch) {
 	p.bytes = max(b.wire.Size()+b.wire.Size()/32, p.bytes-p.bytes/32)
-	p.records = max(b.len()+b.len()/32, p.records-p.records/32)
+	p.messages = max(b.len()+b.len()/32, p.messages-p.messages/32)
 }
 
-// passTurn makes it the next partition's turn to take records without a key.
+// passTurn makes it the next partition's turn to take messages without a key.
 func (p *partition) passTurn() {
 	turn := p.topic.turn.Load()
 	if r := p.topic.route.Load(); r != nil && r.partitions[turn%uint32(len(r.partitions))] == p {
@@ -247,7 +247,7 @@ func (p *partition) next() (b *batch, gate <-chan struct{}, wait time.Duration) 
 		}
 	}
 	if first == p.open {
-		linger := first.records[0].accepted + int64(producer.cfg.Linger) - now
+		linger := first.messages[0].accepted + int64(producer.cfg.Linger) - now
 		if linger > 0 && !first.hurried && first.len() < producer.cfg.MaxBatchMessages {
 			p.sleep = lingering
 			return nil, nil, time.Duration(linger)
@@ -265,14 +265,14 @@ func (p *partition) next() (b *batch, gate <-chan struct{}, wait time.Duration) 
 	return first, nil, 0
 }
 
-// begin makes b the batch in flight: from now on its records can't be
+// begin makes b the batch in flight: from now on its messages can't be
 // withdrawn, and those that were are dropped. p.mu is held.
 func (p *partition) begin(b *batch) {
 	p.inFlight = b
 	p.closeWithdrawals(b)
 }
 
-// finish lets go of a batch whose records all have their outcome.
+// finish lets go of a batch whose messages all have their outcome.
 func (p *partition) finish(b *batch) {
 	p.mu.Lock()
 	wake := p.landed()
@@ -355,7 +355,7 @@ func (p *partition) turnEpoch(e *epoch) {
 	p.epoch = e
 }
 
-// insert puts a batch that took over records of another partition behind the
+// insert puts a batch that took over messages of another partition behind the
 // others of its epoch; false when the sender has gone.
 func (p *partition) insert(b *batch) bool {
 	p.mu.Lock()

@@ -9,13 +9,13 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// Partitioner chooses the partition of a record, as an index from 0 to
-// partitions-1, for records without an explicit partition. It is called by the
+// Partitioner chooses the partition of a message, as an index from 0 to
+// partitions-1, for messages without an explicit partition. It is called by the
 // sending goroutines, possibly several at a time, and must give the same answer
-// for the same key and number of partitions for the key's records to stay in order.
+// for the same key and number of partitions for the key's messages to stay in order.
 type Partitioner func(stream, topic, key string, partitions uint32) uint32
 
-// choice is how a record got its partition: what must be done when the
+// choice is how a message got its partition: what must be done when the
 // partition vanishes.
 type choice uint8
 
@@ -49,7 +49,7 @@ func (p *Producer) choose(t *topicState, r *route, it *item) (index uint32, hash
 	return t.turn.Load() % n, 0, byTurn, nil
 }
 
-// ask calls the custom partitioner. A panic in it is the record's error. The record already has room in the
+// ask calls the custom partitioner. A panic in it is the message's error. The message already has room in the
 // buffer, which must be given back: by the caller, unless the partitioner ends its goroutine.
 func (p *Producer) ask(t *topicState, it *item, n uint32) (index uint32, err error) {
 	returned := false

@@ -16,7 +16,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// Producer sends records. All methods are safe for concurrent use. Make one with
+// Producer sends messages. All methods are safe for concurrent use. Make one with
 // New, then Start it; Stop ends it for good.
 type Producer struct {
 	name           string // with the cluster's
@@ -33,7 +33,7 @@ type Producer struct {
 	began          time.Time
 	requestTimeout time.Duration
 	midnight       atomic.Int64 // the time of day when the clock was 0, in nanoseconds since the epoch
-	direct         bool         // a waiting caller may send its record itself
+	direct         bool         // a waiting caller may send its message itself
 	pool           sync.Pool    // of *batch
 	waiters        sync.Pool    // of *waiter
 
@@ -56,10 +56,10 @@ type Producer struct {
 	lastTopic  atomic.Pointer[topicState]                // the one that was asked for last
 	topicsMu   sync.Mutex                                // held to change topics
 	topicCount int                                       // that were added
-	forgotten  atomic.Uint64                             // failed records of topics that were forgotten
+	forgotten  atomic.Uint64                             // failed messages of topics that were forgotten
 
 	retries atomic.Uint64
-	moves   atomic.Uint64 // batches whose records went to other partitions
+	moves   atomic.Uint64 // batches whose messages went to other partitions
 	lastErr atomic.Pointer[noted]
 }
 
@@ -90,7 +90,7 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 	p.direct = cluster.Transport == config.TransportNative && cfg.Linger <= 0 && cfg.DeliveryTimeout > p.requestTimeout
 	p.closing, p.close = context.WithCancelCause(context.Background())
 	p.run, p.cancelRun = context.WithCancelCause(context.Background())
-	p.ceiling = newCeiling(p.closing, int64(cfg.MaxBufferedBytes), int64(cfg.MaxBufferedRecords), cfg.WhenFull == config.WhenFullFail, p.hurry)
+	p.ceiling = newCeiling(p.closing, int64(cfg.MaxBufferedBytes), int64(cfg.MaxBufferedMessages), cfg.WhenFull == config.WhenFullFail, p.hurry)
 	p.retry = newRetryPolicy(cfg.Retry.Backoff)
 	p.topics.Store(&map[topicName]*topicState{})
 	for i := range cfg.Connections {
@@ -120,7 +120,7 @@ func check(cfg config.Producer) error {
 	positive("max_batch_messages", int64(cfg.MaxBatchMessages))
 	positive("max_batch_bytes", int64(cfg.MaxBatchBytes))
 	positive("max_buffered_bytes", int64(cfg.MaxBufferedBytes))
-	positive("max_buffered_records", int64(cfg.MaxBufferedRecords))
+	positive("max_buffered_messages", int64(cfg.MaxBufferedMessages))
 	positive("delivery_timeout", int64(cfg.DeliveryTimeout))
 	positive("metadata_interval", int64(cfg.MetadataInterval))
 	return errors.Join(errs...)

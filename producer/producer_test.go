@@ -40,7 +40,7 @@ func (o outcomes) take(t *testing.T, n int) (list []producer.Result) {
 		case r := <-o:
 			list = append(list, r)
 		case <-time.After(10 * time.Minute):
-			require.FailNow(t, "a record without an outcome")
+			require.FailNow(t, "a message without an outcome")
 		}
 	}
 	return list
@@ -51,10 +51,10 @@ func TestSendStoresWhereTheServerWould(t *testing.T) {
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		for i := range 20 {
 			key := fmt.Sprintf("job-%d", i)
-			require.NoError(t, p.Send(t.Context(), record(key, key)))
+			require.NoError(t, p.Send(t.Context(), message(key, key)))
 			require.Contains(t, s.payloads("t", wire.PartitionOf(key, 4)), key)
 		}
-		r := record("a", "explicit")
+		r := message("a", "explicit")
 		r.Partition = producer.OnPartition(3)
 		require.NoError(t, p.Send(t.Context(), r))
 		require.Contains(t, s.payloads("t", 3), "explicit")
@@ -63,16 +63,16 @@ func TestSendStoresWhereTheServerWould(t *testing.T) {
 		require.True(t, status.Running)
 		require.EqualValues(t, 21, status.Confirmed)
 		require.Zero(t, status.BufferedBytes)
-		require.Zero(t, status.BufferedRecords)
+		require.Zero(t, status.BufferedMessages)
 		require.NoError(t, p.Check(t.Context()))
 	})
 }
 
-func TestRecordsWithoutKeyTakeTurnsByBatch(t *testing.T) {
+func TestMessagesWithoutKeyTakeTurnsByBatch(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		for i := range 8 {
-			require.NoError(t, p.Send(t.Context(), record("", fmt.Sprint(i))))
+			require.NoError(t, p.Send(t.Context(), message("", fmt.Sprint(i))))
 		}
 		for id := range uint32(4) {
 			require.Len(t, s.stored("t", id), 2)
@@ -83,7 +83,7 @@ func TestRecordsWithoutKeyTakeTurnsByBatch(t *testing.T) {
 func TestIDsAndHeaders(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
-		r := record("", "x")
+		r := message("", "x")
 		r.Partition, r.ID = producer.OnPartition(0), [16]byte{1, 2, 3}
 		r.Headers = []topic.Header{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}}
 		require.NoError(t, p.Send(t.Context(), r))
@@ -99,32 +99,32 @@ func TestIDsAndHeaders(t *testing.T) {
 	})
 }
 
-func TestRefusedRecords(t *testing.T) {
+func TestRefusedMessages(t *testing.T) {
 	t.Parallel()
 	long := string(make([]byte, 256))
 	for name, tt := range map[string]struct {
-		change func(*producer.Record)
+		change func(*producer.Message)
 		want   error
 		text   string
 	}{
-		"empty payload":     {func(r *producer.Record) { r.Payload = nil }, iggyerr.ErrEmptyPayload, "s/t"},
-		"payload too large": {func(r *producer.Record) { r.Payload = make([]byte, iggyerr.MaxPayloadBytes+1) }, iggyerr.ErrTooLarge, "10000000"},
-		"key too long":      {func(r *producer.Record) { r.Key = long }, iggyerr.ErrTooLarge, "255"},
-		"header key":        {func(r *producer.Record) { r.Headers = []topic.Header{{Key: long, Value: "v"}} }, iggyerr.ErrTooLarge, "255"},
-		"header value":      {func(r *producer.Record) { r.Headers = []topic.Header{{Key: "k", Value: long}} }, iggyerr.ErrTooLarge, `"k"`},
-		"empty header":      {func(r *producer.Record) { r.Headers = []topic.Header{{Key: "k"}} }, nil, `"k"`},
-		"headers too large": {func(r *producer.Record) {
+		"empty payload":     {func(r *producer.Message) { r.Payload = nil }, iggyerr.ErrEmptyPayload, "s/t"},
+		"payload too large": {func(r *producer.Message) { r.Payload = make([]byte, iggyerr.MaxPayloadBytes+1) }, iggyerr.ErrTooLarge, "10000000"},
+		"key too long":      {func(r *producer.Message) { r.Key = long }, iggyerr.ErrTooLarge, "255"},
+		"header key":        {func(r *producer.Message) { r.Headers = []topic.Header{{Key: long, Value: "v"}} }, iggyerr.ErrTooLarge, "255"},
+		"header value":      {func(r *producer.Message) { r.Headers = []topic.Header{{Key: "k", Value: long}} }, iggyerr.ErrTooLarge, `"k"`},
+		"empty header":      {func(r *producer.Message) { r.Headers = []topic.Header{{Key: "k"}} }, nil, `"k"`},
+		"headers too large": {func(r *producer.Message) {
 			for range 1000 {
 				r.Headers = append(r.Headers, topic.Header{Key: "key", Value: long[:200]})
 			}
 		}, iggyerr.ErrTooLarge, "100000"},
-		"unknown topic":     {func(r *producer.Record) { r.Topic = "nowhere" }, iggyerr.ErrNotFound, "s/nowhere"},
-		"unknown partition": {func(r *producer.Record) { r.Partition = producer.OnPartition(9) }, iggyerr.ErrNotFound, "partition 9 of s/t, which has 4"},
+		"unknown topic":     {func(r *producer.Message) { r.Topic = "nowhere" }, iggyerr.ErrNotFound, "s/nowhere"},
+		"unknown partition": {func(r *producer.Message) { r.Partition = producer.OnPartition(9) }, iggyerr.ErrNotFound, "partition 9 of s/t, which has 4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
-				r := record("k", "x")
+				r := message("k", "x")
 				tt.change(&r)
 				err := p.Send(t.Context(), r)
 				var failure *producer.SendError
@@ -149,7 +149,7 @@ func TestRefusedRecords(t *testing.T) {
 func TestAfterATopicIsCreatedItIsFound(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
-		r := record("k", "x")
+		r := message("k", "x")
 		r.Topic = "late"
 		require.ErrorIs(t, p.Send(t.Context(), r), iggyerr.ErrNotFound)
 		s.partitions("late", 2)
@@ -163,7 +163,7 @@ func TestBatchesFillWhileOneIsInFlight(t *testing.T) {
 		s.set(func() { s.delay = time.Second })
 		got := make(outcomes, 100)
 		send := func(i int) {
-			r := record("", fmt.Sprintf("%02d", i))
+			r := message("", fmt.Sprintf("%02d", i))
 			r.Partition = producer.OnPartition(1)
 			p.SendAsync(t.Context(), r, func(r producer.Result) { got <- r })
 		}
@@ -178,7 +178,7 @@ func TestBatchesFillWhileOneIsInFlight(t *testing.T) {
 			require.Equal(t, producer.Confirmed, r.Outcome)
 			require.EqualValues(t, 1, r.Partition)
 		}
-		require.Equal(t, 4, s.count(&s.requests), "1, 10, 10 and 5 records")
+		require.Equal(t, 4, s.count(&s.requests), "1, 10, 10 and 5 messages")
 		require.Equal(t, 4*time.Second, time.Since(started), "one request at a time for a partition")
 		require.Len(t, s.payloads("t", 1), 26)
 		require.IsIncreasing(t, s.payloads("t", 1))
@@ -190,13 +190,13 @@ func TestPartitionsAreInFlightTogether(t *testing.T) {
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		s.set(func() { s.delay = time.Second })
 		started := time.Now()
-		var records []producer.Record
+		var messages []producer.Message
 		for id := range uint32(4) {
-			r := record("", "x")
+			r := message("", "x")
 			r.Partition = producer.OnPartition(id)
-			records = append(records, r)
+			messages = append(messages, r)
 		}
-		require.NoError(t, p.SendAll(t.Context(), records...))
+		require.NoError(t, p.SendAll(t.Context(), messages...))
 		require.Equal(t, time.Second, time.Since(started))
 	})
 }
@@ -206,7 +206,7 @@ func TestLinger(t *testing.T) {
 	change := func(c *config.Producer) { c.Linger = time.Second; c.MaxBatchMessages = 3 }
 	run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
 		send := func() { // without an interest in the outcome
-			r := record("", "x")
+			r := message("", "x")
 			r.Partition = producer.OnPartition(0)
 			p.SendAsync(t.Context(), r, nil)
 		}
@@ -236,16 +236,16 @@ func TestSendAll(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		require.NoError(t, p.SendAll(t.Context()))
-		var records []producer.Record
+		var messages []producer.Message
 		for i := range 100 {
-			records = append(records, record("k", fmt.Sprintf("%03d", i)))
+			messages = append(messages, message("k", fmt.Sprintf("%03d", i)))
 		}
-		require.NoError(t, p.SendAll(t.Context(), records...))
-		require.Equal(t, 1, s.count(&s.requests), "records sent together leave together")
+		require.NoError(t, p.SendAll(t.Context(), messages...))
+		require.Equal(t, 1, s.count(&s.requests), "messages sent together leave together")
 		require.IsIncreasing(t, s.payloads("t", wire.PartitionOf("k", 4)))
 
-		records = []producer.Record{record("k", "good"), record("k", ""), record("k", "good")}
-		err := p.SendAll(t.Context(), records...)
+		messages = []producer.Message{message("k", "good"), message("k", ""), message("k", "good")}
+		err := p.SendAll(t.Context(), messages...)
 		var all *producer.SendAllError
 		require.ErrorAs(t, err, &all)
 		require.ErrorIs(t, err, iggyerr.ErrEmptyPayload)
@@ -253,7 +253,7 @@ func TestSendAll(t *testing.T) {
 		require.Equal(t, producer.Confirmed, all.Results[0].Outcome)
 		require.Equal(t, producer.Failed, all.Results[1].Outcome)
 		require.Equal(t, producer.Confirmed, all.Results[2].Outcome)
-		require.ErrorContains(t, err, "of 3 records 1 failed and 0 are unknown")
+		require.ErrorContains(t, err, "of 3 messages 1 failed and 0 are unknown")
 	})
 }
 
@@ -266,7 +266,7 @@ func TestPayloadMayBeUsedAgain(t *testing.T) {
 			for i := range payload {
 				payload[i] = c
 			}
-			r := record("k", "")
+			r := message("k", "")
 			r.Payload = payload
 			p.SendAsync(t.Context(), r, nil)
 		}
@@ -285,18 +285,18 @@ func TestLifecycle(t *testing.T) {
 		p, err := producer.New(cluster, cfg, producer.WithDialer(s))
 		require.NoError(t, err)
 		require.Zero(t, s.count(&s.dials), "New does no I/O")
-		err = p.Send(t.Context(), record("k", "x"))
+		err = p.Send(t.Context(), message("k", "x"))
 		require.ErrorIs(t, err, iggyerr.ErrNotConnected)
 		require.ErrorContains(t, err, "not started")
 		require.ErrorIs(t, p.Check(t.Context()), iggyerr.ErrNotConnected)
 
 		require.NoError(t, p.Start(t.Context()))
 		require.NoError(t, p.Start(t.Context()), "twice")
-		require.NoError(t, p.Send(t.Context(), record("k", "x")))
+		require.NoError(t, p.Send(t.Context(), message("k", "x")))
 		require.NoError(t, p.Stop(t.Context()))
 		require.NoError(t, p.Stop(t.Context()), "twice")
 		require.ErrorIs(t, p.Start(t.Context()), iggyerr.ErrClosed)
-		require.ErrorIs(t, p.Send(t.Context(), record("k", "x")), iggyerr.ErrClosed)
+		require.ErrorIs(t, p.Send(t.Context(), message("k", "x")), iggyerr.ErrClosed)
 		require.ErrorIs(t, p.Check(t.Context()), iggyerr.ErrClosed)
 		require.False(t, p.Status().Running)
 
@@ -320,7 +320,7 @@ func TestStartReleasesEverythingWhenItFails(t *testing.T) {
 		require.ErrorIs(t, err, iggyerr.ErrNotConnected)
 		require.ErrorContains(t, err, cluster.Address())
 		require.Equal(t, cluster.StartTimeout, time.Since(started))
-		require.ErrorIs(t, p.Send(t.Context(), record("k", "x")), iggyerr.ErrClosed)
+		require.ErrorIs(t, p.Send(t.Context(), message("k", "x")), iggyerr.ErrClosed)
 	})
 }
 
@@ -328,7 +328,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 	t.Parallel()
 	cluster, _ := settings(nil)
 	_, err := producer.New(cluster, config.Producer{})
-	for _, key := range []string{"connections", "max_batch_messages", "max_batch_bytes", "max_buffered_bytes", "max_buffered_records", "delivery_timeout", "metadata_interval"} {
+	for _, key := range []string{"connections", "max_batch_messages", "max_batch_bytes", "max_buffered_bytes", "max_buffered_messages", "delivery_timeout", "metadata_interval"} {
 		require.ErrorContains(t, err, "producer."+key+": must be")
 	}
 	cluster, cfg := settings(nil)
@@ -343,12 +343,12 @@ func TestACallbackMayPanicAndSend(t *testing.T) {
 		s.set(func() { s.delay = time.Second })
 		got := make(outcomes, 10)
 		for i := range 3 {
-			p.SendAsync(t.Context(), record("k", fmt.Sprint(i)), func(r producer.Result) {
+			p.SendAsync(t.Context(), message("k", fmt.Sprint(i)), func(r producer.Result) {
 				got <- r
 				if i == 1 {
 					panic(errors.New("boom"))
 				}
-				p.SendAsync(context.Background(), record("k", "again"), func(r producer.Result) { got <- r })
+				p.SendAsync(context.Background(), message("k", "again"), func(r producer.Result) { got <- r })
 			})
 		}
 		for _, r := range got.take(t, 5) {
@@ -367,8 +367,8 @@ func TestCustomPartitioner(t *testing.T) {
 		return 2
 	}
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
-		require.NoError(t, p.Send(t.Context(), record("k", "x")))
+		require.NoError(t, p.Send(t.Context(), message("k", "x")))
 		require.Len(t, s.stored("t", 2), 1)
-		require.ErrorContains(t, p.Send(t.Context(), record("bad", "x")), "the partitioner chose")
+		require.ErrorContains(t, p.Send(t.Context(), message("bad", "x")), "the partitioner chose")
 	}, producer.WithPartitioner(choose))
 }

@@ -16,19 +16,19 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// recordHead is what a record takes beside its payload: the head of a message.
-const recordHead = 64
+// messageHead is what a message takes beside its payload: the head of a message.
+const messageHead = 64
 
 // Promise 3: what is buffered and in flight together never exceeds the ceiling. When it is full, callers wait as
 // long as their contexts last, and go on as room comes.
 func TestPromiseCeilingHoldsAndCallersWait(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]struct {
-		bytes   config.Bytes
-		records int
+		bytes    config.Bytes
+		messages int
 	}{
-		"bytes":   {64 << 10, 1_000_000},
-		"records": {64 << 20, 64},
+		"bytes":    {64 << 10, 1_000_000},
+		"messages": {64 << 20, 64},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -40,16 +40,16 @@ func TestPromiseCeilingHoldsAndCallersWait(t *testing.T) {
 				held := s.server.Inject(iggytest.Do(func(iggytest.Request) { <-gate }).On(embedded.SendMessages))
 				cfg := patient()
 				cfg.MaxBatchBytes, cfg.MaxBatchMessages = 8<<10, 5
-				cfg.MaxBufferedBytes, cfg.MaxBufferedRecords = limit.bytes, limit.records
+				cfg.MaxBufferedBytes, cfg.MaxBufferedMessages = limit.bytes, limit.messages
 				p := s.producer(t, cfg)
-				payload := string(make([]byte, 1<<10-recordHead)) // a record takes 1 KiB
+				payload := string(make([]byte, 1<<10-messageHead)) // a message takes 1 KiB
 
 				var accepted, confirmed atomic.Int32
 				sent := make(chan struct{})
 				go func() {
 					defer close(sent)
 					for range all {
-						p.SendAsync(context.Background(), record("", payload), func(r producer.Result) {
+						p.SendAsync(context.Background(), message("", payload), func(r producer.Result) {
 							if r.Outcome == producer.Confirmed {
 								confirmed.Add(1)
 							}
@@ -65,7 +65,7 @@ func TestPromiseCeilingHoldsAndCallersWait(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 				defer cancel()
 				began := time.Now()
-				err := p.Send(ctx, record("", payload))
+				err := p.Send(ctx, message("", payload))
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				require.Equal(t, producer.Failed, producer.OutcomeOf(err))
 				require.Less(t, time.Since(began), 5*time.Second)
@@ -107,10 +107,10 @@ func TestPromiseCeilingFailsAtOnce(t *testing.T) {
 		cfg := patient()
 		cfg.MaxBatchBytes, cfg.MaxBufferedBytes, cfg.WhenFull = 8<<10, 16<<10, config.WhenFullFail
 		p := s.producer(t, cfg)
-		payload := string(make([]byte, 1<<10-recordHead))
+		payload := string(make([]byte, 1<<10-messageHead))
 		refused := make(chan error, 40)
 		for range 40 {
-			p.SendAsync(t.Context(), record("", payload), func(r producer.Result) {
+			p.SendAsync(t.Context(), message("", payload), func(r producer.Result) {
 				if r.Err != nil {
 					refused <- r.Err
 				}

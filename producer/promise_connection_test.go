@@ -20,7 +20,7 @@ func TestPromiseIdleProducerNoticesAHalfOpenConnection(t *testing.T) {
 		p := s.producer(t, patient())
 		s.server.Inject(iggytest.BlackHole().On(embedded.Ping).Times(1)).Wait(1)
 		logins.Wait(2)
-		require.NoError(t, p.Send(t.Context(), record("", "x")))
+		require.NoError(t, p.Send(t.Context(), message("", "x")))
 		require.EqualValues(t, 1, p.Status().Connections[0].Reconnects)
 	})
 }
@@ -33,7 +33,7 @@ func TestPromiseContextFreesItsCaller(t *testing.T) {
 		cfg := patient()
 		cfg.DrainTimeout = 50 * time.Millisecond
 		p := s.producer(t, cfg)
-		require.NoError(t, p.Send(t.Context(), record("", "before")))
+		require.NoError(t, p.Send(t.Context(), message("", "before")))
 		s.server.Inject(iggytest.Silence())
 		free := func(what string, call func(context.Context) error) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -42,10 +42,10 @@ func TestPromiseContextFreesItsCaller(t *testing.T) {
 			require.ErrorIs(t, call(ctx), context.DeadlineExceeded, what)
 			require.Less(t, time.Since(began), 5*time.Second, what)
 		}
-		free("Send", func(ctx context.Context) error { return p.Send(ctx, record("", "x")) })
-		free("SendAll", func(ctx context.Context) error { return p.SendAll(ctx, record("", "x"), record("a", "y")) })
+		free("Send", func(ctx context.Context) error { return p.Send(ctx, message("", "x")) })
+		free("SendAll", func(ctx context.Context) error { return p.SendAll(ctx, message("", "x"), message("a", "y")) })
 		free("Send to a topic that is not known yet", func(ctx context.Context) error {
-			r := record("", "x")
+			r := message("", "x")
 			r.Topic = "other"
 			return p.Send(ctx, r)
 		})

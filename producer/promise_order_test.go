@@ -58,7 +58,7 @@ func TestPromiseOrderOutlivesNewPartitions(t *testing.T) {
 						sent[k] = n
 						return
 					case <-time.After(time.Millisecond):
-						p.SendAsync(t.Context(), record(fmt.Sprintf("key-%d", k), fmt.Sprintf("key-%d/%d", k, n)), nil)
+						p.SendAsync(t.Context(), message(fmt.Sprintf("key-%d", k), fmt.Sprintf("key-%d/%d", k, n)), nil)
 					}
 				}
 			})
@@ -69,7 +69,7 @@ func TestPromiseOrderOutlivesNewPartitions(t *testing.T) {
 		}()
 		<-grown
 		s.addPartitions(t, 3)
-		s.server.WaitFor("records in the new partitions", func() bool {
+		s.server.WaitFor("messages in the new partitions", func() bool {
 			n := 0
 			for _, m := range s.server.Messages("s", "t") {
 				if m.Partition >= 2 {
@@ -127,10 +127,10 @@ func TestPromiseOrderOutlivesNewPartitions(t *testing.T) {
 				var n int
 				_, err := fmt.Sscanf(string(m.Payload), fmt.Sprintf("key-%d/%%d", k), &n)
 				require.NoError(t, err)
-				require.LessOrEqual(t, n, next[k], "record %d of key %d is stored before its predecessor", n, k)
+				require.LessOrEqual(t, n, next[k], "message %d of key %d is stored before its predecessor", n, k)
 				next[k] = max(next[k], n+1)
 			}
-			require.Equal(t, sent[k], next[k], "records of key %d", k)
+			require.Equal(t, sent[k], next[k], "messages of key %d", k)
 		}
 		require.Positive(t, moved, "no key has moved: the test proves nothing")
 	})

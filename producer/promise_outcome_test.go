@@ -22,17 +22,17 @@ func (s *site) agree(t *testing.T, outcomes map[[16]byte]producer.Outcome) {
 	for id, outcome := range outcomes {
 		switch outcome {
 		case producer.Confirmed:
-			require.NotEmpty(t, stored[id], "record %x is confirmed and not stored", id)
+			require.NotEmpty(t, stored[id], "message %x is confirmed and not stored", id)
 		case producer.Failed:
-			require.Empty(t, stored[id], "record %x failed and is stored", id)
+			require.Empty(t, stored[id], "message %x failed and is stored", id)
 		default:
 			require.Equal(t, producer.Unknown, outcome)
 		}
 	}
 }
 
-// Promise 1: each record gets exactly one outcome, and it is true.
-func TestPromiseEachRecordHasOneTrueOutcome(t *testing.T) {
+// Promise 1: each message gets exactly one outcome, and it is true.
+func TestPromiseEachMessageHasOneTrueOutcome(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 4, func(t *testing.T, s *site) {
 		s.cluster.RequestTimeout = 200 * time.Millisecond
@@ -48,9 +48,9 @@ func TestPromiseEachRecordHasOneTrueOutcome(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range senders {
 			wg.Go(func() {
-				var batch []producer.Record
+				var batch []producer.Message
 				for n := range each {
-					r := numberedRecord(fmt.Sprintf("key-%d", i), n)
+					r := numberedMessage(fmt.Sprintf("key-%d", i), n)
 					switch i % 3 {
 					case 0:
 						got.note(r.ID, producer.OutcomeOf(p.Send(t.Context(), r)))
@@ -85,14 +85,14 @@ func TestPromiseEachRecordHasOneTrueOutcome(t *testing.T) {
 		require.EqualValues(t, count(outcomes, producer.Confirmed), status.Confirmed)
 		require.EqualValues(t, count(outcomes, producer.Failed), status.Failed)
 		require.EqualValues(t, count(outcomes, producer.Unknown), status.Unknown)
-		require.Zero(t, status.BufferedRecords)
+		require.Zero(t, status.BufferedMessages)
 		require.Zero(t, status.BufferedBytes)
 	})
 }
 
 // Promise 1: a caller who stops waiting is told the truth, too: what it is told failed is never
 // stored later.
-func TestPromiseWithdrawnRecordsAreNeverStored(t *testing.T) {
+func TestPromiseWithdrawnMessagesAreNeverStored(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, s *site) {
 		s.server.Inject(iggytest.Delay(5 * time.Millisecond).On(embedded.SendMessages))
@@ -103,7 +103,7 @@ func TestPromiseWithdrawnRecordsAreNeverStored(t *testing.T) {
 		for i := range senders {
 			wg.Go(func() {
 				for n := range each {
-					r := numberedRecord(fmt.Sprintf("key-%d", i), n)
+					r := numberedMessage(fmt.Sprintf("key-%d", i), n)
 					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n%6)*2*time.Millisecond)
 					got.note(r.ID, producer.OutcomeOf(p.Send(ctx, r)))
 					cancel()
@@ -119,9 +119,9 @@ func TestPromiseWithdrawnRecordsAreNeverStored(t *testing.T) {
 	})
 }
 
-// Promises 1 and 8: a stop that can't flush drops nothing in silence. Each record has its
+// Promises 1 and 8: a stop that can't flush drops nothing in silence. Each message has its
 // outcome when Stop returns, and the error counts them.
-func TestPromiseStopGivesEachRecordItsOutcome(t *testing.T) {
+func TestPromiseStopGivesEachMessageItsOutcome(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 2, func(t *testing.T, s *site) {
 		cfg := patient()
@@ -131,7 +131,7 @@ func TestPromiseStopGivesEachRecordItsOutcome(t *testing.T) {
 		got := newLedger()
 		send := func(key string, n int) {
 			for i := range n {
-				p.SendAsync(t.Context(), numberedRecord(key, i), func(r producer.Result) { got.note(r.ID, r.Outcome) })
+				p.SendAsync(t.Context(), numberedMessage(key, i), func(r producer.Result) { got.note(r.ID, r.Outcome) })
 			}
 		}
 		send("before", 50)

@@ -37,14 +37,14 @@ func TestPromiseProducerReplacesABadConnection(t *testing.T) {
 				p := s.producer(t, patient())
 				done := make(chan error, 100)
 				for i := range 100 {
-					go func() { done <- p.Send(t.Context(), record(fmt.Sprint(i%10), fmt.Sprint(i))) }()
+					go func() { done <- p.Send(t.Context(), message(fmt.Sprint(i%10), fmt.Sprint(i))) }()
 				}
 				for range 100 {
 					select {
 					case err := <-done:
 						require.NoError(t, err)
 					case <-time.After(patience):
-						require.FailNow(t, "a record without an outcome")
+						require.FailNow(t, "a message without an outcome")
 					}
 				}
 				require.NoError(t, p.Check(t.Context()))

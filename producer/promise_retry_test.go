@@ -11,8 +11,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// Promise 2: over all retries a record keeps its bytes and its id, a UUIDv7,
-// and the records of a key are stored in the order in which they were sent. What
+// Promise 2: over all retries a message keeps its bytes and its id, a UUIDv7,
+// and the messages of a key are stored in the order in which they were sent. What
 // is stored twice, since an answer was lost, is stored in order each time.
 func TestPromiseRetriesKeepBytesIDsAndOrder(t *testing.T) {
 	t.Parallel()
@@ -32,7 +32,7 @@ func TestPromiseRetriesKeepBytesIDsAndOrder(t *testing.T) {
 			wg.Go(func() {
 				for n := range each {
 					payload := fmt.Sprintf("key-%d/%d", k, n)
-					p.SendAsync(t.Context(), record(fmt.Sprintf("key-%d", k), payload), func(r producer.Result) {
+					p.SendAsync(t.Context(), message(fmt.Sprintf("key-%d", k), payload), func(r producer.Result) {
 						mu.Lock()
 						defer mu.Unlock()
 						if r.Err != nil {
@@ -63,7 +63,7 @@ func TestPromiseRetriesKeepBytesIDsAndOrder(t *testing.T) {
 			_, err := fmt.Sscanf(string(m.Payload), "key-%d/%d", &k, &n)
 			require.NoError(t, err)
 			key := fmt.Sprint(k)
-			require.LessOrEqual(t, n, next[key], "record %d of key %s is stored before its predecessor", n, key)
+			require.LessOrEqual(t, n, next[key], "message %d of key %s is stored before its predecessor", n, key)
 			if n < next[key] {
 				doubled++
 			}

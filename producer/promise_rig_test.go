@@ -88,7 +88,7 @@ func (s *site) trouble() {
 	}
 }
 
-// ledger collects the outcomes of records by their ids.
+// ledger collects the outcomes of messages by their ids.
 type ledger struct {
 	mu       sync.Mutex
 	outcomes map[[16]byte][]producer.Outcome
@@ -107,7 +107,7 @@ func (l *ledger) note(id [16]byte, o producer.Outcome) {
 	l.changed = make(chan struct{})
 }
 
-// all waits until n records have an outcome, and returns the one outcome of each.
+// all waits until n messages have an outcome, and returns the one outcome of each.
 func (l *ledger) all(t *testing.T, n int) map[[16]byte]producer.Outcome {
 	t.Helper()
 	timeout := time.After(patience)
@@ -121,20 +121,20 @@ func (l *ledger) all(t *testing.T, n int) map[[16]byte]producer.Outcome {
 		select {
 		case <-changed:
 		case <-timeout:
-			require.FailNow(t, "records without an outcome", "%d of %d have one", have, n)
+			require.FailNow(t, "messages without an outcome", "%d of %d have one", have, n)
 		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	one := map[[16]byte]producer.Outcome{}
 	for id, outcomes := range l.outcomes {
-		require.Len(t, outcomes, 1, "outcomes of record %x", id)
+		require.Len(t, outcomes, 1, "outcomes of message %x", id)
 		one[id] = outcomes[0]
 	}
 	return one
 }
 
-// count is how many records have an outcome.
+// count is how many messages have an outcome.
 func count(outcomes map[[16]byte]producer.Outcome, o producer.Outcome) (n int) {
 	for _, got := range outcomes {
 		if got == o {
@@ -144,9 +144,9 @@ func count(outcomes map[[16]byte]producer.Outcome, o producer.Outcome) (n int) {
 	return n
 }
 
-// numberedRecord is record n of key, with an id of its own.
-func numberedRecord(key string, n int) producer.Record {
-	r := record(key, fmt.Sprintf("%s/%d", key, n))
+// numberedMessage is message n of key, with an id of its own.
+func numberedMessage(key string, n int) producer.Message {
+	r := message(key, fmt.Sprintf("%s/%d", key, n))
 	copy(r.ID[:8], key)
 	binary.BigEndian.PutUint64(r.ID[8:], uint64(n)+1)
 	return r

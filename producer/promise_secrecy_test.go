@@ -55,7 +55,7 @@ func TestPromiseNothingSecretIsLogged(t *testing.T) {
 		cfg := patient()
 		cfg.Retry.MaxRetries = 2
 		p := s.producer(t, cfg, producer.WithLogger(log.logger()))
-		secrets := record("key-hunter2", "payload-hunter2")
+		secrets := message("key-hunter2", "payload-hunter2")
 		secrets.Headers = []topic.Header{{Key: "authorization", Value: "value-hunter2"}}
 		var texts []string
 		for i := range 200 {
@@ -103,18 +103,18 @@ func TestPromiseClearErrors(t *testing.T) {
 	overTransports(t, 1, func(t *testing.T, s *site) {
 		p := s.producer(t, patient())
 		for name, tt := range map[string]struct {
-			change func(*producer.Record)
+			change func(*producer.Message)
 			want   error
 			names  string
 		}{
-			"empty":         {func(r *producer.Record) { r.Payload = nil }, iggyerr.ErrEmptyPayload, "s/t"},
-			"oversized":     {func(r *producer.Record) { r.Payload = make([]byte, iggyerr.MaxPayloadBytes+1) }, iggyerr.ErrTooLarge, "s/t"},
-			"no stream":     {func(r *producer.Record) { r.Stream = "nowhere" }, iggyerr.ErrNotFound, "nowhere/t"},
-			"no topic":      {func(r *producer.Record) { r.Topic = "nothing" }, iggyerr.ErrNotFound, "s/nothing"},
-			"no partition":  {func(r *producer.Record) { r.Partition = producer.OnPartition(7) }, iggyerr.ErrNotFound, "partition 7 of s/t"},
-			"largest there": {func(r *producer.Record) { r.Payload = make([]byte, iggyerr.MaxPayloadBytes) }, nil, ""},
+			"empty":         {func(r *producer.Message) { r.Payload = nil }, iggyerr.ErrEmptyPayload, "s/t"},
+			"oversized":     {func(r *producer.Message) { r.Payload = make([]byte, iggyerr.MaxPayloadBytes+1) }, iggyerr.ErrTooLarge, "s/t"},
+			"no stream":     {func(r *producer.Message) { r.Stream = "nowhere" }, iggyerr.ErrNotFound, "nowhere/t"},
+			"no topic":      {func(r *producer.Message) { r.Topic = "nothing" }, iggyerr.ErrNotFound, "s/nothing"},
+			"no partition":  {func(r *producer.Message) { r.Partition = producer.OnPartition(7) }, iggyerr.ErrNotFound, "partition 7 of s/t"},
+			"largest there": {func(r *producer.Message) { r.Payload = make([]byte, iggyerr.MaxPayloadBytes) }, nil, ""},
 		} {
-			r := record("", "x")
+			r := message("", "x")
 			tt.change(&r)
 			began := time.Now()
 			err := p.Send(t.Context(), r)
@@ -139,6 +139,6 @@ func TestPromiseClearErrors(t *testing.T) {
 
 		// And a producer that is stopped.
 		require.NoError(t, q.Stop(t.Context()))
-		require.True(t, errors.Is(q.Send(t.Context(), record("", "x")), iggyerr.ErrClosed))
+		require.True(t, errors.Is(q.Send(t.Context(), message("", "x")), iggyerr.ErrClosed))
 	})
 }

@@ -18,9 +18,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// TestPromises sends keyed records while requests fail before and after their
+// TestPromises sends keyed messages while requests fail before and after their
 // effect, connections are cut and partitions are added, and holds the log against
-// what the producer said about each record.
+// what the producer said about each message.
 func TestPromises(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -28,7 +28,7 @@ func TestPromises(t *testing.T) {
 		trial := trial{
 			seed:       seed,
 			rnd:        rand.New(rand.NewPCG(seed, 1)),
-			records:    rapid.IntRange(1, 300).Draw(rt, "records"),
+			messages:   rapid.IntRange(1, 300).Draw(rt, "messages"),
 			keys:       rapid.IntRange(1, 20).Draw(rt, "keys"),
 			callers:    rapid.IntRange(1, 4).Draw(rt, "callers"),
 			faulty:     rapid.SampledFrom([]float64{0, 0.05, 0.3, 0.7}).Draw(rt, "faulty"),
@@ -38,7 +38,7 @@ func TestPromises(t *testing.T) {
 		_, trial.cfg = settings(nil)
 		trial.cfg.Connections = rapid.IntRange(1, 3).Draw(rt, "connections")
 		trial.cfg.MaxBatchMessages = rapid.SampledFrom([]int{1, 3, 10, 1000}).Draw(rt, "batch")
-		trial.cfg.MaxBufferedRecords = rapid.SampledFrom([]int{1, 7, 50, 100_000}).Draw(rt, "ceiling")
+		trial.cfg.MaxBufferedMessages = rapid.SampledFrom([]int{1, 7, 50, 100_000}).Draw(rt, "ceiling")
 		trial.cfg.MaxBufferedBytes = config.Bytes(rapid.SampledFrom([]int{200, 2000, 1 << 20}).Draw(rt, "bytes"))
 		trial.cfg.Linger = rapid.SampledFrom([]time.Duration{0, 0, 5 * time.Millisecond}).Draw(rt, "linger")
 		trial.cfg.Retry.MaxRetries = rapid.SampledFrom([]int{0, 1, 5, -1}).Draw(rt, "retries")
@@ -48,27 +48,27 @@ func TestPromises(t *testing.T) {
 }
 
 type trial struct {
-	seed                   uint64
-	rnd                    *rand.Rand // under the server's lock, but for a start
-	records, keys, callers int
-	faulty                 float64
-	grows, stopsEarly      bool
-	cfg                    config.Producer
+	seed                    uint64
+	rnd                     *rand.Rand // under the server's lock, but for a start
+	messages, keys, callers int
+	faulty                  float64
+	grows, stopsEarly       bool
+	cfg                     config.Producer
 }
 
-// told is what the producer said about a record.
+// told is what the producer said about a message.
 type told struct {
 	id       [16]byte
 	key      string
 	payload  string
-	sent     int // its place among the key's records
+	sent     int // its place among the key's messages
 	outcomes []producer.Outcome
 }
 
 func (tr *trial) run(t *rapid.T) {
 	s := newServer()
 	s.partitions("t", 4)
-	tried := map[[16]byte]int{} // how often a record was in a request
+	tried := map[[16]byte]int{} // how often a message was in a request
 	s.delay = time.Millisecond
 	s.faults = func(_ string, _ uint32, ids [][16]byte) fault {
 		for _, id := range ids {
@@ -86,14 +86,14 @@ func (tr *trial) run(t *rapid.T) {
 	require.NoError(t, p.Start(context.Background()))
 
 	var mu sync.Mutex
-	all := make([]*told, 0, tr.records)
+	all := make([]*told, 0, tr.messages)
 	var callers sync.WaitGroup
 	for caller := range tr.callers {
 		// Each caller has keys of its own, so that their order is known.
 		rnd := rand.New(rand.NewPCG(tr.seed, uint64(caller)+2))
 		callers.Go(func() {
 			counts := map[string]int{}
-			for range tr.records / tr.callers {
+			for range tr.messages / tr.callers {
 				key := fmt.Sprintf("%d-%d", caller, rnd.IntN(tr.keys))
 				r := &told{key: key, payload: fmt.Sprintf("%s/%d", key, counts[key]), sent: counts[key]}
 				binary.BigEndian.PutUint64(r.id[:], rnd.Uint64())
@@ -102,8 +102,8 @@ func (tr *trial) run(t *rapid.T) {
 				mu.Lock()
 				all = append(all, r)
 				mu.Unlock()
-				record := record(key, r.payload)
-				record.ID = r.id
+				message := message(key, r.payload)
+				message.ID = r.id
 				settle := func(o producer.Outcome) {
 					mu.Lock()
 					r.outcomes = append(r.outcomes, o)
@@ -112,10 +112,10 @@ func (tr *trial) run(t *rapid.T) {
 				switch rnd.IntN(4) {
 				case 0:
 					ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rnd.IntN(20))*time.Millisecond)
-					settle(producer.OutcomeOf(p.Send(ctx, record)))
+					settle(producer.OutcomeOf(p.Send(ctx, message)))
 					cancel()
 				default:
-					p.SendAsync(context.Background(), record, func(r producer.Result) { settle(r.Outcome) })
+					p.SendAsync(context.Background(), message, func(r producer.Result) { settle(r.Outcome) })
 				}
 				if rnd.IntN(10) == 0 {
 					time.Sleep(time.Millisecond)
@@ -138,7 +138,7 @@ func (tr *trial) run(t *rapid.T) {
 		require.ErrorAs(t, err, &left)
 	}
 	require.Zero(t, p.Status().BufferedBytes)
-	require.Zero(t, p.Status().BufferedRecords)
+	require.Zero(t, p.Status().BufferedMessages)
 	tr.judge(t, s, all, tried)
 }
 
@@ -182,7 +182,7 @@ func (tr *trial) judge(t *rapid.T, s *server, all []*told, tried map[[16]byte]in
 		last := -1
 		for _, m := range list {
 			r := byID[m.id]
-			require.Greater(t, r.sent, last, "%s: records of a key in the order of sending", key)
+			require.Greater(t, r.sent, last, "%s: messages of a key in the order of sending", key)
 			last = r.sent
 		}
 	}

@@ -46,8 +46,8 @@ type publication struct {
 
 // WithKey replaces the key that the topic finds in the message, for the choice of the partition.
 //
-// A key is not stored. A consumer finds its own, by the topic's function in the message, and handles records of one such key
-// in order and one at a time: it knows nothing of the key that is given here. Records that this key keeps together
+// A key is not stored. A consumer finds its own, by the topic's function in the message, and handles messages of one such key
+// in order and one at a time: it knows nothing of the key that is given here. Messages that this key keeps together
 // are handled side by side where the topic's key tells them apart, and one after another where it does not. For a key
 // that both ends know, give both of them the same topic.Topic, made with topic.Key or changed by its
 // method KeyedBy.
@@ -60,8 +60,8 @@ func WithPartition(id uint32) PublishOption {
 	return func(p *publication) { p.partition = OnPartition(id) }
 }
 
-// WithID sets the record's id, instead of a new UUIDv7. It is not for PublishAll,
-// whose records would share it.
+// WithID sets the message's id, instead of a new UUIDv7. It is not for PublishAll,
+// whose messages would share it.
 func WithID(id [16]byte) PublishOption {
 	return func(p *publication) { p.id = id }
 }

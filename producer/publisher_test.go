@@ -62,7 +62,7 @@ func TestPublisherRefusesWhatItCannotEncode(t *testing.T) {
 		require.Equal(t, producer.Failed, failure.Outcome)
 		require.ErrorContains(t, err, "s/t")
 		require.ErrorContains(t, err, "unsupported type")
-		require.ErrorContains(t, pub.PublishAll(t.Context(), []func(){func() {}}), "of 1 records 1 failed")
+		require.ErrorContains(t, pub.PublishAll(t.Context(), []func(){func() {}}), "of 1 messages 1 failed")
 		results := make(outcomes, 1)
 		pub.PublishAsync(t.Context(), func() {}, func(r producer.Result) { results <- r })
 		require.Equal(t, producer.Failed, results.take(t, 1)[0].Outcome)
@@ -77,12 +77,12 @@ func TestCompression(t *testing.T) {
 		t.Run(string(c), func(t *testing.T) {
 			t.Parallel()
 			run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
-				r := record("k", large)
+				r := message("k", large)
 				r.Headers = []topic.Header{{Key: "x", Value: "1"}}
-				other := record("k", large)
+				other := message("k", large)
 				other.Topic = "plain"
 				s.partitions("plain", 1)
-				require.NoError(t, p.SendAll(t.Context(), r, record("k", small), other))
+				require.NoError(t, p.SendAll(t.Context(), r, message("k", small), other))
 				log := s.log("t")
 				require.Equal(t, "1", log[0].headers["x"])
 				encodingName := log[0].headers[topic.HeaderContentEncoding]
@@ -116,7 +116,7 @@ func TestIncompressiblePayloadsStayAsTheyAre(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		payload := "0123456789abcdefghijklmnopqrstuvwxyz"
-		require.NoError(t, p.Send(t.Context(), record("k", payload)))
+		require.NoError(t, p.Send(t.Context(), message("k", payload)))
 		require.Equal(t, payload, s.log("t")[0].payload)
 		require.Empty(t, s.log("t")[0].headers)
 	}, producer.WithCompression("s", "t", config.CompressionZstd, 1))

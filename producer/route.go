@@ -42,7 +42,7 @@ type topicState struct {
 	metrics      topicMetrics
 
 	route atomic.Pointer[route] // nil while the topic is not known to exist
-	turn  atomic.Uint32         // whose turn it is to take records without a key
+	turn  atomic.Uint32         // whose turn it is to take messages without a key
 
 	// reading is held while the metadata is read and applied.
 	reading chan struct{}
@@ -53,8 +53,8 @@ type topicState struct {
 	asked  atomic.Int64 // when it was last used without being known, on the producer's clock
 	forgot uint64       // what was counted when it was forgotten, guarded by the producer's topicsMu
 
-	confirmed, failed, unknown atomic.Uint64 // records that were accepted
-	refused                    atomic.Uint64 // records that were not, or were withdrawn: failed, as their senders know
+	confirmed, failed, unknown atomic.Uint64 // messages that were accepted
+	refused                    atomic.Uint64 // messages that were not, or were withdrawn: failed, as their senders know
 
 	mu         sync.Mutex
 	epoch      *epoch
@@ -113,7 +113,7 @@ func (t *topicState) refresh(ctx context.Context, asked int64) (*route, error) {
 		err = fmt.Errorf("topic %s/%s has no partitions: %w", t.stream, t.name, iggyerr.ErrNotFound)
 	}
 	if errors.Is(err, iggyerr.ErrNotFound) {
-		t.route.Store(nil) // ask again at the next record
+		t.route.Store(nil) // ask again at the next message
 	}
 	if err != nil {
 		return nil, fmt.Errorf("metadata of %s/%s: %w", t.stream, t.name, err)

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Send sends one record and waits for its outcome: nil means confirmed, any
+// Send sends one message and waits for its outcome: nil means confirmed, any
 // other result is a *SendError.
 //
 // ctx bounds the wait for the topic's metadata, for room in the buffer and for
-// the outcome. When it ends after the record was accepted, the record is
+// the outcome. When it ends after the message was accepted, the message is
 // withdrawn and Failed if it was not sent yet; otherwise its outcome is Unknown, and it
 // may still be sent again. The error then wraps the context's cause.
-func (p *Producer) Send(ctx context.Context, r Record) error {
+func (p *Producer) Send(ctx context.Context, r Message) error {
 	t := p.topic(r.Stream, r.Topic)
 	it, err := r.item(nil)
 	defer it.release()
@@ -60,21 +60,21 @@ func (p *Producer) prepareItem(ctx context.Context, t *topicState, it *item, pla
 	return it.check(plain)
 }
 
-// SendAll sends records in this order and waits for all outcomes. nil means
+// SendAll sends messages in this order and waits for all outcomes. nil means
 // that all were confirmed, any other result is a *SendAllError with the outcome of
-// each record; they are independent of each other. See Send for ctx. The records may be
+// each message; they are independent of each other. See Send for ctx. The messages may be
 // of different topics.
-func (p *Producer) SendAll(ctx context.Context, records ...Record) error {
-	if len(records) == 0 {
+func (p *Producer) SendAll(ctx context.Context, messages ...Message) error {
+	if len(messages) == 0 {
 		return nil
 	}
-	batch := p.startAll(ctx, len(records))
+	batch := p.startAll(ctx, len(messages))
 	defer batch.acceptor.flush() // also when a custom Partitioner ends the goroutine
-	for i := range records {
-		batch.mixed = batch.mixed || records[i].Stream != records[0].Stream || records[i].Topic != records[0].Topic
+	for i := range messages {
+		batch.mixed = batch.mixed || messages[i].Stream != messages[0].Stream || messages[i].Topic != messages[0].Topic
 	}
-	for i := range records {
-		r := &records[i]
+	for i := range messages {
+		r := &messages[i]
 		t := p.topic(r.Stream, r.Topic)
 		it, err := r.item(batch.scratch)
 		if err != nil {
@@ -93,7 +93,7 @@ type sendAll struct {
 	group    *group
 	topics   []*topicState
 	scratch  *scratch
-	mixed    bool // the records are of several topics
+	mixed    bool // the messages are of several topics
 	span     span
 }
 
@@ -146,17 +146,17 @@ func (s *sendAll) wait() error {
 	return nil
 }
 
-// SendAsync sends one record and does not wait for its outcome: done is called
-// with it, exactly once. A record that is refused has done called before SendAsync
-// returns; otherwise done is called by the goroutine that sends for the record's partition, or by one that
+// SendAsync sends one message and does not wait for its outcome: done is called
+// with it, exactly once. A message that is refused has done called before SendAsync
+// returns; otherwise done is called by the goroutine that sends for the message's partition, or by one that
 // it waits for, so it must not block for long, and a Send in it would wait for itself until Stop. It
 // may be nil. No lock is held during the call; a panic in it is recovered and logged, and so is
 // runtime.Goexit, which ends only the call.
 //
-// ctx bounds the wait for the topic's metadata, which the first record of a
-// topic needs, and for room in the buffer. It has no influence on an accepted record.
-// Records sent one after another by one goroutine are accepted in that order.
-func (p *Producer) SendAsync(ctx context.Context, r Record, done func(Result)) {
+// ctx bounds the wait for the topic's metadata, which the first message of a
+// topic needs, and for room in the buffer. It has no influence on an accepted message.
+// Messages sent one after another by one goroutine are accepted in that order.
+func (p *Producer) SendAsync(ctx context.Context, r Message, done func(Result)) {
 	t := p.topic(r.Stream, r.Topic)
 	it, err := r.item(nil)
 	defer it.release()
@@ -169,7 +169,7 @@ func (p *Producer) SendAsync(ctx context.Context, r Record, done func(Result)) {
 	}
 }
 
-// answer tells sink of a record that was refused.
+// answer tells sink of a message that was refused.
 func (p *Producer) answer(sink settler, r Result) {
 	returned := false
 	defer p.recoverCallback(&returned)
@@ -200,7 +200,7 @@ func (p *Producer) sendAsyncItem(ctx context.Context, t *topicState, it *item, p
 }
 
 // item is r in the form in which it is appended.
-func (r *Record) item(s *scratch) (item, error) {
+func (r *Message) item(s *scratch) (item, error) {
 	it := item{key: r.Key, partition: r.Partition, id: r.ID, payload: r.Payload, scratch: s}
 	return it, it.add(r.Headers)
 }

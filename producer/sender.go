@@ -44,7 +44,7 @@ func (p *partition) serve() {
 		small := b.len() < producer.cfg.MaxBatchMessages/2
 		p.deliver(producer.run, b)
 		if small {
-			// Callers that this answer has woken may have records for the next batch.
+			// Callers that this answer has woken may have messages for the next batch.
 			runtime.Gosched()
 		}
 	}
@@ -57,8 +57,8 @@ func (p *partition) serve() {
 	}
 }
 
-// deliver sends b as often as it must until each of its records has its
-// outcome, or hands the records on when the partition has gone.
+// deliver sends b as often as it must until each of its messages has its
+// outcome, or hands the messages on when the partition has gone.
 func (p *partition) deliver(run context.Context, b *batch) {
 	for p.expire(b); b.len() > 0; p.expire(b) {
 		if b.epoch.gate() != nil {
@@ -95,7 +95,7 @@ func stopped(lastErr error) error {
 }
 
 // send makes attempts until one succeeds, the retries are used up, or the
-// oldest record's time is over, which ended tells.
+// oldest message's time is over, which ended tells.
 func (p *partition) send(run context.Context, b *batch) (ended bool, err error) {
 	producer := p.topic.producer
 	left := func() time.Duration {
@@ -198,18 +198,18 @@ func (p *partition) reconsider(ctx context.Context, cause error) error {
 	}
 }
 
-// expire gives up the records at the head of b whose time is over. Those that
-// have no more than a hundredth of it left go with them, so that records which
+// expire gives up the messages at the head of b whose time is over. Those that
+// have no more than a hundredth of it left go with them, so that messages which
 // came one after another don't end one by one.
 func (p *partition) expire(b *batch) {
 	producer := p.topic.producer
 	timeout := int64(producer.cfg.DeliveryTimeout)
 	now := producer.clock()
-	if b.len() == 0 || b.records[0].accepted+timeout > now {
+	if b.len() == 0 || b.messages[0].accepted+timeout > now {
 		return
 	}
 	n := 1
-	for n < b.len() && b.records[n].accepted+timeout-timeout/100 <= now {
+	for n < b.len() && b.messages[n].accepted+timeout-timeout/100 <= now {
 		n++
 	}
 	cause := iggyerr.ErrDeliveryTimeout
@@ -219,10 +219,10 @@ func (p *partition) expire(b *batch) {
 	p.fail(b, n, cause)
 }
 
-// giveUp fails all records of b.
+// giveUp fails all messages of b.
 func (p *partition) giveUp(b *batch, cause error) { p.fail(b, b.len(), cause) }
 
-// fail gives the first n records of b their outcome and drops them from it.
+// fail gives the first n messages of b their outcome and drops them from it.
 func (p *partition) fail(b *batch, n int, cause error) {
 	if n == 0 {
 		return
@@ -234,14 +234,14 @@ func (p *partition) fail(b *batch, n int, cause error) {
 	}
 	producer := p.topic.producer
 	producer.noteError(err)
-	producer.log.Error("records given up", zap.String("stream", err.Stream), zap.String("topic", err.Topic),
+	producer.log.Error("messages given up", zap.String("stream", err.Stream), zap.String("topic", err.Topic),
 		zap.Uint32("partition", p.id), zap.Int("count", n), zap.Stringer("outcome", outcome),
 		zap.Int("attempt", b.attempts), zap.Error(cause))
 	p.settle(b, n, outcome, err)
 	b.keep(func(i int) bool { return i >= n })
 }
 
-// confirm tells all records of b that they are confirmed, and lets go of it. It is for the sender.
+// confirm tells all messages of b that they are confirmed, and lets go of it. It is for the sender.
 //
 // A callback may end its goroutine, as FailNow of a test does, and this one is the sender's. To call in another one
 // would cost each batch more allocations than the request has; instead, one that is lost is replaced.
@@ -261,7 +261,7 @@ func (p *partition) confirm(b *batch) {
 	told = true
 }
 
-// settle tells the first n records of b their outcome. It takes nothing from b. Unlike confirm it returns whatever the
+// settle tells the first n messages of b their outcome. It takes nothing from b. Unlike confirm it returns whatever the
 // callbacks do.
 func (p *partition) settle(b *batch, n int, outcome Outcome, err error) {
 	p.free(b, n, outcome)
@@ -274,7 +274,7 @@ func (p *partition) settle(b *batch, n int, outcome Outcome, err error) {
 	}
 }
 
-// free gives the room of the first n records of b back, before they are told their outcome: a callback may want to
+// free gives the room of the first n messages of b back, before they are told their outcome: a callback may want to
 // send again.
 func (p *partition) free(b *batch, n int, outcome Outcome) {
 	producer := p.topic.producer
@@ -308,7 +308,7 @@ func (p *partition) tell(b *batch, next *int, n int, outcome Outcome, err error)
 	defer p.topic.producer.recoverCallback(&returned)
 	r := Result{Outcome: outcome, Partition: p.id, Err: err}
 	for *next < n {
-		rec := &b.records[*next]
+		rec := &b.messages[*next]
 		*next++
 		if rec.sink != nil {
 			r.ID = b.wire.ID(*next - 1)

@@ -19,17 +19,17 @@ type Status struct {
 	Running bool
 	// Connections has an entry for each connection.
 	Connections []Connection
-	// BufferedBytes and BufferedRecords are what has no outcome yet, beside the
+	// BufferedBytes and BufferedMessages are what has no outcome yet, beside the
 	// ceilings from the configuration.
-	BufferedBytes, MaxBufferedBytes     int64
-	BufferedRecords, MaxBufferedRecords int64
+	BufferedBytes, MaxBufferedBytes       int64
+	BufferedMessages, MaxBufferedMessages int64
 	// Waiting is how many calls wait for room.
 	Waiting int
-	// Confirmed, Failed and Unknown count records by outcome; refused ones are Failed.
+	// Confirmed, Failed and Unknown count messages by outcome; refused ones are Failed.
 	Confirmed, Failed, Unknown uint64
 	// Retries counts requests that were made again.
 	Retries uint64
-	// LastError is the last failure of a request or a record, at LastErrorAt; nil when there was none.
+	// LastError is the last failure of a request or a message, at LastErrorAt; nil when there was none.
 	LastError   error
 	LastErrorAt time.Time
 }
@@ -64,7 +64,7 @@ func (p *Producer) Status() Status {
 		Name:          p.name,
 		Running:       p.phase.Load() == phaseRunning,
 		BufferedBytes: p.ceiling.bytes.Load(), MaxBufferedBytes: p.ceiling.maxBytes,
-		BufferedRecords: p.ceiling.records.Load(), MaxBufferedRecords: p.ceiling.maxRecords,
+		BufferedMessages: p.ceiling.messages.Load(), MaxBufferedMessages: p.ceiling.maxMessages,
 		Waiting: int(p.ceiling.waiting.Load()),
 		Retries: p.retries.Load(),
 	}

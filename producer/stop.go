@@ -13,25 +13,25 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// counts are numbers of records that were not confirmed, of one topic.
+// counts are numbers of messages that were not confirmed, of one topic.
 type counts struct{ failed, unknown uint64 }
 
 // Remainder is what a stop left unconfirmed of one topic.
 type Remainder struct {
 	// Stream and Topic name the topic.
 	Stream, Topic string
-	// Failed records were surely not stored.
+	// Failed messages were surely not stored.
 	Failed uint64
-	// Unknown records were sent and not answered.
+	// Unknown messages were sent and not answered.
 	Unknown uint64
 }
 
-// StopError says that a stop could not have everything confirmed. Each record has
+// StopError says that a stop could not have everything confirmed. Each message has
 // got its outcome all the same.
 type StopError struct {
 	// Remainders has an entry for each topic of which something is left.
 	Remainders []Remainder
-	// Err is why the flush ended early; nil when it did not, and the records
+	// Err is why the flush ended early; nil when it did not, and the messages
 	// failed by themselves.
 	Err error
 }
@@ -39,7 +39,7 @@ type StopError struct {
 // Error gives the counts by topic and outcome.
 func (e *StopError) Error() string {
 	var b strings.Builder
-	b.WriteString("iggy: producer stopped with unconfirmed records:")
+	b.WriteString("iggy: producer stopped with unconfirmed messages:")
 	for i, r := range e.Remainders {
 		if i > 0 {
 			b.WriteString(",")
@@ -58,7 +58,7 @@ func (e *StopError) Unwrap() error { return e.Err }
 // Stop ends the producer. New sends are refused with iggyerr.ErrClosed, and those
 // that wait for room are, too. What was accepted is flushed, within ctx and the
 // drain timeout; what is left then gets its outcome, Failed or Unknown, and is
-// counted in the returned *StopError, beside what waited. A Start that is under way ends. When Stop returns, each record has had its
+// counted in the returned *StopError, beside what waited. A Start that is under way ends. When Stop returns, each message has had its
 // outcome, callbacks have returned and the connections are closed, unless a callback
 // blocks beyond the end of ctx. Stop before Start, and a second Stop, return nil.
 func (p *Producer) Stop(ctx context.Context) error {
@@ -80,7 +80,7 @@ func (p *Producer) Stop(ctx context.Context) error {
 		now, was := t.lost(), before[t]
 		if r := (Remainder{Stream: t.stream, Topic: t.name, Failed: now.failed - was.failed, Unknown: now.unknown - was.unknown}); r.Failed+r.Unknown > 0 {
 			left.Remainders = append(left.Remainders, r)
-			p.log.Error("records left at stop", zap.String("stream", r.Stream), zap.String("topic", r.Topic),
+			p.log.Error("messages left at stop", zap.String("stream", r.Stream), zap.String("topic", r.Topic),
 				zap.Uint64("failed", r.Failed), zap.Uint64("unknown", r.Unknown))
 		}
 	}
@@ -99,7 +99,7 @@ func (p *Producer) drain(ctx context.Context) error {
 			return err
 		}
 		// A send that was under way when Stop began may have been accepted after the flush began.
-		if p.ceiling.records.Load() == 0 {
+		if p.ceiling.messages.Load() == 0 {
 			return nil
 		}
 		select {

@@ -36,18 +36,18 @@ func TestPublishSpans(t *testing.T) {
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
 	run(t, func(c *config.Producer) { c.Retry.MaxRetries = 0 }, func(t *testing.T, s *server, p *producer.Producer) {
 		ctx, parent := provider.Tracer("test").Start(t.Context(), "request")
-		require.NoError(t, p.Send(ctx, record("k", "x")))
-		require.NoError(t, p.SendAll(ctx, record("k", "y"), record("k", "z")))
+		require.NoError(t, p.Send(ctx, message("k", "x")))
+		require.NoError(t, p.SendAll(ctx, message("k", "y"), message("k", "z")))
 		done := make(outcomes, 1)
-		p.SendAsync(ctx, record("k", "a"), func(r producer.Result) { done <- r })
+		p.SendAsync(ctx, message("k", "a"), func(r producer.Result) { done <- r })
 		done.take(t, 1)
 		s.fail(first(cutStored))
-		require.Error(t, p.Send(ctx, record("k", "b")))
+		require.Error(t, p.Send(ctx, message("k", "b")))
 
 		ended := spans.Ended()
 		require.Len(t, ended, 4)
 		log := s.log("t")
-		for i, record := range []int{0, 1, 3, 4} {
+		for i, message := range []int{0, 1, 3, 4} {
 			span := ended[i]
 			require.Equal(t, "send s/t", span.Name())
 			require.Equal(t, trace.SpanKindProducer, span.SpanKind())
@@ -57,10 +57,10 @@ func TestPublishSpans(t *testing.T) {
 			require.Equal(t, "send", attributes(span)["messaging.operation.type"])
 			require.Equal(t, "s/t", attributes(span)["messaging.destination.name"])
 			want := "00-" + span.SpanContext().TraceID().String() + "-" + span.SpanContext().SpanID().String() + "-01"
-			require.Equal(t, want, log[record].headers[topic.HeaderTraceParent])
+			require.Equal(t, want, log[message].headers[topic.HeaderTraceParent])
 		}
 		require.Equal(t, "2", attributes(ended[1])["messaging.batch.message_count"])
-		require.NotContains(t, attributes(ended[1]), "messaging.destination.partition.id", "of several records")
+		require.NotContains(t, attributes(ended[1]), "messaging.destination.partition.id", "of several messages")
 		require.NotContains(t, attributes(ended[0]), "messaging.batch.message_count")
 		require.Len(t, attributes(ended[0])["messaging.message.id"], 36)
 		require.Equal(t, attribute.Int64Value(int64(wire.PartitionOf("k", 4))).String(), attributes(ended[0])["messaging.destination.partition.id"])
@@ -74,19 +74,19 @@ func TestPublishSpans(t *testing.T) {
 }
 
 // A call that sends to several topics has one span, which names none of them; one whose first
-// record is refused has its span all the same.
+// message is refused has its span all the same.
 func TestSpansOfMixedBatches(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		s.partitions("u", 1)
-		other := record("k", "u")
+		other := message("k", "u")
 		other.Topic = "u"
-		require.NoError(t, p.SendAll(t.Context(), record("k", "x"), other))
-		refused := record("k", "y")
+		require.NoError(t, p.SendAll(t.Context(), message("k", "x"), other))
+		refused := message("k", "y")
 		refused.Headers = []topic.Header{{Key: "", Value: "no name"}}
-		require.Error(t, p.SendAll(t.Context(), refused, record("k", "z")))
+		require.Error(t, p.SendAll(t.Context(), refused, message("k", "z")))
 		ended := spans.Ended()
 		require.Len(t, ended, 2)
 		require.Equal(t, "send", ended[0].Name())
@@ -105,12 +105,12 @@ func TestTraceContextTravelsWithoutAProvider(t *testing.T) {
 		ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
 			TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled, TraceState: state,
 		}))
-		require.NoError(t, p.Send(ctx, record("k", "x")))
+		require.NoError(t, p.Send(ctx, message("k", "x")))
 		require.Equal(t, map[string]string{
 			topic.HeaderTraceParent: "00-01000000000000000000000000000000-0200000000000000-01",
 			topic.HeaderTraceState:  "vendor=1",
 		}, s.log("t")[0].headers)
-		r := record("k", "y")
+		r := message("k", "y")
 		r.Headers = []topic.Header{{Key: topic.HeaderTraceParent, Value: "mine"}}
 		require.NoError(t, p.Send(ctx, r))
 		require.Equal(t, map[string]string{topic.HeaderTraceParent: "mine"}, s.log("t")[1].headers)
@@ -132,17 +132,17 @@ func TestTooLargeHeadersAreExplained(t *testing.T) {
 			size += wire.HeaderSize(h.Key, h.Value)
 		}
 		headers = append(headers, topic.Header{Key: "k", Value: strings.Repeat("v", iggyerr.MaxHeaderBytes-size-11)})
-		r := record("k", "x")
+		r := message("k", "x")
 		r.Headers = headers
 		require.NoError(t, p.Send(t.Context(), r), "they fit alone")
 
 		err := p.Send(ctx, r)
 		require.ErrorIs(t, err, iggyerr.ErrTooLarge)
-		require.ErrorContains(t, err, "headers of 100076 bytes (the record's own 100000, traceparent 76), the server's limit is 100000")
+		require.ErrorContains(t, err, "headers of 100076 bytes (the message's own 100000, traceparent 76), the server's limit is 100000")
 
 		err = producer.For(p, topic.New("s", "t", topic.JSON[int]())).Publish(ctx, 1, producer.WithHeaders(headers...))
 		require.ErrorIs(t, err, iggyerr.ErrTooLarge)
-		require.ErrorContains(t, err, "the record's own 100000, content-type 38, message-type 25, traceparent 76")
+		require.ErrorContains(t, err, "the message's own 100000, content-type 38, message-type 25, traceparent 76")
 	})
 }
 
@@ -159,15 +159,15 @@ func TestMetrics(t *testing.T) {
 	reader := metric.NewManualReader()
 	provider := metric.NewMeterProvider(metric.WithReader(reader))
 	run(t, func(c *config.Producer) { c.Retry.MaxRetries = 1 }, func(t *testing.T, s *server, p *producer.Producer) {
-		require.NoError(t, p.SendAll(t.Context(), record("k", "x"), record("k", "y")))
+		require.NoError(t, p.SendAll(t.Context(), message("k", "x"), message("k", "y")))
 		s.fail(first(cutStored))
-		require.NoError(t, p.Send(t.Context(), record("k", "z")))
+		require.NoError(t, p.Send(t.Context(), message("k", "z")))
 		s.fail(first(cutStored, cutBefore))
-		require.Error(t, p.Send(t.Context(), record("k", "unknown")))
-		require.Error(t, p.Send(t.Context(), record("k", "")))
+		require.Error(t, p.Send(t.Context(), message("k", "unknown")))
+		require.Error(t, p.Send(t.Context(), message("k", "")))
 		s.fail(nil)
 		s.set(func() { s.delay = time.Minute / 2 })
-		p.SendAsync(t.Context(), record("k", "buffered"), nil)
+		p.SendAsync(t.Context(), message("k", "buffered"), nil)
 
 		var data metricdata.ResourceMetrics
 		require.NoError(t, reader.Collect(context.Background(), &data))
@@ -204,21 +204,21 @@ func TestMetrics(t *testing.T) {
 		}
 		one := int64(wire.EncodedSize(1, 0))
 		require.Equal(t, map[string]int64{
-			"fetchbox_producer_records_total/confirmed": 3,
-			"fetchbox_producer_records_total/failed":    1,
-			"fetchbox_producer_records_total/unknown":   1,
-			"fetchbox_producer_bytes_total/confirmed":   3 * one,
-			"fetchbox_producer_bytes_total/unknown":     one + 6,
-			"fetchbox_producer_retries_total":           2,
-			"fetchbox_producer_buffered_records":        1,
-			"fetchbox_producer_buffered_bytes":          one + 7,
-			"fetchbox_link_up":                          0,
-			"fetchbox_link_reconnects_total":            2, // the third waits for its backoff
-			"fetchbox_link_failures_total":              0,
-			"fetchbox_link_breaker_open":                0,
+			"fetchbox_producer_messages_total/confirmed": 3,
+			"fetchbox_producer_messages_total/failed":    1,
+			"fetchbox_producer_messages_total/unknown":   1,
+			"fetchbox_producer_bytes_total/confirmed":    3 * one,
+			"fetchbox_producer_bytes_total/unknown":      one + 6,
+			"fetchbox_producer_retries_total":            2,
+			"fetchbox_producer_buffered_messages":        1,
+			"fetchbox_producer_buffered_bytes":           one + 7,
+			"fetchbox_link_up":                           0,
+			"fetchbox_link_reconnects_total":             2, // the third waits for its backoff
+			"fetchbox_link_failures_total":               0,
+			"fetchbox_link_breaker_open":                 0,
 		}, sums)
 		require.Equal(t, map[string]uint64{
-			"fetchbox_producer_batch_records":             5,
+			"fetchbox_producer_batch_messages":            5,
 			"fetchbox_producer_request_seconds":           5,
 			"fetchbox_producer_latency_seconds/confirmed": 2,
 			"fetchbox_producer_latency_seconds/unknown":   1,
@@ -231,7 +231,7 @@ func TestNamesTellProducersApart(t *testing.T) {
 	reader := metric.NewManualReader()
 	provider := metric.NewMeterProvider(metric.WithReader(reader))
 	run(t, nil, func(t *testing.T, _ *server, p *producer.Producer) {
-		require.NoError(t, p.Send(t.Context(), record("k", "x")))
+		require.NoError(t, p.Send(t.Context(), message("k", "x")))
 		require.Equal(t, "eu.bulk", p.Status().Name)
 		require.Equal(t, "eu.bulk-0", p.Status().Connections[0].Name)
 		var data metricdata.ResourceMetrics
@@ -239,7 +239,7 @@ func TestNamesTellProducersApart(t *testing.T) {
 		found := 0
 		for _, m := range metricsOf(data) {
 			sum, ok := m.Data.(metricdata.Sum[int64])
-			if !ok || m.Name != "fetchbox_producer_records_total" {
+			if !ok || m.Name != "fetchbox_producer_messages_total" {
 				continue
 			}
 			for _, point := range sum.DataPoints {

@@ -21,10 +21,10 @@ func TestUnknownTopicsAreForgotten(t *testing.T) {
 	t.Parallel()
 	const interval = 10 * time.Second
 	run(t, func(c *config.Producer) { c.MetadataInterval = interval }, func(t *testing.T, s *server, p *producer.Producer) {
-		nowhere := func(i int) producer.Record {
-			return producer.Record{Stream: "s", Topic: fmt.Sprintf("nowhere-%d", i), Payload: []byte("x")}
+		nowhere := func(i int) producer.Message {
+			return producer.Message{Stream: "s", Topic: fmt.Sprintf("nowhere-%d", i), Payload: []byte("x")}
 		}
-		require.NoError(t, p.Send(t.Context(), record("k", "x")))
+		require.NoError(t, p.Send(t.Context(), message("k", "x")))
 		published := producer.For(p, topic.New("s", "later", topic.Bytes()))
 		for i := range 100 {
 			require.ErrorIs(t, p.Send(t.Context(), nowhere(i)), iggyerr.ErrNotFound)
@@ -51,14 +51,14 @@ func TestUnknownTopicsAreForgotten(t *testing.T) {
 	})
 }
 
-// A topic that is asked for while its state is being forgotten has one state all the same: its records are flushed,
+// A topic that is asked for while its state is being forgotten has one state all the same: its messages are flushed,
 // in order, and counted once.
 func TestTopicsThatComeAndAreForgotten(t *testing.T) {
 	t.Parallel()
 	const interval = 10 * time.Second
 	run(t, func(c *config.Producer) { c.MetadataInterval = interval }, func(t *testing.T, s *server, p *producer.Producer) {
 		s.set(func() { s.delay = time.Millisecond })
-		r := record("k", "x")
+		r := message("k", "x")
 		r.Topic = "new"
 		var senders sync.WaitGroup
 		failed := 0

@@ -24,9 +24,9 @@ func (t tracing) enabled() bool { return t.tracer != nil }
 // span is a send span under way, or none.
 type span struct{ trace.Span }
 
-// start begins the span of a call that sends so many records to a topic, or to
+// start begins the span of a call that sends so many messages to a topic, or to
 // several when topic is nil.
-func (t tracing) start(ctx context.Context, topic *topicState, records int) (context.Context, span) {
+func (t tracing) start(ctx context.Context, topic *topicState, messages int) (context.Context, span) {
 	if t.tracer == nil {
 		return ctx, span{}
 	}
@@ -34,17 +34,17 @@ func (t tracing) start(ctx context.Context, topic *topicState, records int) (con
 	if topic != nil {
 		destination = telemetry.Destination(topic.stream, topic.name)
 	}
-	ctx, s := t.tracer.Start(ctx, destination, records)
+	ctx, s := t.tracer.Start(ctx, destination, messages)
 	return ctx, span{s}
 }
 
-// end ends the span with the outcome of its record, or of its records when id is zero.
+// end ends the span with the outcome of its message, or of its messages when id is zero.
 func (s span) end(r Result) {
 	if s.Span == nil {
 		return
 	}
 	if r.ID != ([16]byte{}) {
-		s.SetAttributes(telemetry.Record(r.ID))
+		s.SetAttributes(telemetry.MessageID(r.ID))
 	}
 	if r.Outcome == Confirmed {
 		s.SetAttributes(telemetry.Partition(r.Partition))

@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// callback settles the records of SendAsync.
+// callback settles the messages of SendAsync.
 type callback func(Result)
 
 func (f callback) settle(_ uint32, r Result) { f(r) }
 
-// waiter settles the record of one Send. Its place is guarded by the lock of
-// the record's partition.
+// waiter settles the message of one Send. Its place is guarded by the lock of
+// the message's partition.
 type waiter struct {
 	result chan Result // has room for the one result
 	at     place
@@ -31,7 +31,7 @@ func (w *waiter) placed(_ uint32, at place) { w.at = at }
 func (w *waiter) moved(_ uint32, to int)    { w.at.index = to }
 func (w *waiter) taken(uint32)              { w.at.batch = nil }
 
-// wait returns the record's result. When ctx ends first the record is withdrawn
+// wait returns the message's result. When ctx ends first the message is withdrawn
 // if it was not sent yet, and its outcome is unknown to the caller otherwise.
 func (w *waiter) wait(ctx context.Context, t *topicState) Result {
 	select {
@@ -63,7 +63,7 @@ func (w *waiter) release(p *Producer) {
 	p.waiters.Put(w)
 }
 
-// group settles the records of one SendAll.
+// group settles the messages of one SendAll.
 type group struct {
 	places []place // each guarded by the lock of its partition
 

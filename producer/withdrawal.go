@@ -2,26 +2,26 @@ package producer
 
 import "slices"
 
-// withdrawer is a settler that may take its records back until they are sent.
-// Its methods are called under the lock of the record's partition.
+// withdrawer is a settler that may take its messages back until they are sent.
+// Its methods are called under the lock of the message's partition.
 type withdrawer interface {
 	settler
-	// placed says where the record waits.
+	// placed says where the message waits.
 	placed(index uint32, at place)
 	// moved says at which index of its batch it waits from now on.
 	moved(index uint32, to int)
-	// taken says that it is too late to withdraw the record.
+	// taken says that it is too late to withdraw the message.
 	taken(index uint32)
 }
 
-// place is a record in a batch that was not sent yet. The partition stays the same; its lock guards the rest.
+// place is a message in a batch that was not sent yet. The partition stays the same; its lock guards the rest.
 type place struct {
 	partition *partition
 	batch     *batch // nil when it is too late
 	index     int
 }
 
-// withdraw takes the record back and gives its room to others; false when it is too late.
+// withdraw takes the message back and gives its room to others; false when it is too late.
 func (at *place) withdraw() bool {
 	p := at.partition
 	if p == nil {
@@ -35,7 +35,7 @@ func (at *place) withdraw() bool {
 	}
 	at.batch = nil
 	size := len(b.wire.Encoded(at.index))
-	b.records[at.index].withdrawn = true
+	b.messages[at.index].withdrawn = true
 	b.withdrawals++
 	b.withdrawn += size
 	b.withdrawers--
@@ -63,8 +63,8 @@ func (p *partition) compact(b *batch) (empty bool) {
 	}
 	b.dropWithdrawn()
 	if b.len() > 0 {
-		for i := range b.records {
-			if rec := &b.records[i]; rec.withdraws {
+		for i := range b.messages {
+			if rec := &b.messages[i]; rec.withdraws {
 				rec.sink.(withdrawer).moved(rec.index, i)
 			}
 		}
@@ -85,12 +85,12 @@ func (p *partition) compact(b *batch) (empty bool) {
 	return true
 }
 
-// closeWithdrawals drops the records of b that were withdrawn; the others can't be any
+// closeWithdrawals drops the messages of b that were withdrawn; the others can't be any
 // more. p.mu is held.
 func (p *partition) closeWithdrawals(b *batch) {
 	if b.withdrawers > 0 {
-		for i := range b.records {
-			if rec := &b.records[i]; rec.withdraws && !rec.withdrawn {
+		for i := range b.messages {
+			if rec := &b.messages[i]; rec.withdraws && !rec.withdrawn {
 				rec.sink.(withdrawer).taken(rec.index)
 			}
 		}
@@ -101,8 +101,8 @@ func (p *partition) closeWithdrawals(b *batch) {
 	}
 }
 
-// dropWithdrawn drops the records that were withdrawn, whose room has been given back.
+// dropWithdrawn drops the messages that were withdrawn, whose room has been given back.
 func (b *batch) dropWithdrawn() {
-	b.keep(func(i int) bool { return !b.records[i].withdrawn })
+	b.keep(func(i int) bool { return !b.messages[i].withdrawn })
 	b.withdrawals, b.withdrawn = 0, 0
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// Records whose callers had gone once kept their room for as long as the server did not answer, up to the
+// Messages whose callers had gone once kept their room for as long as the server did not answer, up to the
 // delivery timeout: others found the buffer full of what nobody waited for.
-func TestWithdrawnRecordsGiveTheirRoomBack(t *testing.T) {
+func TestWithdrawnMessagesGiveTheirRoomBack(t *testing.T) {
 	t.Parallel()
 	const ceiling, size = 1 << 20, 8 << 10
 	for name, change := range map[string]func(*config.Producer){
@@ -32,29 +32,29 @@ func TestWithdrawnRecordsGiveTheirRoomBack(t *testing.T) {
 				change(c)
 			}, func(t *testing.T, s *server, p *producer.Producer) {
 				s.set(func() { s.delay = 6 * time.Second })
-				p.SendAsync(t.Context(), record("k", "in flight"), nil)
+				p.SendAsync(t.Context(), message("k", "in flight"), nil)
 				synctest.Wait()
 				before := p.Status()
-				payload := string(make([]byte, size-recordHead))
+				payload := string(make([]byte, size-messageHead))
 				for round := range 5 {
 					ctx, cancel := context.WithCancel(t.Context())
 					var waiting sync.WaitGroup
 					for range ceiling/size - 1 {
 						waiting.Go(func() {
-							require.Equal(t, producer.Failed, producer.OutcomeOf(p.Send(ctx, record("k", payload))), "round %d", round)
+							require.Equal(t, producer.Failed, producer.OutcomeOf(p.Send(ctx, message("k", payload))), "round %d", round)
 						})
 					}
 					synctest.Wait()
-					require.EqualValues(t, ceiling/size, p.Status().BufferedRecords, "round %d", round)
+					require.EqualValues(t, ceiling/size, p.Status().BufferedMessages, "round %d", round)
 					cancel()
 					waiting.Wait()
 					require.Equal(t, before.BufferedBytes, p.Status().BufferedBytes)
-					require.Equal(t, before.BufferedRecords, p.Status().BufferedRecords)
+					require.Equal(t, before.BufferedMessages, p.Status().BufferedMessages)
 				}
 				// Another partition gets the memory, too, but for what is kept at hand.
 				var failed int
 				for range ceiling / size / 2 {
-					p.SendAsync(t.Context(), record("another", payload), func(r producer.Result) {
+					p.SendAsync(t.Context(), message("another", payload), func(r producer.Result) {
 						if r.Err != nil {
 							failed++
 						}
@@ -65,7 +65,7 @@ func TestWithdrawnRecordsGiveTheirRoomBack(t *testing.T) {
 				require.Zero(t, failed)
 				require.Equal(t, []string{"in flight"}, s.payloads("t", wire.PartitionOf("k", 4)))
 				require.Zero(t, p.Status().BufferedBytes)
-				require.Zero(t, p.Status().BufferedRecords)
+				require.Zero(t, p.Status().BufferedMessages)
 			})
 		})
 	}
@@ -76,31 +76,31 @@ func TestWithdrawalsLeaveTheOthersAlone(t *testing.T) {
 	t.Parallel()
 	run(t, func(c *config.Producer) { c.MaxBatchMessages = 7 }, func(t *testing.T, s *server, p *producer.Producer) {
 		s.set(func() { s.delay = 6 * time.Second })
-		p.SendAsync(t.Context(), record("k", "in flight"), nil)
+		p.SendAsync(t.Context(), message("k", "in flight"), nil)
 		synctest.Wait()
-		const records = 60
-		var cancels [records]context.CancelFunc
-		var results [records]error
+		const messages = 60
+		var cancels [messages]context.CancelFunc
+		var results [messages]error
 		var waiting sync.WaitGroup
 		want := []string{"in flight"}
-		for i := range records {
+		for i := range messages {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			cancels[i] = cancel
 			name := fmt.Sprintf("%02d", i)
 			if i%5 == 0 { // it does not wait, and stays
-				p.SendAsync(t.Context(), record("k", name), nil)
+				p.SendAsync(t.Context(), message("k", name), nil)
 				want = append(want, name)
 				continue
 			}
 			if i%5 == 4 {
 				want = append(want, name)
 			}
-			waiting.Go(func() { results[i] = p.Send(ctx, record("k", name)) })
+			waiting.Go(func() { results[i] = p.Send(ctx, message("k", name)) })
 			synctest.Wait()
 		}
 		for _, rest := range []int{2, 1, 3} {
-			for i := rest; i < records; i += 5 {
+			for i := rest; i < messages; i += 5 {
 				cancels[i]()
 				synctest.Wait()
 			}
@@ -116,7 +116,7 @@ func TestWithdrawalsLeaveTheOthersAlone(t *testing.T) {
 		}
 		require.Equal(t, want, s.payloads("t", wire.PartitionOf("k", 4)))
 		require.Zero(t, p.Status().BufferedBytes)
-		require.Zero(t, p.Status().BufferedRecords)
+		require.Zero(t, p.Status().BufferedMessages)
 	})
 }
 
@@ -124,10 +124,10 @@ func TestWithdrawalsLeaveTheOthersAlone(t *testing.T) {
 func TestFlushOfWhatWasWithdrawn(t *testing.T) {
 	t.Parallel()
 	run(t, func(c *config.Producer) { c.Linger = 30 * time.Second }, func(t *testing.T, s *server, p *producer.Producer) {
-		require.NoError(t, p.Send(t.Context(), record("k", "first")))
+		require.NoError(t, p.Send(t.Context(), message("k", "first")))
 		ctx, cancel := context.WithCancel(t.Context())
 		sent := make(chan error)
-		go func() { sent <- p.Send(ctx, record("k", "withdrawn")) }()
+		go func() { sent <- p.Send(ctx, message("k", "withdrawn")) }()
 		synctest.Wait()
 		cancel()
 		require.Error(t, <-sent)
@@ -137,7 +137,7 @@ func TestFlushOfWhatWasWithdrawn(t *testing.T) {
 
 		s.partitions("t", 8) // noticed within the interval for metadata: a new epoch, which waits for the last one
 		time.Sleep(40 * time.Second)
-		require.NoError(t, p.Send(t.Context(), record("k", "second")))
-		require.Zero(t, p.Status().BufferedRecords)
+		require.NoError(t, p.Send(t.Context(), message("k", "second")))
+		require.Zero(t, p.Status().BufferedMessages)
 	})
 }

@@ -15,7 +15,7 @@ type Codec[T any] interface {
 	// refuses a codec that leaves out what was in dst.
 	Append(dst []byte, v T) ([]byte, error)
 	// Decode makes a message of a payload, which it must not keep: a consumer
-	// uses the memory again for other records once the record is settled. A codec
+	// uses the memory again for other messages once the message is settled. A codec
 	// whose messages refer to the payload all the same passes that condition on to
 	// the handlers.
 	Decode(payload []byte) (T, error)

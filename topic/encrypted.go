@@ -9,7 +9,7 @@ import (
 )
 
 // ErrDecrypt is what a payload is refused with that was not encrypted, or not with a key of the keyring, or not as this type of
-// message, or that was changed on the way. Consumers give such a record up as one that can't be decoded.
+// message, or that was changed on the way. Consumers give such a message up as one that can't be decoded.
 var ErrDecrypt = errors.New("topic: cannot decrypt")
 
 // encryptedMark begins each encrypted payload; its last byte is the version. No protobuf message and no JSON begins like it.
@@ -23,7 +23,7 @@ const ContentTypeEncrypted = "application/vnd.fetchbox.encrypted"
 // where a message is; the length of a message, its headers with the message type, and its time are in the open. So is a dead letter,
 // unless its topic is encrypted, too.
 //
-// A payload that is not encrypted is refused, so an existing topic can't become an encrypted one with records in it. Compression
+// A payload that is not encrypted is refused, so an existing topic can't become an encrypted one with messages in it. Compression
 // gains nothing here. The payload is
 //
 //	fb 69 65 01 | length of the key's id, u8 | id | nonce, 12 bytes | ciphertext | tag, 16 bytes

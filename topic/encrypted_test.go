@@ -58,7 +58,7 @@ func TestEncryptedRoundTrip(t *testing.T) {
 			got, err := newer.Decode(payload)
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(plain, got))
-			require.Equal(t, before, payload, "decoding leaves the payload alone: a record may be decoded twice")
+			require.Equal(t, before, payload, "decoding leaves the payload alone: a message may be decoded twice")
 			second, err := write.Append(nil, plain)
 			require.NoError(t, err)
 			require.NotEqual(t, payload, second, "each message has a nonce of its own")

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Never is the retention of a topic that keeps its records for ever.
+// Never is the retention of a topic that keeps its messages for ever.
 const Never time.Duration = -1
 
 // Settings are what a topic is created with. The zero value of a field leaves
@@ -14,7 +14,7 @@ type Settings struct {
 	// Partitions is how many partitions the topic is created with, 1 to 1,000.
 	// 0 means 1.
 	Partitions uint32
-	// Retention is how long records are kept; 0 means the server's default,
+	// Retention is how long messages are kept; 0 means the server's default,
 	// Never means for ever. The server's own cleaner must be on for it to act.
 	Retention time.Duration
 	// MaxBytes bounds the size of the topic; 0 means the server's default.

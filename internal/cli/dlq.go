@@ -20,7 +20,7 @@ func (a *app) dlqCommand() *cobra.Command {
 		Long: `Look at the dead letters, put them back or drop them.
 
 What was done with a letter is noted in a topic of its own, named like that of
-the letters with .marks behind, since records can be neither changed nor deleted one
+the letters with .marks behind, since messages can be neither changed nor deleted one
 by one. So each command may be repeated, and several people may work at once.
 Copies of a letter, which one failure may leave, count as one.`,
 		Args: noArgs,
@@ -112,12 +112,12 @@ func (f *letterFilter) narrows() bool {
 func (f *letterFilter) matches(l letter, state letterState) bool {
 	switch {
 	case f.state != stateAll && f.state != state.shown(time.Now()),
-		f.job != "" && l.message.GetTask().GetJobId() != f.job,
+		f.job != "" && l.task.GetTask().GetJobId() != f.job,
 		!f.to.IsZero() && !l.timestamp.Before(f.to),
 		len(f.positions) > 0 && !slices.Contains(f.positions, l.position()):
 		return false
 	case f.code != "":
-		ok, _ := path.Match(f.code, l.message.GetFailureCode())
+		ok, _ := path.Match(f.code, l.task.GetFailureCode())
 		return ok
 	}
 	return true
@@ -134,9 +134,9 @@ func (a *app) eachLetter(ctx context.Context, cluster config.Cluster, marks *mar
 	defer r.close(ctx)
 	seen := map[string]bool{}
 	knowsJob := f.job == ""
-	err = r.toEnd(ctx, func(rec record) error {
+	err = r.toEnd(ctx, func(rec message) error {
 		l := newLetter(rec)
-		knowsJob = knowsJob || l.message.GetTask().GetJobId() == f.job
+		knowsJob = knowsJob || l.task.GetTask().GetJobId() == f.job
 		if seen[l.key] {
 			return nil
 		}

@@ -15,19 +15,19 @@ import (
 
 // letter is a dead letter as it is stored.
 type letter struct {
-	record
+	message
 	// key is the same for copies of a letter, and different for every failure.
 	key       string
-	message   *jobspb.DeadLetterTask // empty when it could not be decoded
+	task      *jobspb.DeadLetterTask // empty when it could not be decoded
 	origin    topic.Origin
 	hasOrigin bool
 	broken    error
 }
 
-func newLetter(rec record) letter {
-	l := letter{record: rec}
-	if l.message, l.broken = decode(jobs.DeadLetters.Codec(), rec); l.broken != nil {
-		l.message = &jobspb.DeadLetterTask{}
+func newLetter(rec message) letter {
+	l := letter{message: rec}
+	if l.task, l.broken = decode(jobs.DeadLetters.Codec(), rec); l.broken != nil {
+		l.task = &jobspb.DeadLetterTask{}
 	}
 	if l.origin, l.hasOrigin = jobs.OriginOf(rec.headers); l.hasOrigin {
 		l.key = fmt.Sprintf("%s/%s/%d/%d/%x", l.origin.Stream, l.origin.Topic, l.origin.Partition, l.origin.Offset, l.origin.ID)
@@ -38,10 +38,10 @@ func newLetter(rec record) letter {
 }
 
 // unfit is why the letter's task can't be put back; empty when it can. undecoded tells
-// that records are put back which could not be decoded, too.
+// that messages are put back which could not be decoded, too.
 func (l letter) unfit(undecoded bool) string {
-	_, _, isUndecoded := jobs.UndecodedOf(l.message, l.headers)
-	task := l.message.GetTask()
+	_, _, isUndecoded := jobs.UndecodedOf(l.task, l.headers)
+	task := l.task.GetTask()
 	switch {
 	case l.broken != nil:
 		return "the letter can't be decoded: " + oneLine(l.broken.Error())
@@ -50,14 +50,14 @@ func (l letter) unfit(undecoded bool) string {
 	case isUndecoded && undecoded:
 		return ""
 	case isUndecoded:
-		return "its record could not be decoded; --undecoded puts it back as it was"
+		return "its message could not be decoded; --undecoded puts it back as it was"
 	case proto.Equal(task, &jobspb.DownloadTask{Attributes: &jobspb.TaskAttributes{Extra: task.GetAttributes().GetExtra()}}):
-		return "its record was too long to be kept whole"
+		return "its message was too long to be kept whole"
 	}
 	return ""
 }
 
-func (l letter) failedAt() time.Time { return fromMillis(l.message.GetFailedAtMs(), l.timestamp) }
+func (l letter) failedAt() time.Time { return fromMillis(l.task.GetFailedAtMs(), l.timestamp) }
 
 // letterView is a letter in JSON.
 type letterView struct {
@@ -96,8 +96,8 @@ type originView struct {
 func (l letter) view(s letterState) letterView {
 	v := letterView{
 		Position: l.position(), ID: uuid.UUID(l.id).String(), State: s.shown(time.Now()), FailedAt: l.failedAt().UTC(),
-		JobID: l.message.GetTask().GetJobId(), ResourceID: l.message.GetTask().GetResourceId(),
-		Code: l.message.GetFailureCode(), Message: l.message.GetFailureMessage(), Attempts: l.message.GetAttempts(),
+		JobID: l.task.GetTask().GetJobId(), ResourceID: l.task.GetTask().GetResourceId(),
+		Code: l.task.GetFailureCode(), Message: l.task.GetFailureMessage(), Attempts: l.task.GetAttempts(),
 		Replays: s.replays, Unfit: l.unfit(false),
 	}
 	if !s.since.IsZero() {

@@ -45,9 +45,9 @@ func (a *app) dlqList(ctx context.Context, f letterFilter) error {
 		if a.json() {
 			return encoder.Encode(l.view(s))
 		}
-		task := l.message.GetTask()
+		task := l.task.GetTask()
 		t.row(l.position(), shortTime(l.failedAt()), printable(task.GetJobId()), printable(task.GetResourceId()),
-			cell{printable(l.message.GetFailureCode()), red}, l.message.GetAttempts(), s.shown(time.Now()), short(printable(l.message.GetFailureMessage()), 80))
+			cell{printable(l.task.GetFailureCode()), red}, l.task.GetAttempts(), s.shown(time.Now()), short(printable(l.task.GetFailureMessage()), 80))
 		return nil
 	})
 	if err != nil {

@@ -53,7 +53,7 @@ func (m *marks) update(ctx context.Context, a *app, cluster config.Cluster) erro
 		return err
 	}
 	defer r.close(ctx)
-	return r.toEnd(ctx, func(rec record) error {
+	return r.toEnd(ctx, func(rec message) error {
 		m.next = rec.offset + 1
 		if rec.fault != nil {
 			return nil

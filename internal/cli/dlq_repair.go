@@ -51,7 +51,7 @@ type repair struct {
 	cluster config.Cluster
 }
 
-// close ends the sending; every record has its outcome then.
+// close ends the sending; every message has its outcome then.
 func (r *repair) close(ctx context.Context) {
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
@@ -82,8 +82,8 @@ func (a *app) prepare(ctx context.Context, o repairOptions, verb string, states 
 			unfit = l.unfit(o.undecoded)
 		}
 		r.chosen = append(r.chosen, chosenLetter{l.key, l.position(), unfit})
-		task := l.message.GetTask()
-		preview.row(l.position(), shortTime(l.failedAt()), printable(task.GetJobId()), printable(task.GetResourceId()), printable(l.message.GetFailureCode()))
+		task := l.task.GetTask()
+		preview.row(l.position(), shortTime(l.failedAt()), printable(task.GetJobId()), printable(task.GetResourceId()), printable(l.task.GetFailureCode()))
 		return nil
 	})
 	if err != nil {

@@ -35,7 +35,7 @@ same one back, and when a run ended in between, the next one looks whether the t
 is there before it sends it. ctrl-C lets what is on its way finish, and says what
 was done.
 
-A record that could not be decoded is left, unless --undecoded says that whoever reads
+A message that could not be decoded is left, unless --undecoded says that whoever reads
 it can do so by now: it is put back byte for byte, on the partition where it was.`,
 		Example: `  fetchbox-iggy-cli dlq replay --code 'DOWNLOAD_*' --since 1d --dry-run
   fetchbox-iggy-cli dlq replay 0/12 1/3 --yes`,
@@ -45,7 +45,7 @@ it can do so by now: it is put back byte for byte, on the partition where it was
 		},
 	}
 	o.flags(c, stateOpen, replayStates...)
-	c.Flags().BoolVar(&o.undecoded, "undecoded", false, "also records that could not be decoded, byte for byte as they were")
+	c.Flags().BoolVar(&o.undecoded, "undecoded", false, "also messages that could not be decoded, byte for byte as they were")
 	return c
 }
 
@@ -204,7 +204,7 @@ func (a *app) replayChunk(ctx context.Context, job *repair, from string, letters
 	return firstErr
 }
 
-// replayID is the record id of a letter's task when it is put back for the n-th
+// replayID is the message id of a letter's task when it is put back for the n-th
 // time. It is the same whoever does it: readers that drop duplicates do so, and a
 // run can find what another one has sent.
 func replayID(key string, n int) [16]byte {
@@ -229,7 +229,7 @@ func (a *app) findTasks(ctx context.Context, job *repair, since time.Time, mine 
 		return nil, err
 	}
 	defer r.close(ctx)
-	err = r.toEnd(ctx, func(rec record) error {
+	err = r.toEnd(ctx, func(rec message) error {
 		if _, ok := mine[rec.id]; ok {
 			there[rec.id] = true
 		}
@@ -265,8 +265,8 @@ func putBack(ctx context.Context, job *repair, ids [][16]byte, letters map[[16]b
 				first = r.Err
 			}
 		}
-		if payload, headers, ok := jobs.UndecodedOf(l.message, l.headers); ok {
-			rec := producer.Record{
+		if payload, headers, ok := jobs.UndecodedOf(l.task, l.headers); ok {
+			rec := producer.Message{
 				Stream: tasks.Stream(), Topic: tasks.Name(), ID: id, Payload: payload, Headers: append(headers, replayOf),
 			}
 			if l.hasOrigin {
@@ -275,7 +275,7 @@ func putBack(ctx context.Context, job *repair, ids [][16]byte, letters map[[16]b
 			job.sender.SendAsync(ctx, rec, done)
 			continue
 		}
-		publisher.PublishAsync(ctx, proto.CloneOf(l.message.GetTask()), done, producer.WithID(id), producer.WithHeaders(replayOf))
+		publisher.PublishAsync(ctx, proto.CloneOf(l.task.GetTask()), done, producer.WithID(id), producer.WithHeaders(replayOf))
 	}
 	open.Wait()
 	return results, first

@@ -47,7 +47,7 @@ func (a *app) dlqShow(ctx context.Context, position string) error {
 		for _, h := range l.headers {
 			v.Headers = append(v.Headers, headerView(h))
 		}
-		text, err := protojson.Marshal(l.message)
+		text, err := protojson.Marshal(l.task)
 		if err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ const (
 // all its retries.
 const claimFor = 5 * time.Minute
 
-// mark is a record of the topic of marks.
+// mark is a message of the topic of marks.
 type mark struct {
 	// Letter is the letter's key, and Position where it was found.
 	Letter   string `json:"letter"`
@@ -37,7 +37,7 @@ type mark struct {
 	// Run is the run of this program that wrote it, By who ran it.
 	Run string `json:"run"`
 	By  string `json:"by"`
-	// At is when the server stored it; it is not part of the record.
+	// At is when the server stored it; it is not part of the message.
 	At time.Time `json:"at"`
 }
 

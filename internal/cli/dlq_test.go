@@ -78,7 +78,7 @@ func TestDLQList(t *testing.T) {
 	require.Empty(t, s.list("--state", "replayed"))
 	out := s.run("dlq", "list").ok(t)
 	require.Contains(t, out, "HANDLER_ERROR")
-	require.NotContains(t, out, "\x1b", "what a record says does nothing to the terminal")
+	require.NotContains(t, out, "\x1b", "what a message says does nothing to the terminal")
 
 	s.run("dlq", "replay", "--job-id", "nope", "--yes").fails(t, 1, `there is no dead letter of job "nope"`)
 	s.run("dlq", "drop", "--job-id", "nope", "--yes").fails(t, 1, `there is no dead letter of job "nope"`)
@@ -151,7 +151,7 @@ func TestDLQReplay(t *testing.T) {
 	require.Equal(t, 2, s.list("--job-id", "b", "--state", "all")[0].Replays)
 }
 
-// TestDLQReplayUndecoded holds that a record which its readers can decode by now comes
+// TestDLQReplayUndecoded holds that a message which its readers can decode by now comes
 // back as it was.
 func TestDLQReplayUndecoded(t *testing.T) {
 	t.Parallel()

@@ -155,7 +155,7 @@ func (x *examination) connection(ctx context.Context) bool {
 	case tlsConfig != nil:
 		x.ok("TLS", "the server's certificate is trusted")
 	case !loopback(addresses):
-		x.warn("TLS", "off: the password and all records travel in plain text", "turn TLS on at the server and iggy.tls.enabled here")
+		x.warn("TLS", "off: the password and all messages travel in plain text", "turn TLS on at the server and iggy.tls.enabled here")
 	default:
 		x.ok("TLS", "off, on this machine only")
 	}
@@ -208,7 +208,7 @@ func (x *examination) version(ctx context.Context, server *admin.Admin) {
 		x.ok("version", "Iggy %s, %s", printable(about.Version), plural(int(about.Clients), "connection"))
 	}
 	if err == nil && about.TotalDisk > 0 && about.FreeDisk < about.TotalDisk/20 {
-		x.warn("disk", fmt.Sprintf("%s free of %s", config.Bytes(about.FreeDisk), config.Bytes(about.TotalDisk)), "make room: a full disk ends in refused or lost records")
+		x.warn("disk", fmt.Sprintf("%s free of %s", config.Bytes(about.FreeDisk), config.Bytes(about.TotalDisk)), "make room: a full disk ends in refused or lost messages")
 	}
 }
 
@@ -263,11 +263,11 @@ func (x *examination) groups(ctx context.Context, server *admin.Admin) {
 			}
 		}
 		if ahead > 0 {
-			x.warn("groups", fmt.Sprintf("%s: the committed offset is beyond the end of %s: acknowledged records were lost, or the topic was made anew", l.Group, plural(ahead, "partition")),
+			x.warn("groups", fmt.Sprintf("%s: the committed offset is beyond the end of %s: acknowledged messages were lost, or the topic was made anew", l.Group, plural(ahead, "partition")),
 				fmt.Sprintf("stop its consumers, then fetchbox-iggy-cli offsets reset --topic %s --group %s --to end", l.Topic, l.Name))
 		}
 		if alone > 0 {
-			x.warn("groups", fmt.Sprintf("%s: %s wait in %s that nobody reads", l.Group, plural(int(l.Total()), "record"), plural(alone, "partition")),
+			x.warn("groups", fmt.Sprintf("%s: %s wait in %s that nobody reads", l.Group, plural(int(l.Total()), "message"), plural(alone, "partition")),
 				"start the group's consumers")
 		}
 	}

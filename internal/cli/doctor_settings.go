@@ -11,7 +11,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// settings judges what the server is configured to do with records.
+// settings judges what the server is configured to do with messages.
 func (x *examination) settings(ctx context.Context) {
 	const (
 		retention  = "retention"
@@ -24,7 +24,7 @@ func (x *examination) settings(ctx context.Context) {
 	switch {
 	case errors.Is(err, errNoSettings):
 		x.warn("settings", "the server does not tell its settings",
-			"by default it enforces no retention and may lose the last 1,024 acknowledged records of each partition in a crash: "+setCleaner+"; "+setFsync)
+			"by default it enforces no retention and may lose the last 1,024 acknowledged messages of each partition in a crash: "+setCleaner+"; "+setFsync)
 		return
 	case errors.As(err, &status):
 		x.warn("settings", "unknown: "+strings.Join(describe(err), "; "), "grant read_servers, to have doctor look at retention and durability")
@@ -45,13 +45,13 @@ func (x *examination) settings(ctx context.Context) {
 	required, err := strconv.ParseUint(found["system.partition.messages_required_to_save"], 10, 64)
 	switch {
 	case err != nil:
-		x.warn(durability, "the server does not tell how many records it holds back", setFsync)
+		x.warn(durability, "the server does not tell how many messages it holds back", setFsync)
 	case required > 1:
-		x.warn(durability, fmt.Sprintf("acknowledged records may be lost: up to %d of each partition are only in the server's memory", required), setFsync)
+		x.warn(durability, fmt.Sprintf("acknowledged messages may be lost: up to %d of each partition are only in the server's memory", required), setFsync)
 	case found["system.partition.enforce_fsync"] != "true":
-		x.warn(durability, "each record is written at once, but may be lost when the machine fails: enforce_fsync is off", setFsync)
+		x.warn(durability, "each message is written at once, but may be lost when the machine fails: enforce_fsync is off", setFsync)
 	default:
-		x.ok(durability, "each record is on disk before it is acknowledged")
+		x.ok(durability, "each message is on disk before it is acknowledged")
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// maxValue bounds one message as JSON, in bytes: the largest record in base64
+// maxValue bounds one message as JSON, in bytes: the largest message in base64
 // and then some. It keeps a wrong file from filling the memory.
 const maxValue = 16 << 20
 

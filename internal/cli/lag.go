@@ -30,7 +30,7 @@ func (a *app) lagCommand() *cobra.Command {
 		Use:   "lag",
 		Short: "Show how far the consumer groups are behind",
 		Long: `Show how far the consumer groups are behind, for each partition: the offset of
-its newest record, the one that the group has committed, how many records wait,
+its newest message, the one that the group has committed, how many messages wait,
 and how many members own it. 0 owners with a lag means that nobody works on it.`,
 		Example: `  fetchbox-iggy-cli lag --topic tasks --watch`,
 		Args:    noArgs,

@@ -18,9 +18,9 @@ func (a *app) offsetsResetCommand() *cobra.Command {
 		Long: `Reset the committed offsets of a consumer group.
 
 --to first   forgets what was committed: consumers begin where their start_from
-             says, which is the oldest record unless configured otherwise
+             says, which is the oldest message unless configured otherwise
 --to end     skips everything that is there
---to 2h      or a time (RFC 3339): the first record that the server stored then`,
+--to 2h      or a time (RFC 3339): the first message that the server stored then`,
 		Example: `  fetchbox-iggy-cli offsets reset --topic tasks --to 2h --dry-run`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -15,7 +15,7 @@ func (a *app) offsetsSetCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "set --partition N --offset N",
 		Short: "Set the committed offset of partitions",
-		Long: `Set the committed offset of one or more partitions: the offset of the last record
+		Long: `Set the committed offset of one or more partitions: the offset of the last message
 that counts as processed. The one behind it is delivered next.`,
 		Example: `  fetchbox-iggy-cli offsets set --topic tasks --partition 3 --offset 41`,
 		Args:    noArgs,
@@ -32,6 +32,6 @@ that counts as processed. The one behind it is delivered next.`,
 		},
 	}
 	o.flags(c)
-	c.Flags().Uint64Var(&offset, "offset", 0, "`offset` of the last record that counts as processed")
+	c.Flags().Uint64Var(&offset, "offset", 0, "`offset` of the last message that counts as processed")
 	return c
 }

@@ -110,7 +110,7 @@ func (p publication[T]) publish(ctx context.Context, a *app, o publishOptions) e
 	bar.end()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
-	_ = sender.Stop(stop) // every record has its outcome
+	_ = sender.Stop(stop) // every message has its outcome
 	total.Interrupted = errors.Is(cause(ctx, nil), errInterrupted)
 	if failure != nil && total == (counts{}) {
 		return failure

@@ -16,14 +16,14 @@ func (a *app) publishLogCommand() *cobra.Command {
 	var o publishOptions
 	c := &cobra.Command{
 		Use:   "publish-log --file FILE",
-		Short: "Publish log records of jobs",
-		Long: `Publish JobLog records, given as JSON: one, an array of them, or JSON lines. A
+		Short: "Publish log entries of jobs",
+		Long: `Publish JobLog messages, given as JSON: one, an array of them, or JSON lines. A
 missing timestamp_ms is now.`,
 		Example: `  fetchbox-iggy-cli publish-log --file log.json`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return publication[*jobspb.JobLog]{
-				what:     "log record",
+				what:     "log entry",
 				topic:    func(t config.Topics) config.Topic { return t.Logs },
 				validate: jobs.ValidateLog,
 				send: func(ctx context.Context, p *producer.Producer, topics jobs.Topics, messages []*jobspb.JobLog) error {
@@ -37,6 +37,6 @@ missing timestamp_ms is now.`,
 			}.publish(cmd.Context(), a, o)
 		},
 	}
-	o.flags(c, "log record")
+	o.flags(c, "log entry")
 	return c
 }

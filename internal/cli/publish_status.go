@@ -17,7 +17,7 @@ func (a *app) publishStatusCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "publish-status --file FILE",
 		Short: "Publish states of jobs",
-		Long: `Publish JobStatus records, given as JSON: one, an array of them, or JSON lines. A
+		Long: `Publish JobStatus messages, given as JSON: one, an array of them, or JSON lines. A
 missing timestamp_ms is now.`,
 		Example: `  fetchbox-iggy-cli publish-status --file status.json`,
 		Args:    noArgs,

@@ -30,8 +30,8 @@ const (
 	refreshPause = 5 * time.Second
 )
 
-// record is a stored record as the commands see it.
-type record struct {
+// message is a stored message as the commands see it.
+type message struct {
 	partition uint32
 	offset    uint64
 	id        [16]byte
@@ -41,7 +41,7 @@ type record struct {
 	fault     error  // why headers and payload are not what was sent
 }
 
-func (r record) position() string { return fmt.Sprintf("%d/%d", r.partition, r.offset) }
+func (r message) position() string { return fmt.Sprintf("%d/%d", r.partition, r.offset) }
 
 // reader reads a whole topic, past all groups.
 type reader struct {
@@ -55,10 +55,10 @@ type reader struct {
 type cursor struct {
 	partition uint32
 	next      transport.Strategy
-	end       uint64 // behind the last record that is wanted, while not following
+	end       uint64 // behind the last message that is wanted, while not following
 	empty     bool   // there was none
 	count     uint32 // for the next poll
-	ahead     []record
+	ahead     []message
 }
 
 // openReader connects and looks at the topic's partitions.
@@ -110,9 +110,9 @@ func (r *reader) refresh(ctx context.Context, since transport.Strategy, again bo
 	return nil
 }
 
-// toEnd gives all records up to the end that the log had at the start, over all
+// toEnd gives all messages up to the end that the log had at the start, over all
 // partitions in the order in which the server stored them.
-func (r *reader) toEnd(ctx context.Context, take func(record) error) error {
+func (r *reader) toEnd(ctx context.Context, take func(message) error) error {
 	for {
 		var oldest *cursor
 		for _, c := range r.cursors {
@@ -146,11 +146,11 @@ func (c *cursor) done() bool {
 
 // follow goes on behind toEnd, until ctx ends. A server that is away is waited
 // for; told is called when it goes and when it comes back.
-func (r *reader) follow(ctx context.Context, told func(error), take func(record) error) error {
+func (r *reader) follow(ctx context.Context, told func(error), take func(message) error) error {
 	refreshed := time.Now()
 	away := false
 	for {
-		var found []record
+		var found []message
 		err := error(nil)
 		if time.Since(refreshed) > refreshPause {
 			err = r.refresh(ctx, transport.Strategy{Kind: transport.FromOffset}, true)
@@ -179,7 +179,7 @@ func (r *reader) follow(ctx context.Context, told func(error), take func(record)
 			away = err != nil
 			told(err)
 		}
-		slices.SortStableFunc(found, func(a, b record) int { return a.timestamp.Compare(b.timestamp) })
+		slices.SortStableFunc(found, func(a, b message) int { return a.timestamp.Compare(b.timestamp) })
 		for _, rec := range found {
 			if err := take(rec); err != nil {
 				return err
@@ -219,7 +219,7 @@ func (r *reader) fetch(ctx context.Context, c *cursor) error {
 	for _, m := range polled.Messages {
 		size += len(m.Payload) + len(m.Headers)
 		if m.Offset < c.end {
-			c.ahead = append(c.ahead, r.record(c.partition, m))
+			c.ahead = append(c.ahead, r.message(c.partition, m))
 		}
 	}
 	c.next = transport.Strategy{Kind: transport.FromOffset, Value: polled.Messages[len(polled.Messages)-1].Offset + 1}
@@ -227,8 +227,8 @@ func (r *reader) fetch(ctx context.Context, c *cursor) error {
 	return nil
 }
 
-func (r *reader) record(partition uint32, m wire.Message) record {
-	rec := record{
+func (r *reader) message(partition uint32, m wire.Message) message {
+	rec := message{
 		partition: partition, offset: m.Offset, id: m.ID,
 		timestamp: time.UnixMicro(int64(m.Timestamp)).UTC(), payload: m.Payload,
 	}

@@ -20,7 +20,7 @@ type tail[T proto.Message] struct {
 	use, what, example string
 	topic              func(jobs.Topics) topic.Topic[T]
 	job                func(T) string
-	line               func(painter, record, T) string
+	line               func(painter, message, T) string
 }
 
 type tailOptions struct {
@@ -70,7 +70,7 @@ func (t tail[T]) run(ctx context.Context, a *app, o tailOptions, outputChosen bo
 	asJSON := a.json() || !outputChosen && !atTerminal
 	paint := newPainter(a.streams.Out)
 	shown := 0
-	show := func(rec record) error {
+	show := func(rec message) error {
 		message, err := decode(where.Codec(), rec)
 		if err != nil {
 			_, err := fmt.Fprintf(a.err, "fetchbox-iggy-cli: %s/%s: can't be decoded: %s\n", where, rec.position(), oneLine(err.Error()))
@@ -119,7 +119,7 @@ func (a *app) tellConnection(server config.Iggy) func(error) {
 	}
 }
 
-func decode[T any](codec topic.Codec[T], rec record) (T, error) {
+func decode[T any](codec topic.Codec[T], rec message) (T, error) {
 	if rec.fault != nil {
 		var none T
 		return none, rec.fault

@@ -16,7 +16,7 @@ import (
 func (a *app) tailLogsCommand() *cobra.Command {
 	return tail[*jobspb.JobLog]{
 		use:     "tail-logs",
-		what:    "log records",
+		what:    "log entries",
 		example: `  fetchbox-iggy-cli tail-logs --job-id 42 --follow`,
 		topic:   func(t jobs.Topics) topic.Topic[*jobspb.JobLog] { return t.Logs },
 		job:     (*jobspb.JobLog).GetJobId,
@@ -32,7 +32,7 @@ var levelColours = map[jobspb.LogLevel]colour{
 	jobspb.LogLevel_LOG_LEVEL_ERROR: red,
 }
 
-func logLine(p painter, rec record, l *jobspb.JobLog) string {
+func logLine(p painter, rec message, l *jobspb.JobLog) string {
 	level := strings.TrimPrefix(l.GetLevel().String(), "LOG_LEVEL_")
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s %s", p.paint(grey, shortTime(fromMillis(l.GetTimestampMs(), rec.timestamp))),

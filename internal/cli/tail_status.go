@@ -31,7 +31,7 @@ var stateColours = map[jobspb.JobState]colour{
 	jobspb.JobState_JOB_STATE_FAILED:      red,
 }
 
-func statusLine(p painter, rec record, s *jobspb.JobStatus) string {
+func statusLine(p painter, rec message, s *jobspb.JobStatus) string {
 	state := strings.ToLower(strings.TrimPrefix(s.GetState().String(), "JOB_STATE_"))
 	line := fmt.Sprintf("%s %s %s %d/%d", p.paint(grey, shortTime(fromMillis(s.GetTimestampMs(), rec.timestamp))),
 		printable(s.GetJobId()), p.paint(stateColours[s.GetState()], state), s.GetResourcesCompleted(), s.GetResourcesTotal())

@@ -21,7 +21,7 @@ func (a *app) tailTasksCommand() *cobra.Command {
 	}.command(a)
 }
 
-func taskLine(p painter, rec record, t *jobspb.DownloadTask) string {
+func taskLine(p painter, rec message, t *jobspb.DownloadTask) string {
 	line := fmt.Sprintf("%s %s %s/%s %s", p.paint(grey, shortTime(rec.timestamp)), p.paint(cyan, printable(t.GetJobType())),
 		printable(t.GetJobId()), printable(t.GetResourceId()), printable(t.GetUrl()))
 	if n := t.GetAttempt(); n > 0 {

@@ -51,7 +51,7 @@ func TestTail(t *testing.T) {
 	}
 	require.Len(t, jsonLines[logged](t, s.run("tail-logs", "--since", "5").ok(t)), most)
 
-	s.run("tail-logs", "--job-id", "nope").fails(t, 1, `no log records of job "nope"`)
+	s.run("tail-logs", "--job-id", "nope").fails(t, 1, `no log entries of job "nope"`)
 	s.run("tail-logs", "--since", "soon").fails(t, 2, "--since must be")
 	s.run("tail-logs", "more").fails(t, 2, "takes no argument")
 }
@@ -112,7 +112,7 @@ func TestTailClosedPipe(t *testing.T) {
 	require.Empty(t, p.err.String())
 }
 
-// TestTailUndecodable holds that records that others wrote are told and passed.
+// TestTailUndecodable holds that messages that others wrote are told and passed.
 func TestTailUndecodable(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// printable makes a text from a record safe for a terminal: what would move the
+// printable makes a text from a message safe for a terminal: what would move the
 // cursor or change colours is shown, not done.
 func printable(text string) string {
 	if !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {

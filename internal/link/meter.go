@@ -63,7 +63,7 @@ func (m *meter) observe(l *Link) (metric.Registration, error) {
 	}, m.up, m.breaker, m.reconnects, m.failures)
 }
 
-// answered records a heartbeat's round trip.
+// answered messages a heartbeat's round trip.
 func (m *meter) answered(d time.Duration) {
 	if m != nil {
 		m.heartbeat.Record(context.Background(), d.Seconds(), m.attributes)

@@ -12,7 +12,7 @@ var (
 	work = []float64{.0001, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600}
 )
 
-// RequestSeconds are the boundaries for what one request, or the few that confirm a record, take.
+// RequestSeconds are the boundaries for what one request, or the few that confirm a message, take.
 func RequestSeconds() metric.HistogramOption { return metric.WithExplicitBucketBoundaries(requests...) }
 
 // WorkSeconds are the boundaries for what a call of the application takes.

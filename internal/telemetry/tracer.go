@@ -55,16 +55,16 @@ func NewTracer(tp trace.TracerProvider, scope string, op Operation, cluster, add
 // Destination is how spans and metrics call a topic.
 func Destination(stream, topic string) string { return stream + "/" + topic }
 
-// Start begins a span for so many records of a destination; it is empty when they
+// Start begins a span for so many messages of a destination; it is empty when they
 // have several. The tracer is not nil.
-func (t *Tracer) Start(ctx context.Context, destination string, records int, options ...trace.SpanStartOption) (context.Context, trace.Span) {
+func (t *Tracer) Start(ctx context.Context, destination string, messages int, options ...trace.SpanStartOption) (context.Context, trace.Span) {
 	name, attributes := t.op.name, t.common[:len(t.common):len(t.common)]
 	if destination != "" {
 		name += " " + destination
 		attributes = append(attributes, semconv.MessagingDestinationName(destination))
 	}
-	if records > 1 {
-		attributes = append(attributes, semconv.MessagingBatchMessageCount(records))
+	if messages > 1 {
+		attributes = append(attributes, semconv.MessagingBatchMessageCount(messages))
 	}
 	options = append(options, trace.WithSpanKind(t.op.kind), trace.WithAttributes(attributes...))
 	return t.tracer.Start(ctx, name, options...)
@@ -75,8 +75,8 @@ func Partition(id uint32) attribute.KeyValue {
 	return semconv.MessagingDestinationPartitionID(strconv.FormatUint(uint64(id), 10))
 }
 
-// Record is the attribute that tells a record's id.
-func Record(id [16]byte) attribute.KeyValue {
+// MessageID is the attribute that tells a message's id.
+func MessageID(id [16]byte) attribute.KeyValue {
 	return semconv.MessagingMessageID(uuid.UUID(id).String())
 }
 

@@ -11,7 +11,7 @@ var ErrTruncated = errors.New("iggy: truncated message")
 // Message is a stored message. Payload and Headers alias the bytes that it was
 // decoded from.
 type Message struct {
-	// ID is the record's id.
+	// ID is the message's id.
 	ID [16]byte
 	// Offset is the message's place in its partition, from 0.
 	Offset uint64

@@ -5,7 +5,7 @@ import "sync"
 // Answers to polls are read into memory that their readers give back and that
 // is used again: fresh memory of this size costs as much to clear and to collect
 // as the answer costs to read (measured: a third of a consumer's CPU time with
-// records of 512 bytes).
+// messages of 512 bytes).
 
 // Bodies are pooled by size, in steps of bodyStep bytes: an answer takes at most
 // that much more than it needs. Those below minBody are not worth it, those

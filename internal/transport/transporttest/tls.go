@@ -56,7 +56,7 @@ func testTLSExchange(t *testing.T, d transport.Dialer, s TLS) {
 	require.NoError(t, err)
 	require.Empty(t, cfg.ServerName, "the caller's configuration is left alone")
 	require.NoError(t, c.Login(within(t), s.credentials()))
-	// A batch of many records, and an answer to it.
+	// A batch of many messages, and an answer to it.
 	var large wire.Batch
 	large.Append([16]byte{1}, 1, bytes.Repeat([]byte("x"), 3<<20), nil)
 	requireStatus(t, iggyerr.StatusStreamNotFound, c.Send(within(t), unique(), "t", 0, &large))

@@ -2,8 +2,8 @@ package topic
 
 import "time"
 
-// Header is one user header of a record. Keys and values have 1 to 255 bytes;
-// all headers of a record together at most 100,000 bytes encoded. Values of
+// Header is one user header of a message. Keys and values have 1 to 255 bytes;
+// all headers of a message together at most 100,000 bytes encoded. Values of
 // other kinds than text, as other clients may write them, are shown in their
 // usual text form.
 type Header struct {
@@ -24,12 +24,12 @@ const (
 	HeaderTraceState = "tracestate"
 )
 
-// Origin tells where a record was read.
+// Origin tells where a message was read.
 type Origin struct {
 	Stream, Topic string
 	Partition     uint32
 	Offset        uint64
-	// ID is the record's 16 bytes of id, a UUIDv7 when this library wrote it.
+	// ID is the message's 16 bytes of id, a UUIDv7 when this library wrote it.
 	ID [16]byte
 	// Group is the consumer group that read it, or the name of the
 	// standalone consumer.
@@ -38,7 +38,7 @@ type Origin struct {
 	Timestamp time.Time
 }
 
-// Failure is a record that was given up: it could not be decoded, or its
+// Failure is a message that was given up: it could not be decoded, or its
 // handler failed for good. It is what dead letters are made of.
 type Failure[T any] struct {
 	Origin Origin
@@ -46,9 +46,9 @@ type Failure[T any] struct {
 	Value T
 	// Decoded tells whether the payload could be decoded.
 	Decoded bool
-	// Payload is the record's payload as stored, decompressed where possible.
+	// Payload is the message's payload as stored, decompressed where possible.
 	Payload []byte
-	// Headers are the record's user headers, without its content-encoding when
+	// Headers are the message's user headers, without its content-encoding when
 	// Payload is decompressed: they describe Payload.
 	Headers []Header
 	// Key is the partition key that the message has, empty when it has none or
@@ -59,7 +59,7 @@ type Failure[T any] struct {
 	Code string
 	// Err is the cause.
 	Err error
-	// Attempts is how often the record was delivered to the handler; 0 when it
+	// Attempts is how often the message was delivered to the handler; 0 when it
 	// could not be decoded.
 	Attempts int
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Record is one message on its way to a topic.
-type Record struct {
+// Message is one message on its way to a topic.
+type Message struct {
 	// Stream and Topic name the topic. It must exist.
 	Stream, Topic string
 	// Key chooses the partition when Partition is not set, as the server does
@@ -22,7 +22,7 @@ type Record struct {
 	// Partition is an explicit partition, made by OnPartition. The zero value
 	// leaves the choice to Key.
 	Partition Partition
-	// ID is stored with the record and stays the same over all retries, so that
+	// ID is stored with the message and stays the same over all retries, so that
 	// readers can recognize a duplicate. A UUIDv7 is made when it is zero.
 	ID [16]byte
 	// Payload is 1 to iggyerr.MaxPayloadBytes bytes. It is copied before the
@@ -48,7 +48,7 @@ func (p Partition) ID() (id uint32, ok bool) { return uint32(p.next - 1), p.next
 
 const maxKeyBytes = 255
 
-// item is a record in the form in which it is appended to a batch.
+// item is a message in the form in which it is appended to a batch.
 type item struct {
 	key       string
 	partition Partition
@@ -78,7 +78,7 @@ func (it *item) check(plain int) error {
 	return nil
 }
 
-// headerParts tells what takes how much of encoded headers: the record's own, and those that the library adds.
+// headerParts tells what takes how much of encoded headers: the message's own, and those that the library adds.
 func headerParts(headers []byte) string {
 	library := []string{
 		topic.HeaderContentType, topic.HeaderMessageType, topic.HeaderContentEncoding, topic.HeaderTraceParent, topic.HeaderTraceState,
@@ -93,7 +93,7 @@ func headerParts(headers []byte) string {
 		}
 		return true
 	})
-	text := fmt.Sprintf("the record's own %d", own)
+	text := fmt.Sprintf("the message's own %d", own)
 	for _, key := range library {
 		if n := sizes[key]; n > 0 {
 			text += fmt.Sprintf(", %s %d", key, n)

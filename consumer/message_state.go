@@ -5,51 +5,51 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// record is the state of one delivered record. It belongs to its partition,
+// message is the state of one delivered message. It belongs to its partition,
 // whose lock guards everything that changes.
-type record struct {
+type message struct {
 	part   *partition
 	answer *answer
 	raw    *wire.Message // in the answer's memory
 	seq    uint64        // its number in the tracker
 	key    string        // empty: none, and no lane
 	lane   *lane         // nil without a key
-	next   *record       // the one behind it, in its lane, in the run queue or among those given
-	prev   *record       // the one before it among those given
+	next   *message      // the one behind it, in its lane, in the run queue or among those given
+	prev   *message      // the one before it among those given
 
 	// message is the typed side, a *Message[T].
-	message any
+	typed any
 	// deliveries counts how often it was given to the application, and returns
 	// those times when it gave it back untried.
 	deliveries int
 	returns    int
 	unpacked   int // bytes of its payload, when it was compressed
-	state      recordState
+	state      messageState
 	ghost      *ghost // of a lost partition, and with the application when it was
 	// cause is why it can't be decoded, and later why its last delivery failed.
 	cause error
 }
 
-type recordState uint8
+type messageState uint8
 
 const (
-	recordQueued   recordState = iota // waits for its turn
-	recordBack                        // waits for its turn, since the application gave it back
-	recordGiven                       // is with the application
-	recordWaiting                     // waits for its next delivery
-	recordBuried                      // is on its way to the dead letters
-	recordReturned                    // is with nobody, and in no queue: its partition ends
-	recordSettled                     // acknowledged, or given up
+	messageQueued   messageState = iota // waits for its turn
+	messageBack                         // waits for its turn, since the application gave it back
+	messageGiven                        // is with the application
+	messageWaiting                      // waits for its next delivery
+	messageBuried                       // is on its way to the dead letters
+	messageReturned                     // is with nobody, and in no queue: its partition ends
+	messageSettled                      // acknowledged, or given up
 )
 
 // answer is what one poll brought. Its memory is held, and counted, until the
-// last of its records is settled.
+// last of its messages is settled.
 type answer struct {
-	messages []wire.Message // not yet taken in
-	encoded  int            // the bytes of what came, as the server counts them
-	bytes    int            // the memory that is held, at most what was reserved
-	wanted   int            // the memory that it would take with its headers copied
-	open     int            // records that are not settled
+	rest    []wire.Message // not yet taken in
+	encoded int            // the bytes of what came, as the server counts them
+	bytes   int            // the memory that is held, at most what was reserved
+	wanted  int            // the memory that it would take with its headers copied
+	open    int            // messages that are not settled
 	// recycle gives the memory of the payloads back; nil: that of this answer is not used again.
 	recycle  func()
 	recycled bool
@@ -59,10 +59,10 @@ type answer struct {
 // be needed for the headers, which stay readable for as long as there is a message: they are
 // copied, if the reserved bytes have room for that. Otherwise it is not used again.
 func newAnswer(polled *transport.Polled, reserved int) *answer {
-	a := &answer{messages: polled.Messages, open: len(polled.Messages), recycle: polled.Recycle}
+	a := &answer{rest: polled.Messages, open: len(polled.Messages), recycle: polled.Recycle}
 	headers := 0
-	for i := range a.messages {
-		m := &a.messages[i]
+	for i := range a.rest {
+		m := &a.rest[i]
 		a.encoded += wire.EncodedSize(len(m.Payload), len(m.Headers))
 		headers += len(m.Headers)
 	}
@@ -76,8 +76,8 @@ func newAnswer(polled *transport.Polled, reserved int) *answer {
 	}
 	a.bytes = a.wanted
 	own := make([]byte, 0, headers)
-	for i := range a.messages {
-		m := &a.messages[i]
+	for i := range a.rest {
+		m := &a.rest[i]
 		start := len(own)
 		own = append(own, m.Headers...)
 		m.Headers = own[start:len(own):len(own)]
@@ -88,7 +88,7 @@ func newAnswer(polled *transport.Polled, reserved int) *answer {
 // keep leaves the payloads to whoever has them, for good. The lock of the partition is held.
 func (a *answer) keep() { a.recycle = nil }
 
-// done gives the memory back when the last record is settled. The lock of the partition is held.
+// done gives the memory back when the last message is settled. The lock of the partition is held.
 func (a *answer) done() {
 	if a.recycle != nil {
 		a.recycle()
@@ -96,13 +96,13 @@ func (a *answer) done() {
 	}
 }
 
-// recordQueue is a first-in first-out list through record.next.
-type recordQueue struct {
-	first, last *record
+// messageQueue is a first-in first-out list through message.next.
+type messageQueue struct {
+	first, last *message
 	length      int
 }
 
-func (q *recordQueue) push(r *record) {
+func (q *messageQueue) push(r *message) {
 	r.next = nil
 	if q.last == nil {
 		q.first = r
@@ -114,7 +114,7 @@ func (q *recordQueue) push(r *record) {
 }
 
 // unshift puts r before all others.
-func (q *recordQueue) unshift(r *record) {
+func (q *messageQueue) unshift(r *message) {
 	r.next = q.first
 	if q.first = r; q.last == nil {
 		q.last = r
@@ -122,7 +122,7 @@ func (q *recordQueue) unshift(r *record) {
 	q.length++
 }
 
-func (q *recordQueue) pop() *record {
+func (q *messageQueue) pop() *message {
 	r := q.first
 	if r == nil {
 		return nil
@@ -136,9 +136,9 @@ func (q *recordQueue) pop() *record {
 	return r
 }
 
-// cut removes the records whose number is seq or more and gives them to drop.
-func (q *recordQueue) cut(seq uint64, drop func(*record)) {
-	kept := recordQueue{}
+// cut removes the messages whose number is seq or more and gives them to drop.
+func (q *messageQueue) cut(seq uint64, drop func(*message)) {
+	kept := messageQueue{}
 	for r := q.pop(); r != nil; r = q.pop() {
 		if r.seq < seq {
 			kept.push(r)
@@ -149,13 +149,13 @@ func (q *recordQueue) cut(seq uint64, drop func(*record)) {
 	*q = kept
 }
 
-// recordSet is a list of records, through record.prev and record.next, from which any may be taken.
-type recordSet struct {
-	first  *record
+// messageSet is a list of messages, through message.prev and message.next, from which any may be taken.
+type messageSet struct {
+	first  *message
 	length int
 }
 
-func (s *recordSet) add(r *record) {
+func (s *messageSet) add(r *message) {
 	r.prev, r.next = nil, s.first
 	if s.first != nil {
 		s.first.prev = r
@@ -164,7 +164,7 @@ func (s *recordSet) add(r *record) {
 	s.length++
 }
 
-func (s *recordSet) remove(r *record) {
+func (s *messageSet) remove(r *message) {
 	if r.prev != nil {
 		r.prev.next = r.next
 	} else {
