@@ -85,7 +85,7 @@ func (JobState) EnumDescriptor() ([]byte, []int) {
 	return file_jobs_proto_rawDescGZIP(), []int{0}
 }
 
-// LogLevel is how much a log record matters.
+// LogLevel is how much a log entry matters.
 type LogLevel int32
 
 const (
@@ -528,7 +528,7 @@ type JobStatus struct {
 	Tenant             string                 `protobuf:"bytes,8,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	LastErrorCode      string                 `protobuf:"bytes,9,opt,name=last_error_code,json=lastErrorCode,proto3" json:"last_error_code,omitempty"`
 	LastErrorMessage   string                 `protobuf:"bytes,10,opt,name=last_error_message,json=lastErrorMessage,proto3" json:"last_error_message,omitempty"`
-	// log_offset is the offset of a record of the job in jobs.logs.
+	// log_offset is the offset of a message of the job in jobs.logs.
 	LogOffset uint64 `protobuf:"varint,11,opt,name=log_offset,json=logOffset,proto3" json:"log_offset,omitempty"`
 	// timestamp_ms is milliseconds since the Unix epoch.
 	TimestampMs   uint64 `protobuf:"varint,12,opt,name=timestamp_ms,json=timestampMs,proto3" json:"timestamp_ms,omitempty"`
@@ -650,7 +650,7 @@ func (x *JobStatus) GetTimestampMs() uint64 {
 	return 0
 }
 
-// JobLog is one log record of a job: topic jobs.logs, key job_id.
+// JobLog is one log entry of a job: topic jobs.logs, key job_id.
 type JobLog struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	JobId      string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
@@ -747,7 +747,7 @@ func (x *JobLog) GetTraceId() string {
 // DeadLetterTask is a task that was given up: topic jobs.dlq, key task.job_id.
 type DeadLetterTask struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// task is the task as it was read. Of a record that could not be decoded it
+	// task is the task as it was read. Of a message that could not be decoded it
 	// holds the raw payload in attributes.extra and nothing else.
 	Task *DownloadTask `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
 	// failure_code classifies the cause, DOWNLOAD_HTTP_4XX for example.
