@@ -30,7 +30,7 @@ func specFor(stream string) admin.Spec {
 	c.Topics.Stream = stream
 	c.Topics.Logs.Retention, c.Topics.DLQ.Retention, c.Topics.DLQ.MaxSize = config.RetentionForever, config.RetentionDefault, 2<<30
 	logs := c.Consumers["logs"]
-	logs.Balance = false
+	logs.FairAssignment = false
 	c.Consumers["logs"] = logs
 	delete(c.Consumers, "dlq")
 	return admin.SpecOf(c)

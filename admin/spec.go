@@ -57,8 +57,8 @@ func SpecOf(c config.Cluster) Spec {
 // Groups are the consumer groups that a consumer joins: its own and, when it
 // shares fairly, the one that announces new shares.
 func Groups(c config.Consumer) []string {
-	if c.Balance {
-		return []string{c.Group, c.NoticeGroup()}
+	if c.FairAssignment {
+		return []string{c.Group, c.CoordinationGroup()}
 	}
 	return []string{c.Group}
 }

@@ -95,7 +95,7 @@ func (b *bench) filled(ctx context.Context, n int) (topic string, remove func(),
 }
 
 func (b *bench) groups(topic, group string) error {
-	for _, g := range []string{group, config.DefaultConsumer(group).NoticeGroup()} {
+	for _, g := range []string{group, config.DefaultConsumer(group).CoordinationGroup()} {
 		if _, err := b.control.CreateConsumerGroup(name(b.stream), name(topic), g); err != nil {
 			return err
 		}

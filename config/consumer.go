@@ -38,20 +38,21 @@ type Consumer struct {
 	StartFrom StartFrom `yaml:"start_from"`
 	// ProbeInterval is how often the owned partitions are learned again.
 	ProbeInterval time.Duration `yaml:"probe_interval"`
-	// RebalanceTimeout bounds finishing and committing a partition that is
-	// about to be taken. It must be below the server's 30 s.
+	// RebalanceTimeout bounds how long this member has to finish and commit a partition that the server
+	// is about to assign to another member. It must be below the server's 30 s.
 	RebalanceTimeout time.Duration `yaml:"rebalance_timeout"`
-	// Balance turns on fair shares: members even out what the server leaves uneven.
-	Balance bool `yaml:"balance"`
-	// BalanceAfter is how long shares must differ by two before they are evened.
-	BalanceAfter time.Duration `yaml:"balance_after"`
-	// BalanceGrace is how long the others are waited for.
-	BalanceGrace time.Duration `yaml:"balance_grace"`
+	// FairAssignment turns on fair assignment: members have the server assign the partitions again when
+	// their numbers differ by two or more.
+	FairAssignment bool `yaml:"fair_assignment"`
+	// RebalanceAfter is how long the numbers of partitions must differ by two before the members rebalance.
+	RebalanceAfter time.Duration `yaml:"rebalance_after"`
+	// RebalanceGrace is how long a member waits for the others during a rebalance.
+	RebalanceGrace time.Duration `yaml:"rebalance_grace"`
 	// OnGap is what happens when offsets jump beyond what was expected.
 	OnGap OnGap `yaml:"on_gap"`
-	// OnRewind is what happens when the log is shorter than the position, or
+	// OnReset is what happens when the log is shorter than the position, or
 	// an operator moved the stored offset.
-	OnRewind OnRewind `yaml:"on_rewind"`
+	OnReset OnReset `yaml:"on_reset"`
 	// DedupWindow is how many message ids are remembered per partition to drop duplicates, at most 1000000; 0 turns it off.
 	DedupWindow int `yaml:"dedup_window"`
 	// MaxDecompressedBytes bounds what a compressed payload may grow to, at most 1GiB.
@@ -94,8 +95,8 @@ const (
 	StartFirst StartFrom = "first"
 	// StartLast is the newest message.
 	StartLast StartFrom = "last"
-	// StartNext is the first message that comes afterwards.
-	StartNext StartFrom = "next"
+	// StartEnd is the end of the log: only messages that are stored afterwards are read.
+	StartEnd StartFrom = "end"
 )
 
 // OnGap is what happens at a gap in the offsets.
@@ -109,32 +110,33 @@ const (
 	GapStop OnGap = "stop"
 )
 
-// OnRewind is what happens when the log or the stored offset moved back.
-type OnRewind string
+// OnReset is what happens when a log is truncated or its stored offset is moved.
+type OnReset string
 
-// What may happen at a rewind.
+// What may happen at an offset reset.
 const (
-	// RewindFollow goes back to the stored offset, or to the end of the shorter log.
-	RewindFollow OnRewind = "follow"
-	// RewindLatest goes on at the end of the log.
-	RewindLatest OnRewind = "latest"
-	// RewindStop stops the partition and makes the consumer unhealthy.
-	RewindStop OnRewind = "stop"
+	// ResetFollow goes back to the stored offset, or to the end of the shorter log.
+	ResetFollow OnReset = "follow"
+	// ResetLatest goes on at the end of the log.
+	ResetLatest OnReset = "latest"
+	// ResetStop stops the partition and makes the consumer unhealthy.
+	ResetStop OnReset = "stop"
 )
 
 const (
-	// handOver is how long the server waits for the owner of a partition to commit before it
-	// takes the partition (measured on Iggy 0.8.0: 33.8 s at most, 30 s configured).
-	handOver = 30 * time.Second
-	// noticeSuffix is what fair shares add to a group's name.
-	noticeSuffix = ".balance"
+	// serverHandover is how long the server waits for the owner of a partition to commit before it
+	// assigns the partition to another member (measured on Iggy 0.8.0: 33.8 s at most, 30 s configured).
+	serverHandover = 30 * time.Second
 	// maxPoll is the largest count of messages that one poll can ask for within reason:
 	// polls are not limited by bytes.
 	maxPoll = 100_000
 )
 
-// NoticeGroup is the second group by which members even out their shares.
-func (c Consumer) NoticeGroup() string { return c.Group + noticeSuffix }
+// CoordinationSuffix is the end of the name of each coordination group.
+const CoordinationSuffix = ".balance"
+
+// CoordinationGroup is the second group, beside Group, through which the members of Group agree on a rebalance.
+func (c Consumer) CoordinationGroup() string { return c.Group + CoordinationSuffix }
 
 // Validate is like Config.Validate, for this section alone; its keys begin with
 // "consumer", since the section does not know its name.
@@ -146,8 +148,8 @@ func (c Consumer) Validate() error {
 
 func (c Consumer) validate(f faults) {
 	name(f, "group", c.Group)
-	f.require(!c.Balance || len(c.Group) > maxName || len(c.NoticeGroup()) <= maxName, "group",
-		"must have at most %d bytes when balance is on, which adds %s", maxName-len(noticeSuffix), noticeSuffix)
+	f.require(!c.FairAssignment || len(c.Group) > maxName || len(c.CoordinationGroup()) <= maxName, "group",
+		"must have at most %d bytes when fair_assignment is on, which adds %s", maxName-len(CoordinationSuffix), CoordinationSuffix)
 	f.require(c.BatchSize >= 1 && c.BatchSize <= maxPoll, "batch_size", "must be 1 to %d", maxPoll)
 	between(f, "max_in_flight", c.MaxInFlight, 1, maxInFlight)
 	between(f, "max_buffered_bytes", c.MaxBufferedBytes, 1, maxBuffer)
@@ -162,16 +164,16 @@ func (c Consumer) validate(f faults) {
 	positive(f, "poll_interval_min", c.PollIntervalMin)
 	f.require(c.PollIntervalMax >= c.PollIntervalMin, "poll_interval_max", "must not be less than poll_interval_min (%v)", c.PollIntervalMin)
 	notLonger(f, "poll_interval_max", c.PollIntervalMax)
-	oneOf(f, "start_from", c.StartFrom, StartFirst, StartLast, StartNext)
+	oneOf(f, "start_from", c.StartFrom, StartFirst, StartLast, StartEnd)
 	positive(f, "probe_interval", c.ProbeInterval)
-	f.require(c.RebalanceTimeout > 0 && c.RebalanceTimeout < handOver, "rebalance_timeout",
-		"must be more than 0 and less than %v, after which the server takes the partition", handOver)
-	if c.Balance {
-		positive(f, "balance_after", c.BalanceAfter)
-		positive(f, "balance_grace", c.BalanceGrace)
+	f.require(c.RebalanceTimeout > 0 && c.RebalanceTimeout < serverHandover, "rebalance_timeout",
+		"must be more than 0 and less than %v, after which the server reassigns the partition", serverHandover)
+	if c.FairAssignment {
+		positive(f, "rebalance_after", c.RebalanceAfter)
+		positive(f, "rebalance_grace", c.RebalanceGrace)
 	}
 	oneOf(f, "on_gap", c.OnGap, GapContinue, GapStop)
-	oneOf(f, "on_rewind", c.OnRewind, RewindFollow, RewindLatest, RewindStop)
+	oneOf(f, "on_reset", c.OnReset, ResetFollow, ResetLatest, ResetStop)
 	between(f, "dedup_window", c.DedupWindow, 0, maxDedupWindow)
 	between(f, "max_decompressed_bytes", c.MaxDecompressedBytes, 1, maxDecompressed)
 	notNegative(f, "drain_timeout", c.DrainTimeout)

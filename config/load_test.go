@@ -23,7 +23,7 @@ producer:
   max_batch_bytes: 2MiB
   retry: {max_retries: -1, max_backoff: 1m}
 consumers:
-  tasks: {max_in_flight: 64, balance: off}
+  tasks: {max_in_flight: 64, fair_assignment: off}
 topics:
   tasks: {retention: 1d12h, partitions: 16}
   logs: {retention: -1}
@@ -45,7 +45,7 @@ topics:
 	want.Producer.Retry.MaxBackoff = time.Minute
 	want.Producer.Retry.BaseBackoff = 250 * time.Millisecond
 	tasks := want.Consumers["tasks"]
-	tasks.MaxInFlight, tasks.Balance, tasks.Group = 64, false, "fetchers"
+	tasks.MaxInFlight, tasks.FairAssignment, tasks.Group = 64, false, "fetchers"
 	want.Consumers["tasks"] = tasks
 	want.Topics.Tasks.Retention = config.Retention(36 * time.Hour)
 	want.Topics.Tasks.Partitions = 16

@@ -4,10 +4,10 @@ import "sync"
 
 // hold is what a partition holds of read messages: the number of those that are
 // not in the window yet, and the bytes of answers of which a message is not settled.
-type hold struct{ messages, bytes int }
+type amount struct{ messages, bytes int }
 
-func (h hold) plus(o hold) hold  { return hold{h.messages + o.messages, h.bytes + o.bytes} }
-func (h hold) minus(o hold) hold { return hold{h.messages - o.messages, h.bytes - o.bytes} }
+func (a amount) plus(o amount) amount  { return amount{a.messages + o.messages, a.bytes + o.bytes} }
+func (a amount) minus(o amount) amount { return amount{a.messages - o.messages, a.bytes - o.bytes} }
 
 // ahead bounds what is read ahead, what polls under way may bring included.
 // Half is set aside for the partitions in equal parts, as in the window. A
@@ -15,90 +15,90 @@ func (h hold) minus(o hold) hold { return hold{h.messages - o.messages, h.bytes 
 // none stops because others are stuck; that is the only way over the limit.
 //
 // Its lock may be taken while a partition's is held.
-type ahead struct {
-	mu    sync.Mutex
-	limit hold
-	used  hold
-	parts []*partition
-	full  bool // someone found no room since the last release
+type prefetchLimit struct {
+	mu         sync.Mutex
+	limit      amount
+	used       amount
+	members    []*partition
+	hasWaiters bool // someone found no room since the last release
 }
 
-func (a *ahead) members(parts []*partition) {
-	a.mu.Lock()
-	a.parts = parts
-	a.mu.Unlock()
+func (l *prefetchLimit) setMembers(parts []*partition) {
+	l.mu.Lock()
+	l.members = parts
+	l.mu.Unlock()
 }
 
 // share is one partition's part of the messages.
-func (a *ahead) share() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.limit.messages / max(1, len(a.parts))
+func (l *prefetchLimit) share() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.limit.messages / max(1, len(l.members))
 }
 
 // take reserves room for a poll that may bring want; less is given when there
 // is less, and nothing when there are not even least bytes, so that p must wait.
-func (a *ahead) take(p *partition, want hold, least int) hold {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if p.outOfAhead {
-		return hold{}
+func (l *prefetchLimit) reserve(p *partition, want amount, least int) amount {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p.leftPrefetch {
+		return amount{}
 	}
-	room := a.limit.minus(a.used)
-	if n := len(a.parts); n > 1 {
-		reserve := hold{a.limit.messages / (2 * n), a.limit.bytes / (2 * n)}
-		for _, q := range a.parts {
+	room := l.limit.minus(l.used)
+	if n := len(l.members); n > 1 {
+		reserve := amount{l.limit.messages / (2 * n), l.limit.bytes / (2 * n)}
+		for _, q := range l.members {
 			if q != p {
-				room.messages -= max(0, reserve.messages-q.held.messages)
-				room.bytes -= max(0, reserve.bytes-q.held.bytes)
+				room.messages -= max(0, reserve.messages-q.prefetchReserved.messages)
+				room.bytes -= max(0, reserve.bytes-q.prefetchReserved.bytes)
 			}
 		}
 	}
-	got := hold{min(want.messages, room.messages), min(want.bytes, room.bytes)}
-	if p.held == (hold{}) {
-		got.messages, got.bytes = max(got.messages, 1), max(got.bytes, 1)
+	granted := amount{min(want.messages, room.messages), min(want.bytes, room.bytes)}
+	if p.prefetchReserved == (amount{}) {
+		granted.messages, granted.bytes = max(granted.messages, 1), max(granted.bytes, 1)
 	}
-	if got.messages <= 0 || got.bytes <= 0 || got.bytes < least && p.held != (hold{}) {
-		a.full = true
-		return hold{}
+	if granted.messages <= 0 || granted.bytes <= 0 || granted.bytes < least && p.prefetchReserved != (amount{}) {
+		l.hasWaiters = true
+		return amount{}
 	}
-	a.used, p.held = a.used.plus(got), p.held.plus(got)
-	return got
+	l.used, p.prefetchReserved = l.used.plus(granted), p.prefetchReserved.plus(granted)
+	return granted
 }
 
 // settle replaces a reservation by what really came.
-func (a *ahead) settle(p *partition, reserved, came hold) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !p.outOfAhead {
-		a.used = a.used.plus(came).minus(reserved)
-		p.held = p.held.plus(came).minus(reserved)
+func (l *prefetchLimit) adjust(p *partition, reserved, arrived amount) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !p.leftPrefetch {
+		l.used = l.used.plus(arrived).minus(reserved)
+		p.prefetchReserved = p.prefetchReserved.plus(arrived).minus(reserved)
 	}
 }
 
 // give releases what p held, and tells whether someone waits for that.
-func (a *ahead) give(p *partition, h hold) (wanted bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !p.outOfAhead {
-		a.used, p.held = a.used.minus(h), p.held.minus(h)
+func (l *prefetchLimit) release(p *partition, a amount) (wanted bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !p.leftPrefetch {
+		l.used, p.prefetchReserved = l.used.minus(a), p.prefetchReserved.minus(a)
 	}
-	wanted, a.full = a.full, false
+	wanted, l.hasWaiters = l.hasWaiters, false
 	return wanted
 }
 
 // leave takes p out, with all that it holds.
-func (a *ahead) leave(p *partition) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.used = a.used.minus(p.held)
-	p.held, p.outOfAhead = hold{}, true
-	a.full = false
+func (l *prefetchLimit) remove(p *partition) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.used = l.used.minus(p.prefetchReserved)
+	p.prefetchReserved, p.leftPrefetch = amount{}, true
+	l.hasWaiters = false
 }
 
 // inUse is what is held now.
-func (a *ahead) inUse() hold {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.used
+func (l *prefetchLimit) inUse() amount {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.used
 }

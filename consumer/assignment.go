@@ -17,7 +17,7 @@ import (
 // id brings nothing but names an owned partition, the next one in turn; storing it
 // is refused with one status for an owned partition and another for any
 // other. Both measured on Iggy 0.8.0.
-const nowhere = 1 << 62
+const offsetBeyondEnd = 1 << 62
 
 // maxPartitions is how many partitions a topic may have.
 const maxPartitions = 1000
@@ -25,29 +25,29 @@ const maxPartitions = 1000
 // survey learns again when something changed: a new member, without which
 // nothing is taken, or other shares. Once in a while, and where the
 // group can't be read, it does so all the same.
-func (m *membership) survey(ctx context.Context) error {
+func (m *membership) checkAssignment(ctx context.Context) error {
 	if !m.e.grouped {
-		return m.learn(ctx)
+		return m.learnAssignment(ctx)
 	}
-	members, err := m.members(ctx, m.group())
+	members, err := m.groupMembers(ctx, m.group())
 	var status *iggyerr.StatusError
-	if err != nil && (!errors.As(err, &status) || m.e.gone(err)) {
+	if err != nil && (!errors.As(err, &status) || m.e.isMembershipGone(err)) {
 		return err
 	}
-	same := err == nil && len(m.revoking) == 0 && len(m.e.present()) == m.learned &&
-		slices.EqualFunc(members.Partitions, m.seen.Partitions, slices.Equal) && m.isOne(members)
-	if m.seen = members; same && m.skipped < maxSkipped {
-		m.skipped++
+	same := err == nil && len(m.revoking) == 0 && len(m.e.assignedPartitions()) == m.lastAssigned &&
+		slices.EqualFunc(members.Partitions, m.lastMembers.Partitions, slices.Equal) && m.matchesMember(members)
+	if m.lastMembers = members; same && m.skippedChecks < maxSkippedChecks {
+		m.skippedChecks++
 		return nil
 	}
-	m.skipped = 0
-	return m.learn(ctx)
+	m.skippedChecks = 0
+	return m.learnAssignment(ctx)
 }
 
 // isOne tells whether one of the members has exactly what is owned here. If none
 // has, a turn that jumped has hidden some.
-func (m *membership) isOne(members transport.Members) bool {
-	owned := idsOf(m.e.present())
+func (m *membership) matchesMember(members transport.Members) bool {
+	owned := partitionIDs(m.e.assignedPartitions())
 	return slices.ContainsFunc(members.Partitions, func(ids []uint32) bool {
 		return slices.Equal(slices.Sorted(slices.Values(ids)), owned)
 	})
@@ -55,55 +55,55 @@ func (m *membership) isOne(members transport.Members) bool {
 
 // maxSkipped is how many surveys in a row may find nothing changed before the
 // partitions are learned all the same.
-const maxSkipped = 10
+const maxSkippedChecks = 10
 
 // learn finds out which partitions are owned now, and takes up and gives up accordingly.
-func (m *membership) learn(ctx context.Context) error {
-	turn, err := m.turn(ctx)
+func (m *membership) learnAssignment(ctx context.Context) error {
+	turn, err := m.assignedIDs(ctx)
 	if err != nil {
 		return err
 	}
-	for _, p := range m.e.present() {
+	for _, p := range m.e.assignedPartitions() {
 		if slices.Contains(turn, p.id) {
-			m.keep(p)
+			m.keepPartition(p)
 			continue
 		}
-		if err := m.missing(ctx, p); err != nil {
+		if err := m.handleMissing(ctx, p); err != nil {
 			return err
 		}
 	}
 	var gained []uint32
 	for _, id := range turn {
-		if m.e.find(id) == nil {
+		if m.e.findPartition(id) == nil {
 			gained = append(gained, id)
 		}
 	}
-	if err := m.gain(ctx, gained); err != nil {
+	if err := m.assignPartitions(ctx, gained); err != nil {
 		return err
 	}
-	m.learned = len(m.e.present())
+	m.lastAssigned = len(m.e.assignedPartitions())
 	return nil
 }
 
 // present gives the owned partitions.
-func (e *engine) present() []*partition {
-	owned, _ := e.turn()
+func (e *engine) assignedPartitions() []*partition {
+	owned, _ := e.roundRobin()
 	return owned
 }
 
 // turn is the ids of the partitions that the server gives this consumer in
 // turn. Those about to be taken from it are missing.
-func (m *membership) turn(ctx context.Context) ([]uint32, error) {
+func (m *membership) assignedIDs(ctx context.Context) ([]uint32, error) {
 	if !m.e.grouped {
-		return m.chosen(ctx)
+		return m.standalonePartitions(ctx)
 	}
-	turn, err := m.round(ctx)
+	turn, err := m.pollAssignedIDs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if i := slices.Index(turn, 0); i >= 0 {
 		// An owner of nothing is answered like one of an empty partition 0.
-		owned, err := m.owns(ctx, 0)
+		owned, err := m.ownsPartition(ctx, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -119,10 +119,10 @@ func (m *membership) turn(ctx context.Context) ([]uint32, error) {
 // twice and changes over with every change of any of its metadata, so the turn
 // may jump: a partition counts as missing only when it did not come in two rounds and
 // more (the jumps were seen on Iggy 0.8.0).
-func (m *membership) round(ctx context.Context) (round []uint32, err error) {
-	owned := m.e.present()
+func (m *membership) pollAssignedIDs(ctx context.Context) (round []uint32, err error) {
+	owned := m.e.assignedPartitions()
 	for again := 0; again <= 2*(len(round)+1) && len(round) <= maxPartitions; {
-		polled, err := m.peek(ctx, transport.AnyPartition)
+		polled, err := m.pollBeyondEnd(ctx, transport.AnyPartition)
 		if err != nil {
 			return nil, err
 		}
@@ -140,11 +140,11 @@ func (m *membership) round(ctx context.Context) (round []uint32, err error) {
 }
 
 // peek polls beyond the end of the log.
-func (m *membership) peek(ctx context.Context, partition int64) (polled *transport.Polled, err error) {
+func (m *membership) pollBeyondEnd(ctx context.Context, partition int64) (polled *transport.Polled, err error) {
 	err = m.do(ctx, func(ctx context.Context, c transport.Conn) error {
 		polled, err = c.Poll(ctx, transport.Poll{
-			Consumer: m.e.who, Partition: partition, Count: 1,
-			Strategy: transport.Strategy{Kind: transport.FromOffset, Value: nowhere},
+			Consumer: m.e.identity, Partition: partition, Count: 1,
+			Strategy: transport.Strategy{Kind: transport.FromOffset, Value: offsetBeyondEnd},
 		})
 		return err
 	})
@@ -153,19 +153,19 @@ func (m *membership) peek(ctx context.Context, partition int64) (polled *transpo
 
 // owns tells whether the partition is dealt to this member, about to be taken
 // or not.
-func (m *membership) owns(ctx context.Context, id uint32) (bool, error) {
-	return m.ownsIn(ctx, m.e.who, id)
+func (m *membership) ownsPartition(ctx context.Context, id uint32) (bool, error) {
+	return m.ownsPartitionAs(ctx, m.e.identity, id)
 }
 
-func (m *membership) ownsIn(ctx context.Context, who transport.Consumer, id uint32) (bool, error) {
+func (m *membership) ownsPartitionAs(ctx context.Context, who transport.Consumer, id uint32) (bool, error) {
 	err := m.do(ctx, func(ctx context.Context, c transport.Conn) error {
-		return c.StoreOffset(ctx, who, id, nowhere)
+		return c.StoreOffset(ctx, who, id, offsetBeyondEnd)
 	})
 	var status *iggyerr.StatusError
 	switch {
 	case errors.As(err, &status) && status.Status == iggyerr.StatusInvalidOffset:
 		return true, nil
-	case notOurs(err):
+	case isNotOwner(err):
 		return false, nil
 	}
 	return false, err
@@ -173,7 +173,7 @@ func (m *membership) ownsIn(ctx context.Context, who transport.Consumer, id uint
 
 // keep looks after a partition that is in the turn: one that was to be taken
 // is not any more.
-func (m *membership) keep(p *partition) {
+func (m *membership) keepPartition(p *partition) {
 	if _, ok := m.revoking[p.id]; !ok {
 		return
 	}
@@ -181,7 +181,7 @@ func (m *membership) keep(p *partition) {
 	if p.ctx.Err() != nil {
 		// Its time was over, and it could not be handed over. No handler can work under
 		// an ended context, so it is taken up anew.
-		m.e.lost(p, context.Cause(p.ctx))
+		m.e.losePartition(p, context.Cause(p.ctx))
 		return
 	}
 	p.mu.Lock()
@@ -191,11 +191,11 @@ func (m *membership) keep(p *partition) {
 }
 
 // gain takes up partitions that are new in the turn.
-func (m *membership) gain(ctx context.Context, ids []uint32) error {
+func (m *membership) assignPartitions(ctx context.Context, ids []uint32) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	ends, err := m.ends(ctx, ids)
+	ends, err := m.logEnds(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -210,33 +210,33 @@ func (m *membership) gain(ctx context.Context, ids []uint32) error {
 		if _, known := ends[id]; !known {
 			continue // without its end, it would be taken for one that lost everything
 		}
-		stored, err := m.offset(ctx, id)
+		stored, err := m.storedOffset(ctx, id)
 		if err != nil {
 			return fail(err)
 		}
-		memory := m.e.recall(id)
-		trusted, err := m.trusts(ctx, id, memory, ends[id])
+		h := m.e.history(id)
+		trusted, err := m.logUnchanged(ctx, id, h, ends[id])
 		if err != nil {
 			return fail(err)
 		}
-		at, chosen := m.e.standalone.Start.start(ends[id])
-		if !chosen || memory.hasNext {
-			at = m.e.place(id, memory, stored, ends[id], trusted)
+		at, chosen := m.e.standalone.Start.startPoint(ends[id])
+		if !chosen || h.hasNext {
+			at = m.e.chooseStart(id, h, stored, ends[id], trusted)
 		}
-		at.stored, at.hasStored = stored.Offset, stored.Stored
-		p, err := m.ownership(ctx, id, at)
+		at.storedOffset, at.hasStored = stored.Offset, stored.Stored
+		p, err := m.newPartition(ctx, id, at)
 		if err != nil {
 			return fail(err)
 		}
 		taken = append(taken, p)
 	}
 	// All at once: the first one would take the others' part of the bounds.
-	m.e.adopt(taken...)
-	m.e.hooks.post(hookAssigned, idsOf(taken)...)
+	m.e.addPartitions(taken...)
+	m.e.hooks.post(hookAssigned, partitionIDs(taken)...)
 	return nil
 }
 
-func idsOf(partitions []*partition) (ids []uint32) {
+func partitionIDs(partitions []*partition) (ids []uint32) {
 	for _, p := range partitions {
 		ids = append(ids, p.id)
 	}
@@ -244,80 +244,80 @@ func idsOf(partitions []*partition) (ids []uint32) {
 }
 
 // takeUp begins an ownership in place of one that ended.
-func (m *membership) takeUp(ctx context.Context, id uint32, at start) error {
-	p, err := m.ownership(ctx, id, at)
+func (m *membership) assignPartition(ctx context.Context, id uint32, at startPoint) error {
+	p, err := m.newPartition(ctx, id, at)
 	if err == nil {
-		m.e.adopt(p)
+		m.e.addPartitions(p)
 	}
 	return err
 }
 
 // ownership makes a new ownership of a partition, begun at a place.
-func (m *membership) ownership(ctx context.Context, id uint32, at start) (*partition, error) {
+func (m *membership) newPartition(ctx context.Context, id uint32, at startPoint) (*partition, error) {
 	e := m.e
-	if err := m.unstore(ctx, id, &at); err != nil {
+	if err := m.deleteStoredOffset(ctx, id, &at); err != nil {
 		return nil, err
 	}
 	p := &partition{
-		e: e, id: id, session: m.session, memory: e.recall(id),
+		e: e, id: id, session: m.session, history: e.history(id),
 		log:        e.log.With(zap.Uint32("partition", id)),
-		commitTurn: make(chan struct{}, 1),
-		stepped:    make(chan struct{}),
-		from:       at.from, handled: at.handled, position: at.position, jumpOK: at.jumpOK, end: at.end,
-		hot:    at.from != nil || at.end > at.position,
-		paused: e.isPaused(id), verified: time.Now(),
-		stored: at.stored, hasStored: at.hasStored, attempted: nowhere,
+		commitLock: make(chan struct{}, 1),
+		commitDone: make(chan struct{}),
+		firstPoll:  at.firstPoll, skip: at.skip, position: at.position, anyFirstOffset: at.anyFirstOffset, logEnd: at.logEnd,
+		mayHaveMore: at.firstPoll != nil || at.logEnd > at.position,
+		paused:      e.isPaused(id), verifiedAt: time.Now(),
+		storedOffset: at.storedOffset, hasStored: at.hasStored, attemptedOffset: offsetBeyondEnd,
 	}
 	p.ctx, p.cancel = context.WithCancelCause(e.ctx)
-	if at.hasPre {
+	if at.hasPrefix {
 		p.tracker.startAt(at.prefix)
 	}
-	if at.from == nil && !e.commits {
-		p.memory.next, p.memory.hasNext, p.memory.stamp = at.position, true, 0
+	if at.firstPoll == nil && !e.storesOffsets {
+		p.history.next, p.history.hasNext, p.history.timestamp = at.position, true, 0
 	}
-	if at.replay {
-		p.memory.dedup.reset()
+	if at.resetDedup {
+		p.history.dedup.reset()
 	}
-	if at.rewound {
-		p.tally.rewinds++
+	if at.offsetReset {
+		p.counters.offsetResets++
 	}
-	if at.hasStored && e.commits {
-		p.memory.committed, p.memory.hasCommitted = at.stored, true
+	if at.hasStored && e.storesOffsets {
+		p.history.committed, p.history.hasCommitted = at.storedOffset, true
 	}
-	if at.pin && e.commits {
-		if err := e.store(ctx, p, at.prefix); err != nil {
+	if at.storePrefix && e.storesOffsets {
+		if err := e.storeOffset(ctx, p, at.prefix); err != nil {
 			p.cancel(err)
 			return nil, err
 		}
-		p.stored, p.hasStored = at.prefix, true
-		p.memory.committed, p.memory.hasCommitted = at.prefix, true
+		p.storedOffset, p.hasStored = at.prefix, true
+		p.history.committed, p.history.hasCommitted = at.prefix, true
 	}
-	if at.stopped != nil {
+	if at.stopErr != nil {
 		p.mu.Lock()
-		p.stop(at.stopped)
+		p.stopFetching(at.stopErr)
 		p.mu.Unlock()
-		p.speak()
+		p.flushLogs()
 	}
-	e.counted()
-	p.log.Info("partition assigned", zap.Uint64("offset", at.position), zap.Uint64("end", at.end))
+	e.countRebalance()
+	p.log.Info("partition assigned", zap.Uint64("offset", at.position), zap.Uint64("end", at.logEnd))
 	return p, nil
 }
 
 // offset reads what is stored for a partition.
-func (m *membership) offset(ctx context.Context, id uint32) (transport.Offset, error) {
-	return m.e.offset(ctx, m.session, id)
+func (m *membership) storedOffset(ctx context.Context, id uint32) (transport.Offset, error) {
+	return m.e.storedOffset(ctx, m.session, id)
 }
 
 // ends reads where the logs of partitions end: from the topic, which may lack some, and where that
 // is not permitted from each partition.
-func (m *membership) ends(ctx context.Context, ids []uint32) (map[uint32]uint64, error) {
+func (m *membership) logEnds(ctx context.Context, ids []uint32) (map[uint32]uint64, error) {
 	ends := make(map[uint32]uint64, len(ids))
-	meta, err := m.topic(ctx)
+	meta, err := m.topicMetadata(ctx)
 	var status *iggyerr.StatusError
 	switch {
 	case err == nil:
 		for _, id := range ids {
-			if end, ok := logEnd(meta, id); ok {
+			if end, ok := partitionEnd(meta, id); ok {
 				ends[id] = end
 			}
 		}
@@ -326,17 +326,17 @@ func (m *membership) ends(ctx context.Context, ids []uint32) (map[uint32]uint64,
 		return nil, err
 	}
 	for _, id := range ids {
-		polled, err := m.peek(ctx, int64(id))
+		polled, err := m.pollBeyondEnd(ctx, int64(id))
 		if err != nil {
 			return nil, err
 		}
 		if polled.Partition != id && m.e.grouped {
-			return nil, fmt.Errorf("iggy: %s/%s/%d: %w: asked for its end", m.e.who.Stream, m.e.who.Topic, id, errSilent)
+			return nil, fmt.Errorf("iggy: %s/%s/%d: %w: asked for its end", m.e.identity.Stream, m.e.identity.Topic, id, errMaybeNotOwner)
 		}
 		ends[id] = polled.CurrentOffset + 1
 		if polled.CurrentOffset == 0 {
 			// Empty, or of one message.
-			if ends[id], err = m.count(ctx, id); err != nil {
+			if ends[id], err = m.countFirstMessage(ctx, id); err != nil {
 				return nil, err
 			}
 		}
@@ -345,10 +345,10 @@ func (m *membership) ends(ctx context.Context, ids []uint32) (map[uint32]uint64,
 }
 
 // count is 1 when there is a message at the start of a log, else 0.
-func (m *membership) count(ctx context.Context, id uint32) (n uint64, err error) {
+func (m *membership) countFirstMessage(ctx context.Context, id uint32) (n uint64, err error) {
 	err = m.do(ctx, func(ctx context.Context, c transport.Conn) error {
 		polled, err := c.Poll(ctx, transport.Poll{
-			Consumer: m.e.who, Partition: int64(id), Count: 1, MaxBytes: 1,
+			Consumer: m.e.identity, Partition: int64(id), Count: 1, MaxBytes: 1,
 			Strategy: transport.Strategy{Kind: transport.FromOffset},
 		})
 		if err == nil {
@@ -358,24 +358,24 @@ func (m *membership) count(ctx context.Context, id uint32) (n uint64, err error)
 	})
 	if err == nil && n == 0 && id == 0 && m.e.grouped {
 		// An owner of nothing is answered like this, too.
-		if owned, err := m.owns(ctx, id); err != nil || !owned {
-			return 0, errors.Join(err, errSilent)
+		if owned, err := m.ownsPartition(ctx, id); err != nil || !owned {
+			return 0, errors.Join(err, errMaybeNotOwner)
 		}
 	}
 	return n, err
 }
 
 // topic reads the topic's metadata.
-func (m *membership) topic(ctx context.Context) (meta transport.Topic, err error) {
+func (m *membership) topicMetadata(ctx context.Context) (meta transport.Topic, err error) {
 	err = m.do(ctx, func(ctx context.Context, c transport.Conn) error {
-		meta, err = c.Topic(ctx, m.e.who.Stream, m.e.who.Topic)
+		meta, err = c.Topic(ctx, m.e.identity.Stream, m.e.identity.Topic)
 		return err
 	})
 	return meta, err
 }
 
 // counted counts a change of the assignment.
-func (e *engine) counted() {
+func (e *engine) countRebalance() {
 	e.mu.Lock()
 	e.rebalances++
 	e.mu.Unlock()

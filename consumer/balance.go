@@ -12,12 +12,6 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// BalanceSuffix is the end of the name of a notice group: the group beside a
-// consumer group through which its members agree to have their partitions
-// dealt evenly (see config.Consumer.NoticeGroup). Without it on the topic, shares stay
-// as the server leaves them.
-const BalanceSuffix = ".balance"
-
 // balance evens what the server leaves uneven: a member that joins a group is
 // given one partition and no more (measured on Iggy 0.8.0). A leave deals all partitions
 // evenly, but takes them from members in the middle of their work. So one
@@ -28,78 +22,78 @@ const BalanceSuffix = ".balance"
 // Who acts for all is not agreed upon but read from the server: it is the
 // owner of partition 0 in the notice group. Whoever owns it and only waits for
 // someone to act knows that there is nobody, and goes on.
-type balance struct {
-	since   time.Time // shares have been uneven since
-	pause   time.Duration
-	missing time.Time // the notice group did not exist then
+type fairAssignment struct {
+	unevenSince       time.Time // shares have been uneven since
+	delay             time.Duration
+	groupMissingSince time.Time // the notice group did not exist then
 	// stale notices belong to a member that hangs: nobody waits for that many again
 	// until ignored has passed.
-	stale   int
-	ignored time.Time
+	staleNotices int
+	staleUntil   time.Time
 }
 
-func newBalance() balance { return balance{} }
+func newFairAssignment() fairAssignment { return fairAssignment{} }
 
 const (
-	balancePoll = 10 * time.Millisecond // between looks at the notices
-	balanceLook = 5                     // looks at the notices between looks who acts
+	coordinationPoll         = 10 * time.Millisecond // between looks at the notices
+	pollsPerCoordinatorCheck = 5                     // looks at the notices between looks who acts
 
-	// In multiples of balance_after: between looks for a notice group that does
+	// In multiples of rebalance_after: between looks for a notice group that does
 	// not exist, and for how long notices of a hanging member are ignored.
-	balanceMissing = 10
-	balanceStale   = 20
+	missingGroupFactor = 10
+	staleNoticeFactor  = 20
 )
 
-func (m *membership) notice() transport.Group {
+func (m *membership) coordinationGroup() transport.Group {
 	g := m.group()
-	g.Name = m.e.cfg.NoticeGroup()
+	g.Name = m.e.cfg.CoordinationGroup()
 	return g
 }
 
 // even joins in when someone gave notice, and gives notice when shares have been uneven for too long.
-func (m *membership) even(ctx context.Context, due bool) error {
-	e, b := m.e, &m.balance
-	if !e.grouped || !e.cfg.Balance || time.Since(b.missing) < balanceMissing*e.cfg.BalanceAfter && !b.missing.IsZero() {
+func (m *membership) maintainFairAssignment(ctx context.Context, due bool) error {
+	e, f := m.e, &m.fair
+	if !e.grouped || !e.cfg.FairAssignment || time.Since(f.groupMissingSince) < missingGroupFactor*e.cfg.RebalanceAfter && !f.groupMissingSince.IsZero() {
 		return nil
 	}
-	notices, err := m.size(ctx, m.notice())
+	notices, err := m.groupSize(ctx, m.coordinationGroup())
 	if errors.Is(err, iggyerr.ErrNotFound) {
-		if b.missing.IsZero() {
-			e.log.Warn("shares are not evened: the notice group does not exist", zap.String("notice_group", m.notice().Name))
+		if f.groupMissingSince.IsZero() {
+			e.log.Warn("shares are not evened: the notice group does not exist", zap.String("notice_group", m.coordinationGroup().Name))
 		}
-		b.missing = time.Now()
+		f.groupMissingSince = time.Now()
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	b.missing = time.Time{}
-	if notices > 0 && (notices > b.stale || time.Now().After(b.ignored)) {
-		return m.yield(ctx, notices, false)
+	f.groupMissingSince = time.Time{}
+	if notices > 0 && (notices > f.staleNotices || time.Now().After(f.staleUntil)) {
+		return m.joinRebalance(ctx, notices, false)
 	}
 	if !due {
 		return nil
 	}
-	largest, uneven := sharesOf(m.seen)
+	largest, uneven := sharesOf(m.lastMembers)
 	switch {
 	case !uneven:
-		b.since = time.Time{}
+		f.unevenSince = time.Time{}
 		return nil
-	case b.since.IsZero():
-		b.since = time.Now()
+	case f.unevenSince.IsZero():
+		f.unevenSince = time.Now()
 		// Not all at once, though it would do no harm.
-		b.pause = e.cfg.BalanceAfter + rand.N(e.cfg.BalanceAfter/4+time.Millisecond)
+		f.delay = e.cfg.RebalanceAfter + rand.N(e.cfg.RebalanceAfter/4+time.Millisecond)
 	}
-	if time.Since(b.since) < b.pause || len(e.present()) != largest || len(m.revoking) > 0 {
+	if time.Since(f.unevenSince) < f.delay || len(e.assignedPartitions()) != largest || len(m.revoking) > 0 {
 		return nil
 	}
-	b.since = time.Time{}
-	return m.redeal(ctx)
+	f.unevenSince = time.Time{}
+	return m.rebalance(ctx)
 }
 
 // shares reads the group and tells whether the largest share is by two or more larger than the smallest.
-func (m *membership) shares(ctx context.Context) (largest int, uneven bool, err error) {
-	members, err := m.members(ctx, m.group())
+func (m *membership) readShares(ctx context.Context) (largest int, uneven bool, err error) {
+	members, err := m.groupMembers(ctx, m.group())
 	if err != nil {
 		return 0, false, err
 	}
@@ -118,7 +112,7 @@ func sharesOf(members transport.Members) (largest int, uneven bool) {
 	return largest, largest-smallest >= 2
 }
 
-func (m *membership) members(ctx context.Context, g transport.Group) (members transport.Members, err error) {
+func (m *membership) groupMembers(ctx context.Context, g transport.Group) (members transport.Members, err error) {
 	err = m.do(ctx, func(ctx context.Context, c transport.Conn) error {
 		members, err = c.Members(ctx, g)
 		return err
@@ -127,12 +121,12 @@ func (m *membership) members(ctx context.Context, g transport.Group) (members tr
 }
 
 // size is how many members a group has.
-func (m *membership) size(ctx context.Context, g transport.Group) (int, error) {
-	members, err := m.members(ctx, g)
+func (m *membership) groupSize(ctx context.Context, g transport.Group) (int, error) {
+	members, err := m.groupMembers(ctx, g)
 	return len(members.Partitions), err
 }
 
-func (m *membership) join(ctx context.Context, g transport.Group) error {
+func (m *membership) joinGroup(ctx context.Context, g transport.Group) error {
 	return m.do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Join(ctx, g) })
 }
 
@@ -145,64 +139,64 @@ func (m *membership) leaveGroup(ctx context.Context, g transport.Group) error {
 }
 
 // leads tells whether this member, which has joined the notice group, acts for all.
-func (m *membership) leads(ctx context.Context) (bool, error) {
-	who := m.e.who
-	who.Name = m.e.cfg.NoticeGroup()
-	return m.ownsIn(ctx, who, 0)
+func (m *membership) isCoordinator(ctx context.Context) (bool, error) {
+	who := m.e.identity
+	who.Name = m.e.cfg.CoordinationGroup()
+	return m.ownsPartitionAs(ctx, who, 0)
 }
 
 // redeal gives notice, waits for the others and has the partitions dealt again.
-func (m *membership) redeal(ctx context.Context) error {
+func (m *membership) rebalance(ctx context.Context) error {
 	e := m.e
-	if err := m.join(ctx, m.notice()); err != nil {
+	if err := m.joinGroup(ctx, m.coordinationGroup()); err != nil {
 		return err
 	}
-	leads, err := m.leads(ctx)
-	if err != nil || !leads {
+	coordinates, err := m.isCoordinator(ctx)
+	if err != nil || !coordinates {
 		if err == nil {
 			// Someone else was first: what it does for itself it does for all.
-			return m.yield(ctx, 1, true)
+			return m.joinRebalance(ctx, 1, true)
 		}
-		return errors.Join(err, m.leaveGroup(ctx, m.notice()))
+		return errors.Join(err, m.leaveGroup(ctx, m.coordinationGroup()))
 	}
 	e.log.Info("shares are uneven, having the partitions dealt again")
 	started := time.Now()
-	err = m.withPasser(ctx, func(passer *passer) error {
-		grace, cancel := context.WithTimeout(ctx, e.cfg.BalanceGrace)
+	err = m.withTransientMember(ctx, func(transient *transientMember) error {
+		grace, cancel := context.WithTimeout(ctx, e.cfg.RebalanceGrace)
 		defer cancel()
-		defer e.whenRetiring(cancel)()
-		m.assembled(grace, 1)
-		m.settle(grace)
-		m.assembled(grace, 0)
-		if _, uneven, err := m.shares(ctx); err != nil || !uneven || e.retreatAsked() {
+		defer e.onDrain(cancel)()
+		m.waitForNotices(grace, 1)
+		m.drainAll(grace)
+		m.waitForNotices(grace, 0)
+		if _, uneven, err := m.readShares(ctx); err != nil || !uneven || e.isDraining() {
 			return err
 		}
-		return passer.pass(ctx, m.group())
+		return transient.joinAndLeave(ctx, m.group())
 	})
-	err = errors.Join(err, m.goOn(ctx, true))
-	e.log.Info("partitions dealt again", zap.Duration("elapsed", time.Since(started)), zap.Int("count", len(e.present())), zap.Error(err))
+	err = errors.Join(err, m.endRebalance(ctx, true))
+	e.log.Info("partitions dealt again", zap.Duration("elapsed", time.Since(started)), zap.Int("count", len(e.assignedPartitions())), zap.Error(err))
 	return err
 }
 
 // assembled waits until all but some of the group's members have given notice, or ctx ends.
-func (m *membership) assembled(ctx context.Context, but int) {
+func (m *membership) waitForNotices(ctx context.Context, but int) {
 	for {
-		if ready, err := m.ready(ctx, but); err != nil || ready {
+		if ready, err := m.noticesComplete(ctx, but); err != nil || ready {
 			return
 		}
-		if !m.sleep(ctx, balancePoll) {
+		if !m.sleep(ctx, coordinationPoll) {
 			return
 		}
 	}
 }
 
 // ready tells whether all but some of the group's members have given notice.
-func (m *membership) ready(ctx context.Context, but int) (bool, error) {
-	members, err := m.size(ctx, m.group())
+func (m *membership) noticesComplete(ctx context.Context, but int) (bool, error) {
+	members, err := m.groupSize(ctx, m.group())
 	if err != nil {
 		return false, err
 	}
-	notices, err := m.size(ctx, m.notice())
+	notices, err := m.groupSize(ctx, m.coordinationGroup())
 	return err == nil && notices >= members-but, err
 }
 
@@ -221,28 +215,28 @@ func (m *membership) sleep(ctx context.Context, d time.Duration) bool {
 // yield finishes what is in hand, shows it by joining the notice group and
 // waits until the one who acts for all is done: the notices fall below the most
 // that were seen, only this member's is left, or nobody is ahead of it.
-func (m *membership) yield(ctx context.Context, most int, joined bool) error {
+func (m *membership) joinRebalance(ctx context.Context, most int, joined bool) error {
 	e := m.e
-	for _, p := range e.present() {
+	for _, p := range e.assignedPartitions() {
 		p.mu.Lock()
 		p.drain()
 		p.mu.Unlock()
 	}
-	limit := time.Now().Add(2*e.cfg.BalanceGrace + time.Second)
+	limit := time.Now().Add(2*e.cfg.RebalanceGrace + time.Second)
 	var err error
 	settled := false
-	for look := 1; ; look++ {
-		if !settled && m.finished() {
+	for polls := 1; ; polls++ {
+		if !settled && m.allDrained() {
 			settled = m.commitAll(ctx)
 		}
 		if settled && !joined {
-			if err = m.join(ctx, m.notice()); err != nil {
+			if err = m.joinGroup(ctx, m.coordinationGroup()); err != nil {
 				break
 			}
 			joined = true
 		}
 		var notices int
-		if notices, err = m.size(ctx, m.notice()); err != nil {
+		if notices, err = m.groupSize(ctx, m.coordinationGroup()); err != nil {
 			break
 		}
 		own := 0
@@ -253,31 +247,31 @@ func (m *membership) yield(ctx context.Context, most int, joined bool) error {
 			break
 		}
 		most = notices
-		if joined && look%balanceLook == 0 {
-			if leads, leadErr := m.leads(ctx); leadErr != nil || leads {
-				err = leadErr
+		if joined && polls%pollsPerCoordinatorCheck == 0 {
+			if coordinates, coordinatorErr := m.isCoordinator(ctx); coordinatorErr != nil || coordinates {
+				err = coordinatorErr
 				break
 			}
 		}
 		if time.Now().After(limit) {
-			m.balance.stale, m.balance.ignored = notices-own, time.Now().Add(balanceStale*e.cfg.BalanceAfter)
+			m.fair.staleNotices, m.fair.staleUntil = notices-own, time.Now().Add(staleNoticeFactor*e.cfg.RebalanceAfter)
 			e.log.Warn("a member gave notice and does nothing, going on", zap.Int("count", notices-own))
 			break
 		}
-		if e.retreatAsked() || !m.sleep(ctx, balancePoll) {
+		if e.isDraining() || !m.sleep(ctx, coordinationPoll) {
 			break
 		}
 	}
-	return errors.Join(err, m.goOn(ctx, joined))
+	return errors.Join(err, m.endRebalance(ctx, joined))
 }
 
 // goOn takes back the notice, learns what is owned now and lets it run.
-func (m *membership) goOn(ctx context.Context, joined bool) (err error) {
+func (m *membership) endRebalance(ctx context.Context, joined bool) (err error) {
 	if joined {
-		err = m.leaveGroup(ctx, m.notice())
+		err = m.leaveGroup(ctx, m.coordinationGroup())
 	}
-	err = errors.Join(err, m.learn(ctx))
-	for _, p := range m.e.present() {
+	err = errors.Join(err, m.learnAssignment(ctx))
+	for _, p := range m.e.assignedPartitions() {
 		if _, ok := m.revoking[p.id]; ok {
 			continue
 		}

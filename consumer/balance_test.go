@@ -23,7 +23,7 @@ var (
 
 func TestNoticeGroupIsNamedAsTheConfigurationSays(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, config.DefaultConsumer("g").NoticeGroup(), "g"+consumer.BalanceSuffix)
+	require.Equal(t, config.DefaultConsumer("g").CoordinationGroup(), "g"+config.CoordinationSuffix)
 }
 
 func TestWorkersThatStartTogetherShareFairly(t *testing.T) {
@@ -54,7 +54,7 @@ func TestForeignMemberIsWaitedForNoLongerThanTheGrace(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 8)
 	cfg := quick()
-	cfg.BalanceGrace = 300 * time.Millisecond
+	cfg.RebalanceGrace = 300 * time.Millisecond
 	l := newLedger()
 	ours := r.worker(cfg, l, 0)
 	settled(t, []*consumer.Consumer[string]{ours}, 8)
@@ -85,8 +85,8 @@ func TestNoticeOfAMemberThatHangsStopsNobodyForLong(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 2)
 	cfg := quick()
-	cfg.BalanceGrace = 50 * time.Millisecond
-	cfg.BalanceAfter = 2 * time.Second // for twenty times as long it is ignored
+	cfg.RebalanceGrace = 50 * time.Millisecond
+	cfg.RebalanceAfter = 2 * time.Second // for twenty times as long it is ignored
 	l := newLedger()
 	r.worker(cfg, l, 0)
 	hanging := r.connect()
@@ -97,7 +97,7 @@ func TestNoticeOfAMemberThatHangsStopsNobodyForLong(t *testing.T) {
 		begun := time.Now()
 		r.send(0, fmt.Sprintf("a/%d", i))
 		l.wait(t, i+1)
-		require.Less(t, time.Since(begun), cfg.BalanceGrace+time.Second, "nobody waits for it again")
+		require.Less(t, time.Since(begun), cfg.RebalanceGrace+time.Second, "nobody waits for it again")
 	}
 	require.Equal(t, 1, r.server.Members("s", "t", noticeGroup.Name))
 }
@@ -107,7 +107,7 @@ func TestMissingNoticeGroupOnlyLeavesSharesUneven(t *testing.T) {
 	r := newRig(t, 4)
 	require.NoError(t, r.server.DeleteGroup("s", "t", noticeGroup.Name))
 	cfg := quick()
-	cfg.BalanceAfter = 100 * time.Millisecond
+	cfg.RebalanceAfter = 100 * time.Millisecond
 	l := newLedger()
 	members := []*consumer.Consumer[string]{r.worker(cfg, l, 0)}
 	settled(t, members, 4)
@@ -152,7 +152,7 @@ func TestHandlerThatOutlastsTheRebalanceTimeoutIsGivenUp(t *testing.T) {
 	r.send(0, "a/0")
 	r.send(1, "b/0")
 	cfg := quick()
-	cfg.Balance = false
+	cfg.FairAssignment = false
 	cfg.RebalanceTimeout, cfg.DrainTimeout = 200*time.Millisecond, 100*time.Millisecond
 	causes := make(chan error, 2)
 	got := newSeen()
@@ -180,7 +180,7 @@ func TestStopEndsADealOfPartitions(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 4)
 	cfg := quick()
-	cfg.BalanceAfter, cfg.BalanceGrace, cfg.DrainTimeout = 10*time.Millisecond, 10*patience, 100*time.Millisecond
+	cfg.RebalanceAfter, cfg.RebalanceGrace, cfg.DrainTimeout = 10*time.Millisecond, 10*patience, 100*time.Millisecond
 	c := r.consumer(cfg)
 	require.NoError(t, c.Handle(func(context.Context, *consumer.Message[string]) error { return nil }))
 	start(t, c)

@@ -12,78 +12,78 @@ import (
 // of the one before are settled, or all wait in the queue to be delivered again. So
 // a key stays in order. With manual acknowledgement, those that the handler
 // kept do not count. p.mu is held.
-func (p *partition) mayBatch() bool {
-	return !p.batch && p.waiting == 0 && p.buried == 0
+func (p *partition) canStartBatch() bool {
+	return !p.batchRunning && p.backingOff == 0 && p.deadLettering == 0
 }
 
 // employBatches has batches handled: one at a time in each partition.
-func (e *engine) employBatches(handle func(messages []*message) error) {
-	e.employWith(func(p *partition) { e.serveBatch(p, handle) })
+func (e *engine) startBatchWorkers(handle func(messages []*message) error) {
+	e.runWorkers(func(p *partition) { e.serveBatch(p, handle) })
 }
 
 // serveBatch handles one batch of p.
 func (e *engine) serveBatch(p *partition, handle func(messages []*message) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.phase == phaseLost || p.blocked > 0 || p.resting || p.paused && p.phase == phaseActive || !p.mayBatch() {
+	if p.phase == phaseLost || p.blockedDeadLetters > 0 || p.quiesced || p.paused && p.phase == phaseActive || !p.canStartBatch() {
 		return
 	}
-	p.batch = true
+	p.batchRunning = true
 	collected := false
 	defer func() {
 		if !collected { // a codec ended the goroutine
-			p.batch = false
-			p.announce()
+			p.batchRunning = false
+			p.scheduleIfReady()
 		}
 	}()
-	messages := p.collect()
+	messages := p.collectBatch()
 	collected = true
 	if len(messages) == 0 {
-		p.batch = false
-		p.drained()
-		p.announce()
+		p.batchRunning = false
+		p.checkDrained()
+		p.scheduleIfReady()
 		return
 	}
 	deliveries := make([]int, len(messages))
-	for i, r := range messages {
-		p.hand(r)
-		deliveries[i] = r.deliveries
+	for i, msg := range messages {
+		p.markDelivered(msg)
+		deliveries[i] = msg.deliveries
 	}
 	p.running++
-	var err error = errExited // unless handle returns
+	var err error = errHandlerExited // unless handle returns
 	p.mu.Unlock()
 	defer func() {
 		p.mu.Lock()
 		p.running--
-		p.batch = false
+		p.batchRunning = false
 		if p.phase == phaseLost {
-			p.judgedBatch(messages, deliveries, err)
-			p.ghostGone()
+			p.applyBatchResult(messages, deliveries, err)
+			p.orphanEnded()
 			return
 		}
-		p.judgedBatch(messages, deliveries, err)
-		p.drained()
-		p.announce()
-		p.speakUp()
+		p.applyBatchResult(messages, deliveries, err)
+		p.checkDrained()
+		p.scheduleIfReady()
+		p.flushLogsUnlocked()
 	}()
 	err = handle(messages)
 }
 
 // collect takes the queued messages, and so many more that they make a batch.
 // p.mu is held, and released while messages are decoded.
-func (p *partition) collect() []*message {
-	for p.run.length < p.e.cfg.BatchSize && p.takeIn(p.e.cfg.BatchSize-p.run.length) {
+func (p *partition) collectBatch() []*message {
+	for p.ready.length < p.e.cfg.BatchSize && p.admit(p.e.cfg.BatchSize-p.ready.length) {
 		if p.phase == phaseLost {
 			return nil
 		}
 	}
-	messages := make([]*message, 0, min(p.run.length, p.e.cfg.BatchSize))
+	messages := make([]*message, 0, min(p.ready.length, p.e.cfg.BatchSize))
 	for len(messages) < p.e.cfg.BatchSize {
-		r := p.run.pop()
-		if r == nil {
+		msg := p.ready.pop()
+		if msg == nil {
 			break
 		}
-		messages = append(messages, r)
+		messages = append(messages, msg)
 	}
 	// Some may have been delivered before, and queued behind newer ones.
 	slices.SortFunc(messages, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
@@ -93,62 +93,62 @@ func (p *partition) collect() []*message {
 // judgedBatch applies what a batch handler returned to those messages of the
 // batch that it has not settled itself. Those that failed together are delivered
 // again together. p.mu is held.
-func (p *partition) judgedBatch(messages []*message, deliveries []int, err error) {
+func (p *partition) applyBatchResult(messages []*message, deliveries []int, err error) {
 	if err == nil {
 		if p.e.cfg.AckMode != config.AckManual {
-			for i, r := range messages {
-				p.ack(r, deliveries[i])
+			for i, msg := range messages {
+				p.ack(msg, deliveries[i])
 			}
 		}
 		return
 	}
-	if p.e.onPoll || p.ctx.Err() != nil {
-		for i, r := range messages {
-			p.nack(r, deliveries[i], err)
+	if p.e.ackOnPoll || p.ctx.Err() != nil {
+		for i, msg := range messages {
+			p.nack(msg, deliveries[i], err)
 		}
 		return
 	}
 	var again []*message
 	var delay time.Duration
-	for i, r := range messages {
-		if !p.current(r, deliveries[i]) {
+	for i, msg := range messages {
+		if !p.isCurrent(msg, deliveries[i]) {
 			continue
 		}
-		v, d := p.e.redelivery.judge(err, deliveries[i]-r.returns)
-		if v != verdictRetry {
-			p.nack(r, deliveries[i], err)
+		v, d := p.e.redelivery.decide(err, deliveries[i]-msg.untried)
+		if v != decisionRetry {
+			p.nack(msg, deliveries[i], err)
 			continue
 		}
-		r.cause = err
-		p.turn(r, messageWaiting)
-		p.tally.failed++
-		p.waiting++
-		again, delay = append(again, r), max(delay, d)
+		msg.cause = err
+		p.setState(msg, messageBackingOff)
+		p.counters.failed++
+		p.backingOff++
+		again, delay = append(again, msg), max(delay, d)
 	}
-	p.complainTogether(again, delay, err)
-	p.laterTogether(again, delay)
+	p.logBatchRetry(again, delay, err)
+	p.redeliverTogether(again, delay)
 }
 
 // laterTogether queues messages again after a delay. p.mu is held.
-func (p *partition) laterTogether(messages []*message, delay time.Duration) {
+func (p *partition) redeliverTogether(messages []*message, delay time.Duration) {
 	if len(messages) == 0 {
 		return
 	}
 	time.AfterFunc(delay, func() {
-		for _, r := range messages {
-			p.e.typed.again(r) // nobody else has to do with it while it waits
+		for _, msg := range messages {
+			p.e.typed.nextDelivery(msg) // nobody else has to do with it while it waits
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.phase == phaseLost {
 			return
 		}
-		for _, r := range messages {
-			p.waiting--
-			p.turn(r, messageQueued)
-			p.run.push(r)
+		for _, msg := range messages {
+			p.backingOff--
+			p.setState(msg, messageQueued)
+			p.ready.push(msg)
 		}
-		p.drained()
-		p.announce()
+		p.checkDrained()
+		p.scheduleIfReady()
 	})
 }

@@ -9,16 +9,16 @@ import (
 // Waking an idle process costs more than what it does then (measured: 0.2 ms of CPU time
 // for nothing, 0.3 ms for one request or for several), so it is woken for
 // everything at once.
-const beat = 50 * time.Millisecond
+const timerGrid = 50 * time.Millisecond
 
 // offBeat sets the processes of a service apart.
-var offBeat = rand.N(beat)
+var gridOffset = rand.N(timerGrid)
 
 // onBeat is wait, shortened so that it ends on a beat. Waits below a beat stay as they are.
-func onBeat(wait time.Duration) time.Duration {
-	if wait < beat {
+func coalesce(wait time.Duration) time.Duration {
+	if wait < timerGrid {
 		return wait
 	}
-	into := (time.Duration(time.Now().UnixNano()) + offBeat) % beat
-	return (into + wait).Truncate(beat) - into
+	into := (time.Duration(time.Now().UnixNano()) + gridOffset) % timerGrid
+	return (into + wait).Truncate(timerGrid) - into
 }

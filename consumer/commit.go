@@ -26,11 +26,11 @@ type committer struct {
 func newCommitter() *committer { return &committer{wake: make(chan struct{}, 1)} }
 
 // wantCommit asks for a commit at once. p.mu is held.
-func (p *partition) wantCommit() {
-	if p.commitWanted || p.phase == phaseLost {
+func (p *partition) requestCommit() {
+	if p.commitRequested || p.phase == phaseLost {
 		return
 	}
-	p.commitWanted = true
+	p.commitRequested = true
 	c := p.e.committer
 	c.mu.Lock()
 	c.due = append(c.due, p)
@@ -47,7 +47,7 @@ func (c *committer) run(ctx context.Context, e *engine) {
 	if interval <= 0 {
 		interval = e.cfg.ProbeInterval // only for what was refused
 	}
-	timer := time.NewTimer(onBeat(interval))
+	timer := time.NewTimer(coalesce(interval))
 	defer timer.Stop()
 	for {
 		select {
@@ -60,13 +60,13 @@ func (c *committer) run(ctx context.Context, e *engine) {
 			c.mu.Unlock()
 			for _, p := range due {
 				p.mu.Lock()
-				p.commitWanted = false
+				p.commitRequested = false
 				p.mu.Unlock()
 				_ = e.commit(ctx, p) // its failure was noted
 			}
 		case <-timer.C:
-			timer.Reset(onBeat(interval))
-			owned, _ := e.turn()
+			timer.Reset(coalesce(interval))
+			owned, _ := e.roundRobin()
 			for _, p := range owned {
 				_ = e.commit(ctx, p)
 			}
@@ -78,33 +78,33 @@ func (c *committer) run(ctx context.Context, e *engine) {
 // nobody else has moved the stored offset. An
 // error was noted already; when it says that p is not ours any more, p is lost.
 func (e *engine) commit(ctx context.Context, p *partition) error {
-	if !e.commits || e.onPoll {
+	if !e.storesOffsets || e.ackOnPoll {
 		return nil
 	}
 	select {
-	case p.commitTurn <- struct{}{}:
-		defer func() { <-p.commitTurn }()
+	case p.commitLock <- struct{}{}:
+		defer func() { <-p.commitLock }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 	p.mu.Lock()
 	offset, settled := p.tracker.prefix()
-	head := p.tracker.head
-	nothing := p.phase == phaseLost || !settled || head == p.settledHead
+	ackedEnd := p.tracker.ackedEnd
+	nothing := p.phase == phaseLost || !settled || ackedEnd == p.committedEnd
 	p.mu.Unlock()
 	if nothing {
 		return nil
 	}
-	err := e.unmoved(ctx, p)
+	err := e.checkStoredOffset(ctx, p)
 	if err == nil {
 		p.mu.Lock()
-		p.attempted = offset
+		p.attemptedOffset = offset
 		p.mu.Unlock()
-		err = e.store(ctx, p, offset)
+		err = e.storeOffset(ctx, p, offset)
 	}
 	p.mu.Lock()
 	if err == nil {
-		p.stepTo(head, offset)
+		p.setCommitted(ackedEnd, offset)
 	}
 	p.mu.Unlock()
 	if err != nil {
@@ -115,20 +115,20 @@ func (e *engine) commit(ctx context.Context, p *partition) error {
 
 // movedError says that the stored offset of a partition is not the one that
 // was stored from here: an operator moved it, or deleted it.
-type movedError struct{ now transport.Offset }
+type offsetMovedError struct{ current transport.Offset }
 
-func (e *movedError) Error() string {
-	if !e.now.Stored {
+func (e *offsetMovedError) Error() string {
+	if !e.current.Stored {
 		return "the stored offset was deleted by someone else"
 	}
-	return fmt.Sprintf("the stored offset was moved to %d by someone else", e.now.Offset)
+	return fmt.Sprintf("the stored offset was moved to %d by someone else", e.current.Offset)
 }
 
 // unmoved looks whether the stored offset is still ours before it is replaced:
 // the server has no store that compares, and a busy consumer would wipe out an operator's
 // reset long before its audit sees it. Where it can't be read, the commit will tell.
-func (e *engine) unmoved(ctx context.Context, p *partition) error {
-	now, err := e.offset(ctx, p.session, p.id)
+func (e *engine) checkStoredOffset(ctx context.Context, p *partition) error {
+	now, err := e.storedOffset(ctx, p.session, p.id)
 	var status *iggyerr.StatusError
 	if errors.As(err, &status) {
 		return nil
@@ -138,58 +138,58 @@ func (e *engine) unmoved(ctx context.Context, p *partition) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.movedTo(now) {
-		return &movedError{now}
+	if p.storedOffsetMoved(now) {
+		return &offsetMovedError{now}
 	}
 	return nil
 }
 
 // movedTo tells whether someone else stored or deleted the offset. p.mu is held.
-func (p *partition) movedTo(now transport.Offset) bool {
-	if now.Stored && now.Offset == p.attempted {
+func (p *partition) storedOffsetMoved(now transport.Offset) bool {
+	if now.Stored && now.Offset == p.attemptedOffset {
 		return false
 	}
-	return now.Stored != p.hasStored || now.Offset != p.stored
+	return now.Stored != p.hasStored || now.Offset != p.storedOffset
 }
 
 // stepTo notes a stored offset. p.mu is held.
-func (p *partition) stepTo(head, offset uint64) {
-	p.tally.commits++
+func (p *partition) setCommitted(ackedEnd, offset uint64) {
+	p.counters.commits++
 	if p.phase == phaseLost {
 		return // what is remembered of the partition belongs to its next ownership
 	}
-	p.settledHead = head
-	p.stored, p.hasStored, p.verified = offset, true, time.Now()
-	p.memory.committed, p.memory.hasCommitted, p.memory.stray = offset, true, false
-	if p.syncs > 0 {
-		close(p.stepped)
-		p.stepped = make(chan struct{})
-		if p.tracker.head > head {
-			p.wantCommit()
+	p.committedEnd = ackedEnd
+	p.storedOffset, p.hasStored, p.verifiedAt = offset, true, time.Now()
+	p.history.committed, p.history.hasCommitted, p.history.logTruncated = offset, true, false
+	if p.commitWaiters > 0 {
+		close(p.commitDone)
+		p.commitDone = make(chan struct{})
+		if p.tracker.ackedEnd > ackedEnd {
+			p.requestCommit()
 		}
 	}
-	p.announce()
+	p.scheduleIfReady()
 }
 
 // offset reads what is stored for a partition.
-func (e *engine) offset(ctx context.Context, s *link.Session, id uint32) (stored transport.Offset, err error) {
-	if !e.commits {
+func (e *engine) storedOffset(ctx context.Context, s *link.Session, id uint32) (stored transport.Offset, err error) {
+	if !e.storesOffsets {
 		return transport.Offset{}, nil
 	}
 	err = s.Do(ctx, func(ctx context.Context, c transport.Conn) error {
-		stored, err = c.Offset(ctx, e.who, id)
+		stored, err = c.Offset(ctx, e.identity, id)
 		return err
 	})
 	return stored, err
 }
 
 // store stores an offset, whatever it was.
-func (e *engine) store(ctx context.Context, p *partition, offset uint64) error {
-	if !e.commits {
+func (e *engine) storeOffset(ctx context.Context, p *partition, offset uint64) error {
+	if !e.storesOffsets {
 		return nil
 	}
 	return p.session.Do(ctx, func(ctx context.Context, c transport.Conn) error {
-		return c.StoreOffset(ctx, e.who, p.id, offset)
+		return c.StoreOffset(ctx, e.identity, p.id, offset)
 	})
 }
 
@@ -198,24 +198,24 @@ func (e *engine) commitRefused(p *partition, offset uint64, err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	var moved *movedError
+	var moved *offsetMovedError
 	if errors.As(err, &moved) {
-		e.distrust(p) // the audit decides what becomes of it
+		e.requestVerify(p) // the audit decides what becomes of it
 		return
 	}
-	e.note(fmt.Errorf("iggy: commit %s/%d: %w", e.who.Topic, p.id, err))
+	e.setLastError(fmt.Errorf("iggy: commit %s/%d: %w", e.identity.Topic, p.id, err))
 	var status *iggyerr.StatusError
 	switch {
 	case p.isLost():
 		// An answer to a former membership says nothing about the present one.
-	case e.gone(err):
-		e.loseMembership(err)
-	case e.grouped && notOurs(err):
+	case e.isMembershipGone(err):
+		e.evict(err)
+	case e.grouped && isNotOwner(err):
 		p.log.Warn("partition was taken before its offset was committed", zap.Uint64("offset", offset), zap.Error(err))
-		e.lost(p, fmt.Errorf("%w: %w", ErrLost, err))
+		e.losePartition(p, fmt.Errorf("%w: %w", ErrLost, err))
 	case errors.As(err, &status) && status.Status == iggyerr.StatusInvalidOffset:
 		// The log ends before the offset: it lost its tail.
-		e.distrust(p)
+		e.requestVerify(p)
 	default:
 		p.log.Warn("offset not committed, trying again", zap.Uint64("offset", offset), zap.Error(err))
 	}
@@ -224,28 +224,28 @@ func (e *engine) commitRefused(p *partition, offset uint64, err error) {
 // notOurs tells whether a refused group commit means that the partition went
 // to another member. Over transports that can't tell more, that is
 // the bare status 1, too.
-func notOurs(err error) bool {
+func isNotOwner(err error) bool {
 	var status *iggyerr.StatusError
 	return errors.Is(err, iggyerr.ErrNotOwner) ||
 		errors.As(err, &status) && status.Status == iggyerr.StatusGeneric
 }
 
 // gone tells whether err means that the membership, or what it is in, is gone.
-func (e *engine) gone(err error) bool {
+func (e *engine) isMembershipGone(err error) bool {
 	return e.grouped && (errors.Is(err, iggyerr.ErrNotMember) || errors.Is(err, iggyerr.ErrNotFound))
 }
 
 // committedPast waits until the offset of message number seq is stored.
-func (p *partition) committedPast(ctx context.Context, seq uint64) error {
+func (p *partition) waitCommitted(ctx context.Context, seq uint64) error {
 	p.mu.Lock()
-	p.syncs++
+	p.commitWaiters++
 	defer func() {
 		p.mu.Lock()
-		p.syncs--
+		p.commitWaiters--
 		p.mu.Unlock()
 	}()
 	for {
-		if p.settledHead > seq || !p.e.commits || p.e.onPoll {
+		if p.committedEnd > seq || !p.e.storesOffsets || p.e.ackOnPoll {
 			p.mu.Unlock()
 			return nil
 		}
@@ -253,10 +253,10 @@ func (p *partition) committedPast(ctx context.Context, seq uint64) error {
 			p.mu.Unlock()
 			return context.Cause(p.ctx)
 		}
-		if p.tracker.head > p.settledHead {
-			p.wantCommit()
+		if p.tracker.ackedEnd > p.committedEnd {
+			p.requestCommit()
 		}
-		stepped := p.stepped
+		stepped := p.commitDone
 		p.mu.Unlock()
 		select {
 		case <-stepped:

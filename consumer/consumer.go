@@ -30,23 +30,23 @@ type Consumer[T any] struct {
 	deadLetters DeadLetters[T]
 	tracer      *telemetry.Tracer // nil: no spans
 
-	handler func(context.Context, *Message[T]) error
-	batch   func(context.Context, []*Message[T]) error
+	handler      func(context.Context, *Message[T]) error
+	batchHandler func(context.Context, []*Message[T]) error
 
-	mu    sync.Mutex
-	phase lifePhase
-	mode  mode
-	began bool // consumption began, or never will
+	mu        sync.Mutex
+	state     lifecycle
+	mode      mode
+	consuming bool // consumption began, or never will
 }
 
-type lifePhase uint8
+type lifecycle uint8
 
 const (
-	lifeNew lifePhase = iota
-	lifeStarting
-	lifeStarted
-	lifeStopping
-	lifeStopped
+	stateNew lifecycle = iota
+	stateStarting
+	stateStarted
+	stateStopping
+	stateStopped
 )
 
 // mode is where the messages go.
@@ -98,7 +98,7 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 		return nil, err
 	}
 	c.e.typed = c
-	c.tracer = telemetry.NewTracer(o.tracers, instrumentation, telemetry.Process, o.cluster, cluster.Address(), telemetry.Group(c.e.who.Name))
+	c.tracer = telemetry.NewTracer(o.tracers, instrumentation, telemetry.Process, o.cluster, cluster.Address(), telemetry.Group(c.e.identity.Name))
 	return c, nil
 }
 
@@ -125,45 +125,45 @@ func check(cfg config.Consumer, o *options) error {
 func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, newLink func(string, ...link.Option) (*link.Link, error), stream, name string) (*engine, error) {
 	e := &engine{
 		name: telemetry.In(o.cluster, o.name), cfg: cfg, log: log, link: l, newLink: newLink,
-		who:     transport.Consumer{Stream: stream, Topic: name, Name: cfg.Group, Group: true},
-		grouped: true, commits: true,
-		onPoll:      cfg.AckMode == config.AckOnPoll,
-		commitEvery: max(cfg.CommitEvery, 1),
-		redelivery:  redelivery{max: cfg.Retry.MaxDeliveries, backoff: cfg.Retry.Backoff},
-		workers:     cfg.Concurrency,
-		committer:   newCommitter(),
-		crew:        newCrew(),
-		staff:       newCrew(),
-		hooks:       newHooks(log),
-		kicked:      make(chan struct{}, 1),
-		done:        make(chan struct{}),
-		finished:    make(chan struct{}),
-		memories:    map[uint32]*memory{},
-		paused:      map[uint32]bool{},
+		identity: transport.Consumer{Stream: stream, Topic: name, Name: cfg.Group, Group: true},
+		grouped:  true, storesOffsets: true,
+		ackOnPoll:       cfg.AckMode == config.AckOnPoll,
+		commitEvery:     max(cfg.CommitEvery, 1),
+		redelivery:      redeliveryPolicy{maxDeliveries: cfg.Retry.MaxDeliveries, backoff: cfg.Retry.Backoff},
+		maxWorkers:      cfg.Concurrency,
+		committer:       newCommitter(),
+		deadLetterTasks: newTaskGroup(),
+		workerTasks:     newTaskGroup(),
+		hooks:           newHooks(log),
+		wakeup:          make(chan struct{}, 1),
+		membershipDone:  make(chan struct{}),
+		stopDone:        make(chan struct{}),
+		histories:       map[uint32]*history{},
+		paused:          map[uint32]bool{},
 	}
 	if cfg.CommitInterval == 0 {
 		e.commitEvery = 1
 	}
 	if s := o.standalone; s != nil {
-		e.standalone, e.grouped, e.commits = *s, false, s.Name != ""
-		e.who.Group, e.who.Name = false, s.Name
+		e.standalone, e.grouped, e.storesOffsets = *s, false, s.Name != ""
+		e.identity.Group, e.identity.Name = false, s.Name
 		if s.Name == "" {
-			e.who.Name = anonymous
+			e.identity.Name = anonymousName
 		}
 	} else {
 		e.log = log.With(zap.String("group", cfg.Group))
 	}
-	if e.workers <= 0 {
-		e.workers = cfg.MaxInFlight
+	if e.maxWorkers <= 0 {
+		e.maxWorkers = cfg.MaxInFlight
 	}
-	e.workers = min(e.workers, cfg.MaxInFlight)
-	e.share.Store(int64(e.workers))
-	e.window.limit = cfg.MaxInFlight
-	e.ahead.limit = hold{messages: cfg.MaxInFlight, bytes: int(cfg.MaxBufferedBytes)}
-	e.unpacked.limit = int(cfg.MaxBufferedBytes)
+	e.maxWorkers = min(e.maxWorkers, cfg.MaxInFlight)
+	e.workersPerPartition.Store(int64(e.maxWorkers))
+	e.inFlight.limit = cfg.MaxInFlight
+	e.prefetch.limit = amount{messages: cfg.MaxInFlight, bytes: int(cfg.MaxBufferedBytes)}
+	e.decompressed.limit = int(cfg.MaxBufferedBytes)
 	e.hooks.calls = o.hooks
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
-	e.retreats, e.retreatBegins = context.WithCancel(context.Background())
+	e.drainRequested, e.signalDrain = context.WithCancel(context.Background())
 	var err error
 	e.meter, err = newMeter(o.meters, e, o.name, o.cluster)
 	return e, err
@@ -178,10 +178,10 @@ func (c *Consumer[T]) Name() string { return c.e.name }
 // released everything, and the consumer is closed.
 func (c *Consumer[T]) Start(ctx context.Context) error {
 	c.mu.Lock()
-	switch c.phase {
-	case lifeNew:
-		c.phase = lifeStarting
-	case lifeStarting, lifeStarted:
+	switch c.state {
+	case stateNew:
+		c.state = stateStarting
+	case stateStarting, stateStarted:
 		c.mu.Unlock()
 		return nil
 	default:
@@ -193,32 +193,32 @@ func (c *Consumer[T]) Start(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
-		c.phase = lifeStopped
-		c.e.abandon()
-		c.e.finish(nil)
+		c.state = stateStopped
+		c.e.cancelAll()
+		c.e.setStopResult(nil)
 		return err
 	}
-	if c.phase != lifeStarting {
+	if c.state != stateStarting {
 		return iggyerr.ErrClosed // stopped meanwhile
 	}
-	c.phase = lifeStarted
+	c.state = stateStarted
 	if c.mode == modeHandler {
-		c.begin()
+		c.startConsuming()
 	}
 	return nil
 }
 
 // begin starts the engine. c.mu is held.
-func (c *Consumer[T]) begin() {
-	if c.began {
+func (c *Consumer[T]) startConsuming() {
+	if c.consuming {
 		return
 	}
-	c.began = true
+	c.consuming = true
 	switch {
 	case c.handler != nil:
-		c.e.employ(c.call)
-	case c.batch != nil:
-		c.e.employBatches(c.callBatch)
+		c.e.startWorkers(c.callHandler)
+	case c.batchHandler != nil:
+		c.e.startBatchWorkers(c.callBatchHandler)
 	}
 	c.e.start()
 }
@@ -234,24 +234,24 @@ func (c *Consumer[T]) begin() {
 // a handler must not wait for it: what it would wait for is itself.
 func (c *Consumer[T]) Stop(ctx context.Context) error {
 	c.mu.Lock()
-	switch c.phase {
-	case lifeNew:
-		c.phase = lifeStopped
-		c.e.abandon()
-		c.e.finish(nil)
+	switch c.state {
+	case stateNew:
+		c.state = stateStopped
+		c.e.cancelAll()
+		c.e.setStopResult(nil)
 		c.mu.Unlock()
 		return nil
-	case lifeStopping, lifeStopped:
+	case stateStopping, stateStopped:
 		c.mu.Unlock()
-		return c.e.stopped(ctx)
+		return c.e.waitStopped(ctx)
 	}
-	c.phase = lifeStopping
+	c.state = stateStopping
 	c.mu.Unlock()
-	work, cancel := remaining(ctx, c.e.cfg.DrainTimeout)
+	work, cancel := drainContext(ctx, c.e.cfg.DrainTimeout)
 	defer cancel()
 	err := c.e.stop(ctx, work)
 	c.mu.Lock()
-	c.phase = lifeStopped
+	c.state = stateStopped
 	c.mu.Unlock()
 	return err
 }
@@ -261,11 +261,11 @@ func (c *Consumer[T]) Stop(ctx context.Context) error {
 // consumer can't be used again.
 func (c *Consumer[T]) Drain(ctx context.Context) error {
 	c.mu.Lock()
-	if c.phase != lifeStarted {
+	if c.state != stateStarted {
 		c.mu.Unlock()
 		return iggyerr.ErrClosed
 	}
-	c.began = true // nothing begins any more
+	c.consuming = true // nothing begins any more
 	c.mu.Unlock()
 	return c.e.drain(ctx, ctx)
 }
@@ -281,7 +281,7 @@ func (c *Consumer[T]) Drain(ctx context.Context) error {
 // unless it was being moved already.
 func (c *Consumer[T]) Seek(ctx context.Context, partition uint32, to Position) error {
 	c.mu.Lock()
-	ok := c.phase == lifeStarted && c.e.running.Load()
+	ok := c.state == stateStarted && c.e.started.Load()
 	c.mu.Unlock()
 	if !ok {
 		return fmt.Errorf("iggy: seek partition %d: %w", partition, iggyerr.ErrNotOwner)
@@ -291,7 +291,7 @@ func (c *Consumer[T]) Seek(ctx context.Context, partition uint32, to Position) e
 
 // Pause stops the delivery of a partition's messages, owned now or later, until
 // Resume. Messages in hand are not affected.
-func (c *Consumer[T]) Pause(partition uint32) { c.e.pause(partition, true) }
+func (c *Consumer[T]) Pause(partition uint32) { c.e.setPaused(partition, true) }
 
 // Resume ends a Pause.
-func (c *Consumer[T]) Resume(partition uint32) { c.e.pause(partition, false) }
+func (c *Consumer[T]) Resume(partition uint32) { c.e.setPaused(partition, false) }

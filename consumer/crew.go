@@ -7,54 +7,54 @@ import (
 
 // crew owns goroutines that are started one by one: none after it was closed,
 // and close's caller can wait for all of them.
-type crew struct {
+type taskGroup struct {
 	mu     sync.Mutex
 	count  int
 	closed bool
 	empty  chan struct{} // closed when the last one of a closed crew has returned
 }
 
-func newCrew() *crew { return &crew{empty: make(chan struct{})} }
+func newTaskGroup() *taskGroup { return &taskGroup{empty: make(chan struct{})} }
 
 // run starts f, unless the crew is closed.
-func (c *crew) run(f func()) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
+func (g *taskGroup) run(f func()) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
 		return false
 	}
-	c.count++
+	g.count++
 	go func() {
-		defer c.done()
+		defer g.done()
 		f()
 	}()
 	return true
 }
 
-func (c *crew) done() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.count--; c.count == 0 && c.closed {
-		close(c.empty)
+func (g *taskGroup) done() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.count--; g.count == 0 && g.closed {
+		close(g.empty)
 	}
 }
 
 // close lets no more start.
-func (c *crew) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.closed {
-		c.closed = true
-		if c.count == 0 {
-			close(c.empty)
+func (g *taskGroup) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.closed = true
+		if g.count == 0 {
+			close(g.empty)
 		}
 	}
 }
 
 // wait waits for those of a closed crew, or for ctx.
-func (c *crew) wait(ctx context.Context) error {
+func (g *taskGroup) wait(ctx context.Context) error {
 	select {
-	case <-c.empty:
+	case <-g.empty:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

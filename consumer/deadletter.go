@@ -24,30 +24,30 @@ type DeadLetters[T any] interface {
 func (c *Consumer[T]) hasDeadLetters() bool { return c.deadLetters != nil }
 
 // deadLetter implements typed.
-func (c *Consumer[T]) deadLetter(ctx context.Context, r *message, cause error, code string, attempts int) (err error) {
-	if exits(func() { err = c.write(ctx, r, cause, code, attempts) }) {
-		return errLettersExited
+func (c *Consumer[T]) writeDeadLetter(ctx context.Context, msg *message, cause error, code string, attempts int) (err error) {
+	if exitsGoroutine(func() { err = c.callDeadLetters(ctx, msg, cause, code, attempts) }) {
+		return errDeadLettersExited
 	}
 	return err
 }
 
 // write gives a message to the dead letters. One that panics has failed.
-func (c *Consumer[T]) write(ctx context.Context, r *message, cause error, code string, attempts int) (err error) {
+func (c *Consumer[T]) callDeadLetters(ctx context.Context, msg *message, cause error, code string, attempts int) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
 	f := topic.Failure[T]{
-		Origin: originOf(r), Payload: r.raw.Payload, Headers: headersOf(r), Key: r.key,
+		Origin: originOf(msg), Payload: msg.raw.Payload, Headers: headersOf(msg), Key: msg.key,
 		Code: code, Err: cause, Attempts: attempts,
 	}
-	if plain, err := c.plain(r); err == nil {
+	if plain, err := c.decompress(msg); err == nil {
 		f.Payload = plain
 		f.Headers = slices.DeleteFunc(f.Headers, func(h topic.Header) bool { return h.Key == topic.HeaderContentEncoding })
 	}
 	if attempts > 0 {
-		f.Decoded, f.Value = true, c.pristine(r)
+		f.Decoded, f.Value = true, c.originalValue(msg)
 	}
 	return c.deadLetters.DeadLetter(ctx, f)
 }

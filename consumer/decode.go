@@ -10,63 +10,63 @@ import (
 
 // entry is a message together with its first message, so that both are one allocation
 // for many messages.
-type entry[T any] struct {
-	r message
-	m Message[T]
+type decodedMessage[T any] struct {
+	state   message
+	message Message[T]
 }
 
 // decode implements typed.
 func (c *Consumer[T]) decode(raw []wire.Message, dst []*message) []*message {
-	entries := make([]entry[T], len(raw))
-	for i := range entries {
-		e := &entries[i]
-		e.r.raw = &raw[i]
-		e.m.r, e.m.delivery = &e.r, 1
-		e.r.typed = &e.m
-		e.r.cause = c.open(&e.r, &e.m)
-		dst = append(dst, &e.r)
+	decoded := make([]decodedMessage[T], len(raw))
+	for i := range decoded {
+		d := &decoded[i]
+		d.state.raw = &raw[i]
+		d.message.msg, d.message.delivery = &d.state, 1
+		d.state.typed = &d.message
+		d.state.cause = c.decodeMessage(&d.state, &d.message)
+		dst = append(dst, &d.state)
 	}
 	return dst
 }
 
 // broken implements typed.
-func (c *Consumer[T]) broken(m *wire.Message, cause error) *message {
-	e := &entry[T]{r: message{raw: m, cause: cause}}
-	e.m.r, e.m.delivery = &e.r, 1
-	e.r.typed = &e.m
-	return &e.r
+func (c *Consumer[T]) undecodable(m *wire.Message, cause error) *message {
+	d := &decodedMessage[T]{state: message{raw: m, cause: cause}}
+	d.message.msg, d.message.delivery = &d.state, 1
+	d.state.typed = &d.message
+	return &d.state
 }
 
 // open decodes one message. A codec or a key function that panics is a failure
 // of the message.
-func (c *Consumer[T]) open(r *message, m *Message[T]) (err error) {
+func (c *Consumer[T]) decodeMessage(msg *message, m *Message[T]) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	payload, err := c.plain(r)
+	payload, err := c.decompress(msg)
 	if err != nil {
 		return err
 	}
-	if compressed(r.raw) {
-		r.unpacked = len(payload)
+	if compressed(msg.raw) {
+		msg.decompressed = len(payload)
 	}
 	if m.Value, err = c.topic.Codec().Decode(payload); err != nil {
 		return err
 	}
-	r.key = c.topic.KeyOf(m.Value)
+	msg.key = c.topic.KeyOf(m.Value)
 	return nil
 }
 
 // value decodes a message's payload. A codec that panics is a failure of the message.
-func (c *Consumer[T]) value(r *message) (value T, err error) {
+func (c *Consumer[T]) decodeValue(msg *message) (value T, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	payload, err := c.plain(r)
+	payload, err := c.decompress(msg)
 	if err != nil {
 		return value, err
 	}
@@ -74,28 +74,28 @@ func (c *Consumer[T]) value(r *message) (value T, err error) {
 }
 
 // pristine is the value of a message that was decoded before, as it was then.
-func (c *Consumer[T]) pristine(r *message) (value T) {
+func (c *Consumer[T]) originalValue(msg *message) (value T) {
 	var err error
-	if !exits(func() { value, err = c.value(r) }) && err == nil {
+	if !exitsGoroutine(func() { value, err = c.decodeValue(msg) }) && err == nil {
 		return value
 	}
-	return r.typed.(*Message[T]).Value // a codec that can't do it twice
+	return msg.typed.(*Message[T]).Value // a codec that can't do it twice
 }
 
 // plain is the message's payload without the compression that its headers name.
-func (c *Consumer[T]) plain(r *message) ([]byte, error) {
-	if !compressed(r.raw) {
+func (c *Consumer[T]) decompress(msg *message) ([]byte, error) {
+	if !compressed(msg.raw) {
 		// Most messages end here, without their headers being decoded.
-		return r.raw.Payload, nil
+		return msg.raw.Payload, nil
 	}
-	name, err := encodingOf(r.raw)
+	name, err := encodingOf(msg.raw)
 	if err != nil {
 		return nil, err
 	}
-	return encoding.Decode(name, r.raw.Payload, int(c.e.cfg.MaxDecompressedBytes))
+	return encoding.Decode(name, msg.raw.Payload, int(c.e.cfg.MaxDecompressedBytes))
 }
 
 // again implements typed.
-func (c *Consumer[T]) again(r *message) {
-	r.typed = &Message[T]{Value: c.pristine(r), r: r, delivery: r.deliveries + 1}
+func (c *Consumer[T]) nextDelivery(msg *message) {
+	msg.typed = &Message[T]{Value: c.originalValue(msg), msg: msg, delivery: msg.deliveries + 1}
 }

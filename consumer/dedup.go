@@ -21,7 +21,7 @@ func newDedup(size int) *dedup {
 
 // repeated tells whether id was seen, and remembers it as in hand if it was
 // not. A message without an id is never a repetition.
-func (d *dedup) repeated(id [16]byte) bool {
+func (d *dedup) isDuplicate(id [16]byte) bool {
 	if d == nil || id == ([16]byte{}) {
 		return false
 	}
@@ -33,7 +33,7 @@ func (d *dedup) repeated(id [16]byte) bool {
 }
 
 // settled moves id from those in hand to those remembered, of which the oldest is forgotten.
-func (d *dedup) settled(id [16]byte) {
+func (d *dedup) settle(id [16]byte) {
 	if d == nil {
 		return
 	}
@@ -61,7 +61,7 @@ func (d *dedup) forget(id [16]byte) {
 }
 
 // forgetOpen removes all ids in hand.
-func (d *dedup) forgetOpen() {
+func (d *dedup) forgetUnsettled() {
 	if d == nil {
 		return
 	}

@@ -1,13 +1,13 @@
 package consumer
 
 // drained tells the one who waits for it that nothing is in hand any more. p.mu is held.
-func (p *partition) drained() {
+func (p *partition) checkDrained() {
 	if p.phase != phaseDraining {
 		return
 	}
-	p.rest()
-	if p.empty() {
-		p.e.kick()
+	p.quiesce()
+	if p.isDrained() {
+		p.e.wakeMembership()
 	}
 }
 
@@ -15,29 +15,29 @@ func (p *partition) drained() {
 // themselves, for their next delivery, and for those that were given back: nobody
 // works on them, and whoever gets the partition gets them again. Those behind them in their lanes wait with
 // them. From then on nothing of it is handed out, unless it resumes. p.mu is held.
-func (p *partition) rest() {
-	if p.onlyWaits() && (p.run.length == p.back || p.e.batches) {
-		p.resting = true
+func (p *partition) quiesce() {
+	if p.onlyBackingOff() && (p.ready.length == p.givenBack || p.e.batchHandler) {
+		p.quiesced = true
 	}
 }
 
 // onlyWaits tells whether messages wait for their next delivery, or to be taken again, and nobody works on any. p.mu is held.
-func (p *partition) onlyWaits() bool {
-	return p.waiting+p.back > 0 && p.out.length == 0 && p.running == 0 && p.buried == 0
+func (p *partition) onlyBackingOff() bool {
+	return p.backingOff+p.givenBack > 0 && p.delivered.length == 0 && p.running == 0 && p.deadLettering == 0
 }
 
 // idle is how many of the messages in hand nobody works on. p.mu is held.
-func (p *partition) idle() int {
-	if p.resting {
-		return p.inHand()
+func (p *partition) idleInFlight() int {
+	if p.quiesced {
+		return p.inFlight()
 	}
-	return p.waiting + p.back
+	return p.backingOff + p.givenBack
 }
 
 // empty tells that nothing of the partition is with the application or on the
 // way to it. p.mu is held.
-func (p *partition) empty() bool {
-	return (p.tracker.open() == 0 || p.resting) && p.running == 0 && !p.intaking && !p.polling && p.buffered == 0
+func (p *partition) isDrained() bool {
+	return (p.tracker.pending() == 0 || p.quiesced) && p.running == 0 && !p.decoding && !p.polling && p.buffered == 0
 }
 
 // drain stops taking in messages and forgets those that nobody has seen, so that
@@ -49,52 +49,52 @@ func (p *partition) drain() {
 		return
 	}
 	p.phase = phaseDraining
-	if p.e.onPoll {
+	if p.e.ackOnPoll {
 		// They are committed: nobody else will get them.
-		p.announce()
-		p.drained()
+		p.scheduleIfReady()
+		p.checkDrained()
 		return
 	}
-	p.cut()
-	p.announce()
-	p.drained()
+	p.discardUndelivered()
+	p.scheduleIfReady()
+	p.checkDrained()
 }
 
 // cut forgets the read and queued messages that nobody has seen, so that they
 // are fetched again. p.mu is held.
-func (p *partition) cut() {
+func (p *partition) discardUndelivered() {
 	dropped, first := 0, p.position
-	if p.intaking {
+	if p.decoding {
 		// Also if it resumes before they are decoded: those before them may be fetched again, too.
-		p.forsaken = true
-		first = min(first, p.taking)
+		p.discardDecoded = true
+		first = min(first, p.decodingFrom)
 	}
-	drop := func(r *message) {
+	drop := func(msg *message) {
 		dropped++
-		first = min(first, r.raw.Offset)
-		p.memory.dedup.forget(r.raw.ID)
-		p.letGo(r)
+		first = min(first, msg.raw.Offset)
+		p.history.dedup.forget(msg.raw.ID)
+		p.releaseMemory(msg)
 	}
-	p.lanes.cut(p.given, drop)
-	p.run.cut(p.given, func(r *message) {
-		p.lanes.end(r)
-		drop(r)
+	p.lanes.removeFrom(p.deliveredEnd, drop)
+	p.ready.removeFrom(p.deliveredEnd, func(msg *message) {
+		p.lanes.remove(msg)
+		drop(msg)
 	})
-	p.tracker.cut(p.given)
-	p.free(dropped)
+	p.tracker.truncate(p.deliveredEnd)
+	p.releaseInFlight(dropped)
 	if len(p.buffer) > 0 {
-		first = min(first, p.buffer[0].rest[0].Offset)
+		first = min(first, p.buffer[0].remaining[0].Offset)
 	}
 	p.position = first
-	p.hot = true
-	p.discard()
+	p.mayHaveMore = true
+	p.discardPrefetched()
 }
 
 // discard forgets what was read and not taken in. p.mu is held.
-func (p *partition) discard() {
-	for _, a := range p.buffer {
-		p.e.ahead.give(p, hold{messages: len(a.rest)})
-		p.release(a, len(a.rest))
+func (p *partition) discardPrefetched() {
+	for _, r := range p.buffer {
+		p.e.prefetch.release(p, amount{messages: len(r.remaining)})
+		p.releaseResult(r, len(r.remaining))
 	}
 	p.buffer, p.buffered = nil, 0
 }
@@ -104,8 +104,8 @@ func (p *partition) resume() {
 	if p.phase != phaseDraining {
 		return
 	}
-	p.phase, p.resting = phaseActive, false
-	p.hot = true
-	p.announce()
-	p.e.fetchMore()
+	p.phase, p.quiesced = phaseActive, false
+	p.mayHaveMore = true
+	p.scheduleIfReady()
+	p.e.wakePollers()
 }

@@ -30,7 +30,7 @@ var errNacked = errors.New("iggy: not acknowledged by the application")
 
 // errSought is the cause with which the contexts of handlers end when their
 // partition was set to another offset.
-var errSought = fmt.Errorf("%w: set to another offset", ErrLost)
+var errSeek = fmt.Errorf("%w: set to another offset", ErrLost)
 
 // StopError says what a stop could not finish. Nothing of it is lost: it is
 // delivered again, to this group's other members or after the next start.

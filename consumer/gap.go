@@ -11,44 +11,44 @@ import (
 // gap looks after a jump: the log goes on at first instead of at the expected
 // position, since messages were deleted by retention or lost. It tells whether to
 // go on. p.mu is held.
-func (p *partition) gap(first uint64) bool {
+func (p *partition) handleGap(first uint64) bool {
 	if first < p.position {
 		// The server answered from before what was asked: not a gap, but
 		// nothing to trust either.
-		p.suspect = true
-		p.e.kick()
+		p.needsVerify = true
+		p.e.wakeMembership()
 		return false
 	}
 	missing := first - p.position
-	p.tally.gaps++
-	p.tally.gapMessages += int64(missing)
+	p.counters.gaps++
+	p.counters.gapMessages += int64(missing)
 	expected := p.position
-	p.say(func() {
+	p.deferLog(func() {
 		p.log.Warn("messages are missing from the log", zap.Uint64("expected", expected), zap.Uint64("offset", first), zap.Uint64("count", missing))
 	})
 	if p.e.cfg.OnGap != config.GapStop {
 		return true
 	}
-	p.stop(fmt.Errorf("iggy: %s/%s/%d: offset %d was expected and the log goes on at %d (on_gap: stop)",
-		p.e.who.Stream, p.e.who.Topic, p.id, p.position, first))
+	p.stopFetching(fmt.Errorf("iggy: %s/%s/%d: offset %d was expected and the log goes on at %d (on_gap: stop)",
+		p.e.identity.Stream, p.e.identity.Topic, p.id, p.position, first))
 	return false
 }
 
 // stop ends fetching for good; what is in hand is finished. p.mu is held.
-func (p *partition) stop(why error) {
-	p.stopped = why
-	p.e.note(why)
-	p.say(func() { p.log.Error("partition stopped", zap.Error(why)) })
+func (p *partition) stopFetching(why error) {
+	p.stopErr = why
+	p.e.setLastError(why)
+	p.deferLog(func() { p.log.Error("partition stopped", zap.Error(why)) })
 }
 
 // say has something logged when p.mu is released: writing a log is I/O. p.mu is held.
-func (p *partition) say(entry func()) { p.unsaid = append(p.unsaid, entry) }
+func (p *partition) deferLog(entry func()) { p.pendingLogs = append(p.pendingLogs, entry) }
 
 // speak logs what was left to say.
-func (p *partition) speak() {
+func (p *partition) flushLogs() {
 	p.mu.Lock()
-	entries := p.unsaid
-	p.unsaid = nil
+	entries := p.pendingLogs
+	p.pendingLogs = nil
 	p.mu.Unlock()
 	for _, entry := range entries {
 		entry()

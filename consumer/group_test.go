@@ -206,7 +206,7 @@ func TestPartitionThatStaysAfterItsTimeGoesOn(t *testing.T) {
 		r.send(p, numbered("", messages)...)
 	}
 	cfg := quick()
-	cfg.Balance, cfg.RebalanceTimeout, cfg.Concurrency = false, 50*time.Millisecond, 2
+	cfg.FairAssignment, cfg.RebalanceTimeout, cfg.Concurrency = false, 50*time.Millisecond, 2
 	ended := make(chan place, 2)
 	release := make(chan struct{})
 	c := r.consumer(cfg)
@@ -256,7 +256,7 @@ func TestSeekOfAPartitionThatIsBeingHandedOver(t *testing.T) {
 		r.send(p, numbered("", messages)...)
 	}
 	cfg := quick()
-	cfg.Balance, cfg.Concurrency = false, 2
+	cfg.FairAssignment, cfg.Concurrency = false, 2
 	release := make(chan struct{})
 	handled := make(chan place, 100)
 	c := r.consumer(cfg)

@@ -39,8 +39,8 @@ func (c *Consumer[T]) Handle(handler func(ctx context.Context, m *Message[T]) er
 // Nack before.
 func (c *Consumer[T]) HandleBatch(handler func(ctx context.Context, batch []*Message[T]) error) error {
 	return c.register(func() error {
-		c.batch = handler
-		c.e.batches = true
+		c.batchHandler = handler
+		c.e.batchHandler = true
 		return nil
 	}, handler != nil)
 }
@@ -52,7 +52,7 @@ func (c *Consumer[T]) register(set func() error, given bool) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase >= lifeStopping || c.phase == lifeStarted && c.began && c.mode == modeNone {
+	if c.state >= stateStopping || c.state == stateStarted && c.consuming && c.mode == modeNone {
 		return iggyerr.ErrClosed
 	}
 	if c.mode != modeNone {
@@ -62,51 +62,51 @@ func (c *Consumer[T]) register(set func() error, given bool) error {
 		return err
 	}
 	c.mode = modeHandler
-	if c.phase == lifeStarted {
-		c.begin()
+	if c.state == stateStarted {
+		c.startConsuming()
 	}
 	return nil
 }
 
 // call runs the handler for one message.
-func (c *Consumer[T]) call(r *message) (err error) {
-	m := r.typed.(*Message[T])
-	ctx := r.part.ctx
-	if c.plainCalls() {
+func (c *Consumer[T]) callHandler(msg *message) (err error) {
+	m := msg.typed.(*Message[T])
+	ctx := msg.partition.ctx
+	if c.callsDirectly() {
 		defer func() {
 			if v := recover(); v != nil {
 				err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
 			}
 		}()
-		return sound(c.handler(ctx, m))
+		return safeError(c.handler(ctx, m))
 	}
-	return c.observed(ctx, []*message{r}, func(ctx context.Context) error { return c.handler(ctx, m) })
+	return c.callObserved(ctx, []*message{msg}, func(ctx context.Context) error { return c.handler(ctx, m) })
 }
 
 // plainCalls tells that calls need neither a timeout nor observation.
-func (c *Consumer[T]) plainCalls() bool {
-	return c.e.cfg.HandlerTimeout <= 0 && c.tracer == nil && !c.e.meter.on()
+func (c *Consumer[T]) callsDirectly() bool {
+	return c.e.cfg.HandlerTimeout <= 0 && c.tracer == nil && !c.e.meter.enabled()
 }
 
 // callBatch runs the handler for one batch.
-func (c *Consumer[T]) callBatch(messages []*message) error {
+func (c *Consumer[T]) callBatchHandler(messages []*message) error {
 	batch := make([]*Message[T], len(messages))
-	for i, r := range messages {
-		batch[i] = r.typed.(*Message[T])
+	for i, msg := range messages {
+		batch[i] = msg.typed.(*Message[T])
 	}
-	return c.observed(messages[0].part.ctx, messages, func(ctx context.Context) error { return c.batch(ctx, batch) })
+	return c.callObserved(messages[0].partition.ctx, messages, func(ctx context.Context) error { return c.batchHandler(ctx, batch) })
 }
 
 // observed runs a handler with its timeout, in a span, and measures it.
-func (c *Consumer[T]) observed(ctx context.Context, messages []*message, handler func(context.Context) error) (err error) {
+func (c *Consumer[T]) callObserved(ctx context.Context, messages []*message, handler func(context.Context) error) (err error) {
 	if d := c.e.cfg.HandlerTimeout; d > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, d, ErrHandlerTimeout)
 		defer cancel()
 	}
 	ctx, end := c.trace(ctx, messages)
-	began := c.e.meter.handling()
-	err = errExited // unless the handler returns or panics
+	began := c.e.meter.startHandle()
+	err = errHandlerExited // unless the handler returns or panics
 	defer func() {
 		if v := recover(); v != nil {
 			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
@@ -118,10 +118,10 @@ func (c *Consumer[T]) observed(ctx context.Context, messages []*message, handler
 		if errors.Is(err, Drop) {
 			failure = nil // it is what the application wants
 		}
-		c.e.meter.handled(began, failure)
+		c.e.meter.recordHandle(began, failure)
 		end(failure)
 	}()
-	return sound(handler(ctx))
+	return safeError(handler(ctx))
 }
 
 // timeoutError is a handler's failure after its time was over.

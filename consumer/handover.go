@@ -17,20 +17,20 @@ var errHandedOver = fmt.Errorf("%w: handed over", ErrLost)
 
 // errDealt is the cause with which the context of a partition ends that the
 // server took.
-var errDealt = fmt.Errorf("%w: dealt to another member", ErrLost)
+var errReassigned = fmt.Errorf("%w: dealt to another member", ErrLost)
 
 // errRemoved is the cause with which a standalone consumer's partition ends
 // that the topic has no more.
 var errRemoved = fmt.Errorf("%w: removed from the topic", ErrLost)
 
 // errHandOverTime is the cause with which handlers end that outlast rebalance_timeout.
-var errHandOverTime = fmt.Errorf("%w: it was to be handed over, and the rebalance timeout passed", ErrLost)
+var errRebalanceTimeout = fmt.Errorf("%w: it was to be handed over, and the rebalance timeout passed", ErrLost)
 
 // missing looks after an owned partition that is not in the turn: it is about
 // to be taken, or taken already.
-func (m *membership) missing(ctx context.Context, p *partition) error {
+func (m *membership) handleMissing(ctx context.Context, p *partition) error {
 	if !m.e.grouped {
-		m.e.lost(p, errRemoved)
+		m.e.losePartition(p, errRemoved)
 		return nil
 	}
 	owned, err := m.stillOwned(ctx, p)
@@ -44,18 +44,18 @@ func (m *membership) missing(ctx context.Context, p *partition) error {
 	_, settled := p.tracker.prefix()
 	// The server gives it away once what was polled is committed. While there
 	// is nothing to commit yet, the first message must be handled, however long it waits.
-	early := !settled && (p.given == 0 && (p.buffered > 0 || p.tracker.open() > 0) || p.onlyWaits())
-	inHand := p.inHand()
-	if !early {
+	keepsReading := !settled && (p.deliveredEnd == 0 && (p.buffered > 0 || p.tracker.pending() > 0) || p.onlyBackingOff())
+	inFlight := p.inFlight()
+	if !keepsReading {
 		p.drain()
 	}
 	p.mu.Unlock()
-	if early {
+	if keepsReading {
 		return nil
 	}
 	m.revoking[p.id] = time.Now().Add(m.e.cfg.RebalanceTimeout)
-	p.log.Info("partition is about to be taken, finishing", zap.Int("count", inHand))
-	m.e.kick()
+	p.log.Info("partition is about to be taken, finishing", zap.Int("count", inFlight))
+	m.e.wakeMembership()
 	return nil
 }
 
@@ -65,25 +65,25 @@ func (m *membership) stillOwned(ctx context.Context, p *partition) (bool, error)
 	if !m.e.grouped {
 		return true, nil
 	}
-	owned, err := m.owns(ctx, p.id)
+	owned, err := m.ownsPartition(ctx, p.id)
 	if err == nil && !owned {
 		delete(m.revoking, p.id)
-		m.e.lost(p, errDealt)
+		m.e.losePartition(p, errReassigned)
 	}
 	return owned, err
 }
 
 // handOvers gives away those partitions that are finished, and those whose time is over.
-func (m *membership) handOvers(ctx context.Context) error {
+func (m *membership) handOverDrained(ctx context.Context) error {
 	for id, deadline := range m.revoking {
-		p := m.e.find(id)
+		p := m.e.findPartition(id)
 		if p == nil {
 			delete(m.revoking, id)
 			continue
 		}
 		p.mu.Lock()
-		empty := p.empty()
-		if _, settled := p.tracker.prefix(); p.resting && !settled && m.e.commits {
+		empty := p.isDrained()
+		if _, settled := p.tracker.prefix(); p.quiesced && !settled && m.e.storesOffsets {
 			// Nothing can be committed, so the server would not move it, and
 			// nobody would read it.
 			p.resume()
@@ -97,7 +97,7 @@ func (m *membership) handOvers(ctx context.Context) error {
 		}
 		if !empty {
 			// Not acknowledged, so the next owner gets it again.
-			p.cancel(errHandOverTime)
+			p.cancel(errRebalanceTimeout)
 		}
 		if err := m.handOver(ctx, p); err != nil {
 			return err
@@ -116,39 +116,39 @@ func (m *membership) handOvers(ctx context.Context) error {
 func (m *membership) handOver(ctx context.Context, p *partition) error {
 	e := m.e
 	err := e.commit(ctx, p)
-	var moved *movedError
+	var moved *offsetMovedError
 	if err != nil && !errors.As(err, &moved) {
-		if e.find(p.id) != p {
+		if e.findPartition(p.id) != p {
 			return nil // it was taken already, and lost was called
 		}
 		return err
 	}
 	p.mu.Lock()
 	prefix, settled := p.tracker.prefix()
-	polled := p.polled
+	polled := p.polledEnd
 	p.mu.Unlock()
 	if moved != nil {
-		prefix, settled = moved.now.Offset, moved.now.Stored // the next owner follows
+		prefix, settled = moved.current.Offset, moved.current.Stored // the next owner follows
 	}
-	if settled && e.commits {
+	if settled && e.storesOffsets {
 		if polled > prefix+1 {
-			if err := m.unread(ctx, p.id, prefix); err != nil {
+			if err := m.repollPrefix(ctx, p.id, prefix); err != nil {
 				return err
 			}
 		}
-		if err := e.store(ctx, p, prefix); err != nil && !notOurs(err) {
+		if err := e.storeOffset(ctx, p, prefix); err != nil && !isNotOwner(err) {
 			return err
 		}
 	}
-	m.revoked(p, errHandedOver)
+	m.revokePartition(p, errHandedOver)
 	return nil
 }
 
 // unread makes the server believe that prefix is the last offset polled.
-func (m *membership) unread(ctx context.Context, id uint32, prefix uint64) error {
+func (m *membership) repollPrefix(ctx context.Context, id uint32, prefix uint64) error {
 	return m.do(ctx, func(ctx context.Context, c transport.Conn) error {
 		_, err := c.Poll(ctx, transport.Poll{
-			Consumer: m.e.who, Partition: int64(id), Count: 1, MaxBytes: 1,
+			Consumer: m.e.identity, Partition: int64(id), Count: 1, MaxBytes: 1,
 			Strategy: transport.Strategy{Kind: transport.FromOffset, Value: prefix},
 		})
 		return err
@@ -156,13 +156,13 @@ func (m *membership) unread(ctx context.Context, id uint32, prefix uint64) error
 }
 
 // revoked ends an ownership that was given away.
-func (m *membership) revoked(p *partition, cause error) {
+func (m *membership) revokePartition(p *partition, cause error) {
 	unfinished, first := p.lose(cause)
-	m.e.drop(p)
+	m.e.removePartition(p)
 	if !first {
 		return
 	}
-	m.e.counted()
+	m.e.countRebalance()
 	p.log.Info("partition revoked", zap.Int("count", unfinished))
 	if unfinished > 0 {
 		m.e.hooks.post(hookLost, p.id)
@@ -173,16 +173,16 @@ func (m *membership) revoked(p *partition, cause error) {
 
 // settle stops fetching, and waits until nothing of these partitions is in
 // hand or ctx ends. What is finished is committed. It tells whether all was.
-func (m *membership) settle(ctx context.Context) bool {
-	defer m.e.kick() // what woke it may have been for the loop
-	for _, p := range m.e.present() {
+func (m *membership) drainAll(ctx context.Context) bool {
+	defer m.e.wakeMembership() // what woke it may have been for the loop
+	for _, p := range m.e.assignedPartitions() {
 		p.mu.Lock()
 		p.drain()
 		p.mu.Unlock()
 	}
-	for !m.finished() {
+	for !m.allDrained() {
 		select {
-		case <-m.e.kicked:
+		case <-m.e.wakeup:
 		case <-ctx.Done():
 			return false
 		}
@@ -191,10 +191,10 @@ func (m *membership) settle(ctx context.Context) bool {
 }
 
 // finished tells whether nothing is in hand.
-func (m *membership) finished() bool {
-	for _, p := range m.e.present() {
+func (m *membership) allDrained() bool {
+	for _, p := range m.e.assignedPartitions() {
 		p.mu.Lock()
-		empty := p.empty()
+		empty := p.isDrained()
 		p.mu.Unlock()
 		if !empty {
 			return false
@@ -207,8 +207,8 @@ func (m *membership) finished() bool {
 // someone else moved the stored offset, there is nothing to commit.
 func (m *membership) commitAll(ctx context.Context) bool {
 	all := true
-	for _, p := range m.e.present() {
-		var moved *movedError
+	for _, p := range m.e.assignedPartitions() {
+		var moved *offsetMovedError
 		if err := m.e.commit(ctx, p); err != nil && !errors.Is(err, ErrLost) && !errors.As(err, &moved) {
 			all = false
 		}

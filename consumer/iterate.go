@@ -22,32 +22,32 @@ import (
 // It fails with ctx's cause when ctx ends, with iggyerr.ErrClosed when the
 // consumer is not started or stops, and with ErrConsuming when a handler is set.
 func (c *Consumer[T]) Next(ctx context.Context) (*Message[T], error) {
-	if err := c.iterate(); err != nil {
+	if err := c.startIteration(); err != nil {
 		return nil, err
 	}
-	r, err := c.e.take(ctx)
+	msg, err := c.e.nextMessage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r.part.mu.Lock()
-	defer r.part.mu.Unlock()
-	return r.typed.(*Message[T]), nil
+	msg.partition.mu.Lock()
+	defer msg.partition.mu.Unlock()
+	return msg.typed.(*Message[T]), nil
 }
 
 // iterate notes that messages go to callers of Next.
-func (c *Consumer[T]) iterate() error {
+func (c *Consumer[T]) startIteration() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.mode == modeHandler:
 		return fmt.Errorf("iggy: consumer %s: %w", c.e.name, ErrConsuming)
-	case c.phase != lifeStarted || c.began && c.mode == modeNone:
+	case c.state != stateStarted || c.consuming && c.mode == modeNone:
 		return iggyerr.ErrClosed
 	}
 	if c.mode == modeNone {
-		c.mode, c.e.apart = modeIteration, true
+		c.mode, c.e.isolateDecoding = modeIteration, true
 	}
-	c.begin()
+	c.startConsuming()
 	return nil
 }
 
@@ -71,7 +71,7 @@ func (c *Consumer[T]) Messages(ctx context.Context) iter.Seq2[*Message[T], error
 				}
 				return
 			}
-			if !c.offer(m, yield) {
+			if !c.yieldMessage(m, yield) {
 				return
 			}
 		}
@@ -79,14 +79,14 @@ func (c *Consumer[T]) Messages(ctx context.Context) iter.Seq2[*Message[T], error
 }
 
 // offer gives m to a loop's body and tells whether that asks for the next one.
-func (c *Consumer[T]) offer(m *Message[T], yield func(*Message[T], error) bool) bool {
+func (c *Consumer[T]) yieldMessage(m *Message[T], yield func(*Message[T], error) bool) bool {
 	if c.e.cfg.AckMode != config.AckAuto {
 		return yield(m, nil)
 	}
 	handled := false
 	defer func() {
 		if !handled { // the loop was left, perhaps by a panic
-			m.r.part.giveBack(m.r, m.delivery)
+			m.msg.partition.takeBack(m.msg, m.delivery)
 		}
 	}()
 	if handled = yield(m, nil); handled {

@@ -4,56 +4,56 @@ package consumer
 // about to be, or waits for its next delivery; the others wait behind it, so
 // that a key is handled in order and one at a time while other keys go on.
 type lane struct {
-	behind messageQueue
+	queue messageQueue
 }
 
 // lanes are the lanes of one partition: those of keys that have messages. Lanes
 // are used again, since most live for one message.
 type lanes struct {
 	byKey map[string]*lane
-	spare []*lane
+	free  []*lane
 }
 
 // maxSpareLanes is how many empty lanes a partition keeps.
-const maxSpareLanes = 256
+const maxFreeLanes = 256
 
 // enter puts r in its key's lane and tells whether it may run: it is first, or
 // has no key.
-func (l *lanes) enter(r *message) bool {
-	if r.key == "" {
+func (l *lanes) add(msg *message) bool {
+	if msg.key == "" {
 		return true
 	}
-	if at, ok := l.byKey[r.key]; ok {
-		r.lane = at
-		at.behind.push(r)
+	if at, ok := l.byKey[msg.key]; ok {
+		msg.lane = at
+		at.queue.push(msg)
 		return false
 	}
-	if n := len(l.spare); n > 0 {
-		r.lane, l.spare = l.spare[n-1], l.spare[:n-1]
+	if n := len(l.free); n > 0 {
+		msg.lane, l.free = l.free[n-1], l.free[:n-1]
 	} else {
-		r.lane = new(lane)
+		msg.lane = new(lane)
 	}
 	if l.byKey == nil {
 		l.byKey = map[string]*lane{}
 	}
-	l.byKey[r.key] = r.lane
+	l.byKey[msg.key] = msg.lane
 	return true
 }
 
 // leave takes r, which is first, out of its lane and gives the next message,
 // which may now run; nil when there is none.
-func (l *lanes) leave(r *message) *message {
-	at := r.lane
+func (l *lanes) release(msg *message) *message {
+	at := msg.lane
 	if at == nil {
 		return nil
 	}
-	r.lane = nil
-	if next := at.behind.pop(); next != nil {
+	msg.lane = nil
+	if next := at.queue.pop(); next != nil {
 		return next
 	}
-	delete(l.byKey, r.key)
-	if len(l.spare) < maxSpareLanes {
-		l.spare = append(l.spare, at)
+	delete(l.byKey, msg.key)
+	if len(l.free) < maxFreeLanes {
+		l.free = append(l.free, at)
 	}
 	return nil
 }
@@ -61,16 +61,16 @@ func (l *lanes) leave(r *message) *message {
 // cut removes the messages numbered seq or more that wait behind others. Those
 // that are first are the caller's matter: it takes them out of the run queue
 // and ends their lanes.
-func (l *lanes) cut(seq uint64, drop func(*message)) {
+func (l *lanes) removeFrom(seq uint64, drop func(*message)) {
 	for _, at := range l.byKey {
-		at.behind.cut(seq, drop)
+		at.queue.removeFrom(seq, drop)
 	}
 }
 
 // end removes the empty lane of r, a message that was cut while it was first.
-func (l *lanes) end(r *message) {
-	if r.lane != nil {
-		delete(l.byKey, r.key)
-		r.lane = nil
+func (l *lanes) remove(msg *message) {
+	if msg.lane != nil {
+		delete(l.byKey, msg.key)
+		msg.lane = nil
 	}
 }

@@ -23,30 +23,30 @@ type membership struct {
 	e        *engine
 	session  *link.Session
 	revoking map[uint32]time.Time // partitions about to be taken, and when their time is over
-	balance  balance
+	fair     fairAssignment
 	pollers  sync.WaitGroup
 
-	seen    transport.Members // the group as it was surveyed last
-	learned int               // how many partitions were owned when they were learned last
-	skipped int               // surveys since then
+	lastMembers   transport.Members // the group as it was surveyed last
+	lastAssigned  int               // how many partitions were owned when they were learned last
+	skippedChecks int               // surveys since then
 }
 
 // live runs memberships, one session after another, until the consumer
 // retires or ends.
-func (e *engine) live() {
+func (e *engine) runMemberships() {
 	seek, cancel := context.WithCancel(e.ctx)
 	defer cancel()
 	for e.ctx.Err() == nil {
-		if e.retreatAsked() {
+		if e.isDraining() {
 			return
 		}
-		stop := e.whenRetiring(cancel)
+		stop := e.onDrain(cancel)
 		s, err := e.link.Session(seek)
 		stop()
 		if err != nil {
 			return
 		}
-		m := &membership{e: e, session: s, revoking: map[uint32]time.Time{}, balance: newBalance()}
+		m := &membership{e: e, session: s, revoking: map[uint32]time.Time{}, fair: newFairAssignment()}
 		m.run()
 	}
 }
@@ -68,47 +68,47 @@ func (m *membership) run() {
 		<-watched
 		m.pollers.Wait()
 	}()
-	defer m.over()
-	if m.enter(ctx) {
-		m.fetch(ctx)
+	defer m.end()
+	if m.joinWithRetry(ctx) {
+		m.startPollers(ctx)
 		m.loop(ctx)
 	}
 }
 
 // fetch starts the session's pollers.
-func (m *membership) fetch(ctx context.Context) {
+func (m *membership) startPollers(ctx context.Context) {
 	f := newFetcher(m.e, m.session)
 	m.e.mu.Lock()
 	m.e.fetcher = f
 	m.e.mu.Unlock()
-	m.pollers.Add(fetchers + 1)
-	for range fetchers {
+	m.pollers.Add(pollersPerSession + 1)
+	for range pollersPerSession {
 		go func() {
 			defer m.pollers.Done()
-			f.poll(ctx)
+			f.runPoller(ctx)
 		}()
 	}
 	go func() {
 		defer m.pollers.Done()
-		f.watch(ctx)
+		f.watchLogEnds(ctx)
 	}()
 }
 
 // enter joins the group, trying until it works; false when the session or the
 // consumer ended first.
-func (m *membership) enter(ctx context.Context) bool {
+func (m *membership) joinWithRetry(ctx context.Context) bool {
 	e := m.e
 	if !e.grouped {
 		e.setJoined(true)
-		e.retreated(retreat{})
+		e.setDrained(drainResult{})
 		return true
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer e.whenRetiring(cancel)()
+	defer e.onDrain(cancel)()
 	backoff := config.Backoff{BaseBackoff: 50 * time.Millisecond, MaxBackoff: 5 * time.Second, Jitter: 0.2}
-	err := untilItHolds(backoff, backoff.MaxBackoff, func(err error, attempt int) {
-		e.note(fmt.Errorf("iggy: join group %s: %w", e.who.Name, err))
+	err := retryUntilDone(backoff, backoff.MaxBackoff, func(err error, attempt int) {
+		e.setLastError(fmt.Errorf("iggy: join group %s: %w", e.identity.Name, err))
 		e.log.Warn("cannot join the group, trying again", zap.Int("attempt", attempt), zap.Error(err))
 	}).WithContext(ctx).RunWithExecution(func(exec failsafe.Execution[any]) error {
 		return m.do(exec.Context(), func(ctx context.Context, c transport.Conn) error { return c.Join(ctx, m.group()) })
@@ -117,7 +117,7 @@ func (m *membership) enter(ctx context.Context) bool {
 		return false
 	}
 	e.setJoined(true)
-	e.retreated(retreat{})
+	e.setDrained(drainResult{})
 	e.log.Info("joined the group", zap.Uint64("generation", m.session.Generation()))
 	return true
 }
@@ -128,44 +128,44 @@ func (m *membership) loop(ctx context.Context) {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	for ticks := 0; ; {
-		due, tocks := false, false
+		due, ticked := false, false
 		select {
 		case <-ctx.Done():
 			return
-		case <-e.kicked:
+		case <-e.wakeup:
 		case <-tick.C:
-			due, tocks = ticks%ticksPerProbe == 0, true
+			due, ticked = ticks%coordinationChecksPerProbe == 0, true
 		}
-		if e.retreatAsked() {
-			m.retire(ctx)
+		if e.isDraining() {
+			m.drainAndLeave(ctx)
 			return
 		}
 		err := m.step(ctx, due)
-		if err == nil && tocks {
-			err = m.even(ctx, due)
+		if err == nil && ticked {
+			err = m.maintainFairAssignment(ctx, due)
 		}
 		if err != nil && ctx.Err() == nil {
-			m.failed(err)
+			m.stepFailed(err)
 		}
-		if tocks {
+		if ticked {
 			ticks++
-			tick.Reset(onBeat(e.cfg.ProbeInterval / ticksPerProbe))
+			tick.Reset(coalesce(e.cfg.ProbeInterval / coordinationChecksPerProbe))
 		}
 	}
 }
 
 // ticksPerProbe is how often per probe interval a look is taken whether others
 // want the partitions dealt again: all wait for the last one to notice.
-const ticksPerProbe = 3
+const coordinationChecksPerProbe = 3
 
 // failed looks after an error of a step.
-func (m *membership) failed(err error) {
+func (m *membership) stepFailed(err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	m.e.note(err)
-	if m.e.gone(err) {
-		m.e.loseMembership(err)
+	m.e.setLastError(err)
+	if m.e.isMembershipGone(err) {
+		m.e.evict(err)
 		return
 	}
 	m.e.log.Debug("the membership could not be looked after", zap.Error(err))
@@ -174,52 +174,52 @@ func (m *membership) failed(err error) {
 // step does what is due.
 func (m *membership) step(ctx context.Context, due bool) error {
 	e := m.e
-	if err := e.takeEvicted(); err != nil {
+	if err := e.takeEviction(); err != nil {
 		e.log.Warn("no member of the group any more, joining again", zap.Error(err))
 		m.loseAll(fmt.Errorf("%w: %w", ErrLost, err))
-		m.balance, m.seen = newBalance(), transport.Members{}
-		if !m.enter(ctx) {
+		m.fair, m.lastMembers = newFairAssignment(), transport.Members{}
+		if !m.joinWithRetry(ctx) {
 			return nil
 		}
 		due = true
 	}
-	if err := m.obey(ctx); err != nil {
+	if err := m.applySeeks(ctx); err != nil {
 		return err
 	}
-	owned, _ := e.turn()
+	owned, _ := e.roundRobin()
 	for _, p := range owned {
 		p.mu.Lock()
-		suspect := p.suspect && p.phase == phaseActive
+		suspect := p.needsVerify && p.phase == phaseActive
 		p.mu.Unlock()
 		if !suspect {
 			continue
 		}
-		if err := m.inspect(ctx, p); err != nil {
+		if err := m.verifySuspect(ctx, p); err != nil {
 			return err
 		}
 	}
 	if due {
-		if err := m.survey(ctx); err != nil {
+		if err := m.checkAssignment(ctx); err != nil {
 			return err
 		}
-		if err := m.audit(ctx, e.present()...); err != nil {
+		if err := m.verifyPartitions(ctx, e.assignedPartitions()...); err != nil {
 			return err
 		}
 	}
-	if err := m.handOvers(ctx); err != nil {
+	if err := m.handOverDrained(ctx); err != nil {
 		return err
 	}
 	return nil
 }
 
 // over ends what was owned under the session.
-func (m *membership) over() {
+func (m *membership) end() {
 	e := m.e
 	e.mu.Lock()
 	e.fetcher = nil
 	e.mu.Unlock()
 	e.setJoined(false)
-	_ = e.takeEvicted()
+	_ = e.takeEviction()
 	cause := m.session.Err()
 	if cause == nil {
 		cause = iggyerr.ErrClosed
@@ -228,16 +228,16 @@ func (m *membership) over() {
 }
 
 func (m *membership) loseAll(cause error) {
-	owned, _ := m.e.turn()
+	owned, _ := m.e.roundRobin()
 	if len(owned) > 0 {
-		left := m.e.left()
-		if left.unfinished+left.uncommitted > 0 {
-			left.err = cause
+		result := m.e.countUnfinished()
+		if result.unfinished+result.uncommitted > 0 {
+			result.err = cause
 		}
-		m.e.retreated(left)
+		m.e.setDrained(result)
 	}
 	for _, p := range owned {
-		m.e.lost(p, cause)
+		m.e.losePartition(p, cause)
 	}
 	clear(m.revoking)
 }
@@ -247,7 +247,7 @@ func (m *membership) do(ctx context.Context, fn func(context.Context, transport.
 }
 
 func (m *membership) group() transport.Group {
-	return transport.Group{Stream: m.e.who.Stream, Topic: m.e.who.Topic, Name: m.e.who.Name}
+	return transport.Group{Stream: m.e.identity.Stream, Topic: m.e.identity.Topic, Name: m.e.identity.Name}
 }
 
 func (e *engine) setJoined(joined bool) {
@@ -256,10 +256,10 @@ func (e *engine) setJoined(joined bool) {
 	e.mu.Unlock()
 }
 
-func (e *engine) takeEvicted() error {
+func (e *engine) takeEviction() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	err := e.evicted
-	e.evicted = nil
+	err := e.evictedErr
+	e.evictedErr = nil
 	return err
 }

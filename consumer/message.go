@@ -22,58 +22,58 @@ type Message[T any] struct {
 	// Value is the decoded message.
 	Value T
 
-	r        *message
+	msg      *message
 	delivery int
 }
 
 // Stream is the stream that the message was read from.
-func (m *Message[T]) Stream() string { return m.r.part.e.who.Stream }
+func (m *Message[T]) Stream() string { return m.msg.partition.e.identity.Stream }
 
 // Topic is the topic that the message was read from.
-func (m *Message[T]) Topic() string { return m.r.part.e.who.Topic }
+func (m *Message[T]) Topic() string { return m.msg.partition.e.identity.Topic }
 
 // Partition is the partition that the message was read from; ids start at 0.
-func (m *Message[T]) Partition() uint32 { return m.r.part.id }
+func (m *Message[T]) Partition() uint32 { return m.msg.partition.id }
 
 // Offset is the message's place in its partition, from 0.
-func (m *Message[T]) Offset() uint64 { return m.r.raw.Offset }
+func (m *Message[T]) Offset() uint64 { return m.msg.raw.Offset }
 
 // ID is the message's id: a UUIDv7 when this library wrote it.
-func (m *Message[T]) ID() [16]byte { return m.r.raw.ID }
+func (m *Message[T]) ID() [16]byte { return m.msg.raw.ID }
 
 // Key is the partition key that the consumer's topic finds in the message; empty when it has none. Messages of one
 // key are handled in order and one at a time. It is not what the producer used if that had another
 // key, by producer.WithKey for example: keys are not stored. See topic.Topic.KeyedBy.
-func (m *Message[T]) Key() string { return m.r.key }
+func (m *Message[T]) Key() string { return m.msg.key }
 
 // Timestamp is when the server stored the message, in UTC.
-func (m *Message[T]) Timestamp() time.Time { return time.UnixMicro(int64(m.r.raw.Timestamp)).UTC() }
+func (m *Message[T]) Timestamp() time.Time { return time.UnixMicro(int64(m.msg.raw.Timestamp)).UTC() }
 
 // OriginTimestamp is when the message was made, by the clock of who made it, in UTC.
 func (m *Message[T]) OriginTimestamp() time.Time {
-	return time.UnixMicro(int64(m.r.raw.OriginTimestamp)).UTC()
+	return time.UnixMicro(int64(m.msg.raw.OriginTimestamp)).UTC()
 }
 
 // Payload is the message's payload as it is stored, which must not be changed.
 // It is there until the message is settled, and for as long as you like once you asked
 // for it; who asks only afterwards may get nil, since the memory is used again.
 func (m *Message[T]) Payload() []byte {
-	p, a := m.r.part, m.r.answer
+	p, r := m.msg.partition, m.msg.result
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if a.recycled {
+	if r.recycled {
 		return nil
 	}
-	a.keep()
-	return m.r.raw.Payload
+	r.retainPayloads()
+	return m.msg.raw.Payload
 }
 
 // Headers decodes the message's user headers. Those behind a malformed one are left out.
-func (m *Message[T]) Headers() []topic.Header { return headersOf(m.r) }
+func (m *Message[T]) Headers() []topic.Header { return headersOf(m.msg) }
 
 // Header is the value of the first user header with that key, which is lower
 // case by convention; empty when there is none.
-func (m *Message[T]) Header(key string) string { return headerOf(m.r, key) }
+func (m *Message[T]) Header(key string) string { return headerOf(m.msg, key) }
 
 // Deliveries is how often the message was given to the application, this time
 // included, since its partition was assigned.
@@ -84,20 +84,20 @@ func (m *Message[T]) Deliveries() int { return m.delivery }
 // time for stopping is over (ErrStopDeadline). It may end at any time after
 // the message was acknowledged. A handler gets it as ctx, with the
 // handler's timeout; with Next and Messages it is the way to know.
-func (m *Message[T]) Context() context.Context { return m.r.part.ctx }
+func (m *Message[T]) Context() context.Context { return m.msg.partition.ctx }
 
 // Origin tells where the message was read.
-func (m *Message[T]) Origin() topic.Origin { return originOf(m.r) }
+func (m *Message[T]) Origin() topic.Origin { return originOf(m.msg) }
 
 // Ack acknowledges the message: it is done. Its offset is committed once all
 // messages before it in its partition are acknowledged, too. Only the first
 // of Ack and Nack on a message counts.
 func (m *Message[T]) Ack() {
-	p := m.r.part
+	p := m.msg.partition
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ack(m.r, m.delivery)
-	p.settled()
+	p.ack(m.msg, m.delivery)
+	p.afterSettle()
 }
 
 // Nack says that the message could not be handled because of err: it is
@@ -109,13 +109,13 @@ func (m *Message[T]) Nack(err error) {
 	if err == nil {
 		err = errNacked
 	}
-	err = sound(err)
-	p := m.r.part
+	err = safeError(err)
+	p := m.msg.partition
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.nack(m.r, m.delivery, err)
-	p.settled()
-	p.speakUp()
+	p.nack(m.msg, m.delivery, err)
+	p.afterSettle()
+	p.flushLogsUnlocked()
 }
 
 // AckSync acknowledges the message and waits until its offset is stored, which
@@ -126,20 +126,20 @@ func (m *Message[T]) Nack(err error) {
 // before it may need for its next delivery: bound ctx, or let it wait elsewhere.
 func (m *Message[T]) AckSync(ctx context.Context) error {
 	m.Ack()
-	return m.r.part.committedPast(ctx, m.r.seq)
+	return m.msg.partition.waitCommitted(ctx, m.msg.seq)
 }
 
-func headersOf(r *message) []topic.Header {
+func headersOf(msg *message) []topic.Header {
 	var headers []topic.Header
-	_ = wire.RangeHeaders(r.raw.Headers, func(key, value string) bool {
+	_ = wire.RangeHeaders(msg.raw.Headers, func(key, value string) bool {
 		headers = append(headers, topic.Header{Key: key, Value: value})
 		return true
 	})
 	return headers
 }
 
-func headerOf(r *message, key string) (found string) {
-	_ = wire.RangeHeaders(r.raw.Headers, func(k, value string) bool {
+func headerOf(msg *message, key string) (found string) {
+	_ = wire.RangeHeaders(msg.raw.Headers, func(k, value string) bool {
 		if !strings.EqualFold(k, key) {
 			return true
 		}
@@ -149,10 +149,10 @@ func headerOf(r *message, key string) (found string) {
 	return found
 }
 
-func originOf(r *message) topic.Origin {
-	who := r.part.e.who
+func originOf(msg *message) topic.Origin {
+	who := msg.partition.e.identity
 	return topic.Origin{
-		Stream: who.Stream, Topic: who.Topic, Partition: r.part.id, Offset: r.raw.Offset, ID: r.raw.ID,
-		Group: who.Name, Timestamp: time.UnixMicro(int64(r.raw.Timestamp)).UTC(),
+		Stream: who.Stream, Topic: who.Topic, Partition: msg.partition.id, Offset: msg.raw.Offset, ID: msg.raw.ID,
+		Group: who.Name, Timestamp: time.UnixMicro(int64(msg.raw.Timestamp)).UTC(),
 	}
 }

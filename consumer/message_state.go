@@ -8,24 +8,24 @@ import (
 // message is the state of one delivered message. It belongs to its partition,
 // whose lock guards everything that changes.
 type message struct {
-	part   *partition
-	answer *answer
-	raw    *wire.Message // in the answer's memory
-	seq    uint64        // its number in the tracker
-	key    string        // empty: none, and no lane
-	lane   *lane         // nil without a key
-	next   *message      // the one behind it, in its lane, in the run queue or among those given
-	prev   *message      // the one before it among those given
+	partition *partition
+	result    *pollResult
+	raw       *wire.Message // in the answer's memory
+	seq       uint64        // its number in the tracker
+	key       string        // empty: none, and no lane
+	lane      *lane         // nil without a key
+	next      *message      // the one behind it, in its lane, in the run queue or among those given
+	prev      *message      // the one before it among those given
 
 	// message is the typed side, a *Message[T].
 	typed any
 	// deliveries counts how often it was given to the application, and returns
 	// those times when it gave it back untried.
-	deliveries int
-	returns    int
-	unpacked   int // bytes of its payload, when it was compressed
-	state      messageState
-	ghost      *ghost // of a lost partition, and with the application when it was
+	deliveries   int
+	untried      int
+	decompressed int // bytes of its payload, when it was compressed
+	state        messageState
+	orphan       *orphan // of a lost partition, and with the application when it was
 	// cause is why it can't be decoded, and later why its last delivery failed.
 	cause error
 }
@@ -33,23 +33,23 @@ type message struct {
 type messageState uint8
 
 const (
-	messageQueued   messageState = iota // waits for its turn
-	messageBack                         // waits for its turn, since the application gave it back
-	messageGiven                        // is with the application
-	messageWaiting                      // waits for its next delivery
-	messageBuried                       // is on its way to the dead letters
-	messageReturned                     // is with nobody, and in no queue: its partition ends
-	messageSettled                      // acknowledged, or given up
+	messageQueued        messageState = iota // waits for its turn
+	messageGivenBack                         // waits for its turn, since the application gave it back
+	messageDelivered                         // is with the application
+	messageBackingOff                        // waits for its next delivery
+	messageDeadLettering                     // is on its way to the dead letters
+	messageDetached                          // is with nobody, and in no queue: its partition ends
+	messageSettled                           // acknowledged, or given up
 )
 
 // answer is what one poll brought. Its memory is held, and counted, until the
 // last of its messages is settled.
-type answer struct {
-	rest    []wire.Message // not yet taken in
-	encoded int            // the bytes of what came, as the server counts them
-	bytes   int            // the memory that is held, at most what was reserved
-	wanted  int            // the memory that it would take with its headers copied
-	open    int            // messages that are not settled
+type pollResult struct {
+	remaining    []wire.Message // not yet taken in
+	encodedBytes int            // the bytes of what came, as the server counts them
+	heldBytes    int            // the memory that is held, at most what was reserved
+	neededBytes  int            // the memory that it would take with its headers copied
+	unsettled    int            // messages that are not settled
 	// recycle gives the memory of the payloads back; nil: that of this answer is not used again.
 	recycle  func()
 	recycled bool
@@ -58,41 +58,41 @@ type answer struct {
 // newAnswer takes over what a poll brought. Memory that is to be used again must not
 // be needed for the headers, which stay readable for as long as there is a message: they are
 // copied, if the reserved bytes have room for that. Otherwise it is not used again.
-func newAnswer(polled *transport.Polled, reserved int) *answer {
-	a := &answer{rest: polled.Messages, open: len(polled.Messages), recycle: polled.Recycle}
+func newPollResult(polled *transport.Polled, reserved int) *pollResult {
+	r := &pollResult{remaining: polled.Messages, unsettled: len(polled.Messages), recycle: polled.Recycle}
 	headers := 0
-	for i := range a.rest {
-		m := &a.rest[i]
-		a.encoded += wire.EncodedSize(len(m.Payload), len(m.Headers))
+	for i := range r.remaining {
+		m := &r.remaining[i]
+		r.encodedBytes += wire.EncodedSize(len(m.Payload), len(m.Headers))
 		headers += len(m.Headers)
 	}
-	a.bytes, a.wanted = a.encoded, a.encoded
-	if a.recycle == nil || headers == 0 {
-		return a
+	r.heldBytes, r.neededBytes = r.encodedBytes, r.encodedBytes
+	if r.recycle == nil || headers == 0 {
+		return r
 	}
-	if a.wanted += headers; a.wanted > reserved {
-		a.keep()
-		return a
+	if r.neededBytes += headers; r.neededBytes > reserved {
+		r.retainPayloads()
+		return r
 	}
-	a.bytes = a.wanted
+	r.heldBytes = r.neededBytes
 	own := make([]byte, 0, headers)
-	for i := range a.rest {
-		m := &a.rest[i]
+	for i := range r.remaining {
+		m := &r.remaining[i]
 		start := len(own)
 		own = append(own, m.Headers...)
 		m.Headers = own[start:len(own):len(own)]
 	}
-	return a
+	return r
 }
 
 // keep leaves the payloads to whoever has them, for good. The lock of the partition is held.
-func (a *answer) keep() { a.recycle = nil }
+func (r *pollResult) retainPayloads() { r.recycle = nil }
 
 // done gives the memory back when the last message is settled. The lock of the partition is held.
-func (a *answer) done() {
-	if a.recycle != nil {
-		a.recycle()
-		a.recycle, a.recycled = nil, true
+func (r *pollResult) recyclePayloads() {
+	if r.recycle != nil {
+		r.recycle()
+		r.recycle, r.recycled = nil, true
 	}
 }
 
@@ -102,48 +102,48 @@ type messageQueue struct {
 	length      int
 }
 
-func (q *messageQueue) push(r *message) {
-	r.next = nil
+func (q *messageQueue) push(msg *message) {
+	msg.next = nil
 	if q.last == nil {
-		q.first = r
+		q.first = msg
 	} else {
-		q.last.next = r
+		q.last.next = msg
 	}
-	q.last = r
+	q.last = msg
 	q.length++
 }
 
 // unshift puts r before all others.
-func (q *messageQueue) unshift(r *message) {
-	r.next = q.first
-	if q.first = r; q.last == nil {
-		q.last = r
+func (q *messageQueue) pushFront(msg *message) {
+	msg.next = q.first
+	if q.first = msg; q.last == nil {
+		q.last = msg
 	}
 	q.length++
 }
 
 func (q *messageQueue) pop() *message {
-	r := q.first
-	if r == nil {
+	msg := q.first
+	if msg == nil {
 		return nil
 	}
-	q.first = r.next
+	q.first = msg.next
 	if q.first == nil {
 		q.last = nil
 	}
-	r.next = nil
+	msg.next = nil
 	q.length--
-	return r
+	return msg
 }
 
 // cut removes the messages whose number is seq or more and gives them to drop.
-func (q *messageQueue) cut(seq uint64, drop func(*message)) {
+func (q *messageQueue) removeFrom(seq uint64, drop func(*message)) {
 	kept := messageQueue{}
-	for r := q.pop(); r != nil; r = q.pop() {
-		if r.seq < seq {
-			kept.push(r)
+	for msg := q.pop(); msg != nil; msg = q.pop() {
+		if msg.seq < seq {
+			kept.push(msg)
 		} else {
-			drop(r)
+			drop(msg)
 		}
 	}
 	*q = kept
@@ -155,24 +155,24 @@ type messageSet struct {
 	length int
 }
 
-func (s *messageSet) add(r *message) {
-	r.prev, r.next = nil, s.first
+func (s *messageSet) add(msg *message) {
+	msg.prev, msg.next = nil, s.first
 	if s.first != nil {
-		s.first.prev = r
+		s.first.prev = msg
 	}
-	s.first = r
+	s.first = msg
 	s.length++
 }
 
-func (s *messageSet) remove(r *message) {
-	if r.prev != nil {
-		r.prev.next = r.next
+func (s *messageSet) remove(msg *message) {
+	if msg.prev != nil {
+		msg.prev.next = msg.next
 	} else {
-		s.first = r.next
+		s.first = msg.next
 	}
-	if r.next != nil {
-		r.next.prev = r.prev
+	if msg.next != nil {
+		msg.next.prev = msg.prev
 	}
-	r.prev, r.next = nil, nil
+	msg.prev, msg.next = nil, nil
 	s.length--
 }

@@ -31,7 +31,7 @@ type meter struct {
 
 type counter struct {
 	instrument metric.Int64ObservableCounter
-	read       func(tally) int64
+	read       func(counters) int64
 	attributes metric.MeasurementOption
 }
 
@@ -47,8 +47,8 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 	api := provider.Meter(instrumentation)
 	base := []attribute.KeyValue{
 		attribute.String("messaging.system", "iggy"),
-		attribute.String("messaging.destination.name", telemetry.Destination(e.who.Stream, e.who.Topic)),
-		attribute.String("messaging.consumer.group.name", e.who.Name),
+		attribute.String("messaging.destination.name", telemetry.Destination(e.identity.Stream, e.identity.Topic)),
+		attribute.String("messaging.consumer.group.name", e.identity.Name),
 		attribute.String("consumer", name),
 		telemetry.Cluster(cluster),
 	}
@@ -58,7 +58,7 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 	m := &meter{e: e, attributes: with(), ok: with(attribute.String("outcome", "ok")), failed: with(attribute.String("outcome", "error"))}
 	var errs []error
 	var observed []metric.Observable
-	count := func(name, unit, text string, read func(tally) int64, more ...attribute.KeyValue) {
+	count := func(name, unit, text string, read func(counters) int64, more ...attribute.KeyValue) {
 		c, err := api.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(text))
 		errs, observed = append(errs, err), append(observed, c)
 		m.counters = append(m.counters, counter{c, read, with(more...)})
@@ -70,23 +70,23 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 	}
 	outcome := func(name string) attribute.KeyValue { return attribute.String("outcome", name) }
 	const outcomes, outcomesText = "fetchbox_consumer_outcomes_total", "Messages by what became of them."
-	count("fetchbox_consumer_messages_total", "{message}", "Messages read.", func(t tally) int64 { return t.fetched })
-	count("fetchbox_consumer_bytes_total", "By", "Bytes of the messages read.", func(t tally) int64 { return t.bytes })
-	count("fetchbox_consumer_polls_total", "{request}", "Polls that brought messages.", func(t tally) int64 { return t.polls })
-	count("fetchbox_consumer_deliveries_total", "{delivery}", "Deliveries to the application.", func(t tally) int64 { return t.delivered })
-	count("fetchbox_consumer_redeliveries_total", "{delivery}", "Deliveries after the first of a message.", func(t tally) int64 { return t.redelivered })
-	count("fetchbox_consumer_failures_total", "{delivery}", "Failed deliveries.", func(t tally) int64 { return t.failed })
-	count(outcomes, "{message}", outcomesText, func(t tally) int64 { return t.acked }, outcome("acknowledged"))
-	count(outcomes, "{message}", outcomesText, func(t tally) int64 { return t.dropped }, outcome("dropped"))
-	count(outcomes, "{message}", outcomesText, func(t tally) int64 { return t.buried }, outcome("dead_letter"))
-	count(outcomes, "{message}", outcomesText, func(t tally) int64 { return t.skipped }, outcome("skipped"))
-	count(outcomes, "{message}", outcomesText, func(t tally) int64 { return t.duplicates }, outcome("duplicate"))
-	count("fetchbox_worker_dlq_total", "{message}", "Messages confirmed by the dead letters.", func(t tally) int64 { return t.buried })
-	count("fetchbox_consumer_undecodable_total", "{message}", "Messages that could not be decoded.", func(t tally) int64 { return t.undecodable })
-	count("fetchbox_consumer_commits_total", "{request}", "Offsets stored.", func(t tally) int64 { return t.commits })
-	count("fetchbox_consumer_gaps_total", "{gap}", "Jumps of the offset.", func(t tally) int64 { return t.gaps })
-	count("fetchbox_consumer_gap_messages_total", "{message}", "Offsets that jumps passed over.", func(t tally) int64 { return t.gapMessages })
-	count("fetchbox_consumer_rewinds_total", "{rewind}", "Logs and stored offsets that moved back.", func(t tally) int64 { return t.rewinds })
+	count("fetchbox_consumer_messages_total", "{message}", "Messages read.", func(t counters) int64 { return t.fetched })
+	count("fetchbox_consumer_bytes_total", "By", "Bytes of the messages read.", func(t counters) int64 { return t.bytes })
+	count("fetchbox_consumer_polls_total", "{request}", "Polls that brought messages.", func(t counters) int64 { return t.polls })
+	count("fetchbox_consumer_deliveries_total", "{delivery}", "Deliveries to the application.", func(t counters) int64 { return t.delivered })
+	count("fetchbox_consumer_redeliveries_total", "{delivery}", "Deliveries after the first of a message.", func(t counters) int64 { return t.redelivered })
+	count("fetchbox_consumer_failures_total", "{delivery}", "Failed deliveries.", func(t counters) int64 { return t.failed })
+	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.acked }, outcome("acknowledged"))
+	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.dropped }, outcome("dropped"))
+	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.deadLettered }, outcome("dead_letter"))
+	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.skipped }, outcome("skipped"))
+	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.duplicates }, outcome("duplicate"))
+	count("fetchbox_worker_dlq_total", "{message}", "Messages confirmed by the dead letters.", func(t counters) int64 { return t.deadLettered })
+	count("fetchbox_consumer_undecodable_total", "{message}", "Messages that could not be decoded.", func(t counters) int64 { return t.undecodable })
+	count("fetchbox_consumer_commits_total", "{request}", "Offsets stored.", func(t counters) int64 { return t.commits })
+	count("fetchbox_consumer_gaps_total", "{gap}", "Jumps of the offset.", func(t counters) int64 { return t.gaps })
+	count("fetchbox_consumer_gap_messages_total", "{message}", "Offsets that jumps passed over.", func(t counters) int64 { return t.gapMessages })
+	count("fetchbox_consumer_offset_resets_total", "{reset}", "Truncated logs and moved stored offsets.", func(t counters) int64 { return t.offsetResets })
 	measure("fetchbox_consumer_lag", "{message}", "Messages behind the acknowledged prefix, over the owned partitions.", func(s Status) int64 { return int64(s.Lag) })
 	measure("fetchbox_worker_tasks_inflight", "{message}", "Messages with the application.", func(s Status) int64 { return int64(s.InFlight) })
 	measure("fetchbox_consumer_oldest_age_ms", "ms", "How long the oldest unacknowledged message is in hand.", func(s Status) int64 { return s.OldestAge.Milliseconds() })
@@ -105,7 +105,7 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 		return nil, err
 	}
 	m.registration, err = api.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		total, changes := e.total()
+		total, changes := e.totalCounters()
 		for _, c := range m.counters {
 			o.ObserveInt64(c.instrument, c.read(total), c.attributes)
 		}
@@ -123,17 +123,17 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 }
 
 // on tells whether anything is measured.
-func (m *meter) on() bool { return m != nil }
+func (m *meter) enabled() bool { return m != nil }
 
 // polled messages a round trip.
-func (m *meter) polled(d time.Duration) {
+func (m *meter) recordPoll(d time.Duration) {
 	if m != nil {
 		m.pollTime.Record(context.Background(), d.Seconds(), m.attributes)
 	}
 }
 
 // handling is when a call of a handler begins.
-func (m *meter) handling() time.Time {
+func (m *meter) startHandle() time.Time {
 	if m == nil {
 		return time.Time{}
 	}
@@ -141,7 +141,7 @@ func (m *meter) handling() time.Time {
 }
 
 // handled messages a call of a handler.
-func (m *meter) handled(began time.Time, err error) {
+func (m *meter) recordHandle(began time.Time, err error) {
 	if m == nil {
 		return
 	}

@@ -17,7 +17,7 @@ import (
 // A lost connection is no cut log, with on_poll neither: nothing stops, is skipped or comes again.
 func TestOnPollGoesOnAfterAReconnection(t *testing.T) {
 	t.Parallel()
-	for _, on := range []config.OnRewind{config.RewindFollow, config.RewindLatest, config.RewindStop} {
+	for _, on := range []config.OnReset{config.ResetFollow, config.ResetLatest, config.ResetStop} {
 		t.Run(string(on), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -25,7 +25,7 @@ func TestOnPollGoesOnAfterAReconnection(t *testing.T) {
 				server.append(0, numbered("old", 10)...)
 				core, logs := observer.New(zap.WarnLevel)
 				l := newLedger()
-				c := bubbled(t, server, func(cfg *config.Consumer) { cfg.AckMode, cfg.OnRewind = config.AckOnPoll, on },
+				c := bubbled(t, server, func(cfg *config.Consumer) { cfg.AckMode, cfg.OnReset = config.AckOnPoll, on },
 					func(_ context.Context, m *consumer.Message[string]) error {
 						l.done(m.Value)
 						return nil

@@ -53,7 +53,7 @@ func (e *retryAfterError) Unwrap() error { return e.err }
 
 // sound is err, or the panic that its methods end in: those of a typed nil may,
 // for example. What comes after it looks at the error where no panic is caught.
-func sound(err error) (checked error) {
+func safeError(err error) (checked error) {
 	if err == nil {
 		return nil
 	}
@@ -69,29 +69,29 @@ func sound(err error) (checked error) {
 
 // errExited is the failure of a delivery whose handler ended its goroutine, as
 // FailNow of a test does.
-var errExited = &iggyerr.PanicError{Value: "the handler ended its goroutine"}
+var errHandlerExited = &iggyerr.PanicError{Value: "the handler ended its goroutine"}
 
 // verdict is what becomes of a message whose delivery failed.
-type verdict uint8
+type decision uint8
 
 const (
-	verdictRetry verdict = iota
-	verdictBury
-	verdictDrop
+	decisionRetry decision = iota
+	decisionDeadLetter
+	decisionDrop
 )
 
 // judge decides about a failed delivery; deliveries counts this one.
-func (p redelivery) judge(err error, deliveries int) (verdict, time.Duration) {
+func (p redeliveryPolicy) decide(err error, deliveries int) (decision, time.Duration) {
 	var permanent *permanentError
 	var after *retryAfterError
 	switch {
 	case errors.Is(err, Drop):
-		return verdictDrop, 0
-	case errors.As(err, &permanent), p.max >= 0 && deliveries >= p.max:
-		return verdictBury, 0
+		return decisionDrop, 0
+	case errors.As(err, &permanent), p.maxDeliveries >= 0 && deliveries >= p.maxDeliveries:
+		return decisionDeadLetter, 0
 	case errors.As(err, &after):
-		return verdictRetry, after.delay
+		return decisionRetry, after.delay
 	default:
-		return verdictRetry, p.delay(deliveries)
+		return decisionRetry, p.backoffDelay(deliveries)
 	}
 }

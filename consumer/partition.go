@@ -21,82 +21,82 @@ type partition struct {
 	e       *engine
 	id      uint32
 	session *link.Session
-	memory  *memory
+	history *history
 	log     *zap.Logger
 	// ctx is what handlers get; it ends with a cause when the partition is lost.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	// commitTurn holds one token: commits of a partition go one after another.
-	commitTurn chan struct{}
+	commitLock chan struct{}
 
 	// slack is room in the window that was this partition's and is free. It is
 	// used again first, and taken back by the window when others need it.
-	slack    atomic.Int64
-	listed   atomic.Bool // is in the scheduler's list
-	starving atomic.Bool // waits for room in the window
-	cramped  atomic.Bool // waits for room to decompress
+	freeInFlight      atomic.Int64
+	scheduled         atomic.Bool // is in the scheduler's list
+	waitsInFlight     atomic.Bool // waits for room in the window
+	waitsDecompressed atomic.Bool // waits for room to decompress
 
-	roomTaken   int  // guarded by the window's lock
-	outOfWindow bool // guarded by the window's lock
-	held        hold // guarded by ahead's lock
-	outOfAhead  bool // guarded by ahead's lock
+	inFlightReserved int    // guarded by the window's lock
+	leftInFlight     bool   // guarded by the window's lock
+	prefetchReserved amount // guarded by ahead's lock
+	leftPrefetch     bool   // guarded by ahead's lock
 
-	unpacked      int  // guarded by the lock of unpacked
-	outOfUnpacked bool // guarded by the lock of unpacked
+	decompressedReserved int  // guarded by the lock of unpacked
+	leftDecompressed     bool // guarded by the lock of unpacked
 
 	mu    sync.Mutex
 	phase phase
-	// stopped is why nothing more is fetched: on_gap or on_rewind said stop.
-	stopped error
-	paused  bool // by the application
-	suspect bool // something does not fit: look before anything else is fetched
+	// stopped is why nothing more is fetched: on_gap or on_reset said stop.
+	stopErr     error
+	paused      bool // by the application
+	needsVerify bool // something does not fit: look before anything else is fetched
 
 	// Fetching.
-	from     *transport.Strategy // the first poll starts here instead of at position
-	position uint64              // the next offset to fetch
-	handled  handled             // what is passed over where the first poll starts
-	jumpOK   bool                // the next message's offset may be any: no gap
-	end      uint64              // the log's end, as far as known: the offset after its last message
-	hot      bool                // there may be messages to fetch
-	polling  bool                // a poll is under way
-	polled   uint64              // the last offset that a poll brought, plus one; 0: none
-	resumeAt time.Time           // after a refused poll
-	refused  bool                // the last poll was refused, and that was logged
+	firstPoll      *transport.Strategy // the first poll starts here instead of at position
+	position       uint64              // the next offset to fetch
+	skip           skipRange           // what is passed over where the first poll starts
+	anyFirstOffset bool                // the next message's offset may be any: no gap
+	logEnd         uint64              // the log's end, as far as known: the offset after its last message
+	mayHaveMore    bool                // there may be messages to fetch
+	polling        bool                // a poll is under way
+	polledEnd      uint64              // the last offset that a poll brought, plus one; 0: none
+	nextPollAt     time.Time           // after a refused poll
+	refusalLogged  bool                // the last poll was refused, and that was logged
 
 	// Read and not taken in.
-	buffer   []*answer
-	buffered int
-	intaking bool
-	taking   uint64 // the first offset of what is being taken in
-	forsaken bool   // what is being taken in is not wanted any more: see cut
-	scratch  []*message
+	buffer         []*pollResult
+	buffered       int
+	decoding       bool
+	decodingFrom   uint64 // the first offset of what is being taken in
+	discardDecoded bool   // what is being taken in is not wanted any more: see cut
+	scratch        []*message
 
 	// In the window.
-	tracker tracker
-	lanes   lanes
-	run     messageQueue // messages whose turn it is
-	out     messageSet   // messages that are with the application
-	running int          // handlers at work
-	waiting int          // messages that wait for their next delivery
-	back    int          // messages in the run queue that the application gave back
-	buried  int          // messages on their way to the dead letters
-	blocked int          // those of them that could not be written yet
-	given   uint64       // the number after the last message that left the queue
-	batch   bool         // a batch handler is at work
-	resting bool         // it drains, and what is left only waits for its next delivery: see rest
+	tracker            tracker
+	lanes              lanes
+	ready              messageQueue // messages whose turn it is
+	delivered          messageSet   // messages that are with the application
+	running            int          // handlers at work
+	backingOff         int          // messages that wait for their next delivery
+	givenBack          int          // messages in the run queue that the application gave back
+	deadLettering      int          // messages on their way to the dead letters
+	blockedDeadLetters int          // those of them that could not be written yet
+	deliveredEnd       uint64       // the number after the last message that left the queue
+	batchRunning       bool         // a batch handler is at work
+	quiesced           bool         // it drains, and what is left only waits for its next delivery: see rest
 
 	// Committing.
-	settledHead  uint64 // the tracker's head when the stored offset was stored
-	stored       uint64
-	hasStored    bool
-	attempted    uint64 // the offset that was asked to be stored last, since the answer may be lost; nowhere: none
-	commitWanted bool
-	verified     time.Time     // when the stored offset was last known to be what it should
-	syncs        int           // callers who wait for a commit
-	stepped      chan struct{} // closed and replaced when a commit was stored, and closed when the partition is lost
+	committedEnd    uint64 // the tracker's head when the stored offset was stored
+	storedOffset    uint64
+	hasStored       bool
+	attemptedOffset uint64 // the offset that was asked to be stored last, since the answer may be lost; nowhere: none
+	commitRequested bool
+	verifiedAt      time.Time     // when the stored offset was last known to be what it should
+	commitWaiters   int           // callers who wait for a commit
+	commitDone      chan struct{} // closed and replaced when a commit was stored, and closed when the partition is lost
 
-	tally  tally
-	unsaid []func() // log entries; see say
+	counters    counters
+	pendingLogs []func() // log entries; see say
 }
 
 type phase uint8
@@ -109,125 +109,125 @@ const (
 
 // hasWork tells whether someone who comes finds something to do. p.mu is held.
 func (p *partition) hasWork() bool {
-	if p.phase == phaseLost || p.blocked > 0 || p.resting {
+	if p.phase == phaseLost || p.blockedDeadLetters > 0 || p.quiesced {
 		return false
 	}
-	if p.e.batches {
-		return p.mayBatch() && (p.run.length > 0 || p.mayTakeIn())
+	if p.e.batchHandler {
+		return p.canStartBatch() && (p.ready.length > 0 || p.canAdmit())
 	}
-	if p.running >= int(p.e.share.Load()) || (p.paused && p.phase == phaseActive) {
+	if p.running >= int(p.e.workersPerPartition.Load()) || (p.paused && p.phase == phaseActive) {
 		return false
 	}
-	return p.run.length > 0 || p.mayTakeIn()
+	return p.ready.length > 0 || p.canAdmit()
 }
 
 // next gives the message whose turn it is, taking in more when there is none;
 // nil when there is nothing to do. p.mu is held, and released while messages
 // are decoded.
-func (p *partition) next() *message {
+func (p *partition) nextMessage() *message {
 	for {
-		if p.phase == phaseLost || p.blocked > 0 || p.resting || p.running >= int(p.e.share.Load()) || (p.paused && p.phase == phaseActive) {
+		if p.phase == phaseLost || p.blockedDeadLetters > 0 || p.quiesced || p.running >= int(p.e.workersPerPartition.Load()) || (p.paused && p.phase == phaseActive) {
 			return nil
 		}
-		if r := p.run.pop(); r != nil {
-			p.hand(r)
-			return r
+		if msg := p.ready.pop(); msg != nil {
+			p.markDelivered(msg)
+			return msg
 		}
-		if !p.takeIn(chunk) {
+		if !p.admit(decodeChunk) {
 			return nil
 		}
 	}
 }
 
 // turn puts r into another state. p.mu is held.
-func (p *partition) turn(r *message, s messageState) {
-	switch r.state {
-	case messageGiven:
-		p.out.remove(r)
-	case messageBack:
-		p.back--
+func (p *partition) setState(msg *message, s messageState) {
+	switch msg.state {
+	case messageDelivered:
+		p.delivered.remove(msg)
+	case messageGivenBack:
+		p.givenBack--
 	}
-	r.state = s
+	msg.state = s
 	switch s {
-	case messageGiven:
-		p.out.add(r)
-	case messageBack:
-		p.back++
+	case messageDelivered:
+		p.delivered.add(msg)
+	case messageGivenBack:
+		p.givenBack++
 	}
 }
 
 // hand marks r as given to the application. p.mu is held.
-func (p *partition) hand(r *message) {
-	p.turn(r, messageGiven)
-	r.deliveries++
-	p.tally.delivered++
-	if r.deliveries > 1 {
-		p.tally.redelivered++
+func (p *partition) markDelivered(msg *message) {
+	p.setState(msg, messageDelivered)
+	msg.deliveries++
+	p.counters.delivered++
+	if msg.deliveries > 1 {
+		p.counters.redelivered++
 	}
-	p.given = max(p.given, r.seq+1)
+	p.deliveredEnd = max(p.deliveredEnd, msg.seq+1)
 }
 
 // finish ends a message that was handled or given up: it counts as
 // acknowledged. p.mu is held.
-func (p *partition) finish(r *message) {
-	p.memory.dedup.settled(r.raw.ID)
-	p.close(r)
+func (p *partition) settle(msg *message) {
+	p.history.dedup.settle(msg.raw.ID)
+	p.closeMessage(msg)
 }
 
-func (p *partition) close(r *message) {
-	p.turn(r, messageSettled)
-	p.letGo(r)
-	if next := p.lanes.leave(r); next != nil {
-		p.run.push(next)
+func (p *partition) closeMessage(msg *message) {
+	p.setState(msg, messageSettled)
+	p.releaseMemory(msg)
+	if next := p.lanes.release(msg); next != nil {
+		p.ready.push(next)
 	}
-	if p.tracker.ack(r.seq) {
-		p.advanced()
+	if p.tracker.ack(msg.seq) {
+		p.prefixAdvanced()
 	}
-	p.free(1)
+	p.releaseInFlight(1)
 }
 
 // letGo lets go of the memory of r: its part in an answer, and what it grew to. p.mu is held.
-func (p *partition) letGo(r *message) {
-	p.release(r.answer, 1)
-	p.shrink(r.unpacked)
+func (p *partition) releaseMemory(msg *message) {
+	p.releaseResult(msg.result, 1)
+	p.releaseDecompressed(msg.decompressed)
 }
 
 // release lets go of n messages' part in an answer. p.mu is held.
-func (p *partition) release(a *answer, n int) {
-	if a.open -= n; a.open > 0 {
+func (p *partition) releaseResult(r *pollResult, n int) {
+	if r.unsettled -= n; r.unsettled > 0 {
 		return
 	}
-	a.done()
-	if p.e.ahead.give(p, hold{bytes: a.bytes}) {
-		p.e.fetchMore()
+	r.recyclePayloads()
+	if p.e.prefetch.release(p, amount{bytes: r.heldBytes}) {
+		p.e.wakePollers()
 	}
 }
 
 // free makes room free, for p's next messages or for those who wait for it. p.mu is held.
-func (p *partition) free(n int) {
-	if !p.e.window.free(p, n) {
+func (p *partition) releaseInFlight(n int) {
+	if !p.e.inFlight.addFree(p, n) {
 		return
 	}
-	for _, q := range p.e.window.give(p) {
-		p.e.sched.ready(q)
+	for _, q := range p.e.inFlight.release(p) {
+		p.e.scheduler.schedule(q)
 	}
 }
 
 // advanced looks after a grown prefix. p.mu is held.
-func (p *partition) advanced() {
-	if p.e.commits {
-		pending := p.tracker.head - p.settledHead
-		if pending >= uint64(p.e.commitEvery) || p.syncs > 0 {
-			p.wantCommit()
+func (p *partition) prefixAdvanced() {
+	if p.e.storesOffsets {
+		pending := p.tracker.ackedEnd - p.committedEnd
+		if pending >= uint64(p.e.commitEvery) || p.commitWaiters > 0 {
+			p.requestCommit()
 		}
 	}
-	p.drained()
+	p.checkDrained()
 }
 
 // announce lists p if there is something to do. p.mu is held.
-func (p *partition) announce() {
+func (p *partition) scheduleIfReady() {
 	if p.hasWork() {
-		p.e.sched.ready(p)
+		p.e.scheduler.schedule(p)
 	}
 }
 
@@ -242,19 +242,19 @@ func (p *partition) lose(cause error) (unfinished int, first bool) {
 	}
 	p.phase = phaseLost
 	p.cancel(cause)
-	unfinished = p.inHand()
-	if prefix, ok := p.tracker.prefix(); ok && p.tracker.stamp != 0 {
-		p.memory.next, p.memory.hasNext, p.memory.stamp = prefix+1, true, p.tracker.stamp
+	unfinished = p.inFlight()
+	if prefix, ok := p.tracker.prefix(); ok && p.tracker.timestamp != 0 {
+		p.history.next, p.history.hasNext, p.history.timestamp = prefix+1, true, p.tracker.timestamp
 	}
-	p.memory.ghosts.Add(int64(p.running))
-	ghosts := 0
-	if !errors.Is(cause, errSought) { // the application itself gave up what it has
-		ghosts = p.haunt()
+	p.history.orphans.Add(int64(p.running))
+	orphans := 0
+	if !errors.Is(cause, errSeek) { // the application itself gave up what it has
+		orphans = p.orphanDeliveries()
 	}
-	p.memory.dedup.forgetOpen()
-	p.buffer, p.buffered, p.run, p.lanes = nil, 0, messageQueue{}, lanes{}
-	p.e.leaveBounds(p, ghosts)
-	close(p.stepped)
+	p.history.dedup.forgetUnsettled()
+	p.buffer, p.buffered, p.ready, p.lanes = nil, 0, messageQueue{}, lanes{}
+	p.e.leaveQuotas(p, orphans)
+	close(p.commitDone)
 	return unfinished, true
 }
 
@@ -266,10 +266,10 @@ func (p *partition) isLost() bool {
 
 // inHand is how many messages are with the application, wait for another
 // delivery or are on their way to the dead letters. p.mu is held.
-func (p *partition) inHand() int {
+func (p *partition) inFlight() int {
 	n := 0
-	for i := p.tracker.head; i < min(p.tracker.tail, p.given); i++ {
-		if !p.tracker.at(i).done {
+	for i := p.tracker.ackedEnd; i < min(p.tracker.end, p.deliveredEnd); i++ {
+		if !p.tracker.at(i).acked {
 			n++
 		}
 	}
@@ -278,8 +278,8 @@ func (p *partition) inHand() int {
 
 // ghostGone is called when a handler of a lost partition returns, and when the
 // application is done with a message of it. p.mu is held.
-func (p *partition) ghostGone() {
-	if p.memory.ghosts.Add(-1) == 0 {
-		p.e.recheck(p.id)
+func (p *partition) orphanEnded() {
+	if p.history.orphans.Add(-1) == 0 {
+		p.e.scheduleByID(p.id)
 	}
 }

@@ -12,17 +12,17 @@ import (
 
 // passer is a connection of its own that joins and leaves a group, which makes
 // the server deal all its partitions again, evenly.
-type passer struct{ link *link.Link }
+type transientMember struct{ link *link.Link }
 
 // withPasser runs fn with a connected passer, connected before anyone waits for it.
-func (m *membership) withPasser(ctx context.Context, fn func(*passer) error) error {
+func (m *membership) withTransientMember(ctx context.Context, fn func(*transientMember) error) error {
 	l, err := m.e.newLink("consumer." + m.e.name + ".passing")
 	if err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeout(ctx, m.e.cfg.BalanceGrace)
+	bounded, cancel := context.WithTimeout(ctx, m.e.cfg.RebalanceGrace)
 	defer cancel()
-	defer m.e.whenRetiring(cancel)()
+	defer m.e.onDrain(cancel)()
 	if err := l.Start(bounded); err != nil {
 		return fmt.Errorf("iggy: connect a passing member: %w", err)
 	}
@@ -31,14 +31,14 @@ func (m *membership) withPasser(ctx context.Context, fn func(*passer) error) err
 		defer cancel()
 		_ = l.Stop(closing)
 	}()
-	return fn(&passer{l})
+	return fn(&transientMember{l})
 }
 
 // pass joins the group and leaves it. When the leave gets lost, the end of the
 // connection does the same.
-func (p *passer) pass(ctx context.Context, g transport.Group) error {
+func (t *transientMember) joinAndLeave(ctx context.Context, g transport.Group) error {
 	return errors.Join(
-		p.link.Do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Join(ctx, g) }),
-		p.link.Do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Leave(ctx, g) }),
+		t.link.Do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Join(ctx, g) }),
+		t.link.Do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Leave(ctx, g) }),
 	)
 }

@@ -119,8 +119,8 @@ func TestPromiseHandOverDoesNotWaitForRetries(t *testing.T) {
 					r.send(p, "a/0", "late/0")
 				}
 				cfg := quick()
-				cfg.Balance = balance
-				cfg.BalanceGrace, cfg.RebalanceTimeout = time.Minute, 29*time.Second
+				cfg.FairAssignment = balance
+				cfg.RebalanceGrace, cfg.RebalanceTimeout = time.Minute, 29*time.Second
 				cfg.DrainTimeout = 10 * time.Minute
 				type delivery struct {
 					member string
@@ -176,7 +176,7 @@ func TestPromiseRetriesOutliveANotice(t *testing.T) {
 			r.send(p, "a/0", "late/0")
 		}
 		cfg := quick()
-		cfg.BalanceGrace, cfg.DrainTimeout = time.Minute, 0
+		cfg.RebalanceGrace, cfg.DrainTimeout = time.Minute, 0
 		var due sync.Map // partitions that gave way to a notice while their message waited
 		again := make(chan int, 10)
 		first := r.handling(cfg, func(_ context.Context, m *consumer.Message[string]) error {

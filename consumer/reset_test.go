@@ -69,7 +69,7 @@ func TestOffsetThatTheNextOwnerStoredIsNoReset(t *testing.T) {
 	core, logs := observer.New(zap.WarnLevel)
 	l := newLedger()
 	cfg := quick()
-	cfg.Balance = false
+	cfg.FairAssignment = false
 	c := r.worker(cfg, l, 0, consumer.WithLogger(zap.New(core)))
 	l.wait(t, 20)
 	for p := range uint32(2) {

@@ -16,14 +16,14 @@ import (
 // It is failsafe-go's backoff by its formula and not by its executor, which
 // would hold a goroutine for the length of each pause, while a message that
 // waits here holds a timer and its lane.
-type redelivery struct {
-	max     int // deliveries; negative: no end
-	backoff config.Backoff
+type redeliveryPolicy struct {
+	maxDeliveries int // deliveries; negative: no end
+	backoff       config.Backoff
 }
 
 // delay is the pause after the given number of deliveries: the base, doubled
 // with each one up to the ceiling, spread by ± the jitter.
-func (p redelivery) delay(deliveries int) time.Duration {
+func (p redeliveryPolicy) backoffDelay(deliveries int) time.Duration {
 	d := p.backoff.BaseBackoff
 	for i := 1; i < deliveries && d < p.backoff.MaxBackoff; i++ {
 		d *= 2
@@ -35,7 +35,7 @@ func (p redelivery) delay(deliveries int) time.Duration {
 
 // untilItHolds is the policy for what is tried until it succeeds or its
 // context ends: joining a group, writing a dead letter.
-func untilItHolds(b config.Backoff, ceiling time.Duration, failed func(err error, attempt int)) failsafe.Executor[any] {
+func retryUntilDone(b config.Backoff, ceiling time.Duration, failed func(err error, attempt int)) failsafe.Executor[any] {
 	base := max(b.BaseBackoff, time.Millisecond)
 	limit := max(min(b.MaxBackoff, ceiling), base)
 	policy := retrypolicy.NewBuilder[any]().

@@ -15,30 +15,32 @@ import (
 )
 
 // start is where a partition is taken up.
-type start struct {
-	position uint64
-	from     *transport.Strategy // instead of position, for the first poll
-	handled  handled             // messages that are passed over then
-	jumpOK   bool                // the first message's offset may be any
-	prefix   uint64              // the acknowledged prefix that goes before it
-	hasPre   bool
-	end      uint64
-	pin      bool  // store prefix at once, so that another owner begins at the same place
-	stopped  error // on_rewind: stop
-	replay   bool  // messages come again on purpose: forget the ids that were seen
-	rewound  bool
-	unpin    bool // delete what is stored, so that another owner begins at the start, too
+type startPoint struct {
+	position       uint64
+	firstPoll      *transport.Strategy // instead of position, for the first poll
+	skip           skipRange           // messages that are passed over then
+	anyFirstOffset bool                // the first message's offset may be any
+	prefix         uint64              // the acknowledged prefix that goes before it
+	hasPrefix      bool
+	logEnd         uint64
+	storePrefix    bool  // store prefix at once, so that another owner begins at the same place
+	stopErr        error // on_reset: stop
+	resetDedup     bool  // messages come again on purpose: forget the ids that were seen
+	offsetReset    bool
+	deleteStored   bool // delete what is stored, so that another owner begins at the start, too
 
-	stored    uint64 // what is stored now
-	hasStored bool
+	storedOffset uint64 // what is stored now
+	hasStored    bool
 }
 
 // handled are messages that come before those to be read: the ones of a time, by the server's clock
 // in microseconds, below an offset.
-type handled struct{ stamp, below uint64 }
+type skipRange struct{ timestamp, below uint64 }
 
 // covers tells whether m is one of them.
-func (h handled) covers(m *wire.Message) bool { return m.Timestamp == h.stamp && m.Offset < h.below }
+func (h skipRange) covers(m *wire.Message) bool {
+	return m.Timestamp == h.timestamp && m.Offset < h.below
+}
 
 // place decides where to take up a partition by what is stored, where the
 // log ends, and what this consumer remembers. It is the one place that
@@ -49,75 +51,75 @@ func (h handled) covers(m *wire.Message) bool { return m.Timestamp == h.stamp &&
 // nothing: a killed server brings the tail of a log and the stored
 // offset back as they were some time ago, the offset mostly as 0 (measured on
 // Iggy 0.8.0), and new messages may stand where acknowledged ones did.
-func (e *engine) place(id uint32, m *memory, stored transport.Offset, end uint64, trusted bool) start {
-	if m.stray {
-		return e.afterTail(m, end)
+func (e *engine) chooseStart(id uint32, h *history, stored transport.Offset, end uint64, trusted bool) startPoint {
+	if h.logTruncated {
+		return e.startAfterTruncation(h, end)
 	}
 	if !stored.Stored {
-		return e.unstored(id, m, end, trusted)
+		return e.startWithoutOffset(id, h, end, trusted)
 	}
 	next := stored.Offset + 1
-	at := start{position: next, prefix: stored.Offset, hasPre: true, end: end}
-	moved := m.hasCommitted && stored.Offset < m.committed
+	at := startPoint{position: next, prefix: stored.Offset, hasPrefix: true, logEnd: end}
+	moved := h.hasCommitted && stored.Offset < h.committed
 	switch {
 	case next > end:
-		return e.rewind(id, m, e.afterTail(m, end), fmt.Sprintf("offset %d is stored and the log ends before %d", stored.Offset, end))
-	case m.hasNext && !trusted && stored.Offset < m.next:
-		return e.rewind(id, m, e.afterTail(m, end), fmt.Sprintf("offset %d was reached and the log is not the same any more", m.next))
+		return e.applyOnReset(id, h, e.startAfterTruncation(h, end), fmt.Sprintf("offset %d is stored and the log ends before %d", stored.Offset, end))
+	case h.hasNext && !trusted && stored.Offset < h.next:
+		return e.applyOnReset(id, h, e.startAfterTruncation(h, end), fmt.Sprintf("offset %d was reached and the log is not the same any more", h.next))
 	case moved:
-		return e.rewind(id, m, at, fmt.Sprintf("offset %d was stored and it is %d now", m.committed, stored.Offset))
-	case trusted && m.next > next:
-		return pinned(m.next, end)
+		return e.applyOnReset(id, h, at, fmt.Sprintf("offset %d was stored and it is %d now", h.committed, stored.Offset))
+	case trusted && h.next > next:
+		return storedStart(h.next, end)
 	}
 	return at
 }
 
 // unstored is place where nothing is stored.
-func (e *engine) unstored(id uint32, m *memory, end uint64, trusted bool) start {
+func (e *engine) startWithoutOffset(id uint32, h *history, end uint64, trusted bool) startPoint {
 	switch {
-	case m.hasNext && !trusted:
-		return e.rewind(id, m, e.afterTail(m, end), fmt.Sprintf("offset %d was reached and the log is not the same any more", m.next))
-	case m.hasCommitted:
-		return e.rewind(id, m, start{jumpOK: true, end: end}, fmt.Sprintf("offset %d was stored and there is none any more", m.committed))
+	case h.hasNext && !trusted:
+		return e.applyOnReset(id, h, e.startAfterTruncation(h, end), fmt.Sprintf("offset %d was reached and the log is not the same any more", h.next))
+	case h.hasCommitted:
+		return e.applyOnReset(id, h, startPoint{anyFirstOffset: true, logEnd: end}, fmt.Sprintf("offset %d was stored and there is none any more", h.committed))
 	case trusted:
-		return pinned(m.next, end)
+		return storedStart(h.next, end)
 	}
-	if at, ok := e.standalone.Start.start(end); ok {
+	if at, ok := e.standalone.Start.startPoint(end); ok {
 		return at
 	}
-	return e.first(end)
+	return e.initialStart(end)
 }
 
 // trusts tells whether the message before the place that is remembered of a
 // partition is still the one that was acknowledged: after a server lost the
 // tail of a log, other messages may have got its offsets. It fails when the partition
 // does not seem to be this member's any more: then nothing can be compared.
-func (m *membership) trusts(ctx context.Context, id uint32, mem *memory, end uint64) (bool, error) {
+func (m *membership) logUnchanged(ctx context.Context, id uint32, h *history, end uint64) (bool, error) {
 	switch {
-	case !mem.hasNext || mem.next > end:
+	case !h.hasNext || h.next > end:
 		return false, nil
-	case mem.stamp == 0:
+	case h.timestamp == 0:
 		return true, nil // nothing was acknowledged that could be compared
 	}
 	e, same := m.e, false
 	err := m.do(ctx, func(ctx context.Context, c transport.Conn) error {
 		polled, err := c.Poll(ctx, transport.Poll{
-			Consumer: m.e.who, Partition: int64(id), Count: 1, MaxBytes: 1,
-			Strategy: transport.Strategy{Kind: transport.FromOffset, Value: mem.next - 1},
+			Consumer: m.e.identity, Partition: int64(id), Count: 1, MaxBytes: 1,
+			Strategy: transport.Strategy{Kind: transport.FromOffset, Value: h.next - 1},
 		})
-		if unreadable(err) {
-			polled, err = e.salvage(ctx, c, id, mem, mem.next-1)
+		if isUnreadable(err) {
+			polled, err = e.readByTimestamp(ctx, c, id, h, h.next-1)
 		}
 		switch {
-		case unreadable(err): // nor can it be compared
+		case isUnreadable(err): // nor can it be compared
 			return nil
 		case err != nil:
 			return err
 		case len(polled.Messages) > 0:
 			first := polled.Messages[0]
-			same = first.Offset == mem.next-1 && first.Timestamp == mem.stamp
-		case e.grouped && silent(polled, id):
-			return fmt.Errorf("iggy: %s/%s/%d: %w: asked for offset %d", e.who.Stream, e.who.Topic, id, errSilent, mem.next-1)
+			same = first.Offset == h.next-1 && first.Timestamp == h.timestamp
+		case e.grouped && isMaybeNotOwner(polled, id):
+			return fmt.Errorf("iggy: %s/%s/%d: %w: asked for offset %d", e.identity.Stream, e.identity.Topic, id, errMaybeNotOwner, h.next-1)
 		}
 		return nil
 	})
@@ -125,32 +127,32 @@ func (m *membership) trusts(ctx context.Context, id uint32, mem *memory, end uin
 }
 
 // errSilent says that a member may have asked for a partition that it does not own.
-var errSilent = errors.New("answered as if it belonged to another member")
+var errMaybeNotOwner = errors.New("answered as if it belonged to another member")
 
 // silent tells whether an answer without messages may be the one that a member gets for a partition which it
 // does not own (measured on Iggy 0.8.0): that of an empty partition 0.
-func silent(polled *transport.Polled, id uint32) bool {
+func isMaybeNotOwner(polled *transport.Polled, id uint32) bool {
 	return polled.Partition != id || id == 0 && polled.CurrentOffset == 0
 }
 
 // first is where a partition begins for which nothing is stored.
-func (e *engine) first(end uint64) start {
+func (e *engine) initialStart(end uint64) startPoint {
 	switch e.cfg.StartFrom {
-	case config.StartNext:
-		return pinned(end, end)
+	case config.StartEnd:
+		return storedStart(end, end)
 	case config.StartLast:
-		return pinned(max(end, 1)-1, end)
+		return storedStart(max(end, 1)-1, end)
 	default:
-		return start{position: 0, jumpOK: true, end: end}
+		return startPoint{position: 0, anyFirstOffset: true, logEnd: end}
 	}
 }
 
 // pinned begins at an offset that depends on the moment: it is stored, or a
 // change of owners before the first commit would skip what came in between.
-func pinned(position, end uint64) start {
-	s := start{position: position, end: end}
+func storedStart(position, end uint64) startPoint {
+	s := startPoint{position: position, logEnd: end}
 	if position > 0 {
-		s.prefix, s.hasPre, s.pin = position-1, true, true
+		s.prefix, s.hasPrefix, s.storePrefix = position-1, true, true
 	}
 	return s
 }
@@ -160,36 +162,36 @@ func pinned(position, end uint64) start {
 // last acknowledged one are new. So are those of its time behind it, if the log is
 // whole after all: a batch has one time. While nothing was acknowledged, all goes on at the first message
 // that was seen; without any, nothing is surely handled, and the log is read from its start.
-func (e *engine) afterTail(m *memory, end uint64) start {
-	m.stray = true
-	past := handled{stamp: m.stamp, below: m.next}
-	if m.stamp == 0 {
-		past = m.before
+func (e *engine) startAfterTruncation(h *history, end uint64) startPoint {
+	h.logTruncated = true
+	past := skipRange{timestamp: h.timestamp, below: h.next}
+	if h.timestamp == 0 {
+		past = h.handledBefore
 	}
-	if past.stamp == 0 {
-		return start{position: 0, jumpOK: true, end: end}
+	if past.timestamp == 0 {
+		return startPoint{position: 0, anyFirstOffset: true, logEnd: end}
 	}
-	return start{
-		from: &transport.Strategy{Kind: transport.FromTimestamp, Value: past.stamp}, handled: past,
-		end: end, position: end, jumpOK: true,
+	return startPoint{
+		firstPoll: &transport.Strategy{Kind: transport.FromTimestamp, Value: past.timestamp}, skip: past,
+		logEnd: end, position: end, anyFirstOffset: true,
 	}
 }
 
-// rewind applies on_rewind to a position that moved back.
-func (e *engine) rewind(id uint32, m *memory, follow start, what string) start {
+// rewind applies on_reset to a position that moved back.
+func (e *engine) applyOnReset(id uint32, h *history, follow startPoint, what string) startPoint {
 	at := follow
-	switch e.cfg.OnRewind {
-	case config.RewindLatest:
-		at, m.stray = pinned(follow.end, follow.end), false
-	case config.RewindStop:
-		at.stopped = fmt.Errorf("iggy: %s/%s/%d: %s (on_rewind: stop)", e.who.Stream, e.who.Topic, id, what)
+	switch e.cfg.OnReset {
+	case config.ResetLatest:
+		at, h.logTruncated = storedStart(follow.logEnd, follow.logEnd), false
+	case config.ResetStop:
+		at.stopErr = fmt.Errorf("iggy: %s/%s/%d: %s (on_reset: stop)", e.identity.Stream, e.identity.Topic, id, what)
 	default:
-		at.replay = true
+		at.resetDedup = true
 	}
-	at.rewound = true
-	m.hasCommitted, m.hasNext = false, false
+	at.offsetReset = true
+	h.hasCommitted, h.hasNext = false, false
 	e.log.Warn("the partition moved back: "+what, zap.Uint32("partition", id), zap.Uint64("offset", at.position),
-		zap.String("on_rewind", string(e.cfg.OnRewind)))
+		zap.String("on_reset", string(e.cfg.OnReset)))
 	return at
 }
 
@@ -200,17 +202,17 @@ func (e *engine) rewind(id uint32, m *memory, follow start, what string) start {
 // on Iggy 0.8.0): a process that starts when there is a new message
 // at 0, before anything is stored anew, would take that for handled. Where a group without an
 // offset does not begin at the start, it would skip more than that.
-func (m *membership) unstore(ctx context.Context, id uint32, at *start) error {
+func (m *membership) deleteStoredOffset(ctx context.Context, id uint32, at *startPoint) error {
 	e := m.e
-	if !e.commits || !at.hasStored || at.end > 0 && !at.unpin || at.stopped != nil || e.cfg.StartFrom != config.StartFirst {
+	if !e.storesOffsets || !at.hasStored || at.logEnd > 0 && !at.deleteStored || at.stopErr != nil || e.cfg.StartFrom != config.StartFirst {
 		return nil
 	}
-	err := m.do(ctx, func(ctx context.Context, c transport.Conn) error { return c.DeleteOffset(ctx, e.who, id) })
+	err := m.do(ctx, func(ctx context.Context, c transport.Conn) error { return c.DeleteOffset(ctx, e.identity, id) })
 	var status *iggyerr.StatusError
 	switch {
 	case err == nil || errors.As(err, &status) && status.Status == iggyerr.StatusOffsetNotStored:
 		at.hasStored = false
-		e.log.Info("deleted the stored offset: the partition is read from its start", zap.Uint32("partition", id), zap.Uint64("offset", at.stored))
+		e.log.Info("deleted the stored offset: the partition is read from its start", zap.Uint32("partition", id), zap.Uint64("offset", at.storedOffset))
 	case status == nil:
 		return err
 	default: // it stays, as it was
@@ -221,16 +223,16 @@ func (m *membership) unstore(ctx context.Context, id uint32, at *start) error {
 
 // inspect looks at a partition where something did not fit: whether it is
 // still ours, and then what audit looks at.
-func (m *membership) inspect(ctx context.Context, p *partition) error {
+func (m *membership) verifySuspect(ctx context.Context, p *partition) error {
 	if owned, err := m.stillOwned(ctx, p); err != nil || !owned {
 		return err
 	}
-	return m.audit(ctx, p)
+	return m.verifyPartitions(ctx, p)
 }
 
 // audit compares the stored offsets and the ends of the logs with what they
 // should be. A partition where they differ is taken up anew.
-func (m *membership) audit(ctx context.Context, owned ...*partition) error {
+func (m *membership) verifyPartitions(ctx context.Context, owned ...*partition) error {
 	type place struct {
 		p       *partition
 		reached uint64
@@ -240,11 +242,11 @@ func (m *membership) audit(ctx context.Context, owned ...*partition) error {
 	var ids []uint32
 	for _, p := range owned {
 		p.mu.Lock()
-		at := place{p, p.position, p.suspect || time.Since(p.verified) >= m.e.verifyAfter(len(owned))}
-		if p.from != nil {
+		at := place{p, p.position, p.needsVerify || time.Since(p.verifiedAt) >= m.e.verifyInterval(len(owned))}
+		if p.firstPoll != nil {
 			at.reached = 0
 		}
-		watched := p.phase == phaseActive && !p.hot && p.stopped == nil // the watch compares its end
+		watched := p.phase == phaseActive && !p.mayHaveMore && p.stopErr == nil // the watch compares its end
 		p.mu.Unlock()
 		if at.due || !watched {
 			places, ids = append(places, at), append(ids, p.id)
@@ -254,7 +256,7 @@ func (m *membership) audit(ctx context.Context, owned ...*partition) error {
 		return nil
 	}
 	// Read after the positions: unless it was cut, a log only grows.
-	ends, err := m.ends(ctx, ids)
+	ends, err := m.logEnds(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -262,54 +264,54 @@ func (m *membership) audit(ctx context.Context, owned ...*partition) error {
 		end := ends[at.p.id]
 		if !at.due && end >= at.reached {
 			at.p.mu.Lock()
-			at.p.reaches(end)
+			at.p.raiseLogEnd(end)
 			at.p.mu.Unlock()
 			continue
 		}
-		if err := m.verify(ctx, at.p, at.reached, end); err != nil {
+		if err := m.verifyPartition(ctx, at.p, at.reached, end); err != nil {
 			return err
 		}
 	}
-	m.e.fetchMore()
+	m.e.wakePollers()
 	return nil
 }
 
 // verifyAfter is how often the stored offset of one of n partitions is read
 // again while nothing is committed: one of them in each probe interval.
-func (e *engine) verifyAfter(n int) time.Duration { return time.Duration(n) * e.cfg.ProbeInterval }
+func (e *engine) verifyInterval(n int) time.Duration { return time.Duration(n) * e.cfg.ProbeInterval }
 
 // reaches notes where the log ends: a partition with much to do is polled seldom, and
 // its lag is to be true, too. p.mu is held.
-func (p *partition) reaches(end uint64) {
-	if end > p.end {
-		p.end, p.hot = end, true
+func (p *partition) raiseLogEnd(end uint64) {
+	if end > p.logEnd {
+		p.logEnd, p.mayHaveMore = end, true
 	}
 }
 
 // verify looks at one partition that had reached an offset.
-func (m *membership) verify(ctx context.Context, p *partition, reached, end uint64) error {
+func (m *membership) verifyPartition(ctx context.Context, p *partition, reached, end uint64) error {
 	e := m.e
 	select {
-	case p.commitTurn <- struct{}{}: // no commit of our own in between
+	case p.commitLock <- struct{}{}: // no commit of our own in between
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	defer func() { <-p.commitTurn }()
-	now, err := m.offset(ctx, p.id)
+	defer func() { <-p.commitLock }()
+	now, err := m.storedOffset(ctx, p.id)
 	if err != nil {
 		return err
 	}
 	p.mu.Lock()
-	stored := p.stored
-	moved := e.commits && !e.onPoll && p.movedTo(now)
+	stored := p.storedOffset
+	moved := e.storesOffsets && !e.ackOnPoll && p.storedOffsetMoved(now)
 	cut := end < reached
 	active := p.phase == phaseActive
 	if active && !moved && !cut {
-		p.verified = time.Now()
-		p.reaches(end)
-		if p.suspect {
-			p.suspect = false
-			p.end, p.hot = max(end, p.position), p.from != nil || end > p.position
+		p.verifiedAt = time.Now()
+		p.raiseLogEnd(end)
+		if p.needsVerify {
+			p.needsVerify = false
+			p.logEnd, p.mayHaveMore = max(end, p.position), p.firstPoll != nil || end > p.position
 		}
 	}
 	p.mu.Unlock()
@@ -317,7 +319,7 @@ func (m *membership) verify(ctx context.Context, p *partition, reached, end uint
 		return nil
 	}
 	if !moved && !cut {
-		e.fetchMore()
+		e.wakePollers()
 		return nil
 	}
 	// The one who moved it may be the next owner.
@@ -327,19 +329,19 @@ func (m *membership) verify(ctx context.Context, p *partition, reached, end uint
 	if moved && now.Stored && now.Offset > stored {
 		p.log.Warn("the stored offset was moved ahead by someone else, following", zap.Uint64("offset", now.Offset))
 	}
-	e.lost(p, fmt.Errorf("%w: taken up again at another offset", ErrLost))
-	trusted, err := m.trusts(ctx, p.id, p.memory, end)
+	e.losePartition(p, fmt.Errorf("%w: taken up again at another offset", ErrLost))
+	trusted, err := m.logUnchanged(ctx, p.id, p.history, end)
 	if err != nil {
 		return err
 	}
-	at := e.place(p.id, p.memory, now, end, trusted)
-	if cut && !at.rewound {
+	at := e.chooseStart(p.id, p.history, now, end, trusted)
+	if cut && !at.offsetReset {
 		// What was acknowledged is still there, but what was delivered since is
 		// not. Whatever came instead is behind it.
-		at = e.rewind(p.id, p.memory, at, fmt.Sprintf("offset %d was reached and the log ends before %d", reached, end))
+		at = e.applyOnReset(p.id, p.history, at, fmt.Sprintf("offset %d was reached and the log ends before %d", reached, end))
 	}
-	at.stored, at.hasStored = now.Offset, now.Stored
-	if err := m.takeUp(ctx, p.id, at); err != nil {
+	at.storedOffset, at.hasStored = now.Offset, now.Stored
+	if err := m.assignPartition(ctx, p.id, at); err != nil {
 		return err
 	}
 	e.hooks.post(hookAssigned, p.id)

@@ -72,13 +72,13 @@ func TestTopicThatIsMadeAnewUnderAStandaloneConsumer(t *testing.T) {
 
 func TestOperatorsResetIsHonoured(t *testing.T) {
 	t.Parallel()
-	for name, on := range map[string]config.OnRewind{"follow": config.RewindFollow, "latest": config.RewindLatest, "stop": config.RewindStop} {
+	for name, on := range map[string]config.OnReset{"follow": config.ResetFollow, "latest": config.ResetLatest, "stop": config.ResetStop} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, 1)
 			r.send(0, numbered("a", 10)...)
 			cfg := quick()
-			cfg.OnRewind = on
+			cfg.OnReset = on
 			cfg.DedupWindow = 100
 			got := newSeen()
 			c := r.consumer(cfg, consumer.WithStandalone(consumer.Standalone{Name: "n"}))
@@ -92,18 +92,18 @@ func TestOperatorsResetIsHonoured(t *testing.T) {
 			who := transport.Consumer{Stream: "s", Topic: "t", Name: "n"}
 			require.NoError(t, r.conn.StoreOffset(context.Background(), who, 0, 4))
 			switch on {
-			case config.RewindFollow:
+			case config.ResetFollow:
 				require.Equal(t, numbered("a", 10)[5:], got.wait(t, 15)[10:])
-			case config.RewindLatest:
+			case config.ResetLatest:
 				r.server.WaitFor("the end being stored", func() bool {
 					offset, _, _ := r.server.Embedded().StoredConsumerOffset("s", "t", "n", 0)
 					return offset == 9
 				})
 				r.send(0, "a/10")
 				require.Equal(t, "a/10", got.wait(t, 11)[10])
-			case config.RewindStop:
+			case config.ResetStop:
 				r.server.WaitFor("the stop", func() bool { return c.Check(context.Background()) != nil })
-				require.ErrorContains(t, c.Check(context.Background()), "on_rewind: stop")
+				require.ErrorContains(t, c.Check(context.Background()), "on_reset: stop")
 				require.Len(t, got.all(), 10)
 			}
 		})
@@ -154,7 +154,7 @@ func TestStartFromNextLosesNothingBetweenOwners(t *testing.T) {
 	r := newRig(t, 1)
 	r.send(0, "a/old")
 	cfg := quick()
-	cfg.StartFrom = config.StartNext
+	cfg.StartFrom = config.StartEnd
 	first := r.worker(cfg, newLedger(), 0)
 	r.server.WaitCommitted("s", "t", "g", 0, 0)
 	stop(t, first)

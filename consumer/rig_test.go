@@ -149,8 +149,8 @@ func quick() config.Consumer {
 	cfg.PollIntervalMax = 5 * time.Millisecond
 	cfg.ProbeInterval = 100 * time.Millisecond
 	cfg.CommitInterval = 50 * time.Millisecond
-	cfg.BalanceAfter = 300 * time.Millisecond
-	cfg.BalanceGrace = 5 * time.Second
+	cfg.RebalanceAfter = 300 * time.Millisecond
+	cfg.RebalanceGrace = 5 * time.Second
 	cfg.Retry.BaseBackoff, cfg.Retry.MaxBackoff = 5*time.Millisecond, 50*time.Millisecond
 	return cfg
 }

@@ -12,13 +12,13 @@ import (
 )
 
 // reach is how many messages before one that is refused may be refused, too.
-const reach = 16
+const maxRefusedBefore = 16
 
 // unreadable tells whether a poll was refused because of what the log holds.
 // A server that was killed between writing a log and writing its index refuses every
 // answer with the first message that came afterwards, for good: remains with
 // the same offset stand before it (measured on Iggy 0.8.0).
-func unreadable(err error) bool {
+func isUnreadable(err error) bool {
 	var status *iggyerr.StatusError
 	return errors.As(err, &status) && status.Status == iggyerr.StatusInvalidOffset
 }
@@ -27,24 +27,24 @@ func unreadable(err error) bool {
 // checked, and the remains come with it. Its time is not known, but that of a message before it is,
 // which is earlier, since the server was started in between. When there is no
 // such message the error is one that is unreadable.
-func (e *engine) salvage(ctx context.Context, c transport.Conn, partition uint32, mem *memory, offset uint64) (*transport.Polled, error) {
-	refused := &iggyerr.StatusError{Op: "poll", Object: e.who.Object(int64(partition)), Status: iggyerr.StatusInvalidOffset}
-	if mem.hopeless.Load() == offset+1 {
+func (e *engine) readByTimestamp(ctx context.Context, c transport.Conn, partition uint32, h *history, offset uint64) (*transport.Polled, error) {
+	refused := &iggyerr.StatusError{Op: "poll", Object: e.identity.Object(int64(partition)), Status: iggyerr.StatusInvalidOffset}
+	if h.unreadablePlusOne.Load() == offset+1 {
 		return nil, refused
 	}
-	for back := uint64(1); back <= min(reach, offset+1); back++ {
-		after, err := e.timeBefore(ctx, c, partition, offset, back)
-		if unreadable(err) {
+	for back := uint64(1); back <= min(maxRefusedBefore, offset+1); back++ {
+		after, err := e.timestampBefore(ctx, c, partition, offset, back)
+		if isUnreadable(err) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
 		// No bound in bytes, which might cut off all but the remains.
-		polled, err := c.Poll(ctx, transport.Poll{Consumer: e.who, Partition: int64(partition), Count: uint32(back), Strategy: after})
+		polled, err := c.Poll(ctx, transport.Poll{Consumer: e.identity, Partition: int64(partition), Count: uint32(back), Strategy: after})
 		if err != nil {
 			if errors.Is(err, iggyerr.ErrProtocol) {
-				mem.hopeless.Store(offset + 1) // or each attempt would cost the connection
+				h.unreadablePlusOne.Store(offset + 1) // or each attempt would cost the connection
 			}
 			return nil, err
 		}
@@ -61,13 +61,13 @@ func (e *engine) salvage(ctx context.Context, c transport.Conn, partition uint32
 
 // timeBefore is where what comes after the message that many before offset begins, by
 // time; before the first one it is the start of the log.
-func (e *engine) timeBefore(ctx context.Context, c transport.Conn, partition uint32, offset, back uint64) (transport.Strategy, error) {
+func (e *engine) timestampBefore(ctx context.Context, c transport.Conn, partition uint32, offset, back uint64) (transport.Strategy, error) {
 	after := transport.Strategy{Kind: transport.FromTimestamp}
 	if back > offset {
 		return after, nil
 	}
 	before, err := c.Poll(ctx, transport.Poll{
-		Consumer: e.who, Partition: int64(partition), Count: 1, MaxBytes: 1,
+		Consumer: e.identity, Partition: int64(partition), Count: 1, MaxBytes: 1,
 		Strategy: transport.Strategy{Kind: transport.FromOffset, Value: offset - back},
 	})
 	if err == nil && len(before.Messages) > 0 {
@@ -77,28 +77,28 @@ func (e *engine) timeBefore(ctx context.Context, c transport.Conn, partition uin
 }
 
 // refused looks after a poll without an answer. p.mu is held.
-func (f *fetcher) refused(p *partition, j job, err error) {
+func (f *fetcher) handleRefusal(p *partition, req pollRequest, err error) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, iggyerr.ErrClosed) {
 		return
 	}
 	var conn *iggyerr.ConnError
 	if errors.As(err, &conn) && conn.Sent {
 		// Perhaps the answer was too large for the time there is.
-		p.memory.ceiling = max(1, min(j.count, p.memory.ceiling)/8)
+		p.history.maxCount = max(1, min(req.count, p.history.maxCount)/8)
 	}
 	pause := max(f.e.cfg.Retry.BaseBackoff, f.e.cfg.PollIntervalMax)
 	var status *iggyerr.StatusError
 	switch {
-	case unreadable(err) && j.count > 1:
+	case isUnreadable(err) && req.count > 1:
 		// One of the messages is to blame, and not the others.
-		p.memory.ceiling = max(1, j.count/8)
+		p.history.maxCount = max(1, req.count/8)
 		pause = f.e.cfg.PollIntervalMin
-	case errors.As(err, &status) && !f.e.gone(err) && !notOurs(err) && !p.refused:
-		p.refused = true
+	case errors.As(err, &status) && !f.e.isMembershipGone(err) && !isNotOwner(err) && !p.refusalLogged:
+		p.refusalLogged = true
 		offset := p.position
-		p.say(func() {
+		p.deferLog(func() {
 			p.log.Warn("the partition cannot be read, trying again", zap.Uint64("offset", offset), zap.Error(err))
 		})
 	}
-	p.resumeAt = time.Now().Add(pause)
+	p.nextPollAt = time.Now().Add(pause)
 }

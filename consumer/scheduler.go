@@ -8,12 +8,12 @@ import "sync"
 //
 // Its lock may be taken while a partition's is held, never the other way round.
 type scheduler struct {
-	mu      sync.Mutex
-	list    []*partition // those with something to do, first in first out
-	idle    []*seat      // last in first out: the warmest worker goes first
-	workers int
-	limit   int         // of workers
-	spawn   func(*seat) // starts a worker
+	mu          sync.Mutex
+	queue       []*partition // those with something to do, first in first out
+	idle        []*waiter    // last in first out: the warmest worker goes first
+	workers     int
+	maxWorkers  int           // of workers
+	startWorker func(*waiter) // starts a worker
 	// waking is set from the moment someone is woken until he has found work.
 	// Only then another one is: a few busy workers are not buried under
 	// all the others for messages that they will have done before.
@@ -22,74 +22,74 @@ type scheduler struct {
 }
 
 // seat is where a worker or a caller of Next waits.
-type seat struct {
+type waiter struct {
 	wake   chan struct{} // holds one token, so that sending never blocks
 	parked bool
 	woken  bool
 }
 
-func newSeat() *seat { return &seat{wake: make(chan struct{}, 1)} }
+func newWaiter() *waiter { return &waiter{wake: make(chan struct{}, 1)} }
 
 // ready announces that p has something to do.
-func (s *scheduler) ready(p *partition) {
-	if p.listed.Swap(true) {
+func (s *scheduler) schedule(p *partition) {
+	if p.scheduled.Swap(true) {
 		return
 	}
 	s.mu.Lock()
-	s.list = append(s.list, p)
-	s.rouse()
+	s.queue = append(s.queue, p)
+	s.wakeOne()
 	s.mu.Unlock()
 }
 
 // rouse wakes one idle worker, or starts one, if there is work. s.mu is held.
-func (s *scheduler) rouse() {
-	if s.waking || s.closed || len(s.list) == 0 {
+func (s *scheduler) wakeOne() {
+	if s.waking || s.closed || len(s.queue) == 0 {
 		return
 	}
 	if n := len(s.idle); n > 0 {
-		st := s.idle[n-1]
+		w := s.idle[n-1]
 		s.idle = s.idle[:n-1]
-		s.waking, st.parked, st.woken = true, false, true
-		st.wake <- struct{}{}
+		s.waking, w.parked, w.woken = true, false, true
+		w.wake <- struct{}{}
 		return
 	}
-	if s.workers < s.limit {
+	if s.workers < s.maxWorkers {
 		s.workers++
-		st := newSeat()
-		s.waking, st.woken = true, true
-		s.spawn(st)
+		w := newWaiter()
+		s.waking, w.woken = true, true
+		s.startWorker(w)
 	}
 }
 
 // next waits for a partition with something to do; nil when done is closed or
 // the scheduler is.
-func (s *scheduler) next(done <-chan struct{}, st *seat) *partition {
+func (s *scheduler) next(done <-chan struct{}, w *waiter) *partition {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
 		if s.closed {
 			return nil
 		}
-		p := s.shift()
-		if st.woken {
-			st.woken, s.waking = false, false
+		p := s.pop()
+		if w.woken {
+			w.woken, s.waking = false, false
 		}
 		if p != nil {
-			s.rouse()
+			s.wakeOne()
 			return p
 		}
-		s.idle = append(s.idle, st)
-		st.parked = true
+		s.idle = append(s.idle, w)
+		w.parked = true
 		s.mu.Unlock()
 		over := false
 		select {
-		case <-st.wake:
+		case <-w.wake:
 		case <-done:
 			over = true
 		}
 		s.mu.Lock()
 		if over {
-			s.standUp(st)
+			s.removeWaiter(w)
 			return nil
 		}
 	}
@@ -97,50 +97,50 @@ func (s *scheduler) next(done <-chan struct{}, st *seat) *partition {
 
 // standUp takes st off without work; a wake-up that it was given goes to
 // another one. s.mu is held.
-func (s *scheduler) standUp(st *seat) {
-	if st.parked {
-		st.parked = false
+func (s *scheduler) removeWaiter(w *waiter) {
+	if w.parked {
+		w.parked = false
 		for i := range s.idle {
-			if s.idle[i] == st {
+			if s.idle[i] == w {
 				s.idle = append(s.idle[:i], s.idle[i+1:]...)
 				break
 			}
 		}
 		return
 	}
-	if st.woken {
-		<-st.wake
-		st.woken, s.waking = false, false
-		s.rouse()
+	if w.woken {
+		<-w.wake
+		w.woken, s.waking = false, false
+		s.wakeOne()
 	}
 }
 
-func (s *scheduler) shift() *partition {
-	if len(s.list) == 0 {
+func (s *scheduler) pop() *partition {
+	if len(s.queue) == 0 {
 		return nil
 	}
-	p := s.list[0]
-	s.list[0] = nil
-	s.list = s.list[1:]
-	p.listed.Store(false)
+	p := s.queue[0]
+	s.queue[0] = nil
+	s.queue = s.queue[1:]
+	p.scheduled.Store(false)
 	return p
 }
 
 // employ lets up to limit workers be started by spawn. It is called once.
-func (s *scheduler) employ(limit int, spawn func(*seat)) {
+func (s *scheduler) startWorkers(limit int, startWorker func(*waiter)) {
 	s.mu.Lock()
-	s.limit, s.spawn = limit, spawn
-	s.rouse()
+	s.maxWorkers, s.startWorker = limit, startWorker
+	s.wakeOne()
 	s.mu.Unlock()
 }
 
 // resign takes off a worker that ends by itself; another one is started in its
 // place when there is something to do.
-func (s *scheduler) resign() {
+func (s *scheduler) workerExited() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.workers--
-	s.rouse()
+	s.wakeOne()
 }
 
 // close ends every wait, now and later.
@@ -151,9 +151,9 @@ func (s *scheduler) close() {
 		return
 	}
 	s.closed = true
-	for _, st := range s.idle {
-		st.parked = false
-		st.wake <- struct{}{}
+	for _, w := range s.idle {
+		w.parked = false
+		w.wake <- struct{}{}
 	}
-	s.idle, s.list = nil, nil
+	s.idle, s.queue = nil, nil
 }

@@ -248,7 +248,7 @@ func TestSiege(t *testing.T) {
 				r.onStore(s.covered)
 				cfg := quick()
 				cfg.Concurrency, cfg.BatchSize, cfg.MaxInFlight, cfg.CommitEvery = 8, 50, 64, 50
-				cfg.MaxBufferedBytes, cfg.CommitInterval, cfg.RebalanceTimeout, cfg.BalanceGrace = 100_000, 5*time.Millisecond, 200*time.Millisecond, 200*time.Millisecond
+				cfg.MaxBufferedBytes, cfg.CommitInterval, cfg.RebalanceTimeout, cfg.RebalanceGrace = 100_000, 5*time.Millisecond, 200*time.Millisecond, 200*time.Millisecond
 				cfg.Retry.MaxDeliveries = -1
 				mode.change(&cfg)
 				if cfg.Concurrency > cfg.MaxInFlight {

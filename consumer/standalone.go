@@ -23,7 +23,7 @@ type Standalone struct {
 }
 
 // anonymous is the name with which a standalone consumer without one polls.
-const anonymous = "fetchbox-iggy"
+const anonymousName = "fetchbox-iggy"
 
 // Position is a place in a partition.
 type Position struct {
@@ -83,29 +83,29 @@ func (p Position) String() string {
 }
 
 // start is where to begin at p, given where the log ends; false for Stored.
-func (p Position) start(end uint64) (start, bool) {
+func (p Position) startPoint(end uint64) (startPoint, bool) {
 	switch p.kind {
 	case atFirst:
-		return start{position: 0, jumpOK: true, end: end}, true
+		return startPoint{position: 0, anyFirstOffset: true, logEnd: end}, true
 	case atLast:
-		return start{position: max(end, 1) - 1, jumpOK: true, end: end}, true
+		return startPoint{position: max(end, 1) - 1, anyFirstOffset: true, logEnd: end}, true
 	case atEnd:
-		return start{position: end, end: end}, true
+		return startPoint{position: end, logEnd: end}, true
 	case atOffset:
-		return start{position: min(p.value, end), jumpOK: true, end: end}, true
+		return startPoint{position: min(p.value, end), anyFirstOffset: true, logEnd: end}, true
 	case atTime:
-		return start{
-			from:     &transport.Strategy{Kind: transport.FromTimestamp, Value: p.value},
-			position: end, jumpOK: true, end: end,
+		return startPoint{
+			firstPoll: &transport.Strategy{Kind: transport.FromTimestamp, Value: p.value},
+			position:  end, anyFirstOffset: true, logEnd: end,
 		}, true
 	default:
-		return start{}, false
+		return startPoint{}, false
 	}
 }
 
 // chosen is the partitions that a standalone consumer reads.
-func (m *membership) chosen(ctx context.Context) ([]uint32, error) {
-	meta, err := m.topic(ctx)
+func (m *membership) standalonePartitions(ctx context.Context) ([]uint32, error) {
+	meta, err := m.topicMetadata(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -117,97 +117,97 @@ func (m *membership) chosen(ctx context.Context) ([]uint32, error) {
 	}
 	for _, id := range m.e.standalone.Partitions {
 		if !slices.Contains(ids, id) {
-			m.e.note(fmt.Errorf("iggy: %s/%s/%d: %w", m.e.who.Stream, m.e.who.Topic, id, iggyerr.ErrNotFound))
+			m.e.setLastError(fmt.Errorf("iggy: %s/%s/%d: %w", m.e.identity.Stream, m.e.identity.Topic, id, iggyerr.ErrNotFound))
 		}
 	}
 	return ids, nil
 }
 
 // order is a Seek that waits for the membership's loop.
-type order struct {
-	id   uint32
-	to   Position
-	done chan error // of capacity 1
+type seekRequest struct {
+	partition uint32
+	to        Position
+	done      chan error // of capacity 1
 }
 
 // seek has a partition taken up at another place.
 func (e *engine) seek(ctx context.Context, id uint32, to Position) error {
-	o := order{id: id, to: to, done: make(chan error, 1)}
+	req := seekRequest{partition: id, to: to, done: make(chan error, 1)}
 	e.mu.Lock()
-	e.orders = append(e.orders, o)
+	e.seeks = append(e.seeks, req)
 	e.mu.Unlock()
-	e.kick()
+	e.wakeMembership()
 	var err error
 	select {
-	case err := <-o.done:
+	case err := <-req.done:
 		return err
 	case <-ctx.Done():
 		err = context.Cause(ctx)
-	case <-e.done:
+	case <-e.membershipDone:
 		err = iggyerr.ErrClosed
 	}
 	// Nobody waits for it any more, so it must not happen at some later time.
 	e.mu.Lock()
-	e.orders = slices.DeleteFunc(e.orders, func(other order) bool { return other.done == o.done })
+	e.seeks = slices.DeleteFunc(e.seeks, func(other seekRequest) bool { return other.done == req.done })
 	e.mu.Unlock()
 	return err
 }
 
 // obey carries out the orders.
-func (m *membership) obey(ctx context.Context) error {
+func (m *membership) applySeeks(ctx context.Context) error {
 	m.e.mu.Lock()
-	orders := m.e.orders
-	m.e.orders = nil
+	requests := m.e.seeks
+	m.e.seeks = nil
 	m.e.mu.Unlock()
-	for _, o := range orders {
-		o.done <- m.move(ctx, o)
+	for _, req := range requests {
+		req.done <- m.applySeek(ctx, req)
 	}
 	return nil
 }
 
 // move takes a partition up at another place. What was in hand of it is
 // forgotten: the contexts of its handlers end, and late acknowledgements have no effect.
-func (m *membership) move(ctx context.Context, o order) error {
+func (m *membership) applySeek(ctx context.Context, req seekRequest) error {
 	e := m.e
-	p := e.find(o.id)
+	p := e.findPartition(req.partition)
 	if p == nil {
-		return fmt.Errorf("iggy: seek %s/%s/%d: %w", e.who.Stream, e.who.Topic, o.id, iggyerr.ErrNotOwner)
+		return fmt.Errorf("iggy: seek %s/%s/%d: %w", e.identity.Stream, e.identity.Topic, req.partition, iggyerr.ErrNotOwner)
 	}
 	select {
-	case p.commitTurn <- struct{}{}: // a commit of the old place must not come after the new one
-		defer func() { <-p.commitTurn }()
+	case p.commitLock <- struct{}{}: // a commit of the old place must not come after the new one
+		defer func() { <-p.commitLock }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	ends, err := m.ends(ctx, []uint32{o.id})
+	ends, err := m.logEnds(ctx, []uint32{req.partition})
 	if err != nil {
 		return err
 	}
-	stored, err := m.offset(ctx, o.id)
+	stored, err := m.storedOffset(ctx, req.partition)
 	if err != nil {
 		return err
 	}
-	p.lose(errSought)
-	e.drop(p)
-	delete(m.revoking, o.id) // it is looked at anew whether it is about to be taken
-	at, ok := o.to.start(ends[o.id])
-	p.memory.hasNext, p.memory.hasCommitted, p.memory.stray = false, false, false // it moves on purpose
+	p.lose(errSeek)
+	e.removePartition(p)
+	delete(m.revoking, req.partition) // it is looked at anew whether it is about to be taken
+	at, ok := req.to.startPoint(ends[req.partition])
+	p.history.hasNext, p.history.hasCommitted, p.history.logTruncated = false, false, false // it moves on purpose
 	if !ok {
-		at = e.place(o.id, p.memory, stored, ends[o.id], false)
+		at = e.chooseStart(req.partition, p.history, stored, ends[req.partition], false)
 	}
 	switch { // it outlives a reconnection
-	case at.from == nil && at.position > 0:
-		at.prefix, at.hasPre, at.pin = at.position-1, true, true
-	case at.from == nil:
-		at.unpin = ok
+	case at.firstPoll == nil && at.position > 0:
+		at.prefix, at.hasPrefix, at.storePrefix = at.position-1, true, true
+	case at.firstPoll == nil:
+		at.deleteStored = ok
 	}
-	at.replay = true
-	at.stored, at.hasStored = stored.Offset, stored.Stored
-	return m.takeUp(ctx, o.id, at)
+	at.resetDedup = true
+	at.storedOffset, at.hasStored = stored.Offset, stored.Stored
+	return m.assignPartition(ctx, req.partition, at)
 }
 
 // pause stops or resumes the delivery of a partition.
-func (e *engine) pause(id uint32, paused bool) {
+func (e *engine) setPaused(id uint32, paused bool) {
 	e.mu.Lock()
 	if paused {
 		e.paused[id] = true
@@ -215,12 +215,12 @@ func (e *engine) pause(id uint32, paused bool) {
 		delete(e.paused, id)
 	}
 	e.mu.Unlock()
-	if p := e.find(id); p != nil {
+	if p := e.findPartition(id); p != nil {
 		p.mu.Lock()
 		p.paused = paused
-		p.announce()
+		p.scheduleIfReady()
 		p.mu.Unlock()
-		e.fetchMore()
+		e.wakePollers()
 	}
 }
 

@@ -75,9 +75,9 @@ func (c *Consumer[T]) Status() Status { return c.e.status() }
 func (c *Consumer[T]) Check(context.Context) error {
 	s := c.Status()
 	c.mu.Lock()
-	phase := c.phase
+	state := c.state
 	c.mu.Unlock()
-	if phase >= lifeStopping {
+	if state >= stateStopping {
 		return fmt.Errorf("iggy: consumer %s: %w", s.Name, iggyerr.ErrClosed)
 	}
 	var errs []error
@@ -113,14 +113,14 @@ func (c *Consumer[T]) Check(context.Context) error {
 func (e *engine) status() Status {
 	e.mu.Lock()
 	s := Status{
-		Name: e.name, Stream: e.who.Stream, Topic: e.who.Topic, Group: e.who.Name,
-		Consuming: e.running.Load(), Joined: e.joined, LastError: e.lastErr, LastErrorAt: e.lastErrAt,
+		Name: e.name, Stream: e.identity.Stream, Topic: e.identity.Topic, Group: e.identity.Name,
+		Consuming: e.started.Load(), Joined: e.joined, LastError: e.lastErr, LastErrorAt: e.lastErrAt,
 	}
-	owned := e.owned
+	owned := e.assigned
 	e.mu.Unlock()
 	s.Connected = e.link.Status().State == link.StateReady
-	s.InFlight = e.window.haunted()
-	s.BufferedBytes = int64(e.ahead.inUse().bytes + e.unpacked.inUse())
+	s.InFlight = e.inFlight.orphaned()
+	s.BufferedBytes = int64(e.prefetch.inUse().bytes + e.decompressed.inUse())
 	now := time.Now().UnixNano()
 	for _, p := range owned {
 		p.mu.Lock()
@@ -138,34 +138,34 @@ func (e *engine) status() Status {
 // status is how p is. p.mu is held.
 func (p *partition) status(now int64) PartitionStatus {
 	q := PartitionStatus{
-		ID: p.id, Position: p.position, Committed: p.stored, HasCommitted: p.hasStored, End: p.end,
-		InFlight: p.inHand(), Leaving: p.phase == phaseDraining, Paused: p.paused, Blocked: p.blocked > 0, Stopped: p.stopped,
+		ID: p.id, Position: p.position, Committed: p.storedOffset, HasCommitted: p.hasStored, End: p.logEnd,
+		InFlight: p.inFlight(), Leaving: p.phase == phaseDraining, Paused: p.paused, Blocked: p.blockedDeadLetters > 0, Stopped: p.stopErr,
 	}
 	reached := p.position
 	if prefix, ok := p.tracker.prefix(); ok {
 		reached = prefix + 1
-	} else if first, ok := p.tracker.first(); ok {
+	} else if first, ok := p.tracker.firstPending(); ok {
 		reached = first
 	} else if len(p.buffer) > 0 {
-		reached = p.buffer[0].rest[0].Offset
+		reached = p.buffer[0].remaining[0].Offset
 	}
-	if p.end > reached {
-		q.Lag = p.end - reached
+	if p.logEnd > reached {
+		q.Lag = p.logEnd - reached
 	}
-	if since, ok := p.tracker.oldest(); ok {
+	if since, ok := p.tracker.oldestPending(); ok {
 		q.OldestAge = time.Duration(max(now-since, 0))
 	}
 	return q
 }
 
 // total is what became of all messages so far, and the number of changes of the assignment.
-func (e *engine) total() (tally, int64) {
+func (e *engine) totalCounters() (counters, int64) {
 	e.mu.Lock()
-	owned, total, changes := e.owned, e.past, e.rebalances
+	owned, total, changes := e.assigned, e.pastCounters, e.rebalances
 	e.mu.Unlock()
 	for _, p := range owned {
 		p.mu.Lock()
-		t := p.tally
+		t := p.counters
 		p.mu.Unlock()
 		total.add(t)
 	}

@@ -14,7 +14,7 @@ const hookGrace = time.Second
 
 // start runs the membership and the commits.
 func (e *engine) start() {
-	e.running.Store(true)
+	e.started.Store(true)
 	commits, cancel := context.WithCancel(e.ctx)
 	committed := make(chan struct{})
 	go func() {
@@ -22,8 +22,8 @@ func (e *engine) start() {
 		e.committer.run(commits, e)
 	}()
 	go func() {
-		defer close(e.done)
-		e.live()
+		defer close(e.membershipDone)
+		e.runMemberships()
 		cancel()
 		<-committed
 	}()
@@ -31,20 +31,20 @@ func (e *engine) start() {
 
 // drain retires: what is in hand is finished while work lasts.
 func (e *engine) drain(ctx, work context.Context) error {
-	e.retire(work)
+	e.requestDrain(work)
 	var err error
-	if e.running.Load() {
+	if e.started.Load() {
 		select {
-		case <-e.done:
+		case <-e.membershipDone:
 		case <-ctx.Done():
 			err = fmt.Errorf("%w: %w", ErrStopDeadline, context.Cause(ctx))
 		}
 	}
-	e.sched.close()
+	e.scheduler.close()
 	e.mu.Lock()
-	result := e.retired
+	result := e.drained
 	e.mu.Unlock()
-	if left := e.left(); err != nil && left.unfinished+left.uncommitted > 0 {
+	if left := e.countUnfinished(); err != nil && left.unfinished+left.uncommitted > 0 {
 		result = left // the retirement is not over, and never will be
 	}
 	err = errors.Join(result.err, err)
@@ -56,17 +56,17 @@ func (e *engine) drain(ctx, work context.Context) error {
 
 // stop drains and releases everything.
 func (e *engine) stop(ctx, work context.Context) error {
-	defer e.retireWithin(work)()
+	defer e.drainWithin(work)()
 	err := e.drain(ctx, work)
-	e.abandon()
-	if e.running.Load() {
+	e.cancelAll()
+	if e.started.Load() {
 		select {
-		case <-e.done:
+		case <-e.membershipDone:
 		case <-ctx.Done():
 		}
 	}
-	for _, c := range []*crew{e.staff, e.crew} {
-		if waitErr := c.wait(ctx); waitErr != nil && err == nil {
+	for _, g := range []*taskGroup{e.workerTasks, e.deadLetterTasks} {
+		if waitErr := g.wait(ctx); waitErr != nil && err == nil {
 			err = &StopError{Consumer: e.name, Err: fmt.Errorf("handlers still run: %w", waitErr)}
 		}
 	}
@@ -80,37 +80,37 @@ func (e *engine) stop(ctx, work context.Context) error {
 		e.log.Warn("a hook still runs after the consumer stopped")
 	case <-ctx.Done():
 	}
-	e.finish(err)
+	e.setStopResult(err)
 	return err
 }
 
 // finish notes how the stop went, for those who wait for it.
-func (e *engine) finish(err error) {
-	e.ended.Do(func() {
+func (e *engine) setStopResult(err error) {
+	e.stopOnce.Do(func() {
 		e.stopErr = err
-		close(e.finished)
+		close(e.stopDone)
 	})
 }
 
 // abandon ends everything that is under way.
-func (e *engine) abandon() {
+func (e *engine) cancelAll() {
 	e.cancel(iggyerr.ErrClosed)
-	e.retreatBegins()
+	e.signalDrain()
 	e.mu.Lock()
-	if e.hurry != nil {
-		e.hurry(iggyerr.ErrClosed) // the caller's context need not know it any more
+	if e.cancelDrain != nil {
+		e.cancelDrain(iggyerr.ErrClosed) // the caller's context need not know it any more
 	}
 	e.mu.Unlock()
-	e.sched.close()
-	e.staff.close()
-	e.crew.close()
+	e.scheduler.close()
+	e.workerTasks.close()
+	e.deadLetterTasks.close()
 	e.meter.stop()
 }
 
 // stopped waits for a stop that another one began.
-func (e *engine) stopped(ctx context.Context) error {
+func (e *engine) waitStopped(ctx context.Context) error {
 	select {
-	case <-e.finished:
+	case <-e.stopDone:
 		return e.stopErr
 	case <-ctx.Done():
 		return context.Cause(ctx)

@@ -18,21 +18,21 @@ func (c *Consumer[T]) trace(ctx context.Context, messages []*message) (context.C
 		return ctx, func(error) {}
 	}
 	first := messages[0]
-	attributes := []attribute.KeyValue{telemetry.Partition(first.part.id)}
+	attributes := []attribute.KeyValue{telemetry.Partition(first.partition.id)}
 	if len(messages) == 1 {
 		attributes = append(attributes, telemetry.MessageID(first.raw.ID), offsetOf(first), attribute.Int("messaging.iggy.deliveries", first.deliveries))
 	}
 	options := []trace.SpanStartOption{trace.WithAttributes(attributes...)}
 	var links []trace.Link
-	for _, r := range messages {
-		if publisher := publisherOf(r); publisher.IsValid() {
+	for _, msg := range messages {
+		if publisher := publisherOf(msg); publisher.IsValid() {
 			links = append(links, trace.Link{
-				SpanContext: publisher, Attributes: []attribute.KeyValue{telemetry.MessageID(r.raw.ID), offsetOf(r)},
+				SpanContext: publisher, Attributes: []attribute.KeyValue{telemetry.MessageID(msg.raw.ID), offsetOf(msg)},
 			})
 		}
 	}
 	options = append(options, trace.WithLinks(links...))
-	ctx, span := c.tracer.Start(ctx, telemetry.Destination(c.e.who.Stream, c.e.who.Topic), len(messages), options...)
+	ctx, span := c.tracer.Start(ctx, telemetry.Destination(c.e.identity.Stream, c.e.identity.Topic), len(messages), options...)
 	return ctx, func(err error) {
 		if err != nil {
 			span.RecordError(err)
@@ -43,18 +43,18 @@ func (c *Consumer[T]) trace(ctx context.Context, messages []*message) (context.C
 	}
 }
 
-func offsetOf(r *message) attribute.KeyValue {
-	return attribute.Int64("messaging.iggy.offset", int64(r.raw.Offset))
+func offsetOf(msg *message) attribute.KeyValue {
+	return attribute.Int64("messaging.iggy.offset", int64(msg.raw.Offset))
 }
 
 // publisherOf is the span that published a message, from its headers.
-func publisherOf(r *message) trace.SpanContext {
-	if len(r.raw.Headers) == 0 {
+func publisherOf(msg *message) trace.SpanContext {
+	if len(msg.raw.Headers) == 0 {
 		return trace.SpanContext{}
 	}
 	carrier := propagation.MapCarrier{}
 	for _, key := range []string{topic.HeaderTraceParent, topic.HeaderTraceState} {
-		if value := headerOf(r, key); value != "" {
+		if value := headerOf(msg, key); value != "" {
 			carrier[key] = value
 		}
 	}

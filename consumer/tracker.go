@@ -5,44 +5,44 @@ package consumer
 // in the order of delivery: their offsets grow, but may have gaps. It is not
 // safe for concurrent use.
 type tracker struct {
-	ring []tracked // a power of two long; number n is at n & (len-1)
-	head uint64    // the first message that is not acknowledged
-	tail uint64    // the number of the next message
-	last uint64    // offset of the message before head
-	any  bool      // last is set: something is acknowledged
+	ring      []trackedMessage // a power of two long; number n is at n & (len-1)
+	ackedEnd  uint64           // the first message that is not acknowledged
+	end       uint64           // the number of the next message
+	lastAcked uint64           // offset of the message before head
+	hasAcked  bool             // last is set: something is acknowledged
 	// stamp is the server's time of the message before head; 0 when that was
 	// not seen here.
-	stamp uint64
+	timestamp uint64
 }
 
 // tracked is one delivered message.
-type tracked struct {
-	offset uint64
-	stamp  uint64 // when the server stored it, in microseconds
-	since  int64  // when it entered the window, in nanoseconds since the epoch
-	done   bool
+type trackedMessage struct {
+	offset    uint64
+	timestamp uint64 // when the server stored it, in microseconds
+	addedAt   int64  // when it entered the window, in nanoseconds since the epoch
+	acked     bool
 }
 
 // startAt makes offset the acknowledged prefix, as it is when a partition is
 // taken up at a stored offset. The tracker must be new.
-func (t *tracker) startAt(offset uint64) { t.last, t.any = offset, true }
+func (t *tracker) startAt(offset uint64) { t.lastAcked, t.hasAcked = offset, true }
 
 // add enters a message and gives its number. Offsets must grow.
 func (t *tracker) add(offset, stamp uint64, since int64) uint64 {
-	if t.tail-t.head == uint64(len(t.ring)) {
+	if t.end-t.ackedEnd == uint64(len(t.ring)) {
 		t.grow()
 	}
-	n := t.tail
-	*t.at(n) = tracked{offset: offset, stamp: stamp, since: since}
-	t.tail++
+	n := t.end
+	*t.at(n) = trackedMessage{offset: offset, timestamp: stamp, addedAt: since}
+	t.end++
 	return n
 }
 
-func (t *tracker) at(n uint64) *tracked { return &t.ring[n&uint64(len(t.ring)-1)] }
+func (t *tracker) at(n uint64) *trackedMessage { return &t.ring[n&uint64(len(t.ring)-1)] }
 
 func (t *tracker) grow() {
-	ring := make([]tracked, max(16, 2*len(t.ring)))
-	for n := t.head; n < t.tail; n++ {
+	ring := make([]trackedMessage, max(16, 2*len(t.ring)))
+	for n := t.ackedEnd; n < t.end; n++ {
 		ring[n&uint64(len(ring)-1)] = *t.at(n)
 	}
 	t.ring = ring
@@ -51,41 +51,41 @@ func (t *tracker) grow() {
 // ack marks message n and tells whether the prefix grew. A message that is
 // acknowledged already, or was cut off, changes nothing.
 func (t *tracker) ack(n uint64) bool {
-	if n < t.head || n >= t.tail {
+	if n < t.ackedEnd || n >= t.end {
 		return false
 	}
-	t.at(n).done = true
-	if n != t.head {
+	t.at(n).acked = true
+	if n != t.ackedEnd {
 		return false
 	}
-	for t.head < t.tail && t.at(t.head).done {
-		t.last, t.stamp, t.any = t.at(t.head).offset, t.at(t.head).stamp, true
-		t.head++
+	for t.ackedEnd < t.end && t.at(t.ackedEnd).acked {
+		t.lastAcked, t.timestamp, t.hasAcked = t.at(t.ackedEnd).offset, t.at(t.ackedEnd).timestamp, true
+		t.ackedEnd++
 	}
 	return true
 }
 
 // cut forgets the messages from number n on: they were not given to anyone.
-func (t *tracker) cut(n uint64) { t.tail = min(t.tail, max(n, t.head)) }
+func (t *tracker) truncate(n uint64) { t.end = min(t.end, max(n, t.ackedEnd)) }
 
 // prefix is the offset up to which every delivered message is acknowledged.
-func (t *tracker) prefix() (offset uint64, ok bool) { return t.last, t.any }
+func (t *tracker) prefix() (offset uint64, ok bool) { return t.lastAcked, t.hasAcked }
 
 // open is the number of messages from the first that is not acknowledged on.
-func (t *tracker) open() int { return int(t.tail - t.head) }
+func (t *tracker) pending() int { return int(t.end - t.ackedEnd) }
 
 // oldest is when the first message that is not acknowledged was entered.
-func (t *tracker) oldest() (since int64, ok bool) {
-	if t.tail == t.head {
+func (t *tracker) oldestPending() (since int64, ok bool) {
+	if t.end == t.ackedEnd {
 		return 0, false
 	}
-	return t.at(t.head).since, true
+	return t.at(t.ackedEnd).addedAt, true
 }
 
 // first is the offset of the first message that is not acknowledged.
-func (t *tracker) first() (offset uint64, ok bool) {
-	if t.tail == t.head {
+func (t *tracker) firstPending() (offset uint64, ok bool) {
+	if t.end == t.ackedEnd {
 		return 0, false
 	}
-	return t.at(t.head).offset, true
+	return t.at(t.ackedEnd).offset, true
 }

@@ -16,99 +16,99 @@ import (
 // to grow to may be too little: those are the only ways over the limit, by a message for each partition.
 //
 // Its lock may be taken while a partition's is held.
-type unpacked struct {
+type decompressedLimit struct {
 	mu      sync.Mutex
 	limit   int
 	used    int
-	parts   []*partition
+	members []*partition
 	waiting []*partition // those that found no room since the last release
 }
 
-func (u *unpacked) members(parts []*partition) {
-	u.mu.Lock()
-	u.parts = parts
-	u.mu.Unlock()
+func (l *decompressedLimit) setMembers(parts []*partition) {
+	l.mu.Lock()
+	l.members = parts
+	l.mu.Unlock()
 }
 
 // take reserves room for one message of p. A p that finds none is remembered,
 // and named by the next give.
-func (u *unpacked) take(p *partition, want int) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if p.outOfUnpacked {
+func (l *decompressedLimit) reserve(p *partition, want int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p.leftDecompressed {
 		return false
 	}
-	room := u.limit - u.used
-	if n := len(u.parts); n > 1 {
-		reserve := u.limit / (2 * n)
-		for _, q := range u.parts {
+	room := l.limit - l.used
+	if n := len(l.members); n > 1 {
+		reserve := l.limit / (2 * n)
+		for _, q := range l.members {
 			if q != p {
-				room -= max(0, reserve-q.unpacked)
+				room -= max(0, reserve-q.decompressedReserved)
 			}
 		}
 	}
-	if want > room && p.unpacked > 0 {
-		if !p.cramped.Swap(true) {
-			u.waiting = append(u.waiting, p)
+	if want > room && p.decompressedReserved > 0 {
+		if !p.waitsDecompressed.Swap(true) {
+			l.waiting = append(l.waiting, p)
 		}
 		return false
 	}
-	u.used += want
-	p.unpacked += want
+	l.used += want
+	p.decompressedReserved += want
 	return true
 }
 
 // give takes back n bytes, and returns the partitions that may look again; a negative n
 // is what a message has more than was reserved.
-func (u *unpacked) give(p *partition, n int) []*partition {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if !p.outOfUnpacked {
-		u.used -= n
-		p.unpacked -= n
+func (l *decompressedLimit) release(p *partition, n int) []*partition {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !p.leftDecompressed {
+		l.used -= n
+		p.decompressedReserved -= n
 	}
-	return u.next()
+	return l.takeWaiters()
 }
 
 // leave takes p out, with all that it holds.
-func (u *unpacked) leave(p *partition) []*partition {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.used -= p.unpacked
-	p.unpacked, p.outOfUnpacked = 0, true
-	return u.next()
+func (l *decompressedLimit) remove(p *partition) []*partition {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.used -= p.decompressedReserved
+	p.decompressedReserved, p.leftDecompressed = 0, true
+	return l.takeWaiters()
 }
 
 // next gives those who found no room. u.mu is held.
-func (u *unpacked) next() []*partition {
-	waiting := u.waiting
-	u.waiting = nil
+func (l *decompressedLimit) takeWaiters() []*partition {
+	waiting := l.waiting
+	l.waiting = nil
 	for _, q := range waiting {
-		q.cramped.Store(false)
+		q.waitsDecompressed.Store(false)
 	}
 	return waiting
 }
 
 // inUse is how much room is taken.
-func (u *unpacked) inUse() int {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.used
+func (l *decompressedLimit) inUse() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.used
 }
 
 // shrink gives room for decompressed payloads back. p.mu is held.
-func (p *partition) shrink(n int) {
+func (p *partition) releaseDecompressed(n int) {
 	if n == 0 {
 		return
 	}
-	for _, q := range p.e.unpacked.give(p, n) {
-		p.e.sched.ready(q)
+	for _, q := range p.e.decompressed.release(p, n) {
+		p.e.scheduler.schedule(q)
 	}
 }
 
 // unpackable tells how many of the messages may be decoded now, and what room was
 // reserved for them: as many as are not compressed, or one that is. p.mu is held.
-func (p *partition) unpackable(raw []wire.Message) (n, reserved int) {
+func (p *partition) reserveDecompressed(raw []wire.Message) (n, reserved int) {
 	for n < len(raw) && !compressed(&raw[n]) {
 		n++
 	}
@@ -118,7 +118,7 @@ func (p *partition) unpackable(raw []wire.Message) (n, reserved int) {
 	name, _ := encodingOf(&raw[0]) // malformed headers fail when the message is decoded
 	// Even one that claims nothing takes a byte: the partition is not empty then.
 	size := max(1, min(encoding.Size(name, raw[0].Payload), int(p.e.cfg.MaxDecompressedBytes)))
-	if !p.e.unpacked.take(p, size) {
+	if !p.e.decompressed.reserve(p, size) {
 		return 0, 0
 	}
 	return 1, size

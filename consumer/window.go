@@ -12,65 +12,65 @@ import (
 // the part of the others.
 //
 // Its lock may be taken while a partition's is held.
-type window struct {
-	mu       sync.Mutex
-	limit    int
-	used     int
-	ghosts   int // those of used that are messages of lost partitions; memory.haunted are those of one
-	parts    []*partition
-	starving []*partition // those that found no room since the last release
-	hungry   atomic.Bool  // starving is not empty
+type inFlightLimit struct {
+	mu         sync.Mutex
+	limit      int
+	used       int
+	orphans    int // those of used that are messages of lost partitions; memory.haunted are those of one
+	members    []*partition
+	waiting    []*partition // those that found no room since the last release
+	hasWaiters atomic.Bool  // starving is not empty
 }
 
 // free makes room of p free for its next messages, and tells whether others need it.
-func (w *window) free(p *partition, n int) (hungry bool) {
-	p.slack.Add(int64(n))
-	return w.hungry.Load()
+func (l *inFlightLimit) addFree(p *partition, n int) (hasWaiters bool) {
+	p.freeInFlight.Add(int64(n))
+	return l.hasWaiters.Load()
 }
 
 // members tells who shares the window.
-func (w *window) members(parts []*partition) {
-	w.mu.Lock()
-	w.parts = parts
-	w.mu.Unlock()
+func (l *inFlightLimit) setMembers(parts []*partition) {
+	l.mu.Lock()
+	l.members = parts
+	l.mu.Unlock()
 }
 
 // take gives p room for up to want messages. With waits set, a p that finds
 // none is remembered, and named by the next give.
-func (w *window) take(p *partition, want int, waits bool) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if p.outOfWindow {
+func (l *inFlightLimit) reserve(p *partition, want int, waits bool) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p.leftInFlight {
 		return 0
 	}
-	room := w.room(p)
+	room := l.available(p)
 	if room == 0 && waits {
 		// Whoever frees room looks afterwards whether someone is hungry. He may have looked already.
-		w.hungry.Store(true)
-		if room = w.room(p); room == 0 {
-			if !p.starving.Swap(true) {
-				w.starving = append(w.starving, p)
+		l.hasWaiters.Store(true)
+		if room = l.available(p); room == 0 {
+			if !p.waitsInFlight.Swap(true) {
+				l.waiting = append(l.waiting, p)
 			}
 			return 0
 		}
-		w.hungry.Store(len(w.starving) > 0)
+		l.hasWaiters.Store(len(l.waiting) > 0)
 	}
-	got := min(want, room)
-	w.used += got
-	p.roomTaken += got
-	return got
+	granted := min(want, room)
+	l.used += granted
+	p.inFlightReserved += granted
+	return granted
 }
 
 // room is what p may take. w.mu is held.
-func (w *window) room(p *partition) int {
-	for _, q := range w.parts {
-		w.reclaim(q)
+func (l *inFlightLimit) available(p *partition) int {
+	for _, q := range l.members {
+		l.reclaim(q)
 	}
-	room := w.limit - w.used
-	if reserve := w.reserve(); reserve > 0 {
-		for _, q := range w.parts {
+	room := l.limit - l.used
+	if reserve := l.reservePerMember(); reserve > 0 {
+		for _, q := range l.members {
 			if q != p {
-				room -= max(0, reserve-q.roomTaken-q.memory.haunted)
+				room -= max(0, reserve-q.inFlightReserved-q.history.orphanedMessages)
 			}
 		}
 	}
@@ -79,14 +79,14 @@ func (w *window) room(p *partition) int {
 
 // reserve is what is set aside for each partition, of the window without the ghosts of
 // partitions that are elsewhere now. A partition's own ghosts are in its part. w.mu is held.
-func (w *window) reserve() int {
-	n := len(w.parts)
+func (l *inFlightLimit) reservePerMember() int {
+	n := len(l.members)
 	if n < 2 {
 		return 0
 	}
-	limit := w.limit - w.ghosts
-	for _, q := range w.parts {
-		limit += q.memory.haunted
+	limit := l.limit - l.orphans
+	for _, q := range l.members {
+		limit += q.history.orphanedMessages
 	}
 	r := limit / (2 * n)
 	if r == 0 && limit >= n {
@@ -96,59 +96,59 @@ func (w *window) reserve() int {
 }
 
 // reclaim takes back the room of q that is free. w.mu is held.
-func (w *window) reclaim(q *partition) {
-	if q.outOfWindow {
+func (l *inFlightLimit) reclaim(q *partition) {
+	if q.leftInFlight {
 		return
 	}
-	n := int(q.slack.Swap(0))
-	w.used -= n
-	q.roomTaken -= n
+	n := int(q.freeInFlight.Swap(0))
+	l.used -= n
+	q.inFlightReserved -= n
 }
 
 // give takes back the free room of p, and returns the partitions that may look again.
-func (w *window) give(p *partition) []*partition {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.reclaim(p)
-	return w.hungriest()
+func (l *inFlightLimit) release(p *partition) []*partition {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reclaim(p)
+	return l.takeWaiters()
 }
 
 // hungriest gives those who found no room. w.mu is held.
-func (w *window) hungriest() []*partition {
-	waiting := w.starving
-	w.starving = nil
-	w.hungry.Store(false)
+func (l *inFlightLimit) takeWaiters() []*partition {
+	waiting := l.waiting
+	l.waiting = nil
+	l.hasWaiters.Store(false)
 	for _, q := range waiting {
-		q.starving.Store(false)
+		q.waitsInFlight.Store(false)
 	}
 	return waiting
 }
 
 // leave takes p out, with all the room that it has; but for that of its ghosts.
-func (w *window) leave(p *partition, ghosts int) []*partition {
-	waiting := w.give(p)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.used += ghosts - p.roomTaken
-	w.ghosts += ghosts
-	p.memory.haunted += ghosts
-	p.roomTaken, p.outOfWindow = 0, true
+func (l *inFlightLimit) remove(p *partition, orphans int) []*partition {
+	waiting := l.release(p)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.used += orphans - p.inFlightReserved
+	l.orphans += orphans
+	p.history.orphanedMessages += orphans
+	p.inFlightReserved, p.leftInFlight = 0, true
 	return waiting
 }
 
 // dispel takes back the room of a ghost of p, and returns the partitions that may look again.
-func (w *window) dispel(p *partition) []*partition {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.used--
-	w.ghosts--
-	p.memory.haunted--
-	return w.hungriest()
+func (l *inFlightLimit) endOrphan(p *partition) []*partition {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.used--
+	l.orphans--
+	p.history.orphanedMessages--
+	return l.takeWaiters()
 }
 
 // haunted is how many ghosts there are.
-func (w *window) haunted() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.ghosts
+func (l *inFlightLimit) orphaned() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.orphans
 }

@@ -9,25 +9,25 @@ import (
 
 // quantum is how many messages of one partition a worker handles before it
 // looks at the others.
-const quantum = 64
+const messagesPerTurn = 64
 
 // employ has messages handled, by up to e.workers workers.
-func (e *engine) employ(handle func(r *message) error) {
-	e.employWith(func(p *partition) { e.serve(p, handle) })
+func (e *engine) startWorkers(handle func(msg *message) error) {
+	e.runWorkers(func(p *partition) { e.serveMessages(p, handle) })
 }
 
 // employWith has workers serve the partitions that have something to do.
-func (e *engine) employWith(serve func(p *partition)) {
-	e.sched.employ(e.workers, func(st *seat) {
-		e.staff.run(func() {
+func (e *engine) runWorkers(serve func(p *partition)) {
+	e.scheduler.startWorkers(e.maxWorkers, func(w *waiter) {
+		e.workerTasks.run(func() {
 			closed := false
 			defer func() {
 				if !closed {
-					e.sched.resign() // a handler ended the goroutine
+					e.scheduler.workerExited() // a handler ended the goroutine
 				}
 			}()
 			for {
-				p := e.sched.next(nil, st)
+				p := e.scheduler.next(nil, w)
 				if p == nil {
 					closed = true
 					return
@@ -40,84 +40,84 @@ func (e *engine) employWith(serve func(p *partition)) {
 
 // serve handles some of p's messages, one after another. Between two of them
 // the partition's lock is taken once: to settle the one and get the other.
-func (e *engine) serve(p *partition, handle func(r *message) error) {
+func (e *engine) serveMessages(p *partition, handle func(msg *message) error) {
 	p.mu.Lock()
 	defer func() {
-		p.announce()
+		p.scheduleIfReady()
 		p.mu.Unlock()
 	}()
-	for range quantum {
-		r := p.next()
-		if r == nil {
+	for range messagesPerTurn {
+		msg := p.nextMessage()
+		if msg == nil {
 			return
 		}
 		p.running++
-		if !p.listed.Load() && p.hasWork() {
-			e.sched.ready(p) // for others, since this one may take long
+		if !p.scheduled.Load() && p.hasWork() {
+			e.scheduler.schedule(p) // for others, since this one may take long
 		}
-		p.deliver(r, handle)
+		p.deliver(msg, handle)
 	}
 }
 
 // deliver gives r to handle and settles it, also when that ends the goroutine.
 // p.mu is held, and released meanwhile.
-func (p *partition) deliver(r *message, handle func(r *message) error) {
-	delivery := r.deliveries
-	var err error = errExited // unless handle returns
+func (p *partition) deliver(msg *message, handle func(msg *message) error) {
+	delivery := msg.deliveries
+	var err error = errHandlerExited // unless handle returns
 	p.mu.Unlock()
 	defer func() {
 		p.mu.Lock()
 		p.running--
 		if p.phase == phaseLost {
-			p.judged(r, delivery, err)
-			p.ghostGone()
+			p.applyResult(msg, delivery, err)
+			p.orphanEnded()
 			return
 		}
-		p.judged(r, delivery, err)
-		p.drained()
-		p.speakUp()
+		p.applyResult(msg, delivery, err)
+		p.checkDrained()
+		p.flushLogsUnlocked()
 	}()
-	err = handle(r)
+	err = handle(msg)
 }
 
 // judged applies what a handler returned. p.mu is held.
-func (p *partition) judged(r *message, delivery int, err error) {
+func (p *partition) applyResult(msg *message, delivery int, err error) {
 	switch {
 	case err != nil:
-		p.nack(r, delivery, err)
+		p.nack(msg, delivery, err)
 	case p.e.cfg.AckMode != config.AckManual:
-		p.ack(r, delivery)
+		p.ack(msg, delivery)
 	}
 }
 
 // take waits for the next message, for a caller of Next.
-func (e *engine) take(ctx context.Context) (*message, error) {
-	st := newSeat()
+func (e *engine) nextMessage(ctx context.Context) (*message, error) {
+	w := newWaiter()
 	for {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		p := e.sched.next(ctx.Done(), st)
+		p := e.scheduler.next(ctx.Done(), w)
 		if p == nil {
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			}
 			return nil, iggyerr.ErrClosed
 		}
-		if r := e.takeFrom(p); r != nil {
-			return r, nil
+		if msg := e.nextMessageOf(p); msg != nil {
+			return msg, nil
 		}
 	}
 }
 
 // takeFrom takes p's next message; nil when there is none.
-func (e *engine) takeFrom(p *partition) *message {
+func (e *engine) nextMessageOf(p *partition) *message {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := p.next()
-	if r != nil && e.onPoll {
-		p.ack(r, r.deliveries)
+	msg := p.nextMessage()
+	if msg != nil && e.ackOnPoll {
+		p.ack(msg, msg.deliveries)
 	}
-	p.announce()
-	return r
+	p.scheduleIfReady()
+	return msg
 }

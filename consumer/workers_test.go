@@ -31,7 +31,7 @@ func onBoth(t *testing.T, partitions uint32, test func(t *testing.T, r *rig, cfg
 func TestJoiningMemberGetsAPartitionWithoutDoubles(t *testing.T) {
 	t.Parallel()
 	onBoth(t, 4, func(t *testing.T, r *rig, cfg config.Consumer) {
-		cfg.Balance = false
+		cfg.FairAssignment = false
 		l := newLedger()
 		stopLoad := r.load(4, 5*time.Millisecond)
 		first := r.worker(cfg, l, time.Millisecond)
@@ -104,7 +104,7 @@ func TestHandlersOfLostPartitionsAreUsed(t *testing.T) {
 		r.send(p, numbered("", 2)...)
 	}
 	cfg := quick()
-	cfg.Concurrency, cfg.Balance, cfg.DrainTimeout = 2, false, 10*time.Millisecond
+	cfg.Concurrency, cfg.FairAssignment, cfg.DrainTimeout = 2, false, 10*time.Millisecond
 	c := r.consumer(cfg)
 	working := make(chan place, 4)
 	require.NoError(t, c.Handle(func(ctx context.Context, m *consumer.Message[string]) error {

@@ -52,8 +52,8 @@ func TestOperationsNameTheDefaults(t *testing.T) {
 	for key, value := range map[string]string{
 		"`consumers.*.drain_timeout`": consumer.DrainTimeout.String(),
 		"`producer.drain_timeout`":    cluster.Producer.DrainTimeout.String(),
-		"`balance_grace`":             consumer.BalanceGrace.String(),
-		"`balance_after`":             consumer.BalanceAfter.String(),
+		"`rebalance_grace`":           consumer.RebalanceGrace.String(),
+		"`rebalance_after`":           consumer.RebalanceAfter.String(),
 	} {
 		spaced := regexp.MustCompile(`([0-9])([a-z])`).ReplaceAllString(value, "$1 $2")
 		require.Contains(t, text, key+" ("+spaced+")")

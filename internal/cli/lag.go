@@ -14,7 +14,6 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
-	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
@@ -104,7 +103,7 @@ func readLags(ctx context.Context, server *admin.Admin, cluster config.Cluster, 
 			return nil, err
 		}
 		for _, g := range groups {
-			if o.group != g.Name && (o.group != "" || strings.HasSuffix(g.Name, consumer.BalanceSuffix)) {
+			if o.group != g.Name && (o.group != "" || strings.HasSuffix(g.Name, config.CoordinationSuffix)) {
 				continue
 			}
 			lag, err := server.Lag(ctx, g.Group)

@@ -51,7 +51,7 @@ type Overview struct {
 func New(a *admin.Admin, cluster config.Cluster) *Overview {
 	consumers := maps.Clone(cluster.Consumers)
 	for name, c := range consumers {
-		c.Balance = false // the group that announces new shares has no lag
+		c.FairAssignment = false // the group that announces new shares has no lag
 		consumers[name] = c
 	}
 	cluster.Consumers = consumers
