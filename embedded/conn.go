@@ -47,10 +47,9 @@ type conn struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	br       *bufio.Reader
-	body     []byte
-	out      []byte
-	requests uint64
+	br   *bufio.Reader
+	body []byte
+	out  []byte
 
 	// user is the user that is logged in, or noUser.
 	user     atomic.Uint32
@@ -110,7 +109,6 @@ func (c *conn) loop() error {
 		length := binary.LittleEndian.Uint32(header)
 		command := Command(binary.LittleEndian.Uint32(header[4:]))
 		_, _ = c.br.Discard(frameHeaderSize)
-		c.requests++
 		if length < 4 {
 			c.answer(StatusInvalidCommand)
 			continue
@@ -163,23 +161,9 @@ func (c *conn) request(command Command, length uint32) error {
 			return err
 		}
 	}
-	intercept := c.srv.opts.intercept
-	if intercept != nil {
-		// Answers to earlier requests must not suffer with this one.
-		if err := c.flush(); err != nil {
-			return err
-		}
-	}
 	mark := len(c.out)
 	c.out = append(c.out, 0, 0, 0, 0, 0, 0, 0, 0)
 	var parts [][]byte
-	if intercept != nil {
-		call := Call{Conn: c.id, Remote: c.remote, Request: c.requests, Command: command, Body: body}
-		done, err := c.act(intercept(&call), nil)
-		if done || err != nil {
-			return err
-		}
-	}
 	size := 0
 	if st == StatusOK {
 		if send != nil {
@@ -194,15 +178,6 @@ func (c *conn) request(command Command, length uint32) error {
 	size += len(c.out) - mark - frameHeaderSize
 	binary.LittleEndian.PutUint32(c.out[mark:], uint32(st))
 	binary.LittleEndian.PutUint32(c.out[mark+4:], uint32(size))
-	if intercept != nil {
-		call := Call{
-			Conn: c.id, Remote: c.remote, Request: c.requests, Command: command, Body: body, Stage: After, Status: st,
-		}
-		done, err := c.act(intercept(&call), parts)
-		if done || err != nil {
-			return err
-		}
-	}
 	if st == StatusStaleClient || st == StatusClientNotFound {
 		return errors.Join(c.flush(), errCut)
 	}
@@ -210,63 +185,6 @@ func (c *conn) request(command Command, length uint32) error {
 		return c.flush(parts...)
 	}
 	return nil
-}
-
-// act does what the interceptor asked for; c.out holds the frame of this answer and nothing else. It returns true when
-// the request has been dealt with.
-func (c *conn) act(a Action, parts [][]byte) (bool, error) {
-	if a.delay > 0 {
-		if err := c.sleep(a.delay); err != nil {
-			return true, err
-		}
-	}
-	switch a.kind {
-	case actAnswer:
-		c.out = c.out[:0]
-		c.answer(a.status)
-		return true, nil
-	case actSilence:
-		c.out = c.out[:0]
-		return true, c.drain()
-	case actCut:
-		c.out = c.out[:0]
-		c.close(true)
-		return true, errCut
-	case actHalf:
-		frame := append([]byte(nil), c.out...)
-		for _, p := range parts {
-			frame = append(frame, p...)
-		}
-		c.out = append(c.out[:0], frame[:len(frame)/2]...)
-		return true, errors.Join(c.flush(), errCut)
-	case actRaw:
-		c.out = append(c.out[:0], a.raw...)
-		if a.cut {
-			return true, errors.Join(c.flush(), errCut)
-		}
-		return true, nil
-	}
-	return false, nil
-}
-
-func (c *conn) sleep(d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-c.ctx.Done():
-		return c.ctx.Err()
-	}
-}
-
-// drain reads and drops what the client sends until the connection ends.
-func (c *conn) drain() error {
-	_, err := io.Copy(io.Discard, c.br)
-	if err == nil {
-		err = io.EOF
-	}
-	return err
 }
 
 // answer queues an answer without a body.

@@ -46,18 +46,3 @@ func ExampleStart() {
 	fmt.Printf("%d: %s\n", held[0].Offset, held[0].Payload)
 	// Output: 0: a book
 }
-
-// The answer to every second send is lost: the message is stored, and its sender can't know.
-func ExampleWithInterceptor() {
-	srv, err := embedded.Start(embedded.WithInterceptor(func(c *embedded.Call) embedded.Action {
-		if c.Command == embedded.SendMessages && c.Stage == embedded.After && c.Request%2 == 0 {
-			return embedded.Cut()
-		}
-		return embedded.Pass()
-	}))
-	if err != nil {
-		panic(err)
-	}
-	fmt.Println(srv.Stop(context.Background()))
-	// Output: <nil>
-}

@@ -1,8 +1,10 @@
 package embedded
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"time"
@@ -10,24 +12,14 @@ import (
 
 // Connection describes a connection to the server.
 type Connection struct {
-	// ID is the number of the connection, counted from 1 in the order of arrival.
-	ID uint64
 	// Remote is the client's address.
 	Remote net.Addr
 	// ClientID is the number by which the protocol knows the client, a hash of its address.
 	ClientID uint32
-	// LoggedIn tells whether a user is logged in, UserID which.
-	LoggedIn bool
-	UserID   uint32
 }
 
 func (c *conn) describe() Connection {
-	user := c.user.Load()
-	d := Connection{ID: c.id, Remote: c.remote, ClientID: c.clientID}
-	if user != noUser {
-		d.LoggedIn, d.UserID = true, user
-	}
-	return d
+	return Connection{Remote: c.remote, ClientID: c.clientID}
 }
 
 // Connections lists the open connections in the order of their arrival. One that has ended is in the list until it has
@@ -35,29 +27,13 @@ func (c *conn) describe() Connection {
 func (s *Server) Connections() []Connection {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]Connection, 0, len(s.conns))
-	for c := range s.conns {
-		list = append(list, c.describe())
+	conns := slices.Collect(maps.Keys(s.conns))
+	slices.SortFunc(conns, func(a, b *conn) int { return cmp.Compare(a.id, b.id) })
+	list := make([]Connection, len(conns))
+	for i, c := range conns {
+		list[i] = c.describe()
 	}
-	slices.SortFunc(list, func(a, b Connection) int { return int(int64(a.ID) - int64(b.ID)) })
 	return list
-}
-
-// CutConnections resets the connections for which match says so, all of them when it is nil, and returns how many. It
-// does not wait for their groups to be dealt again, which happens when their goroutines end.
-func (s *Server) CutConnections(match func(Connection) bool) int {
-	s.mu.Lock()
-	var cut []*conn
-	for c := range s.conns {
-		if match == nil || match(c.describe()) {
-			cut = append(cut, c)
-		}
-	}
-	s.mu.Unlock()
-	for _, c := range cut {
-		c.close(true)
-	}
-	return len(cut)
 }
 
 // Message is a stored message. Its slices are copies.

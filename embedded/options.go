@@ -28,7 +28,6 @@ type options struct {
 	writeTimeout    time.Duration
 	retention       int64
 	clock           func() time.Time
-	intercept       Interceptor
 	migration       bool
 }
 
@@ -73,9 +72,6 @@ func WithRetention(bytes int64) Option { return func(o *options) { o.retention =
 
 // WithClock sets where timestamps come from. Default: [time.Now]. Timers do not follow it.
 func WithClock(now func() time.Time) Option { return func(o *options) { o.clock = now } }
-
-// WithInterceptor sets the function that sees every request. Default: nil, which costs nothing.
-func WithInterceptor(f Interceptor) Option { return func(o *options) { o.intercept = f } }
 
 // WithConnectionMigration says what happens at a connection's first send to an explicit partition. The real server moves
 // such a connection to the shard that has the partition (on a machine of n cores in n-1 of n cases) and forgets the

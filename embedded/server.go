@@ -16,16 +16,14 @@ import (
 // stopGrace is how long a connection may take to end by itself.
 const stopGrace = 500 * time.Millisecond
 
-// ErrClosed is returned by a server that has been stopped.
-var ErrClosed = errors.New("embedded: server closed")
-
 // Server is a running server. All methods may be called concurrently.
 type Server struct {
-	opts    options
-	log     *zap.Logger
-	started time.Time
-	host    string
-	port    uint16
+	opts     options
+	log      *zap.Logger
+	started  time.Time
+	listener net.Listener
+	host     string
+	port     uint16
 
 	cat     *catalog
 	users   *users
@@ -38,14 +36,11 @@ type Server struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu        sync.Mutex
-	listener  net.Listener
-	listening bool
-	addr      net.Addr
-	conns     map[*conn]struct{}
-	arrivals  uint64
-	closed    bool
-	stopped   chan struct{}
+	mu       sync.Mutex
+	conns    map[*conn]struct{}
+	arrivals uint64
+	closed   bool
+	stopped  chan struct{}
 	// failure is what went wrong while stopping, once stopped is closed.
 	failure error
 	crashed atomic.Bool
@@ -112,13 +107,7 @@ func (s *Server) listen(address string) error {
 	if err != nil {
 		return fmt.Errorf("embedded: listen on %s: %w", address, err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		_ = l.Close()
-		return ErrClosed
-	}
-	s.listener, s.addr, s.listening = l, l.Addr(), true
+	s.listener = l
 	if a, ok := l.Addr().(*net.TCPAddr); ok {
 		s.host, s.port = a.IP.String(), uint16(a.Port)
 	}
@@ -176,15 +165,8 @@ func (s *Server) forget(c *conn) {
 	s.mu.Unlock()
 }
 
-// Addr is the address that the server listens on, or listened on when it has stopped.
-func (s *Server) Addr() net.Addr {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.addr
-}
-
-// Endpoint is the address as "host:port", as the SDKs want it.
-func (s *Server) Endpoint() string { return s.Addr().String() }
+// Endpoint returns the address that the server listens on as "host:port", also after it has stopped.
+func (s *Server) Endpoint() string { return s.listener.Addr().String() }
 
 // Stop stops listening and ends all connections: a request being worked on is answered, and then the client gets a status
 // that it did not ask for, 8 (disconnected), and the end, as from the real server on SIGTERM. Connections that do not end
@@ -237,39 +219,4 @@ func (s *Server) shutdown(ctx context.Context, crash bool) error {
 	case <-ctx.Done():
 		return fmt.Errorf("embedded: stop: %w", ctx.Err())
 	}
-}
-
-// StopListening refuses new connections until [Server.StartListening]; those that are there go on. Calling it twice is
-// allowed.
-func (s *Server) StopListening() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.listening = false
-	_ = s.listener.Close()
-}
-
-// StartListening listens again, at the same address. It fails when someone else has taken it, and with [ErrClosed] when
-// the server was stopped; it does nothing when the server listens already.
-func (s *Server) StartListening() error {
-	if done, err := s.listens(); done {
-		return err
-	}
-	err := s.listen(s.Addr().String())
-	if err != nil {
-		// Another caller may have been faster.
-		if done, state := s.listens(); done {
-			return state
-		}
-	}
-	return err
-}
-
-// listens tells whether there is nothing to start: the server listens, or never will again.
-func (s *Server) listens() (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return true, ErrClosed
-	}
-	return s.listening, nil
 }

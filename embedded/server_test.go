@@ -4,10 +4,7 @@ import (
 	"context"
 	"io"
 	"log"
-	"net"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -56,34 +53,4 @@ func TestCrashResetsConnections(t *testing.T) {
 	_, _, err = c.tryReceive()
 	require.Error(t, err)
 	require.Empty(t, srv.Connections())
-}
-
-func TestStopListening(t *testing.T) {
-	t.Parallel()
-	srv := start(t)
-	c := dial(t, srv)
-	srv.StopListening()
-	srv.StopListening()
-	_, err := net.Dial("tcp", srv.Endpoint())
-	require.ErrorIs(t, err, syscall.ECONNREFUSED)
-	c.login(t)
-	require.NoError(t, srv.StartListening())
-	require.NoError(t, srv.StartListening())
-	dial(t, srv).login(t)
-	stop(t, srv)
-	require.ErrorIs(t, srv.StartListening(), embedded.ErrClosed)
-}
-
-func TestCutConnections(t *testing.T) {
-	t.Parallel()
-	srv := start(t)
-	kept, cut := dial(t, srv), dial(t, srv)
-	kept.login(t)
-	cut.login(t)
-	n := srv.CutConnections(func(c embedded.Connection) bool { return c.Remote.String() == cut.LocalAddr().String() })
-	require.Equal(t, 1, n)
-	_, _, err := cut.tryReceive()
-	require.Error(t, err)
-	kept.must(t, embedded.Ping, nil)
-	require.Eventually(t, func() bool { return len(srv.Connections()) == 1 }, patience, time.Millisecond)
 }

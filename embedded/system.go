@@ -23,14 +23,11 @@ func (c *conn) getClusterMetadata(d *decoder) Status {
 		return st
 	}
 	s := c.srv
-	s.mu.Lock()
-	host, port := s.host, s.port
-	s.mu.Unlock()
 	c.out = appendText(c.out, "single-node")
 	c.out = binary.LittleEndian.AppendUint32(c.out, 1)
 	c.out = appendText(c.out, "iggy-node")
-	c.out = appendText(c.out, host)
-	c.out = binary.LittleEndian.AppendUint16(c.out, port)
+	c.out = appendText(c.out, s.host)
+	c.out = binary.LittleEndian.AppendUint16(c.out, s.port)
 	c.out = append(c.out, 0, 0, 0, 0, 0, 0)
 	c.out = append(c.out, 0, 0)
 	return StatusOK
