@@ -82,7 +82,7 @@ func TestStalledServerEndsARequestInTime(t *testing.T) {
 	stall := server.Inject(iggytest.Silence().On(embedded.GetTopic))
 	err := a.Ping(newContext(t))
 	require.ErrorContains(t, err, "no answer within the request timeout of 100ms")
-	require.Equal(t, 2, stall.Struck(), "a read is repeated once, on a new connection")
+	require.Equal(t, 2, stall.Count(), "a read is repeated once, on a new connection")
 	stall.Remove()
 	require.NoError(t, a.Ping(newContext(t)))
 }
@@ -128,18 +128,18 @@ func TestConnectionIsKeptAndReplaced(t *testing.T) {
 	for range 3 {
 		require.NoError(t, a.Ping(newContext(t)))
 	}
-	require.Equal(t, 1, logins.Struck())
+	require.Equal(t, 1, logins.Count())
 
 	server.Crash()
 	require.Error(t, a.Ping(newContext(t)))
 	server.Start()
 	require.NoError(t, a.Ping(newContext(t)))
-	require.Equal(t, 2, logins.Struck())
+	require.Equal(t, 2, logins.Count())
 
 	// Broken in the middle of a request: a read is repeated.
 	server.Inject(iggytest.Cut().On(embedded.GetTopic).Times(1))
 	require.NoError(t, a.Ping(newContext(t)))
-	require.Equal(t, 3, logins.Struck())
+	require.Equal(t, 3, logins.Count())
 }
 
 func TestGarbageIsAProtocolError(t *testing.T) {

@@ -215,7 +215,7 @@ func TestProvisionCreatesNothingThatExists(t *testing.T) {
 	writes := server.Inject(iggytest.Observe().On(embedded.CreateStream, embedded.CreateTopic, embedded.CreateGroup))
 	_, err = a.Provision(ctx, specFor("s"))
 	require.NoError(t, err)
-	require.Zero(t, writes.Struck())
+	require.Zero(t, writes.Count())
 }
 
 func TestProvisionRefusesABadSpec(t *testing.T) {

@@ -232,7 +232,7 @@ func (c *chain) disturb() string {
 		}
 	default:
 		s.disturb()
-		require.NoError(c.t, c.server.Redeal("chain", fmt.Sprint("t", s.number), "g"))
+		require.NoError(c.t, c.server.Rebalance("chain", fmt.Sprint("t", s.number), "g"))
 		return fmt.Sprintf("stage %d: redeal", s.number)
 	}
 	return ""

@@ -65,8 +65,8 @@ func TestPromiseCommitsCoverTheAcknowledgedPrefix(t *testing.T) {
 			faults = append(faults, r.server.Inject(f.On(embedded.StoreOffset)))
 		}
 		faults = append(faults, r.server.Inject(iggytest.Cut().AfterEffect().On(embedded.PollMessages).Chance(0.01, 4)))
-		again := r.server.Inject(iggytest.Do(func(iggytest.Request) { _ = r.server.Redeal("s", "t", "g") }).On(embedded.StoreOffset).Skip(30).Times(2))
-		r.server.Inject(iggytest.Do(func(iggytest.Request) { _ = r.server.LoseGroup("s", "t", "g") }).On(embedded.StoreOffset).Skip(60).Times(1))
+		again := r.server.Inject(iggytest.Do(func(iggytest.Request) { _ = r.server.Rebalance("s", "t", "g") }).On(embedded.StoreOffset).Skip(30).Times(2))
+		r.server.Inject(iggytest.Do(func(iggytest.Request) { _ = r.server.RemoveMembers("s", "t", "g") }).On(embedded.StoreOffset).Skip(60).Times(1))
 
 		cfg := quick()
 		cfg.AckMode = config.AckManual
@@ -205,6 +205,6 @@ func TestRefusedCommitIsTriedAgainWithoutAnInterval(t *testing.T) {
 	m, err := c.Next(ctx)
 	require.NoError(t, err)
 	require.NoError(t, m.AckSync(ctx))
-	require.Equal(t, 1, refused.Struck())
+	require.Equal(t, 1, refused.Count())
 	r.server.WaitCommitted("s", "t", "g", 0, 0)
 }

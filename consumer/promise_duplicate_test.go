@@ -83,7 +83,7 @@ func TestPromiseDeliveryWaitsForCommits(t *testing.T) {
 			return nil
 		})
 		all.wait(t, partitions*(window+every))
-		refused.Wait(refused.Struck() + 2*partitions)
+		refused.Wait(refused.Count() + 2*partitions)
 		all.mu.Lock()
 		require.Len(t, all.times, partitions*(window+every))
 		all.mu.Unlock()

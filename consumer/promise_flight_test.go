@@ -33,7 +33,7 @@ func TestPromiseWindowAndKeys(t *testing.T) {
 		}
 		r.server.Inject(iggytest.Cut().AfterEffect().On(embedded.PollMessages).Chance(0.02, 1))
 		r.server.Inject(iggytest.Cut().On(embedded.StoreOffset).Chance(0.02, 2))
-		r.server.Inject(iggytest.Do(func(iggytest.Request) { _ = r.server.Redeal("s", "t", "g") }).On(embedded.StoreOffset).Skip(10).Times(1))
+		r.server.Inject(iggytest.Do(func(iggytest.Request) { _ = r.server.Rebalance("s", "t", "g") }).On(embedded.StoreOffset).Skip(10).Times(1))
 
 		cfg := quick()
 		cfg.MaxInFlight = window

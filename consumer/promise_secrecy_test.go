@@ -63,7 +63,7 @@ func TestPromiseNothingSecretIsLogged(t *testing.T) {
 			r.sendBatch(p, &b)
 		}
 		r.server.Inject(iggytest.Cut().AfterEffect().On(embedded.PollMessages, embedded.StoreOffset).Chance(0.05, 1))
-		r.server.Inject(iggytest.Do(func(iggytest.Request) { _ = r.server.LoseGroup("s", "t", "g") }).On(embedded.StoreOffset).Skip(2).Times(1))
+		r.server.Inject(iggytest.Do(func(iggytest.Request) { _ = r.server.RemoveMembers("s", "t", "g") }).On(embedded.StoreOffset).Skip(2).Times(1))
 		var log paper
 		cfg := quick()
 		cfg.CommitEvery = 5

@@ -179,7 +179,7 @@ func (s *siege) disturb(members []*consumer.Consumer[[]byte]) {
 		case 4:
 			s.inject(iggytest.Garbage().On(polls...).Times(1))
 		case 5:
-			if err := s.server.Redeal("s", "t", "g"); err != nil {
+			if err := s.server.Rebalance("s", "t", "g"); err != nil {
 				s.problems.add("redeal: %v", err)
 			}
 		case 6:

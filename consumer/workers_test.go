@@ -119,7 +119,7 @@ func TestHandlersOfLostPartitionsAreUsed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	require.NoError(t, r.conn.Join(ctx, transport.Group{Stream: r.stream, Topic: "t", Name: "g"}))
-	require.NoError(t, r.server.Redeal("s", "t", "g"))
+	require.NoError(t, r.server.Rebalance("s", "t", "g"))
 	stays := received(t, "the second message of the partition that stays", working)
 	require.EqualValues(t, 1, stays.offset)
 	require.Equal(t, stays.partition, c.Status().Partitions[0].ID)

@@ -20,9 +20,9 @@ func benchTopic(b *testing.B, srv *embedded.Server) (stream, topic []byte) {
 	b.Helper()
 	c := dial(b, srv)
 	c.login(b)
-	c.must(b, embedded.CreateStream, name("bench"))
+	c.mustCall(b, embedded.CreateStream, name("bench"))
 	stream = ident("bench")
-	c.must(b, embedded.CreateTopic, topicBody(stream, 1, 1, 0, 0, 0, "t"))
+	c.mustCall(b, embedded.CreateTopic, topicBody(stream, 1, 1, 0, 0, 0, "t"))
 	return stream, ident("t")
 }
 
@@ -36,7 +36,7 @@ func benchFrame(stream, topic []byte) []byte {
 }
 
 // benchConn has no deadlines and writes straight to the socket.
-func benchConn(b *testing.B, srv *embedded.Server) *rawConn {
+func benchConn(b *testing.B, srv *embedded.Server) *testConn {
 	b.Helper()
 	c := dial(b, srv)
 	c.login(b)

@@ -9,27 +9,27 @@ import (
 // changes of this structure only, never across I/O; what lies in a partition or a group has a lock of its own. The order
 // is catalog, then group, then partition.
 type catalog struct {
-	mu      sync.RWMutex
-	streams slab[stream]
-	names   map[string]*stream
+	mu            sync.RWMutex
+	streams       slab[stream]
+	streamsByName map[string]*stream
 
 	// changes counts the changes of anything that the real server keeps in its metadata. It keeps that twice, in two
 	// copies of which every change makes the other one current, and only the members' turns differ between the two.
-	changes atomic.Uint64
+	metadataVersion atomic.Uint64
 }
 
 // changed notes n changes.
-func (c *catalog) changed(n int) { c.changes.Add(uint64(n)) }
+func (c *catalog) countChanges(n int) { c.metadataVersion.Add(uint64(n)) }
 
 // copy is which of the two copies is current.
-func (c *catalog) copy() int { return int(c.changes.Load() & 1) }
+func (c *catalog) currentCopy() int { return int(c.metadataVersion.Load() & 1) }
 
 type stream struct {
-	id      uint32
-	name    string
-	created uint64
-	topics  slab[topic]
-	names   map[string]*topic
+	id           uint32
+	name         string
+	created      uint64
+	topics       slab[topic]
+	topicsByName map[string]*topic
 }
 
 type topic struct {
@@ -42,24 +42,24 @@ type topic struct {
 	maxSize     uint64
 	replication uint8
 	// askedExpiry and askedSize are as the request had them, 0 for the server's default.
-	askedExpiry uint64
-	askedSize   uint64
-	partitions  []*partition
-	groups      slab[group]
-	groupNames  map[string]*group
+	requestedExpiry  uint64
+	requestedMaxSize uint64
+	partitions       []*partition
+	groups           slab[group]
+	groupsByName     map[string]*group
 	// turn is the partition that the next balanced send goes to; turnMu guards it since sends hold the catalog's lock
 	// for reading only.
-	turnMu sync.Mutex
-	turn   int
+	nextBalancedMu sync.Mutex
+	nextBalanced   int
 }
 
-func newCatalog() *catalog { return &catalog{names: map[string]*stream{}} }
+func newCatalog() *catalog { return &catalog{streamsByName: map[string]*stream{}} }
 
 // The find functions need the lock, for reading at least.
 
 func (c *catalog) findStream(id identifier) *stream {
 	if id.named {
-		return c.names[id.name]
+		return c.streamsByName[id.name]
 	}
 	return c.streams.get(id.id)
 }
@@ -78,14 +78,14 @@ func (c *catalog) findTopic(streamID, topicID identifier) (*topic, Status) {
 
 func (s *stream) findTopic(id identifier) *topic {
 	if id.named {
-		return s.names[id.name]
+		return s.topicsByName[id.name]
 	}
 	return s.topics.get(id.id)
 }
 
 func (t *topic) findGroup(id identifier) *group {
 	if id.named {
-		return t.groupNames[id.name]
+		return t.groupsByName[id.name]
 	}
 	return t.groups.get(id.id)
 }
@@ -99,17 +99,17 @@ func (t *topic) partition(id uint32) *partition {
 }
 
 // nextPartition takes the balanced turn. The topic must have partitions.
-func (t *topic) nextPartition() uint32 {
-	t.turnMu.Lock()
-	defer t.turnMu.Unlock()
+func (t *topic) nextBalancedPartition() uint32 {
+	t.nextBalancedMu.Lock()
+	defer t.nextBalancedMu.Unlock()
 	n := len(t.partitions)
-	current := t.turn % n
-	t.turn = (t.turn + 1) % n
+	current := t.nextBalanced % n
+	t.nextBalanced = (t.nextBalanced + 1) % n
 	return uint32(current)
 }
 
 // volume sums bytes and messages.
-func (t *topic) volume() (size, messages uint64) {
+func (t *topic) totals() (size, messages uint64) {
 	for _, p := range t.partitions {
 		st := p.stats()
 		size += st.size
@@ -118,9 +118,9 @@ func (t *topic) volume() (size, messages uint64) {
 	return size, messages
 }
 
-func (s *stream) volume() (size, messages uint64) {
+func (s *stream) totals() (size, messages uint64) {
 	s.topics.each(func(_ uint32, t *topic) {
-		ts, tm := t.volume()
+		ts, tm := t.totals()
 		size += ts
 		messages += tm
 	})

@@ -72,7 +72,7 @@ func (cs *clients) setUser(id, user uint32) {
 // reset makes the client anew, as a connection that moves to another shard of the real server is.
 func (cs *clients) reset(id uint32, address string, c *conn) { cs.add(id, address, c) }
 
-func (cs *clients) joined(id uint32, ref groupRef) bool {
+func (cs *clients) addGroup(id uint32, ref groupRef) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	c := cs.byID[id]
@@ -85,7 +85,7 @@ func (cs *clients) joined(id uint32, ref groupRef) bool {
 	return true
 }
 
-func (cs *clients) left(id uint32, ref groupRef) bool {
+func (cs *clients) removeGroup(id uint32, ref groupRef) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	c := cs.byID[id]
@@ -99,7 +99,7 @@ func (cs *clients) left(id uint32, ref groupRef) bool {
 }
 
 // dropGroups forgets the groups that match in all clients.
-func (cs *clients) dropGroups(match func(groupRef) bool) {
+func (cs *clients) removeGroups(match func(groupRef) bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	for _, c := range cs.byID {
@@ -108,7 +108,7 @@ func (cs *clients) dropGroups(match func(groupRef) bool) {
 }
 
 // snapshot copies one client.
-func (cs *clients) snapshot(id uint32) (client, bool) {
+func (cs *clients) get(id uint32) (client, bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	c := cs.byID[id]

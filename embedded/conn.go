@@ -21,25 +21,25 @@ const (
 	maxSendBody = 1 << 30
 	// readStep is the most that is allocated for a body before any byte of it has arrived, so that lengths that lie cost
 	// nothing.
-	readStep = 1 << 20
+	allocationStep = 1 << 20
 	// readBuffer is small since there may be thousands of idle connections; large bodies are read past it.
-	readBuffer = 8 << 10
+	readBufferSize = 8 << 10
 	// keepBuffer is the size up to which a connection keeps its buffers between requests.
-	keepBuffer = 64 << 10
+	maxKeptBuffer = 64 << 10
 	// writePiece is the most that is written under one deadline.
-	writePiece = 1 << 20
+	maxWriteSize = 1 << 20
 
 	noUser = ^uint32(0)
 )
 
-var errCut = errors.New("embedded: connection cut")
+var errCloseConn = errors.New("embedded: connection cut")
 
 // conn is one client's connection. Its goroutine reads a request, lets it take effect and writes the answer, one after
 // the other; answers are held back only while the next request is there already.
 type conn struct {
-	srv      *Server
+	server   *Server
 	id       uint64
-	nc       net.Conn
+	netConn  net.Conn
 	tcp      *net.TCPConn
 	remote   net.Addr
 	clientID uint32
@@ -47,9 +47,9 @@ type conn struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	br   *bufio.Reader
-	body []byte
-	out  []byte
+	reader *bufio.Reader
+	body   []byte
+	out    []byte
 
 	// user is the user that is logged in, or noUser.
 	user     atomic.Uint32
@@ -57,10 +57,10 @@ type conn struct {
 }
 
 func newConn(s *Server, id uint64, nc net.Conn, tcp *net.TCPConn, remote net.Addr) *conn {
-	c := &conn{srv: s, id: id, nc: nc, tcp: tcp, remote: remote, clientID: xxh32([]byte(remote.String()))}
+	c := &conn{server: s, id: id, netConn: nc, tcp: tcp, remote: remote, clientID: xxh32([]byte(remote.String()))}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	c.user.Store(noUser)
-	c.br = bufio.NewReaderSize(nc, readBuffer)
+	c.reader = bufio.NewReaderSize(nc, readBufferSize)
 	s.clients.add(c.clientID, remote.String(), c)
 	return c
 }
@@ -76,13 +76,13 @@ func (c *conn) close(reset bool) {
 		_ = c.tcp.Close()
 		return
 	}
-	_ = c.nc.Close()
+	_ = c.netConn.Close()
 }
 
 func (c *conn) run() {
 	err := c.loop()
-	if c.srv.ctx.Err() == nil && err != nil && !errors.Is(err, io.EOF) {
-		c.srv.log.Debug("connection ended", zap.Uint64("connection", c.id), zap.Stringer("address", c.remote), zap.Error(err))
+	if c.server.ctx.Err() == nil && err != nil && !errors.Is(err, io.EOF) {
+		c.server.log.Debug("connection ended", zap.Uint64("connection", c.id), zap.Stringer("address", c.remote), zap.Error(err))
 	}
 }
 
@@ -94,12 +94,12 @@ func (c *conn) loop() error {
 			}
 		}
 		if c.stopping() {
-			return c.farewell()
+			return c.sendDisconnected()
 		}
-		header, err := c.br.Peek(frameHeaderSize)
+		header, err := c.reader.Peek(frameHeaderSize)
 		if err != nil {
 			if len(header) == 0 && c.stopping() {
-				return c.farewell()
+				return c.sendDisconnected()
 			}
 			if len(header) > 0 && errors.Is(err, io.EOF) {
 				return io.ErrUnexpectedEOF
@@ -108,7 +108,7 @@ func (c *conn) loop() error {
 		}
 		length := binary.LittleEndian.Uint32(header)
 		command := Command(binary.LittleEndian.Uint32(header[4:]))
-		_, _ = c.br.Discard(frameHeaderSize)
+		_, _ = c.reader.Discard(frameHeaderSize)
 		if length < 4 {
 			c.answer(StatusInvalidCommand)
 			continue
@@ -120,21 +120,21 @@ func (c *conn) loop() error {
 }
 
 // stopping tells whether the server is being stopped in good order.
-func (c *conn) stopping() bool { return c.srv.ctx.Err() != nil && !c.srv.crashed.Load() }
+func (c *conn) stopping() bool { return c.server.ctx.Err() != nil && !c.server.crashed.Load() }
 
 // farewell is what the real server says when it is stopped: a status that no one asked for.
-func (c *conn) farewell() error {
+func (c *conn) sendDisconnected() error {
 	c.answer(StatusDisconnected)
 	return c.flush()
 }
 
 // buffered tells whether the next request has arrived completely, so that answers may wait for its own.
 func (c *conn) buffered() bool {
-	n := c.br.Buffered()
-	if n < frameHeaderSize || len(c.out) >= keepBuffer {
+	n := c.reader.Buffered()
+	if n < frameHeaderSize || len(c.out) >= maxKeptBuffer {
 		return false
 	}
-	header, err := c.br.Peek(4)
+	header, err := c.reader.Peek(4)
 	return err == nil && uint64(binary.LittleEndian.Uint32(header))+4 <= uint64(n)
 }
 
@@ -155,7 +155,7 @@ func (c *conn) request(command Command, length uint32) error {
 		if length > maxControlBody {
 			// The real server goes on and takes the body for requests; this one ends the connection.
 			c.answer(StatusInvalidCommand)
-			return errors.Join(c.flush(), errCut)
+			return errors.Join(c.flush(), errCloseConn)
 		}
 		if body, err = c.readBody(int(length)); err != nil {
 			return err
@@ -179,7 +179,7 @@ func (c *conn) request(command Command, length uint32) error {
 	binary.LittleEndian.PutUint32(c.out[mark:], uint32(st))
 	binary.LittleEndian.PutUint32(c.out[mark+4:], uint32(size))
 	if st == StatusStaleClient || st == StatusClientNotFound {
-		return errors.Join(c.flush(), errCut)
+		return errors.Join(c.flush(), errCloseConn)
 	}
 	if len(parts) > 0 {
 		return c.flush(parts...)
@@ -205,7 +205,7 @@ func (c *conn) flush(parts ...[]byte) error {
 	bufs = append(bufs, parts...)
 	err := c.write(bufs)
 	c.out = c.out[:0]
-	if cap(c.out) > 4*keepBuffer {
+	if cap(c.out) > 4*maxKeptBuffer {
 		c.out = nil
 	}
 	return err
@@ -217,9 +217,9 @@ func (c *conn) write(bufs net.Buffers) error {
 	for len(bufs) > 0 {
 		piece = piece[:0]
 		size := 0
-		for len(bufs) > 0 && size < writePiece {
+		for len(bufs) > 0 && size < maxWriteSize {
 			b := bufs[0]
-			if rest := writePiece - size; len(b) > rest {
+			if rest := maxWriteSize - size; len(b) > rest {
 				piece = append(piece, b[:rest])
 				bufs[0] = b[rest:]
 				break
@@ -228,13 +228,13 @@ func (c *conn) write(bufs net.Buffers) error {
 			size += len(b)
 			bufs = bufs[1:]
 		}
-		if c.srv.opts.writeTimeout > 0 {
-			if err := c.nc.SetWriteDeadline(time.Now().Add(c.srv.opts.writeTimeout)); err != nil {
+		if c.server.opts.writeTimeout > 0 {
+			if err := c.netConn.SetWriteDeadline(time.Now().Add(c.server.opts.writeTimeout)); err != nil {
 				return err
 			}
 		}
 		p := piece
-		if _, err := p.WriteTo(c.nc); err != nil {
+		if _, err := p.WriteTo(c.netConn); err != nil {
 			return err
 		}
 	}
@@ -243,10 +243,10 @@ func (c *conn) write(bufs net.Buffers) error {
 
 // readBody reads a body that is needed until the next request only.
 func (c *conn) readBody(n int) ([]byte, error) {
-	if cap(c.body) > keepBuffer && n <= keepBuffer {
+	if cap(c.body) > maxKeptBuffer && n <= maxKeptBuffer {
 		c.body = nil
 	}
-	b, err := readFull(c.br, c.body[:0], n)
+	b, err := readFull(c.reader, c.body[:0], n)
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +257,7 @@ func (c *conn) readBody(n int) ([]byte, error) {
 // readFull appends n bytes from r to b. It allocates no more than readStep ahead of what has arrived.
 func readFull(r io.Reader, b []byte, n int) ([]byte, error) {
 	for n > 0 {
-		step := min(n, max(readStep, len(b)))
+		step := min(n, max(allocationStep, len(b)))
 		if have := cap(b) - len(b); have < step {
 			grown := make([]byte, len(b), len(b)+step)
 			copy(grown, b)

@@ -23,12 +23,12 @@ var scripts = map[string]func(*script){
 	"groups":      scriptGroups,
 	"handover":    scriptHandover,
 	"purge":       scriptPurge,
-	"reborn":      scriptReborn,
+	"reborn":      scriptHandoverAfterDelete,
 	"users":       scriptUsers,
 	"permissions": scriptPermissions,
 	"tokens":      scriptTokens,
 	"frames":      scriptFrames,
-	"cursor":      scriptCursor,
+	"cursor":      scriptPollCursor,
 	"sdk":         scriptSDK,
 }
 
@@ -55,14 +55,14 @@ func TestTranscripts(t *testing.T) {
 }
 
 // oneAtATime keeps the tests that use a real server out of each other's way.
-var oneAtATime sync.Mutex
+var realServerMu sync.Mutex
 
 // TestRealServerStillAnswersSo runs the same frames against a real server, so that the transcripts are not taken on
 // trust. Others that use the server make members' turns jump and so spoil a run; of ten, one must come out.
-func TestRealServerStillAnswersSo(t *testing.T) {
+func TestTranscriptsOnRealServer(t *testing.T) {
 	t.Parallel()
-	oneAtATime.Lock()
-	defer oneAtATime.Unlock()
+	realServerMu.Lock()
+	defer realServerMu.Unlock()
 	for name, run := range scripts {
 		t.Run(name, func(t *testing.T) {
 			tg := realTarget(t)

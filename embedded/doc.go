@@ -28,11 +28,9 @@
 //
 // # Faults
 //
-// [WithInterceptor] sees every request before and after it takes effect and may answer it with a status, delay it,
-// never answer, cut the connection, send half of the answer or anything else in its place. [Server.CutConnections],
-// [Server.StopListening], [Server.Redeal], [Server.DropGroup] and [Server.Crash] do what no client can ask for.
-// [Server.Messages], [Server.StoredOffset], [Server.GroupMembers] and [Server.Connections] show what the server really
-// holds, past any client.
+// Package iggytest injects faults between a client and this server. [Server.Crash], [Server.Rebalance],
+// [Server.RemoveMember] and [Server.DeleteGroup] do what no client can ask for. [Server.Messages],
+// [Server.StoredOffset], [Server.GroupMembers] and [Server.Connections] show the state of the server.
 //
 // # Protocol
 //

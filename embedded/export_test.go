@@ -10,14 +10,14 @@ import (
 )
 
 // Offline is a server that listens nowhere, for fuzzing without sockets.
-type Offline struct{ s *Server }
+type OfflineServer struct{ s *Server }
 
 // NewOffline makes a server that needs no stopping.
-func NewOffline() *Offline { return &Offline{newServer(nil)} }
+func NewOfflineServer() *OfflineServer { return &OfflineServer{newServer(nil)} }
 
 // Exchange lets a connection send these bytes, all at once, and returns what the server answers until it has read all.
 // With login the connection is logged in as root.
-func (o *Offline) Exchange(input []byte, login bool) []byte {
+func (o *OfflineServer) Exchange(input []byte, login bool) []byte {
 	nc := &memoryConn{in: bytes.NewReader(input)}
 	c := newConn(o.s, 1, nc, nil, nc.RemoteAddr())
 	if login {
@@ -25,43 +25,43 @@ func (o *Offline) Exchange(input []byte, login bool) []byte {
 		o.s.clients.setUser(c.clientID, rootUser)
 	}
 	_ = c.loop()
-	o.s.disconnect(c)
+	o.s.leaveGroups(c)
 	c.cancel()
 	return nc.out.Bytes()
 }
 
 // Invariants returns what is wrong with the server's state, if anything.
-func (o *Offline) Invariants() error {
+func (o *OfflineServer) Invariants() error {
 	var errs []error
 	check := func(ok bool, what string) {
 		if !ok {
 			errs = append(errs, errors.New(what))
 		}
 	}
-	o.s.cat.streams.each(func(id uint32, s *stream) {
-		check(s.id == id && o.s.cat.names[s.name] == s, "stream index")
-		check(len(s.names) == s.topics.len(), "topic names")
+	o.s.catalog.streams.each(func(id uint32, s *stream) {
+		check(s.id == id && o.s.catalog.streamsByName[s.name] == s, "stream index")
+		check(len(s.topicsByName) == s.topics.len(), "topic names")
 		s.topics.each(func(id uint32, t *topic) {
-			check(t.id == id && s.names[t.name] == t, "topic index")
+			check(t.id == id && s.topicsByName[t.name] == t, "topic index")
 			for i, p := range t.partitions {
 				check(p.id == uint32(i), "partition number")
 				count, size := uint64(0), uint64(0)
 				for _, c := range p.chunks {
-					check(c.base+uint64(len(c.ends)) <= p.next, "chunk past the end")
+					check(c.base+uint64(len(c.ends)) <= p.nextOffset, "chunk past the end")
 					check(int(c.ends[len(c.ends)-1]) == len(c.data), "index of a chunk")
 					count, size = count+uint64(len(c.ends)), size+uint64(len(c.data))
 				}
 				check(count == p.count && size == p.size, "sums of a partition")
 			}
 			t.groups.each(func(_ uint32, g *group) {
-				check(g.count == uint32(len(t.partitions)), "partitions of a group")
+				check(g.partitionCount == uint32(len(t.partitions)), "partitions of a group")
 				owned := 0
 				g.members.each(func(_ uint32, m *member) { owned += len(m.partitions) })
-				check(g.count == 0 || g.members.len() == 0 && owned == 0 || owned == int(g.count), "owners of partitions")
+				check(g.partitionCount == 0 || g.members.len() == 0 && owned == 0 || owned == int(g.partitionCount), "owners of partitions")
 			})
 		})
 	})
-	check(len(o.s.cat.names) == o.s.cat.streams.len(), "stream names")
+	check(len(o.s.catalog.streamsByName) == o.s.catalog.streams.len(), "stream names")
 	return errors.Join(errs...)
 }
 
@@ -69,8 +69,8 @@ func (o *Offline) Invariants() error {
 func KnownStatus(s Status) bool { _, ok := statusNames[s]; return ok }
 
 // CheckBatch is checkBatch.
-func CheckBatch(indexes, data []byte, count int) ([]uint32, Status) {
-	return checkBatch(indexes, data, count)
+func ValidateBatch(indexes, data []byte, count int) ([]uint32, Status) {
+	return validateBatch(indexes, data, count)
 }
 
 // RoundTripPermissions decodes permissions, encodes them and decodes them again; it tells whether they were well formed

@@ -49,7 +49,7 @@ func FuzzFrames(f *testing.F) {
 	f.Add(input, false)
 	f.Add(input, true)
 	f.Fuzz(func(t *testing.T, input []byte, login bool) {
-		srv := embedded.NewOffline()
+		srv := embedded.NewOfflineServer()
 		n := checkAnswers(t, srv.Exchange(input, login))
 		require.LessOrEqual(t, n, len(input)/8)
 		require.NoError(t, srv.Invariants())
@@ -85,7 +85,7 @@ func FuzzCommands(f *testing.F) {
 		frame(embedded.CreateToken, join(name("token"), u64(0))),
 	)
 	f.Fuzz(func(t *testing.T, code uint32, body []byte) {
-		srv := embedded.NewOffline()
+		srv := embedded.NewOfflineServer()
 		out := srv.Exchange(join(setup, frame(embedded.Command(code), body), frame(embedded.Ping, nil)), true)
 		n := checkAnswers(t, out)
 		if embedded.Command(code) != embedded.SendMessages {
@@ -106,7 +106,7 @@ func FuzzBatch(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, indexes, data []byte) {
-		ends, status := embedded.CheckBatch(indexes, data, len(indexes)/16)
+		ends, status := embedded.ValidateBatch(indexes, data, len(indexes)/16)
 		if status != embedded.StatusOK {
 			return
 		}

@@ -12,9 +12,9 @@ type group struct {
 	id   uint32
 	name string
 
-	mu      sync.Mutex
-	count   uint32 // partitions of the topic
-	members slab[member]
+	mu             sync.Mutex
+	partitionCount uint32 // partitions of the topic
+	members        slab[member]
 }
 
 // member is a connection in a group. Its slot in the slab decides its place when partitions are dealt, its id is the
@@ -25,7 +25,7 @@ type member struct {
 	client     uint32
 	partitions []uint32
 	// turn is where the member's polls without a partition go on, kept twice: see catalog.changes.
-	turn      [2]int
+	cursor    [2]int
 	handovers []handover
 }
 
@@ -39,13 +39,13 @@ type handover struct {
 
 func (m *member) owns(partition uint32) bool { return slices.Contains(m.partitions, partition) }
 
-func (m *member) handing(partition uint32) bool {
+func (m *member) isHandingOver(partition uint32) bool {
 	return slices.ContainsFunc(m.handovers, func(h handover) bool { return h.partition == partition })
 }
 
 // The functions below need the group's lock.
 
-func (g *group) find(client uint32) *member {
+func (g *group) memberOf(client uint32) *member {
 	for _, m := range g.members.slots {
 		if m != nil && m.client == client {
 			return m
@@ -55,16 +55,16 @@ func (g *group) find(client uint32) *member {
 }
 
 // deal gives partition i to the member at position i mod n, at once, whatever is in the hands of the former owners.
-func (g *group) deal() {
+func (g *group) assignAll() {
 	var all []*member
 	g.members.each(func(_ uint32, m *member) { all = append(all, m) })
-	if len(all) == 0 || g.count == 0 {
+	if len(all) == 0 || g.partitionCount == 0 {
 		return
 	}
 	for _, m := range all {
 		m.partitions, m.handovers = nil, nil
 	}
-	for i := range g.count {
+	for i := range g.partitionCount {
 		m := all[int(i)%len(all)]
 		m.partitions = append(m.partitions, i)
 	}
@@ -78,22 +78,22 @@ func (g *group) join(client uint32, live func(uint32) bool, now time.Time) {
 			g.members.remove(uint32(slot))
 		}
 	}
-	if g.find(client) != nil {
+	if g.memberOf(client) != nil {
 		return
 	}
 	id := uint32(0)
 	g.members.each(func(_ uint32, m *member) { id = max(id, m.id+1) })
 	m := &member{id: id, client: client}
 	m.slot = g.members.insert(m)
-	g.invite(now)
+	g.assignIdle(now)
 }
 
 // invite gives partitions that no one has to the members that have none, and marks one partition for each member that
 // is still without, taken from the end of those that have more than their share. This is all that a joining member
 // gets: shares stay uneven until the next deal.
-func (g *group) invite(now time.Time) {
+func (g *group) assignIdle(now time.Time) {
 	n := g.members.len()
-	if n == 0 || g.count == 0 {
+	if n == 0 || g.partitionCount == 0 {
 		return
 	}
 	var idle []*member
@@ -103,16 +103,16 @@ func (g *group) invite(now time.Time) {
 		}
 	})
 	if len(idle) > 0 {
-		taken := make([]bool, g.count)
+		taken := make([]bool, g.partitionCount)
 		g.members.each(func(_ uint32, m *member) {
 			for _, p := range m.partitions {
-				if p < g.count {
+				if p < g.partitionCount {
 					taken[p] = true
 				}
 			}
 		})
 		next := 0
-		for p := range g.count {
+		for p := range g.partitionCount {
 			if !taken[p] {
 				m := idle[next%len(idle)]
 				m.partitions = append(m.partitions, p)
@@ -133,14 +133,14 @@ func (g *group) invite(now time.Time) {
 			idle = append(idle, m)
 		}
 	})
-	share, rest := int(g.count)/n, int(g.count)%n
+	share, rest := int(g.partitionCount)/n, int(g.partitionCount)%n
 	g.members.each(func(_ uint32, m *member) {
 		if len(idle) == 0 {
 			return
 		}
 		var free []uint32
 		for _, p := range slices.Backward(m.partitions) {
-			if !m.handing(p) {
+			if !m.isHandingOver(p) {
 				free = append(free, p)
 			}
 		}
@@ -163,7 +163,7 @@ func (g *group) invite(now time.Time) {
 
 // complete moves a partition that is to be handed over. When the member that it was meant for is gone, all is dealt
 // again.
-func (g *group) complete(m *member, partition uint32) {
+func (g *group) completeHandover(m *member, partition uint32) {
 	i := slices.IndexFunc(m.handovers, func(h handover) bool { return h.partition == partition })
 	if i < 0 {
 		return
@@ -173,7 +173,7 @@ func (g *group) complete(m *member, partition uint32) {
 	m.partitions = slices.DeleteFunc(m.partitions, func(p uint32) bool { return p == partition })
 	target := g.members.get(h.targetSlot)
 	if target == nil || target.id != h.targetID {
-		g.deal()
+		g.assignAll()
 		return
 	}
 	target.partitions = append(target.partitions, partition)
@@ -181,37 +181,37 @@ func (g *group) complete(m *member, partition uint32) {
 
 // leave removes a client and deals again. It returns the partitions that the client had and whether it was a member.
 func (g *group) leave(client uint32) ([]uint32, bool) {
-	m := g.find(client)
+	m := g.memberOf(client)
 	if m == nil {
 		return nil, false
 	}
 	had := m.partitions
 	g.members.remove(m.slot)
-	g.deal()
+	g.assignAll()
 	return had, true
 }
 
 // resize follows a changed number of partitions. When none is left, nothing is dealt and the members keep what does not
 // exist any more, as on the real server.
-func (g *group) resize(count uint32) {
-	g.count = count
-	g.deal()
+func (g *group) setPartitionCount(count uint32) {
+	g.partitionCount = count
+	g.assignAll()
 }
 
 // pick takes the member's next partition in turn, leaving out those that are to be handed over; advance moves the turn.
 // Since the turn is kept twice, any change on the server can make it jump: a member that counts on its partitions coming
 // round one after the other is wrong, here as there.
-func (m *member) pick(current int, advance bool) (uint32, bool) {
+func (m *member) nextPartition(current int, advance bool) (uint32, bool) {
 	n := len(m.partitions) - len(m.handovers)
 	if n <= 0 {
 		return 0, false
 	}
-	i := m.turn[current] % n
+	i := m.cursor[current] % n
 	if advance {
-		m.turn[current] = (m.turn[current] + 1) % n
+		m.cursor[current] = (m.cursor[current] + 1) % n
 	}
 	for _, p := range m.partitions {
-		if m.handing(p) {
+		if m.isHandingOver(p) {
 			continue
 		}
 		if i == 0 {
@@ -223,18 +223,18 @@ func (m *member) pick(current int, advance bool) (uint32, bool) {
 }
 
 // due is a handover whose time has come.
-type due struct {
+type pendingHandover struct {
 	from      *member
 	partition uint32
 }
 
 // due collects the handovers that ready says may be completed.
-func (g *group) due(ready func(handover) bool) []due {
-	var all []due
+func (g *group) pendingHandovers(ready func(handover) bool) []pendingHandover {
+	var all []pendingHandover
 	g.members.each(func(_ uint32, m *member) {
 		for _, h := range m.handovers {
 			if ready(h) {
-				all = append(all, due{from: m, partition: h.partition})
+				all = append(all, pendingHandover{from: m, partition: h.partition})
 			}
 		}
 	})

@@ -23,7 +23,7 @@ func members(t testing.TB, srv *embedded.Server) []embedded.GroupMember {
 }
 
 // shares are the partitions of each member, in their order.
-func shares(t testing.TB, srv *embedded.Server) [][]uint32 {
+func assignments(t testing.TB, srv *embedded.Server) [][]uint32 {
 	t.Helper()
 	var list [][]uint32
 	for _, m := range members(t, srv) {
@@ -32,55 +32,55 @@ func shares(t testing.TB, srv *embedded.Server) [][]uint32 {
 	return list
 }
 
-func groupMember(t testing.TB, srv *embedded.Server) *rawConn {
+func groupMember(t testing.TB, srv *embedded.Server) *testConn {
 	t.Helper()
 	c := dial(t, srv)
 	c.login(t)
-	c.must(t, embedded.JoinGroup, groupG)
+	c.mustCall(t, embedded.JoinGroup, groupG)
 	return c
 }
 
-func TestHandoverWaitsForTheTimeout(t *testing.T) {
+func TestHandoverWaitsForTimeout(t *testing.T) {
 	t.Parallel()
 	srv := start(t, embedded.WithHandoverTimeout(50*time.Millisecond))
 	c := makeTopic(t, srv, 2)
 	sendN(t, c, 1, 1)
 	owner := groupMember(t, srv)
-	owner.must(t, embedded.PollMessages, pollBody(grouped("g"), streamS, topicT, 1, 5, 0, 1, 0))
+	owner.mustCall(t, embedded.PollMessages, pollBody(grouped("g"), streamS, topicT, 1, 5, 0, 1, 0))
 	begun := time.Now()
 	joiner := groupMember(t, srv)
-	require.Eventually(t, func() bool { return slices.Equal(shares(t, srv)[1], []uint32{1}) }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return slices.Equal(assignments(t, srv)[1], []uint32{1}) }, waitTimeout, time.Millisecond)
 	require.GreaterOrEqual(t, time.Since(begun), 50*time.Millisecond)
 	status, _ := owner.call(t, embedded.StoreOffset, join(grouped("g"), streamS, topicT, part(1), u64(0)))
 	require.Equal(t, embedded.StatusNotOwner, status)
-	answer := joiner.must(t, embedded.PollMessages, pollBody(grouped("g"), streamS, topicT, 1, 5, 0, 1, 0))
+	answer := joiner.mustCall(t, embedded.PollMessages, pollBody(grouped("g"), streamS, topicT, 1, 5, 0, 1, 0))
 	require.EqualValues(t, 1, binary.LittleEndian.Uint32(answer[12:]), "what was not committed comes again")
 }
 
-func TestHandoverWaitsForTheCommit(t *testing.T) {
+func TestHandoverWaitsForCommit(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
 	c := makeTopic(t, srv, 2)
 	sendN(t, c, 1, 1)
 	owner := groupMember(t, srv)
-	owner.must(t, embedded.PollMessages, pollBody(grouped("g"), streamS, topicT, 1, 5, 0, 1, 0))
+	owner.mustCall(t, embedded.PollMessages, pollBody(grouped("g"), streamS, topicT, 1, 5, 0, 1, 0))
 	groupMember(t, srv)
 	require.Equal(t, []uint32{1}, members(t, srv)[0].HandingOver)
-	require.Equal(t, [][]uint32{{0, 1}, nil}, shares(t, srv))
-	owner.must(t, embedded.StoreOffset, join(grouped("g"), streamS, topicT, part(1), u64(0)))
+	require.Equal(t, [][]uint32{{0, 1}, nil}, assignments(t, srv))
+	owner.mustCall(t, embedded.StoreOffset, join(grouped("g"), streamS, topicT, part(1), u64(0)))
 	require.Empty(t, members(t, srv)[0].HandingOver)
-	require.Equal(t, [][]uint32{{0}, {1}}, shares(t, srv))
+	require.Equal(t, [][]uint32{{0}, {1}}, assignments(t, srv))
 }
 
 // TestOnePartitionForEachJoiner follows the shares seen on the real server: 7 and 1, then 5, 1, 1 and 1, for good, and
 // even ones once a passing member has come and gone.
-func TestOnePartitionForEachJoiner(t *testing.T) {
+func TestJoiningMemberGetsOnePartition(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
 	makeTopic(t, srv, 8)
 	lengths := func() []int {
 		var n []int
-		for _, s := range shares(t, srv) {
+		for _, s := range assignments(t, srv) {
 			n = append(n, len(s))
 		}
 		return n
@@ -91,34 +91,34 @@ func TestOnePartitionForEachJoiner(t *testing.T) {
 	groupMember(t, srv)
 	groupMember(t, srv)
 	require.Equal(t, []int{5, 1, 1, 1}, lengths())
-	second.must(t, embedded.JoinGroup, groupG)
+	second.mustCall(t, embedded.JoinGroup, groupG)
 	require.Equal(t, []int{5, 1, 1, 1}, lengths(), "joining again changes nothing")
 	passing := groupMember(t, srv)
 	require.Equal(t, []int{4, 1, 1, 1, 1}, lengths())
-	passing.must(t, embedded.LeaveGroup, groupG)
-	require.Equal(t, [][]uint32{{0, 4}, {1, 5}, {2, 6}, {3, 7}}, shares(t, srv))
+	passing.mustCall(t, embedded.LeaveGroup, groupG)
+	require.Equal(t, [][]uint32{{0, 4}, {1, 5}, {2, 6}, {3, 7}}, assignments(t, srv))
 }
 
-func TestDisconnectDealsAgain(t *testing.T) {
+func TestDisconnectRebalances(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
 	makeTopic(t, srv, 4)
 	first, second := groupMember(t, srv), groupMember(t, srv)
-	require.Equal(t, [][]uint32{{0, 1, 2}, {3}}, shares(t, srv))
+	require.Equal(t, [][]uint32{{0, 1, 2}, {3}}, assignments(t, srv))
 	first.close(t, srv)
-	require.Equal(t, [][]uint32{{0, 1, 2, 3}}, shares(t, srv))
+	require.Equal(t, [][]uint32{{0, 1, 2, 3}}, assignments(t, srv))
 	second.close(t, srv)
 	require.Empty(t, members(t, srv))
 }
 
-func TestRedealEvictDrop(t *testing.T) {
+func TestRebalanceRemoveMemberDeleteGroup(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
 	makeTopic(t, srv, 4)
 	first := groupMember(t, srv)
 	groupMember(t, srv)
-	require.NoError(t, srv.Redeal("s", "t", "g"))
-	require.Equal(t, [][]uint32{{0, 2}, {1, 3}}, shares(t, srv))
+	require.NoError(t, srv.Rebalance("s", "t", "g"))
+	require.Equal(t, [][]uint32{{0, 2}, {1, 3}}, assignments(t, srv))
 
 	var id uint32
 	for _, c := range srv.Connections() {
@@ -126,20 +126,20 @@ func TestRedealEvictDrop(t *testing.T) {
 			id = c.ClientID
 		}
 	}
-	require.NoError(t, srv.Evict("s", "t", "g", id))
-	require.Equal(t, [][]uint32{{0, 1, 2, 3}}, shares(t, srv))
-	require.ErrorContains(t, srv.Evict("s", "t", "g", id), "not a member")
+	require.NoError(t, srv.RemoveMember("s", "t", "g", id))
+	require.Equal(t, [][]uint32{{0, 1, 2, 3}}, assignments(t, srv))
+	require.ErrorContains(t, srv.RemoveMember("s", "t", "g", id), "not a member")
 	poll := pollBody(grouped("g"), streamS, topicT, -1, 5, 0, 1, 0)
 	status, _ := first.call(t, embedded.PollMessages, poll)
 	require.Equal(t, embedded.StatusNotMember, status)
-	first.must(t, embedded.JoinGroup, groupG)
+	first.mustCall(t, embedded.JoinGroup, groupG)
 
-	require.NoError(t, srv.DropGroup("s", "t", "g"))
+	require.NoError(t, srv.DeleteGroup("s", "t", "g"))
 	status, _ = first.call(t, embedded.PollMessages, poll)
 	require.Equal(t, embedded.StatusGroupNotFound, status)
 	for _, err := range []error{
-		srv.DropGroup("s", "t", "g"), srv.Redeal("s", "t", "g"), srv.Redeal("s", "missing", "g"), srv.Redeal("missing", "t", "g"),
-		srv.Evict("s", "t", "g", id),
+		srv.DeleteGroup("s", "t", "g"), srv.Rebalance("s", "t", "g"), srv.Rebalance("s", "missing", "g"), srv.Rebalance("missing", "t", "g"),
+		srv.RemoveMember("s", "t", "g", id),
 	} {
 		require.ErrorContains(t, err, "not found")
 	}
@@ -147,7 +147,7 @@ func TestRedealEvictDrop(t *testing.T) {
 
 // TestMigration: after its first send to an explicit partition, the real server has forgotten that a connection is in
 // groups. It stays a member and, once gone, keeps its partitions until someone else joins.
-func TestMigration(t *testing.T) {
+func TestSendToPartitionMigratesConnection(t *testing.T) {
 	t.Parallel()
 	for _, on := range []bool{true, false} {
 		t.Run(fmt.Sprint(on), func(t *testing.T) {
@@ -155,11 +155,11 @@ func TestMigration(t *testing.T) {
 			srv := start(t, embedded.WithConnectionMigration(on))
 			makeTopic(t, srv, 2)
 			c := groupMember(t, srv)
-			c.must(t, embedded.SendMessages, sendBody(streamS, topicT, balanced, message(1, "a", "")))
-			me := c.must(t, embedded.GetMe, nil)
+			c.mustCall(t, embedded.SendMessages, sendBody(streamS, topicT, balanced, message(1, "a", "")))
+			me := c.mustCall(t, embedded.GetMe, nil)
 			require.Equal(t, u32(0), me[4:8], "a balanced send does not move the connection")
 			sendN(t, c, 0, 1)
-			me = c.must(t, embedded.GetMe, nil)
+			me = c.mustCall(t, embedded.GetMe, nil)
 			if !on {
 				require.Equal(t, u32(0), me[4:8])
 				c.close(t, srv)
@@ -168,30 +168,30 @@ func TestMigration(t *testing.T) {
 			}
 			require.Equal(t, u32(1<<32-1), me[4:8])
 			require.Equal(t, u32(0), me[len(me)-4:], "no groups")
-			c.must(t, embedded.PollMessages, pollBody(grouped("g"), streamS, topicT, 0, 5, 0, 1, 0))
+			c.mustCall(t, embedded.PollMessages, pollBody(grouped("g"), streamS, topicT, 0, 5, 0, 1, 0))
 			c.close(t, srv)
-			require.Equal(t, [][]uint32{{0, 1}}, shares(t, srv))
+			require.Equal(t, [][]uint32{{0, 1}}, assignments(t, srv))
 			groupMember(t, srv)
-			require.Equal(t, [][]uint32{{0, 1}}, shares(t, srv))
+			require.Equal(t, [][]uint32{{0, 1}}, assignments(t, srv))
 			require.Len(t, members(t, srv), 1)
 		})
 	}
 }
 
 // worker polls in turn and commits each batch before it polls the next one.
-type worker struct {
-	c    *rawConn
+type groupWorker struct {
+	c    *testConn
 	seen map[string]int
 	err  error
 }
 
-func (w *worker) run(ctx context.Context) {
+func (w *groupWorker) run(ctx context.Context) {
 	for ctx.Err() == nil && w.err == nil {
 		w.err = w.step()
 	}
 }
 
-func (w *worker) step() error {
+func (w *groupWorker) step() error {
 	_, err := w.c.Write(frame(embedded.PollMessages, pollBody(grouped("g"), streamS, topicT, -1, 5, 0, 7, 0)))
 	if err != nil {
 		return err
@@ -223,7 +223,7 @@ func (w *worker) step() error {
 
 // TestHandoverUnderLoad lets members join while a producer sends: since joining is cooperative and every batch is
 // committed before the next poll, each message comes exactly once, and no partition ever has two owners.
-func TestHandoverUnderLoad(t *testing.T) {
+func TestHandoverUnderLoadDeliversOnce(t *testing.T) {
 	t.Parallel()
 	const partitions, perPartition = 6, 400
 	srv := start(t)
@@ -271,14 +271,14 @@ func TestHandoverUnderLoad(t *testing.T) {
 			}
 		}
 	})
-	var workers []*worker
+	var workers []*groupWorker
 	for n := range 3 {
-		require.Eventually(t, func() bool { return sent.Load() >= int64(n*perPartition*partitions/4) }, patience, time.Millisecond)
-		w := &worker{c: groupMember(t, srv), seen: map[string]int{}}
+		require.Eventually(t, func() bool { return sent.Load() >= int64(n*perPartition*partitions/4) }, waitTimeout, time.Millisecond)
+		w := &groupWorker{c: groupMember(t, srv), seen: map[string]int{}}
 		workers = append(workers, w)
 		wg.Go(func() { w.run(ctx) })
 	}
-	require.Eventually(t, func() bool { return sent.Load() == perPartition*partitions }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return sent.Load() == perPartition*partitions }, waitTimeout, time.Millisecond)
 	require.Eventually(t, func() bool {
 		for p := range uint32(partitions) {
 			offset, ok, err := srv.StoredOffset("s", "t", "g", p)
@@ -287,7 +287,7 @@ func TestHandoverUnderLoad(t *testing.T) {
 			}
 		}
 		return true
-	}, patience, time.Millisecond)
+	}, waitTimeout, time.Millisecond)
 	cancel()
 	wg.Wait()
 	total := map[string]int{}
@@ -302,7 +302,7 @@ func TestHandoverUnderLoad(t *testing.T) {
 		require.Equalf(t, 1, n, "message %s", k)
 	}
 	var n []int
-	for _, s := range shares(t, srv) {
+	for _, s := range assignments(t, srv) {
 		n = append(n, len(s))
 	}
 	slices.Sort(n)
@@ -310,14 +310,14 @@ func TestHandoverUnderLoad(t *testing.T) {
 }
 
 // TestLeavingUnderLoad lets members come and go without a word: nothing is lost, and what comes twice was uncommitted.
-func TestLeavingUnderLoad(t *testing.T) {
+func TestLeavingUnderLoadLosesNothing(t *testing.T) {
 	t.Parallel()
 	const partitions, perPartition = 4, 300
 	srv := start(t)
 	producer := makeTopic(t, srv, partitions)
 	for i := range perPartition {
 		for p := range uint32(partitions) {
-			producer.must(t, embedded.SendMessages, sendBody(streamS, topicT, toPartition(p), message(uint64(i+1), "x", "")))
+			producer.mustCall(t, embedded.SendMessages, sendBody(streamS, topicT, toPartition(p), message(uint64(i+1), "x", "")))
 		}
 	}
 	var mu sync.Mutex
@@ -335,7 +335,7 @@ func TestLeavingUnderLoad(t *testing.T) {
 		wg.Go(func() {
 			for round := 0; !done(); round++ {
 				c := dial(t, srv)
-				w := &worker{c: c, seen: map[string]int{}}
+				w := &groupWorker{c: c, seen: map[string]int{}}
 				if _, err := c.Write(slices.Concat(frame(embedded.LoginUser, loginBody("iggy", "iggy")), frame(embedded.JoinGroup, groupG))); err != nil {
 					t.Error(err)
 					return

@@ -10,7 +10,7 @@ import (
 // appendGroup writes `[u32 id][u32 partitions][u32 members][name]`. It needs the group's lock.
 func appendGroup(b []byte, g *group) []byte {
 	b = binary.LittleEndian.AppendUint32(b, g.id)
-	b = binary.LittleEndian.AppendUint32(b, g.count)
+	b = binary.LittleEndian.AppendUint32(b, g.partitionCount)
 	b = binary.LittleEndian.AppendUint32(b, uint32(g.members.len()))
 	return appendName(b, g.name)
 }
@@ -22,7 +22,7 @@ func (c *conn) getGroup(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
 	_, g, st := c.group(streamID, topicID, groupID)
@@ -48,7 +48,7 @@ func (c *conn) getGroups(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
 	t, st := c.topic(streamID, topicID, canReadTopic)
@@ -69,26 +69,26 @@ func (c *conn) createGroup(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
 	t, st := c.topic(streamID, topicID, canReadTopic)
 	if st != StatusOK {
 		return st
 	}
-	if t.groupNames[name] != nil {
+	if t.groupsByName[name] != nil {
 		return StatusGroupExists
 	}
 	g := t.addGroup(name)
-	cat.changed(1)
+	cat.countChanges(1)
 	c.out = appendGroup(c.out, g)
 	return StatusOK
 }
 
 func (t *topic) addGroup(name string) *group {
-	g := &group{name: name, count: uint32(len(t.partitions))}
+	g := &group{name: name, partitionCount: uint32(len(t.partitions))}
 	g.id = t.groups.insert(g)
-	t.groupNames[name] = g
+	t.groupsByName[name] = g
 	return g
 }
 
@@ -98,14 +98,14 @@ func (c *conn) deleteGroup(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
 	t, g, st := c.group(streamID, topicID, groupID)
 	if st != StatusOK {
 		return st
 	}
-	c.srv.dropGroup(t, g)
+	c.server.deleteGroup(t, g)
 	return StatusOK
 }
 
@@ -122,17 +122,17 @@ func (c *catalog) findGroup(streamID, topicID, groupID identifier) (*topic, *gro
 }
 
 // dropGroup needs the catalog's lock for writing.
-func (s *Server) dropGroup(t *topic, g *group) {
+func (s *Server) deleteGroup(t *topic, g *group) {
 	t.groups.remove(g.id)
-	delete(t.groupNames, g.name)
-	s.cat.changed(1)
+	delete(t.groupsByName, g.name)
+	s.catalog.countChanges(1)
 	ref := groupRef{stream: t.stream.id, topic: t.id, group: g.id}
-	s.clients.dropGroups(func(r groupRef) bool { return r == ref })
+	s.clients.removeGroups(func(r groupRef) bool { return r == ref })
 	for _, p := range t.partitions {
 		p.mu.Lock()
 		if _, ok := p.groupOffsets[g.id]; ok {
 			delete(p.groupOffsets, g.id)
-			p.noteOffset(owner{group: g}, 0, true)
+			p.writeOffset(offsetOwner{group: g}, 0, true)
 		}
 		p.mu.Unlock()
 	}
@@ -144,9 +144,9 @@ func (c *conn) joinGroup(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	s := c.srv
-	s.cat.mu.RLock()
-	defer s.cat.mu.RUnlock()
+	s := c.server
+	s.catalog.mu.RLock()
+	defer s.catalog.mu.RUnlock()
 	t, g, st := c.group(streamID, topicID, groupID)
 	if st != StatusOK {
 		return st
@@ -154,9 +154,9 @@ func (c *conn) joinGroup(d *decoder) Status {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.join(c.clientID, s.clients.exists, time.Now())
-	s.cat.changed(1)
-	s.settle(t, g)
-	if !s.clients.joined(c.clientID, groupRef{stream: t.stream.id, topic: t.id, group: g.id}) {
+	s.catalog.countChanges(1)
+	s.completeCommittedHandovers(t, g)
+	if !s.clients.addGroup(c.clientID, groupRef{stream: t.stream.id, topic: t.id, group: g.id}) {
 		return StatusStaleClient
 	}
 	return StatusOK
@@ -164,18 +164,18 @@ func (c *conn) joinGroup(d *decoder) Status {
 
 // settle completes the handovers of partitions that were never polled or are committed up to the last poll. It needs the
 // locks of the catalog and the group.
-func (s *Server) settle(t *topic, g *group) {
-	s.handOver(t, g, "committed", g.due(func(h handover) bool {
+func (s *Server) completeCommittedHandovers(t *topic, g *group) {
+	s.completeHandovers(t, g, "committed", g.pendingHandovers(func(h handover) bool {
 		p := t.partition(h.partition)
-		return p != nil && p.settled(g.id)
+		return p != nil && p.polledIsCommitted(g.id)
 	}))
 }
 
 // handOver completes handovers. It needs the locks of the catalog and the group.
-func (s *Server) handOver(t *topic, g *group, why string, all []due) {
+func (s *Server) completeHandovers(t *topic, g *group, why string, all []pendingHandover) {
 	for _, d := range all {
-		g.complete(d.from, d.partition)
-		s.cat.changed(1)
+		g.completeHandover(d.from, d.partition)
+		s.catalog.countChanges(1)
 		s.log.Debug("partition handed over", zap.String("stream", t.stream.name), zap.String("topic", t.name),
 			zap.String("group", g.name), zap.Uint32("partition", d.partition), zap.String("why", why))
 	}
@@ -187,18 +187,18 @@ func (c *conn) leaveGroup(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	s := c.srv
-	s.cat.mu.RLock()
-	defer s.cat.mu.RUnlock()
+	s := c.server
+	s.catalog.mu.RLock()
+	defer s.catalog.mu.RUnlock()
 	t, g, st := c.group(streamID, topicID, groupID)
 	if st != StatusOK {
 		return st
 	}
-	s.cat.changed(1)
+	s.catalog.countChanges(1)
 	if !t.leave(g, c.clientID) {
 		return StatusNotMember
 	}
-	if !s.clients.left(c.clientID, groupRef{stream: t.stream.id, topic: t.id, group: g.id}) {
+	if !s.clients.removeGroup(c.clientID, groupRef{stream: t.stream.id, topic: t.id, group: g.id}) {
 		return StatusStaleClient
 	}
 	return StatusOK
@@ -212,18 +212,18 @@ func (t *topic) leave(g *group, client uint32) bool {
 	had, ok := g.leave(client)
 	for _, id := range had {
 		if p := t.partition(id); p != nil {
-			p.forgetPolled(g.id)
+			p.clearPolled(g.id)
 		}
 	}
 	return ok
 }
 
 // disconnect takes a connection that has ended out of its groups.
-func (s *Server) disconnect(c *conn) {
-	s.cat.mu.RLock()
-	defer s.cat.mu.RUnlock()
+func (s *Server) leaveGroups(c *conn) {
+	s.catalog.mu.RLock()
+	defer s.catalog.mu.RUnlock()
 	for _, ref := range s.clients.remove(c.clientID, c) {
-		st := s.cat.streams.get(ref.stream)
+		st := s.catalog.streams.get(ref.stream)
 		if st == nil {
 			continue
 		}
@@ -231,7 +231,7 @@ func (s *Server) disconnect(c *conn) {
 		if t == nil {
 			continue
 		}
-		s.cat.changed(1)
+		s.catalog.countChanges(1)
 		if g := t.groups.get(ref.group); g != nil {
 			t.leave(g, c.clientID)
 		}
@@ -239,7 +239,7 @@ func (s *Server) disconnect(c *conn) {
 }
 
 // watchHandovers moves the partitions whose owners have not committed in time.
-func (s *Server) watchHandovers() {
+func (s *Server) expireHandoversPeriodically() {
 	tick := time.NewTicker(min(max(s.opts.handoverTimeout/8, time.Millisecond), 5*time.Second))
 	defer tick.Stop()
 	for {
@@ -253,14 +253,14 @@ func (s *Server) watchHandovers() {
 }
 
 func (s *Server) expireHandovers(now time.Time) {
-	s.cat.mu.RLock()
-	defer s.cat.mu.RUnlock()
-	s.cat.streams.each(func(_ uint32, st *stream) {
+	s.catalog.mu.RLock()
+	defer s.catalog.mu.RUnlock()
+	s.catalog.streams.each(func(_ uint32, st *stream) {
 		st.topics.each(func(_ uint32, t *topic) {
 			t.groups.each(func(_ uint32, g *group) {
 				g.mu.Lock()
 				defer g.mu.Unlock()
-				s.handOver(t, g, "timed out", g.due(func(h handover) bool { return now.Sub(h.since) >= s.opts.handoverTimeout }))
+				s.completeHandovers(t, g, "timed out", g.pendingHandovers(func(h handover) bool { return now.Sub(h.since) >= s.opts.handoverTimeout }))
 			})
 		})
 	})

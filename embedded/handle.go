@@ -19,8 +19,8 @@ func (c *conn) handle(command Command, body []byte) (st Status, parts [][]byte, 
 		return StatusInvalidCommand, nil, 0
 	}
 	st = handler(c, d)
-	if st == StatusOK && c.srv.store != nil && changesState(command) {
-		st = c.srv.persist()
+	if st == StatusOK && c.server.store != nil && changesState(command) {
+		st = c.server.saveChange()
 	}
 	return st, nil, 0
 }

@@ -17,22 +17,22 @@ import (
 )
 
 // outsider is a connection that must not notice what others do to the server.
-func outsider(t *testing.T, srv *embedded.Server) func() {
+func newBystander(t *testing.T, srv *embedded.Server) func() {
 	t.Helper()
 	c := dial(t, srv)
 	c.login(t)
 	return func() {
 		t.Helper()
-		c.must(t, embedded.GetStreams, nil)
+		c.mustCall(t, embedded.GetStreams, nil)
 	}
 }
 
-func TestLengthsThatLieCostNothing(t *testing.T) { // not parallel: it looks at the whole process's memory
+func TestFalseLengthsAllocateLittle(t *testing.T) { // not parallel: it looks at the whole process's memory
 	srv := start(t)
-	unharmed := outsider(t, srv)
+	unharmed := newBystander(t, srv)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	conns := make([]*rawConn, 50)
+	conns := make([]*testConn, 50)
 	for i := range conns {
 		c := dial(t, srv)
 		c.login(t)
@@ -45,13 +45,13 @@ func TestLengthsThatLieCostNothing(t *testing.T) { // not parallel: it looks at 
 	for _, c := range conns {
 		require.NoError(t, c.Close())
 	}
-	require.Eventually(t, func() bool { return len(srv.Connections()) == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return len(srv.Connections()) == 1 }, waitTimeout, time.Millisecond)
 }
 
-func TestTooLargeFramesEndTheConnection(t *testing.T) {
+func TestTooLargeFramesCloseConnection(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
-	unharmed := outsider(t, srv)
+	unharmed := newBystander(t, srv)
 	for code, length := range map[embedded.Command]uint32{
 		embedded.GetStream: 10<<20 + 5, embedded.SendMessages: 1<<32 - 1, 12345: 1<<32 - 1,
 	} {
@@ -66,10 +66,10 @@ func TestTooLargeFramesEndTheConnection(t *testing.T) {
 	unharmed()
 }
 
-func TestRandomFrames(t *testing.T) {
+func TestRandomFramesLeaveOtherConnectionsAlone(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
-	unharmed := outsider(t, srv)
+	unharmed := newBystander(t, srv)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 1))
@@ -98,21 +98,21 @@ func TestRandomFrames(t *testing.T) {
 		_, _ = io.Copy(io.Discard, c.r)
 	}
 	unharmed()
-	require.Eventually(t, func() bool { return len(srv.Connections()) == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return len(srv.Connections()) == 1 }, waitTimeout, time.Millisecond)
 }
 
 // TestClientThatNeverReads asks for far more than the sockets hold and reads nothing.
-func TestClientThatNeverReads(t *testing.T) {
+func TestClientThatNeverReadsIsDisconnected(t *testing.T) {
 	t.Parallel()
 	srv := start(t, embedded.WithWriteTimeout(300*time.Millisecond))
 	c := makeTopic(t, srv, 1)
 	big := message(1, strings.Repeat("x", 1<<20), "")
 	for range 8 {
-		c.must(t, embedded.SendMessages, sendBody(streamS, topicT, toPartition(0), big))
+		c.mustCall(t, embedded.SendMessages, sendBody(streamS, topicT, toPartition(0), big))
 	}
-	unharmed := outsider(t, srv)
+	unharmed := newBystander(t, srv)
 	poll := frame(embedded.PollMessages, pollBody(single("c"), streamS, topicT, 0, 3, 0, 100, 0))
-	lazy := make([]*rawConn, 5)
+	lazy := make([]*testConn, 5)
 	for i := range lazy {
 		lazy[i] = dial(t, srv)
 		lazy[i].login(t)
@@ -121,12 +121,12 @@ func TestClientThatNeverReads(t *testing.T) {
 		}
 	}
 	unharmed()
-	require.Eventually(t, func() bool { return len(srv.Connections()) == 2 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return len(srv.Connections()) == 2 }, waitTimeout, time.Millisecond)
 	unharmed()
 }
 
 // TestSlowReaderIsNotCutOff takes longer for an answer than the timeout: each piece taken starts the time anew.
-func TestSlowReaderIsNotCutOff(t *testing.T) {
+func TestSlowReaderStaysConnected(t *testing.T) {
 	t.Parallel()
 	const timeout = time.Second
 	srv := start(t, embedded.WithWriteTimeout(timeout))
@@ -134,7 +134,7 @@ func TestSlowReaderIsNotCutOff(t *testing.T) {
 	require.NoError(t, c.Conn.(*net.TCPConn).SetReadBuffer(64<<10))
 	begun := time.Now()
 	for range 24 {
-		c.must(t, embedded.SendMessages, sendBody(streamS, topicT, toPartition(0), message(1, strings.Repeat("x", 1<<20), "")))
+		c.mustCall(t, embedded.SendMessages, sendBody(streamS, topicT, toPartition(0), message(1, strings.Repeat("x", 1<<20), "")))
 	}
 	c.send(t, frame(embedded.PollMessages, pollBody(single("c"), streamS, topicT, 0, 3, 0, 100, 0)))
 	var header [8]byte
@@ -153,9 +153,9 @@ func TestSlowReaderIsNotCutOff(t *testing.T) {
 	require.Greater(t, time.Since(begun), timeout)
 }
 
-func TestThousandsOfIdleConnections(t *testing.T) { // not parallel: it looks at the whole process's memory
+func TestIdleConnectionsUseLittleMemory(t *testing.T) { // not parallel: it looks at the whole process's memory
 	srv := start(t)
-	unharmed := outsider(t, srv)
+	unharmed := newBystander(t, srv)
 	const n = 3000
 	conns := make([]net.Conn, 0, n)
 	var before, after runtime.MemStats
@@ -171,7 +171,7 @@ func TestThousandsOfIdleConnections(t *testing.T) { // not parallel: it looks at
 		conns = append(conns, nc)
 	}
 	require.NotEmpty(t, conns)
-	require.Eventually(t, func() bool { return len(srv.Connections()) == len(conns)+1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return len(srv.Connections()) == len(conns)+1 }, waitTimeout, time.Millisecond)
 	unharmed()
 	runtime.GC()
 	runtime.ReadMemStats(&after)
@@ -181,7 +181,7 @@ func TestThousandsOfIdleConnections(t *testing.T) { // not parallel: it looks at
 	for _, nc := range conns {
 		require.NoError(t, nc.Close())
 	}
-	require.Eventually(t, func() bool { return len(srv.Connections()) == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return len(srv.Connections()) == 1 }, waitTimeout, time.Millisecond)
 	unharmed()
 }
 
@@ -216,7 +216,7 @@ func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
 }
 
 // TestHalfARequestHoldsNoAnswerBack: the answer to a complete request leaves, though the next one has begun to arrive.
-func TestHalfARequestHoldsNoAnswerBack(t *testing.T) {
+func TestIncompleteRequestDelaysNoAnswer(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
 	c := dial(t, srv)
@@ -250,7 +250,7 @@ func TestRetentionBoundsMemory(t *testing.T) {
 					n++
 					batch[i] = message(n, payload, "")
 				}
-				c.must(t, embedded.SendMessages, sendBody(streamS, topicT, toPartition(0), batch...))
+				c.mustCall(t, embedded.SendMessages, sendBody(streamS, topicT, toPartition(0), batch...))
 			}
 			held, err := srv.Messages("s", "t", 0)
 			require.NoError(t, err)
@@ -259,11 +259,11 @@ func TestRetentionBoundsMemory(t *testing.T) {
 			require.Equal(t, n-1, held[len(held)-1].Offset)
 			require.Equal(t, n-uint64(len(held)), held[0].Offset)
 
-			answer := c.must(t, embedded.PollMessages, pollBody(single("c"), streamS, topicT, 0, 1, 0, 1, 0))
+			answer := c.mustCall(t, embedded.PollMessages, pollBody(single("c"), streamS, topicT, 0, 1, 0, 1, 0))
 			require.Equal(t, held[0].Offset, binary.LittleEndian.Uint64(answer[16+24:]), "the oldest that is left")
-			answer = c.must(t, embedded.PollMessages, pollBody(single("c"), streamS, topicT, 0, 3, 0, 1, 0))
+			answer = c.mustCall(t, embedded.PollMessages, pollBody(single("c"), streamS, topicT, 0, 3, 0, 1, 0))
 			require.Equal(t, held[0].Offset, binary.LittleEndian.Uint64(answer[16+24:]))
-			answer = c.must(t, embedded.PollMessages, pollBody(single("c"), streamS, topicT, 0, 4, 0, 1<<31, 0))
+			answer = c.mustCall(t, embedded.PollMessages, pollBody(single("c"), streamS, topicT, 0, 4, 0, 1<<31, 0))
 			require.EqualValues(t, len(held), binary.LittleEndian.Uint32(answer[12:]))
 		})
 	}

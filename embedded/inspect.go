@@ -50,19 +50,19 @@ type Message struct {
 	UserHeaders []byte
 }
 
-func byName(name string) identifier { return identifier{named: true, name: name} }
+func nameIdentifier(name string) identifier { return identifier{named: true, name: name} }
 
 func (s *Server) withTopic(streamName, topicName string, f func(*topic) error) error {
-	s.cat.mu.RLock()
-	defer s.cat.mu.RUnlock()
-	t, st := s.cat.findTopic(byName(streamName), byName(topicName))
+	s.catalog.mu.RLock()
+	defer s.catalog.mu.RUnlock()
+	t, st := s.catalog.findTopic(nameIdentifier(streamName), nameIdentifier(topicName))
 	if st != StatusOK {
 		return fmt.Errorf("embedded: %s/%s: %s", streamName, topicName, st)
 	}
 	return f(t)
 }
 
-func (t *topic) at(partition uint32) (*partition, error) {
+func (t *topic) partitionOrError(partition uint32) (*partition, error) {
 	p := t.partition(partition)
 	if p == nil {
 		return nil, fmt.Errorf("embedded: %s/%s/%d: %s", t.stream.name, t.name, partition, StatusPartitionNotFound)
@@ -74,7 +74,7 @@ func (t *topic) at(partition uint32) (*partition, error) {
 func (s *Server) Messages(streamName, topicName string, partition uint32) ([]Message, error) {
 	var list []Message
 	err := s.withTopic(streamName, topicName, func(t *topic) error {
-		p, err := t.at(partition)
+		p, err := t.partitionOrError(partition)
 		if err != nil {
 			return err
 		}
@@ -92,16 +92,16 @@ func (s *Server) Messages(streamName, topicName string, partition uint32) ([]Mes
 }
 
 func decodeMessage(m []byte) Message {
-	payload := messageHeaderSize + int(binary.LittleEndian.Uint32(m[atPayloadLength:]))
+	payload := messageHeaderSize + int(binary.LittleEndian.Uint32(m[payloadLengthAt:]))
 	msg := Message{
-		Offset:          binary.LittleEndian.Uint64(m[atOffset:]),
-		Timestamp:       time.UnixMicro(int64(binary.LittleEndian.Uint64(m[atTimestamp:]))),
-		OriginTimestamp: time.UnixMicro(int64(binary.LittleEndian.Uint64(m[atOrigin:]))),
-		Checksum:        binary.LittleEndian.Uint64(m[atChecksum:]),
+		Offset:          binary.LittleEndian.Uint64(m[offsetAt:]),
+		Timestamp:       time.UnixMicro(int64(binary.LittleEndian.Uint64(m[timestampAt:]))),
+		OriginTimestamp: time.UnixMicro(int64(binary.LittleEndian.Uint64(m[originTimestampAt:]))),
+		Checksum:        binary.LittleEndian.Uint64(m[checksumAt:]),
 		Payload:         slices.Clone(m[messageHeaderSize:payload]),
 		UserHeaders:     slices.Clone(m[payload:]),
 	}
-	copy(msg.ID[:], m[atID:])
+	copy(msg.ID[:], m[idAt:])
 	return msg
 }
 
@@ -109,11 +109,11 @@ func decodeMessage(m []byte) Message {
 // It fails when the topic, the group or the partition does not exist.
 func (s *Server) StoredOffset(streamName, topicName, groupName string, partition uint32) (offset uint64, ok bool, err error) {
 	err = s.withTopic(streamName, topicName, func(t *topic) error {
-		g := t.findGroup(byName(groupName))
+		g := t.findGroup(nameIdentifier(groupName))
 		if g == nil {
 			return fmt.Errorf("embedded: %s/%s: group %q: %s", streamName, topicName, groupName, StatusGroupNotFound)
 		}
-		p, err := t.at(partition)
+		p, err := t.partitionOrError(partition)
 		if err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (s *Server) StoredOffset(streamName, topicName, groupName string, partition
 // StoredConsumerOffset is [Server.StoredOffset] for a single consumer, by its name.
 func (s *Server) StoredConsumerOffset(streamName, topicName, consumerName string, partition uint32) (offset uint64, ok bool, err error) {
 	err = s.withTopic(streamName, topicName, func(t *topic) error {
-		p, err := t.at(partition)
+		p, err := t.partitionOrError(partition)
 		if err != nil {
 			return err
 		}
@@ -169,7 +169,7 @@ func (s *Server) GroupMembers(streamName, topicName, groupName string) ([]GroupM
 
 func (s *Server) withGroup(streamName, topicName, groupName string, f func(*topic, *group)) error {
 	return s.withTopic(streamName, topicName, func(t *topic) error {
-		g := t.findGroup(byName(groupName))
+		g := t.findGroup(nameIdentifier(groupName))
 		if g == nil {
 			return fmt.Errorf("embedded: %s/%s: group %q: %s", streamName, topicName, groupName, StatusGroupNotFound)
 		}
@@ -180,42 +180,42 @@ func (s *Server) withGroup(streamName, topicName, groupName string, f func(*topi
 	})
 }
 
-// Redeal deals the partitions of a group among its members again, at once, as when a member leaves: what was polled and
+// Rebalance assigns the partitions of a group among its members again, at once, as when a member leaves: what was polled and
 // not committed will be delivered again, perhaps to another member.
-func (s *Server) Redeal(streamName, topicName, groupName string) error {
-	return s.withGroup(streamName, topicName, groupName, func(_ *topic, g *group) { g.deal() })
+func (s *Server) Rebalance(streamName, topicName, groupName string) error {
+	return s.withGroup(streamName, topicName, groupName, func(_ *topic, g *group) { g.assignAll() })
 }
 
-// Evict takes a client out of a group, as if it had left, without its knowledge; its polls then answer 5006.
-func (s *Server) Evict(streamName, topicName, groupName string, clientID uint32) error {
+// RemoveMember takes a client out of a group, as if it had left, without its knowledge; its polls then answer 5006.
+func (s *Server) RemoveMember(streamName, topicName, groupName string, clientID uint32) error {
 	return s.withTopic(streamName, topicName, func(t *topic) error {
-		g := t.findGroup(byName(groupName))
+		g := t.findGroup(nameIdentifier(groupName))
 		if g == nil {
 			return fmt.Errorf("embedded: %s/%s: group %q: %s", streamName, topicName, groupName, StatusGroupNotFound)
 		}
 		if !t.leave(g, clientID) {
 			return fmt.Errorf("embedded: %s/%s: group %q: client %d: %s", streamName, topicName, groupName, clientID, StatusNotMember)
 		}
-		s.clients.left(clientID, groupRef{stream: t.stream.id, topic: t.id, group: g.id})
+		s.clients.removeGroup(clientID, groupRef{stream: t.stream.id, topic: t.id, group: g.id})
 		return nil
 	})
 }
 
-// DropGroup deletes a group with its offsets, as an operator would; its members' polls then answer 5000.
-func (s *Server) DropGroup(streamName, topicName, groupName string) error {
-	if err := s.dropNamedGroup(streamName, topicName, groupName); err != nil {
+// DeleteGroup deletes a group with its offsets, as an operator would; its members' polls then answer 5000.
+func (s *Server) DeleteGroup(streamName, topicName, groupName string) error {
+	if err := s.deleteNamedGroup(streamName, topicName, groupName); err != nil {
 		return err
 	}
 	return s.saveState()
 }
 
-func (s *Server) dropNamedGroup(streamName, topicName, groupName string) error {
-	s.cat.mu.Lock()
-	defer s.cat.mu.Unlock()
-	t, g, st := s.cat.findGroup(byName(streamName), byName(topicName), byName(groupName))
+func (s *Server) deleteNamedGroup(streamName, topicName, groupName string) error {
+	s.catalog.mu.Lock()
+	defer s.catalog.mu.Unlock()
+	t, g, st := s.catalog.findGroup(nameIdentifier(streamName), nameIdentifier(topicName), nameIdentifier(groupName))
 	if st != StatusOK {
 		return fmt.Errorf("embedded: %s/%s: group %q: %s", streamName, topicName, groupName, st)
 	}
-	s.dropGroup(t, g)
+	s.deleteGroup(t, g)
 	return nil
 }

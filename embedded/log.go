@@ -37,10 +37,10 @@ type partitionFiles struct {
 	file *os.File
 	size int64
 	// bases are the first offsets of the log files, the last one being written.
-	bases []uint64
+	baseOffsets []uint64
 
 	offsets offsetLog
-	gone    bool
+	closed  bool
 }
 
 func (f *partitionFiles) logPath(base uint64) string {
@@ -60,15 +60,15 @@ func (p *partition) saveLog(sync bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p.mu.Lock()
-	base := p.saved
-	unsaved := p.unsaved
+	base := p.savedUntil
+	unsaved := p.unsavedBytes
 	var pg page
-	if p.saved < p.next {
-		p.from(p.saved, uint32(min(p.next-p.saved, 1<<31)), &pg)
+	if p.savedUntil < p.nextOffset {
+		p.readFrom(p.savedUntil, uint32(min(p.nextOffset-p.savedUntil, 1<<31)), &pg)
 	}
-	first := p.first()
+	first := p.firstOffset()
 	p.mu.Unlock()
-	if f.gone {
+	if f.closed {
 		return nil
 	}
 	if pg.count > 0 {
@@ -76,12 +76,12 @@ func (p *partition) saveLog(sync bool) error {
 			return fmt.Errorf("embedded: partition file %s: %w", f.logPath(base), err)
 		}
 		p.mu.Lock()
-		p.saved = base + uint64(pg.count)
-		p.unsaved -= unsaved
-		p.trim()
+		p.savedUntil = base + uint64(pg.count)
+		p.unsavedBytes -= unsaved
+		p.applyRetention()
 		p.mu.Unlock()
 	}
-	f.drop(first)
+	f.deleteBefore(first)
 	if sync && f.file != nil {
 		return f.file.Sync()
 	}
@@ -101,8 +101,8 @@ func (f *partitionFiles) write(base uint64, parts [][]byte, size int) error {
 			return err
 		}
 		f.file, f.size = file, 0
-		if !slices.Contains(f.bases, base) {
-			f.bases = append(f.bases, base)
+		if !slices.Contains(f.baseOffsets, base) {
+			f.baseOffsets = append(f.baseOffsets, base)
 		}
 	}
 	hash := xxh3.New()
@@ -123,12 +123,12 @@ func (f *partitionFiles) write(base uint64, parts [][]byte, size int) error {
 }
 
 // drop deletes the files that hold nothing from first on. It needs mu.
-func (f *partitionFiles) drop(first uint64) {
-	for len(f.bases) > 1 && f.bases[1] <= first {
-		if err := os.Remove(f.logPath(f.bases[0])); err != nil {
+func (f *partitionFiles) deleteBefore(first uint64) {
+	for len(f.baseOffsets) > 1 && f.baseOffsets[1] <= first {
+		if err := os.Remove(f.logPath(f.baseOffsets[0])); err != nil {
 			f.store.log.Warn("old messages not deleted", zap.Error(err))
 		}
-		f.bases = f.bases[1:]
+		f.baseOffsets = f.baseOffsets[1:]
 	}
 }
 
@@ -148,16 +148,16 @@ func (p *partition) load() error {
 		if err != nil {
 			return fmt.Errorf("embedded: %s is no log file", e.Name())
 		}
-		f.bases = append(f.bases, base)
+		f.baseOffsets = append(f.baseOffsets, base)
 	}
-	slices.Sort(f.bases)
-	for i, base := range f.bases {
-		p.next = base
-		if err := p.loadLog(base, i == len(f.bases)-1); err != nil {
+	slices.Sort(f.baseOffsets)
+	for i, base := range f.baseOffsets {
+		p.nextOffset = base
+		if err := p.loadLog(base, i == len(f.baseOffsets)-1); err != nil {
 			return err
 		}
 	}
-	p.saved = p.next
+	p.savedUntil = p.nextOffset
 	return p.loadOffsets()
 }
 
@@ -182,7 +182,7 @@ func (p *partition) loadLog(base uint64, last bool) error {
 			return errors.Join(serr, file.Close())
 		}
 		f.store.log.Warn("torn record cut off", zap.String("file", path), zap.Int64("bytes", info.Size()-size),
-			zap.Uint64("offset", p.next))
+			zap.Uint64("offset", p.nextOffset))
 		if err := file.Truncate(size); err != nil {
 			return errors.Join(err, file.Close())
 		}
@@ -202,7 +202,7 @@ func (p *partition) readRecords(r io.Reader) (int64, error) {
 			if errors.Is(err, io.EOF) {
 				return at, nil
 			}
-			return at, tornAt(err)
+			return at, asTorn(err)
 		}
 		length := binary.LittleEndian.Uint32(header)
 		if length == 0 || length > maxRecordSize {
@@ -210,7 +210,7 @@ func (p *partition) readRecords(r io.Reader) (int64, error) {
 		}
 		data, err := readFull(r, nil, int(length))
 		if err != nil {
-			return at, tornAt(err)
+			return at, asTorn(err)
 		}
 		if xxh3.Hash(data) != binary.LittleEndian.Uint64(header[4:]) {
 			return at, errTorn
@@ -219,14 +219,14 @@ func (p *partition) readRecords(r io.Reader) (int64, error) {
 		if !ok {
 			return at, errTorn
 		}
-		p.store(p.next, data, ends)
-		p.saved = p.next
-		p.trim()
+		p.appendToChunks(p.nextOffset, data, ends)
+		p.savedUntil = p.nextOffset
+		p.applyRetention()
 		at += recordHeaderSize + int64(length)
 	}
 }
 
-func tornAt(err error) error {
+func asTorn(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return errTorn
 	}
@@ -241,8 +241,8 @@ func splitRecord(data []byte) ([]uint32, bool) {
 			return nil, false
 		}
 		m := data[at:]
-		at += messageHeaderSize + uint64(binary.LittleEndian.Uint32(m[atPayloadLength:])) +
-			uint64(binary.LittleEndian.Uint32(m[atHeadersLength:]))
+		at += messageHeaderSize + uint64(binary.LittleEndian.Uint32(m[payloadLengthAt:])) +
+			uint64(binary.LittleEndian.Uint32(m[headersLengthAt:]))
 		if at > uint64(len(data)) {
 			return nil, false
 		}
@@ -258,10 +258,10 @@ func (f *partitionFiles) clear() error {
 		errs = append(errs, f.file.Close())
 		f.file = nil
 	}
-	for _, base := range f.bases {
+	for _, base := range f.baseOffsets {
 		errs = append(errs, os.Remove(f.logPath(base)))
 	}
-	f.bases = nil
+	f.baseOffsets = nil
 	return errors.Join(append(errs, f.offsets.remove())...)
 }
 
@@ -272,7 +272,7 @@ func (f *partitionFiles) remove() error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.gone = true
+	f.closed = true
 	return f.clear()
 }
 
@@ -282,7 +282,7 @@ func (f *partitionFiles) close() {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.gone = true
+	f.closed = true
 	if f.file != nil {
 		_ = f.file.Close()
 		f.file = nil

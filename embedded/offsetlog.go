@@ -16,18 +16,18 @@ import (
 const (
 	offsetRecordSize = 18
 	// compactOffsets is the number of records after which the file is written anew.
-	compactOffsets = 64 << 10
+	maxOffsetRecords = 64 << 10
 )
 
 type offsetLog struct {
-	mu     sync.Mutex
-	file   *os.File
-	path   string
-	n      int
-	closed bool
+	mu      sync.Mutex
+	file    *os.File
+	path    string
+	records int
+	closed  bool
 	// behind tells that a write failed: the file lacks an offset, or ends in a part of its record, after which nothing
 	// would be read.
-	behind bool
+	incomplete bool
 }
 
 func appendOffsetRecord(b []byte, group bool, key uint32, offset uint64, deleted bool) []byte {
@@ -52,33 +52,33 @@ func (l *offsetLog) append(b []byte) error {
 	if l.file == nil {
 		f, err := os.OpenFile(l.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 		if err != nil {
-			l.behind = true
+			l.incomplete = true
 			return err
 		}
 		l.file = f
 	}
-	l.n++
+	l.records++
 	_, err := l.file.Write(b)
-	l.behind = err != nil
+	l.incomplete = err != nil
 	return err
 }
 
 // isBehind tells whether the file lacks something.
-func (l *offsetLog) isBehind() bool {
+func (l *offsetLog) isIncomplete() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.behind
+	return l.incomplete
 }
 
 // stale tells whether the file is to be written anew.
-func (l *offsetLog) stale() bool {
+func (l *offsetLog) needsRewrite() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.behind || l.n >= compactOffsets
+	return l.incomplete || l.records >= maxOffsetRecords
 }
 
 // replace writes the file anew.
-func (l *offsetLog) replace(b []byte) error {
+func (l *offsetLog) rewrite(b []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -88,11 +88,11 @@ func (l *offsetLog) replace(b []byte) error {
 		_ = l.file.Close()
 		l.file = nil
 	}
-	l.behind = true
+	l.incomplete = true
 	if err := replaceFile(l.path, b); err != nil {
 		return err
 	}
-	l.n, l.behind = len(b)/offsetRecordSize, false
+	l.records, l.incomplete = len(b)/offsetRecordSize, false
 	return nil
 }
 
@@ -103,7 +103,7 @@ func (l *offsetLog) remove() error {
 		_ = l.file.Close()
 		l.file = nil
 	}
-	l.n, l.behind = 0, false
+	l.records, l.incomplete = 0, false
 	if err := os.Remove(l.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -122,7 +122,7 @@ func (l *offsetLog) close() {
 
 // noteOffset writes an offset down. It needs the partition's lock, so that the order on the disk is that in memory; a
 // record is small and goes to the system's cache only. What can't be written is written with the next offset, or by save.
-func (p *partition) noteOffset(who owner, offset uint64, deleted bool) {
+func (p *partition) writeOffset(who offsetOwner, offset uint64, deleted bool) {
 	if p.files == nil {
 		return
 	}
@@ -132,8 +132,8 @@ func (p *partition) noteOffset(who owner, offset uint64, deleted bool) {
 	}
 	log := &p.files.offsets
 	var err error
-	if log.stale() {
-		err = log.replace(p.encodeOffsets())
+	if log.needsRewrite() {
+		err = log.rewrite(p.encodeOffsets())
 	} else {
 		err = log.append(appendOffsetRecord(nil, who.group != nil, key, offset, deleted))
 	}
@@ -146,8 +146,8 @@ func (p *partition) noteOffset(who owner, offset uint64, deleted bool) {
 func (p *partition) saveOffsets() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if log := &p.files.offsets; log.isBehind() {
-		return log.replace(p.encodeOffsets())
+	if log := &p.files.offsets; log.isIncomplete() {
+		return log.rewrite(p.encodeOffsets())
 	}
 	return nil
 }
@@ -191,7 +191,7 @@ func (p *partition) loadOffsets() error {
 			offsets[key] = binary.LittleEndian.Uint64(r[5:])
 		}
 		rest = rest[offsetRecordSize:]
-		log.n++
+		log.records++
 	}
 	if len(rest) > 0 {
 		p.files.store.log.Warn("torn record cut off", zap.String("file", log.path), zap.Int("bytes", len(rest)))
@@ -201,10 +201,10 @@ func (p *partition) loadOffsets() error {
 	}
 	for _, offsets := range []map[uint32]uint64{p.consumerOffsets, p.groupOffsets} {
 		for key, offset := range offsets {
-			if offset > p.current() {
+			if offset > p.currentOffset() {
 				p.files.store.log.Warn("stored offset past the end of the log moved back",
-					zap.String("file", log.path), zap.Uint64("offset", offset), zap.Uint64("end", p.current()))
-				offsets[key] = p.current()
+					zap.String("file", log.path), zap.Uint64("offset", offset), zap.Uint64("end", p.currentOffset()))
+				offsets[key] = p.currentOffset()
 			}
 		}
 	}

@@ -3,7 +3,7 @@ package embedded
 import "encoding/binary"
 
 // offsets is the table that an owner's offset is in, and its place there. It needs the partition's lock.
-func (p *partition) offsets(who owner) (map[uint32]uint64, uint32) {
+func (p *partition) offsets(who offsetOwner) (map[uint32]uint64, uint32) {
 	if who.group != nil {
 		return p.groupOffsets, who.group.id
 	}
@@ -11,27 +11,27 @@ func (p *partition) offsets(who owner) (map[uint32]uint64, uint32) {
 }
 
 // commit stores an offset. It needs the partition's lock.
-func (p *partition) commit(who owner, offset uint64) {
+func (p *partition) setOffset(who offsetOwner, offset uint64) {
 	offsets, key := p.offsets(who)
 	offsets[key] = offset
-	p.noteOffset(who, offset, false)
+	p.writeOffset(who, offset, false)
 }
 
 // polled notes the last offset that a member of the group was given.
-func (p *partition) polled(group uint32, offset uint64) {
+func (p *partition) setPolled(group uint32, offset uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.groupPolled[group] = offset
 }
 
-func (p *partition) forgetPolled(group uint32) {
+func (p *partition) clearPolled(group uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.groupPolled, group)
 }
 
 // settled tells whether the group has committed all that it has polled.
-func (p *partition) settled(group uint32) bool {
+func (p *partition) polledIsCommitted(group uint32) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	polled, ok := p.groupPolled[group]
@@ -43,30 +43,30 @@ func (p *partition) settled(group uint32) bool {
 }
 
 // commitDone hands a partition over when a commit was what it waited for. It needs the catalog's lock.
-func (s *Server) commitDone(t *topic, g *group, slot, partition uint32) {
+func (s *Server) completeHandoverAfterCommit(t *topic, g *group, slot, partition uint32) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	m := g.members.get(slot)
-	if m == nil || !m.handing(partition) {
+	if m == nil || !m.isHandingOver(partition) {
 		return
 	}
-	if p := t.partition(partition); p != nil && p.settled(g.id) {
-		s.handOver(t, g, "committed", []due{{from: m, partition: partition}})
+	if p := t.partition(partition); p != nil && p.polledIsCommitted(g.id) {
+		s.completeHandovers(t, g, "committed", []pendingHandover{{from: m, partition: partition}})
 	}
 }
 
 // owned finds the partition whose offset a request is to change. It needs the catalog's lock.
-func (c *conn) owned(t *topic, who consumer, partition uint32, named bool) (owner, *partition, Status) {
+func (c *conn) owned(t *topic, who consumer, partition uint32, named bool) (offsetOwner, *partition, Status) {
 	o, id, owned, st := c.resolve(t, who, partition, named, false)
 	if st != StatusOK {
-		return owner{}, nil, st
+		return offsetOwner{}, nil, st
 	}
 	if !owned {
-		return owner{}, nil, StatusNotOwner
+		return offsetOwner{}, nil, StatusNotOwner
 	}
 	p := t.partition(id)
 	if p == nil {
-		return owner{}, nil, StatusPartitionNotFound
+		return offsetOwner{}, nil, StatusPartitionNotFound
 	}
 	return o, p, StatusOK
 }
@@ -81,9 +81,9 @@ func (c *conn) storeOffset(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	s := c.srv
-	s.cat.mu.RLock()
-	defer s.cat.mu.RUnlock()
+	s := c.server
+	s.catalog.mu.RLock()
+	defer s.catalog.mu.RUnlock()
 	t, st := c.topic(streamID, topicID, canPoll)
 	if st != StatusOK {
 		return st
@@ -96,18 +96,18 @@ func (c *conn) storeOffset(d *decoder) Status {
 		return StatusInvalidOffset
 	}
 	if o.group != nil {
-		s.commitDone(t, o.group, o.member, p.id)
+		s.completeHandoverAfterCommit(t, o.group, o.memberSlot, p.id)
 	}
 	return StatusOK
 }
 
-func (p *partition) storeOffset(who owner, offset uint64) bool {
+func (p *partition) storeOffset(who offsetOwner, offset uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.next == 0 || offset >= p.next {
+	if p.nextOffset == 0 || offset >= p.nextOffset {
 		return false
 	}
-	p.commit(who, offset)
+	p.setOffset(who, offset)
 	return true
 }
 
@@ -121,14 +121,14 @@ func (c *conn) getOffset(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	s := c.srv
-	s.cat.mu.RLock()
-	defer s.cat.mu.RUnlock()
+	s := c.server
+	s.catalog.mu.RLock()
+	defer s.catalog.mu.RUnlock()
 	t, st := c.topic(streamID, topicID, canPoll)
 	if st != StatusOK {
 		return orNothing(st)
 	}
-	o := owner{key: who.key()}
+	o := offsetOwner{key: who.key()}
 	if who.group {
 		if o.group = t.findGroup(who.id); o.group == nil {
 			return StatusOK
@@ -146,7 +146,7 @@ func (c *conn) getOffset(d *decoder) Status {
 		return StatusOK
 	}
 	c.out = binary.LittleEndian.AppendUint32(c.out, partitionID)
-	c.out = binary.LittleEndian.AppendUint64(c.out, p.current())
+	c.out = binary.LittleEndian.AppendUint64(c.out, p.currentOffset())
 	c.out = binary.LittleEndian.AppendUint64(c.out, stored)
 	return StatusOK
 }
@@ -159,9 +159,9 @@ func (c *conn) deleteOffset(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	s := c.srv
-	s.cat.mu.RLock()
-	defer s.cat.mu.RUnlock()
+	s := c.server
+	s.catalog.mu.RLock()
+	defer s.catalog.mu.RUnlock()
 	t, st := c.topic(streamID, topicID, canPoll)
 	if st != StatusOK {
 		return st
@@ -177,6 +177,6 @@ func (c *conn) deleteOffset(d *decoder) Status {
 		return StatusOffsetNotStored
 	}
 	delete(offsets, key)
-	p.noteOffset(o, 0, true)
+	p.writeOffset(o, 0, true)
 	return StatusOK
 }

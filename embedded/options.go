@@ -9,11 +9,11 @@ import (
 
 // Defaults of a server that is started without options.
 const (
-	DefaultAddress         = "127.0.0.1:0"
+	defaultAddress         = "127.0.0.1:0"
 	DefaultUsername        = "iggy"
 	DefaultPassword        = "iggy"
-	DefaultHandoverTimeout = 30 * time.Second
-	DefaultWriteTimeout    = time.Minute
+	defaultHandoverTimeout = 30 * time.Second
+	defaultWriteTimeout    = time.Minute
 	DefaultRetention       = 256 << 20
 )
 

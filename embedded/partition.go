@@ -17,20 +17,20 @@ import (
 const (
 	messageHeaderSize = 64
 
-	atChecksum      = 0
-	atID            = 8
-	atOffset        = 24
-	atTimestamp     = 32
-	atOrigin        = 40
-	atHeadersLength = 48
-	atPayloadLength = 52
+	checksumAt        = 0
+	idAt              = 8
+	offsetAt          = 24
+	timestampAt       = 32
+	originTimestampAt = 40
+	headersLengthAt   = 48
+	payloadLengthAt   = 52
 )
 
 const (
 	// A batch up to smallBatch bytes is copied into a chunk that it shares with others, so that a partition filled one
 	// message at a time costs neither an allocation nor a slice to write for each.
-	smallBatch = 8 << 10
-	sharedSize = 256 << 10
+	maxSharedBatch = 8 << 10
+	maxSharedChunk = 256 << 10
 )
 
 // chunk is a run of stored messages. Bytes once written never change and data only grows within its capacity, so that
@@ -50,7 +50,7 @@ func (c *chunk) start(i int) uint32 {
 }
 
 func (c *chunk) timestamp(i int) uint64 {
-	return binary.LittleEndian.Uint64(c.data[c.start(i)+atTimestamp:])
+	return binary.LittleEndian.Uint64(c.data[c.start(i)+timestampAt:])
 }
 
 type partition struct {
@@ -61,16 +61,16 @@ type partition struct {
 	closed bool
 	chunks []*chunk
 	// next is the offset of the next message, size and count are what is held.
-	next  uint64
-	size  uint64
-	count uint64
+	nextOffset uint64
+	size       uint64
+	count      uint64
 	// retention bounds size; a negative one does not.
 	retention int64
 	// files keep the partition on disk, when it is not nil; what is before the offset saved is written.
-	files *partitionFiles
-	saved uint64
+	files      *partitionFiles
+	savedUntil uint64
 	// unsaved is how many bytes wait.
-	unsaved uint64
+	unsavedBytes uint64
 
 	consumerOffsets map[uint32]uint64
 	groupOffsets    map[uint32]uint64
@@ -92,15 +92,15 @@ type partitionStats struct {
 func (p *partition) stats() partitionStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return partitionStats{current: p.current(), size: p.size, messages: p.count}
+	return partitionStats{current: p.currentOffset(), size: p.size, messages: p.count}
 }
 
 // current is the offset of the last message, 0 when there was none, which is the same as with one.
-func (p *partition) current() uint64 {
-	if p.next == 0 {
+func (p *partition) currentOffset() uint64 {
+	if p.nextOffset == 0 {
 		return 0
 	}
-	return p.next - 1
+	return p.nextOffset - 1
 }
 
 // append stores a validated batch: data are the messages, ends where each ends. It takes data over and writes into it
@@ -127,22 +127,22 @@ func (p *partition) add(data []byte, ends []uint32, now uint64) (full, ok bool) 
 	if p.closed {
 		return false, false
 	}
-	base := p.next
+	base := p.nextOffset
 	start := uint32(0)
 	for i, end := range ends {
 		m := data[start:end]
-		binary.LittleEndian.PutUint64(m[atOffset:], base+uint64(i))
-		binary.LittleEndian.PutUint64(m[atTimestamp:], now)
-		if binary.LittleEndian.Uint64(m[atID:])|binary.LittleEndian.Uint64(m[atID+8:]) == 0 {
-			newMessageID(m[atID : atID+16])
+		binary.LittleEndian.PutUint64(m[offsetAt:], base+uint64(i))
+		binary.LittleEndian.PutUint64(m[timestampAt:], now)
+		if binary.LittleEndian.Uint64(m[idAt:])|binary.LittleEndian.Uint64(m[idAt+8:]) == 0 {
+			newMessageID(m[idAt : idAt+16])
 		}
-		binary.LittleEndian.PutUint64(m[atChecksum:], xxh3.Hash(m[atID:]))
+		binary.LittleEndian.PutUint64(m[checksumAt:], xxh3.Hash(m[idAt:]))
 		start = end
 	}
-	p.store(base, data, ends)
-	p.unsaved += uint64(len(data))
-	p.trim()
-	return p.files != nil && (p.next-p.saved >= saveMessages || p.unsaved >= saveBytes), true
+	p.appendToChunks(base, data, ends)
+	p.unsavedBytes += uint64(len(data))
+	p.applyRetention()
+	return p.files != nil && (p.nextOffset-p.savedUntil >= saveMessages || p.unsavedBytes >= saveBytes), true
 }
 
 // newMessageID draws a version 4 UUID, as the real server does for messages that come without an id.
@@ -152,11 +152,11 @@ func newMessageID(id []byte) {
 	id[8] = id[8]&0x3f | 0x80
 }
 
-func (p *partition) store(base uint64, data []byte, ends []uint32) {
-	p.next = base + uint64(len(ends))
+func (p *partition) appendToChunks(base uint64, data []byte, ends []uint32) {
+	p.nextOffset = base + uint64(len(ends))
 	p.size += uint64(len(data))
 	p.count += uint64(len(ends))
-	if len(data) > smallBatch {
+	if len(data) > maxSharedBatch {
 		p.chunks = append(p.chunks, &chunk{base: base, data: data, ends: ends})
 		return
 	}
@@ -167,7 +167,7 @@ func (p *partition) store(base uint64, data []byte, ends []uint32) {
 		// The first shared chunks are small: many partitions never hold more than a few messages.
 		size := 4 * len(data)
 		if n > 0 && p.chunks[n-1].shared {
-			size = max(size, min(2*cap(p.chunks[n-1].data), sharedSize))
+			size = max(size, min(2*cap(p.chunks[n-1].data), maxSharedChunk))
 		}
 		tail = &chunk{base: base, data: make([]byte, 0, size), shared: true}
 		p.chunks = append(p.chunks, tail)
@@ -180,13 +180,13 @@ func (p *partition) store(base uint64, data []byte, ends []uint32) {
 }
 
 // trim drops the oldest chunks while the partition holds more than it may. The last one stays, and what is not written.
-func (p *partition) trim() {
+func (p *partition) applyRetention() {
 	if p.retention < 0 {
 		return
 	}
 	n := 0
 	for n < len(p.chunks)-1 && p.size > uint64(p.retention) {
-		if p.files != nil && p.chunks[n].base+uint64(len(p.chunks[n].ends)) > p.saved {
+		if p.files != nil && p.chunks[n].base+uint64(len(p.chunks[n].ends)) > p.savedUntil {
 			break
 		}
 		p.size -= uint64(len(p.chunks[n].data))
@@ -198,15 +198,15 @@ func (p *partition) trim() {
 }
 
 // first is the offset of the oldest message held.
-func (p *partition) first() uint64 {
+func (p *partition) firstOffset() uint64 {
 	if len(p.chunks) == 0 {
-		return p.next
+		return p.nextOffset
 	}
 	return p.chunks[0].base
 }
 
 // maxPage bounds the bytes of a poll's answer, whose length has 32 bits. The real server does not look.
-const maxPage = 1 << 31
+const maxPageSize = 1 << 31
 
 // page is a part of a partition as a poll answers it.
 type page struct {
@@ -218,7 +218,7 @@ type page struct {
 }
 
 // from collects up to count messages that start at offset, or at the oldest one held if that is later.
-func (p *partition) from(offset uint64, count uint32, pg *page) {
+func (p *partition) readFrom(offset uint64, count uint32, pg *page) {
 	i := sort.Search(len(p.chunks), func(i int) bool {
 		c := p.chunks[i]
 		return c.base+uint64(len(c.ends)) > offset
@@ -234,7 +234,7 @@ func (p *partition) from(offset uint64, count uint32, pg *page) {
 }
 
 // since collects up to count messages that were stored at the time or later.
-func (p *partition) since(timestamp uint64, count uint32, pg *page) {
+func (p *partition) readSince(timestamp uint64, count uint32, pg *page) {
 	i := sort.Search(len(p.chunks), func(i int) bool {
 		c := p.chunks[i]
 		return c.timestamp(len(c.ends)-1) >= timestamp
@@ -252,7 +252,7 @@ func (p *partition) collect(i, first int, count uint32, pg *page) {
 		c := p.chunks[i]
 		n := min(len(c.ends)-first, int(count-pg.count))
 		part := c.data[c.start(first):c.ends[first+n-1]]
-		if pg.size > 0 && pg.size+len(part) > maxPage {
+		if pg.size > 0 && pg.size+len(part) > maxPageSize {
 			return
 		}
 		pg.parts = append(pg.parts, part)
@@ -272,7 +272,7 @@ func (p *partition) purge() error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.chunks, p.next, p.size, p.count, p.saved, p.unsaved = nil, 0, 0, 0, 0, 0
+	p.chunks, p.nextOffset, p.size, p.count, p.savedUntil, p.unsavedBytes = nil, 0, 0, 0, 0, 0
 	clear(p.consumerOffsets)
 	clear(p.groupOffsets)
 	if p.files != nil {

@@ -6,21 +6,21 @@ func (s *Server) addPartitions(t *topic, count uint32) {
 	for range count {
 		p := newPartition(uint32(len(t.partitions)), now, s.opts.retention)
 		if s.store != nil {
-			p.files = s.store.newFiles(s.store.allot())
+			p.files = s.store.newFiles(s.store.newUID())
 		}
 		t.partitions = append(t.partitions, p)
 	}
 }
 
 // resizeGroups deals the partitions again in every group, after their number has changed.
-func (t *topic) resizeGroups() {
+func (t *topic) updateGroups() {
 	count := uint32(len(t.partitions))
 	t.groups.each(func(id uint32, g *group) {
 		g.mu.Lock()
-		g.resize(count)
+		g.setPartitionCount(count)
 		g.mu.Unlock()
 		for _, p := range t.partitions {
-			p.forgetPolled(id)
+			p.clearPolled(id)
 		}
 	})
 }
@@ -34,16 +34,16 @@ func (c *conn) createPartitions(d *decoder) Status {
 	if count == 0 || count > maxPartitionsPerRequest {
 		return StatusTooManyPartitions
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
 	t, st := c.topic(streamID, topicID, canManageTopic)
 	if st != StatusOK {
 		return st
 	}
-	c.srv.addPartitions(t, count)
-	cat.changed(2)
-	t.resizeGroups()
+	c.server.addPartitions(t, count)
+	cat.countChanges(2)
+	t.updateGroups()
 	return StatusOK
 }
 
@@ -56,7 +56,7 @@ func (c *conn) deletePartitions(d *decoder) Status {
 	if count == 0 {
 		return StatusTooManyPartitions
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
 	t, st := c.topic(streamID, topicID, canManageTopic)
@@ -67,10 +67,10 @@ func (c *conn) deletePartitions(d *decoder) Status {
 		return StatusInvalidPartitionsCount
 	}
 	keep := len(t.partitions) - int(count)
-	c.srv.doom(t.partitions[keep:])
+	c.server.markDeleted(t.partitions[keep:])
 	t.partitions = append([]*partition(nil), t.partitions[:keep]...)
-	cat.changed(2)
-	t.resizeGroups()
+	cat.countChanges(2)
+	t.updateGroups()
 	return StatusOK
 }
 
@@ -83,7 +83,7 @@ func (c *conn) deleteSegments(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
 	t, st := cat.findTopic(streamID, topicID)
@@ -93,7 +93,7 @@ func (c *conn) deleteSegments(d *decoder) Status {
 	if t.partition(partitionID) == nil {
 		return StatusPartitionNotFound
 	}
-	if !c.may(canManageTopic(t.stream.id, t.id)) {
+	if !c.allowed(canManageTopic(t.stream.id, t.id)) {
 		return StatusUnauthorized
 	}
 	return StatusOK

@@ -113,18 +113,18 @@ func sortedKeys[V any](m map[uint32]V) []uint32 {
 }
 
 // may asks whether the connection's user has a right. A user without permissions has none, nor has a deleted one.
-func (c *conn) may(right func(*permissions) bool) bool {
-	p := c.srv.users.permissions(c.user.Load())
+func (c *conn) allowed(right func(*permissions) bool) bool {
+	p := c.server.users.permissions(c.user.Load())
 	return p != nil && right(p)
 }
 
 // topic finds a topic and asks whether the connection's user has a right to it. It needs the catalog's lock.
 func (c *conn) topic(streamID, topicID identifier, right func(stream, topic uint32) func(*permissions) bool) (*topic, Status) {
-	t, st := c.srv.cat.findTopic(streamID, topicID)
+	t, st := c.server.catalog.findTopic(streamID, topicID)
 	if st != StatusOK {
 		return nil, st
 	}
-	if !c.may(right(t.stream.id, t.id)) {
+	if !c.allowed(right(t.stream.id, t.id)) {
 		return nil, StatusUnauthorized
 	}
 	return t, StatusOK
@@ -132,11 +132,11 @@ func (c *conn) topic(streamID, topicID identifier, right func(stream, topic uint
 
 // stream is topic for a stream.
 func (c *conn) stream(id identifier, right func(stream uint32) func(*permissions) bool) (*stream, Status) {
-	s := c.srv.cat.findStream(id)
+	s := c.server.catalog.findStream(id)
 	if s == nil {
 		return nil, StatusStreamNotFound
 	}
-	if !c.may(right(s.id)) {
+	if !c.allowed(right(s.id)) {
 		return nil, StatusUnauthorized
 	}
 	return s, StatusOK
@@ -144,11 +144,11 @@ func (c *conn) stream(id identifier, right func(stream uint32) func(*permissions
 
 // group is topic for a group, to which whoever may read its topic has every right.
 func (c *conn) group(streamID, topicID, groupID identifier) (*topic, *group, Status) {
-	t, g, st := c.srv.cat.findGroup(streamID, topicID, groupID)
+	t, g, st := c.server.catalog.findGroup(streamID, topicID, groupID)
 	if st != StatusOK {
 		return nil, nil, st
 	}
-	if !c.may(canReadTopic(t.stream.id, t.id)) {
+	if !c.allowed(canReadTopic(t.stream.id, t.id)) {
 		return nil, nil, StatusUnauthorized
 	}
 	return t, g, StatusOK

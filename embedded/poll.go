@@ -46,9 +46,9 @@ func (c *conn) pollMessages(d *decoder) (Status, [][]byte, int) {
 	if st := c.admit(d); st != StatusOK {
 		return st, nil, 0
 	}
-	s := c.srv
-	s.cat.mu.RLock()
-	defer s.cat.mu.RUnlock()
+	s := c.server
+	s.catalog.mu.RLock()
+	defer s.catalog.mu.RUnlock()
 	t, st := c.topic(r.stream, r.topic, canPoll)
 	if st != StatusOK {
 		return st, nil, 0
@@ -69,9 +69,9 @@ func (c *conn) pollMessages(d *decoder) (Status, [][]byte, int) {
 	pg := p.poll(&r, who)
 	if pg.count > 0 && who.group != nil {
 		if r.commit {
-			s.commitDone(t, who.group, who.member, id)
+			s.completeHandoverAfterCommit(t, who.group, who.memberSlot, id)
 		}
-		p.polled(who.group.id, pg.last)
+		p.setPolled(who.group.id, pg.last)
 	}
 	c.appendPage(id, &pg)
 	return StatusOK, pg.parts, pg.size
@@ -84,67 +84,67 @@ func (c *conn) appendPage(partition uint32, pg *page) {
 }
 
 // owner is whose offsets are meant: a single consumer's, by its number, or a group's.
-type owner struct {
-	key    uint32
-	group  *group
-	member uint32 // the slot of the member
+type offsetOwner struct {
+	key        uint32
+	group      *group
+	memberSlot uint32 // the slot of the member
 }
 
 // resolve finds the consumer and the partition that a request is about. For a group it is the named partition, or the
 // next one in turn of the connection's own (advance moves the turn); owned is false when the member does not have it.
 // It needs the catalog's lock.
-func (c *conn) resolve(t *topic, who consumer, partition uint32, named, advance bool) (owner, uint32, bool, Status) {
+func (c *conn) resolve(t *topic, who consumer, partition uint32, named, advance bool) (offsetOwner, uint32, bool, Status) {
 	if !who.group {
-		return owner{key: who.key()}, partition, true, StatusOK
+		return offsetOwner{key: who.key()}, partition, true, StatusOK
 	}
-	if !c.srv.clients.exists(c.clientID) {
-		return owner{}, 0, false, StatusStaleClient
+	if !c.server.clients.exists(c.clientID) {
+		return offsetOwner{}, 0, false, StatusStaleClient
 	}
 	g := t.findGroup(who.id)
 	if g == nil {
-		return owner{}, 0, false, StatusGroupNotFound
+		return offsetOwner{}, 0, false, StatusGroupNotFound
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	m := g.find(c.clientID)
+	m := g.memberOf(c.clientID)
 	if m == nil {
-		return owner{}, 0, false, StatusNotMember
+		return offsetOwner{}, 0, false, StatusNotMember
 	}
-	o := owner{group: g, member: m.slot}
+	o := offsetOwner{group: g, memberSlot: m.slot}
 	if named {
 		return o, partition, m.owns(partition), StatusOK
 	}
-	id, ok := m.pick(c.srv.cat.copy(), advance)
+	id, ok := m.nextPartition(c.server.catalog.currentCopy(), advance)
 	return o, id, ok, StatusOK
 }
 
 // poll collects a page and commits it when the request says so.
-func (p *partition) poll(r *pollRequest, who owner) page {
+func (p *partition) poll(r *pollRequest, who offsetOwner) page {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	pg := page{current: p.current()}
-	if r.count == 0 || p.next == 0 {
+	pg := page{current: p.currentOffset()}
+	if r.count == 0 || p.nextOffset == 0 {
 		return pg
 	}
 	switch r.kind {
 	case pollOffset:
-		p.from(r.value, r.count, &pg)
+		p.readFrom(r.value, r.count, &pg)
 	case pollTimestamp:
-		p.since(r.value, r.count, &pg)
+		p.readSince(r.value, r.count, &pg)
 	case pollFirst:
-		p.from(p.first(), r.count, &pg)
+		p.readFrom(p.firstOffset(), r.count, &pg)
 	case pollLast:
-		p.from(p.next-min(uint64(r.count), p.next), r.count, &pg)
+		p.readFrom(p.nextOffset-min(uint64(r.count), p.nextOffset), r.count, &pg)
 	case pollNext:
 		offsets, key := p.offsets(who)
 		if stored, ok := offsets[key]; !ok {
-			p.from(p.first(), r.count, &pg)
-		} else if stored < p.current() {
-			p.from(stored+1, r.count, &pg)
+			p.readFrom(p.firstOffset(), r.count, &pg)
+		} else if stored < p.currentOffset() {
+			p.readFrom(stored+1, r.count, &pg)
 		}
 	}
 	if r.commit && pg.count > 0 {
-		p.commit(who, pg.last)
+		p.setOffset(who, pg.last)
 	}
 	return pg
 }

@@ -22,14 +22,14 @@ func randomScript(seed uint64) func(*script) {
 		partitions := uint32(1 + rnd.IntN(6))
 		t := s.topic(st, "t", partitions)
 		for _, g := range []string{"g", "h"} {
-			s.admin.quiet(embedded.CreateGroup, join(st, t, name(g)))
+			s.admin.callQuietly(embedded.CreateGroup, join(st, t, name(g)))
 		}
-		peers := make([]*peer, 4)
+		peers := make([]*scriptConn, 4)
 		n := uint64(0)
 		for step := range 60 {
 			i := rnd.IntN(len(peers))
 			if peers[i] == nil {
-				peers[i] = s.member(fmt.Sprint("peer ", i))
+				peers[i] = s.login(fmt.Sprint("peer ", i))
 			}
 			p, g, part0 := peers[i], pick("g", "g", "h"), rnd.IntN(8)-1
 			label := fmt.Sprint(step, " ", g, " ", part0)
@@ -39,12 +39,12 @@ func randomScript(seed uint64) func(*script) {
 			}
 			switch rnd.IntN(16) {
 			case 0, 1, 2:
-				p.do(label, embedded.JoinGroup, join(st, t, ident(g)))
+				p.call(label, embedded.JoinGroup, join(st, t, ident(g)))
 			case 3:
-				p.do(label, embedded.LeaveGroup, join(st, t, ident(g)))
+				p.call(label, embedded.LeaveGroup, join(st, t, ident(g)))
 			case 4:
 				if rnd.IntN(2) == 0 {
-					s.vanish(p, join(st, t))
+					s.closeAndWait(p, join(st, t))
 					peers[i] = nil
 				}
 			case 5, 6:
@@ -57,59 +57,59 @@ func randomScript(seed uint64) func(*script) {
 				if rnd.IntN(3) == 0 {
 					to = byKey(fmt.Sprint("key", n))
 				}
-				p.do(label, embedded.SendMessages, sendBody(st, t, to, batch...))
+				p.call(label, embedded.SendMessages, sendBody(st, t, to, batch...))
 			case 7, 8, 9, 10:
 				kind, value := byte(1+rnd.IntN(5)), uint64(0)
 				if kind == 1 {
 					value = uint64(rnd.IntN(12))
 				}
-				p.do(label, embedded.PollMessages, pollBody(who, st, t, part0, kind, value, uint32(rnd.IntN(5)), byte(rnd.IntN(2))))
+				p.call(label, embedded.PollMessages, pollBody(who, st, t, part0, kind, value, uint32(rnd.IntN(5)), byte(rnd.IntN(2))))
 			case 11, 12, 13:
-				p.do(label, embedded.StoreOffset, join(who, st, t, part(part0), u64(uint64(rnd.IntN(12)))))
+				p.call(label, embedded.StoreOffset, join(who, st, t, part(part0), u64(uint64(rnd.IntN(12)))))
 			case 14:
 				if rnd.IntN(3) == 0 {
-					p.do(label, embedded.DeleteOffset, join(who, st, t, part(part0)))
+					p.call(label, embedded.DeleteOffset, join(who, st, t, part(part0)))
 				} else {
-					p.do(label, embedded.GetOffset, join(who, st, t, part(part0)))
+					p.call(label, embedded.GetOffset, join(who, st, t, part(part0)))
 				}
 			case 15:
 				switch rnd.IntN(6) {
 				case 0:
 					more := uint32(1 + rnd.IntN(3))
-					p.do(label, embedded.CreatePartitions, join(st, t, u32(more)))
+					p.call(label, embedded.CreatePartitions, join(st, t, u32(more)))
 					partitions += more
 				case 1:
 					// One stays: a send by key to a topic without partitions ends the real server.
 					if less := uint32(1 + rnd.IntN(3)); less < partitions {
-						p.do(label, embedded.DeletePartitions, join(st, t, u32(less)))
+						p.call(label, embedded.DeletePartitions, join(st, t, u32(less)))
 						partitions -= less
 					}
 				case 2:
-					p.do(label, embedded.DeleteGroup, join(st, t, ident(g)))
+					p.call(label, embedded.DeleteGroup, join(st, t, ident(g)))
 				case 3:
-					p.do(label, embedded.CreateGroup, join(st, t, name(g)))
+					p.call(label, embedded.CreateGroup, join(st, t, name(g)))
 				case 4:
-					p.do(label, embedded.GetMe, nil)
+					p.call(label, embedded.GetMe, nil)
 				case 5:
-					p.do(label, embedded.GetTopic, join(st, t))
+					p.call(label, embedded.GetTopic, join(st, t))
 				}
 			}
-			s.admin.do(label, embedded.GetGroup, join(st, t, ident(g)))
+			s.admin.call(label, embedded.GetGroup, join(st, t, ident(g)))
 		}
 	}
 }
 
 // vanish closes a peer's connection and waits until the server has taken it out of its groups.
-func (s *script) vanish(p *peer, topic []byte) {
+func (s *script) closeAndWait(p *scriptConn, topic []byte) {
 	s.t.Helper()
-	mine := p.quiet(embedded.GetMe, nil)
+	mine := p.callQuietly(embedded.GetMe, nil)
 	require.NoError(s.t, p.c.Close())
 	require.Eventually(s.t, func() bool {
-		return len(s.admin.quiet(embedded.GetClient, mine[:4])) == 0
-	}, patience, time.Millisecond)
+		return len(s.admin.callQuietly(embedded.GetClient, mine[:4])) == 0
+	}, waitTimeout, time.Millisecond)
 	s.note("%s vanished", p.name)
 	for _, g := range []string{"g", "h"} {
-		s.admin.do("after that", embedded.GetGroup, join(topic, ident(g)))
+		s.admin.call("after that", embedded.GetGroup, join(topic, ident(g)))
 	}
 }
 
@@ -118,8 +118,8 @@ func (s *script) vanish(p *peer, topic []byte) {
 func TestRandomScriptsOnBothServers(t *testing.T) {
 	t.Parallel()
 	tg := realTarget(t)
-	oneAtATime.Lock()
-	defer oneAtATime.Unlock()
+	realServerMu.Lock()
+	defer realServerMu.Unlock()
 	for seed := range uint64(20) {
 		run := randomScript(seed)
 		want := transcript(t, run, embeddedTarget(t))

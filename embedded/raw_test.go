@@ -13,21 +13,21 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 )
 
-const patience = 30 * time.Second
+const waitTimeout = 30 * time.Second
 
 // rawConn speaks frames, below any SDK.
-type rawConn struct {
+type testConn struct {
 	net.Conn
 	r *bufio.Reader
 }
 
-func dial(t testing.TB, srv *embedded.Server) *rawConn {
+func dial(t testing.TB, srv *embedded.Server) *testConn {
 	t.Helper()
 	nc, err := net.Dial("tcp", srv.Endpoint())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = nc.Close() })
-	require.NoError(t, nc.SetDeadline(time.Now().Add(patience)))
-	return &rawConn{Conn: nc, r: bufio.NewReaderSize(nc, 1<<16)}
+	require.NoError(t, nc.SetDeadline(time.Now().Add(waitTimeout)))
+	return &testConn{Conn: nc, r: bufio.NewReaderSize(nc, 1<<16)}
 }
 
 func frame(code embedded.Command, body []byte) []byte {
@@ -36,7 +36,7 @@ func frame(code embedded.Command, body []byte) []byte {
 	return append(b, body...)
 }
 
-func (c *rawConn) send(t testing.TB, frames ...[]byte) {
+func (c *testConn) send(t testing.TB, frames ...[]byte) {
 	t.Helper()
 	for _, f := range frames {
 		_, err := c.Write(f)
@@ -44,14 +44,14 @@ func (c *rawConn) send(t testing.TB, frames ...[]byte) {
 	}
 }
 
-func (c *rawConn) receive(t testing.TB) (embedded.Status, []byte) {
+func (c *testConn) receive(t testing.TB) (embedded.Status, []byte) {
 	t.Helper()
 	status, body, err := c.tryReceive()
 	require.NoError(t, err)
 	return status, body
 }
 
-func (c *rawConn) tryReceive() (embedded.Status, []byte, error) {
+func (c *testConn) tryReceive() (embedded.Status, []byte, error) {
 	var header [8]byte
 	if _, err := io.ReadFull(c.r, header[:]); err != nil {
 		return 0, nil, err
@@ -61,22 +61,22 @@ func (c *rawConn) tryReceive() (embedded.Status, []byte, error) {
 	return embedded.Status(binary.LittleEndian.Uint32(header[:])), body, err
 }
 
-func (c *rawConn) call(t testing.TB, code embedded.Command, body []byte) (embedded.Status, []byte) {
+func (c *testConn) call(t testing.TB, code embedded.Command, body []byte) (embedded.Status, []byte) {
 	t.Helper()
 	c.send(t, frame(code, body))
 	return c.receive(t)
 }
 
-func (c *rawConn) must(t testing.TB, code embedded.Command, body []byte) []byte {
+func (c *testConn) mustCall(t testing.TB, code embedded.Command, body []byte) []byte {
 	t.Helper()
 	status, answer := c.call(t, code, body)
 	require.Equal(t, embedded.StatusOK, status, "%s", code)
 	return answer
 }
 
-func (c *rawConn) login(t testing.TB) {
+func (c *testConn) login(t testing.TB) {
 	t.Helper()
-	c.must(t, embedded.LoginUser, loginBody("iggy", "iggy"))
+	c.mustCall(t, embedded.LoginUser, loginBody("iggy", "iggy"))
 }
 
 func loginBody(user, password string) []byte {
@@ -85,7 +85,7 @@ func loginBody(user, password string) []byte {
 }
 
 // close closes the connection and waits until the server has noticed.
-func (c *rawConn) close(t testing.TB, srv *embedded.Server) {
+func (c *testConn) close(t testing.TB, srv *embedded.Server) {
 	t.Helper()
 	local := c.LocalAddr().String()
 	require.NoError(t, c.Close())
@@ -96,7 +96,7 @@ func (c *rawConn) close(t testing.TB, srv *embedded.Server) {
 			}
 		}
 		return true
-	}, patience, time.Millisecond)
+	}, waitTimeout, time.Millisecond)
 }
 
 func name(s string) []byte { return append([]byte{byte(len(s))}, s...) }

@@ -69,7 +69,7 @@ var recordings = []recording{
 // TestReplay sends every recorded request to a fresh server, in the recorded order and on a socket for each recorded
 // connection, and compares the answers byte for byte. The server's clock shows what the real one's did, so times and
 // checksums are compared, too. What is masked stands at mask, with its reason. No exchange is left out.
-func TestReplay(t *testing.T) {
+func TestReplayRecordings(t *testing.T) {
 	t.Parallel()
 	for _, rec := range recordings {
 		t.Run(rec.file, func(t *testing.T) {
@@ -86,13 +86,13 @@ func replay(t *testing.T, rec recording) {
 	setup := dial(t, srv)
 	setup.login(t)
 	for i := range rec.streams {
-		setup.must(t, embedded.CreateStream, name("before-"+string(rune('a'+i))))
+		setup.mustCall(t, embedded.CreateStream, name("before-"+string(rune('a'+i))))
 	}
 	setup.close(t, srv)
 
 	times := storedTimes(list)
 	r := replacements{clients: map[uint32]uint32{}}
-	conns := map[int]*rawConn{}
+	conns := map[int]*testConn{}
 	open := 0
 	for i, x := range list {
 		if n, ok := rec.closed[i]; ok {
@@ -219,7 +219,7 @@ type replacements struct {
 }
 
 // learn maps the recorded id of the only client of the first recording to that of the connection that asks.
-func (r *replacements) learn(x exchange, srv *embedded.Server, c *rawConn) {
+func (r *replacements) learn(x exchange, srv *embedded.Server, c *testConn) {
 	if x.Code != embedded.GetClients || len(x.Response) == 0 {
 		return
 	}

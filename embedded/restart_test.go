@@ -23,7 +23,7 @@ func TestRestartTranscript(t *testing.T) {
 	open := func() {
 		srv = startIn(t, dir)
 		s = &script{t: t, target: target{srv.Endpoint(), embedded.DefaultUsername, embedded.DefaultPassword}, prefix: scriptPrefix}
-		s.admin = s.member("admin")
+		s.admin = s.login("admin")
 	}
 	restart := func(kill bool) {
 		lines = append(lines, s.lines...)
@@ -46,49 +46,49 @@ func TestRestartTranscript(t *testing.T) {
 		s.topic(st, n, 1)
 	}
 	a := s.admin
-	a.quiet(embedded.DeleteStream, ident(s.name("gone")))
-	a.quiet(embedded.DeleteTopic, join(st, ident("u")))
-	a.quiet(embedded.CreateGroup, join(st, tp, name("g")))
-	a.quiet(embedded.CreateGroup, join(st, tp, name("h")))
-	a.quiet(embedded.DeleteGroup, join(st, tp, ident("g")))
-	a.quiet(embedded.JoinGroup, join(st, tp, ident("h")))
+	a.callQuietly(embedded.DeleteStream, ident(s.name("gone")))
+	a.callQuietly(embedded.DeleteTopic, join(st, ident("u")))
+	a.callQuietly(embedded.CreateGroup, join(st, tp, name("g")))
+	a.callQuietly(embedded.CreateGroup, join(st, tp, name("h")))
+	a.callQuietly(embedded.DeleteGroup, join(st, tp, ident("g")))
+	a.callQuietly(embedded.JoinGroup, join(st, tp, ident("h")))
 	for p := range uint32(3) {
-		a.do("send", embedded.SendMessages, sendBody(st, tp, toPartition(p), message(1, "a", ""), message(2, "b", "hh")))
+		a.call("send", embedded.SendMessages, sendBody(st, tp, toPartition(p), message(1, "a", ""), message(2, "b", "hh")))
 	}
-	a.do("store", embedded.StoreOffset, join(grouped("h"), st, tp, part(0), u64(1)))
-	a.do("store", embedded.StoreOffset, join(single("c"), st, tp, part(1), u64(1)))
-	a.do("token", embedded.CreateToken, join(name("tok"), u64(0)))
-	a.quiet(embedded.CreateUser, join(name("usr"), name("secret"), []byte{1, 0}))
+	a.call("store", embedded.StoreOffset, join(grouped("h"), st, tp, part(0), u64(1)))
+	a.call("store", embedded.StoreOffset, join(single("c"), st, tp, part(1), u64(1)))
+	a.call("token", embedded.CreateToken, join(name("tok"), u64(0)))
+	a.callQuietly(embedded.CreateUser, join(name("usr"), name("secret"), []byte{1, 0}))
 	look := func(label string) {
 		a = s.admin
-		a.do(label, embedded.GetStream, st)
-		a.do(label, embedded.GetTopic, join(st, tp))
-		a.do(label, embedded.GetGroups, join(st, tp))
-		a.do(label, embedded.GetOffset, join(grouped("h"), st, tp, part(0)))
-		a.do(label, embedded.GetOffset, join(single("c"), st, tp, part(1)))
-		a.do(label, embedded.GetTokens, nil)
-		a.do(label, embedded.GetUser, ident("usr"))
+		a.call(label, embedded.GetStream, st)
+		a.call(label, embedded.GetTopic, join(st, tp))
+		a.call(label, embedded.GetGroups, join(st, tp))
+		a.call(label, embedded.GetOffset, join(grouped("h"), st, tp, part(0)))
+		a.call(label, embedded.GetOffset, join(single("c"), st, tp, part(1)))
+		a.call(label, embedded.GetTokens, nil)
+		a.call(label, embedded.GetUser, ident("usr"))
 		for p := range 3 {
-			a.do(label, embedded.PollMessages, pollBody(single("x"), st, tp, p, 3, 0, 10, 0))
+			a.call(label, embedded.PollMessages, pollBody(single("x"), st, tp, p, 3, 0, 10, 0))
 		}
-		a.do(label, embedded.PollMessages, pollBody(single("c"), st, tp, 1, 5, 0, 10, 0))
-		a.do(label, embedded.PollMessages, pollBody(grouped("h"), st, tp, -1, 5, 0, 10, 0))
+		a.call(label, embedded.PollMessages, pollBody(single("c"), st, tp, 1, 5, 0, 10, 0))
+		a.call(label, embedded.PollMessages, pollBody(grouped("h"), st, tp, -1, 5, 0, 10, 0))
 	}
 	send := func(times int, n uint64, payload string) {
 		for range times {
-			a.do("send", embedded.SendMessages, sendBody(st, tp, toPartition(1), message(n, payload, "")))
+			a.call("send", embedded.SendMessages, sendBody(st, tp, toPartition(1), message(n, payload, "")))
 		}
 	}
 	look("before")
 	restart(false)
 	look("after stop")
-	a.do("balanced", embedded.SendMessages, sendBody(st, tp, balanced, message(3, "c", "")))
+	a.call("balanced", embedded.SendMessages, sendBody(st, tp, balanced, message(3, "c", "")))
 	look("sent")
 	restart(true)
 	look("after crash")
-	a.do("store", embedded.StoreOffset, join(single("c"), st, tp, part(1), u64(1)))
+	a.call("store", embedded.StoreOffset, join(single("c"), st, tp, part(1), u64(1)))
 	send(3, 7, "x")
-	a.do("store", embedded.StoreOffset, join(single("c"), st, tp, part(1), u64(4)))
+	a.call("store", embedded.StoreOffset, join(single("c"), st, tp, part(1), u64(4)))
 	look("sent")
 	restart(true)
 	look("after crash: clamped")
@@ -97,10 +97,10 @@ func TestRestartTranscript(t *testing.T) {
 	send(5, 8, "y")
 	restart(false)
 	look("after stop: did the clamped offset come back?")
-	created := a.do("create", embedded.CreateStream, name(s.name("n1")))
+	created := a.call("create", embedded.CreateStream, name(s.name("n1")))
 	s.note("stream number %x", created[:4])
-	a.do("topic", embedded.CreateTopic, topicBody(st, 1, 1, 0, 0, 0, "n1"))
-	a.do("group", embedded.CreateGroup, join(st, tp, name("n1")))
+	a.call("topic", embedded.CreateTopic, topicBody(st, 1, 1, 0, 0, 0, "n1"))
+	a.call("group", embedded.CreateGroup, join(st, tp, name("n1")))
 	lines = append(lines, s.lines...)
 	require.Equal(t, string(want), strings.Join(lines, "\n")+"\n")
 }

@@ -50,18 +50,18 @@ type script struct {
 	t      testing.TB
 	target target
 	// prefix is at the start of every name that exists for all of a server; it has the same length in each run.
-	prefix string
-	lines  []string
-	admin  *peer
-	made   []string
-	users  []string
+	prefix  string
+	lines   []string
+	admin   *scriptConn
+	streams []string
+	users   []string
 }
 
 // peer is one of a script's connections.
-type peer struct {
+type scriptConn struct {
 	s    *script
 	name string
-	c    *rawConn
+	c    *testConn
 }
 
 const scriptPrefix = "diff-000000000000-"
@@ -69,51 +69,51 @@ const scriptPrefix = "diff-000000000000-"
 func newScript(t testing.TB, tg target) *script {
 	t.Helper()
 	s := &script{t: t, target: tg, prefix: fmt.Sprintf("diff-%012x-", time.Now().UnixNano()&0xffffffffffff)}
-	s.admin = s.peer("admin")
+	s.admin = s.connect("admin")
 	s.admin.login()
 	t.Cleanup(func() {
-		for _, stream := range s.made {
-			s.admin.quiet(embedded.DeleteStream, ident(stream))
+		for _, stream := range s.streams {
+			s.admin.callQuietly(embedded.DeleteStream, ident(stream))
 		}
 		for _, user := range s.users {
-			s.admin.quiet(embedded.DeleteUser, ident(user))
+			s.admin.callQuietly(embedded.DeleteUser, ident(user))
 		}
 		_ = s.admin.c.Close()
 	})
 	return s
 }
 
-func (s *script) peer(name string) *peer {
+func (s *script) connect(name string) *scriptConn {
 	s.t.Helper()
 	nc, err := net.Dial("tcp", s.target.address)
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() { _ = nc.Close() })
-	return &peer{s: s, name: name, c: &rawConn{Conn: nc, r: bufio.NewReader(nc)}}
+	return &scriptConn{s: s, name: name, c: &testConn{Conn: nc, r: bufio.NewReader(nc)}}
 }
 
 // member is a peer that is logged in.
-func (s *script) member(name string) *peer {
+func (s *script) login(name string) *scriptConn {
 	s.t.Helper()
-	p := s.peer(name)
+	p := s.connect(name)
 	p.login()
 	return p
 }
 
-func (p *peer) login() {
-	p.quiet(embedded.LoginUser, loginBody(p.s.target.username, p.s.target.password))
+func (p *scriptConn) login() {
+	p.callQuietly(embedded.LoginUser, loginBody(p.s.target.username, p.s.target.password))
 }
 
 func (s *script) name(n string) string { return s.prefix + n }
 
 // stream creates one that is deleted at the end.
 func (s *script) stream(n string) []byte {
-	s.made = append(s.made, s.name(n))
-	s.admin.quiet(embedded.CreateStream, name(s.name(n)))
+	s.streams = append(s.streams, s.name(n))
+	s.admin.callQuietly(embedded.CreateStream, name(s.name(n)))
 	return ident(s.name(n))
 }
 
 func (s *script) topic(stream []byte, n string, partitions uint32) []byte {
-	s.admin.quiet(embedded.CreateTopic, topicBody(stream, partitions, 1, 0, 0, 0, n))
+	s.admin.callQuietly(embedded.CreateTopic, topicBody(stream, partitions, 1, 0, 0, 0, n))
 	return ident(n)
 }
 
@@ -123,22 +123,22 @@ func (s *script) note(format string, args ...any) {
 }
 
 // quiet calls without writing anything down.
-func (p *peer) quiet(code embedded.Command, body []byte) []byte {
+func (p *scriptConn) callQuietly(code embedded.Command, body []byte) []byte {
 	p.s.t.Helper()
-	require.NoError(p.s.t, p.c.SetDeadline(time.Now().Add(patience)))
+	require.NoError(p.s.t, p.c.SetDeadline(time.Now().Add(waitTimeout)))
 	_, answer := p.c.call(p.s.t, code, body)
 	return answer
 }
 
 // do calls and writes down the status and the masked answer.
-func (p *peer) do(label string, code embedded.Command, body []byte) []byte {
+func (p *scriptConn) call(label string, code embedded.Command, body []byte) []byte {
 	p.s.t.Helper()
-	return p.raw(label, code, frame(code, body))
+	return p.sendRaw(label, code, frame(code, body))
 }
 
-func (p *peer) raw(label string, code embedded.Command, bytes []byte) []byte {
+func (p *scriptConn) sendRaw(label string, code embedded.Command, bytes []byte) []byte {
 	p.s.t.Helper()
-	require.NoError(p.s.t, p.c.SetDeadline(time.Now().Add(patience)))
+	require.NoError(p.s.t, p.c.SetDeadline(time.Now().Add(waitTimeout)))
 	_, err := p.c.Write(bytes)
 	require.NoError(p.s.t, err)
 	status, answer, err := p.c.tryReceive()
@@ -156,10 +156,10 @@ func (p *peer) raw(label string, code embedded.Command, bytes []byte) []byte {
 }
 
 // once does a call on a connection of its own, for requests that leave the connection out of step.
-func (s *script) once(label string, code embedded.Command, body []byte) {
+func (s *script) callOnce(label string, code embedded.Command, body []byte) {
 	s.t.Helper()
-	p := s.member("once")
-	p.do(label, code, body)
+	p := s.login("once")
+	p.call(label, code, body)
 	_ = p.c.Close()
 }
 

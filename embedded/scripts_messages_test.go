@@ -12,22 +12,22 @@ func scriptSend(s *script) {
 	a := s.admin
 	m := message(1, "payload", "")
 	for _, key := range []string{"a", "job-1", "a rather long key that has more than sixteen bytes"} {
-		a.do("by key "+key, embedded.SendMessages, sendBody(st, t, byKey(key), m))
+		a.call("by key "+key, embedded.SendMessages, sendBody(st, t, byKey(key), m))
 	}
 	for range 6 {
-		a.do("balanced", embedded.SendMessages, sendBody(st, t, balanced, m))
+		a.call("balanced", embedded.SendMessages, sendBody(st, t, balanced, m))
 	}
-	a.do("with headers", embedded.SendMessages, sendBody(st, t, toPartition(3), message(2, "p", "headers that are none"), m))
-	a.do("empty payload", embedded.SendMessages, sendBody(st, t, toPartition(3), message(3, "", "")))
-	a.do("empty key", embedded.SendMessages, sendBody(st, t, noKey, m))
-	a.do("topic", embedded.GetTopic, join(st, t))
+	a.call("with headers", embedded.SendMessages, sendBody(st, t, toPartition(3), message(2, "p", "headers that are none"), m))
+	a.call("empty payload", embedded.SendMessages, sendBody(st, t, toPartition(3), message(3, "", "")))
+	a.call("empty key", embedded.SendMessages, sendBody(st, t, noKey, m))
+	a.call("topic", embedded.GetTopic, join(st, t))
 	for p := range 4 {
-		a.do("held", embedded.PollMessages, pollBody(single("c"), st, t, p, 3, 0, 100, 0))
+		a.call("held", embedded.PollMessages, pollBody(single("c"), st, t, p, 3, 0, 100, 0))
 	}
 
 	index := func(offset, end uint32, ts uint64) []byte { return join(u32(offset), u32(end), u64(ts)) }
 	full := uint32(len(m))
-	send := func(label string, body []byte) { s.once(label, embedded.SendMessages, body) }
+	send := func(label string, body []byte) { s.callOnce(label, embedded.SendMessages, body) }
 	send("missing partition", sendBody(st, t, toPartition(4), m))
 	send("missing topic", sendBody(st, ident("missing"), balanced, m))
 	send("missing stream", sendBody(ident(s.name("missing")), t, balanced, m))
@@ -67,10 +67,10 @@ func scriptSend(s *script) {
 	body := sendBody(st, t, balanced, m)
 	body[0] -= 2
 	send("metadata too short", body)
-	stranger := s.peer("stranger")
-	stranger.do("without login", embedded.SendMessages, nil)
+	stranger := s.connect("stranger")
+	stranger.call("without login", embedded.SendMessages, nil)
 	send("only 20 bits count", sendBody(st, t, toPartition(7<<20+2), m))
-	a.do("topic after all that", embedded.GetTopic, join(st, t))
+	a.call("topic after all that", embedded.GetTopic, join(st, t))
 }
 
 func scriptPoll(s *script) {
@@ -78,11 +78,11 @@ func scriptPoll(s *script) {
 	t := s.topic(st, "t", 2)
 	a := s.admin
 	for n := uint64(1); n <= 5; n++ {
-		a.quiet(embedded.SendMessages, sendBody(st, t, toPartition(0), message(2*n, "first", ""), message(2*n+1, "second", "")))
+		a.callQuietly(embedded.SendMessages, sendBody(st, t, toPartition(0), message(2*n, "first", ""), message(2*n+1, "second", "")))
 	}
 	who := single("c")
 	poll := func(label string, p int, kind byte, value uint64, count uint32, commit byte) {
-		a.do(label, embedded.PollMessages, pollBody(who, st, t, p, kind, value, count, commit))
+		a.call(label, embedded.PollMessages, pollBody(who, st, t, p, kind, value, count, commit))
 	}
 	poll("first", 0, 3, 0, 2, 0)
 	poll("first, value ignored", 0, 3, 7, 1, 0)
@@ -103,7 +103,7 @@ func scriptPoll(s *script) {
 	poll("far future", 0, 2, 1<<62, 10, 0)
 	poll("time, none", 0, 2, 0, 0, 0)
 	poll("no partition named", -1, 3, 0, 1, 0)
-	a.do("partition behind a flag that is not 1", embedded.PollMessages,
+	a.call("partition behind a flag that is not 1", embedded.PollMessages,
 		join(who, st, t, []byte{2}, u32(1), []byte{3}, u64(0), u32(1), []byte{0}))
 	poll("empty partition", 1, 3, 0, 1, 0)
 	poll("empty partition, next", 1, 5, 0, 1, 1)
@@ -116,28 +116,28 @@ func scriptPoll(s *script) {
 	poll("only 20 bits count", 1<<20, 3, 0, 1, 0)
 	poll("kind 0", 0, 0, 0, 1, 0)
 	poll("kind 6", 0, 6, 0, 1, 0)
-	a.do("numeric consumer", embedded.PollMessages, pollBody(append([]byte{1}, number(7)...), st, t, 0, 5, 0, 1, 1))
-	a.do("numeric consumer again", embedded.PollMessages, pollBody(append([]byte{1}, number(7)...), st, t, 0, 5, 0, 1, 0))
-	a.do("consumer of kind 3", embedded.PollMessages, pollBody(append([]byte{3}, number(7)...), st, t, 0, 5, 0, 1, 0))
-	a.do("missing topic", embedded.PollMessages, pollBody(who, st, ident("missing"), 0, 5, 0, 1, 0))
-	a.do("missing stream", embedded.PollMessages, pollBody(who, ident(s.name("missing")), t, 0, 5, 0, 1, 0))
-	a.do("missing group", embedded.PollMessages, pollBody(grouped("missing"), st, t, 0, 5, 0, 1, 0))
-	a.do("truncated", embedded.PollMessages, pollBody(who, st, t, 0, 5, 0, 1, 0)[:40])
+	a.call("numeric consumer", embedded.PollMessages, pollBody(append([]byte{1}, number(7)...), st, t, 0, 5, 0, 1, 1))
+	a.call("numeric consumer again", embedded.PollMessages, pollBody(append([]byte{1}, number(7)...), st, t, 0, 5, 0, 1, 0))
+	a.call("consumer of kind 3", embedded.PollMessages, pollBody(append([]byte{3}, number(7)...), st, t, 0, 5, 0, 1, 0))
+	a.call("missing topic", embedded.PollMessages, pollBody(who, st, ident("missing"), 0, 5, 0, 1, 0))
+	a.call("missing stream", embedded.PollMessages, pollBody(who, ident(s.name("missing")), t, 0, 5, 0, 1, 0))
+	a.call("missing group", embedded.PollMessages, pollBody(grouped("missing"), st, t, 0, 5, 0, 1, 0))
+	a.call("truncated", embedded.PollMessages, pollBody(who, st, t, 0, 5, 0, 1, 0)[:40])
 }
 
 func scriptOffsets(s *script) {
 	st := s.stream("s")
 	t := s.topic(st, "t", 3)
 	a := s.admin
-	a.quiet(embedded.SendMessages, sendBody(st, t, toPartition(1), message(1, "a", ""), message(2, "b", ""), message(3, "c", "")))
+	a.callQuietly(embedded.SendMessages, sendBody(st, t, toPartition(1), message(1, "a", ""), message(2, "b", ""), message(3, "c", "")))
 	get := func(label string, who []byte, p int) {
-		a.do(label, embedded.GetOffset, join(who, st, t, part(p)))
+		a.call(label, embedded.GetOffset, join(who, st, t, part(p)))
 	}
 	store := func(label string, who []byte, p int, offset uint64) {
-		a.do(label, embedded.StoreOffset, join(who, st, t, part(p), u64(offset)))
+		a.call(label, embedded.StoreOffset, join(who, st, t, part(p), u64(offset)))
 	}
 	drop := func(label string, who []byte, p int) {
-		a.do(label, embedded.DeleteOffset, join(who, st, t, part(p)))
+		a.call(label, embedded.DeleteOffset, join(who, st, t, part(p)))
 	}
 	c := single("c")
 	get("nothing stored", c, 1)
@@ -158,20 +158,20 @@ func scriptOffsets(s *script) {
 	drop("no partition named", c, -1)
 	get("after", c, 1)
 	store("of kind 3", append([]byte{3}, number(1)...), 1, 0)
-	a.do("missing topic", embedded.GetOffset, join(c, st, ident("missing"), part(0)))
-	a.do("missing stream", embedded.GetOffset, join(c, ident(s.name("missing")), t, part(0)))
-	a.do("store in missing topic", embedded.StoreOffset, join(c, st, ident("missing"), part(0), u64(0)))
-	a.do("delete in missing topic", embedded.DeleteOffset, join(c, st, ident("missing"), part(0)))
+	a.call("missing topic", embedded.GetOffset, join(c, st, ident("missing"), part(0)))
+	a.call("missing stream", embedded.GetOffset, join(c, ident(s.name("missing")), t, part(0)))
+	a.call("store in missing topic", embedded.StoreOffset, join(c, st, ident("missing"), part(0), u64(0)))
+	a.call("delete in missing topic", embedded.DeleteOffset, join(c, st, ident("missing"), part(0)))
 
 	g := grouped("g")
 	get("missing group", g, 1)
 	store("missing group", g, 1, 0)
 	drop("missing group", g, 1)
-	a.do("create", embedded.CreateGroup, join(st, t, name("g")))
+	a.call("create", embedded.CreateGroup, join(st, t, name("g")))
 	get("not a member", g, 1)
 	store("not a member", g, 1, 0)
 	drop("not a member", g, 1)
-	a.do("join", embedded.JoinGroup, join(st, t, ident("g")))
+	a.call("join", embedded.JoinGroup, join(st, t, ident("g")))
 	store("member", g, 1, 2)
 	get("member", g, 1)
 	get("member, no partition named", g, -1)
@@ -180,9 +180,9 @@ func scriptOffsets(s *script) {
 	store("partition that does not exist", g, 7, 0)
 	drop("member", g, 1)
 	drop("member, again", g, 1)
-	a.do("missing group deleted", embedded.DeleteGroup, join(st, t, ident("nope")))
+	a.call("missing group deleted", embedded.DeleteGroup, join(st, t, ident("nope")))
 	store("before the group goes", g, 1, 1)
-	a.do("delete group", embedded.DeleteGroup, join(st, t, ident("g")))
-	a.do("create anew", embedded.CreateGroup, join(st, t, name("g")))
+	a.call("delete group", embedded.DeleteGroup, join(st, t, ident("g")))
+	a.call("create anew", embedded.CreateGroup, join(st, t, name("g")))
 	get("gone with the group", g, 1)
 }

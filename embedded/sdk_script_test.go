@@ -38,7 +38,7 @@ func scriptSDK(s *script) {
 	c := s.sdk()
 	id := func(n string) iggcon.Identifier { return sdkID(s.t, n) }
 	stream, topic, group := id(s.name("sdk")), id("orders"), id("workers")
-	s.made = append(s.made, s.name("sdk"), s.name("renamed"))
+	s.streams = append(s.streams, s.name("sdk"), s.name("renamed"))
 	note := func(call string, err error, args ...any) { s.note("%s: %s %v", call, failure(err), args) }
 
 	cluster, err := c.GetClusterMetadata()

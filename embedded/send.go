@@ -50,10 +50,10 @@ func (c *conn) readSend(length uint32) (req *sendRequest, body []byte, st Status
 	}
 	if length > maxSendBody {
 		c.answer(StatusInvalidCommand)
-		return nil, nil, StatusOK, errors.Join(c.flush(), errCut)
+		return nil, nil, StatusOK, errors.Join(c.flush(), errCloseConn)
 	}
 	total := int(length)
-	body, err = readFull(c.br, make([]byte, 0, min(total, readStep)), min(total, 4))
+	body, err = readFull(c.reader, make([]byte, 0, min(total, allocationStep)), min(total, 4))
 	if err != nil {
 		return nil, nil, StatusOK, err
 	}
@@ -64,7 +64,7 @@ func (c *conn) readSend(length uint32) (req *sendRequest, body []byte, st Status
 		return nil, nil, StatusInvalidCommand, nil
 	}
 	metadata := int(binary.LittleEndian.Uint32(body))
-	if body, err = readFull(c.br, body, metadata); err != nil {
+	if body, err = readFull(c.reader, body, metadata); err != nil {
 		return nil, nil, StatusOK, err
 	}
 	req, count, st := decodeSendMetadata(body[4:])
@@ -75,13 +75,13 @@ func (c *conn) readSend(length uint32) (req *sendRequest, body []byte, st Status
 	if indexes > uint64(total-4-metadata) {
 		return nil, nil, StatusInvalidCommand, nil
 	}
-	if body, err = readFull(c.br, body, total-4-metadata); err != nil {
+	if body, err = readFull(c.reader, body, total-4-metadata); err != nil {
 		return nil, nil, StatusOK, err
 	}
 	at := 4 + metadata
 	req.value = body[at-4-len(req.value) : at-4]
 	req.data = body[at+int(indexes):]
-	req.ends, st = checkBatch(body[at:at+int(indexes)], req.data, int(count))
+	req.ends, st = validateBatch(body[at:at+int(indexes)], req.data, int(count))
 	return req, body, st, nil
 }
 
@@ -129,7 +129,7 @@ func decodeRawIdentifier(b []byte) (identifier, []byte, Status) {
 }
 
 // checkBatch holds the indexes against the messages and returns where each message ends.
-func checkBatch(indexes, data []byte, count int) ([]uint32, Status) {
+func validateBatch(indexes, data []byte, count int) ([]uint32, Status) {
 	if count == 0 {
 		return nil, StatusInvalidMessagesCount
 	}
@@ -152,8 +152,8 @@ func checkBatch(indexes, data []byte, count int) ([]uint32, Status) {
 			return nil, StatusMissingIndex
 		}
 		m := data[start:end]
-		payload := uint64(binary.LittleEndian.Uint32(m[atPayloadLength:]))
-		headers := uint64(binary.LittleEndian.Uint32(m[atHeadersLength:]))
+		payload := uint64(binary.LittleEndian.Uint32(m[payloadLengthAt:]))
+		headers := uint64(binary.LittleEndian.Uint32(m[headersLengthAt:]))
 		size := messageHeaderSize + payload + headers
 		switch {
 		case size > uint64(len(m)):
@@ -164,7 +164,7 @@ func checkBatch(indexes, data []byte, count int) ([]uint32, Status) {
 			return nil, StatusTooBigUserHeaders
 		}
 		previous := offset
-		offset = binary.LittleEndian.Uint64(m[atOffset:])
+		offset = binary.LittleEndian.Uint64(m[offsetAt:])
 		if offset < previous {
 			return nil, StatusInvalidOffset
 		}
@@ -182,14 +182,14 @@ func checkBatch(indexes, data []byte, count int) ([]uint32, Status) {
 
 // send stores a batch.
 func (c *conn) send(req *sendRequest) Status {
-	s := c.srv
-	s.cat.mu.RLock()
+	s := c.server
+	s.catalog.mu.RLock()
 	t, st := c.topic(req.stream, req.topic, canSend)
 	var p *partition
 	if st == StatusOK {
-		p, st = choose(t, req)
+		p, st = selectPartition(t, req)
 	}
-	s.cat.mu.RUnlock()
+	s.catalog.mu.RUnlock()
 	if st != StatusOK {
 		return st
 	}
@@ -204,14 +204,14 @@ func (c *conn) send(req *sendRequest) Status {
 }
 
 // choose needs the catalog's lock.
-func choose(t *topic, req *sendRequest) (*partition, Status) {
+func selectPartition(t *topic, req *sendRequest) (*partition, Status) {
 	id := uint32(0)
 	switch req.kind {
 	case partitioningBalanced:
 		if len(t.partitions) == 0 {
 			return nil, StatusTopicNotFound
 		}
-		id = t.nextPartition()
+		id = t.nextBalancedPartition()
 	case partitioningID:
 		id = binary.LittleEndian.Uint32(req.value) & partitionMask
 	case partitioningKey:
@@ -240,14 +240,14 @@ func (c *conn) flushUnsavedBuffer(d *decoder) Status {
 		return st
 	}
 	if err := p.save(sync); err != nil {
-		c.srv.log.Error("messages not written", zap.Error(err))
+		c.server.log.Error("messages not written", zap.Error(err))
 		return StatusCannotSaveMessages
 	}
 	return StatusOK
 }
 
 func (c *conn) flushed(streamID, topicID identifier, partitionID uint32) (*partition, Status) {
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
 	t, st := c.topic(streamID, topicID, canSend)

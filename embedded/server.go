@@ -14,7 +14,7 @@ import (
 )
 
 // stopGrace is how long a connection may take to end by itself.
-const stopGrace = 500 * time.Millisecond
+const closeDelay = 500 * time.Millisecond
 
 // Server is a running server. All methods may be called concurrently.
 type Server struct {
@@ -25,12 +25,12 @@ type Server struct {
 	host     string
 	port     uint16
 
-	cat     *catalog
+	catalog *catalog
 	users   *users
 	clients *clients
 	store   *store
 	// doomed are deleted partitions whose files are still there; the catalog's lock guards it.
-	doomed []*partition
+	deletedPartitions []*partition
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -38,11 +38,11 @@ type Server struct {
 
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
-	arrivals uint64
+	accepted uint64
 	closed   bool
 	stopped  chan struct{}
 	// failure is what went wrong while stopping, once stopped is closed.
-	failure error
+	stopErr error
 	crashed atomic.Bool
 }
 
@@ -59,8 +59,8 @@ func Start(opts ...Option) (*Server, error) {
 
 func newServer(opts []Option) *Server {
 	o := options{
-		address: DefaultAddress, username: DefaultUsername, password: DefaultPassword,
-		handoverTimeout: DefaultHandoverTimeout, writeTimeout: DefaultWriteTimeout, retention: DefaultRetention,
+		address: defaultAddress, username: DefaultUsername, password: DefaultPassword,
+		handoverTimeout: defaultHandoverTimeout, writeTimeout: defaultWriteTimeout, retention: DefaultRetention,
 		clock: time.Now, migration: true,
 	}
 	for _, opt := range opts {
@@ -71,7 +71,7 @@ func newServer(opts []Option) *Server {
 		s.log = zap.NewNop()
 	}
 	s.started = o.clock()
-	s.cat = newCatalog()
+	s.catalog = newCatalog()
 	s.users = newUsers(o.username, o.password, s.now())
 	s.clients = newClients()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -87,14 +87,14 @@ func (s *Server) open() (err error) {
 		if err = s.loadState(); err != nil {
 			return errors.Join(err, s.closeStore(true))
 		}
-		s.wg.Go(s.watchUnsaved)
+		s.wg.Go(s.saveEveryInterval)
 	}
 	if err = s.listen(s.opts.address); err != nil {
 		s.cancel()
 		s.wg.Wait()
 		return errors.Join(err, s.closeStore(true))
 	}
-	s.wg.Go(s.watchHandovers)
+	s.wg.Go(s.expireHandoversPeriodically)
 	return nil
 }
 
@@ -147,19 +147,19 @@ func (s *Server) serve(nc net.Conn) {
 		_ = nc.Close()
 		return
 	}
-	s.arrivals++
-	c := newConn(s, s.arrivals, nc, tcp, remote)
+	s.accepted++
+	c := newConn(s, s.accepted, nc, tcp, remote)
 	s.conns[c] = struct{}{}
 	s.wg.Go(func() {
-		defer s.forget(c)
+		defer s.removeConn(c)
 		c.run()
 	})
 	s.mu.Unlock()
 }
 
-func (s *Server) forget(c *conn) {
+func (s *Server) removeConn(c *conn) {
 	c.close(false)
-	s.disconnect(c)
+	s.leaveGroups(c)
 	s.mu.Lock()
 	delete(s.conns, c)
 	s.mu.Unlock()
@@ -196,10 +196,10 @@ func (s *Server) shutdown(ctx context.Context, crash bool) error {
 			if crash {
 				c.close(true)
 			} else {
-				_ = c.nc.SetReadDeadline(time.Now())
+				_ = c.netConn.SetReadDeadline(time.Now())
 			}
 		}
-		grace := time.AfterFunc(stopGrace, func() {
+		grace := time.AfterFunc(closeDelay, func() {
 			for _, c := range conns {
 				c.close(false)
 			}
@@ -208,14 +208,14 @@ func (s *Server) shutdown(ctx context.Context, crash bool) error {
 			defer close(s.stopped)
 			s.wg.Wait()
 			grace.Stop()
-			s.failure = s.closeStore(crash)
+			s.stopErr = s.closeStore(crash)
 		}()
 	} else {
 		s.mu.Unlock()
 	}
 	select {
 	case <-s.stopped:
-		return s.failure
+		return s.stopErr
 	case <-ctx.Done():
 		return fmt.Errorf("embedded: stop: %w", ctx.Err())
 	}

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func TestServerComesBackAtItsAddress(t *testing.T) {
+func TestRestartAtSameAddress(t *testing.T) {
 	t.Parallel()
 	first, err := embedded.Start()
 	require.NoError(t, err)

@@ -33,7 +33,7 @@ func (c *conn) loginUser(d *decoder) Status {
 	if n, err := strconv.ParseUint(strings.TrimPrefix(username, "+"), 10, 32); err == nil {
 		id = identifier{id: uint32(n)}
 	}
-	user, st := c.srv.users.authenticate(id, password)
+	user, st := c.server.users.authenticate(id, password)
 	if st != StatusOK {
 		return st
 	}
@@ -46,7 +46,7 @@ func (c *conn) loginWithToken(d *decoder) Status {
 	if d.status != StatusOK {
 		return d.status
 	}
-	user, st := c.srv.users.authenticateToken(token, c.srv.now())
+	user, st := c.server.users.authenticateToken(token, c.server.now())
 	if st != StatusOK {
 		return st
 	}
@@ -55,7 +55,7 @@ func (c *conn) loginWithToken(d *decoder) Status {
 
 func (c *conn) login(user uint32) Status {
 	c.user.Store(user)
-	c.srv.clients.setUser(c.clientID, user)
+	c.server.clients.setUser(c.clientID, user)
 	c.out = binary.LittleEndian.AppendUint32(c.out, user)
 	return StatusOK
 }
@@ -65,10 +65,10 @@ func (c *conn) logoutUser(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	if !c.srv.clients.exists(c.clientID) {
+	if !c.server.clients.exists(c.clientID) {
 		return StatusClientNotFound
 	}
 	c.user.Store(noUser)
-	c.srv.clients.setUser(c.clientID, noUser)
+	c.server.clients.setUser(c.clientID, noUser)
 	return StatusOK
 }

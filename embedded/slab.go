@@ -48,7 +48,7 @@ func (s *slab[T]) each(f func(id uint32, v *T)) {
 const maxSlabID = 1 << 24
 
 // put inserts under a given number, which must be free. The numbers left out become free ones when setFree is called.
-func (s *slab[T]) put(id uint32, v *T) bool {
+func (s *slab[T]) insertAt(id uint32, v *T) bool {
 	if id >= maxSlabID || s.get(id) != nil {
 		return false
 	}

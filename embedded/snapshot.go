@@ -19,7 +19,7 @@ const snapshotAll = 100
 // deflated; of the real server's others (3 to 6) Go's library has none, they answer 9000.
 func (c *conn) getSnapshot(d *decoder) Status {
 	compression := d.u8()
-	kinds := slices.Clone(d.take(int(d.u8())))
+	kinds := slices.Clone(d.bytes(int(d.u8())))
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
@@ -49,7 +49,7 @@ func (c *conn) getSnapshot(d *decoder) Status {
 		if err != nil {
 			return StatusSnapshotFailed
 		}
-		if _, err := fmt.Fprintf(w, "%s of an embedded server %s: nothing to report\n", snapshotParts[k], Version); err != nil {
+		if _, err := fmt.Fprintf(w, "%s of an embedded server %s: nothing to report\n", snapshotParts[k], version); err != nil {
 			return StatusSnapshotFailed
 		}
 	}

@@ -71,11 +71,11 @@ const stateVersion = 1
 
 func (s *Server) encodeState() ([]byte, error) {
 	f := stateFile{Version: stateVersion}
-	s.cat.mu.RLock()
-	f.NextPartition = s.store.next
-	f.FreeStreams = append(f.FreeStreams, s.cat.streams.free...)
-	s.cat.streams.each(func(_ uint32, st *stream) { f.Streams = append(f.Streams, st.state()) })
-	s.cat.mu.RUnlock()
+	s.catalog.mu.RLock()
+	f.NextPartition = s.store.lastUID
+	f.FreeStreams = append(f.FreeStreams, s.catalog.streams.free...)
+	s.catalog.streams.each(func(_ uint32, st *stream) { f.Streams = append(f.Streams, st.state()) })
+	s.catalog.mu.RUnlock()
 	s.users.mu.RLock()
 	f.FreeUsers = append(f.FreeUsers, s.users.byID.free...)
 	s.users.byID.each(func(_ uint32, u *user) { f.Users = append(f.Users, u.state()) })
@@ -87,7 +87,7 @@ func (s *stream) state() streamState {
 	st := streamState{ID: s.id, Name: s.name, Created: s.created, FreeTopics: append([]uint32(nil), s.topics.free...)}
 	s.topics.each(func(_ uint32, t *topic) {
 		ts := topicState{
-			ID: t.id, Name: t.name, Created: t.created, Expiry: t.askedExpiry, Compression: t.compression, MaxSize: t.askedSize,
+			ID: t.id, Name: t.name, Created: t.created, Expiry: t.requestedExpiry, Compression: t.compression, MaxSize: t.requestedMaxSize,
 			Replication: t.replication, FreeGroups: append([]uint32(nil), t.groups.free...),
 		}
 		for _, p := range t.partitions {
@@ -104,8 +104,8 @@ func (u *user) state() userState {
 		ID: u.id, Name: u.name, Created: u.created, Status: u.status,
 		Salt: append([]byte(nil), u.salt[:]...), Password: append([]byte(nil), u.password[:]...),
 	}
-	if u.perms != nil {
-		us.Permissions = appendPermissions(nil, u.perms)
+	if u.permissions != nil {
+		us.Permissions = appendPermissions(nil, u.permissions)
 	}
 	for _, t := range u.tokens {
 		us.Tokens = append(us.Tokens, tokenState{Name: t.name, Hash: append([]byte(nil), t.hash[:]...), Expiry: t.expiry})
@@ -134,7 +134,7 @@ func (s *Server) loadState() error {
 	}
 	known := map[uint64]bool{}
 	var all []*partition
-	s.cat.streams.each(func(_ uint32, st *stream) {
+	s.catalog.streams.each(func(_ uint32, st *stream) {
 		st.topics.each(func(_ uint32, t *topic) {
 			for _, p := range t.partitions {
 				known[p.files.uid] = true
@@ -142,7 +142,7 @@ func (s *Server) loadState() error {
 			}
 		})
 	})
-	if err := s.store.sweep(known); err != nil {
+	if err := s.store.deleteUnknown(known); err != nil {
 		return fmt.Errorf("embedded: directory: %w", err)
 	}
 	for _, p := range all {
@@ -154,14 +154,14 @@ func (s *Server) loadState() error {
 }
 
 func (s *Server) restore(f *stateFile) error {
-	s.store.next = f.NextPartition
-	s.cat = newCatalog()
+	s.store.lastUID = f.NextPartition
+	s.catalog = newCatalog()
 	for _, ss := range f.Streams {
-		st := &stream{id: ss.ID, name: ss.Name, created: ss.Created, names: map[string]*topic{}}
-		if !s.cat.streams.put(ss.ID, st) {
+		st := &stream{id: ss.ID, name: ss.Name, created: ss.Created, topicsByName: map[string]*topic{}}
+		if !s.catalog.streams.insertAt(ss.ID, st) {
 			return fmt.Errorf("embedded: state: stream number %d is wrong", ss.ID)
 		}
-		s.cat.names[st.name] = st
+		s.catalog.streamsByName[st.name] = st
 		for _, ts := range ss.Topics {
 			if err := s.restoreTopic(st, ts); err != nil {
 				return err
@@ -169,15 +169,15 @@ func (s *Server) restore(f *stateFile) error {
 		}
 		st.topics.setFree(ss.FreeTopics)
 	}
-	s.cat.streams.setFree(f.FreeStreams)
-	s.users = &users{names: map[string]*user{}}
+	s.catalog.streams.setFree(f.FreeStreams)
+	s.users = &users{byName: map[string]*user{}}
 	for _, us := range f.Users {
 		u := &user{id: us.ID, name: us.Name, created: us.Created, status: us.Status, tokens: map[string]token{}}
 		copy(u.salt[:], us.Salt)
 		copy(u.password[:], us.Password)
 		if us.Permissions != nil {
 			d := &decoder{buf: us.Permissions}
-			if u.perms = d.permissions(); d.status != StatusOK {
+			if u.permissions = d.permissions(); d.status != StatusOK {
 				return fmt.Errorf("embedded: state: permissions of user %s are wrong", us.Name)
 			}
 		}
@@ -186,10 +186,10 @@ func (s *Server) restore(f *stateFile) error {
 			copy(tok.hash[:], t.Hash)
 			u.tokens[t.Name] = tok
 		}
-		if !s.users.byID.put(us.ID, u) {
+		if !s.users.byID.insertAt(us.ID, u) {
 			return fmt.Errorf("embedded: state: user number %d is wrong", us.ID)
 		}
-		s.users.names[u.name] = u
+		s.users.byName[u.name] = u
 	}
 	s.users.byID.setFree(f.FreeUsers)
 	return nil
@@ -198,24 +198,24 @@ func (s *Server) restore(f *stateFile) error {
 func (s *Server) restoreTopic(st *stream, ts topicState) error {
 	t := &topic{
 		id: ts.ID, stream: st, name: ts.Name, created: ts.Created, expiry: ts.Expiry, compression: ts.Compression,
-		maxSize: ts.MaxSize, replication: ts.Replication, groupNames: map[string]*group{},
-		askedExpiry: ts.Expiry, askedSize: ts.MaxSize,
+		maxSize: ts.MaxSize, replication: ts.Replication, groupsByName: map[string]*group{},
+		requestedExpiry: ts.Expiry, requestedMaxSize: ts.MaxSize,
 	}
-	if !st.topics.put(ts.ID, t) {
+	if !st.topics.insertAt(ts.ID, t) {
 		return fmt.Errorf("embedded: state: topic number %d of %s is wrong", ts.ID, st.name)
 	}
-	st.names[t.name] = t
+	st.topicsByName[t.name] = t
 	for i, ps := range ts.Partitions {
 		p := newPartition(uint32(i), ps.Created, s.opts.retention)
 		p.files = s.store.newFiles(ps.UID)
 		t.partitions = append(t.partitions, p)
 	}
 	for _, gs := range ts.Groups {
-		g := &group{id: gs.ID, name: gs.Name, count: uint32(len(t.partitions))}
-		if !t.groups.put(gs.ID, g) {
+		g := &group{id: gs.ID, name: gs.Name, partitionCount: uint32(len(t.partitions))}
+		if !t.groups.insertAt(gs.ID, g) {
 			return fmt.Errorf("embedded: state: group number %d of %s is wrong", gs.ID, t.name)
 		}
-		t.groupNames[g.name] = g
+		t.groupsByName[g.name] = g
 	}
 	t.groups.setFree(ts.FreeGroups)
 	return nil

@@ -35,8 +35,8 @@ type store struct {
 	lock *os.File
 
 	// mu orders the writes of the state.
-	mu   sync.Mutex
-	next uint64
+	mu      sync.Mutex
+	lastUID uint64
 }
 
 func openStore(dir string, log *zap.Logger) (*store, error) {
@@ -62,9 +62,9 @@ func (st *store) newFiles(uid uint64) *partitionFiles {
 }
 
 // allot returns a number for a new partition. It needs the catalog's lock for writing.
-func (st *store) allot() uint64 {
-	st.next++
-	return st.next
+func (st *store) newUID() uint64 {
+	st.lastUID++
+	return st.lastUID
 }
 
 func (st *store) writeState(b []byte) error {
@@ -90,13 +90,13 @@ func (st *store) readState() ([]byte, error) {
 }
 
 // sweep deletes the files of partitions that are not known.
-func (st *store) sweep(known map[uint64]bool) error {
+func (st *store) deleteUnknown(known map[uint64]bool) error {
 	entries, err := os.ReadDir(filepath.Join(st.dir, "partitions"))
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		uid, ok := fileOwner(e.Name())
+		uid, ok := partitionUID(e.Name())
 		if ok && known[uid] {
 			continue
 		}
@@ -107,7 +107,7 @@ func (st *store) sweep(known map[uint64]bool) error {
 	return nil
 }
 
-func fileOwner(name string) (uint64, bool) {
+func partitionUID(name string) (uint64, bool) {
 	end := strings.IndexAny(name, "-.")
 	if end < 0 {
 		return 0, false
@@ -143,12 +143,12 @@ func changesState(command Command) bool {
 }
 
 // persist writes a change down and then deletes the files of partitions that are gone with it.
-func (s *Server) persist() Status {
+func (s *Server) saveChange() Status {
 	err := s.saveState()
-	s.cat.mu.Lock()
-	doomed := s.doomed
-	s.doomed = nil
-	s.cat.mu.Unlock()
+	s.catalog.mu.Lock()
+	doomed := s.deletedPartitions
+	s.deletedPartitions = nil
+	s.catalog.mu.Unlock()
 	for _, p := range doomed {
 		err = errors.Join(err, p.files.remove())
 	}
@@ -160,23 +160,23 @@ func (s *Server) persist() Status {
 }
 
 // doom marks partitions whose files are to be deleted. It needs the catalog's lock for writing.
-func (s *Server) doom(partitions []*partition) {
+func (s *Server) markDeleted(partitions []*partition) {
 	for _, p := range partitions {
 		p.close()
 	}
 	if s.store != nil {
-		s.doomed = append(s.doomed, partitions...)
+		s.deletedPartitions = append(s.deletedPartitions, partitions...)
 	}
 }
 
 // savePartitions writes what waits in memory.
 func (s *Server) savePartitions(sync bool) error {
 	var all []*partition
-	s.cat.mu.RLock()
-	s.cat.streams.each(func(_ uint32, st *stream) {
+	s.catalog.mu.RLock()
+	s.catalog.streams.each(func(_ uint32, st *stream) {
 		st.topics.each(func(_ uint32, t *topic) { all = append(all, t.partitions...) })
 	})
-	s.cat.mu.RUnlock()
+	s.catalog.mu.RUnlock()
 	var errs []error
 	for _, p := range all {
 		errs = append(errs, p.save(sync))
@@ -185,7 +185,7 @@ func (s *Server) savePartitions(sync bool) error {
 }
 
 // watchUnsaved writes what has waited long enough.
-func (s *Server) watchUnsaved() {
+func (s *Server) saveEveryInterval() {
 	tick := time.NewTicker(saveInterval)
 	defer tick.Stop()
 	for {
@@ -209,14 +209,14 @@ func (s *Server) closeStore(crash bool) error {
 	if !crash {
 		errs = append(errs, s.savePartitions(false))
 	}
-	s.cat.mu.RLock()
-	s.cat.streams.each(func(_ uint32, st *stream) {
+	s.catalog.mu.RLock()
+	s.catalog.streams.each(func(_ uint32, st *stream) {
 		st.topics.each(func(_ uint32, t *topic) {
 			for _, p := range t.partitions {
 				p.files.close()
 			}
 		})
 	})
-	s.cat.mu.RUnlock()
+	s.catalog.mu.RUnlock()
 	return errors.Join(append(errs, s.store.close())...)
 }

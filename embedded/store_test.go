@@ -28,18 +28,18 @@ func startIn(t testing.TB, dir string, opts ...embedded.Option) *embedded.Server
 
 func stop(t testing.TB, srv *embedded.Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 	defer cancel()
 	require.NoError(t, srv.Stop(ctx))
 }
 
-func makeTopic(t testing.TB, srv *embedded.Server, partitions uint32) *rawConn {
+func makeTopic(t testing.TB, srv *embedded.Server, partitions uint32) *testConn {
 	t.Helper()
 	c := dial(t, srv)
 	c.login(t)
-	c.must(t, embedded.CreateStream, name("s"))
-	c.must(t, embedded.CreateTopic, topicBody(ident("s"), partitions, 1, 0, 0, 0, "t"))
-	c.must(t, embedded.CreateGroup, join(ident("s"), ident("t"), name("g")))
+	c.mustCall(t, embedded.CreateStream, name("s"))
+	c.mustCall(t, embedded.CreateTopic, topicBody(ident("s"), partitions, 1, 0, 0, 0, "t"))
+	c.mustCall(t, embedded.CreateGroup, join(ident("s"), ident("t"), name("g")))
 	return c
 }
 
@@ -49,13 +49,13 @@ var (
 	groupG  = join(streamS, topicT, ident("g"))
 )
 
-func sendN(t testing.TB, c *rawConn, partition uint32, n int) {
+func sendN(t testing.TB, c *testConn, partition uint32, n int) {
 	t.Helper()
 	messages := make([][]byte, n)
 	for i := range messages {
 		messages[i] = message(uint64(i+1), fmt.Sprintf("message %d", i), "")
 	}
-	c.must(t, embedded.SendMessages, sendBody(streamS, topicT, toPartition(partition), messages...))
+	c.mustCall(t, embedded.SendMessages, sendBody(streamS, topicT, toPartition(partition), messages...))
 }
 
 func payloads(t testing.TB, srv *embedded.Server, partition uint32) []string {
@@ -77,31 +77,31 @@ func TestStopLosesNothing(t *testing.T) {
 	dir := t.TempDir()
 	srv := startIn(t, dir)
 	c := makeTopic(t, srv, 2)
-	c.must(t, embedded.CreateStream, name("gone"))
-	c.must(t, embedded.DeleteStream, ident("gone"))
+	c.mustCall(t, embedded.CreateStream, name("gone"))
+	c.mustCall(t, embedded.DeleteStream, ident("gone"))
 	sendN(t, c, 0, 3)
 	sendN(t, c, 0, 2)
-	c.must(t, embedded.JoinGroup, groupG)
-	c.must(t, embedded.StoreOffset, join(grouped("g"), streamS, topicT, part(0), u64(3)))
-	c.must(t, embedded.StoreOffset, join(single("c"), streamS, topicT, part(0), u64(1)))
-	c.must(t, embedded.CreateUser, join(name("ann"), name("secret"), []byte{1, 1}, u32(11), []byte{0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0}))
-	token := c.must(t, embedded.CreateToken, join(name("token"), u64(0)))
-	before := c.must(t, embedded.GetTopic, join(streamS, topicT))
-	users := c.must(t, embedded.GetUsers, nil)
-	user := c.must(t, embedded.GetUser, ident("ann"))
+	c.mustCall(t, embedded.JoinGroup, groupG)
+	c.mustCall(t, embedded.StoreOffset, join(grouped("g"), streamS, topicT, part(0), u64(3)))
+	c.mustCall(t, embedded.StoreOffset, join(single("c"), streamS, topicT, part(0), u64(1)))
+	c.mustCall(t, embedded.CreateUser, join(name("ann"), name("secret"), []byte{1, 1}, u32(11), []byte{0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0}))
+	token := c.mustCall(t, embedded.CreateToken, join(name("token"), u64(0)))
+	before := c.mustCall(t, embedded.GetTopic, join(streamS, topicT))
+	users := c.mustCall(t, embedded.GetUsers, nil)
+	user := c.mustCall(t, embedded.GetUser, ident("ann"))
 	held, err := srv.Messages("s", "t", 0)
 	require.NoError(t, err)
 	stop(t, srv)
 
 	srv = startIn(t, dir)
 	c = dial(t, srv)
-	c.must(t, embedded.LoginWithToken, token)
+	c.mustCall(t, embedded.LoginWithToken, token)
 	// Expiry and size limit, asked for as the server's defaults, are shown as 0 after a restart, as by the real server.
 	clear(before[16:24])
 	clear(before[25:33])
-	require.Equal(t, before, c.must(t, embedded.GetTopic, join(streamS, topicT)))
-	require.Equal(t, users, c.must(t, embedded.GetUsers, nil))
-	require.Equal(t, user, c.must(t, embedded.GetUser, ident("ann")))
+	require.Equal(t, before, c.mustCall(t, embedded.GetTopic, join(streamS, topicT)))
+	require.Equal(t, users, c.mustCall(t, embedded.GetUsers, nil))
+	require.Equal(t, user, c.mustCall(t, embedded.GetUser, ident("ann")))
 	again, err := srv.Messages("s", "t", 0)
 	require.NoError(t, err)
 	require.Equal(t, held, again)
@@ -116,11 +116,11 @@ func TestStopLosesNothing(t *testing.T) {
 	members, err := srv.GroupMembers("s", "t", "g")
 	require.NoError(t, err)
 	require.Empty(t, members, "membership lives in memory")
-	created := c.must(t, embedded.CreateStream, name("reborn"))
+	created := c.mustCall(t, embedded.CreateStream, name("reborn"))
 	require.Equal(t, u32(1), created[:4], "the freed number is given again")
 	sendN(t, c, 0, 1)
 	require.Len(t, payloads(t, srv, 0), 6)
-	dial(t, srv).must(t, embedded.LoginUser, loginBody("ann", "secret"))
+	dial(t, srv).mustCall(t, embedded.LoginUser, loginBody("ann", "secret"))
 }
 
 // TestCrashLosesWhatWasNotWritten follows what kill -9 did to the real server with default settings: 500 confirmed
@@ -132,31 +132,31 @@ func TestCrashLosesWhatWasNotWritten(t *testing.T) {
 	c := makeTopic(t, srv, 1)
 	sendN(t, c, 0, 500)
 	who := single("c")
-	c.must(t, embedded.StoreOffset, join(who, streamS, topicT, part(0), u64(499)))
+	c.mustCall(t, embedded.StoreOffset, join(who, streamS, topicT, part(0), u64(499)))
 	srv.Crash()
 
 	srv = startIn(t, dir)
 	require.Empty(t, payloads(t, srv, 0))
 	c = dial(t, srv)
 	c.login(t)
-	answer := c.must(t, embedded.GetOffset, join(who, streamS, topicT, part(0)))
+	answer := c.mustCall(t, embedded.GetOffset, join(who, streamS, topicT, part(0)))
 	require.Equal(t, join(u32(0), u64(0), u64(0)), answer)
 	sendN(t, c, 0, 1)
-	answer = c.must(t, embedded.PollMessages, pollBody(who, streamS, topicT, 0, 5, 0, 10, 0))
+	answer = c.mustCall(t, embedded.PollMessages, pollBody(who, streamS, topicT, 0, 5, 0, 10, 0))
 	require.Equal(t, join(u32(0), u64(0), u32(0)), answer, "what comes first after the crash is skipped, without an error")
 }
 
 func TestCrashKeepsWhatWasWritten(t *testing.T) {
 	t.Parallel()
-	for label, write := range map[string]func(*testing.T, *rawConn){
-		"by number": func(t *testing.T, c *rawConn) { sendN(t, c, 0, 1024) },
-		"by size": func(t *testing.T, c *rawConn) {
+	for label, write := range map[string]func(*testing.T, *testConn){
+		"by number": func(t *testing.T, c *testConn) { sendN(t, c, 0, 1024) },
+		"by size": func(t *testing.T, c *testConn) {
 			big := message(1, strings.Repeat("x", 1<<20), "")
-			c.must(t, embedded.SendMessages, sendBody(streamS, topicT, toPartition(0), big))
+			c.mustCall(t, embedded.SendMessages, sendBody(streamS, topicT, toPartition(0), big))
 		},
-		"by request": func(t *testing.T, c *rawConn) {
+		"by request": func(t *testing.T, c *testConn) {
 			sendN(t, c, 0, 3)
-			c.must(t, embedded.FlushUnsavedBuffer, join(streamS, topicT, u32(0), []byte{1}))
+			c.mustCall(t, embedded.FlushUnsavedBuffer, join(streamS, topicT, u32(0), []byte{1}))
 		},
 	} {
 		t.Run(label, func(t *testing.T) {
@@ -180,7 +180,7 @@ func logFiles(t testing.TB, dir, suffix string) []string {
 	return files
 }
 
-func TestTornRecordIsCutOff(t *testing.T) {
+func TestTornLogRecordIsTruncated(t *testing.T) {
 	t.Parallel()
 	for label, tear := range map[string]func([]byte) []byte{
 		"cut in a record": func(b []byte) []byte { return b[:len(b)-5] },
@@ -198,9 +198,9 @@ func TestTornRecordIsCutOff(t *testing.T) {
 			c := makeTopic(t, srv, 1)
 			for range 2 {
 				sendN(t, c, 0, 3)
-				c.must(t, embedded.FlushUnsavedBuffer, join(streamS, topicT, u32(0), []byte{0}))
+				c.mustCall(t, embedded.FlushUnsavedBuffer, join(streamS, topicT, u32(0), []byte{0}))
 			}
-			c.must(t, embedded.StoreOffset, join(single("c"), streamS, topicT, part(0), u64(5)))
+			c.mustCall(t, embedded.StoreOffset, join(single("c"), streamS, topicT, part(0), u64(5)))
 			stop(t, srv)
 			logs := logFiles(t, dir, ".log")
 			require.Len(t, logs, 1)
@@ -230,14 +230,14 @@ func TestTornRecordIsCutOff(t *testing.T) {
 	}
 }
 
-func TestTornOffsetIsCutOff(t *testing.T) {
+func TestTornOffsetRecordIsTruncated(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	srv := startIn(t, dir)
 	c := makeTopic(t, srv, 1)
 	sendN(t, c, 0, 3)
 	for offset := range uint64(2) {
-		c.must(t, embedded.StoreOffset, join(single("c"), streamS, topicT, part(0), u64(offset)))
+		c.mustCall(t, embedded.StoreOffset, join(single("c"), streamS, topicT, part(0), u64(offset)))
 	}
 	stop(t, srv)
 	files := logFiles(t, dir, ".offsets")
@@ -264,7 +264,7 @@ func TestDirectoryInUse(t *testing.T) {
 	startIn(t, dir)
 }
 
-func TestSpoiledStateIsRefused(t *testing.T) {
+func TestInvalidStateIsRefused(t *testing.T) {
 	t.Parallel()
 	for label, state := range map[string]string{
 		"no json":        "{",
@@ -290,7 +290,7 @@ func TestSpoiledStateIsRefused(t *testing.T) {
 	}
 }
 
-func TestDeletedAndPurgedLeaveNoFiles(t *testing.T) {
+func TestDeleteAndPurgeRemoveFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	srv := startIn(t, dir)
@@ -298,17 +298,17 @@ func TestDeletedAndPurgedLeaveNoFiles(t *testing.T) {
 	fill := func() {
 		for p := range uint32(3) {
 			sendN(t, c, p, 1024)
-			c.must(t, embedded.StoreOffset, join(single("c"), streamS, topicT, part(int(p)), u64(5)))
+			c.mustCall(t, embedded.StoreOffset, join(single("c"), streamS, topicT, part(int(p)), u64(5)))
 		}
 	}
 	fill()
 	require.Len(t, logFiles(t, dir, ".log"), 3)
-	c.must(t, embedded.PurgeTopic, join(streamS, topicT))
+	c.mustCall(t, embedded.PurgeTopic, join(streamS, topicT))
 	require.Empty(t, logFiles(t, dir, "*"))
 	fill()
-	c.must(t, embedded.DeletePartitions, join(streamS, topicT, u32(1)))
+	c.mustCall(t, embedded.DeletePartitions, join(streamS, topicT, u32(1)))
 	require.Len(t, logFiles(t, dir, ".log"), 2)
-	c.must(t, embedded.DeleteTopic, join(streamS, topicT))
+	c.mustCall(t, embedded.DeleteTopic, join(streamS, topicT))
 	require.Empty(t, logFiles(t, dir, "*"))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "partitions", "99-00000000000000000000.log"), nil, 0o600))
 	stop(t, srv)
@@ -316,11 +316,11 @@ func TestDeletedAndPurgedLeaveNoFiles(t *testing.T) {
 	require.Empty(t, logFiles(t, dir, "*"), "leftovers of a deletion that a crash interrupted are deleted at start")
 	c = dial(t, srv)
 	c.login(t)
-	require.Empty(t, c.must(t, embedded.GetTopics, streamS))
+	require.Empty(t, c.mustCall(t, embedded.GetTopics, streamS))
 }
 
 // TestRestartsKeepWhatAModelKeeps does random things to a server and to a model of it, with clean stops and crashes.
-func TestRestartsKeepWhatAModelKeeps(t *testing.T) {
+func TestRestartsMatchModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp(t.TempDir(), "model")
@@ -351,10 +351,10 @@ func TestRestartsKeepWhatAModelKeeps(t *testing.T) {
 				if len(all) > 0 {
 					stored = rapid.IntRange(0, len(all)-1).Draw(rt, "offset")
 					shown = stored
-					c.must(t, embedded.StoreOffset, join(single("c"), streamS, topicT, part(0), u64(uint64(stored))))
+					c.mustCall(t, embedded.StoreOffset, join(single("c"), streamS, topicT, part(0), u64(uint64(stored))))
 				}
 			case "flush":
-				c.must(t, embedded.FlushUnsavedBuffer, join(streamS, topicT, u32(0), []byte{0}))
+				c.mustCall(t, embedded.FlushUnsavedBuffer, join(streamS, topicT, u32(0), []byte{0}))
 				saved = len(all)
 			case "stop":
 				stop(t, srv)
@@ -384,7 +384,7 @@ func TestRestartsKeepWhatAModelKeeps(t *testing.T) {
 }
 
 // TestOffsetsSurviveADiskThatFails takes the directory away while offsets are stored, as a full disk would.
-func TestOffsetsSurviveADiskThatFails(t *testing.T) {
+func TestOffsetsSurviveFailingDisk(t *testing.T) {
 	t.Parallel()
 	for label, back := range map[string]bool{"comes back": true, "stays away": false} {
 		t.Run(label, func(t *testing.T) {
@@ -393,10 +393,10 @@ func TestOffsetsSurviveADiskThatFails(t *testing.T) {
 			srv := startIn(t, dir)
 			c := makeTopic(t, srv, 1)
 			sendN(t, c, 0, 3)
-			c.must(t, embedded.FlushUnsavedBuffer, join(streamS, topicT, u32(0), []byte{0}))
+			c.mustCall(t, embedded.FlushUnsavedBuffer, join(streamS, topicT, u32(0), []byte{0}))
 			partitions, away := filepath.Join(dir, "partitions"), filepath.Join(dir, "away")
 			require.NoError(t, os.Rename(partitions, away))
-			c.must(t, embedded.StoreOffset, join(single("c"), streamS, topicT, part(0), u64(2)))
+			c.mustCall(t, embedded.StoreOffset, join(single("c"), streamS, topicT, part(0), u64(2)))
 			if !back {
 				require.ErrorContains(t, srv.Stop(t.Context()), ".offsets", "what was confirmed is lost, so Stop must say so")
 				return

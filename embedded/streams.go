@@ -7,7 +7,7 @@ import (
 
 // appendStream writes `[u32 id][u64 created][u32 topics][u64 bytes][u64 messages][name]`.
 func appendStream(b []byte, s *stream) []byte {
-	size, messages := s.volume()
+	size, messages := s.totals()
 	b = binary.LittleEndian.AppendUint32(b, s.id)
 	b = binary.LittleEndian.AppendUint64(b, s.created)
 	b = binary.LittleEndian.AppendUint32(b, uint32(s.topics.len()))
@@ -23,7 +23,7 @@ func (c *conn) getStream(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
 	s, st := c.stream(id, canReadStream)
@@ -40,10 +40,10 @@ func (c *conn) getStreams(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	if !c.may(canReadStreams) {
+	if !c.allowed(canReadStreams) {
 		return StatusUnauthorized
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
 	cat.streams.each(func(_ uint32, s *stream) { c.out = appendStream(c.out, s) })
@@ -56,25 +56,25 @@ func (c *conn) createStream(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	if !c.may(canManageStreams) {
+	if !c.allowed(canManageStreams) {
 		return StatusUnauthorized
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
-	if cat.names[name] != nil {
+	if cat.streamsByName[name] != nil {
 		return StatusStreamExists
 	}
-	s := cat.addStream(name, c.srv.now())
+	s := cat.addStream(name, c.server.now())
 	c.out = appendStream(c.out, s)
 	return StatusOK
 }
 
 func (c *catalog) addStream(name string, now uint64) *stream {
-	s := &stream{name: name, created: now, names: map[string]*topic{}}
+	s := &stream{name: name, created: now, topicsByName: map[string]*topic{}}
 	s.id = c.streams.insert(s)
-	c.names[name] = s
-	c.changed(1)
+	c.streamsByName[name] = s
+	c.countChanges(1)
 	return s
 }
 
@@ -84,19 +84,19 @@ func (c *conn) deleteStream(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
 	s, st := c.stream(id, canManageStream)
 	if st != StatusOK {
 		return st
 	}
-	s.topics.each(func(_ uint32, t *topic) { c.srv.doom(t.partitions) })
+	s.topics.each(func(_ uint32, t *topic) { c.server.markDeleted(t.partitions) })
 	cat.streams.remove(s.id)
-	delete(cat.names, s.name)
-	cat.changed(1)
-	c.srv.users.forgetStream(s.id)
-	c.srv.clients.dropGroups(func(r groupRef) bool { return r.stream == s.id })
+	delete(cat.streamsByName, s.name)
+	cat.countChanges(1)
+	c.server.users.forgetStream(s.id)
+	c.server.clients.removeGroups(func(r groupRef) bool { return r.stream == s.id })
 	return StatusOK
 }
 
@@ -106,7 +106,7 @@ func (c *conn) updateStream(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
 	s, st := c.stream(id, canManageStream)
@@ -116,13 +116,13 @@ func (c *conn) updateStream(d *decoder) Status {
 	if s.name == name {
 		return StatusOK
 	}
-	if cat.names[name] != nil {
+	if cat.streamsByName[name] != nil {
 		return StatusStreamExists
 	}
-	cat.changed(1)
-	delete(cat.names, s.name)
+	cat.countChanges(1)
+	delete(cat.streamsByName, s.name)
 	s.name = name
-	cat.names[name] = s
+	cat.streamsByName[name] = s
 	return StatusOK
 }
 
@@ -132,7 +132,7 @@ func (c *conn) purgeStream(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
 	s, st := c.stream(id, canManageStream)

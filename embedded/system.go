@@ -10,7 +10,7 @@ import (
 )
 
 // Version is the version of the server whose protocol this one speaks.
-const Version = "0.8.0"
+const version = "0.8.0"
 
 // numericVersion is the version as the protocol gives it: major × 1,000,000 + minor × 1,000 + patch.
 const numericVersion = 8000
@@ -22,7 +22,7 @@ func (c *conn) getClusterMetadata(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	s := c.srv
+	s := c.server
 	c.out = appendText(c.out, "single-node")
 	c.out = binary.LittleEndian.AppendUint32(c.out, 1)
 	c.out = appendText(c.out, "iggy-node")
@@ -38,7 +38,7 @@ func (c *conn) getMe(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	cl, ok := c.srv.clients.snapshot(c.clientID)
+	cl, ok := c.server.clients.get(c.clientID)
 	if !ok {
 		return StatusClientNotFound
 	}
@@ -52,13 +52,13 @@ func (c *conn) getClient(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	if !c.may(canReadServer) {
+	if !c.allowed(canReadServer) {
 		return StatusUnauthorized
 	}
 	if id == 0 {
 		return StatusInvalidClientID
 	}
-	if cl, ok := c.srv.clients.snapshot(id); ok {
+	if cl, ok := c.server.clients.get(id); ok {
 		c.out = appendClientDetails(c.out, cl)
 	}
 	return StatusOK
@@ -69,10 +69,10 @@ func (c *conn) getClients(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	if !c.may(canReadServer) {
+	if !c.allowed(canReadServer) {
 		return StatusUnauthorized
 	}
-	for _, cl := range c.srv.clients.all() {
+	for _, cl := range c.server.clients.all() {
 		c.out = appendClient(c.out, cl)
 	}
 	return StatusOK
@@ -87,16 +87,16 @@ func (c *conn) getStats(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	if !c.may(canReadServer) {
+	if !c.allowed(canReadServer) {
 		return StatusUnauthorized
 	}
-	s := c.srv
+	s := c.server
 	var streams, topics, partitions, groups uint32
 	var size, messages uint64
-	s.cat.mu.RLock()
-	s.cat.streams.each(func(_ uint32, st *stream) {
+	s.catalog.mu.RLock()
+	s.catalog.streams.each(func(_ uint32, st *stream) {
 		streams++
-		b, m := st.volume()
+		b, m := st.totals()
 		size, messages = size+b, messages+m
 		st.topics.each(func(_ uint32, t *topic) {
 			topics++
@@ -104,7 +104,7 @@ func (c *conn) getStats(d *decoder) Status {
 			groups += uint32(t.groups.len())
 		})
 	})
-	s.cat.mu.RUnlock()
+	s.catalog.mu.RUnlock()
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 
@@ -132,7 +132,7 @@ func (c *conn) getStats(d *decoder) Status {
 	if err != nil {
 		host = "unknown_hostname"
 	}
-	for _, text := range []string{host, runtime.GOOS, runtime.GOOS + " " + runtime.GOARCH, kernel(), Version} {
+	for _, text := range []string{host, runtime.GOOS, runtime.GOOS + " " + runtime.GOARCH, kernelVersion(), version} {
 		c.out = appendText(c.out, text)
 	}
 	u32(numericVersion)
@@ -143,7 +143,7 @@ func (c *conn) getStats(d *decoder) Status {
 	return StatusOK
 }
 
-func kernel() string {
+func kernelVersion() string {
 	if b, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		return strings.TrimSpace(string(b))
 	}

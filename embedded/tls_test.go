@@ -29,18 +29,18 @@ func TestTLS(t *testing.T) {
 	roots := x509.NewCertPool()
 	require.True(t, roots.AppendCertsFromPEM(ca))
 	for name, fails := range map[string]bool{"localhost": false, "127.0.0.1": false, "example.org": true} {
-		nc, err := tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", srv.Endpoint(), &tls.Config{RootCAs: roots, ServerName: name})
+		nc, err := tls.DialWithDialer(&net.Dialer{Timeout: waitTimeout}, "tcp", srv.Endpoint(), &tls.Config{RootCAs: roots, ServerName: name})
 		require.Equal(t, fails, err != nil, "%s: %v", name, err)
 		if err == nil {
 			require.NoError(t, nc.Close())
 		}
 	}
-	_, err = tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", srv.Endpoint(), &tls.Config{ServerName: "localhost"})
+	_, err = tls.DialWithDialer(&net.Dialer{Timeout: waitTimeout}, "tcp", srv.Endpoint(), &tls.Config{ServerName: "localhost"})
 	require.Error(t, err, "no one trusts the certificate unasked")
 }
 
 // TestPlainClientOnTLS gets no further than the handshake.
-func TestPlainClientOnTLS(t *testing.T) {
+func TestPlainClientFailsOnTLS(t *testing.T) {
 	t.Parallel()
 	config, _, err := embedded.SelfSigned()
 	require.NoError(t, err)
@@ -53,7 +53,7 @@ func TestPlainClientOnTLS(t *testing.T) {
 			break
 		}
 	}
-	require.Eventually(t, func() bool { return len(srv.Connections()) == 0 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return len(srv.Connections()) == 0 }, waitTimeout, time.Millisecond)
 }
 
 func TestCredentials(t *testing.T) {
@@ -62,5 +62,5 @@ func TestCredentials(t *testing.T) {
 	c := dial(t, srv)
 	status, _ := c.call(t, embedded.LoginUser, loginBody("iggy", "iggy"))
 	require.Equal(t, embedded.StatusInvalidCredentials, status)
-	c.must(t, embedded.LoginUser, loginBody("root", "secret"))
+	c.mustCall(t, embedded.LoginUser, loginBody("root", "secret"))
 }

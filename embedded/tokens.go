@@ -52,7 +52,7 @@ func (c *conn) getTokens(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	us := c.srv.users
+	us := c.server.users
 	us.mu.RLock()
 	defer us.mu.RUnlock()
 	u := us.byID.get(c.user.Load())
@@ -81,7 +81,7 @@ func (c *conn) createToken(d *decoder) Status {
 	if len(name) < minNameLength || len(name) > maxTokenName {
 		return StatusInvalidTokenName
 	}
-	us := c.srv.users
+	us := c.server.users
 	us.mu.Lock()
 	defer us.mu.Unlock()
 	u := us.byID.get(c.user.Load())
@@ -98,11 +98,11 @@ func (c *conn) createToken(d *decoder) Status {
 	_, _ = rand.Read(secret[:])
 	raw := base64.StdEncoding.EncodeToString(secret[:])
 	t := token{name: name, hash: sha256.Sum256([]byte(raw))}
-	if now := c.srv.now(); life != 0 && life < math.MaxUint64-now {
+	if now := c.server.now(); life != 0 && life < math.MaxUint64-now {
 		t.expiry = now + life
 	}
 	u.tokens[name] = t
-	c.srv.cat.changed(1)
+	c.server.catalog.countChanges(1)
 	c.out = appendName(c.out, raw)
 	return StatusOK
 }
@@ -113,7 +113,7 @@ func (c *conn) deleteToken(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	us := c.srv.users
+	us := c.server.users
 	us.mu.Lock()
 	defer us.mu.Unlock()
 	u := us.byID.get(c.user.Load())
@@ -124,6 +124,6 @@ func (c *conn) deleteToken(d *decoder) Status {
 		return StatusResourceNotFound
 	}
 	delete(u.tokens, name)
-	c.srv.cat.changed(1)
+	c.server.catalog.countChanges(1)
 	return StatusOK
 }

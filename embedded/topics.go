@@ -20,7 +20,7 @@ const (
 // appendTopic writes `[u32 id][u64 created][u32 partitions][u64 expiry][u8 compression][u64 max size][u8 replication]
 // [u64 bytes][u64 messages][name]`. Expiry is in microseconds; the largest number means never, or no limit.
 func appendTopic(b []byte, t *topic) []byte {
-	size, messages := t.volume()
+	size, messages := t.totals()
 	b = binary.LittleEndian.AppendUint32(b, t.id)
 	b = binary.LittleEndian.AppendUint64(b, t.created)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(t.partitions)))
@@ -51,7 +51,7 @@ func (c *conn) getTopic(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
 	t, st := c.topic(streamID, topicID, canReadTopic)
@@ -71,7 +71,7 @@ func (c *conn) getTopics(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
 	s, st := c.stream(id, canReadTopics)
@@ -95,9 +95,9 @@ func (d *decoder) topicSettings() topicSettings {
 	return topicSettings{compression: d.u8(), expiry: d.u64(), maxSize: d.u64(), replication: d.u8(), name: d.name()}
 }
 
-func (t *topic) apply(set topicSettings) {
+func (t *topic) setSettings(set topicSettings) {
 	t.name, t.compression, t.expiry, t.maxSize = set.name, set.compression, set.expiry, set.maxSize
-	t.askedExpiry, t.askedSize = set.expiry, set.maxSize
+	t.requestedExpiry, t.requestedMaxSize = set.expiry, set.maxSize
 	t.replication = max(set.replication, 1)
 }
 
@@ -115,7 +115,7 @@ func (c *conn) createTopic(d *decoder) Status {
 	if set.compression != 1 && set.compression != 2 {
 		return StatusInvalidCommand
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
 	s, st := c.stream(streamID, canManageTopics)
@@ -125,10 +125,10 @@ func (c *conn) createTopic(d *decoder) Status {
 	if set.maxSize != 0 && set.maxSize < minTopicSize {
 		return StatusInvalidTopicSize
 	}
-	if s.names[set.name] != nil {
+	if s.topicsByName[set.name] != nil {
 		return StatusTopicExists
 	}
-	now := c.srv.now()
+	now := c.server.now()
 	t := s.addTopic(set, now)
 	if t.expiry == 0 {
 		t.expiry = math.MaxUint64
@@ -136,8 +136,8 @@ func (c *conn) createTopic(d *decoder) Status {
 	if t.maxSize == 0 {
 		t.maxSize = math.MaxUint64
 	}
-	cat.changed(1 + min(int(count), 1))
-	c.srv.addPartitions(t, count)
+	cat.countChanges(1 + min(int(count), 1))
+	c.server.addPartitions(t, count)
 	c.out = appendTopic(c.out, t)
 	for _, p := range t.partitions {
 		c.out = appendPartition(c.out, p, 0)
@@ -146,10 +146,10 @@ func (c *conn) createTopic(d *decoder) Status {
 }
 
 func (s *stream) addTopic(set topicSettings, now uint64) *topic {
-	t := &topic{stream: s, created: now, groupNames: map[string]*group{}}
-	t.apply(set)
+	t := &topic{stream: s, created: now, groupsByName: map[string]*group{}}
+	t.setSettings(set)
 	t.id = s.topics.insert(t)
-	s.names[t.name] = t
+	s.topicsByName[t.name] = t
 	return t
 }
 
@@ -164,20 +164,20 @@ func (c *conn) updateTopic(d *decoder) Status {
 	if set.compression != 1 && set.compression != 2 {
 		return StatusInvalidCommand
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
 	t, st := c.topic(streamID, topicID, canManageTopic)
 	if st != StatusOK {
 		return st
 	}
-	if other := t.stream.names[set.name]; other != nil && other != t {
+	if other := t.stream.topicsByName[set.name]; other != nil && other != t {
 		return StatusTopicExists
 	}
-	cat.changed(1)
-	delete(t.stream.names, t.name)
-	t.apply(set)
-	t.stream.names[t.name] = t
+	cat.countChanges(1)
+	delete(t.stream.topicsByName, t.name)
+	t.setSettings(set)
+	t.stream.topicsByName[t.name] = t
 	return StatusOK
 }
 
@@ -187,19 +187,19 @@ func (c *conn) deleteTopic(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
 	t, st := c.topic(streamID, topicID, canManageTopic)
 	if st != StatusOK {
 		return st
 	}
-	c.srv.doom(t.partitions)
+	c.server.markDeleted(t.partitions)
 	s := t.stream
 	s.topics.remove(t.id)
-	delete(s.names, t.name)
-	cat.changed(1)
-	c.srv.clients.dropGroups(func(r groupRef) bool { return r.stream == s.id && r.topic == t.id })
+	delete(s.topicsByName, t.name)
+	cat.countChanges(1)
+	c.server.clients.removeGroups(func(r groupRef) bool { return r.stream == s.id && r.topic == t.id })
 	return StatusOK
 }
 
@@ -209,7 +209,7 @@ func (c *conn) purgeTopic(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	cat := c.srv.cat
+	cat := c.server.catalog
 	cat.mu.RLock()
 	defer cat.mu.RUnlock()
 	t, st := c.topic(streamID, topicID, canManageTopic)
@@ -230,7 +230,7 @@ func (t *topic) purge() error {
 // purged answers a purge whose files may have resisted.
 func (c *conn) purged(err error) Status {
 	if err != nil {
-		c.srv.log.Error("messages not deleted", zap.Error(err))
+		c.server.log.Error("messages not deleted", zap.Error(err))
 		return StatusIOError
 	}
 	return StatusOK

@@ -16,33 +16,33 @@ const (
 
 // users are those who may log in, with their permissions and tokens.
 type users struct {
-	mu    sync.RWMutex
-	byID  slab[user]
-	names map[string]*user
+	mu     sync.RWMutex
+	byID   slab[user]
+	byName map[string]*user
 }
 
 type user struct {
-	id       uint32
-	name     string
-	created  uint64
-	status   uint8
-	salt     [16]byte
-	password [32]byte
-	perms    *permissions
-	tokens   map[string]token
+	id          uint32
+	name        string
+	created     uint64
+	status      uint8
+	salt        [16]byte
+	password    [32]byte
+	permissions *permissions
+	tokens      map[string]token
 }
 
 func newUsers(root, password string, now uint64) *users {
-	us := &users{names: map[string]*user{}}
+	us := &users{byName: map[string]*user{}}
 	us.add(root, password, userActive, rootPermissions(), now)
 	return us
 }
 
 func (us *users) add(name, password string, status uint8, p *permissions, now uint64) *user {
-	u := &user{name: name, created: now, status: status, perms: p, tokens: map[string]token{}}
+	u := &user{name: name, created: now, status: status, permissions: p, tokens: map[string]token{}}
 	u.setPassword(password)
 	u.id = us.byID.insert(u)
-	us.names[name] = u
+	us.byName[name] = u
 	return u
 }
 
@@ -62,7 +62,7 @@ func (u *user) hasPassword(password string) bool {
 
 func (us *users) find(id identifier) *user {
 	if id.named {
-		return us.names[id.name]
+		return us.byName[id.name]
 	}
 	return us.byID.get(id.id)
 }
@@ -71,7 +71,7 @@ func (us *users) permissions(id uint32) *permissions {
 	us.mu.RLock()
 	defer us.mu.RUnlock()
 	if u := us.byID.get(id); u != nil {
-		return u.perms
+		return u.permissions
 	}
 	return nil
 }
@@ -96,20 +96,20 @@ func (us *users) forgetStream(stream uint32) {
 	us.mu.Lock()
 	defer us.mu.Unlock()
 	us.byID.each(func(_ uint32, u *user) {
-		if u.perms == nil {
+		if u.permissions == nil {
 			return
 		}
-		if _, ok := u.perms.streams[stream]; !ok {
+		if _, ok := u.permissions.streams[stream]; !ok {
 			return
 		}
 		// Permissions are read without the lock once looked up, so they are replaced and not changed.
-		p := &permissions{global: u.perms.global, streams: map[uint32]streamPermissions{}}
-		for id, sp := range u.perms.streams {
+		p := &permissions{global: u.permissions.global, streams: map[uint32]streamPermissions{}}
+		for id, sp := range u.permissions.streams {
 			if id != stream {
 				p.streams[id] = sp
 			}
 		}
-		u.perms = p
+		u.permissions = p
 	})
 }
 
@@ -124,12 +124,12 @@ func appendUser(b []byte, u *user) []byte {
 // appendUserDetails is appendUser followed by `[u8 1][u32 length][permissions]`, or by four zeros without any.
 func appendUserDetails(b []byte, u *user) []byte {
 	b = appendUser(b, u)
-	if u.perms == nil {
+	if u.permissions == nil {
 		return append(b, 0, 0, 0, 0)
 	}
 	b = append(b, 1, 0, 0, 0, 0)
 	start := len(b)
-	b = appendPermissions(b, u.perms)
+	b = appendPermissions(b, u.permissions)
 	binary.LittleEndian.PutUint32(b[start-4:], uint32(len(b)-start))
 	return b
 }
@@ -140,7 +140,7 @@ func (c *conn) getUser(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	us := c.srv.users
+	us := c.server.users
 	us.mu.RLock()
 	u := us.find(id)
 	self := u != nil && u.id == c.user.Load() || u == nil && !id.named && id.id == c.user.Load()
@@ -148,7 +148,7 @@ func (c *conn) getUser(d *decoder) Status {
 	if u == nil && id.named {
 		return StatusOK
 	}
-	if !self && !c.may(canReadUsers) {
+	if !self && !c.allowed(canReadUsers) {
 		return StatusUnauthorized
 	}
 	if u != nil {
@@ -164,17 +164,17 @@ func (c *conn) getUsers(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	if !c.may(canReadUsers) {
+	if !c.allowed(canReadUsers) {
 		return StatusUnauthorized
 	}
-	us := c.srv.users
+	us := c.server.users
 	us.mu.RLock()
 	defer us.mu.RUnlock()
 	us.byID.each(func(_ uint32, u *user) { c.out = appendUser(c.out, u) })
 	return StatusOK
 }
 
-func validStatus(status uint8) bool { return status == userActive || status == userInactive }
+func validUserStatus(status uint8) bool { return status == userActive || status == userInactive }
 
 // createUser reads `[name][u8 length][password][u8 status][u8 present][u32 length][permissions]` and answers the user.
 // Status 1 is active, 2 inactive.
@@ -186,7 +186,7 @@ func (c *conn) createUser(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	if !c.may(canManageUsers) {
+	if !c.allowed(canManageUsers) {
 		return StatusUnauthorized
 	}
 	if len(name) < minNameLength || len(name) > maxUsernameLength {
@@ -195,17 +195,17 @@ func (c *conn) createUser(d *decoder) Status {
 	if len(password) < minNameLength || len(password) > maxPasswordLength {
 		return StatusInvalidPassword
 	}
-	if !validStatus(status) {
+	if !validUserStatus(status) {
 		return StatusInvalidCommand
 	}
-	us := c.srv.users
+	us := c.server.users
 	us.mu.Lock()
 	defer us.mu.Unlock()
-	if us.names[name] != nil {
+	if us.byName[name] != nil {
 		return StatusUserAlreadyExists
 	}
-	u := us.add(name, password, status, perms, c.srv.now())
-	c.srv.cat.changed(1)
+	u := us.add(name, password, status, perms, c.server.now())
+	c.server.catalog.countChanges(1)
 	c.out = appendUserDetails(c.out, u)
 	return StatusOK
 }
@@ -216,7 +216,7 @@ func (c *conn) deleteUser(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	if !c.may(canManageUsers) {
+	if !c.allowed(canManageUsers) {
 		return StatusUnauthorized
 	}
 	return c.changeUser(id, func(us *users, u *user) Status {
@@ -224,15 +224,15 @@ func (c *conn) deleteUser(d *decoder) Status {
 			return StatusCannotDeleteUser
 		}
 		us.byID.remove(u.id)
-		delete(us.names, u.name)
-		c.srv.clients.removeUser(u.id)
+		delete(us.byName, u.name)
+		c.server.clients.removeUser(u.id)
 		return StatusOK
 	})
 }
 
 // changeUser finds a user and changes him under the lock.
 func (c *conn) changeUser(id identifier, change func(*users, *user) Status) Status {
-	us := c.srv.users
+	us := c.server.users
 	us.mu.Lock()
 	defer us.mu.Unlock()
 	u := us.find(id)
@@ -242,7 +242,7 @@ func (c *conn) changeUser(id identifier, change func(*users, *user) Status) Stat
 	if st := change(us, u); st != StatusOK {
 		return st
 	}
-	c.srv.cat.changed(1)
+	c.server.catalog.countChanges(1)
 	return StatusOK
 }
 
@@ -262,23 +262,23 @@ func (c *conn) updateUser(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	if !c.may(canManageUsers) {
+	if !c.allowed(canManageUsers) {
 		return StatusUnauthorized
 	}
 	if hasName && (len(name) < minNameLength || len(name) > maxUsernameLength) {
 		return StatusInvalidUsername
 	}
-	if hasStatus && !validStatus(status) {
+	if hasStatus && !validUserStatus(status) {
 		return StatusInvalidCommand
 	}
 	return c.changeUser(id, func(us *users, u *user) Status {
 		if hasName {
-			if other := us.names[name]; other != nil && other != u {
+			if other := us.byName[name]; other != nil && other != u {
 				return StatusUserAlreadyExists
 			}
-			delete(us.names, u.name)
+			delete(us.byName, u.name)
 			u.name = name
-			us.names[name] = u
+			us.byName[name] = u
 		}
 		if hasStatus {
 			u.status = status
@@ -294,14 +294,14 @@ func (c *conn) updatePermissions(d *decoder) Status {
 	if st := c.admit(d); st != StatusOK {
 		return st
 	}
-	if !c.may(canManageUsers) {
+	if !c.allowed(canManageUsers) {
 		return StatusUnauthorized
 	}
 	return c.changeUser(id, func(_ *users, u *user) Status {
 		if u.id == rootUser {
 			return StatusCannotChangePermission
 		}
-		u.perms = perms
+		u.permissions = perms
 		return StatusOK
 	})
 }
@@ -319,14 +319,14 @@ func (c *conn) changePassword(d *decoder) Status {
 			return StatusInvalidPassword
 		}
 	}
-	us := c.srv.users
+	us := c.server.users
 	us.mu.RLock()
 	u := us.find(id)
 	us.mu.RUnlock()
 	if u == nil {
 		return StatusResourceNotFound
 	}
-	if u.id != c.user.Load() && !c.may(canManageUsers) {
+	if u.id != c.user.Load() && !c.allowed(canManageUsers) {
 		return StatusUnauthorized
 	}
 	us.mu.Lock()
@@ -335,6 +335,6 @@ func (c *conn) changePassword(d *decoder) Status {
 		return StatusInvalidCredentials
 	}
 	u.setPassword(changed)
-	c.srv.cat.changed(1)
+	c.server.catalog.countChanges(1)
 	return StatusOK
 }

@@ -21,7 +21,7 @@ func (d *decoder) fail(s Status) {
 }
 
 // take returns the next n bytes, which alias the body.
-func (d *decoder) take(n int) []byte {
+func (d *decoder) bytes(n int) []byte {
 	if d.status != StatusOK || n > len(d.buf)-d.pos {
 		d.fail(StatusInvalidCommand)
 		return nil
@@ -32,21 +32,21 @@ func (d *decoder) take(n int) []byte {
 }
 
 func (d *decoder) u8() uint8 {
-	if b := d.take(1); b != nil {
+	if b := d.bytes(1); b != nil {
 		return b[0]
 	}
 	return 0
 }
 
 func (d *decoder) u32() uint32 {
-	if b := d.take(4); b != nil {
+	if b := d.bytes(4); b != nil {
 		return binary.LittleEndian.Uint32(b)
 	}
 	return 0
 }
 
 func (d *decoder) u64() uint64 {
-	if b := d.take(8); b != nil {
+	if b := d.bytes(8); b != nil {
 		return binary.LittleEndian.Uint64(b)
 	}
 	return 0
@@ -54,7 +54,7 @@ func (d *decoder) u64() uint64 {
 
 // text reads n bytes that must be UTF-8.
 func (d *decoder) text(n int) string {
-	b := d.take(n)
+	b := d.bytes(n)
 	if !utf8.Valid(b) {
 		d.fail(StatusInvalidCommand)
 		return ""
@@ -82,7 +82,7 @@ type identifier struct {
 func (d *decoder) identifier() identifier {
 	kind := d.u8()
 	length := int(d.u8())
-	value := d.take(length)
+	value := d.bytes(length)
 	if d.status != StatusOK {
 		return identifier{}
 	}

@@ -50,7 +50,7 @@ func TestStopFinishesTheWorkInFlight(t *testing.T) {
 	left := srv.Inject(iggytest.Observe().On(embedded.LeaveGroup))
 	close(release)
 	require.NoError(t, receive(t, stopped))
-	require.Positive(t, left.Struck(), "the group was left")
+	require.Positive(t, left.Count(), "the group was left")
 	gone(t, srv)
 	require.NotEmpty(t, srv.Messages("fetchbox", "jobs.status"), "what the handler published at the end was stored")
 
@@ -179,7 +179,7 @@ func TestAConsumerThatCannotStartStopsTheRest(t *testing.T) {
 	err := app.Start(ctx)
 	require.ErrorIs(t, err, iggyerr.ErrNotConnected)
 	require.NoError(t, ctx.Err(), "the hook left time for the others' release")
-	require.Positive(t, refused.Struck())
+	require.Positive(t, refused.Count())
 	gone(t, srv)
 }
 

@@ -16,13 +16,13 @@ import (
 func (s *Server) CreateTopic(stream, topic string, partitions uint32) {
 	s.tb.Helper()
 	// [identifier stream][u32 partitions][u8 compression][u64 expiry][u64 size limit][u8 replication][name]
-	body := binary.LittleEndian.AppendUint32(identifier(nil, stream), partitions)
+	body := binary.LittleEndian.AppendUint32(appendIdentifier(nil, stream), partitions)
 	body = append(body, 1)                                    // no compression
 	body = binary.LittleEndian.AppendUint64(body, ^uint64(0)) // never
 	body = binary.LittleEndian.AppendUint64(body, 0)          // the server's default
-	body = short(append(body, 0), topic)
-	s.administer([]step{
-		{embedded.CreateStream, short(nil, stream), embedded.StatusStreamExists},
+	body = appendName(append(body, 0), topic)
+	s.runAsRoot([]adminRequest{
+		{embedded.CreateStream, appendName(nil, stream), embedded.StatusStreamExists},
 		{embedded.CreateTopic, body, embedded.StatusTopicExists},
 	})
 }
@@ -30,31 +30,31 @@ func (s *Server) CreateTopic(stream, topic string, partitions uint32) {
 // CreateGroup creates a consumer group of a topic that exists; see CreateTopic.
 func (s *Server) CreateGroup(stream, topic, group string) {
 	s.tb.Helper()
-	body := short(identifier(identifier(nil, stream), topic), group)
-	s.administer([]step{{embedded.CreateGroup, body, embedded.StatusGroupExists}})
+	body := appendName(appendIdentifier(appendIdentifier(nil, stream), topic), group)
+	s.runAsRoot([]adminRequest{{embedded.CreateGroup, body, embedded.StatusGroupExists}})
 }
 
 // step is a command and the status that says that it was done before.
-type step struct {
-	command embedded.Command
-	body    []byte
-	already embedded.Status
+type adminRequest struct {
+	command      embedded.Command
+	body         []byte
+	existsStatus embedded.Status
 }
 
-func (s *Server) administer(steps []step) {
+func (s *Server) runAsRoot(steps []adminRequest) {
 	s.tb.Helper()
-	defer s.notify()
-	login := append(short(short(nil, Username), Password), make([]byte, 8)...)
-	steps = append([]step{{command: embedded.LoginUser, body: login}}, steps...)
+	defer s.notifyChange()
+	login := append(appendName(appendName(nil, Username), Password), make([]byte, 8)...)
+	steps = append([]adminRequest{{command: embedded.LoginUser, body: login}}, steps...)
 	nc, err := net.Dial("tcp", s.Embedded().Endpoint())
 	if err != nil {
 		s.tb.Fatalf("iggytest: %v", err)
 	}
 	defer func() { _ = nc.Close() }()
-	_ = nc.SetDeadline(time.Now().Add(patience))
+	_ = nc.SetDeadline(time.Now().Add(waitTimeout))
 	for _, step := range steps {
-		status, err := ask(nc, step.command, step.body)
-		if err == nil && status != embedded.StatusOK && status != step.already {
+		status, err := roundTrip(nc, step.command, step.body)
+		if err == nil && status != embedded.StatusOK && status != step.existsStatus {
 			err = fmt.Errorf("%s", status)
 		}
 		if err != nil {
@@ -63,13 +63,13 @@ func (s *Server) administer(steps []step) {
 	}
 }
 
-func ask(rw io.ReadWriter, command embedded.Command, body []byte) (embedded.Status, error) {
+func roundTrip(rw io.ReadWriter, command embedded.Command, body []byte) (embedded.Status, error) {
 	frame := binary.LittleEndian.AppendUint32(nil, uint32(4+len(body)))
 	frame = binary.LittleEndian.AppendUint32(frame, uint32(command))
 	if _, err := rw.Write(append(frame, body...)); err != nil {
 		return 0, err
 	}
-	head := make([]byte, headSize)
+	head := make([]byte, headerSize)
 	if _, err := io.ReadFull(rw, head); err != nil {
 		return 0, err
 	}
@@ -78,6 +78,6 @@ func ask(rw io.ReadWriter, command embedded.Command, body []byte) (embedded.Stat
 }
 
 // identifier appends an object's name where the protocol takes a name or a number.
-func identifier(b []byte, name string) []byte { return short(append(b, 2), name) }
+func appendIdentifier(b []byte, name string) []byte { return appendName(append(b, 2), name) }
 
-func short(b []byte, s string) []byte { return append(append(b, byte(len(s))), s...) }
+func appendName(b []byte, s string) []byte { return append(append(b, byte(len(s))), s...) }

@@ -11,7 +11,7 @@
 //
 // A [Fault] says what happens, to which requests, before or after they take
 // effect, and how often. Everything else are methods of [Server] and [Proxy]
-// that act at once: CutConnections, StopListening, Redeal, LoseGroup, Crash.
+// that act at once: CutConnections, StopListening, Rebalance, RemoveMembers, Crash.
 // [Do] ties those to a request.
 //
 // All methods may be called concurrently, except for those that can fail the

@@ -67,7 +67,7 @@ type Fault struct {
 func Observe() Fault { return Fault{kind: kindObserve} }
 
 // Do calls f, in the connection's own goroutine: the request waits until it
-// returns. With [Server.Redeal], [Server.LoseGroup] or [Server.Crash] inside,
+// returns. With [Server.Rebalance], [Server.RemoveMembers] or [Server.Crash] inside,
 // these happen at an exact request.
 func Do(f func(Request)) Fault { return Fault{kind: kindDo, do: f} }
 

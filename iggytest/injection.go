@@ -10,29 +10,29 @@ import (
 
 // patience is how long the waiting functions wait before they fail the test.
 // It only has to be longer than what a heavily loaded machine needs.
-const patience = 30 * time.Second
+const waitTimeout = 30 * time.Second
 
 // logged is how many strikes of one fault are written to the test's log.
-const logged = 20
+const maxLogged = 20
 
 // Injection is a fault at work.
 type Injection struct {
 	fault  Fault
 	tb     testing.TB
-	script *script
+	faults *faultList
 
 	mu      sync.Mutex
 	random  *rand.Rand
 	matched int
-	struck  int
+	count   int
 	changed chan struct{}
 }
 
 // Struck is how many times the fault has struck.
-func (i *Injection) Struck() int {
+func (i *Injection) Count() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.struck
+	return i.count
 }
 
 // Wait returns when the fault has struck n times in all. When that does not
@@ -40,11 +40,11 @@ func (i *Injection) Struck() int {
 // has come: the request was held back, or its answer is there.
 func (i *Injection) Wait(n int) {
 	i.tb.Helper()
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(waitTimeout)
 	defer timeout.Stop()
 	for {
 		i.mu.Lock()
-		struck, changed := i.struck, i.changed
+		struck, changed := i.count, i.changed
 		i.mu.Unlock()
 		if struck >= n {
 			return
@@ -52,16 +52,16 @@ func (i *Injection) Wait(n int) {
 		select {
 		case <-changed:
 		case <-timeout.C:
-			i.tb.Fatalf("iggytest: %s: struck %d times of %d after %s", i.fault, struck, n, patience)
+			i.tb.Fatalf("iggytest: %s: struck %d times of %d after %s", i.fault, struck, n, waitTimeout)
 		}
 	}
 }
 
 // Remove ends the fault. What it has done to connections stays.
-func (i *Injection) Remove() { i.script.remove(i) }
+func (i *Injection) Remove() { i.faults.remove(i) }
 
 // take tells whether the fault is to strike this request, and counts it.
-func (i *Injection) take(r Request) bool {
+func (i *Injection) matches(r Request) bool {
 	f := &i.fault
 	if f.kind != kindRefuse && len(f.commands) > 0 && !slices.Contains(f.commands, r.Command) {
 		return false
@@ -88,74 +88,74 @@ func (i *Injection) take(r Request) bool {
 }
 
 // strike notes that the fault's time has come.
-func (i *Injection) strike(r Request) {
+func (i *Injection) applied(r Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.struck++
+	i.count++
 	close(i.changed)
 	i.changed = make(chan struct{})
-	if i.struck <= logged && i.fault.kind != kindObserve {
+	if i.count <= maxLogged && i.fault.kind != kindObserve {
 		i.tb.Logf("iggytest: %s: connection %d, request %d, %s", i.fault, r.Conn, r.Number, r.Command)
 	}
 }
 
 // script holds the faults of a proxy, in the order in which they were injected.
-type script struct {
-	mu   sync.Mutex
-	list []*Injection
+type faultList struct {
+	mu         sync.Mutex
+	injections []*Injection
 }
 
-func (s *script) inject(tb testing.TB, f Fault) *Injection {
-	i := &Injection{fault: f, tb: tb, script: s, changed: make(chan struct{})}
+func (s *faultList) inject(tb testing.TB, f Fault) *Injection {
+	i := &Injection{fault: f, tb: tb, faults: s, changed: make(chan struct{})}
 	if f.chance > 0 {
 		i.random = rand.New(rand.NewPCG(f.seed, f.seed))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.list = append(slices.Clone(s.list), i)
+	s.injections = append(slices.Clone(s.injections), i)
 	return i
 }
 
-func (s *script) remove(i *Injection) {
+func (s *faultList) remove(i *Injection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.list = slices.DeleteFunc(slices.Clone(s.list), func(other *Injection) bool { return other == i })
+	s.injections = slices.DeleteFunc(slices.Clone(s.injections), func(other *Injection) bool { return other == i })
 }
 
-func (s *script) current() []*Injection {
+func (s *faultList) all() []*Injection {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.list
+	return s.injections
 }
 
 // plan is what is to happen to a request: everything that lets it pass adds up,
 // and the first fault that does not decides.
 type plan struct {
-	passing  []*Injection
-	decisive *Injection
+	passing     []*Injection
+	replacement *Injection
 }
 
-func (s *script) plan(r Request) plan {
+func (s *faultList) plan(r Request) plan {
 	var p plan
-	for _, i := range s.current() {
+	for _, i := range s.all() {
 		switch {
 		case i.fault.kind == kindRefuse:
 		case i.fault.kind.passes():
-			if i.take(r) {
+			if i.matches(r) {
 				p.passing = append(p.passing, i)
 			}
-		case p.decisive == nil && i.take(r):
-			p.decisive = i
+		case p.replacement == nil && i.matches(r):
+			p.replacement = i
 		}
 	}
 	return p
 }
 
 // refuses tells whether a new connection is to be refused.
-func (s *script) refuses(r Request) bool {
-	for _, i := range s.current() {
-		if i.fault.kind == kindRefuse && i.take(r) {
-			i.strike(r)
+func (s *faultList) refusesConn(r Request) bool {
+	for _, i := range s.all() {
+		if i.fault.kind == kindRefuse && i.matches(r) {
+			i.applied(r)
 			return true
 		}
 	}
@@ -174,14 +174,14 @@ func (p plan) rate() int {
 }
 
 // at returns the decisive fault when it is to strike at this stage.
-func (p plan) at(after bool) *Injection {
-	if p.decisive != nil && p.decisive.fault.after == after {
-		return p.decisive
+func (p plan) replacementAt(after bool) *Injection {
+	if p.replacement != nil && p.replacement.fault.after == after {
+		return p.replacement
 	}
 	return nil
 }
 
 // alone tells whether the request must have the connection for itself.
-func (p plan) alone() bool {
-	return p.decisive != nil || slices.ContainsFunc(p.passing, func(i *Injection) bool { return i.fault.kind == kindDo })
+func (p plan) exclusive() bool {
+	return p.replacement != nil || slices.ContainsFunc(p.passing, func(i *Injection) bool { return i.fault.kind == kindDo })
 }

@@ -47,16 +47,16 @@ func (s *Server) Members(stream, topic, group string) int {
 
 // recheck is for what the server does of itself, without a request: handing a
 // partition over after the time-out, dropping what exceeds the retention.
-const recheck = 50 * time.Millisecond
+const checkInterval = 50 * time.Millisecond
 
 // WaitFor returns as soon as condition holds. It looks again whenever a request
 // was answered or a connection ended. When the condition does not hold within
 // 30 seconds it fails the test; what says what was waited for.
 func (s *Server) WaitFor(what string, condition func() bool) {
 	s.tb.Helper()
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(waitTimeout)
 	defer timeout.Stop()
-	ticker := time.NewTicker(recheck)
+	ticker := time.NewTicker(checkInterval)
 	defer ticker.Stop()
 	for {
 		changes := s.changes()
@@ -67,7 +67,7 @@ func (s *Server) WaitFor(what string, condition func() bool) {
 		case <-changes:
 		case <-ticker.C:
 		case <-timeout.C:
-			s.tb.Fatalf("iggytest: waited %s for %s", patience, what)
+			s.tb.Fatalf("iggytest: waited %s for %s", waitTimeout, what)
 		}
 	}
 }

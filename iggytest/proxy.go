@@ -17,22 +17,22 @@ import (
 type Proxy struct {
 	tb      testing.TB
 	tls     *tls.Config
-	script  script
+	faults  faultList
 	address string
 
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu       sync.Mutex
-	upstream string
-	listener net.Listener
-	release  func() // of the port, while nothing listens at it
-	listens  bool
-	relays   map[*relay]struct{}
-	arrivals uint64
-	closed   bool
-	changed  chan struct{}
+	mu          sync.Mutex
+	upstream    string
+	listener    net.Listener
+	reservation func() // of the port, while nothing listens at it
+	listening   bool
+	relays      map[*relay]struct{}
+	accepted    uint64
+	closed      bool
+	changedCh   chan struct{}
 }
 
 // NewProxy starts a proxy before the server at upstream ("host:port"), which
@@ -48,7 +48,7 @@ func NewProxy(tb testing.TB, upstream string) *Proxy {
 
 func newProxy(tb testing.TB, upstream string, config *tls.Config) *Proxy {
 	tb.Helper()
-	p := &Proxy{tb: tb, upstream: upstream, tls: config, relays: map[*relay]struct{}{}, changed: make(chan struct{})}
+	p := &Proxy{tb: tb, upstream: upstream, tls: config, relays: map[*relay]struct{}{}, changedCh: make(chan struct{})}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -66,11 +66,11 @@ func (p *Proxy) Endpoint() string { return p.address }
 // Inject sets a fault to work, behind those that are there already: each
 // request meets all faults that let it pass (Observe, Do, Delay, Slow) and the
 // first of the others.
-func (p *Proxy) Inject(f Fault) *Injection { return p.script.inject(p.tb, f) }
+func (p *Proxy) Inject(f Fault) *Injection { return p.faults.inject(p.tb, f) }
 
 // CutConnections resets all connections that are open, and returns how many.
 func (p *Proxy) CutConnections() int {
-	relays := p.open()
+	relays := p.openRelays()
 	for _, r := range relays {
 		r.reset()
 	}
@@ -89,12 +89,12 @@ func (p *Proxy) Connections() int {
 func (p *Proxy) StopListening() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.listens {
+	if !p.listening {
 		return
 	}
-	p.listens = false
+	p.listening = false
 	_ = p.listener.Close()
-	p.release = reserve(p.address)
+	p.reservation = reservePort(p.address)
 }
 
 // StartListening ends StopListening, at the same address, and does nothing
@@ -102,12 +102,12 @@ func (p *Proxy) StopListening() {
 // meanwhile.
 func (p *Proxy) StartListening() {
 	p.tb.Helper()
-	if p.listening() {
+	if p.isListening() {
 		return
 	}
-	p.free()
+	p.releasePort()
 	// An outgoing connection of anybody may hold the port for a moment, where it could not be reserved.
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitTimeout)
 	for {
 		l, err := net.Listen("tcp", p.address)
 		if err == nil {
@@ -121,19 +121,19 @@ func (p *Proxy) StartListening() {
 	}
 }
 
-func (p *Proxy) listening() bool {
+func (p *Proxy) isListening() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.listens
+	return p.listening
 }
 
-func (p *Proxy) server() string {
+func (p *Proxy) upstreamAddress() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.upstream
 }
 
-func (p *Proxy) moveTo(upstream string) {
+func (p *Proxy) setUpstream(upstream string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.upstream = upstream
@@ -146,7 +146,7 @@ func (p *Proxy) serve(l net.Listener) {
 		_ = l.Close()
 		return
 	}
-	p.listener, p.listens = l, true
+	p.listener, p.listening = l, true
 	p.wg.Go(func() { p.accept(l) })
 }
 
@@ -164,15 +164,15 @@ func (p *Proxy) accept(l net.Listener) {
 				return
 			}
 		}
-		p.add(nc.(*net.TCPConn))
+		p.addConn(nc.(*net.TCPConn))
 	}
 }
 
-func (p *Proxy) add(nc *net.TCPConn) {
+func (p *Proxy) addConn(nc *net.TCPConn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.arrivals++
-	r := newRelay(p, p.arrivals, nc)
+	p.accepted++
+	r := newRelay(p, p.accepted, nc)
 	if p.closed {
 		r.reset()
 		return
@@ -183,11 +183,11 @@ func (p *Proxy) add(nc *net.TCPConn) {
 		p.mu.Lock()
 		delete(p.relays, r)
 		p.mu.Unlock()
-		p.notify()
+		p.notifyChange()
 	})
 }
 
-func (p *Proxy) open() []*relay {
+func (p *Proxy) openRelays() []*relay {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	relays := make([]*relay, 0, len(p.relays))
@@ -198,26 +198,26 @@ func (p *Proxy) open() []*relay {
 }
 
 // notify wakes those who wait for something to happen at the server.
-func (p *Proxy) notify() {
+func (p *Proxy) notifyChange() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	close(p.changed)
-	p.changed = make(chan struct{})
+	close(p.changedCh)
+	p.changedCh = make(chan struct{})
 }
 
 func (p *Proxy) changes() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.changed
+	return p.changedCh
 }
 
 // free ends the reservation of the port, if there is one.
-func (p *Proxy) free() {
+func (p *Proxy) releasePort() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.release != nil {
-		p.release()
-		p.release = nil
+	if p.reservation != nil {
+		p.reservation()
+		p.reservation = nil
 	}
 }
 
@@ -226,7 +226,7 @@ func (p *Proxy) stop() {
 	p.closed = true
 	_ = p.listener.Close()
 	p.mu.Unlock()
-	p.free()
+	p.releasePort()
 	p.cancel()
 	p.CutConnections()
 	p.wg.Wait()

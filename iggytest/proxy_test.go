@@ -95,7 +95,7 @@ func TestFaults(t *testing.T) {
 			c.check(t, status, body, err)
 			fault.Wait(1)
 			require.Equal(t, c.effect, exists(t, srv, "stream"))
-			require.Equal(t, 1, fault.Struck())
+			require.Equal(t, 1, fault.Count())
 			// The fault is used up: all is well again, on a new connection at the latest.
 			require.Equal(t, embedded.StatusOK, dial(t, proxy.Endpoint()).login(t).status(t, create, name("other")))
 		})
@@ -161,7 +161,7 @@ func TestDelay(t *testing.T) {
 
 // TestPipelined holds that a fault in the middle of requests in flight neither
 // takes the answers before it nor lets the requests behind it overtake.
-func TestPipelined(t *testing.T) {
+func TestFaultAmongPipelinedRequests(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
 	proxy := iggytest.NewProxy(t, srv.Endpoint())
@@ -183,7 +183,7 @@ func TestPipelined(t *testing.T) {
 	}
 }
 
-func TestConditions(t *testing.T) {
+func TestFaultConditions(t *testing.T) {
 	t.Parallel()
 	refuse := iggytest.Answer(embedded.StatusIOError)
 	pattern := func(t *testing.T, f iggytest.Fault) string {
@@ -216,7 +216,7 @@ func TestConditions(t *testing.T) {
 
 // TestOrder holds that faults that let a request pass add up and the first of
 // the others decides.
-func TestOrder(t *testing.T) {
+func TestFaultOrder(t *testing.T) {
 	t.Parallel()
 	proxy := iggytest.NewProxy(t, start(t).Endpoint())
 	var done []iggytest.Request
@@ -229,11 +229,11 @@ func TestOrder(t *testing.T) {
 	require.Equal(t, embedded.StatusNotOwner, conn.status(t, embedded.Ping, nil))
 	second.Remove()
 	require.Equal(t, embedded.StatusOK, conn.status(t, embedded.Ping, nil))
-	require.Equal(t, []int{3, 1, 1}, []int{seen.Struck(), first.Struck(), second.Struck()})
+	require.Equal(t, []int{3, 1, 1}, []int{seen.Count(), first.Count(), second.Count()})
 	require.Equal(t, []iggytest.Request{{Conn: 1, Number: 1, Command: create, Body: name("stream")}}, done)
 }
 
-func TestRefuse(t *testing.T) {
+func TestRefuseAndStopListening(t *testing.T) {
 	t.Parallel()
 	proxy := iggytest.NewProxy(t, start(t).Endpoint())
 	fault := proxy.Inject(iggytest.Refuse().Times(1))
@@ -258,7 +258,7 @@ func TestRefuse(t *testing.T) {
 }
 
 // Nothing else gets the port while a proxy does not listen, not even for a connection to somewhere else.
-func TestPortIsKeptWhileNothingListens(t *testing.T) {
+func TestPortStaysReserved(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
 	proxy := iggytest.NewProxy(t, srv.Endpoint())
@@ -271,7 +271,7 @@ func TestPortIsKeptWhileNothingListens(t *testing.T) {
 	require.Equal(t, embedded.StatusOK, dial(t, proxy.Endpoint()).status(t, embedded.Ping, nil))
 }
 
-func TestNoServer(t *testing.T) {
+func TestConnectionsWithoutServerAreReset(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
 	proxy := iggytest.NewProxy(t, srv.Endpoint())
@@ -304,7 +304,7 @@ func TestPassesTLS(t *testing.T) {
 
 // TestBytesThatAreNoRequests holds that the proxy changes nothing that it does
 // not understand: lengths that lie, ends in the middle.
-func TestBytesThatAreNoRequests(t *testing.T) {
+func TestBytesThatAreNoRequestsPassUnchanged(t *testing.T) {
 	t.Parallel()
 	for label, sent := range map[string][]byte{
 		"a short length": {1, 0, 0, 0, 1, 0, 0, 0}, "half a head": {4, 0}, "a long length": {0xff, 0xff, 0xff, 0x7f, 202, 0, 0, 0, 1},

@@ -35,10 +35,10 @@ type relay struct {
 	pending chan *exchange
 
 	// cutting tells that a reset by the server is the work of a cut here.
-	cutting atomic.Bool
+	cutByFault atomic.Bool
 	// hole is closed when nothing may pass any more.
-	hole     chan struct{}
-	openHole sync.Once
+	blackHole      chan struct{}
+	startBlackHole sync.Once
 
 	mu     sync.Mutex // guards server until it is dialed, for reset
 	server *net.TCPConn
@@ -53,11 +53,11 @@ type exchange struct {
 
 // inFlight is how many requests of a connection may be unanswered. More wait in
 // the client's socket.
-const inFlight = 4096
+const maxInFlight = 4096
 
 func newRelay(p *Proxy, id uint64, tcp *net.TCPConn) *relay {
 	r := &relay{
-		proxy: p, id: id, tcp: tcp, client: tcp, pending: make(chan *exchange, inFlight), hole: make(chan struct{}),
+		proxy: p, id: id, tcp: tcp, client: tcp, pending: make(chan *exchange, maxInFlight), blackHole: make(chan struct{}),
 	}
 	r.ctx, r.cancel = context.WithCancel(p.ctx)
 	return r
@@ -79,7 +79,7 @@ func (r *relay) reset() {
 func (r *relay) run() {
 	defer r.cancel()
 	defer func() { _ = r.tcp.Close() }()
-	if r.proxy.script.refuses(Request{Conn: r.id}) {
+	if r.proxy.faults.refusesConn(Request{Conn: r.id}) {
 		r.reset()
 		return
 	}
@@ -98,12 +98,12 @@ func (r *relay) run() {
 		in.Reset(t)
 	}
 	var answers sync.WaitGroup
-	answers.Go(r.answers)
+	answers.Go(r.forwardAnswers)
 	if first, err := in.Peek(2); err == nil && first[0] == 0x16 && first[1] == 0x03 {
 		_, _ = io.Copy(r.server, in) // TLS that ends at the server
 		_ = r.server.CloseWrite()
 	} else {
-		r.requests(in)
+		r.forwardRequests(in)
 	}
 	answers.Wait()
 	// Closing a socket before all was read from it would reset the connection,
@@ -112,7 +112,7 @@ func (r *relay) run() {
 }
 
 func (r *relay) dial() bool {
-	nc, err := (&net.Dialer{}).DialContext(r.ctx, "tcp", r.proxy.server())
+	nc, err := (&net.Dialer{}).DialContext(r.ctx, "tcp", r.proxy.upstreamAddress())
 	if err != nil {
 		return false
 	}
@@ -123,14 +123,14 @@ func (r *relay) dial() bool {
 }
 
 // finish ends the client's side in order: what was written arrives first.
-func (r *relay) finish() { _ = r.tcp.CloseWrite() }
+func (r *relay) closeWrite() { _ = r.tcp.CloseWrite() }
 
 // requests passes requests on until the client ends, or a fault ends it.
-func (r *relay) requests(in *bufio.Reader) {
+func (r *relay) forwardRequests(in *bufio.Reader) {
 	last := closed
 	for number := uint64(1); ; number++ {
 		frame, err := readRequest(in)
-		r.park()
+		r.waitInBlackHole()
 		if errors.Is(err, io.EOF) {
 			// The server answers what it has got, and then ends its side.
 			_ = r.server.CloseWrite()
@@ -144,20 +144,20 @@ func (r *relay) requests(in *bufio.Reader) {
 		x := &exchange{
 			request: Request{
 				Conn: r.id, Number: number,
-				Command: embedded.Command(binary.LittleEndian.Uint32(frame[4:])), Body: frame[headSize:],
+				Command: embedded.Command(binary.LittleEndian.Uint32(frame[4:])), Body: frame[headerSize:],
 			},
 			done: make(chan struct{}),
 		}
-		x.plan = r.proxy.script.plan(x.request)
-		if x.plan.alone() && !r.wait(last) {
+		x.plan = r.proxy.faults.plan(x.request)
+		if x.plan.exclusive() && !r.waitFor(last) {
 			return
 		}
-		if r.pass(x, false) != nil {
+		if r.applyPassing(x, false) != nil {
 			return
 		}
-		if i := x.plan.at(false); i != nil {
-			i.strike(x.request)
-			if !r.instead(i.fault, in, frame, x.plan.rate()) {
+		if i := x.plan.replacementAt(false); i != nil {
+			i.applied(x.request)
+			if !r.replaceRequest(i.fault, in, frame, x.plan.rate()) {
 				return
 			}
 			continue
@@ -173,7 +173,7 @@ func (r *relay) requests(in *bufio.Reader) {
 			return
 		}
 		last = x.done
-		if x.plan.alone() && !r.wait(last) {
+		if x.plan.exclusive() && !r.waitFor(last) {
 			return
 		}
 	}
@@ -181,7 +181,7 @@ func (r *relay) requests(in *bufio.Reader) {
 
 // instead does what a fault wants in place of passing a request on, and tells
 // whether the connection goes on.
-func (r *relay) instead(f Fault, in io.Reader, frame []byte, rate int) bool {
+func (r *relay) replaceRequest(f Fault, in io.Reader, frame []byte, rate int) bool {
 	switch f.kind {
 	case kindAnswer:
 		return r.write(r.client, answerFrame(f.status), rate) == nil
@@ -191,21 +191,21 @@ func (r *relay) instead(f Fault, in io.Reader, frame []byte, rate int) bool {
 		_, _ = io.Copy(io.Discard, in)
 		_ = r.server.CloseWrite()
 	case kindBlackHole:
-		r.openHole.Do(func() { close(r.hole) })
-		r.park()
+		r.startBlackHole.Do(func() { close(r.blackHole) })
+		r.waitInBlackHole()
 	case kindReset:
 		r.reset()
 	case kindCut:
-		r.cutting.Store(true)
-		_ = r.write(r.server, frame[:f.passes(len(frame))], rate)
+		r.cutByFault.Store(true)
+		_ = r.write(r.server, frame[:f.bytesBeforeCut(len(frame))], rate)
 		_ = r.server.CloseWrite()
-		r.finish()
+		r.closeWrite()
 	}
 	return false
 }
 
 // passes is how many bytes of a frame of this size pass before a cut.
-func (f Fault) passes(size int) int {
+func (f Fault) bytesBeforeCut(size int) int {
 	if f.cutAt < 0 {
 		return size / 2
 	}
@@ -213,23 +213,23 @@ func (f Fault) passes(size int) int {
 }
 
 // answers passes answers on until the server ends, or a fault ends it.
-func (r *relay) answers() {
+func (r *relay) forwardAnswers() {
 	defer r.cancel()
-	err := r.passAnswers(bufio.NewReaderSize(r.server, 64<<10))
-	if errors.Is(err, errConnReset) || errors.Is(err, syscall.ECONNRESET) && !r.cutting.Load() {
+	err := r.copyAnswers(bufio.NewReaderSize(r.server, 64<<10))
+	if errors.Is(err, errConnReset) || errors.Is(err, syscall.ECONNRESET) && !r.cutByFault.Load() {
 		r.reset()
 		return
 	}
 	_ = r.server.Close()
-	r.finish()
+	r.closeWrite()
 }
 
-func (r *relay) passAnswers(in *bufio.Reader) error {
+func (r *relay) copyAnswers(in *bufio.Reader) error {
 	var client io.Writer = r.client
 	for {
-		head := make([]byte, headSize)
+		head := make([]byte, headerSize)
 		n, err := io.ReadFull(in, head)
-		r.park()
+		r.waitInBlackHole()
 		var x *exchange
 		select {
 		case x = <-r.pending:
@@ -243,15 +243,15 @@ func (r *relay) passAnswers(in *bufio.Reader) error {
 			return err
 		}
 		body := io.LimitReader(in, int64(binary.LittleEndian.Uint32(head[4:])))
-		if err := r.pass(x, true); err != nil {
+		if err := r.applyPassing(x, true); err != nil {
 			return err
 		}
-		if i := x.plan.at(true); i != nil {
-			i.strike(x.request)
+		if i := x.plan.replacementAt(true); i != nil {
+			i.applied(x.request)
 			if i.fault.kind == kindSilence {
 				client = io.Discard
 			}
-			err = r.insteadOfAnswer(client, i.fault, head, body, x.plan.rate())
+			err = r.replaceAnswer(client, i.fault, head, body, x.plan.rate())
 		} else {
 			err = r.copy(client, head, body, x.plan.rate())
 		}
@@ -259,12 +259,12 @@ func (r *relay) passAnswers(in *bufio.Reader) error {
 			return err
 		}
 		close(x.done)
-		r.proxy.notify()
+		r.proxy.notifyChange()
 	}
 }
 
 // insteadOfAnswer does what a fault wants in place of passing an answer on.
-func (r *relay) insteadOfAnswer(client io.Writer, f Fault, head []byte, body io.Reader, rate int) error {
+func (r *relay) replaceAnswer(client io.Writer, f Fault, head []byte, body io.Reader, rate int) error {
 	switch f.kind {
 	case kindAnswer, kindGarbage:
 		if _, err := io.Copy(io.Discard, body); err != nil {
@@ -278,31 +278,31 @@ func (r *relay) insteadOfAnswer(client io.Writer, f Fault, head []byte, body io.
 	case kindSilence:
 		return r.copy(client, head, body, 0)
 	case kindBlackHole:
-		r.openHole.Do(func() { close(r.hole) })
-		r.park()
+		r.startBlackHole.Do(func() { close(r.blackHole) })
+		r.waitInBlackHole()
 		return r.ctx.Err()
 	case kindReset:
 		return errConnReset
 	default:
-		size := headSize + int(binary.LittleEndian.Uint32(head[4:]))
-		n := f.passes(size)
-		if n < headSize {
+		size := headerSize + int(binary.LittleEndian.Uint32(head[4:]))
+		n := f.bytesBeforeCut(size)
+		if n < headerSize {
 			head, body = head[:n], nil
 		} else {
-			body = io.LimitReader(body, int64(n-headSize))
+			body = io.LimitReader(body, int64(n-headerSize))
 		}
 		return errors.Join(r.copy(client, head, body, rate), errCut)
 	}
 }
 
 // pass does what lets the request pass at this stage.
-func (r *relay) pass(x *exchange, after bool) error {
+func (r *relay) applyPassing(x *exchange, after bool) error {
 	for _, i := range x.plan.passing {
 		f := i.fault
 		if f.after != after {
 			continue
 		}
-		i.strike(x.request)
+		i.applied(x.request)
 		switch f.kind {
 		case kindDelay:
 			if err := r.sleep(f.delay); err != nil {
@@ -317,9 +317,9 @@ func (r *relay) pass(x *exchange, after bool) error {
 
 // park blocks when nothing may pass any more, until the relay is ended from
 // outside.
-func (r *relay) park() {
+func (r *relay) waitInBlackHole() {
 	select {
-	case <-r.hole:
+	case <-r.blackHole:
 		<-r.ctx.Done()
 	default:
 	}
@@ -337,7 +337,7 @@ func (r *relay) sleep(d time.Duration) error {
 }
 
 // wait waits until an exchange is over, and tells whether the connection is not.
-func (r *relay) wait(done <-chan struct{}) bool {
+func (r *relay) waitFor(done <-chan struct{}) bool {
 	select {
 	case <-done:
 		return true
@@ -354,7 +354,7 @@ var closed = func() chan struct{} {
 }()
 
 // tick is the pause between two pieces on a slow connection.
-const tick = 10 * time.Millisecond
+const slowInterval = 10 * time.Millisecond
 
 // write writes all of b, at this rate in bytes a second unless it is 0.
 func (r *relay) write(w io.Writer, b []byte, rate int) error {
@@ -362,7 +362,7 @@ func (r *relay) write(w io.Writer, b []byte, rate int) error {
 		_, err := w.Write(b)
 		return err
 	}
-	piece := max(1, int(int64(rate)*int64(tick)/int64(time.Second)))
+	piece := max(1, int(int64(rate)*int64(slowInterval)/int64(time.Second)))
 	for len(b) > 0 {
 		n := min(piece, len(b))
 		if err := r.sleep(time.Duration(n) * time.Second / time.Duration(rate)); err != nil {

@@ -11,7 +11,7 @@ import (
 
 // headSize is the size of a frame's head: a request is `[u32 length = 4 + body]
 // [u32 command][body]`, an answer `[u32 status][u32 length][body]`, little endian.
-const headSize = 8
+const headerSize = 8
 
 // Request is a request on its way to the server, as conditions see it.
 type Request struct {
@@ -30,7 +30,7 @@ type Request struct {
 // that lengths that lie cost nothing. It returns io.EOF only between frames.
 func readRequest(r io.Reader) (frame []byte, err error) {
 	var buf bytes.Buffer
-	if _, err := io.CopyN(&buf, r, headSize); err != nil {
+	if _, err := io.CopyN(&buf, r, headerSize); err != nil {
 		if buf.Len() > 0 && errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
@@ -49,7 +49,7 @@ func readRequest(r io.Reader) (frame []byte, err error) {
 }
 
 func answerFrame(status embedded.Status) []byte {
-	frame := make([]byte, headSize)
+	frame := make([]byte, headerSize)
 	binary.LittleEndian.PutUint32(frame, uint32(status))
 	return frame
 }

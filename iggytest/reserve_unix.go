@@ -9,7 +9,7 @@ import (
 
 // reserve keeps a port of 127.0.0.1 from being given to outgoing connections of
 // anybody while nothing listens at it. Connections to it are refused. It ends with release.
-func reserve(address string) (release func()) {
+func reservePort(address string) (release func()) {
 	none := func() {}
 	addr, err := net.ResolveTCPAddr("tcp4", address)
 	if err != nil {

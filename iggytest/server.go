@@ -26,9 +26,9 @@ type Server struct {
 	ca   []byte
 
 	// life keeps a crash that a fault began from reaching into the next start.
-	life     sync.Mutex
-	mu       sync.Mutex
-	embedded *embedded.Server
+	restartMu sync.Mutex
+	mu        sync.Mutex
+	embedded  *embedded.Server
 }
 
 // NewServer starts a server that ends with the test. It logs to the test's log.
@@ -82,8 +82,8 @@ func (s *Server) Embedded() *embedded.Server {
 // ones refused, and what was not written to a directory is lost, though it was
 // confirmed. [Server.Start] brings it back.
 func (s *Server) Crash() {
-	s.life.Lock()
-	defer s.life.Unlock()
+	s.restartMu.Lock()
+	defer s.restartMu.Unlock()
 	s.StopListening()
 	// What is on its way back is lost, too.
 	s.CutConnections()
@@ -93,8 +93,8 @@ func (s *Server) Crash() {
 // Stop ends the server in order: connections end, new ones are refused.
 // Without a directory everything is lost all the same.
 func (s *Server) Stop() {
-	s.life.Lock()
-	defer s.life.Unlock()
+	s.restartMu.Lock()
+	defer s.restartMu.Unlock()
 	s.StopListening()
 	// Without a deadline it can't fail.
 	_ = s.Embedded().Stop(context.Background())
@@ -104,8 +104,8 @@ func (s *Server) Stop() {
 // with the same options. It fails the test when that does not work.
 func (s *Server) Start() {
 	s.tb.Helper()
-	s.life.Lock()
-	defer s.life.Unlock()
+	s.restartMu.Lock()
+	defer s.restartMu.Unlock()
 	server, err := embedded.Start(s.opts...)
 	if err != nil {
 		s.tb.Fatalf("iggytest: %v", err)
@@ -113,6 +113,6 @@ func (s *Server) Start() {
 	s.mu.Lock()
 	s.embedded = server
 	s.mu.Unlock()
-	s.moveTo(server.Endpoint())
+	s.setUpstream(server.Endpoint())
 	s.StartListening()
 }

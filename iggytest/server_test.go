@@ -40,7 +40,7 @@ func send(t *testing.T, conn transport.Conn, partition uint32, payloads ...strin
 	return conn.Send(t.Context(), stream, topic, partition, &batch)
 }
 
-func TestServerShowsWhatItHolds(t *testing.T) {
+func TestServerShowsStoredState(t *testing.T) {
 	t.Parallel()
 	srv := iggytest.NewServer(t)
 	require.Empty(t, srv.Messages(stream, topic))
@@ -71,7 +71,7 @@ func TestServerShowsWhatItHolds(t *testing.T) {
 	require.NoError(t, <-sent)
 }
 
-func TestLostAnswer(t *testing.T) {
+func TestSendWithLostAnswer(t *testing.T) {
 	t.Parallel()
 	srv := iggytest.NewServer(t)
 	srv.CreateTopic(stream, topic, 1)
@@ -84,12 +84,12 @@ func TestLostAnswer(t *testing.T) {
 	require.Len(t, srv.Messages(stream, topic), 1)
 }
 
-func TestGroups(t *testing.T) {
+func TestGroupFaults(t *testing.T) {
 	t.Parallel()
 	srv := iggytest.NewServer(t)
 	srv.CreateTopic(stream, topic, 1)
-	require.Error(t, srv.Redeal(stream, topic, group))
-	require.Error(t, srv.LoseGroup(stream, topic, group))
+	require.Error(t, srv.Rebalance(stream, topic, group))
+	require.Error(t, srv.RemoveMembers(stream, topic, group))
 	require.Error(t, srv.DeleteGroup(stream, topic, group))
 	srv.CreateGroup(stream, topic, group)
 
@@ -109,12 +109,12 @@ func TestGroups(t *testing.T) {
 	require.NoError(t, first.Join(t.Context(), g))
 	// Both are members, and the second one has the partition. Dealing again
 	// goes by the order of joining.
-	require.NoError(t, srv.Redeal(stream, topic, group))
+	require.NoError(t, srv.Rebalance(stream, topic, group))
 	members, err := srv.Embedded().GroupMembers(stream, topic, group)
 	require.NoError(t, err)
 	require.Len(t, members[0].Partitions, 1)
 
-	redeal := srv.Inject(iggytest.Do(func(iggytest.Request) { _ = srv.LoseGroup(stream, topic, group) }).On(embedded.PollMessages).Times(1))
+	redeal := srv.Inject(iggytest.Do(func(iggytest.Request) { _ = srv.RemoveMembers(stream, topic, group) }).On(embedded.PollMessages).Times(1))
 	for _, conn := range []transport.Conn{first, second} {
 		_, err = conn.Poll(t.Context(), poll)
 		require.ErrorIs(t, err, iggyerr.ErrNotMember)
@@ -131,7 +131,7 @@ func TestGroups(t *testing.T) {
 }
 
 // TestCrash crashes the server between a send's effect and its answer.
-func TestCrash(t *testing.T) {
+func TestCrashBetweenEffectAndAnswer(t *testing.T) {
 	t.Parallel()
 	srv := iggytest.NewServer(t)
 	srv.CreateTopic(stream, topic, 1)

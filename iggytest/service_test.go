@@ -91,7 +91,7 @@ func TestLostGroupUnderService(t *testing.T) {
 
 	// When the service is about to commit what it has done, it is no member any more.
 	lost := srv.Inject(iggytest.Do(func(iggytest.Request) {
-		_ = srv.LoseGroup("fetchbox", "jobs.tasks", "workers")
+		_ = srv.RemoveMembers("fetchbox", "jobs.tasks", "workers")
 	}).On(embedded.StoreOffset).Times(1))
 	require.NoError(t, publisher.PublishDownloadTask(t.Context(), task))
 	lost.Wait(1)

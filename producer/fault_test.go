@@ -87,7 +87,7 @@ func (c campaign) run(t *testing.T) {
 	require.NoError(t, p.Flush(t.Context()))
 	struck := 0
 	for _, i := range injections {
-		struck += i.Struck()
+		struck += i.Count()
 		i.Remove()
 	}
 	require.Greater(t, struck, 5, "there were faults")
