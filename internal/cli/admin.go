@@ -5,6 +5,6 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-func (a *app) admin(cluster config.Cluster) (*admin.Admin, error) {
+func (a *app) newAdmin(cluster config.Cluster) (*admin.Admin, error) {
 	return admin.New(cluster.Iggy, admin.WithLogger(a.logger()))
 }

@@ -14,19 +14,18 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// patience is how long a command waits for the server when nothing is
-// configured: someone sits before it.
-const patience = 5 * time.Second
+// interactiveTimeout replaces the default timeouts: someone waits for the command.
+const interactiveTimeout = 5 * time.Second
 
-// load reads the configuration, as one cluster. Its faults are usage errors.
-func (a *app) load() (config.Cluster, error) {
+// loadCluster reads the configuration of the chosen cluster. Its errors are usage errors.
+func (a *app) loadCluster() (config.Cluster, error) {
 	endpoint, err := a.parseEndpoint()
 	if err != nil {
 		return config.Cluster{}, err
 	}
-	ours := sections
+	used := sections
 	if a.cluster == "" {
-		ours = slices.DeleteFunc(slices.Clone(ours), func(s string) bool { return s == clustersSection })
+		used = slices.DeleteFunc(slices.Clone(used), func(s string) bool { return s == clustersSection })
 	}
 	var root *yaml.Node
 	var opts []config.Option
@@ -41,20 +40,20 @@ func (a *app) load() (config.Cluster, error) {
 			return config.Cluster{}, usagef("configuration file: %w", err)
 		}
 		root = mapping(data)
-		opts = append(opts, config.WithYAML(path, ownSections(data, root, ours)))
-		for _, name := range otherConsumers(value(root, "consumers")) {
+		opts = append(opts, config.WithYAML(path, blankOtherSections(data, root, used)))
+		for _, name := range applicationConsumers(value(root, "consumers")) {
 			opts = append(opts, config.WithConsumer(name, config.DefaultConsumer(name)))
 		}
 		clusters = append(clusters, keys(value(root, clustersSection))...)
 		for i, name := range clusters {
 			if a.cluster != "" && slices.Index(clusters, name) == i {
-				opts = append(opts, config.WithCluster(name, clusterOf(value(value(root, clustersSection), name))))
+				opts = append(opts, config.WithCluster(name, clusterDefaults(value(value(root, clustersSection), name))))
 			}
 		}
 	} else if a.cluster != "" {
 		opts = append(opts, config.WithCluster(a.cluster, config.DefaultCluster()))
 	}
-	opts = append(opts, config.WithEnviron(ownVariables(os.Environ(), ours, keys(root))), config.WithOverride(func(c *config.Config, from config.Sources) error {
+	opts = append(opts, config.WithEnviron(libraryVariables(os.Environ(), used, keys(root))), config.WithOverride(func(c *config.Config, from config.Sources) error {
 		a.override(c, from, endpoint)
 		return nil
 	}))
@@ -68,7 +67,7 @@ func (a *app) load() (config.Cluster, error) {
 	return all.Cluster, nil
 }
 
-// override lets the command line have the last word.
+// override applies the flags and the interactive timeouts, over all other layers.
 func (a *app) override(c *config.Config, from config.Sources, endpoint *url.URL) {
 	cluster, prefix := &c.Cluster, ""
 	if a.cluster != "" {
@@ -76,10 +75,10 @@ func (a *app) override(c *config.Config, from config.Sources, endpoint *url.URL)
 		cluster, prefix = &named, "clusters."+a.cluster+"."
 	}
 	if !from.Has(prefix + "iggy.start_timeout") {
-		cluster.Iggy.StartTimeout = patience
+		cluster.Iggy.StartTimeout = interactiveTimeout
 	}
 	if !from.Has(prefix + "producer.delivery_timeout") {
-		cluster.Producer.DeliveryTimeout = max(2*patience, cluster.Iggy.RequestTimeout)
+		cluster.Producer.DeliveryTimeout = max(2*interactiveTimeout, cluster.Iggy.RequestTimeout)
 	}
 	if endpoint != nil {
 		if endpoint.User != nil {
@@ -93,13 +92,13 @@ func (a *app) override(c *config.Config, from config.Sources, endpoint *url.URL)
 	}
 	if a.cluster != "" {
 		c.Clusters[a.cluster] = *cluster
-		// The one at the top level is not asked for, and need not be complete.
+		// The sections at the top level are not used, so they need not be complete.
 		c.Cluster = config.DefaultCluster()
 		c.Iggy.ClientID, c.Iggy.ClientSecret = "unused", config.NewSecret("unused")
 	}
 }
 
-// parseEndpoint reads --endpoint, which is nil when it is not given.
+// parseEndpoint parses --endpoint. It returns nil when the flag is not set.
 func (a *app) parseEndpoint() (*url.URL, error) {
 	if a.endpoint == "" {
 		return nil, nil
@@ -110,7 +109,7 @@ func (a *app) parseEndpoint() (*url.URL, error) {
 	}
 	u, err := url.Parse(endpoint)
 	if err != nil {
-		// The parser's error would quote it, with a password.
+		// The parser's error quotes the URL, which may hold a password.
 		return nil, usagef("--endpoint must be iggy://[user:password@]host:port")
 	}
 	return u, nil
@@ -118,10 +117,10 @@ func (a *app) parseEndpoint() (*url.URL, error) {
 
 const clustersSection = "clusters"
 
-// sections are the keys at the top level that are the library's.
+// sections are the library's sections at the top level of a file.
 var sections = []string{"iggy", "producer", "consumers", "topics", "health", clustersSection}
 
-// mapping is a file's root, nil when it is not plain YAML in blocks.
+// mapping returns the root of a YAML file, nil when it is not a mapping in block style.
 func mapping(data []byte) *yaml.Node {
 	var document yaml.Node
 	if yaml.Unmarshal(data, &document) != nil || len(document.Content) != 1 {
@@ -134,7 +133,7 @@ func mapping(data []byte) *yaml.Node {
 	return root
 }
 
-// value is what stands under a key, nil when there is none.
+// value returns the value of a key in a mapping, nil when there is none.
 func value(node *yaml.Node, key string) *yaml.Node {
 	if node == nil || node.Kind != yaml.MappingNode {
 		return nil
@@ -147,6 +146,7 @@ func value(node *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
+// keys returns the keys of a mapping. keys returns the keys of a mapping.
 func keys(node *yaml.Node) []string {
 	var names []string
 	if node != nil && node.Kind == yaml.MappingNode {
@@ -157,18 +157,18 @@ func keys(node *yaml.Node) []string {
 	return names
 }
 
-// misspelt tells whether a section that is not the library's looks like one of its own
-// that the file lacks. It stays, for config.Load to refuse: to go on with defaults in
-// the place of what it says would be worse. Beside the right one it is another program's.
-func misspelt(name string, present []string) bool {
+// looksMisspelt reports whether an unknown section looks like one of the library's that the file
+// does not have. It is left in the file, so that config.Load refuses it: the defaults in place of
+// the section would be worse. When the file also has the right section, the unknown one belongs to
+// another program.
+func looksMisspelt(name string, present []string) bool {
 	meant := config.SectionMeant(name)
 	return meant != "" && meant != name && !slices.Contains(present, meant)
 }
 
-// ownSections blanks the sections of other programs in a file that they share,
-// line for line. A file that has no root stays as it is, for config.Load to
-// judge.
-func ownSections(data []byte, root *yaml.Node, ours []string) []byte {
+// blankOtherSections replaces the sections of other programs by empty lines, so that the line
+// numbers in errors stay right. A file without a root stays as it is: config.Load refuses it.
+func blankOtherSections(data []byte, root *yaml.Node, used []string) []byte {
 	if root == nil {
 		return data
 	}
@@ -176,7 +176,7 @@ func ownSections(data []byte, root *yaml.Node, ours []string) []byte {
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key := root.Content[i]
-		if slices.Contains(ours, key.Value) || key.Tag == "!!merge" || misspelt(key.Value, present) {
+		if slices.Contains(used, key.Value) || key.Tag == "!!merge" || looksMisspelt(key.Value, present) {
 			continue
 		}
 		end := len(lines)
@@ -190,9 +190,8 @@ func ownSections(data []byte, root *yaml.Node, ours []string) []byte {
 	return bytes.Join(lines, nil)
 }
 
-// otherConsumers are those that a services' program declares: which ones there
-// are is its own matter.
-func otherConsumers(node *yaml.Node) []string {
+// applicationConsumers are the consumers in a file that an application declares.
+func applicationConsumers(node *yaml.Node) []string {
 	known := config.DefaultCluster().Consumers
 	return slices.DeleteFunc(keys(node), func(name string) bool {
 		_, ok := known[name]
@@ -200,17 +199,18 @@ func otherConsumers(node *yaml.Node) []string {
 	})
 }
 
-func clusterOf(node *yaml.Node) config.Cluster {
+// clusterDefaults are the defaults of a named cluster with the consumers that its section names.
+func clusterDefaults(node *yaml.Node) config.Cluster {
 	c := config.DefaultCluster()
-	for _, name := range otherConsumers(value(node, "consumers")) {
+	for _, name := range applicationConsumers(value(node, "consumers")) {
 		c.Consumers[name] = config.DefaultConsumer(name)
 	}
 	return c
 }
 
-// ownVariables leaves out the variables for other programs' sections. Those stay
-// whose section is a misspelling, unless the file has a section of this name.
-func ownVariables(environ, ours, present []string) []string {
+// libraryVariables removes the variables of other programs' sections. Variables of a misspelt
+// section stay, so that config.Load refuses them, unless the file has a section of that name.
+func libraryVariables(environ, used, present []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, ok := strings.CutPrefix(entry, config.Prefix)
 		if !ok {
@@ -218,14 +218,14 @@ func ownVariables(environ, ours, present []string) []string {
 		}
 		section, _, _ := strings.Cut(name, "__")
 		is := func(s string) bool { return strings.EqualFold(s, section) }
-		if slices.ContainsFunc(ours, is) {
+		if slices.ContainsFunc(used, is) {
 			return false
 		}
 		return slices.ContainsFunc(present, is) || slices.ContainsFunc(sections, is) || config.SectionMeant(section) == ""
 	})
 }
 
-// describeServer names the server for messages, without credentials.
+// describeServer names the server in output, without credentials.
 func describeServer(c config.Iggy) string {
 	scheme := "iggy://"
 	if c.TLS.Enabled {

@@ -9,9 +9,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-// TestConfigFile holds that a services' file is read as it is: with sections that
-// are theirs, consumers of their own and several clusters.
-func TestConfigFile(t *testing.T) {
+// TestConfigFileIsSharedWithApplications requires that an application's file is accepted: with
+// sections of the application, consumers of its own and several clusters.
+func TestConfigFileIsSharedWithApplications(t *testing.T) {
 	t.Parallel()
 	first, second := iggytest.NewServer(t), iggytest.NewServer(t)
 	file := writeFile(t, fmt.Sprintf(`# a service's file
@@ -56,8 +56,8 @@ worker:
 	run(t, "ping", "--config", writeFile(t, "{"), "--endpoint", "iggy:iggy@"+first.Endpoint()).fails(t, 2, "not valid YAML")
 }
 
-// TestMisspeltVariable is alone, since it changes the process's environment.
-func TestMisspeltVariable(t *testing.T) {
+// TestMisspeltVariableIsRefused is not parallel: it changes the environment of the process.
+func TestMisspeltVariableIsRefused(t *testing.T) {
 	srv := iggytest.NewServer(t)
 	t.Setenv("FETCHBOX__TOPIC__STREAM", "other")
 	t.Setenv("FETCHBOX__DOWNLOAD__TIMEOUT", "1s") // another program's

@@ -12,7 +12,7 @@ import (
 var listStates = []string{stateOpen, stateClaimed, stateReplayed, stateDropped, stateAll}
 
 func (a *app) dlqListCommand() *cobra.Command {
-	var f letterFilter
+	var f deadLetterFilter
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the dead letters",
@@ -21,15 +21,15 @@ func (a *app) dlqListCommand() *cobra.Command {
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.dlqList(cmd.Context(), f) },
 	}
-	f.flags(c, stateOpen, listStates...)
+	f.addFlags(c, stateOpen, listStates...)
 	return c
 }
 
-func (a *app) dlqList(ctx context.Context, f letterFilter) error {
+func (a *app) dlqList(ctx context.Context, f deadLetterFilter) error {
 	if err := f.parse(time.Now(), listStates); err != nil {
 		return err
 	}
-	cluster, err := a.load()
+	cluster, err := a.loadCluster()
 	if err != nil {
 		return err
 	}
@@ -40,14 +40,14 @@ func (a *app) dlqList(ctx context.Context, f letterFilter) error {
 	t := table{header: []string{"position", "failed at", "job", "resource", "code", "attempts", "state", "message"}}
 	encoder := json.NewEncoder(a.out)
 	n := 0
-	err = a.eachLetter(ctx, cluster, marks, f, func(l letter, s letterState) error {
+	err = a.eachDeadLetter(ctx, cluster, marks, f, func(l deadLetter, s deadLetterState) error {
 		n++
 		if a.json() {
 			return encoder.Encode(l.view(s))
 		}
-		task := l.task.GetTask()
+		task := l.task()
 		t.row(l.position(), shortTime(l.failedAt()), printable(task.GetJobId()), printable(task.GetResourceId()),
-			cell{printable(l.task.GetFailureCode()), red}, l.task.GetAttempts(), s.shown(time.Now()), short(printable(l.task.GetFailureMessage()), 80))
+			cell{printable(l.value.GetFailureCode()), red}, l.value.GetAttempts(), s.at(time.Now()), truncate(printable(l.value.GetFailureMessage()), 80))
 		return nil
 	})
 	if err != nil {
@@ -61,13 +61,4 @@ func (a *app) dlqList(ctx context.Context, f letterFilter) error {
 		return err
 	}
 	return t.print(a.out, a.streams.Out)
-}
-
-// short cuts a text to n characters.
-func short(text string, n int) string {
-	runes := []rune(text)
-	if len(runes) <= n {
-		return text
-	}
-	return string(runes[:n-1]) + "…"
 }

@@ -18,27 +18,28 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// marks is the topic that notes what was done with dead letters. It has one
-// partition, so that all agree on the order.
+// marks reads and writes the topic of marks, which say what was done with dead letters. The topic
+// has one partition, so that everybody sees the same order.
 type marks struct {
-	where  topic.Topic[mark]
-	states map[string]*letterState
+	topic  topic.Topic[mark]
+	states map[string]*deadLetterState
 	next   uint64 // the first offset that was not read
-	run    string
-	by     string
+	run    string // identifies this run of the program
+	by     string // the user who runs it
 }
 
+// marksTopic is the topic of marks of a cluster.
 func marksTopic(t config.Topics) topic.Topic[mark] {
 	settings := topic.Settings{Partitions: 1, Retention: topic.Never}
 	if d := t.DLQ.Retention.Duration(); d > 0 {
-		settings.Retention = 2 * d // a mark outlives its letter
+		settings.Retention = 2 * d // a mark outlives its dead letter
 	}
 	return topic.New(t.Stream, t.DLQ.Name+".marks", topic.JSON[mark](), topic.WithSettings[mark](settings))
 }
 
-// readMarks reads all marks. There are none when there is no topic of them yet.
+// readMarks reads all marks. There are none while the topic is missing.
 func (a *app) readMarks(ctx context.Context, cluster config.Cluster) (*marks, error) {
-	m := &marks{where: marksTopic(cluster.Topics), states: map[string]*letterState{}, run: uuid.NewString(), by: operator()}
+	m := &marks{topic: marksTopic(cluster.Topics), states: map[string]*deadLetterState{}, run: uuid.NewString(), by: operator()}
 	err := m.update(ctx, a, cluster)
 	if errors.Is(err, iggyerr.ErrNotFound) {
 		err = nil
@@ -46,26 +47,26 @@ func (a *app) readMarks(ctx context.Context, cluster config.Cluster) (*marks, er
 	return m, err
 }
 
-// update reads the marks that were written since the last time.
+// update reads the marks that were written since the last update.
 func (m *marks) update(ctx context.Context, a *app, cluster config.Cluster) error {
-	r, err := a.openReader(ctx, cluster, m.where.Stream(), m.where.Name(), transport.Strategy{Kind: transport.FromOffset, Value: m.next})
+	r, err := a.openReader(ctx, cluster, m.topic.Stream(), m.topic.Name(), transport.Strategy{Kind: transport.FromOffset, Value: m.next})
 	if err != nil {
 		return err
 	}
 	defer r.close(ctx)
-	return r.toEnd(ctx, func(rec message) error {
-		m.next = rec.offset + 1
-		if rec.fault != nil {
+	return r.toEnd(ctx, func(stored message) error {
+		m.next = stored.offset + 1
+		if stored.fault != nil {
 			return nil
 		}
 		var one mark
-		if json.Unmarshal(rec.payload, &one) != nil {
-			return nil // not ours
+		if json.Unmarshal(stored.payload, &one) != nil {
+			return nil // not a mark
 		}
-		one.At = rec.timestamp
+		one.At = stored.timestamp
 		s := m.states[one.Letter]
 		if s == nil {
-			s = &letterState{}
+			s = &deadLetterState{}
 			m.states[one.Letter] = s
 		}
 		s.apply(one)
@@ -73,33 +74,34 @@ func (m *marks) update(ctx context.Context, a *app, cluster config.Cluster) erro
 	})
 }
 
-func (m *marks) of(key string) letterState {
+// state is the state of the dead letter with that key.
+func (m *marks) state(key string) deadLetterState {
 	if s := m.states[key]; s != nil {
 		return *s
 	}
-	return letterState{}
+	return deadLetterState{}
 }
 
-// create makes the topic of marks when it is missing.
+// create creates the topic of marks when it is missing.
 func (m *marks) create(ctx context.Context, server *admin.Admin) error {
-	if _, err := server.Provision(ctx, admin.Spec{admin.Of(m.where)}); err != nil {
+	if _, err := server.Provision(ctx, admin.Spec{admin.Of(m.topic)}); err != nil {
 		return fmt.Errorf("topic for marks: %w", err)
 	}
 	return nil
 }
 
-// write stores marks, all or an error.
+// write publishes marks, and waits until all are confirmed.
 func (m *marks) write(ctx context.Context, p *producer.Producer, all []mark) error {
 	for i := range all {
 		all[i].Run, all[i].By = m.run, m.by
 	}
-	if err := producer.For(p, m.where).PublishAll(ctx, all); err != nil {
+	if err := producer.For(p, m.topic).PublishAll(ctx, all); err != nil {
 		return fmt.Errorf("marks: %w", err)
 	}
 	return nil
 }
 
-// operator is who runs this, for other people's eyes.
+// operator is the user who runs the program, as user@host.
 func operator() string {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {

@@ -18,25 +18,26 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// headerReplayOf names the dead letter that a task was put back from.
+// headerReplayOf is the header of a replayed task that names its dead letter.
 const headerReplayOf = "replay-of"
 
 var replayStates = []string{stateOpen, stateDropped, stateReplayed}
 
 func (a *app) dlqReplayCommand() *cobra.Command {
-	var o repairOptions
+	var o selectionOptions
 	c := &cobra.Command{
 		Use:   "replay [POSITION...]",
 		Short: "Put the tasks of dead letters back on their topic",
-		Long: `Put the tasks of dead letters back on the topic of tasks, chosen by position or by
-filters. Each letter is claimed before and marked after, so replay may be repeated
-after anything: a letter that was put back is left out, two people never put the
-same one back, and when a run ended in between, the next one looks whether the task
-is there before it sends it. ctrl-C lets what is on its way finish, and says what
-was done.
+		Long: `Publish the tasks of dead letters again, selected by position or by filters.
 
-A message that could not be decoded is left, unless --undecoded says that whoever reads
-it can do so by now: it is put back byte for byte, on the partition where it was.`,
+Each dead letter is claimed before its task is sent, and marked afterwards. So replay
+may be repeated after any failure: a dead letter that was replayed is left out, and two
+people never replay the same one. When an earlier run ended between the claim and the
+mark, replay looks for the task on its topic before it sends it again. ctrl-C waits for
+the messages in flight, and prints what was done.
+
+A message that could not be decoded is skipped, unless --undecoded says that its
+readers can decode it by now: then it is sent byte for byte, to its old partition.`,
 		Example: `  fetchbox-iggy-cli dlq replay --code 'DOWNLOAD_*' --since 1d --dry-run
   fetchbox-iggy-cli dlq replay 0/12 1/3 --yes`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -44,34 +45,34 @@ it can do so by now: it is put back byte for byte, on the partition where it was
 			return a.dlqReplay(cmd.Context(), o)
 		},
 	}
-	o.flags(c, stateOpen, replayStates...)
+	o.addFlags(c, stateOpen, replayStates...)
 	c.Flags().BoolVar(&o.undecoded, "undecoded", false, "also messages that could not be decoded, byte for byte as they were")
 	return c
 }
 
-// replayed counts what became of the letters.
-type replayed struct {
+// replayCounts counts the results by dead letter.
+type replayCounts struct {
 	Replayed int `json:"replayed"`
-	// Found were put back by a run that could not say so.
+	// Found counts those that an earlier run replayed and did not mark.
 	Found int `json:"found"`
-	// Taken were claimed by someone else meanwhile.
+	// Taken counts those that another run has claimed meanwhile.
 	Taken   int      `json:"taken"`
 	Failed  int      `json:"failed"`
 	Unknown int      `json:"unknown"`
 	Unfit   []string `json:"unfit,omitempty"`
-	// Interrupted tells that letters are left.
+	// Interrupted is set after an interrupt: some dead letters were not replayed.
 	Interrupted bool `json:"interrupted,omitempty"`
 }
 
-func (a *app) dlqReplay(ctx context.Context, o repairOptions) error {
-	job, err := a.prepare(ctx, o, "replay", replayStates)
-	if err != nil || job == nil {
+func (a *app) dlqReplay(ctx context.Context, o selectionOptions) error {
+	selected, err := a.selectLetters(ctx, o, "replay", replayStates)
+	if err != nil || selected == nil {
 		return err
 	}
-	defer job.close(ctx)
-	var total replayed
+	defer selected.close(ctx)
+	var total replayCounts
 	wanted := map[string]bool{}
-	for _, l := range job.chosen {
+	for _, l := range selected.letters {
 		if l.unfit != "" {
 			fmt.Fprintf(a.err, "fetchbox-iggy-cli: %s is left: %s\n", l.position, l.unfit)
 			total.Unfit = append(total.Unfit, l.position)
@@ -79,37 +80,37 @@ func (a *app) dlqReplay(ctx context.Context, o repairOptions) error {
 		}
 		wanted[l.key] = true
 	}
-	bar := newProgress(a.err, "replayed", int64(len(wanted)))
+	bar := newProgressBar(a.err, "replayed", int64(len(wanted)))
 	done := 0
-	var chunkOf []letter
+	var chunk []deadLetter
 	size := 0
 	flush := func() error {
-		defer func() { chunkOf, size = nil, 0 }()
-		err := a.replayChunk(ctx, job, o.filter.state, chunkOf, &total)
-		done += len(chunkOf)
-		bar.at(int64(done), total.Replayed+total.Found)
+		defer func() { chunk, size = nil, 0 }()
+		err := a.replayChunk(ctx, selected, o.filter.state, chunk, &total)
+		done += len(chunk)
+		bar.update(int64(done), total.Replayed+total.Found)
 		return err
 	}
-	failure := a.eachLetter(ctx, job.cluster, job.marks, o.filter, func(l letter, _ letterState) error {
+	failure := a.eachDeadLetter(ctx, selected.cluster, selected.marks, o.filter, func(l deadLetter, _ deadLetterState) error {
 		if !wanted[l.key] {
 			return nil
 		}
-		chunkOf = append(chunkOf, l)
+		chunk = append(chunk, l)
 		size += len(l.payload)
-		if len(chunkOf) == chunk || size >= chunkBytes {
+		if len(chunk) == maxChunkMessages || size >= maxChunkBytes {
 			return flush()
 		}
 		return nil
 	})
-	if failure == nil && len(chunkOf) > 0 {
+	if failure == nil && len(chunk) > 0 {
 		failure = flush()
 	}
-	bar.end()
-	total.Interrupted = errors.Is(cause(ctx, nil), errInterrupted)
+	bar.clear()
+	total.Interrupted = errors.Is(interrupted(ctx), errInterrupted)
 	return errors.Join(failure, a.printReplayed(total))
 }
 
-func (a *app) printReplayed(r replayed) error {
+func (a *app) printReplayed(r replayCounts) error {
 	if a.json() {
 		return json.NewEncoder(a.out).Encode(r)
 	}
@@ -132,81 +133,80 @@ func (a *app) printReplayed(r replayed) error {
 	return err
 }
 
-// replayChunk claims letters, puts back those that it got, and marks them. It
-// goes to its end also when ctx ends meanwhile, unless that takes too long.
-func (a *app) replayChunk(ctx context.Context, job *repair, from string, letters []letter, total *replayed) error {
-	if err := cause(ctx, nil); err != nil {
+// replayChunk claims dead letters, publishes the tasks of those that it got, and marks them. When
+// ctx ends, it goes on for the grace period.
+func (a *app) replayChunk(ctx context.Context, selected *selection, from string, letters []deadLetter, total *replayCounts) error {
+	if err := interrupted(ctx); err != nil {
 		return err
 	}
-	// The claims must outlast whatever is done under them.
-	bounded, stop := context.WithTimeout(context.WithoutCancel(ctx), claimFor-time.Minute)
+	// The work must end before the claims expire.
+	bounded, stop := context.WithTimeout(context.WithoutCancel(ctx), claimDuration-time.Minute)
 	defer stop()
 	bounded, cancel := context.WithCancelCause(bounded)
 	defer cancel(nil)
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, func() { cancel(errInterrupted) }) })()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(gracePeriod, func() { cancel(errInterrupted) }) })()
 
 	claims := make([]mark, len(letters))
 	for i, l := range letters {
 		claims[i] = mark{Letter: l.key, Position: l.position(), Mark: markClaim, From: from}
 	}
-	if err := job.marks.write(bounded, job.sender, claims); err != nil {
+	if err := selected.marks.write(bounded, selected.producer, claims); err != nil {
 		return err
 	}
-	if err := job.marks.update(bounded, a, job.cluster); err != nil {
+	if err := selected.marks.update(bounded, a, selected.cluster); err != nil {
 		return err
 	}
-	mine := map[[16]byte]letter{}
+	claimed := map[[16]byte]deadLetter{}
 	var ids [][16]byte
-	var doubt time.Time // since when tasks may be there already
+	var unresolved time.Time // since when earlier runs may have sent tasks
 	for _, l := range letters {
-		s := job.marks.of(l.key)
-		if s.state != stateClaimed || s.run != job.marks.run {
+		s := selected.marks.state(l.key)
+		if s.state != stateClaimed || s.claimedBy != selected.marks.run {
 			total.Taken++
 			continue
 		}
 		id := replayID(l.key, s.replays)
-		mine[id] = l
+		claimed[id] = l
 		ids = append(ids, id)
-		if at := s.doubtSince; at.Before(s.since) && (doubt.IsZero() || at.Before(doubt)) {
-			doubt = at
+		if at := s.unresolvedSince; at.Before(s.since) && (unresolved.IsZero() || at.Before(unresolved)) {
+			unresolved = at
 		}
 	}
-	there, err := a.findTasks(bounded, job, doubt, mine)
+	stored, err := a.findTasks(bounded, selected, unresolved, claimed)
 	if err != nil {
 		return err
 	}
-	results, firstErr := putBack(bounded, job, ids, mine, there)
-	var ends []mark
+	results, firstErr := publishTasks(bounded, selected, ids, claimed, stored)
+	var marks []mark
 	for _, id := range ids {
-		l := mine[id]
-		end := mark{Letter: l.key, Position: l.position(), Mark: markReplayed}
+		l := claimed[id]
+		m := mark{Letter: l.key, Position: l.position(), Mark: markReplayed}
 		switch results[id] {
 		case producer.Confirmed:
-			if there[id] {
+			if stored[id] {
 				total.Found++
 			} else {
 				total.Replayed++
 			}
 		case producer.Unknown:
 			total.Unknown++
-			continue // the claim stays, as a doubt
+			continue // the claim stays unresolved
 		default:
 			total.Failed++
-			end.Mark = markRelease
+			m.Mark = markRelease
 		}
-		ends = append(ends, end)
+		marks = append(marks, m)
 	}
-	if len(ends) > 0 {
-		if err := job.marks.write(bounded, job.sender, ends); err != nil {
+	if len(marks) > 0 {
+		if err := selected.marks.write(bounded, selected.producer, marks); err != nil {
 			return errors.Join(firstErr, err)
 		}
 	}
 	return firstErr
 }
 
-// replayID is the message id of a letter's task when it is put back for the n-th
-// time. It is the same whoever does it: readers that drop duplicates do so, and a
-// run can find what another one has sent.
+// replayID is the message id of the n-th replay of a dead letter. It is the same in every run, so
+// that readers can drop duplicates, and a run can find what an earlier one has sent.
 func replayID(key string, n int) [16]byte {
 	sum := sha256.Sum256(fmt.Appendf(nil, "replay %d of %s", n, key))
 	id := [16]byte(sum[:16])
@@ -215,49 +215,49 @@ func replayID(key string, n int) [16]byte {
 	return id
 }
 
-// findTasks looks for tasks of claims that ended without a mark.
-func (a *app) findTasks(ctx context.Context, job *repair, since time.Time, mine map[[16]byte]letter) (map[[16]byte]bool, error) {
-	there := map[[16]byte]bool{}
+// findTasks looks for tasks that earlier runs have sent since a time.
+func (a *app) findTasks(ctx context.Context, selected *selection, since time.Time, claimed map[[16]byte]deadLetter) (map[[16]byte]bool, error) {
+	stored := map[[16]byte]bool{}
 	if since.IsZero() {
-		return there, nil
+		return stored, nil
 	}
-	t := job.cluster.Topics
-	r, err := a.openReader(ctx, job.cluster, t.Stream, t.Tasks.Name, transport.Strategy{
+	t := selected.cluster.Topics
+	r, err := a.openReader(ctx, selected.cluster, t.Stream, t.Tasks.Name, transport.Strategy{
 		Kind: transport.FromTimestamp, Value: uint64(since.UnixMicro()),
 	})
 	if err != nil {
 		return nil, err
 	}
 	defer r.close(ctx)
-	err = r.toEnd(ctx, func(rec message) error {
-		if _, ok := mine[rec.id]; ok {
-			there[rec.id] = true
+	err = r.toEnd(ctx, func(m message) error {
+		if _, ok := claimed[m.id]; ok {
+			stored[m.id] = true
 		}
 		return nil
 	})
-	return there, err
+	return stored, err
 }
 
-// putBack sends the tasks and waits for every outcome.
-func putBack(ctx context.Context, job *repair, ids [][16]byte, letters map[[16]byte]letter, there map[[16]byte]bool) (map[[16]byte]producer.Outcome, error) {
-	tasks := jobs.FromConfig(job.cluster.Topics).Tasks
-	publisher := producer.For(job.sender, tasks)
+// publishTasks publishes the tasks that are not stored yet, and waits for all outcomes.
+func publishTasks(ctx context.Context, selected *selection, ids [][16]byte, letters map[[16]byte]deadLetter, stored map[[16]byte]bool) (map[[16]byte]producer.Outcome, error) {
+	tasks := jobs.FromConfig(selected.cluster.Topics).Tasks
+	publisher := producer.For(selected.producer, tasks)
 	var mu sync.Mutex
 	var first error
 	results := map[[16]byte]producer.Outcome{}
-	var open sync.WaitGroup
+	var pending sync.WaitGroup
 	for _, id := range ids {
-		if there[id] {
+		if stored[id] {
 			mu.Lock()
 			results[id] = producer.Confirmed
 			mu.Unlock()
 			continue
 		}
 		l := letters[id]
-		open.Add(1)
-		replayOf := topic.Header{Key: headerReplayOf, Value: fmt.Sprintf("%s/%s", job.cluster.Topics.DLQ.Name, l.position())}
+		pending.Add(1)
+		replayOf := topic.Header{Key: headerReplayOf, Value: fmt.Sprintf("%s/%s", selected.cluster.Topics.DLQ.Name, l.position())}
 		done := func(r producer.Result) {
-			defer open.Done()
+			defer pending.Done()
 			mu.Lock()
 			defer mu.Unlock()
 			results[id] = r.Outcome
@@ -265,18 +265,18 @@ func putBack(ctx context.Context, job *repair, ids [][16]byte, letters map[[16]b
 				first = r.Err
 			}
 		}
-		if payload, headers, ok := jobs.UndecodedOf(l.task, l.headers); ok {
-			rec := producer.Message{
+		if payload, headers, ok := jobs.UndecodedOf(l.value, l.headers); ok {
+			m := producer.Message{
 				Stream: tasks.Stream(), Topic: tasks.Name(), ID: id, Payload: payload, Headers: append(headers, replayOf),
 			}
 			if l.hasOrigin {
-				rec.Partition = producer.OnPartition(l.origin.Partition)
+				m.Partition = producer.OnPartition(l.origin.Partition)
 			}
-			job.sender.SendAsync(ctx, rec, done)
+			selected.producer.SendAsync(ctx, m, done)
 			continue
 		}
-		publisher.PublishAsync(ctx, proto.CloneOf(l.task.GetTask()), done, producer.WithID(id), producer.WithHeaders(replayOf))
+		publisher.PublishAsync(ctx, proto.CloneOf(l.task()), done, producer.WithID(id), producer.WithHeaders(replayOf))
 	}
-	open.Wait()
+	pending.Wait()
 	return results, first
 }

@@ -28,11 +28,11 @@ func (a *app) dlqShowCommand() *cobra.Command {
 }
 
 func (a *app) dlqShow(ctx context.Context, position string) error {
-	f := letterFilter{state: stateAll, positions: []string{position}}
+	f := deadLetterFilter{state: stateAll, positions: []string{position}}
 	if err := f.parse(time.Now(), listStates); err != nil {
 		return err
 	}
-	cluster, err := a.load()
+	cluster, err := a.loadCluster()
 	if err != nil {
 		return err
 	}
@@ -40,14 +40,14 @@ func (a *app) dlqShow(ctx context.Context, position string) error {
 	if err != nil {
 		return err
 	}
-	var found *letterView
-	err = a.eachLetter(ctx, cluster, marks, f, func(l letter, s letterState) error {
+	var found *deadLetterView
+	err = a.eachDeadLetter(ctx, cluster, marks, f, func(l deadLetter, s deadLetterState) error {
 		v := l.view(s)
 		v.History = s.history
 		for _, h := range l.headers {
 			v.Headers = append(v.Headers, headerView(h))
 		}
-		text, err := protojson.Marshal(l.task)
+		text, err := protojson.Marshal(l.value)
 		if err != nil {
 			return err
 		}

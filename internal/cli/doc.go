@@ -1,3 +1,3 @@
-// Package cli is the program fetchbox-iggy-cli, apart from its process: each
-// command is a file, and Run is all that main calls.
+// Package cli is the program fetchbox-iggy-cli without its process: each command has a file, and
+// main calls Run.
 package cli

@@ -17,19 +17,19 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport/native"
 )
 
-// The verdicts of doctor.
+// The verdicts of a check.
 const (
 	verdictOK      = "ok"
 	verdictWarning = "warning"
 	verdictFailure = "failure"
 )
 
-// finding is one thing that doctor looked at.
+// finding is the result of one check.
 type finding struct {
 	Check   string `json:"check"`
 	Verdict string `json:"verdict"`
 	Detail  string `json:"detail"`
-	// Cure is what to do about it.
+	// Cure says how to fix what is not in order.
 	Cure string `json:"cure,omitempty"`
 }
 
@@ -37,29 +37,29 @@ func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Find what is wrong with the server or the way to it",
-		Long: `Look at the configuration, the address, TLS, the protocol, the login, the server's
-version, the topics and their groups, and at the server's settings for retention
-and durability. Everything that is not in order comes with its cure. The exit code is
-1 when something can't work; warnings leave it at 0.`,
+		Long: `Check the configuration, the address, TLS, the protocol, the login, the server's
+version, the topics and their groups, and the server's settings for retention and
+durability. Everything that is not in order comes with its cure. The exit code is 1
+when something can't work; warnings leave it at 0.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context()) },
 	}
 }
 
 func (a *app) doctor(ctx context.Context) error {
-	cluster, err := a.load()
+	cluster, err := a.loadCluster()
 	if err != nil {
 		return err
 	}
-	x := &examination{cluster: cluster}
-	x.run(ctx, a)
-	if err := cause(ctx, nil); err != nil {
+	d := &diagnosis{cluster: cluster}
+	d.run(ctx, a)
+	if err := interrupted(ctx); err != nil {
 		return err
 	}
-	if err := a.printFindings(x.findings); err != nil {
+	if err := a.printFindings(d.findings); err != nil {
 		return err
 	}
-	for _, f := range x.findings {
+	for _, f := range d.findings {
 		if f.Verdict == verdictFailure {
 			return errReported
 		}
@@ -85,85 +85,85 @@ func (a *app) printFindings(findings []finding) error {
 	return nil
 }
 
-// examination collects findings; each step needs the ones before it.
-type examination struct {
+// diagnosis runs the checks in order, and collects their findings.
+type diagnosis struct {
 	cluster  config.Cluster
 	findings []finding
 }
 
-func (x *examination) ok(check, format string, args ...any) {
-	x.findings = append(x.findings, finding{check, verdictOK, fmt.Sprintf(format, args...), ""})
+func (d *diagnosis) ok(check, format string, args ...any) {
+	d.findings = append(d.findings, finding{check, verdictOK, fmt.Sprintf(format, args...), ""})
 }
 
-func (x *examination) warn(check, detail, cure string) {
-	x.findings = append(x.findings, finding{check, verdictWarning, detail, cure})
+func (d *diagnosis) warn(check, detail, cure string) {
+	d.findings = append(d.findings, finding{check, verdictWarning, detail, cure})
 }
 
-func (x *examination) fail(check string, err error, cure string) {
-	x.findings = append(x.findings, finding{check, verdictFailure, strings.Join(describe(err), "; "), cure})
+func (d *diagnosis) fail(check string, err error, cure string) {
+	d.findings = append(d.findings, finding{check, verdictFailure, strings.Join(describe(err), "; "), cure})
 }
 
-func (x *examination) run(ctx context.Context, a *app) {
-	if !x.connection(ctx) {
+func (d *diagnosis) run(ctx context.Context, a *app) {
+	if !d.connection(ctx) {
 		return
 	}
-	server, err := a.admin(x.cluster)
+	server, err := a.newAdmin(d.cluster)
 	if err != nil {
-		x.fail("administration", err, "correct the configuration")
+		d.fail("administration", err, "correct the configuration")
 		return
 	}
 	defer func() { _ = server.Close() }()
-	x.version(ctx, server)
-	if x.topics(ctx, server) {
-		x.groups(ctx, server)
+	d.version(ctx, server)
+	if d.topics(ctx, server) {
+		d.groups(ctx, server)
 	}
-	x.settings(ctx)
+	d.settings(ctx)
 }
 
-// connection looks at the way to the server, up to the login.
-func (x *examination) connection(ctx context.Context) bool {
-	cfg := x.cluster.Iggy
+// connection checks the way to the server, up to the login.
+func (d *diagnosis) connection(ctx context.Context) bool {
+	cfg := d.cluster.Iggy
 	ctx, cancel := context.WithTimeout(ctx, cfg.DialTimeout)
 	defer cancel()
 	addresses, err := net.DefaultResolver.LookupHost(ctx, cfg.Host())
 	if err != nil {
-		x.fail("address", err, "correct the host in iggy.endpoint, or the name service")
+		d.fail("address", err, "correct the host in iggy.endpoint, or the name service")
 		return false
 	}
 	nc, err := transport.Connect(ctx, cfg.Address(), nil)
 	if err != nil {
-		x.fail("address", err, "start the server, or correct iggy.endpoint; a firewall may stand between")
+		d.fail("address", err, "start the server, or correct iggy.endpoint; a firewall may stand between")
 		return false
 	}
 	transport.Abort(nc)
-	x.ok("address", "%s accepts connections", cfg.Address())
+	d.ok("address", "%s accepts connections", cfg.Address())
 
 	tlsConfig, err := cfg.TLSConfig()
 	if err != nil {
-		x.fail("TLS", err, "correct the files of iggy.tls")
+		d.fail("TLS", err, "correct the files of iggy.tls")
 		return false
 	}
 	conn, err := native.Dialer{}.Dial(ctx, cfg.Address(), tlsConfig)
 	if err != nil {
-		x.fail("TLS", err, "iggy.tls must fit the server: whether it speaks TLS, the authority (ca_file) and the name (server_name) of its certificate")
+		d.fail("TLS", err, "iggy.tls must fit the server: whether it speaks TLS, the authority (ca_file) and the name (server_name) of its certificate")
 		return false
 	}
 	defer func() { _ = conn.Close() }()
 	switch {
 	case tlsConfig != nil && tlsConfig.InsecureSkipVerify:
-		x.warn("TLS", "certificates are not verified: anyone on the way can read and change everything", "set iggy.tls.ca_file in place of insecure_skip_verify")
+		d.warn("TLS", "certificates are not verified: anyone on the way can read and change everything", "set iggy.tls.ca_file in place of insecure_skip_verify")
 	case tlsConfig != nil:
-		x.ok("TLS", "the server's certificate is trusted")
+		d.ok("TLS", "the server's certificate is trusted")
 	case !loopback(addresses):
-		x.warn("TLS", "off: the password and all messages travel in plain text", "turn TLS on at the server and iggy.tls.enabled here")
+		d.warn("TLS", "off: the password and all messages travel in plain text", "turn TLS on at the server and iggy.tls.enabled here")
 	default:
-		x.ok("TLS", "off, on this machine only")
+		d.ok("TLS", "off, on this machine only")
 	}
 	if err := conn.Ping(ctx); err != nil {
-		x.fail("protocol", err, "iggy.endpoint must be the TCP port of an Iggy server 0.8; is TLS needed?")
+		d.fail("protocol", err, "iggy.endpoint must be the TCP port of an Iggy server 0.8; is TLS needed?")
 		return false
 	}
-	x.ok("protocol", "the server speaks Iggy's TCP protocol")
+	d.ok("protocol", "the server speaks Iggy's TCP protocol")
 	credentials, err := cfg.Credentials()
 	if err == nil {
 		err = conn.Login(ctx, transport.Credentials{
@@ -175,13 +175,14 @@ func (x *examination) connection(ctx context.Context) bool {
 		if errors.Is(err, iggyerr.ErrCredentials) {
 			cure = "correct iggy.client_id and iggy.client_secret (or iggy.token), or create the user on the server"
 		}
-		x.fail("login", err, cure)
+		d.fail("login", err, cure)
 		return false
 	}
-	x.ok("login", "accepted")
+	d.ok("login", "accepted")
 	return true
 }
 
+// loopback reports whether all addresses are on this machine.
 func loopback(addresses []string) bool {
 	for _, a := range addresses {
 		if ip := net.ParseIP(a); ip == nil || !ip.IsLoopback() {
@@ -191,83 +192,86 @@ func loopback(addresses []string) bool {
 	return true
 }
 
-// supported is the version of the protocol that the library speaks.
-const supported = "0.8."
+// supportedVersion is the prefix of the server versions whose protocol the library speaks.
+const supportedVersion = "0.8."
 
-func (x *examination) version(ctx context.Context, server *admin.Admin) {
+// version checks the server's version and its disk.
+func (d *diagnosis) version(ctx context.Context, server *admin.Admin) {
 	about, err := server.Server(ctx)
 	var status *iggyerr.StatusError
 	switch {
 	case errors.As(err, &status) && status.Status == iggyerr.StatusUnauthorized:
-		x.warn("version", "unknown: the user may not read the server's statistics", "grant read_servers, to have doctor look at more")
+		d.warn("version", "unknown: the user may not read the server's statistics", "grant read_servers, to have doctor look at more")
 	case err != nil:
-		x.fail("version", err, "this library speaks the protocol of Iggy 0.8; other versions may answer otherwise")
-	case !strings.HasPrefix(about.Version, supported):
-		x.warn("version", "the server is "+printable(about.Version), "run a server "+supported+"x: this library speaks its protocol")
+		d.fail("version", err, "this library speaks the protocol of Iggy 0.8; other versions may answer otherwise")
+	case !strings.HasPrefix(about.Version, supportedVersion):
+		d.warn("version", "the server is "+printable(about.Version), "run a server "+supportedVersion+"x: this library speaks its protocol")
 	default:
-		x.ok("version", "Iggy %s, %s", printable(about.Version), plural(int(about.Clients), "connection"))
+		d.ok("version", "Iggy %s, %s", printable(about.Version), plural(int(about.Clients), "connection"))
 	}
 	if err == nil && about.TotalDisk > 0 && about.FreeDisk < about.TotalDisk/20 {
-		x.warn("disk", fmt.Sprintf("%s free of %s", config.Bytes(about.FreeDisk), config.Bytes(about.TotalDisk)), "make room: a full disk ends in refused or lost messages")
+		d.warn("disk", fmt.Sprintf("%s free of %s", config.Bytes(about.FreeDisk), config.Bytes(about.TotalDisk)), "make room: a full disk ends in refused or lost messages")
 	}
 }
 
-func (x *examination) topics(ctx context.Context, server *admin.Admin) bool {
-	plan, err := server.Plan(ctx, admin.SpecOf(x.cluster))
+// topics checks that the topics and their groups exist as configured.
+func (d *diagnosis) topics(ctx context.Context, server *admin.Admin) bool {
+	plan, err := server.Plan(ctx, admin.SpecOf(d.cluster))
 	if err != nil {
-		x.fail("topics", err, "the user must be allowed to read the stream "+x.cluster.Topics.Stream)
+		d.fail("topics", err, "the user must be allowed to read the stream "+d.cluster.Topics.Stream)
 		return false
 	}
-	var missing, unjoined []string
+	var missing, missingGroups []string
 	for _, step := range plan.Created() {
 		if step.Kind == admin.KindGroup {
-			unjoined = append(unjoined, step.Object)
+			missingGroups = append(missingGroups, step.Object)
 		} else {
 			missing = append(missing, step.Object)
 		}
 	}
 	switch {
 	case len(missing) > 0:
-		x.fail("topics", fmt.Errorf("missing: %s", strings.Join(append(missing, unjoined...), ", ")), "fetchbox-iggy-cli provision")
-	case len(unjoined) > 0:
-		// Services create the groups of their own consumers, where they may.
-		x.warn("topics", "missing: "+strings.Join(unjoined, ", "), "fetchbox-iggy-cli provision, if anybody is to consume by them")
+		d.fail("topics", fmt.Errorf("missing: %s", strings.Join(append(missing, missingGroups...), ", ")), "fetchbox-iggy-cli provision")
+	case len(missingGroups) > 0:
+		// Consumers create their groups when they start, where they are permitted to.
+		d.warn("topics", "missing: "+strings.Join(missingGroups, ", "), "fetchbox-iggy-cli provision, if anybody is to consume by them")
 	}
 	for _, step := range plan.Different() {
 		var parts []string
-		for _, d := range step.Differences {
-			parts = append(parts, d.String())
+		for _, difference := range step.Differences {
+			parts = append(parts, difference.String())
 		}
-		x.warn("topics", step.Object+": "+strings.Join(parts, ", "), "change the topic with Iggy's own tools, or the configuration; nothing here changes what exists")
+		d.warn("topics", step.Object+": "+strings.Join(parts, ", "), "change the topic with Iggy's own tools, or the configuration; nothing here changes what exists")
 	}
-	if len(missing)+len(unjoined) == 0 {
-		x.ok("topics", "%s in the stream %s, with their groups", plural(len(topicNames), "topic"), x.cluster.Topics.Stream)
+	if len(missing)+len(missingGroups) == 0 {
+		d.ok("topics", "%s in the stream %s, with their groups", plural(len(topicNames), "topic"), d.cluster.Topics.Stream)
 	}
 	return len(missing) == 0
 }
 
-func (x *examination) groups(ctx context.Context, server *admin.Admin) {
-	lags, err := readLags(ctx, server, x.cluster, lagOptions{})
+// groups checks the offsets and the members of the groups.
+func (d *diagnosis) groups(ctx context.Context, server *admin.Admin) {
+	lags, err := readLags(ctx, server, d.cluster, lagOptions{})
 	if err != nil {
-		x.fail("groups", err, "the user must be allowed to read the topics")
+		d.fail("groups", err, "the user must be allowed to read the topics")
 		return
 	}
 	for _, l := range lags {
-		ahead, alone := 0, 0
+		ahead, unread := 0, 0
 		for _, p := range l.Partitions {
 			if p.Ahead {
 				ahead++
 			}
 			if p.Owners == 0 && p.Lag > 0 {
-				alone++
+				unread++
 			}
 		}
 		if ahead > 0 {
-			x.warn("groups", fmt.Sprintf("%s: the committed offset is beyond the end of %s: acknowledged messages were lost, or the topic was made anew", l.Group, plural(ahead, "partition")),
+			d.warn("groups", fmt.Sprintf("%s: the committed offset is beyond the end of %s: acknowledged messages were lost, or the topic was made anew", l.Group, plural(ahead, "partition")),
 				fmt.Sprintf("stop its consumers, then fetchbox-iggy-cli offsets reset --topic %s --group %s --to end", l.Topic, l.Name))
 		}
-		if alone > 0 {
-			x.warn("groups", fmt.Sprintf("%s: %s wait in %s that nobody reads", l.Group, plural(int(l.Total()), "message"), plural(alone, "partition")),
+		if unread > 0 {
+			d.warn("groups", fmt.Sprintf("%s: %s wait in %s that nobody reads", l.Group, plural(int(l.Total()), "message"), plural(unread, "partition")),
 				"start the group's consumers")
 		}
 	}

@@ -20,7 +20,7 @@ const (
 	exitUsage   = 2
 )
 
-// usageError is a fault of the command line or of the configuration.
+// usageError is an error of the command line or of the configuration.
 type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
@@ -28,17 +28,28 @@ func (e *usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
-// errReported ends a command whose failure has been told already.
+// errReported ends a command that has printed its failure already.
 var errReported = errors.New("reported")
 
-// errInterrupted is the cause with which the program's context ends.
+// errInterrupted is the cause with which an interrupt ends the context of a command.
 var errInterrupted = errors.New("interrupted")
 
-// report tells what went wrong, one line for each fault, and gives the exit code.
+// interrupted returns errInterrupted after an interrupt, nil before.
+func interrupted(ctx context.Context) error { return interruptedOr(ctx, nil) }
+
+// interruptedOr returns errInterrupted after an interrupt, err before.
+func interruptedOr(ctx context.Context, err error) error {
+	if c := context.Cause(ctx); errors.Is(c, errInterrupted) {
+		return c
+	}
+	return err
+}
+
+// report prints an error, a line for each fault, and returns the exit code.
 func report(w io.Writer, err error) int {
 	switch {
 	case err == nil, isClosedPipe(err):
-		// Whoever read the output has seen enough.
+		// The reader of the output has closed it: nothing went wrong.
 		return exitOK
 	case errors.Is(err, errReported):
 		return exitFailure
@@ -53,6 +64,7 @@ func report(w io.Writer, err error) int {
 	return exitFailure
 }
 
+// isClosedPipe reports whether the reader of standard output has closed it.
 func isClosedPipe(err error) bool {
 	var out *outputError
 	return errors.As(err, &out) && (errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe))
@@ -64,7 +76,7 @@ type outputError struct{ err error }
 func (e *outputError) Error() string { return "standard output: " + e.err.Error() }
 func (e *outputError) Unwrap() error { return e.err }
 
-// checkedWriter makes outputErrors.
+// checkedWriter turns the errors of a writer into outputErrors.
 type checkedWriter struct{ w io.Writer }
 
 func (c checkedWriter) Write(b []byte) (int, error) {
@@ -75,7 +87,7 @@ func (c checkedWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// describe gives an error in lines, without a library's prefix and stacks.
+// describe is an error in lines, without prefixes of packages and without stacks.
 func describe(err error) []string {
 	if faults := config.Faults(err); len(faults) > 0 {
 		lines := make([]string, len(faults))
@@ -93,7 +105,7 @@ func describe(err error) []string {
 	}
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
-		// The layers above repeat the address.
+		// The errors around it repeat the address.
 		return []string{"cannot connect to the server: " + oneLine(dial.Error())}
 	}
 	line := oneLine(err.Error())
@@ -104,6 +116,7 @@ func describe(err error) []string {
 	return []string{line}
 }
 
+// oneLine is the text of an error on one line, without prefixes of packages.
 func oneLine(text string) string {
 	for _, prefix := range []string{"iggy: ", "embedded: ", "proto: ", "jobs: "} {
 		text = strings.ReplaceAll(text, prefix, "")

@@ -47,7 +47,7 @@ func (s system) begin(args ...string) *process {
 	return begin(s.t, strings.NewReader(""), s.args(args)...)
 }
 
-// publisher publishes as a service does.
+// publisher publishes like a service.
 func (s system) publisher() *jobs.Publisher {
 	s.t.Helper()
 	cfg := config.DefaultCluster()

@@ -1,163 +1,97 @@
 package cli
 
 import (
-	"encoding/json"
-	"errors"
+	"bytes"
+	"context"
 	"fmt"
 	"io"
-	"iter"
-	"regexp"
-	"sort"
-	"strconv"
-	"strings"
-
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
-
-	"github.com/fetchbox/fetchbox-iggy/config"
+	"os"
+	"sync/atomic"
 )
 
-// maxValue bounds one message as JSON, in bytes: the largest message in base64
-// and then some. It keeps a wrong file from filling the memory.
-const maxValue = 16 << 20
-
-// readMessages reads protobuf messages as JSON: one, an array of them, or one
-// after the other, as in JSON lines. An error names the line, and ends it.
-func readMessages[T proto.Message](r io.Reader) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		lines := &lineReader{r: r, left: maxValue}
-		decoder := json.NewDecoder(lines)
-		var none T
-		fail := func(err error) { yield(none, lines.explain(err, decoder.InputOffset())) }
-
-		array, err := lines.startsArray()
-		if err != nil {
-			fail(err)
-			return
-		}
-		if array {
-			if _, err := decoder.Token(); err != nil {
-				fail(err)
-				return
-			}
-		}
-		for !array || decoder.More() {
-			var raw json.RawMessage
-			if err := decoder.Decode(&raw); err != nil {
-				if !errors.Is(err, io.EOF) || array {
-					fail(err)
-				}
-				return
-			}
-			end := decoder.InputOffset()
-			message := none.ProtoReflect().New().Interface().(T)
-			if err := protojson.Unmarshal(raw, message); err != nil {
-				yield(none, lines.explain(err, end-int64(len(raw))))
-				return
-			}
-			lines.passed(end)
-			if !yield(message, nil) {
-				return
-			}
-		}
-		if _, err := decoder.Token(); err != nil {
-			fail(err)
-			return
-		}
-		if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-			fail(errors.New("something follows the array"))
-		}
+// openInput opens a file, or standard input. The size is -1 when the input can be read only once.
+func (a *app) openInput(name string) (io.ReadCloser, int64, error) {
+	if name == "-" {
+		return io.NopCloser(a.in), -1, nil
 	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		_ = file.Close()
+		return nil, 0, err
+	}
+	if info.IsDir() {
+		_ = file.Close()
+		return nil, 0, fmt.Errorf("%s: is a directory", name)
+	}
+	if !info.Mode().IsRegular() {
+		return file, -1, nil
+	}
+	return file, info.Size(), nil
 }
 
-// lineReader remembers where lines end, as far as it is still needed, and
-// refuses values without end.
-type lineReader struct {
-	r       io.Reader
-	first   []byte // read by startsArray and not yet by the decoder
-	read    int64
-	left    int
-	breaks  []int64 // offsets of the line breaks behind what has passed
-	counted int     // breaks before these
+// countingReader counts the bytes that were read, also by a Read that its caller did not wait for.
+type countingReader struct {
+	r io.Reader
+	n atomic.Int64
 }
 
-var errTooLong = fmt.Errorf("a message is longer than %s", config.Bytes(maxValue))
-
-// startsArray looks at the first byte that is not white space.
-func (l *lineReader) startsArray() (bool, error) {
-	buf := make([]byte, 4<<10)
-	for {
-		n, err := l.r.Read(buf)
-		l.first = append(l.first, buf[:n]...)
-		if text := strings.TrimLeft(string(l.first), " \t\r\n\ufeff"); text != "" {
-			l.first = []byte(strings.TrimPrefix(string(l.first), "\ufeff"))
-			return text[0] == '[', nil
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return false, nil
-		case err != nil:
-			return false, err
-		case len(l.first) > maxValue:
-			return false, errTooLong
-		}
-	}
-}
-
-func (l *lineReader) Read(b []byte) (n int, err error) {
-	if l.left <= 0 {
-		return 0, errTooLong
-	}
-	if len(l.first) > 0 {
-		n = copy(b, l.first)
-		l.first = l.first[n:]
-	} else {
-		n, err = l.r.Read(b)
-	}
-	for i, c := range b[:n] {
-		if c == '\n' {
-			l.breaks = append(l.breaks, l.read+int64(i))
-		}
-	}
-	l.read += int64(n)
-	l.left -= n
+func (c *countingReader) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n.Add(int64(n))
 	return n, err
 }
 
-// passed notes that all before this offset has been dealt with.
-func (l *lineReader) passed(offset int64) {
-	n := sort.Search(len(l.breaks), func(i int) bool { return l.breaks[i] >= offset })
-	l.counted += n
-	l.breaks = append(l.breaks[:0], l.breaks[n:]...)
-	l.left = maxValue
+// interruptible returns a reader whose Read also returns when ctx ends: a Read from a terminal may
+// block for ever. Its goroutine then ends with the process. Regular files are returned as they are.
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
+	if c, ok := r.(*countingReader); ok {
+		if f, ok := c.r.(*os.File); ok {
+			if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+				return r
+			}
+		}
+	}
+	return &interruptibleReader{ctx: ctx, r: r}
 }
 
-func (l *lineReader) line(offset int64) int {
-	return 1 + l.counted + sort.Search(len(l.breaks), func(i int) bool { return l.breaks[i] >= offset })
+// interruptibleReader reads in a goroutine, so that Read can return when ctx ends.
+type interruptibleReader struct {
+	ctx    context.Context
+	r      io.Reader
+	unread bytes.Buffer
+	err    error
 }
 
-// protoPlace is where protojson says that a fault is, within the message.
-var protoPlace = regexp.MustCompile(`^(?:syntax error )?\(line (\d+):\d+\): `)
-
-// explain adds the line, in the file's own count.
-func (l *lineReader) explain(err error, offset int64) error {
-	var syntax *json.SyntaxError
-	switch {
-	case errors.Is(err, errTooLong):
-		return fmt.Errorf("line %d: %w", l.line(offset), err)
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("line %d: not valid JSON: it ends in the middle", l.line(l.read))
-	case errors.As(err, &syntax):
-		return fmt.Errorf("line %d: not valid JSON: %w", l.line(syntax.Offset), syntax)
+func (i *interruptibleReader) Read(b []byte) (int, error) {
+	if i.unread.Len() > 0 {
+		return i.unread.Read(b)
 	}
-	// protojson varies its spaces, so that nobody relies on them.
-	text := strings.ReplaceAll(err.Error(), "\u00a0", " ")
-	text = strings.TrimPrefix(text, "proto: ")
-	line := l.line(offset)
-	if m := protoPlace.FindStringSubmatch(text); m != nil {
-		within, _ := strconv.Atoi(m[1])
-		line += within - 1
-		text = text[len(m[0]):]
+	if i.err != nil {
+		return 0, i.err
 	}
-	return fmt.Errorf("line %d: %s", line, text)
+	type result struct {
+		data []byte
+		err  error
+	}
+	got := make(chan result, 1)
+	go func() {
+		buf := make([]byte, 64<<10)
+		n, err := i.r.Read(buf)
+		got <- result{buf[:n], err}
+	}()
+	select {
+	case read := <-got:
+		i.unread.Write(read.data)
+		i.err = read.err
+		if i.unread.Len() == 0 {
+			return 0, i.err
+		}
+		return i.unread.Read(b)
+	case <-i.ctx.Done():
+		return 0, context.Cause(i.ctx)
+	}
 }

@@ -29,16 +29,16 @@ func (a *app) lagCommand() *cobra.Command {
 		Use:   "lag",
 		Short: "Show how far the consumer groups are behind",
 		Long: `Show how far the consumer groups are behind, for each partition: the offset of
-its newest message, the one that the group has committed, how many messages wait,
-and how many members own it. 0 owners with a lag means that nobody works on it.`,
+its newest message, the offset that the group has committed, how many messages wait,
+and how many members own it. 0 owners with a lag means that nobody reads it.`,
 		Example: `  fetchbox-iggy-cli lag --topic tasks --watch`,
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.lag(cmd.Context(), o) },
 	}
 	c.Flags().StringVar(&o.topic, "topic", "", topicHelp+" (default: the four)")
 	c.Flags().StringVar(&o.group, "group", "", "`name` of the consumer group (default: all)")
-	c.Flags().BoolVarP(&o.watch, "watch", "w", false, "show it again and again, until ctrl-C")
-	c.Flags().DurationVar(&o.interval, "interval", 2*time.Second, "pause between two looks with --watch")
+	c.Flags().BoolVarP(&o.watch, "watch", "w", false, "repeat until ctrl-C")
+	c.Flags().DurationVar(&o.interval, "interval", 2*time.Second, "pause between two readings with --watch")
 	_ = c.RegisterFlagCompletionFunc("topic", cobra.FixedCompletions(topicNames, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
@@ -47,31 +47,31 @@ func (a *app) lag(ctx context.Context, o lagOptions) error {
 	if o.interval <= 0 {
 		return usagef("--interval must be more than 0")
 	}
-	cluster, err := a.load()
+	cluster, err := a.loadCluster()
 	if err != nil {
 		return err
 	}
-	server, err := a.admin(cluster)
+	server, err := a.newAdmin(cluster)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = server.Close() }()
 	_, atTerminal := terminal(a.streams.Out)
-	told := a.tellConnection(cluster.Iggy)
-	away := false
+	report := a.connectionReporter(cluster.Iggy)
+	lost := false
 	for {
 		lags, err := readLags(ctx, server, cluster, o)
 		switch {
-		case cause(ctx, nil) != nil:
+		case interrupted(ctx) != nil:
 			if o.watch {
-				return nil // the way to end it
+				return nil // an interrupt is the way to end it
 			}
-			return cause(ctx, err)
+			return interruptedOr(ctx, err)
 		case err != nil && (!o.watch || !iggyerr.IsRetryable(err)):
 			return err
-		case away != (err != nil):
-			away = err != nil
-			told(err)
+		case lost != (err != nil):
+			lost = err != nil
+			report(err)
 		}
 		if err == nil {
 			if err := a.printLags(lags, o.watch && atTerminal); err != nil {
@@ -89,6 +89,7 @@ func (a *app) lag(ctx context.Context, o lagOptions) error {
 	}
 }
 
+// readLags reads the lags of the groups that the options select.
 func readLags(ctx context.Context, server *admin.Admin, cluster config.Cluster, o lagOptions) ([]admin.Lag, error) {
 	topics := []string{o.topic}
 	if o.topic == "" {
@@ -107,7 +108,7 @@ func readLags(ctx context.Context, server *admin.Admin, cluster config.Cluster, 
 				continue
 			}
 			lag, err := server.Lag(ctx, g.Group)
-			if errors.Is(err, iggyerr.ErrNotFound) { // it was deleted just now
+			if errors.Is(err, iggyerr.ErrNotFound) { // it was deleted in the meantime
 				missing = err
 				continue
 			}
@@ -126,7 +127,8 @@ func readLags(ctx context.Context, server *admin.Admin, cluster config.Cluster, 
 	return lags, missing
 }
 
-func (a *app) printLags(lags []admin.Lag, again bool) error {
+// printLags prints the lags. With redraw, a terminal is cleared first.
+func (a *app) printLags(lags []admin.Lag, redraw bool) error {
 	if a.json() {
 		encoder := json.NewEncoder(a.out)
 		for _, l := range lags {
@@ -145,28 +147,27 @@ func (a *app) printLags(lags []admin.Lag, again bool) error {
 		return err
 	}
 	_, height, atTerminal := screen(a.streams.Out)
-	if again && atTerminal {
+	if redraw && atTerminal {
 		if text, err = a.fitLags(lags, text, height-3); err != nil { // the total, the time, and the cursor's line
 			return err
 		}
 		text = "\x1b[H\x1b[2J" + text
 	}
 	text += fmt.Sprintf("total lag: %d\n", total)
-	if again {
+	if redraw {
 		text += fmt.Sprintf("%s, ctrl-C ends\n", time.Now().Format(time.TimeOnly))
 	}
 	_, err = io.WriteString(a.out, text)
 	return err
 }
 
-// fitLags makes text no longer than a screen, whose upper lines would be out of
-// sight: partitions that are in order are left out first.
+// fitLags shortens text to the height of a terminal. It leaves out partitions without a lag first.
 func (a *app) fitLags(lags []admin.Lag, text string, height int) (string, error) {
 	if strings.Count(text, "\n") <= height {
 		return text, nil
 	}
 	hidden := 0
-	var troubled []admin.Lag
+	var lagging []admin.Lag
 	for _, l := range lags {
 		all := l.Partitions
 		l.Partitions = nil
@@ -177,10 +178,10 @@ func (a *app) fitLags(lags []admin.Lag, text string, height int) (string, error)
 		}
 		hidden += len(all) - len(l.Partitions)
 		if len(l.Partitions) > 0 {
-			troubled = append(troubled, l)
+			lagging = append(lagging, l)
 		}
 	}
-	text, err := a.lagText(troubled)
+	text, err := a.lagText(lagging)
 	if err != nil {
 		return "", err
 	}
@@ -191,7 +192,7 @@ func (a *app) fitLags(lags []admin.Lag, text string, height int) (string, error)
 	return strings.Join(lines, "") + fmt.Sprintf("%s without a lag\n", plural(hidden, "partition")), nil
 }
 
-// lagText is a table of all, or one of each group where that is too wide.
+// lagText is one table, or one table for each group where that is too wide.
 func (a *app) lagText(lags []admin.Lag) (string, error) {
 	t := table{header: []string{"topic", "group", "partition", "current", "committed", "lag", "owners"}}
 	var b bytes.Buffer
@@ -212,11 +213,11 @@ func (a *app) lagText(lags []admin.Lag) (string, error) {
 			b.WriteByte('\n')
 		}
 		fmt.Fprintf(&b, "%s %s\n", l.Topic, l.Name)
-		one := table{header: []string{"part", "current", "committed", "lag", "owners"}}
+		t := table{header: []string{"part", "current", "committed", "lag", "owners"}}
 		for _, p := range l.Partitions {
-			one.row(lagCells(p)...)
+			t.row(lagCells(p)...)
 		}
-		if err := one.print(&b, a.streams.Out); err != nil {
+		if err := t.print(&b, a.streams.Out); err != nil {
 			return "", err
 		}
 	}

@@ -16,8 +16,8 @@ func (a *app) offsetsCommand() *cobra.Command {
 		Short: "Set or reset the committed offsets of a consumer group",
 		Long: `Set or reset the committed offsets of a consumer group.
 
-The group's consumers must be stopped first: the server lets nobody but the owner
-of a partition change its offset. What changes is printed, and asked for.`,
+The group's consumers must be stopped first: the server lets only the owner of a
+partition change its offset. The changes are printed, and need a confirmation.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -25,14 +25,14 @@ of a partition change its offset. What changes is printed, and asked for.`,
 	return c
 }
 
-// offsetsOptions are the flags that both commands have.
+// offsetsOptions are the flags of both commands.
 type offsetsOptions struct {
 	topic, group string
 	partitions   []uint
 	yes, dryRun  bool
 }
 
-func (o *offsetsOptions) flags(c *cobra.Command) {
+func (o *offsetsOptions) addFlags(c *cobra.Command) {
 	c.Flags().StringVar(&o.topic, "topic", "tasks", topicHelp)
 	c.Flags().StringVar(&o.group, "group", "", "`name` of the consumer group (default: the configured one of the topic)")
 	c.Flags().UintSliceVar(&o.partitions, "partition", nil, "only this partition; several are separated by commas")
@@ -41,27 +41,31 @@ func (o *offsetsOptions) flags(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("topic", cobra.FixedCompletions(topicNames, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// move is what is to happen to one partition.
-type move struct {
-	Partition uint32  `json:"partition"`
-	From      *uint64 `json:"from"` // nil when nothing is committed
-	To        *uint64 `json:"to"`   // nil to forget what is committed
-	Again     uint64  `json:"delivered_again"`
-	Skipped   uint64  `json:"skipped"`
+// offsetTarget is the offset to commit in a partition, nil to delete the committed offset.
+type offsetTarget func(context.Context, *admin.Admin, admin.Group, admin.PartitionLag) (*uint64, error)
+
+// offsetChange is the change of the committed offset of one partition.
+type offsetChange struct {
+	Partition   uint32  `json:"partition"`
+	From        *uint64 `json:"from"` // nil when nothing is committed
+	To          *uint64 `json:"to"`   // nil to remove what is committed
+	Redelivered uint64  `json:"delivered_again"`
+	Skipped     uint64  `json:"skipped"`
 }
 
-// moveOffsets plans the moves with target, prints them, asks and makes them.
-func (a *app) moveOffsets(ctx context.Context, o offsetsOptions, target func(context.Context, *admin.Admin, admin.Group, admin.PartitionLag) (*uint64, error)) error {
-	cluster, err := a.load()
+// changeOffsets computes the changes with target, prints them, asks for confirmation and applies
+// them.
+func (a *app) changeOffsets(ctx context.Context, o offsetsOptions, target offsetTarget) error {
+	cluster, err := a.loadCluster()
 	if err != nil {
 		return err
 	}
 	short, full := findTopic(cluster.Topics, o.topic)
-	group, err := groupOf(cluster, short, o.group)
+	group, err := groupName(cluster, short, o.group)
 	if err != nil {
 		return err
 	}
-	server, err := a.admin(cluster)
+	server, err := a.newAdmin(cluster)
 	if err != nil {
 		return err
 	}
@@ -69,30 +73,31 @@ func (a *app) moveOffsets(ctx context.Context, o offsetsOptions, target func(con
 	g := admin.Group{Stream: cluster.Topics.Stream, Topic: full, Name: group}
 	lag, err := server.Lag(ctx, g)
 	if err != nil {
-		return cause(ctx, err)
+		return interruptedOr(ctx, err)
 	}
 	if len(lag.Members) > 0 && !o.dryRun {
 		return fmt.Errorf("%s: %w", g, admin.ErrGroupInUse)
 	}
-	moves, err := planMoves(ctx, server, lag, o, target)
+	changes, err := planOffsetChanges(ctx, server, lag, o, target)
 	if err != nil {
-		return cause(ctx, err)
+		return interruptedOr(ctx, err)
 	}
-	if err := a.printMoves(g, moves); err != nil {
+	if err := a.printOffsetChanges(g, changes); err != nil {
 		return err
 	}
-	if len(moves) == 0 || o.dryRun {
+	if len(changes) == 0 || o.dryRun {
 		return nil
 	}
 	if !o.yes {
-		if err := a.confirm(ctx, fmt.Sprintf("change %s of the group %s?", plural(len(moves), "offset"), group)); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("change %s of the group %s?", plural(len(changes), "offset"), group)); err != nil {
 			return err
 		}
 	}
-	return cause(ctx, makeMoves(ctx, server, g, moves))
+	return interruptedOr(ctx, applyOffsetChanges(ctx, server, g, changes))
 }
 
-func planMoves(ctx context.Context, server *admin.Admin, lag admin.Lag, o offsetsOptions, target func(context.Context, *admin.Admin, admin.Group, admin.PartitionLag) (*uint64, error)) ([]move, error) {
+// planOffsetChanges computes the changes of the selected partitions.
+func planOffsetChanges(ctx context.Context, server *admin.Admin, lag admin.Lag, o offsetsOptions, target offsetTarget) ([]offsetChange, error) {
 	have := make([]uint32, len(lag.Partitions))
 	byID := map[uint32]admin.PartitionLag{}
 	for i, p := range lag.Partitions {
@@ -103,34 +108,35 @@ func planMoves(ctx context.Context, server *admin.Admin, lag admin.Lag, o offset
 	if err != nil {
 		return nil, err
 	}
-	moves := []move{}
+	changes := []offsetChange{}
 	for _, id := range chosen {
 		p := byID[id]
 		to, err := target(ctx, server, lag.Group, p)
 		if err != nil {
 			return nil, fmt.Errorf("partition %d: %w", id, err)
 		}
-		m := move{Partition: id, To: to}
+		c := offsetChange{Partition: id, To: to}
 		if p.Stored {
-			m.From = &p.Committed
+			c.From = &p.Committed
 		}
-		from, until := next(m.From), next(m.To)
-		m.Again, m.Skipped = distance(until, from), distance(from, until)
+		from, until := nextOffset(c.From), nextOffset(c.To)
+		c.Redelivered, c.Skipped = distance(until, from), distance(from, until)
 		if p.Stored != (to != nil) || p.Stored && p.Committed != *to {
-			moves = append(moves, m)
+			changes = append(changes, c)
 		}
 	}
-	return moves, nil
+	return changes, nil
 }
 
-// next is the offset that is delivered next.
-func next(committed *uint64) uint64 {
+// nextOffset is the offset that is delivered next.
+func nextOffset(committed *uint64) uint64 {
 	if committed == nil {
 		return 0
 	}
 	return *committed + 1
 }
 
+// distance is the number of offsets between two, 0 when to is before from.
 func distance(from, to uint64) uint64 {
 	if to <= from {
 		return 0
@@ -138,50 +144,50 @@ func distance(from, to uint64) uint64 {
 	return to - from
 }
 
-func (a *app) printMoves(g admin.Group, moves []move) error {
+func (a *app) printOffsetChanges(g admin.Group, changes []offsetChange) error {
 	if a.json() {
 		return json.NewEncoder(a.out).Encode(struct {
 			admin.Group
-			Moves []move `json:"moves"`
-		}{g, moves})
+			Changes []offsetChange `json:"moves"`
+		}{g, changes})
 	}
-	if len(moves) == 0 {
+	if len(changes) == 0 {
 		_, err := fmt.Fprintf(a.out, "%s: nothing changes\n", g)
 		return err
 	}
 	t := table{header: []string{"partition", "committed", "becomes", "delivered again", "skipped"}}
-	for _, m := range moves {
-		again, skipped := cell{text: fmt.Sprint(m.Again)}, cell{text: fmt.Sprint(m.Skipped)}
-		if m.Again > 0 {
-			again.colour = yellow
+	for _, c := range changes {
+		redelivered, skipped := cell{text: fmt.Sprint(c.Redelivered)}, cell{text: fmt.Sprint(c.Skipped)}
+		if c.Redelivered > 0 {
+			redelivered.colour = yellow
 		}
-		if m.Skipped > 0 {
+		if c.Skipped > 0 {
 			skipped.colour = red
 		}
-		t.row(m.Partition, committedOr(m.From, "nothing"), committedOr(m.To, "nothing"), again, skipped)
+		t.row(c.Partition, offsetOr(c.From, "nothing"), offsetOr(c.To, "nothing"), redelivered, skipped)
 	}
 	return t.print(a.out, a.streams.Out)
 }
 
-func committedOr(offset *uint64, none string) string {
+func offsetOr(offset *uint64, none string) string {
 	if offset == nil {
 		return none
 	}
 	return fmt.Sprint(*offset)
 }
 
-func makeMoves(ctx context.Context, server *admin.Admin, g admin.Group, moves []move) error {
+func applyOffsetChanges(ctx context.Context, server *admin.Admin, g admin.Group, changes []offsetChange) error {
 	set := map[uint32]uint64{}
-	var forget []uint32
-	for _, m := range moves {
-		if m.To != nil {
-			set[m.Partition] = *m.To
+	var remove []uint32
+	for _, c := range changes {
+		if c.To != nil {
+			set[c.Partition] = *c.To
 		} else {
-			forget = append(forget, m.Partition)
+			remove = append(remove, c.Partition)
 		}
 	}
-	if len(forget) > 0 {
-		if err := server.DeleteOffsets(ctx, g, forget...); err != nil {
+	if len(remove) > 0 {
+		if err := server.DeleteOffsets(ctx, g, remove...); err != nil {
 			return err
 		}
 	}

@@ -17,10 +17,10 @@ func (a *app) offsetsResetCommand() *cobra.Command {
 		Short: "Reset a group's offsets to a place in the log",
 		Long: `Reset the committed offsets of a consumer group.
 
---to first   forgets what was committed: consumers begin where their start_from
+--to first   deletes the committed offsets: consumers begin where their start_from
              says, which is the oldest message unless configured otherwise
---to end     skips everything that is there
---to 2h      or a time (RFC 3339): the first message that the server stored then`,
+--to end     skips all messages
+--to 2h      or a time (RFC 3339): the first message that the server stored since`,
 		Example: `  fetchbox-iggy-cli offsets reset --topic tasks --to 2h --dry-run`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -28,18 +28,19 @@ func (a *app) offsetsResetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.moveOffsets(cmd.Context(), o, target)
+			return a.changeOffsets(cmd.Context(), o, target)
 		},
 	}
-	o.flags(c)
+	o.addFlags(c)
 	c.Flags().StringVar(&to, "to", "", "first, end, an age (2h, 7d) or a `time` (RFC 3339)")
 	return c
 }
 
-func resetTarget(to string, now time.Time) (func(context.Context, *admin.Admin, admin.Group, admin.PartitionLag) (*uint64, error), error) {
+// resetTarget parses --to.
+func resetTarget(to string, now time.Time) (offsetTarget, error) {
 	end := func(p admin.PartitionLag) *uint64 {
 		if p.Messages == 0 && p.Current == 0 {
-			return nil // nothing was ever there that could be skipped
+			return nil // there never was a message to skip
 		}
 		return &p.Current
 	}

@@ -16,14 +16,14 @@ func (a *app) offsetsSetCommand() *cobra.Command {
 		Use:   "set --partition N --offset N",
 		Short: "Set the committed offset of partitions",
 		Long: `Set the committed offset of one or more partitions: the offset of the last message
-that counts as processed. The one behind it is delivered next.`,
+that counts as processed. The next one is delivered next.`,
 		Example: `  fetchbox-iggy-cli offsets set --topic tasks --partition 3 --offset 41`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("offset") || len(o.partitions) == 0 {
 				return usagef("--partition and --offset are needed")
 			}
-			return a.moveOffsets(cmd.Context(), o, func(_ context.Context, _ *admin.Admin, _ admin.Group, p admin.PartitionLag) (*uint64, error) {
+			return a.changeOffsets(cmd.Context(), o, func(_ context.Context, _ *admin.Admin, _ admin.Group, p admin.PartitionLag) (*uint64, error) {
 				if offset > p.Current || p.Messages == 0 && p.Current == 0 {
 					return nil, fmt.Errorf("the offset %d is beyond the end of the log", offset)
 				}
@@ -31,7 +31,7 @@ that counts as processed. The one behind it is delivered next.`,
 			})
 		},
 	}
-	o.flags(c)
+	o.addFlags(c)
 	c.Flags().Uint64Var(&offset, "offset", 0, "`offset` of the last message that counts as processed")
 	return c
 }

@@ -12,43 +12,43 @@ import (
 func (a *app) pingCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "ping",
-		Short: "Ask the server for a sign of life",
-		Long:  "Connect to the server, log in and make one request. doctor says more.",
+		Short: "Check that the server answers",
+		Long:  "Connect to the server, log in and make one request. doctor checks more.",
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return a.ping(cmd.Context()) },
 	}
 }
 
 func (a *app) ping(ctx context.Context) error {
-	cluster, err := a.load()
+	cluster, err := a.loadCluster()
 	if err != nil {
 		return err
 	}
-	server, err := a.admin(cluster)
+	server, err := a.newAdmin(cluster)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = server.Close() }()
-	ask := func() (time.Duration, error) {
+	measure := func() (time.Duration, error) {
 		began := time.Now()
 		err := server.Ping(ctx)
 		return time.Since(began).Round(10 * time.Microsecond), err
 	}
-	connected, err := ask()
+	connectTime, err := measure()
 	if err != nil {
-		return cause(ctx, err)
+		return interruptedOr(ctx, err)
 	}
-	answered, err := ask()
+	requestTime, err := measure()
 	if err != nil {
-		return cause(ctx, err)
+		return interruptedOr(ctx, err)
 	}
 	if a.json() {
 		return json.NewEncoder(a.out).Encode(map[string]any{
-			"endpoint": "iggy://" + cluster.Iggy.Address(), "connect_ms": milliseconds(connected), "request_ms": milliseconds(answered),
+			"endpoint": "iggy://" + cluster.Iggy.Address(), "connect_ms": milliseconds(connectTime), "request_ms": milliseconds(requestTime),
 		})
 	}
 	_, err = fmt.Fprintf(a.out, "%s answers: %s to connect and log in, %s for a request\n",
-		describeServer(cluster.Iggy), connected, answered)
+		describeServer(cluster.Iggy), connectTime, requestTime)
 	return err
 }
 

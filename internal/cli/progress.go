@@ -8,11 +8,11 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// longWork is how long something takes before it gets a progress bar.
-const longWork = 500 * time.Millisecond
+// progressDelay is how long an operation takes before its progress bar appears.
+const progressDelay = 500 * time.Millisecond
 
-// progress is a bar at a terminal, and nothing elsewhere.
-type progress struct {
+// progressBar is a progress bar at a terminal, and nothing elsewhere.
+type progressBar struct {
 	w     io.Writer
 	began time.Time
 	verb  string
@@ -21,18 +21,18 @@ type progress struct {
 	bar   *progressbar.ProgressBar
 }
 
-// newProgress counts up to total, which is -1 when no one knows.
-func newProgress(w io.Writer, verb string, total int64) *progress {
-	p := &progress{w: w, began: time.Now(), verb: verb, total: total}
+// newProgressBar makes a bar up to total, which is -1 when it is unknown.
+func newProgressBar(w io.Writer, verb string, total int64) *progressBar {
+	p := &progressBar{w: w, began: time.Now(), verb: verb, total: total}
 	if width, ok := terminal(w); ok {
 		p.width = width
 	}
 	return p
 }
 
-// at tells how far the work is, and how many are done.
-func (p *progress) at(position int64, done int) {
-	if p.width == 0 || time.Since(p.began) < longWork {
+// update sets the position, and how many are done.
+func (p *progressBar) update(position int64, done int) {
+	if p.width == 0 || time.Since(p.began) < progressDelay {
 		return
 	}
 	if p.bar == nil {
@@ -54,8 +54,8 @@ func (p *progress) at(position int64, done int) {
 	}
 }
 
-// end clears the bar, so that the next line stands alone.
-func (p *progress) end() {
+// clear removes the bar.
+func (p *progressBar) clear() {
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}

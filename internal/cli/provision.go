@@ -1,13 +1,9 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,8 +16,8 @@ func (a *app) provisionCommand() *cobra.Command {
 		Use:   "provision",
 		Short: "Create the stream, topics and groups that are missing",
 		Long: `Create the stream, the topics and the consumer groups that are missing, as
-configured. It prints the plan first: "+" is created, "=" is there as it should be,
-"!" is there and differs, which it does not change. Existing data is never touched.`,
+configured. It prints the plan first: "+" is created, "=" exists as configured, "!"
+exists and differs. Nothing that exists is changed.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.provision(cmd.Context(), yes, dryRun) },
 	}
@@ -31,11 +27,11 @@ configured. It prints the plan first: "+" is created, "=" is there as it should 
 }
 
 func (a *app) provision(ctx context.Context, yes, dryRun bool) error {
-	cluster, err := a.load()
+	cluster, err := a.loadCluster()
 	if err != nil {
 		return err
 	}
-	server, err := a.admin(cluster)
+	server, err := a.newAdmin(cluster)
 	if err != nil {
 		return err
 	}
@@ -43,7 +39,7 @@ func (a *app) provision(ctx context.Context, yes, dryRun bool) error {
 	spec := admin.SpecOf(cluster)
 	plan, err := server.Plan(ctx, spec)
 	if err != nil {
-		return cause(ctx, err)
+		return interruptedOr(ctx, err)
 	}
 	if err := a.printReport(plan); err != nil {
 		return err
@@ -63,7 +59,7 @@ func (a *app) provision(ctx context.Context, yes, dryRun bool) error {
 			return err
 		}
 	}
-	return cause(ctx, err)
+	return interruptedOr(ctx, err)
 }
 
 func (a *app) printReport(r admin.Report) error {
@@ -84,23 +80,4 @@ func (a *app) printReport(r admin.Report) error {
 		}
 	}
 	return nil
-}
-
-var errDeclined = errors.New("nothing was done")
-
-// confirm asks at a terminal. Elsewhere nobody can answer, and --yes is needed.
-func (a *app) confirm(ctx context.Context, question string) error {
-	if !interactive(a.streams.In) {
-		return usagef("%s Nobody can be asked here: say --yes", strings.ToUpper(question[:1])+question[1:])
-	}
-	fmt.Fprintf(a.err, "%s [y/N] ", question)
-	answer, err := bufio.NewReader(&interruptibleReader{ctx: ctx, r: a.in}).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
-	}
-	return errDeclined
 }

@@ -22,7 +22,7 @@ missing timestamp_ms is now.`,
 		Example: `  fetchbox-iggy-cli publish-log --file log.json`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return publication[*jobspb.JobLog]{
+			return publishCommand[*jobspb.JobLog]{
 				what:     "log entry",
 				topic:    func(t config.Topics) config.Topic { return t.Logs },
 				validate: jobs.ValidateLog,
@@ -34,9 +34,9 @@ missing timestamp_ms is now.`,
 					}
 					return producer.For(p, topics.Logs).PublishAll(ctx, messages)
 				},
-			}.publish(cmd.Context(), a, o)
+			}.run(cmd.Context(), a, o)
 		},
 	}
-	o.flags(c, "log entry")
+	o.addFlags(c, "log entry")
 	return c
 }

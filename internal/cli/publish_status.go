@@ -22,7 +22,7 @@ missing timestamp_ms is now.`,
 		Example: `  fetchbox-iggy-cli publish-status --file status.json`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return publication[*jobspb.JobStatus]{
+			return publishCommand[*jobspb.JobStatus]{
 				what:     "status",
 				topic:    func(t config.Topics) config.Topic { return t.Status },
 				validate: jobs.ValidateStatus,
@@ -34,9 +34,9 @@ missing timestamp_ms is now.`,
 					}
 					return producer.For(p, topics.Status).PublishAll(ctx, messages)
 				},
-			}.publish(cmd.Context(), a, o)
+			}.run(cmd.Context(), a, o)
 		},
 	}
-	o.flags(c, "status")
+	o.addFlags(c, "status")
 	return c
 }

@@ -19,14 +19,14 @@ func (a *app) publishTaskCommand() *cobra.Command {
 		Short: "Publish download tasks",
 		Long: `Publish DownloadTasks, given as JSON: one, an array of them, or JSON lines.
 
-A file is checked to its end before the first task is sent. It returns when the
-server has confirmed every task; ctrl-C lets those on their way finish, and
-says what was published.`,
+A file is checked to its end before the first task is sent. The command returns when
+the server has confirmed all tasks. ctrl-C waits for the tasks in flight, and prints
+what was published.`,
 		Example: `  fetchbox-iggy-cli publish-task --file task.json
   jq -c '.tasks[]' jobs.json | fetchbox-iggy-cli publish-task --file -`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return publication[*jobspb.DownloadTask]{
+			return publishCommand[*jobspb.DownloadTask]{
 				what:     "task",
 				topic:    func(t config.Topics) config.Topic { return t.Tasks },
 				validate: jobs.ValidateTask,
@@ -36,10 +36,10 @@ says what was published.`,
 					}
 					return jobs.NewPublisher(p, topics).PublishDownloadTasks(ctx, tasks)
 				},
-			}.publish(cmd.Context(), a, o)
+			}.run(cmd.Context(), a, o)
 		},
 	}
-	o.flags(c, "task")
+	o.addFlags(c, "task")
 	c.Flags().BoolVar(&spread, "spread", false, "spread the tasks of a job over all partitions, instead of keeping them in order in one")
 	return c
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
-const task = `{"jobId": "j", "resourceId": "r", "url": "https://example.com/x", "headers": [{"name": "Accept", "value": "*/*"}]}`
+const taskJSON = `{"jobId": "j", "resourceId": "r", "url": "https://example.com/x", "headers": [{"name": "Accept", "value": "*/*"}]}`
 
 func writeFile(t *testing.T, text string) string {
 	t.Helper()
@@ -26,14 +26,14 @@ func writeFile(t *testing.T, text string) string {
 	return path
 }
 
-func TestPublish(t *testing.T) {
+func TestPublishReadsEveryForm(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	for form, text := range map[string]string{
-		"one":        task,
-		"an array":   " [" + task + ",\n" + task + "]\n",
-		"lines":      task + "\n\n" + task + "\n" + task,
-		"with a BOM": "\ufeff" + task,
+		"one":        taskJSON,
+		"an array":   " [" + taskJSON + ",\n" + taskJSON + "]\n",
+		"lines":      taskJSON + "\n\n" + taskJSON + "\n" + taskJSON,
+		"with a BOM": "\ufeff" + taskJSON,
 	} {
 		want := strings.Count(text, "jobId")
 		before := len(s.Messages("fetchbox", "jobs.tasks"))
@@ -55,22 +55,22 @@ func TestPublish(t *testing.T) {
 	require.Len(t, s.Messages("fetchbox", "jobs.logs"), 1)
 }
 
-// TestPublishBadInput holds that a fault in a file leaves nothing half done and
-// is told in one line with its place.
-func TestPublishBadInput(t *testing.T) {
+// TestPublishRejectsBadInput requires that nothing is published from a faulty file, and that one
+// line names the fault and its place.
+func TestPublishRejectsBadInput(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	for why, text := range map[string]string{
 		"line 1: not valid JSON":                        "hello",
 		"it ends in the middle":                         `{"jobId": "j"`,
 		"holds no task":                                 " \n ",
-		`line 3: unknown field "nope"`:                  task + "\n\n" + `{"jobId": "j", "nope": 1}`,
-		"line 4: invalid value":                         "[" + task + ",\n{\n\n\"jobId\": 3}]",
-		"line 2: something follows the array":           "[" + task + "]\nx",
-		"task 2: DownloadTask.url":                      task + `{"jobId": "j", "resourceId": "r", "url": "gopher://x"}`,
-		"line 1: not valid JSON: invalid character":     "[" + task + ",]",
+		`line 3: unknown field "nope"`:                  taskJSON + "\n\n" + `{"jobId": "j", "nope": 1}`,
+		"line 4: invalid value":                         "[" + taskJSON + ",\n{\n\n\"jobId\": 3}]",
+		"line 2: something follows the array":           "[" + taskJSON + "]\nx",
+		"task 2: DownloadTask.url":                      taskJSON + `{"jobId": "j", "resourceId": "r", "url": "gopher://x"}`,
+		"line 1: not valid JSON: invalid character":     "[" + taskJSON + ",]",
 		"exceeded max depth":                            strings.Repeat("[", 20_000),
-		"line 1: not valid JSON: it ends in the middle": "[" + task,
+		"line 1: not valid JSON: it ends in the middle": "[" + taskJSON,
 	} {
 		t.Run(why, func(t *testing.T) {
 			t.Parallel()
@@ -82,22 +82,22 @@ func TestPublishBadInput(t *testing.T) {
 	s.run("publish-task", "--file", "/nonexistent").fails(t, 1, "no such file")
 	s.run("publish-task", "--file", t.TempDir()).fails(t, 1, "is a directory")
 	s.run("publish-task", "--file", "x", "more").fails(t, 2, "takes no argument")
-	require.Contains(t, s.runIn(task, "publish-task", "--file", "-", "--dry-run").ok(t), "published nothing")
+	require.Contains(t, s.runIn(taskJSON, "publish-task", "--file", "-", "--dry-run").ok(t), "published nothing")
 }
 
-// TestPublishFromStream holds that what came before a fault in a stream, which
-// can't be read twice, is published and counted.
-func TestPublishFromStream(t *testing.T) {
+// TestPublishFromStreamUntilFault requires that the messages before a fault are published and
+// counted when the input can't be read twice.
+func TestPublishFromStreamUntilFault(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	r := s.runIn(task+"\n"+task+"\nx", "publish-task", "--file", "-")
+	r := s.runIn(taskJSON+"\n"+taskJSON+"\nx", "publish-task", "--file", "-")
 	r.fails(t, 1, "standard input: line 3: not valid JSON")
 	require.Equal(t, "published 2 tasks to fetchbox/jobs.tasks\n", r.out)
 	require.Len(t, s.Messages("fetchbox", "jobs.tasks"), 2)
 }
 
-// TestPublishHuge holds that a message without end does not fill the memory.
-func TestPublishHuge(t *testing.T) {
+// TestPublishRejectsHugeMessage requires that an endless message does not fill the memory.
+func TestPublishRejectsHugeMessage(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	endless := io.MultiReader(strings.NewReader(`{"jobId": "`), io.LimitReader(zeros{}, 100<<20))
@@ -115,7 +115,7 @@ func (zeros) Read(b []byte) (int, error) {
 
 func TestPublishWithoutServer(t *testing.T) {
 	t.Parallel()
-	file := writeFile(t, task)
+	file := writeFile(t, taskJSON)
 	srv := iggytest.NewServer(t)
 	run(t, "publish-task", "-f", file, "--endpoint", "iggy:iggy@"+srv.Endpoint()).fails(t, 1, "provision creates what is missing")
 	run(t, "publish-task", "-f", file, "--endpoint", "iggy:wrong@"+srv.Endpoint()).fails(t, 1, "credentials")
@@ -128,15 +128,14 @@ func TestPublishWithoutServer(t *testing.T) {
 	run(t, "publish-task", "-f", file, "--config", hasty, "--endpoint", "iggy:iggy@"+srv.Endpoint()).fails(t, 1, "fetchbox-iggy-cli: cannot connect to the server: dial tcp "+srv.Endpoint()+": connect: connection refused\n")
 }
 
-// TestPublishInterrupted holds that ctrl-C says what was published, and that this
-// is true.
-func TestPublishInterrupted(t *testing.T) {
+// TestPublishInterruptedPrintsCounts requires that the counts after an interrupt are right.
+func TestPublishInterruptedPrintsCounts(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	in, feed := io.Pipe()
 	p := begin(t, in, s.args([]string{"publish-task", "--file", "-", "-o", "json"})...)
 	for range 1500 {
-		_, err := io.WriteString(feed, task+"\n")
+		_, err := io.WriteString(feed, taskJSON+"\n")
 		require.NoError(t, err)
 	}
 	s.WaitMessages("fetchbox", "jobs.tasks", 1000)
@@ -155,11 +154,11 @@ func TestPublishInterrupted(t *testing.T) {
 	require.Equal(t, "fetchbox-iggy-cli: interrupted\n", r.err)
 }
 
-func TestPublishRefused(t *testing.T) {
+func TestPublishCountsRefusedMessages(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	s.Inject(iggytest.Answer(embedded.StatusUnauthorized).On(embedded.SendMessages))
-	r := s.run("publish-task", "-f", writeFile(t, task))
+	r := s.run("publish-task", "-f", writeFile(t, taskJSON))
 	r.fails(t, 1, "not permitted")
 	require.Contains(t, r.out, "1 failed, surely not stored")
 }

@@ -19,8 +19,8 @@ import (
 const (
 	// consumerName is who reads, for the server's eyes; no offset is stored for it.
 	consumerName = "fetchbox-iggy-cli"
-	// pollBytes is about how much one poll shall bring, and maxPollBytes what is
-	// kept of it at most: the protocol bounds a poll by the number of messages only.
+	// pollBytes is about how much one poll shall bring, and maxPollBytes what is kept of it at
+	// most: the protocol bounds a poll by the number of messages only.
 	pollBytes    = 4 << 20
 	maxPollBytes = 32 << 20
 	maxPollCount = 1000
@@ -68,20 +68,20 @@ func (a *app) openReader(ctx context.Context, cluster config.Cluster, stream, na
 		return nil, err
 	}
 	if err := l.Start(ctx); err != nil {
-		return nil, cause(ctx, err)
+		return nil, interruptedOr(ctx, err)
 	}
 	r := &reader{link: l, stream: stream, topic: name, limit: int(config.DefaultConsumer("any").MaxDecompressedBytes)}
 	if err := r.refresh(ctx, since, false); err != nil {
 		r.close(ctx)
-		return nil, cause(ctx, err)
+		return nil, interruptedOr(ctx, err)
 	}
 	return r, nil
 }
 
 func (r *reader) close(ctx context.Context) { _ = r.link.Stop(context.WithoutCancel(ctx)) }
 
-// refresh learns the partitions and where they end. New ones begin at since. When
-// it was done before, a log that has become shorter begins anew.
+// refresh learns the partitions and where they end. New ones begin at since. When it was done
+// before, a log that has become shorter begins anew.
 func (r *reader) refresh(ctx context.Context, since transport.Strategy, again bool) error {
 	var meta transport.Topic
 	err := r.link.Do(ctx, func(ctx context.Context, conn transport.Conn) (err error) {
@@ -110,15 +110,15 @@ func (r *reader) refresh(ctx context.Context, since transport.Strategy, again bo
 	return nil
 }
 
-// toEnd gives all messages up to the end that the log had at the start, over all
-// partitions in the order in which the server stored them.
+// toEnd gives all messages up to the end that the log had at the start, over all partitions in the
+// order in which the server stored them.
 func (r *reader) toEnd(ctx context.Context, take func(message) error) error {
 	for {
 		var oldest *cursor
 		for _, c := range r.cursors {
 			if len(c.ahead) == 0 && !c.done() {
 				if err := r.fetch(ctx, c); err != nil {
-					return cause(ctx, err)
+					return interruptedOr(ctx, err)
 				}
 			}
 			if len(c.ahead) > 0 && (oldest == nil || c.ahead[0].timestamp.Before(oldest.ahead[0].timestamp)) {
@@ -133,7 +133,7 @@ func (r *reader) toEnd(ctx context.Context, take func(message) error) error {
 		if err := take(rec); err != nil {
 			return err
 		}
-		if err := cause(ctx, nil); err != nil {
+		if err := interrupted(ctx); err != nil {
 			return err
 		}
 	}
@@ -144,8 +144,8 @@ func (c *cursor) done() bool {
 	return c.empty || c.next.Kind == transport.FromOffset && c.next.Value >= c.end
 }
 
-// follow goes on behind toEnd, until ctx ends. A server that is away is waited
-// for; told is called when it goes and when it comes back.
+// follow goes on behind toEnd, until ctx ends. A server that is away is waited for; told is called
+// when it goes and when it comes back.
 func (r *reader) follow(ctx context.Context, told func(error), take func(message) error) error {
 	refreshed := time.Now()
 	away := false
@@ -172,10 +172,10 @@ func (r *reader) follow(ctx context.Context, told func(error), take func(message
 			found = append(found, c.ahead...)
 			c.ahead = nil
 		}
-		if err != nil && cause(ctx, nil) == nil && !iggyerr.IsRetryable(err) {
+		if err != nil && interrupted(ctx) == nil && !iggyerr.IsRetryable(err) {
 			return err
 		}
-		if away != (err != nil) && cause(ctx, nil) == nil {
+		if away != (err != nil) && interrupted(ctx) == nil {
 			away = err != nil
 			told(err)
 		}
@@ -191,7 +191,7 @@ func (r *reader) follow(ctx context.Context, told func(error), take func(message
 		select {
 		case <-time.After(followPause):
 		case <-ctx.Done():
-			return cause(ctx, context.Cause(ctx))
+			return interruptedOr(ctx, context.Cause(ctx))
 		}
 	}
 }
@@ -246,4 +246,12 @@ func (r *reader) message(partition uint32, m wire.Message) message {
 	}
 	rec.fault = errors.Join(err, decodeErr)
 	return rec
+}
+
+func decode[T any](codec topic.Codec[T], rec message) (T, error) {
+	if rec.fault != nil {
+		var none T
+		return none, rec.fault
+	}
+	return codec.Decode(rec.payload)
 }

@@ -2,20 +2,17 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
 	"slices"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 )
 
-// Run runs the program with these arguments, without its name, and returns the
-// exit code: 0, 1 after a failure, 2 when the command line or the configuration is
-// at fault. When ctx ends, commands stop in order and say what they did.
+// Run runs the program with its arguments, without its name, and returns the exit code: 0, 1 after
+// a failure, 2 after an error of the command line or the configuration. When ctx ends, commands
+// stop in order and print what they did.
 func Run(ctx context.Context, streams Streams, args []string) int {
 	a := &app{in: streams.In, out: checkedWriter{streams.Out}, err: streams.Err, streams: streams}
 	return report(a.err, a.run(ctx, args))
@@ -43,12 +40,13 @@ func (a *app) run(ctx context.Context, args []string) (err error) {
 	interruptible, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { cancel(errInterrupted) })()
-	root := a.root()
+	root := a.rootCommand()
 	root.SetArgs(args)
 	return root.ExecuteContext(interruptible)
 }
 
-func (a *app) root() *cobra.Command {
+// rootCommand is the program's command with all subcommands.
+func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fetchbox-iggy-cli",
 		Short: "Publish, follow, watch and repair FetchBox's streams on Apache Iggy",
@@ -65,7 +63,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
 		SilenceUsage:      true,
 		Args:              noArgs,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkGlobals() },
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkGlobalFlags() },
 	}
 	root.SetIn(a.in)
 	root.SetOut(a.out)
@@ -99,7 +97,8 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
 
 var outputs = []string{"text", "json"}
 
-func (a *app) checkGlobals() error {
+// checkGlobalFlags checks the flags that all commands have.
+func (a *app) checkGlobalFlags() error {
 	if !slices.Contains(outputs, a.output) {
 		return usagef("--output must be text or json, not %q", a.output)
 	}
@@ -108,20 +107,7 @@ func (a *app) checkGlobals() error {
 
 func (a *app) json() bool { return a.output == "json" }
 
-// logger is for the library: silent, unless --verbose.
-func (a *app) logger() *zap.Logger {
-	if !a.verbose {
-		return zap.NewNop()
-	}
-	return a.loggerAt(zapcore.DebugLevel)
-}
-
-func (a *app) loggerAt(level zapcore.Level) *zap.Logger {
-	encoder := zap.NewDevelopmentEncoderConfig()
-	encoder.EncodeTime = zapcore.ISO8601TimeEncoder
-	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(encoder), zapcore.Lock(zapcore.AddSync(a.err)), level))
-}
-
+// noArgs refuses arguments. An argument of a command with subcommands is an unknown command.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -129,26 +115,19 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if cmd.HasSubCommands() {
 		hint := ""
 		cmd.SuggestionsMinimumDistance = 2
-		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			hint = fmt.Sprintf("; did you mean %q?", near[0])
+		if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+			hint = fmt.Sprintf("; did you mean %q?", similar[0])
 		}
 		return usagef("unknown command %q for %s%s", args[0], cmd.CommandPath(), hint)
 	}
 	return usagef("%s takes no argument, but was given %q", cmd.CommandPath(), args[0])
 }
 
+// version is the version of the program's module.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {
 		return "unknown"
 	}
 	return info.Main.Version
-}
-
-// cause is why ctx ended, or err when it has not.
-func cause(ctx context.Context, err error) error {
-	if c := context.Cause(ctx); errors.Is(c, errInterrupted) {
-		return c
-	}
-	return err
 }

@@ -30,7 +30,7 @@ func (a *app) serveCommand() *cobra.Command {
 
 It speaks the protocol of Apache Iggy 0.8.0 over TCP, as a single node without
 QUIC, HTTP and WebSocket. Without --data it keeps everything in memory. When it
-listens it prints its address, one line; SIGTERM or ctrl-C stops it in order.`,
+listens, it prints its address on one line. SIGTERM or ctrl-C stops it in order.`,
 		Example: `  fetchbox-iggy-cli serve
   fetchbox-iggy-cli serve --addr 127.0.0.1:0 --data ./data`,
 		Args: noArgs,
@@ -49,7 +49,7 @@ listens it prints its address, one line; SIGTERM or ctrl-C stops it in order.`,
 }
 
 func (a *app) serve(ctx context.Context, o serveOptions) error {
-	opts, err := o.server()
+	opts, err := o.serverOptions()
 	if err != nil {
 		return err
 	}
@@ -61,16 +61,17 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return err
 	}
-	// Open requests are short; whoever can't wait sends a second signal.
+	// Requests are short. A second signal ends the process.
 	defer func() { _ = server.Stop(context.WithoutCancel(ctx)) }()
-	if err := a.announce("iggy://" + server.Endpoint()); err != nil {
+	if err := a.printAddress("iggy://" + server.Endpoint()); err != nil {
 		return err
 	}
 	<-ctx.Done()
 	return server.Stop(context.WithoutCancel(ctx))
 }
 
-func (o serveOptions) server() ([]embedded.Option, error) {
+// serverOptions checks the flags, and turns them into options of the server.
+func (o serveOptions) serverOptions() ([]embedded.Option, error) {
 	if _, _, err := net.SplitHostPort(o.addr); err != nil {
 		return nil, usagef("--addr must be host:port: %w", err)
 	}
@@ -78,7 +79,7 @@ func (o serveOptions) server() ([]embedded.Option, error) {
 		return nil, usagef("--tls-cert and --tls-key belong together")
 	}
 	for flag, value := range map[string]string{"username": o.username, "password": o.password} {
-		// What the protocol takes at a login.
+		// The limits of the protocol.
 		if len(value) < 3 || len(value) > 50 {
 			return nil, usagef("--%s must have 3 to 50 bytes", flag)
 		}
@@ -104,8 +105,8 @@ func (o serveOptions) server() ([]embedded.Option, error) {
 	return opts, nil
 }
 
-// announce prints the address, which scripts wait for.
-func (a *app) announce(endpoint string) error {
+// printAddress prints the address. Scripts wait for this line.
+func (a *app) printAddress(endpoint string) error {
 	if a.json() {
 		return json.NewEncoder(a.out).Encode(map[string]string{"endpoint": endpoint})
 	}

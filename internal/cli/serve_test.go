@@ -19,7 +19,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport/native"
 )
 
-func TestServe(t *testing.T) {
+func TestServeUntilInterrupt(t *testing.T) {
 	t.Parallel()
 	p := begin(t, nil, "serve", "--addr", "127.0.0.1:0", "--username", "someone", "--password", "secret", "-o", "json")
 	var announced struct{ Endpoint string }
@@ -64,7 +64,7 @@ func TestServeTLS(t *testing.T) {
 	p.end().ok(t)
 }
 
-func TestServeUsage(t *testing.T) {
+func TestServeRejectsBadFlags(t *testing.T) {
 	t.Parallel()
 	for why, args := range map[string][]string{
 		"host:port":              {"--addr", "somewhere"},
@@ -84,12 +84,4 @@ func TestServeUsage(t *testing.T) {
 	}
 	run(t, "serve", "--tls-cert", "/nonexistent/cert.pem", "--tls-key", "/nonexistent/key.pem").fails(t, 1, "no such file")
 	require.Contains(t, run(t, "serve", "--help").ok(t), "not for production")
-}
-
-func TestUnknownCommand(t *testing.T) {
-	t.Parallel()
-	run(t, "serv").fails(t, 2, `did you mean "serve"?`)
-	require.Contains(t, run(t).ok(t), "Development:")
-	require.NotEmpty(t, run(t, "--version").ok(t))
-	require.Contains(t, run(t, "completion", "bash").ok(t), "fetchbox-iggy-cli")
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// sinceHelp says what parseSince takes.
+// sinceHelp describes what parseSince accepts.
 const sinceHelp = "where to begin: first, an age such as 1h or 7d, a time such as 2026-01-31T08:00:00Z, or an `offset` within each partition"
 
-// parseSince reads the beginning of a tail.
+// parseSince parses --since.
 func parseSince(text string, now time.Time) (transport.Strategy, error) {
 	if text == "first" {
 		return transport.Strategy{Kind: transport.FromFirst}, nil
@@ -27,7 +27,7 @@ func parseSince(text string, now time.Time) (transport.Strategy, error) {
 	return transport.Strategy{Kind: transport.FromTimestamp, Value: uint64(max(at.UnixMicro(), 0))}, nil
 }
 
-// parseTime reads an age, counted back from now, or a time.
+// parseTime parses an age, counted back from now, or a time.
 func parseTime(text string, now time.Time) (time.Time, error) {
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
 		return at, nil

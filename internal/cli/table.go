@@ -7,23 +7,25 @@ import (
 	"unicode/utf8"
 )
 
-// table is text in columns. At a terminal that is too narrow for it each row
-// becomes a block of lines instead.
+// table is text in columns. At a terminal that is too narrow for it each row becomes a block of
+// lines instead.
 type table struct {
 	header []string
 	rows   [][]cell
 }
 
+// cell is a text in a colour; the zero colour is the terminal's own.
 type cell struct {
 	text   string
 	colour colour
 }
 
+// row adds a row. Each cell is a cell, or a value in its default format.
 func (t *table) row(cells ...any) {
 	row := make([]cell, len(cells))
 	for i, c := range cells {
-		if styled, ok := c.(cell); ok {
-			row[i] = styled
+		if coloured, ok := c.(cell); ok {
+			row[i] = coloured
 		} else {
 			row[i].text = fmt.Sprint(c)
 		}
@@ -31,7 +33,7 @@ func (t *table) row(cells ...any) {
 	t.rows = append(t.rows, row)
 }
 
-// print writes the table for this stream, which may be a terminal.
+// print writes the table to w as stream, which may be a terminal, can show it.
 func (t *table) print(w, stream io.Writer) error {
 	paint := newPainter(stream)
 	var b strings.Builder
@@ -45,14 +47,14 @@ func (t *table) print(w, stream io.Writer) error {
 	return err
 }
 
-// fits tells whether the stream is wide enough for the columns.
+// fits reports whether the stream is wide enough for the columns.
 func (t *table) fits(stream io.Writer) bool {
 	_, total := t.widths()
 	width, ok := terminal(stream)
 	return !ok || total <= width
 }
 
-// widths are those of the columns, and of a line.
+// widths are the widths of the columns, and of a line.
 func (t *table) widths() (widths []int, total int) {
 	widths = make([]int, len(t.header))
 	total = 2 * (len(t.header) - 1)

@@ -4,23 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// tail is what the tail commands differ in.
-type tail[T proto.Message] struct {
+// tailCommand is what differs between the tail commands.
+type tailCommand[T proto.Message] struct {
 	use, what, example string
 	topic              func(jobs.Topics) topic.Topic[T]
 	job                func(T) string
-	line               func(painter, message, T) string
+	text               func(painter, message, T) string
 }
 
 type tailOptions struct {
@@ -29,15 +27,15 @@ type tailOptions struct {
 	follow bool
 }
 
-func (t tail[T]) command(a *app) *cobra.Command {
+func (t tailCommand[T]) command(a *app) *cobra.Command {
 	var o tailOptions
 	c := &cobra.Command{
 		Use:   t.use,
 		Short: "Show the " + t.what + " of jobs",
 		Long: "Show the " + t.what + ` of jobs, of all partitions in the order of time.
 
-At a terminal each one is a line for people; elsewhere, and with --output json,
-it is a line of protobuf JSON. It ends at the end of the log, unless --follow.`,
+At a terminal each message is a line of text; elsewhere, and with --output json, it
+is a line of protobuf JSON. The command ends at the end of the log, unless --follow.`,
 		Example: t.example,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,16 +44,16 @@ it is a line of protobuf JSON. It ends at the end of the log, unless --follow.`,
 	}
 	c.Flags().StringVar(&o.job, "job-id", "", "only those of this `job`")
 	c.Flags().StringVar(&o.since, "since", "first", sinceHelp)
-	c.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on at the end of the log with what comes, until ctrl-C")
+	c.Flags().BoolVarP(&o.follow, "follow", "f", false, "wait for new messages at the end of the log, until ctrl-C")
 	return c
 }
 
-func (t tail[T]) run(ctx context.Context, a *app, o tailOptions, outputChosen bool) error {
+func (t tailCommand[T]) run(ctx context.Context, a *app, o tailOptions, outputChosen bool) error {
 	since, err := parseSince(o.since, time.Now())
 	if err != nil {
 		return err
 	}
-	cluster, err := a.load()
+	cluster, err := a.loadCluster()
 	if err != nil {
 		return err
 	}
@@ -70,19 +68,19 @@ func (t tail[T]) run(ctx context.Context, a *app, o tailOptions, outputChosen bo
 	asJSON := a.json() || !outputChosen && !atTerminal
 	paint := newPainter(a.streams.Out)
 	shown := 0
-	show := func(rec message) error {
-		message, err := decode(where.Codec(), rec)
+	show := func(m message) error {
+		value, err := decode(where.Codec(), m)
 		if err != nil {
-			_, err := fmt.Fprintf(a.err, "fetchbox-iggy-cli: %s/%s: can't be decoded: %s\n", where, rec.position(), oneLine(err.Error()))
+			_, err := fmt.Fprintf(a.err, "fetchbox-iggy-cli: %s/%s: can't be decoded: %s\n", where, m.position(), oneLine(err.Error()))
 			return err
 		}
-		if o.job != "" && t.job(message) != o.job {
+		if o.job != "" && t.job(value) != o.job {
 			return nil
 		}
 		shown++
-		line := []byte(t.line(paint, rec, message) + "\n")
+		line := []byte(t.text(paint, m, value) + "\n")
 		if asJSON {
-			if line, err = jsonLine(message); err != nil {
+			if line, err = jsonLine(value); err != nil {
 				return err
 			}
 		}
@@ -101,28 +99,9 @@ func (t tail[T]) run(ctx context.Context, a *app, o tailOptions, outputChosen bo
 		}
 		return nil
 	}
-	err = r.follow(ctx, a.tellConnection(cluster.Iggy), show)
+	err = r.follow(ctx, a.connectionReporter(cluster.Iggy), show)
 	if errors.Is(err, errInterrupted) {
-		return nil // the way to end it
+		return nil // an interrupt is the way to end it
 	}
 	return err
-}
-
-// tellConnection tells someone who follows why nothing comes.
-func (a *app) tellConnection(server config.Iggy) func(error) {
-	return func(err error) {
-		if err == nil {
-			fmt.Fprintf(a.err, "fetchbox-iggy-cli: connected to %s again\n", describeServer(server))
-			return
-		}
-		fmt.Fprintf(a.err, "fetchbox-iggy-cli: waiting for %s: %s\n", describeServer(server), strings.Join(describe(err), "; "))
-	}
-}
-
-func decode[T any](codec topic.Codec[T], rec message) (T, error) {
-	if rec.fault != nil {
-		var none T
-		return none, rec.fault
-	}
-	return codec.Decode(rec.payload)
 }

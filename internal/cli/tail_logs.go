@@ -14,13 +14,13 @@ import (
 )
 
 func (a *app) tailLogsCommand() *cobra.Command {
-	return tail[*jobspb.JobLog]{
+	return tailCommand[*jobspb.JobLog]{
 		use:     "tail-logs",
 		what:    "log entries",
 		example: `  fetchbox-iggy-cli tail-logs --job-id 42 --follow`,
 		topic:   func(t jobs.Topics) topic.Topic[*jobspb.JobLog] { return t.Logs },
 		job:     (*jobspb.JobLog).GetJobId,
-		line:    logLine,
+		text:    logLine,
 	}.command(a)
 }
 
@@ -32,10 +32,10 @@ var levelColours = map[jobspb.LogLevel]colour{
 	jobspb.LogLevel_LOG_LEVEL_ERROR: red,
 }
 
-func logLine(p painter, rec message, l *jobspb.JobLog) string {
+func logLine(p painter, m message, l *jobspb.JobLog) string {
 	level := strings.TrimPrefix(l.GetLevel().String(), "LOG_LEVEL_")
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %s", p.paint(grey, shortTime(fromMillis(l.GetTimestampMs(), rec.timestamp))),
+	fmt.Fprintf(&b, "%s %s %s", p.paint(grey, shortTime(fromMillis(l.GetTimestampMs(), m.timestamp))),
 		p.paint(levelColours[l.GetLevel()], fmt.Sprintf("%-5s", level)), printable(l.GetJobId()))
 	if r := l.GetResourceId(); r != "" {
 		b.WriteString("/" + printable(r))

@@ -12,14 +12,14 @@ import (
 )
 
 func (a *app) tailStatusCommand() *cobra.Command {
-	return tail[*jobspb.JobStatus]{
+	return tailCommand[*jobspb.JobStatus]{
 		use:  "tail-status",
 		what: "states",
 		example: `  fetchbox-iggy-cli tail-status --job-id 42 --follow
   fetchbox-iggy-cli tail-status --since 1h -o json | jq .state`,
 		topic: func(t jobs.Topics) topic.Topic[*jobspb.JobStatus] { return t.Status },
 		job:   (*jobspb.JobStatus).GetJobId,
-		line:  statusLine,
+		text:  statusLine,
 	}.command(a)
 }
 
@@ -31,9 +31,9 @@ var stateColours = map[jobspb.JobState]colour{
 	jobspb.JobState_JOB_STATE_FAILED:      red,
 }
 
-func statusLine(p painter, rec message, s *jobspb.JobStatus) string {
+func statusLine(p painter, m message, s *jobspb.JobStatus) string {
 	state := strings.ToLower(strings.TrimPrefix(s.GetState().String(), "JOB_STATE_"))
-	line := fmt.Sprintf("%s %s %s %d/%d", p.paint(grey, shortTime(fromMillis(s.GetTimestampMs(), rec.timestamp))),
+	line := fmt.Sprintf("%s %s %s %d/%d", p.paint(grey, shortTime(fromMillis(s.GetTimestampMs(), m.timestamp))),
 		printable(s.GetJobId()), p.paint(stateColours[s.GetState()], state), s.GetResourcesCompleted(), s.GetResourcesTotal())
 	if n := s.GetResourcesFailed(); n > 0 {
 		line += p.paint(red, fmt.Sprintf(" %d failed", n))

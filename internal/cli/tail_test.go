@@ -12,7 +12,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
-type logged struct{ JobID, ResourceID, Message, Level string }
+type logLine struct{ JobID, ResourceID, Message, Level string }
 
 func (s system) log(job, message string) {
 	s.t.Helper()
@@ -21,7 +21,7 @@ func (s system) log(job, message string) {
 	}))
 }
 
-func TestTail(t *testing.T) {
+func TestTailPrintsInOrderOfTime(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	require.Empty(t, s.run("tail-logs").ok(t))
@@ -29,14 +29,14 @@ func TestTail(t *testing.T) {
 	for i := range 50 {
 		require.NoError(t, p.PublishJobLog(t.Context(), &jobspb.JobLog{JobId: fmt.Sprint(i % 5), Level: jobspb.LogLevel_LOG_LEVEL_INFO, Message: fmt.Sprint(i)}))
 	}
-	all := jsonLines[logged](t, s.run("tail-logs").ok(t))
+	all := jsonLines[logLine](t, s.run("tail-logs").ok(t))
 	require.Len(t, all, 50)
 	for i, l := range all {
 		require.Equal(t, fmt.Sprint(i), l.Message, "in the order of time, over all partitions")
 	}
-	require.Len(t, jsonLines[logged](t, s.run("tail-logs", "--job-id", "3", "-o", "json").ok(t)), 10)
-	require.Len(t, jsonLines[logged](t, s.run("tail-logs", "--since", "1h").ok(t)), 50)
-	require.Len(t, jsonLines[logged](t, s.run("tail-logs", "--since", "2020-01-01T00:00:00Z").ok(t)), 50)
+	require.Len(t, jsonLines[logLine](t, s.run("tail-logs", "--job-id", "3", "-o", "json").ok(t)), 10)
+	require.Len(t, jsonLines[logLine](t, s.run("tail-logs", "--since", "1h").ok(t)), 50)
+	require.Len(t, jsonLines[logLine](t, s.run("tail-logs", "--since", "2020-01-01T00:00:00Z").ok(t)), 50)
 	require.Empty(t, s.run("tail-logs", "--since", "1000").ok(t))
 	require.Empty(t, s.run("tail-logs", "--since", "2120-01-01T00:00:00Z").ok(t))
 	most := 0
@@ -49,7 +49,7 @@ func TestTail(t *testing.T) {
 		}
 		most += max(0, n-5)
 	}
-	require.Len(t, jsonLines[logged](t, s.run("tail-logs", "--since", "5").ok(t)), most)
+	require.Len(t, jsonLines[logLine](t, s.run("tail-logs", "--since", "5").ok(t)), most)
 
 	s.run("tail-logs", "--job-id", "nope").fails(t, 1, `no log entries of job "nope"`)
 	s.run("tail-logs", "--since", "soon").fails(t, 2, "--since must be")
@@ -74,9 +74,9 @@ func TestTailText(t *testing.T) {
 	require.Contains(t, s.run("tail-tasks", "-o", "text").ok(t), " t j/r http://x/ attempt 2\n")
 }
 
-// TestTailFollow holds that a follower gets what comes, also over a lost
-// connection, and nothing twice.
-func TestTailFollow(t *testing.T) {
+// TestTailFollowsOverReconnect requires that --follow prints each message once, also over a lost
+// connection.
+func TestTailFollowsOverReconnect(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	s.log("j", "before")
@@ -99,8 +99,8 @@ func TestTailFollow(t *testing.T) {
 	}
 }
 
-// TestTailClosedPipe holds that a reader who has seen enough ends it, without an error.
-func TestTailClosedPipe(t *testing.T) {
+// TestTailEndsAtClosedPipe requires success when the reader of the output closes it.
+func TestTailEndsAtClosedPipe(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	s.log("j", "one")
@@ -112,20 +112,21 @@ func TestTailClosedPipe(t *testing.T) {
 	require.Empty(t, p.err.String())
 }
 
-// TestTailUndecodable holds that messages that others wrote are told and passed.
-func TestTailUndecodable(t *testing.T) {
+// TestTailSkipsUndecodableMessages requires that messages that can't be decoded are reported and
+// skipped.
+func TestTailSkipsUndecodableMessages(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	s.log("j", "good")
 	conn := connectNative(t, s.Server)
 	require.NoError(t, sendRaw(t, conn, "jobs.logs", []byte{0xff, 0xff}))
 	r := s.run("tail-logs")
-	require.Len(t, jsonLines[logged](t, r.ok(t)), 1)
+	require.Len(t, jsonLines[logLine](t, r.ok(t)), 1)
 	require.Contains(t, r.err, "fetchbox/jobs.logs/0/")
 	require.Contains(t, r.err, "can't be decoded")
 }
 
-func TestTailStalledServer(t *testing.T) {
+func TestTailReportsRefusedPoll(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	s.log("j", "one")

@@ -20,11 +20,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/cli"
 )
 
-// screen is a terminal that someone looks at.
+// screen is a pseudo-terminal that keeps what is drawn.
 type screen struct {
 	*os.File
 	t     *testing.T
-	shown lockedBuffer
+	drawn lockedBuffer
 	read  sync.WaitGroup
 }
 
@@ -43,40 +43,40 @@ func newScreen(t *testing.T, columns, lines uint16) *screen {
 	require.NoError(t, unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: columns, Row: lines}))
 	s := &screen{File: slave, t: t}
 	s.read.Go(func() {
-		_, _ = io.Copy(&s.shown, master) // ends with an error when the other side is closed
+		_, _ = io.Copy(&s.drawn, master) // ends with an error when the other side is closed
 		_ = master.Close()
 	})
 	t.Cleanup(func() { _ = slave.Close() })
 	return s
 }
 
-// run runs the program at the terminal, and gives what it has drawn.
+// run runs the program at the terminal, and returns what it has drawn.
 func (s *screen) run(ctx context.Context, in io.Reader, args ...string) (code int, drawn string) {
 	s.t.Helper()
 	code = cli.Run(ctx, cli.Streams{In: in, Out: s.File, Err: s.File}, args)
 	require.NoError(s.t, s.Close())
 	s.read.Wait()
-	return code, s.shown.String()
+	return code, s.drawn.String()
 }
 
 var escape = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
 
-// fits holds that no line is wider than the terminal.
-func fits(t *testing.T, drawn string, columns int) {
+// requireFits requires that no line is wider than the terminal.
+func requireFits(t *testing.T, drawn string, columns int) {
 	t.Helper()
 	for _, line := range regexp.MustCompile(`[\r\n]+`).Split(escape.ReplaceAllString(drawn, ""), -1) {
 		require.LessOrEqual(t, utf8.RuneCountInString(line), columns, "%q", line)
 	}
 }
 
-func TestLagAtASmallTerminal(t *testing.T) {
+func TestLagFitsSmallTerminal(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	s.run("publish-task", "-f", writeFile(t, task)).ok(t)
+	s.run("publish-task", "-f", writeFile(t, taskJSON)).ok(t)
 
 	code, drawn := newScreen(t, 40, 60).run(t.Context(), strings.NewReader(""), s.args([]string{"lag"})...)
 	require.Zero(t, code)
-	fits(t, drawn, 40)
+	requireFits(t, drawn, 40)
 	require.Contains(t, drawn, "jobs.tasks workers")
 	require.Contains(t, drawn, "\x1b[33m1\x1b[0m", "a lag has a colour")
 	require.Contains(t, drawn, "total lag: 1")
@@ -89,28 +89,28 @@ func TestLagAtASmallTerminal(t *testing.T) {
 	defer cancel()
 	small := newScreen(t, 40, 10)
 	go func() {
-		for !strings.Contains(small.shown.String(), "ctrl-C ends") && ctx.Err() == nil {
-			time.Sleep(5 * time.Millisecond) // between two looks
+		for !strings.Contains(small.drawn.String(), "ctrl-C ends") && ctx.Err() == nil {
+			time.Sleep(5 * time.Millisecond) // between two readings
 		}
 		cancel()
 	}()
 	code, drawn = small.run(ctx, strings.NewReader(""), s.args([]string{"lag", "--watch"})...)
 	require.Zero(t, code)
-	fits(t, drawn, 40)
+	requireFits(t, drawn, 40)
 	require.Less(t, strings.Count(drawn, "\n"), 10, "nothing scrolls out of sight: %s", drawn)
 	require.Contains(t, drawn, "jobs.tasks workers")
 	require.Contains(t, drawn, "17 partitions without a lag")
 }
 
-func TestProgressAtASmallTerminal(t *testing.T) {
+func TestProgressFitsSmallTerminal(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	// Longer than what is done without a bar.
 	s.Inject(iggytest.Delay(300 * time.Millisecond).On(embedded.SendMessages).Times(10))
-	tasks := strings.Repeat(task+"\n", 5000)
+	tasks := strings.Repeat(taskJSON+"\n", 5000)
 	code, drawn := newScreen(t, 40, 10).run(t.Context(), strings.NewReader(""), s.args([]string{"publish-task", "-f", writeFile(t, tasks)})...)
 	require.Zero(t, code, drawn)
-	fits(t, strings.ReplaceAll(drawn, "published 5000 tasks to fetchbox/jobs.tasks", ""), 40)
+	requireFits(t, strings.ReplaceAll(drawn, "published 5000 tasks to fetchbox/jobs.tasks", ""), 40)
 	require.Regexp(t, `published \d+000 +\d+%`, drawn)
 	require.Contains(t, drawn, "published 5000 tasks to fetchbox/jobs.tasks\r\n")
 }

@@ -12,8 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// printable makes a text from a message safe for a terminal: what would move the
-// cursor or change colours is shown, not done.
+// printable escapes the control characters in a text from a message, so that it can't move the
+// cursor or change colours.
 func printable(text string) string {
 	if !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return text
@@ -34,8 +34,7 @@ func printable(text string) string {
 	return b.String()
 }
 
-// jsonLine is a message in protobuf's JSON mapping, on one line and always the
-// same for the same message.
+// jsonLine is a message as protobuf JSON on one line, always the same for the same message.
 func jsonLine(m proto.Message) ([]byte, error) {
 	text, err := protojson.Marshal(m)
 	if err != nil {
@@ -49,12 +48,50 @@ func jsonLine(m proto.Message) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// shortTime is a time for people, in their zone.
+// shortTime is a time in the local time zone.
 func shortTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
+// fromMillis is a time in milliseconds, or otherwise when it is 0.
 func fromMillis(ms uint64, otherwise time.Time) time.Time {
 	if ms == 0 {
 		return otherwise
 	}
 	return time.UnixMilli(int64(ms))
+}
+
+// truncate cuts a text to n characters.
+func truncate(text string, n int) string {
+	runes := []rune(text)
+	if len(runes) <= n {
+		return text
+	}
+	return string(runes[:n-1]) + "…"
+}
+
+// plural is a number of things in words.
+func plural(n int, what string) string {
+	switch {
+	case n == 1:
+		return "1 " + what
+	case len(what) > 0 && what[len(what)-1] == 's':
+		return fmt.Sprintf("%d %ses", n, what)
+	default:
+		return fmt.Sprintf("%d %ss", n, what)
+	}
+}
+
+// joinWithOr lists words: "a, b or c".
+func joinWithOr(words []string) string {
+	text := ""
+	for i, w := range words {
+		switch {
+		case i == 0:
+		case i == len(words)-1:
+			text += " or "
+		default:
+			text += ", "
+		}
+		text += w
+	}
+	return text
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// topicNames are FetchBox's topics, as the configuration calls them.
+// topicNames are the names of FetchBox's topics in the configuration.
 var topicNames = []string{"tasks", "status", "logs", "dlq"}
 
-// topicSection is the section of one of topicNames.
+// topicSection is the configuration of one of topicNames.
 func topicSection(t config.Topics, short string) config.Topic {
 	switch short {
 	case "tasks":
@@ -25,8 +25,8 @@ func topicSection(t config.Topics, short string) config.Topic {
 	}
 }
 
-// findTopic takes a topic by its name in the configuration or in the stream, and
-// returns both. The first is empty for a topic that is not FetchBox's.
+// findTopic finds a topic by its name in the configuration or in the stream, and returns both
+// names. short is empty for a topic that is not FetchBox's.
 func findTopic(t config.Topics, name string) (short, full string) {
 	for _, short := range topicNames {
 		if full := topicSection(t, short).Name; name == short || name == full {
@@ -38,8 +38,8 @@ func findTopic(t config.Topics, name string) (short, full string) {
 
 const topicHelp = "`name` of the topic: tasks, status, logs, dlq, or any topic of the stream"
 
-// groupOf is the group that the configuration gives a topic's consumer.
-func groupOf(cluster config.Cluster, short, chosen string) (string, error) {
+// groupName is the chosen group, or else the configured group of the topic's consumer.
+func groupName(cluster config.Cluster, short, chosen string) (string, error) {
 	if chosen != "" {
 		return chosen, nil
 	}
@@ -50,15 +50,15 @@ func groupOf(cluster config.Cluster, short, chosen string) (string, error) {
 	return c.Group, nil
 }
 
-// parsePartitions reads a list of partitions that must exist.
-func parsePartitions(chosen []uint, have []uint32) ([]uint32, error) {
+// parsePartitions checks that the chosen partitions exist. None means all.
+func parsePartitions(chosen []uint, existing []uint32) ([]uint32, error) {
 	if len(chosen) == 0 {
-		return have, nil
+		return existing, nil
 	}
 	var partitions []uint32
 	for _, p := range chosen {
-		if !slices.Contains(have, uint32(p)) {
-			return nil, fmt.Errorf("there is no partition %d; there are %s", p, joinNumbers(have))
+		if !slices.Contains(existing, uint32(p)) {
+			return nil, fmt.Errorf("there is no partition %d; there are %s", p, joinNumbers(existing))
 		}
 		partitions = append(partitions, uint32(p))
 	}

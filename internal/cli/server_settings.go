@@ -18,30 +18,28 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// settings are a server's own configuration, by key: "system.partition.enforce_fsync".
-// Those are missing that the server does not tell.
-type settings map[string]string
+// serverSettings are the settings of a server by key, such as "system.partition.enforce_fsync", as
+// far as the server discloses them.
+type serverSettings map[string]string
 
 const (
 	codeGetSnapshot = 11
-	// snapshotDeflated and snapshotConfig are how a snapshot is packed and which
-	// part of it is asked for.
+	// snapshotDeflated is the compression of a snapshot, snapshotConfig the requested part.
 	snapshotDeflated = 2
 	snapshotConfig   = 6
-	// maxSnapshot bounds the answer and what it unpacks to; a server's configuration
+	// maxSnapshot bounds the answer and its decompressed size in bytes; a server's configuration
 	// has some 4 KiB.
 	maxSnapshot = 4 << 20
 )
 
-// errNoSettings is returned when the server does not tell its settings.
+// errNoSettings is returned when the server does not disclose its settings.
 var errNoSettings = errors.New("the server does not tell")
 
-// readSettings asks the server for its configuration: the command get snapshot,
-// `[u8 packing][u8 n][n × u8 part]`, answers a ZIP archive with a TOML file.
-// Measured on Iggy 0.8.0, where the file was seen to be empty when a transport of
-// the server is turned off. It may hold secrets: only the keys that doctor looks
-// at are kept.
-func readSettings(ctx context.Context, cfg config.Iggy) (settings, error) {
+// readSettings reads the server's settings with the command get snapshot: the request is `[u8
+// compression][u8 n][n × u8 part]`, the answer a ZIP archive with a TOML file. Measured on Iggy
+// 0.8.0, where the file is empty when a transport of the server is turned off. The file may hold
+// secrets, so only the keys that doctor checks are kept.
+func readSettings(ctx context.Context, cfg config.Iggy) (serverSettings, error) {
 	tlsConfig, err := cfg.TLSConfig()
 	if err != nil {
 		return nil, err
@@ -62,18 +60,18 @@ func readSettings(ctx context.Context, cfg config.Iggy) (settings, error) {
 	if credentials.Token.IsSet() {
 		login, body = wire.CodeTokenLogin, wire.AppendTokenLogin(nil, credentials.Token.Reveal())
 	}
-	if _, err := ask(nc, "login", login, body); err != nil {
+	if _, err := request(nc, "login", login, body); err != nil {
 		return nil, err
 	}
-	archive, err := ask(nc, "get snapshot", codeGetSnapshot, []byte{snapshotDeflated, 1, snapshotConfig})
+	archive, err := request(nc, "get snapshot", codeGetSnapshot, []byte{snapshotDeflated, 1, snapshotConfig})
 	if err != nil {
 		return nil, err
 	}
 	return parseSnapshot(archive)
 }
 
-// ask makes one request on a connection of its own.
-func ask(nc net.Conn, op string, code uint32, body []byte) ([]byte, error) {
+// request sends one request, and reads its answer.
+func request(nc net.Conn, op string, code uint32, body []byte) ([]byte, error) {
 	frame := append(wire.BeginFrame(nil, code), body...)
 	wire.EndFrame(frame, 0)
 	if _, err := nc.Write(frame); err != nil {
@@ -98,12 +96,13 @@ func ask(nc net.Conn, op string, code uint32, body []byte) ([]byte, error) {
 	return answer, err
 }
 
-func parseSnapshot(archive []byte) (settings, error) {
+// parseSnapshot reads the settings from the ZIP archive.
+func parseSnapshot(archive []byte) (serverSettings, error) {
 	z, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)
 	}
-	found := settings{}
+	found := serverSettings{}
 	for _, file := range z.File {
 		r, err := file.Open()
 		if err != nil {
@@ -118,8 +117,8 @@ func parseSnapshot(archive []byte) (settings, error) {
 	return found, nil
 }
 
-// known are the settings that doctor judges.
-var known = []string{
+// checkedSettings are the settings that doctor checks.
+var checkedSettings = []string{
 	"data_maintenance.messages.cleaner_enabled",
 	"system.partition.messages_required_to_save",
 	"system.partition.enforce_fsync",
@@ -129,9 +128,9 @@ var known = []string{
 // embeddedSetting is set when the server is an embedded one.
 const embeddedSetting = "embedded"
 
-// parse reads the part of TOML that the server writes: sections, and a key with a
-// plain value on a line.
-func (s settings) parse(r io.Reader) {
+// parse reads the part of TOML that the server writes: sections, and lines with a key and a plain
+// value.
+func (s serverSettings) parse(r io.Reader) {
 	lines := bufio.NewScanner(r)
 	section := ""
 	for lines.Scan() {
@@ -145,7 +144,7 @@ func (s settings) parse(r io.Reader) {
 		}
 		key, value, ok := strings.Cut(line, "=")
 		if key = section + strings.TrimSpace(key); ok {
-			for _, k := range known {
+			for _, k := range checkedSettings {
 				if k == key {
 					s[k] = strings.Trim(strings.TrimSpace(value), `"`)
 				}

@@ -15,7 +15,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/cli"
 )
 
-// result is what a finished run has left.
+// result is the exit code and the output of a run.
 type result struct {
 	code     int
 	out, err string
@@ -28,7 +28,7 @@ func (r result) ok(t *testing.T) string {
 	return r.out
 }
 
-// fails requires the exit code and a single line that says why.
+// fails requires the exit code, and one line of error output that contains why.
 func (r result) fails(t *testing.T, code int, why string) {
 	t.Helper()
 	require.Equal(t, code, r.code, "%s%s", r.out, r.err)
@@ -37,7 +37,7 @@ func (r result) fails(t *testing.T, code int, why string) {
 	require.NotContains(t, r.err, "goroutine ")
 }
 
-// run runs the program to its end, with nothing to read.
+// run runs the program to its end, without input.
 func run(t *testing.T, args ...string) result {
 	t.Helper()
 	return runWith(t, strings.NewReader(""), args...)
@@ -52,7 +52,7 @@ func runWith(t *testing.T, in io.Reader, args ...string) result {
 	return result{code, out.String(), err.String()}
 }
 
-// process is a run that has not ended yet.
+// process is a run in progress.
 type process struct {
 	t         *testing.T
 	out       *bufio.Reader
@@ -88,7 +88,7 @@ func (p *process) line() string {
 	return strings.TrimSuffix(line, "\n")
 }
 
-// end waits for the run to end, with what it still writes.
+// end waits for the end of the run, and returns the rest of its output.
 func (p *process) end() result {
 	p.t.Helper()
 	rest, err := io.ReadAll(p.out)

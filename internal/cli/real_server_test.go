@@ -19,33 +19,33 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// TestSameAgainstRealServer holds that the commands say the same about the
-// embedded and a real server, in a session of an operator.
-func TestSameAgainstRealServer(t *testing.T) {
+// TestOutputIsSameOnRealServer requires the same output with the embedded server as with a real
+// one.
+func TestOutputIsSameOnRealServer(t *testing.T) {
 	t.Parallel()
 	endpoint := os.Getenv("IGGY_TEST_ENDPOINT")
 	if endpoint == "" {
 		t.Skip("IGGY_TEST_ENDPOINT (iggy://user:password@host:port) names no real server")
 	}
-	here := session(t, "iggy://iggy:iggy@"+iggytest.NewServer(t).Endpoint())
-	there := session(t, endpoint)
-	require.Equal(t, strings.Join(here, "\n---\n"), strings.Join(there, "\n---\n"))
+	onEmbedded := runSession(t, "iggy://iggy:iggy@"+iggytest.NewServer(t).Endpoint())
+	onReal := runSession(t, endpoint)
+	require.Equal(t, strings.Join(onEmbedded, "\n---\n"), strings.Join(onReal, "\n---\n"))
 }
 
-// volatile is what differs between two runs.
+// volatile matches what differs between two runs.
 var volatile = regexp.MustCompile(`\S+/input\.json|\d{4}-\d\d-\d\d[ T][0-9:.]+Z?|"(?:id|run|by|StateSince|failed_at)":\s*"[^"]*"|"timestampMs":\s*"\d+"|127\.0\.0\.1:\d+|[0-9.]+[mµ]s`)
 
-func session(t *testing.T, endpoint string) []string {
+func runSession(t *testing.T, endpoint string) []string {
 	t.Helper()
 	stream := "cli-" + time.Now().Format("150405.000000")
 	file := writeFile(t, "topics:\n  stream: "+stream+"\n")
 	publisher := publisherAt(t, endpoint, stream)
-	var said []string
+	var output []string
 	do := func(args ...string) string {
 		t.Helper()
 		r := run(t, append(args, "--config", file, "--endpoint", endpoint)...)
 		text := fmt.Sprintf("%s: %d\n%s%s", strings.Join(args[:2], " "), r.code, r.out, r.err)
-		said = append(said, strings.ReplaceAll(volatile.ReplaceAllString(text, "…"), stream, "STREAM"))
+		output = append(output, strings.ReplaceAll(volatile.ReplaceAllString(text, "…"), stream, "STREAM"))
 		return r.out
 	}
 	do("lag", "--topic", "tasks")
@@ -54,9 +54,9 @@ func session(t *testing.T, endpoint string) []string {
 	do("provision", "--yes")
 	do("ping", "--output", "text")
 	// One job after the other: partitions are written side by side.
-	do("publish-task", "--file", writeFile(t, task+task))
-	do("publish-task", "--file", writeFile(t, strings.ReplaceAll(task, `"j"`, `"k"`)))
-	do("publish-task", "--file", writeFile(t, task+"{"))
+	do("publish-task", "--file", writeFile(t, taskJSON+taskJSON))
+	do("publish-task", "--file", writeFile(t, strings.ReplaceAll(taskJSON, `"j"`, `"k"`)))
+	do("publish-task", "--file", writeFile(t, taskJSON+"{"))
 	do("tail-tasks", "--since", "first")
 	do("tail-tasks", "--job-id", "k")
 	do("tail-tasks", "--since", "1h", "--output", "text")
@@ -78,7 +78,7 @@ func session(t *testing.T, endpoint string) []string {
 	do("dlq", "drop", "--job-id", "b", "--yes")
 	do("dlq", "list", "--state", "all")
 	do("tail-tasks", "--job-id", "a")
-	return said
+	return output
 }
 
 func publisherAt(t *testing.T, endpoint, stream string) *jobs.Publisher {

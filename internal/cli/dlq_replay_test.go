@@ -1,0 +1,170 @@
+package cli_test
+
+import (
+	"bytes"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+type replayCounts struct {
+	Replayed, Found, Taken, Failed, Unknown int
+	Unfit                                   []string
+}
+
+func (s system) replay(args ...string) replayCounts {
+	s.t.Helper()
+	return jsonOf[replayCounts](s.t, s.run(append([]string{"dlq", "replay", "--yes", "-o", "json"}, args...)...).ok(s.t))
+}
+
+func TestDLQReplayPublishesTasks(t *testing.T) {
+	t.Parallel()
+	s := newSystemWithDeadLetters(t)
+	s.run("dlq", "replay", "--yes").fails(t, 2, "say which dead letters")
+	s.run("dlq", "replay", "--yes", "--all", "--job-id", "a").fails(t, 2, "say which dead letters")
+	s.run("dlq", "replay", "--all").fails(t, 2, "say --yes")
+	require.Contains(t, s.run("dlq", "replay", "--all", "--dry-run").ok(t), "would replay 4 dead letters")
+	require.Empty(t, s.Messages("fetchbox", "jobs.tasks"))
+
+	require.Equal(t, replayCounts{Replayed: 1}, s.replay("--code", "DOWNLOAD_TIMEOUT"))
+	tasks := s.Messages("fetchbox", "jobs.tasks")
+	require.Len(t, tasks, 1)
+	require.Contains(t, string(tasks[0].UserHeaders), "replay-of")
+
+	all := s.run("dlq", "replay", "--all", "--yes", "-o", "json")
+	counts := jsonOf[replayCounts](t, all.ok(t))
+	require.Equal(t, 2, counts.Replayed)
+	require.Len(t, counts.Unfit, 1)
+	require.Contains(t, all.err, "could not be decoded")
+	require.Len(t, s.Messages("fetchbox", "jobs.tasks"), 3)
+	// Once more there is nothing left, but what can't be put back.
+	require.Zero(t, s.replay("--all").Replayed)
+	require.Contains(t, s.run("dlq", "replay", "--job-id", "a", "--yes").ok(t), "there is no dead letter to replay")
+	require.Len(t, s.Messages("fetchbox", "jobs.tasks"), 3)
+	require.Len(t, s.list("--state", "replayed"), 3)
+
+	// Again on purpose, under another id.
+	require.Equal(t, replayCounts{Replayed: 1}, s.replay("--job-id", "b", "--state", "replayed"))
+	tasks = s.Messages("fetchbox", "jobs.tasks")
+	require.Len(t, tasks, 4)
+	ids := map[[16]byte]bool{}
+	for _, m := range tasks {
+		ids[m.ID] = true
+	}
+	require.Len(t, ids, 4)
+	require.Equal(t, 2, s.list("--job-id", "b", "--state", "all")[0].Replays)
+}
+
+// TestDLQReplayRestoresUndecodedMessages requires that a message that could not be decoded is
+// published byte for byte.
+func TestDLQReplayRestoresUndecodedMessages(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	undecoded := failure("", "", topic.CodeDecode, 4)
+	undecoded.Decoded, undecoded.Value, undecoded.Payload = false, nil, []byte{0xff, 0}
+	undecoded.Headers = []topic.Header{{Key: "message-type", Value: "fetchbox.jobs.DownloadTask2"}, {Key: "content-encoding", Value: "br"}}
+	require.NoError(t, s.publisher().DeadLetter(t.Context(), undecoded))
+	tooLong := failure("", "", topic.CodeDecode, 5)
+	tooLong.Decoded, tooLong.Value, tooLong.Payload = false, nil, make([]byte, 10_000_000)
+	require.NoError(t, s.publisher().DeadLetter(t.Context(), tooLong))
+	require.Contains(t, s.run("dlq", "list", "-o", "json").ok(t), "--undecoded puts it back as it was")
+
+	r := s.run("dlq", "replay", "--all", "--undecoded", "--yes", "-o", "json")
+	counts := jsonOf[replayCounts](t, r.ok(t))
+	require.Equal(t, 1, counts.Replayed)
+	require.Len(t, counts.Unfit, 1)
+	require.Contains(t, r.err, "too long to be kept whole")
+	require.Zero(t, s.replay("--all", "--undecoded").Replayed, "it may be repeated")
+	tasks := s.Messages("fetchbox", "jobs.tasks")
+	require.Len(t, tasks, 1)
+	require.Equal(t, []byte{0xff, 0}, tasks[0].Payload)
+	require.EqualValues(t, 1, tasks[0].Partition, "where it was")
+	headers := map[string]string{}
+	require.NoError(t, wire.RangeHeaders(tasks[0].UserHeaders, func(key, value string) bool {
+		headers[key] = value
+		return true
+	}))
+	require.Equal(t, "fetchbox.jobs.DownloadTask2", headers["message-type"])
+	require.Equal(t, "br", headers["content-encoding"])
+	require.Contains(t, headers["replay-of"], "jobs.dlq/")
+}
+
+// TestDLQReplayAfterLostAnswer requires that a task whose confirmation was lost is not replayed
+// twice.
+func TestDLQReplayAfterLostAnswer(t *testing.T) {
+	t.Parallel()
+	s := newSystemWithDeadLetters(t)
+	isTasks := func(r iggytest.Request) bool {
+		return bytes.Contains(r.Body[:min(len(r.Body), 40)], []byte("jobs.tasks"))
+	}
+	lost := s.Inject(iggytest.Cut().AfterEffect().On(embedded.SendMessages).When(isTasks).Times(1))
+	counts := s.replay("--job-id", "a")
+	lost.Wait(1)
+	require.Equal(t, 2, counts.Replayed)
+	stored := map[[16]byte]int{}
+	for _, m := range s.Messages("fetchbox", "jobs.tasks") {
+		stored[m.ID]++
+	}
+	// The producer sent them again, under the ids that tell a duplicate.
+	require.Len(t, stored, 2)
+	for _, n := range stored {
+		require.LessOrEqual(t, n, 2)
+	}
+	require.Len(t, s.list("--state", "replayed"), 2)
+}
+
+// TestDLQReplayFindsTasksOfEarlierRun requires that a run finds the tasks of an earlier run that
+// ended before it could write the marks.
+func TestDLQReplayFindsTasksOfEarlierRun(t *testing.T) {
+	t.Parallel()
+	var past atomic.Int64
+	past.Store(int64(time.Hour))
+	s := newSystem(t, embedded.WithClock(func() time.Time { return time.Now().Add(-time.Duration(past.Load())) }))
+	p := s.publisher()
+	require.NoError(t, p.DeadLetter(t.Context(), failure("a", "1", "DOWNLOAD_TIMEOUT", 1)))
+	require.NoError(t, p.DeadLetter(t.Context(), failure("a", "2", "DOWNLOAD_TIMEOUT", 2)))
+
+	isMark := func(r iggytest.Request) bool {
+		return bytes.Contains(r.Body[:min(len(r.Body), 60)], []byte(".marks")) && len(s.Messages("fetchbox", "jobs.tasks")) > 0
+	}
+	refused := s.Inject(iggytest.Answer(embedded.StatusUnauthorized).On(embedded.SendMessages).When(isMark))
+	s.run("dlq", "replay", "--all", "--yes").fails(t, 1, "marks")
+	refused.Remove()
+	require.Len(t, s.Messages("fetchbox", "jobs.tasks"), 2)
+	past.Store(int64(50 * time.Minute)) // the claims of the first run have expired
+	require.NoError(t, p.DeadLetter(t.Context(), failure("a", "3", "DOWNLOAD_TIMEOUT", 3)))
+	require.Equal(t, replayCounts{Replayed: 1, Found: 2}, s.replay("--all"))
+	require.Len(t, s.Messages("fetchbox", "jobs.tasks"), 3)
+	require.Len(t, s.list("--state", "replayed"), 3)
+}
+
+// TestDLQReplayConcurrently requires that each dead letter is replayed by one of several concurrent
+// runs.
+func TestDLQReplayConcurrently(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	p := s.publisher()
+	for i := range uint64(50) {
+		require.NoError(t, p.DeadLetter(t.Context(), failure("a", "1", "DOWNLOAD_TIMEOUT", i)))
+	}
+	results := make([]result, 4)
+	var all sync.WaitGroup
+	for i := range results {
+		all.Go(func() { results[i] = s.run("dlq", "replay", "--all", "--yes", "-o", "json") })
+	}
+	all.Wait()
+	replayed := 0
+	for _, r := range results {
+		replayed += jsonOf[replayCounts](t, r.ok(t)).Replayed
+	}
+	require.Equal(t, 50, replayed)
+	require.Len(t, s.Messages("fetchbox", "jobs.tasks"), 50)
+}

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+)
+
+// settings checks the server's settings for retention and durability.
+func (d *diagnosis) settings(ctx context.Context) {
+	const (
+		retention  = "retention"
+		durability = "durability"
+		setCleaner = "set data_maintenance.messages.cleaner_enabled = true in the server's configuration (IGGY_DATA_MAINTENANCE_MESSAGES_CLEANER_ENABLED=true)"
+		setFsync   = "set system.partition.messages_required_to_save = 1 and enforce_fsync = true in the server's configuration (IGGY_SYSTEM_PARTITION_…)"
+	)
+	found, err := readSettings(ctx, d.cluster.Iggy)
+	var status *iggyerr.StatusError
+	switch {
+	case errors.Is(err, errNoSettings):
+		d.warn("settings", "the server does not tell its settings",
+			"by default it enforces no retention and may lose the last 1,024 acknowledged messages of each partition in a crash: "+setCleaner+"; "+setFsync)
+		return
+	case errors.As(err, &status):
+		d.warn("settings", "unknown: "+strings.Join(describe(err), "; "), "grant read_servers, to have doctor look at retention and durability")
+		return
+	case err != nil:
+		d.fail("settings", err, "look at the server's log")
+		return
+	}
+	if found[embeddedSetting] != "" {
+		d.warn("settings", "this is the embedded server: for development and tests, not for production", "run Apache Iggy 0.8 in production")
+		return
+	}
+	if cleaner := found["data_maintenance.messages.cleaner_enabled"]; cleaner == "true" {
+		d.ok(retention, "enforced")
+	} else if bounded := d.boundedTopics(); len(bounded) > 0 {
+		d.warn(retention, fmt.Sprintf("the server does not enforce it: %s grow without end", strings.Join(bounded, ", ")), setCleaner)
+	}
+	required, err := strconv.ParseUint(found["system.partition.messages_required_to_save"], 10, 64)
+	switch {
+	case err != nil:
+		d.warn(durability, "the server does not tell how many messages it holds back", setFsync)
+	case required > 1:
+		d.warn(durability, fmt.Sprintf("acknowledged messages may be lost: up to %d of each partition are only in the server's memory", required), setFsync)
+	case found["system.partition.enforce_fsync"] != "true":
+		d.warn(durability, "each message is written at once, but may be lost when the machine fails: enforce_fsync is off", setFsync)
+	default:
+		d.ok(durability, "each message is on disk before it is acknowledged")
+	}
+}
+
+// boundedTopics are the topics with a retention or a maximum size.
+func (d *diagnosis) boundedTopics() []string {
+	var names []string
+	for _, short := range topicNames {
+		t := topicSection(d.cluster.Topics, short)
+		if t.Retention != config.RetentionForever || t.MaxSize > 0 {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}

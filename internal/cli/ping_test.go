@@ -1,0 +1,19 @@
+package cli_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+)
+
+func TestPing(t *testing.T) {
+	t.Parallel()
+	srv := iggytest.NewServer(t)
+	require.Contains(t, run(t, "ping", "--endpoint", "iggy:iggy@"+srv.Endpoint()).ok(t), "answers")
+	require.Positive(t, jsonOf[map[string]any](t, run(t, "ping", "-o", "json", "--endpoint", "iggy:iggy@"+srv.Endpoint()).ok(t))["connect_ms"])
+	run(t, "ping", "--endpoint", "iggy:wrong@"+srv.Endpoint()).fails(t, 1, "credentials")
+	srv.StopListening()
+	run(t, "ping", "--endpoint", "iggy:iggy@"+srv.Endpoint()).fails(t, 1, "connection refused")
+}
