@@ -9,44 +9,45 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// acceptor takes messages in, one after the other, for one call. It puts off waking
-// the senders until the call is through, so that messages sent together leave together.
+// acceptor accepts the messages of one call, one after another. It delays waking the senders until
+// the call has accepted all its messages, so that messages that were sent together travel together.
 type acceptor struct {
-	producer *Producer
-	asleep   [4]*partition // to wake; more are woken at once
-	n        int
-	since    int64      // when the first of them was put off, on the producer's clock
-	direct   *partition // where the message is the caller's to send
+	producer       *Producer
+	wakeups        [4]*partition // partitions whose senders are to be woken; further ones are woken at once
+	pendingWakeups int
+	firstWakeup    int64      // when the first wake-up was delayed, by the producer's clock
+	direct         *partition // the partition whose batch the caller must send itself
 }
 
-// maxPutOff is how long waking may be put off: others may send to the same partitions, and a codec or a key's
-// function may be slow. It is looked at between messages.
-const maxPutOff = int64(time.Millisecond)
+// maxWakeDelay bounds the delay of a wake-up: others may send to the same partitions, and a codec
+// or a key function may be slow. It is checked between messages.
+const maxWakeDelay = int64(time.Millisecond)
 
-func (a *acceptor) wake(p *partition, now int64) {
-	if a.n == len(a.asleep) {
-		p.signal()
+// wakeLater remembers to wake the partition's sender at the next flush.
+func (a *acceptor) wakeLater(p *partition, now int64) {
+	if a.pendingWakeups == len(a.wakeups) {
+		p.wakeSender()
 		return
 	}
-	if a.n == 0 {
-		a.since = now
+	if a.pendingWakeups == 0 {
+		a.firstWakeup = now
 	}
-	a.asleep[a.n] = p
-	a.n++
+	a.wakeups[a.pendingWakeups] = p
+	a.pendingWakeups++
 }
 
 // flush wakes the senders. It must be called before each wait and at the end.
 func (a *acceptor) flush() {
-	for i := range a.n {
-		a.asleep[i].signal()
-		a.asleep[i] = nil
+	for i := range a.pendingWakeups {
+		a.wakeups[i].wakeSender()
+		a.wakeups[i] = nil
 	}
-	a.n = 0
+	a.pendingWakeups = 0
 }
 
-// accept checks it and appends it to its partition's batch. From then on its
-// outcome goes to rec.sink. An error, a *SendError, means that it was not accepted.
-func (a *acceptor) accept(ctx context.Context, t *topicState, it *item, rec pending) error {
+// accept reserves room for it and appends it to its partition's batch. From then on its outcome
+// goes to m.sink. An error, a *SendError, means that the message was not accepted.
+func (a *acceptor) accept(ctx context.Context, t *topicState, it *item, m pendingMessage) error {
 	p := a.producer
 	if ctx.Err() != nil {
 		return t.refuse(-1, context.Cause(ctx))
@@ -58,20 +59,20 @@ func (a *acceptor) accept(ctx context.Context, t *topicState, it *item, rec pend
 	if r == nil {
 		var err error
 		a.flush()
-		if r, err = t.current(ctx); err != nil {
-			return t.gaveUpWaiting(err)
+		if r, err = t.currentRoute(ctx); err != nil {
+			return t.refuseAfterWait(err)
 		}
 	}
 	size := int64(it.size())
-	if !p.ceiling.enterNow(size) {
+	if !p.limit.tryReserve(size) {
 		a.flush()
-		if err := p.ceiling.enter(ctx, size); err != nil {
-			return t.gaveUpWaiting(fmt.Errorf("room in the producer's buffer: %w", err))
+		if err := p.limit.reserve(ctx, size); err != nil {
+			return t.refuseAfterWait(fmt.Errorf("room in the producer's buffer: %w", err))
 		}
 	}
-	part, err := a.place(ctx, t, r, it, rec)
+	part, err := a.appendToPartition(ctx, t, r, it, m)
 	if err != nil {
-		p.ceiling.leave(size, 1)
+		p.limit.release(size, 1)
 		partition := int64(-1)
 		if part != nil {
 			partition = int64(part.id)
@@ -81,32 +82,32 @@ func (a *acceptor) accept(ctx context.Context, t *topicState, it *item, rec pend
 	return nil
 }
 
-// place finds the message's partition and appends it there.
-func (a *acceptor) place(ctx context.Context, t *topicState, r *route, it *item, rec pending) (part *partition, err error) {
+// appendToPartition chooses the partition of it and appends it there.
+func (a *acceptor) appendToPartition(ctx context.Context, t *topicState, r *route, it *item, m pendingMessage) (part *partition, err error) {
 	p := a.producer
 	var grant int64
 	defer func() {
 		if grant != 0 {
-			p.ceiling.leaveMemory(grant)
+			p.limit.releaseMemory(grant)
 		}
 	}()
 	reread := false
 	for {
 		if r == nil {
 			a.flush()
-			if r, err = t.current(ctx); err != nil {
+			if r, err = t.currentRoute(ctx); err != nil {
 				return part, err
 			}
 		}
-		index, hash, how, err := p.choose(t, r, it)
-		if errors.Is(err, errAbsent) {
+		index, hash, routing, err := p.choosePartition(t, r, it)
+		if errors.Is(err, errNoPartition) {
 			if reread {
-				return nil, t.lacks(it, len(r.partitions))
+				return nil, t.noPartitionError(it, len(r.partitions))
 			}
 			reread = true
 			a.flush()
-			bounded, stop := until(ctx, p.closing)
-			r, err = t.refresh(bounded, p.clock())
+			bounded, stop := untilClosed(ctx, p.closing)
+			r, err = t.refresh(bounded, p.now())
 			stop()
 			if err != nil {
 				return nil, err
@@ -117,40 +118,34 @@ func (a *acceptor) place(ctx context.Context, t *topicState, r *route, it *item,
 			return nil, err
 		}
 		part = r.partitions[index]
-		rec.accepted, rec.hash, rec.how = p.clock(), hash, how
-		if a.n > 0 && rec.accepted-a.since > maxPutOff {
+		m.accepted, m.hash, m.routing = p.now(), hash, routing
+		if a.pendingWakeups > 0 && m.accepted-a.firstWakeup > maxWakeDelay {
 			a.flush()
 		}
-		now := p.wallAt(rec.accepted)
+		now := p.wallTime(m.accepted)
 		if it.id == ([16]byte{}) {
 			it.id = newID(now)
 		}
-		what, need, wake := part.append(r.epoch, it, rec, now, &grant)
+		result, need, wake := part.append(r.epoch, it, m, now, &grant)
 		if wake {
-			a.wake(part, rec.accepted)
+			a.wakeLater(part, m.accepted)
 		}
-		switch what {
-		case isAppended:
+		switch result {
+		case appendOK:
 			return part, nil
-		case isTaken:
+		case appendClaimed:
 			a.direct = part
 			return part, nil
-		case isClosed:
+		case appendClosed:
 			return part, iggyerr.ErrClosed
-		case isStale:
+		case appendStaleRoute:
 			r = t.route.Load()
-		case isOutOfMemory:
+		case appendOutOfMemory:
 			a.flush()
-			if err := p.ceiling.enterMemory(ctx, need-grant); err != nil {
+			if err := p.limit.reserveMemory(ctx, need-grant); err != nil {
 				return part, fmt.Errorf("memory for the producer's buffer: %w", err)
 			}
 			grant = need
 		}
 	}
-}
-
-// lacks is the error for an explicit partition that the topic does not have.
-func (t *topicState) lacks(it *item, n int) error {
-	id, _ := it.partition.ID()
-	return fmt.Errorf("partition %d of %s/%s, which has %d: %w", id, t.stream, t.name, n, iggyerr.ErrNotFound)
 }

@@ -4,32 +4,31 @@ import (
 	"context"
 )
 
-// A caller that waits for its message, and finds nothing else on its way, sends it
-// itself: two hand-overs between goroutines would cost a third of
-// what the request does. While it does, the partition's sender stands back; whatever
-// the first attempt leaves over is the sender's.
+// A caller that waits for its message sends it itself when nothing else is in flight: passing it to
+// the sender and the result back costs a third of the request's time. Meanwhile the partition's
+// sender waits. When the first attempt fails, the sender makes the further ones.
 
-// claim makes the open batch, which has one message, the caller's to send, if the
-// sender is idle and there is a connection. p.mu is held.
+// claim takes the open batch, which has one message, for its caller to send, if the sender is idle
+// and there is a connection. p.mu is held.
 func (p *partition) claim(b *batch) bool {
 	producer := p.topic.producer
-	if producer.ceiling.messages.Load() > 1 { // others send, too: batches are better
+	if producer.limit.messages.Load() > 1 { // others send, too: a batch is cheaper
 		return false
 	}
-	if p.sleep != idle || p.busy || len(p.queue) > 0 || p.epoch.gate() != nil || p.link.Live() == nil || !producer.addSender() {
+	if p.senderState != senderIdle || p.directSend || len(p.queue) > 0 || p.epoch.blocked() != nil || p.link.Live() == nil || !producer.addSender() {
 		return false
 	}
-	p.learn(b)
-	p.passTurn()
+	p.updateExpectedSize(b)
+	p.advanceRoundRobin()
 	p.open = nil
 	producer.closeBatch(b)
-	p.begin(b)
-	p.busy = true
+	p.setInFlight(b)
+	p.directSend = true
 	return true
 }
 
-// sendDirect makes one attempt with the batch that the caller has claimed. When ctx
-// ends it, the message has its outcome; when it fails otherwise, the sender goes on.
+// sendDirect makes one attempt with the batch that its caller has claimed. The message has its
+// outcome when the attempt succeeds or ctx ends. After another failure the sender continues.
 func (p *partition) sendDirect(ctx context.Context) {
 	producer := p.topic.producer
 	defer producer.senders.Done()
@@ -39,21 +38,21 @@ func (p *partition) sendDirect(ctx context.Context) {
 		err := p.request(ctx, session, b)
 		switch {
 		case err == nil:
-			p.settle(b, b.len(), Confirmed, nil)
-			p.finish(b)
+			p.report(b, b.len(), Confirmed, nil)
+			p.complete(b)
 			return
 		case ctx.Err() != nil:
-			p.settle(b, b.len(), b.outcome(), &SendError{
+			p.report(b, b.len(), b.outcome(), &SendError{
 				Stream: p.topic.stream, Topic: p.topic.name, Partition: int64(p.id),
 				Attempts: b.attempts, Outcome: b.outcome(), Err: context.Cause(ctx),
 			})
-			p.finish(b)
+			p.complete(b)
 			return
 		}
-		b.failed = err
+		b.directErr = err
 	}
-	if !p.putBack(b) {
-		p.giveUp(b, stopped(b.lastErr))
-		p.finish(b)
+	if !p.requeue(b) {
+		p.failAll(b, closedError(b.lastErr))
+		p.complete(b)
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// A waiting caller sends its message itself when the partition's sender is idle, which
-// it is after a first message.
+// A waiting caller sends its message itself when the partition's sender is idle, which it is after
+// a first message.
 func runIdle(t *testing.T, change func(*config.Producer), test func(t *testing.T, s *server, p *producer.Producer)) {
 	t.Helper()
 	run(t, change, func(t *testing.T, s *server, p *producer.Producer) {

@@ -1,56 +1,58 @@
 package producer
 
-import "sync"
+import (
+	"sync"
+)
 
-// epoch is a time in which a topic's partitions stayed the same. When their
-// number changes, keys move to other partitions; for the messages of a key to
-// be stored in order all the same, batches of a new epoch wait until those of
-// the epochs before it are settled.
+// epoch is a period in which a topic's partitions stay the same. When their number changes, keys
+// move to other partitions. To keep the order of a key all the same, the batches of an epoch wait
+// until all batches of the earlier epochs are completed.
 type epoch struct {
 	number uint64
 
-	mu     sync.Mutex
-	before []*epoch // those that were not over when this one began
-	live   int      // batches without an outcome
-	closed bool     // no batch will be added any more
-	done   chan struct{}
+	mu      sync.Mutex
+	before  []*epoch // earlier epochs that were not over when this one began
+	batches int      // batches that are not completed
+	closed  bool     // no batch will be added
+	done    chan struct{}
 }
 
 func newEpoch(number uint64, before []*epoch) *epoch {
 	return &epoch{number: number, before: before, done: make(chan struct{})}
 }
 
-func (e *epoch) enter() {
+// addBatch counts a batch of this epoch.
+func (e *epoch) addBatch() {
 	e.mu.Lock()
-	e.live++
+	e.batches++
 	e.mu.Unlock()
 }
 
-func (e *epoch) leave() {
+// removeBatch counts a batch as completed.
+func (e *epoch) removeBatch() {
 	e.mu.Lock()
-	e.live--
-	over := e.closed && e.live == 0
+	e.batches--
+	over := e.closed && e.batches == 0
 	e.mu.Unlock()
 	if over {
 		close(e.done)
 	}
 }
 
-// close says that no batch will be added, but for those that take over the
-// messages of a live one.
+// close notes that no batch will be added, except those that continue an uncompleted one.
 func (e *epoch) close() {
 	e.mu.Lock()
 	e.closed = true
-	over := e.live == 0
+	over := e.batches == 0
 	e.mu.Unlock()
 	if over {
 		close(e.done)
 	}
 }
 
-// gate is nil when the epoch's batches may be sent, and otherwise a channel to
-// wait for before asking again.
-func (e *epoch) gate() <-chan struct{} {
+// blocked returns nil when the epoch's batches may be sent. Otherwise it returns a channel to wait
+// for before blocked is called again.
+func (e *epoch) blocked() <-chan struct{} {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for len(e.before) > 0 {
@@ -66,8 +68,8 @@ func (e *epoch) gate() <-chan struct{} {
 	return nil
 }
 
-// undone are this epoch and those before it that are not over.
-func (e *epoch) undone() []*epoch {
+// unfinished returns this epoch and the earlier ones that are not over.
+func (e *epoch) unfinished() []*epoch {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	list := make([]*epoch, 0, len(e.before)+1)
@@ -79,4 +81,28 @@ func (e *epoch) undone() []*epoch {
 		}
 	}
 	return append(list, e)
+}
+
+// startEpoch queues the open batch, which belongs to an earlier epoch, and begins e. deleted tells
+// whether the topic has lost the partition.
+func (p *partition) startEpoch(e *epoch, gone bool) {
+	p.mu.Lock()
+	p.deleted.Store(gone)
+	p.startEpochLocked(e)
+	wake := p.markAwake(p.senderState == senderLingering)
+	p.mu.Unlock()
+	if wake {
+		p.wakeSender()
+	}
+}
+
+// startEpochLocked is startEpoch for callers that hold p.mu.
+func (p *partition) startEpochLocked(e *epoch) {
+	if p.epoch.number >= e.number {
+		return
+	}
+	if p.open != nil {
+		p.queueOpenBatch()
+	}
+	p.epoch = e
 }

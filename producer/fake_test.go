@@ -23,8 +23,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The zstd library makes channels when it is first used, which must not be
-	// within the bubble of a test that others would then depend on.
+	// The zstd library makes channels when it is first used, which must not be within the bubble of
+	// a test that others would then depend on.
 	packed, err := encoding.Append(nil, config.CompressionZstd, []byte("x"))
 	if err == nil {
 		_, err = encoding.Decode("zstd", packed, 1<<20)

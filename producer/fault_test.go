@@ -21,9 +21,9 @@ import (
 
 var seeds = flag.Uint64("seeds", 1, "how many seeds the fault test takes per transport")
 
-// TestFaults sends 100,000 keyed messages over real connections that are cut at random
-// points: before and after a request takes effect, in the middle of its frame and of its
-// answer, and by a server that hangs.
+// TestFaults sends 100,000 keyed messages over real connections that are cut at random points:
+// before and after a request takes effect, in the middle of its frame and of its answer, and by a
+// server that hangs.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []config.Transport{config.TransportNative, config.TransportSDK} {
@@ -179,8 +179,8 @@ func (a *attempts) of(id [16]byte) int {
 	return a.count[id]
 }
 
-// note reads the ids of a send: the length of the metadata u32, the metadata, which
-// ends with the count of messages u32, their index and the messages.
+// note reads the ids of a send: the length of the metadata u32, the metadata, which ends with the
+// count of messages u32, their index and the messages.
 func (a *attempts) note(r iggytest.Request) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

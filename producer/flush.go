@@ -20,29 +20,29 @@ func (f *flush) done() {
 	}
 }
 
-// Flush waits until every message that was accepted before has its outcome and its
-// callback has returned, and ends lingering meanwhile. When ctx ends first it
-// returns the context's cause; the messages stay on their way. It must not be
-// called in a callback, which it would wait for.
+// Flush waits until every message that was accepted before has its outcome and its callback has
+// returned. Meanwhile batches don't linger. When ctx ends first, Flush returns the context's cause
+// and the messages stay in flight. A callback must not call Flush, which would wait for that
+// callback.
 func (p *Producer) Flush(ctx context.Context) error {
 	for {
-		moves := p.moves.Load()
+		moves := p.reroutes.Load()
 		if err := p.flushOnce(ctx); err != nil {
 			return err
 		}
-		if p.moves.Load() == moves {
+		if p.reroutes.Load() == moves {
 			return nil
 		}
-		// Messages have moved meanwhile, perhaps to a partition that had been looked at.
+		// Messages have moved meanwhile, maybe to a partition that flushOnce had visited before.
 	}
 }
 
-// flushOnce waits for what it finds, one partition after the other.
+// flushOnce waits for the batches that it finds in all partitions.
 func (p *Producer) flushOnce(ctx context.Context) error {
 	f := &flush{closed: make(chan struct{})}
-	f.add() // keeps it open while it gathers
+	f.add() // keeps f open until all partitions have joined
 	for _, t := range p.topicList() {
-		for _, part := range t.all() {
+		for _, part := range t.allPartitions() {
 			part.join(f)
 		}
 	}
@@ -60,7 +60,7 @@ func (p *Producer) flushOnce(ctx context.Context) error {
 	}
 }
 
-// join lets f wait for all that is in the partition now.
+// join makes f wait for all batches of the partition.
 func (p *partition) join(f *flush) {
 	p.mu.Lock()
 	for _, b := range p.queue {
@@ -74,5 +74,5 @@ func (p *partition) join(f *flush) {
 		}
 	}
 	p.mu.Unlock()
-	p.hurry()
+	p.endLinger()
 }

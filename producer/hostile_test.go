@@ -51,8 +51,8 @@ func TestPanicInPartitioner(t *testing.T) {
 	require.Zero(t, status.BufferedMessages)
 }
 
-// A callback or a partitioner that ended its goroutine, as a test's FailNow does, once took the partition's sender
-// with it: the messages behind it had no outcome, and Stop hung.
+// A callback or a partitioner that ended its goroutine, as a test's FailNow does, once took the
+// partition's sender with it: the messages behind it had no outcome, and Stop hung.
 func TestGoexitInCallback(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(s *server){
@@ -170,8 +170,8 @@ func TestGoexitInPartitioner(t *testing.T) {
 	}))
 }
 
-// A panic in the midst of a PublishAll once left the messages before it in a partition whose sender was
-// never woken, for this message or any other.
+// A panic in the midst of a PublishAll once left the messages before it in a partition whose sender
+// was never woken, for this message or any other.
 func TestPanicWhilePublishingSeveral(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
@@ -182,8 +182,8 @@ func TestPanicWhilePublishingSeveral(t *testing.T) {
 	})
 }
 
-// Whoever sends while the producer stops is either confirmed or refused, and the
-// stop does not take the refused ones for its own losses.
+// Whoever sends while the producer stops is either confirmed or refused, and the stop does not take
+// the refused ones for its own losses.
 func TestStopDuringSends(t *testing.T) {
 	t.Parallel()
 	s := newServer()
@@ -246,8 +246,8 @@ func TestStopEndsStart(t *testing.T) {
 	})
 }
 
-// A callback that waits for a message behind its own one blocks its partition. The stop
-// ends that: each message has its outcome all the same.
+// A callback that waits for a message behind its own one blocks its partition. The stop ends that:
+// each message has its outcome all the same.
 func TestSendWithinCallback(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -293,8 +293,8 @@ func TestRetriesOfAbsentPartitionAreBounded(t *testing.T) {
 	}
 }
 
-// Messages that can never fit once held the only room for the moment in which they were refused. Who looked for it then
-// waited for an outcome of which there was none to come.
+// Messages that can never fit once held the only room for the moment in which they were refused.
+// Who looked for it then waited for an outcome of which there was none to come.
 func TestRefusedMessagesLeaveNobodyWaiting(t *testing.T) {
 	t.Parallel()
 	s := newServer()
@@ -328,8 +328,8 @@ func TestRefusedMessagesLeaveNobodyWaiting(t *testing.T) {
 	require.NoError(t, p.Stop(t.Context()))
 }
 
-// The messages of a PublishAll, and those of others in the same partition, once waited until the last one was encoded: for
-// longer than the delivery timeout, if it came to that.
+// The messages of a PublishAll, and those of others in the same partition, once waited until the
+// last one was encoded: for longer than the delivery timeout, if it came to that.
 func TestSlowCodecHoldsNothingUp(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {

@@ -12,10 +12,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// TestMemoryIsBoundedWhenTheServerStalls fills the buffer while no request is
-// answered, with payloads that make batches waste most: tiny ones, whose
-// bookkeeping is larger than they are, and ones over many partitions, each of which had
-// large batches before. It is not parallel: it looks at the process' heap.
+// TestMemoryIsBoundedWhenTheServerStalls fills the buffer while no request is answered, with
+// payloads that make batches waste most: tiny ones, whose bookkeeping is larger than they are, and
+// ones over many partitions, each of which had large batches before. It is not parallel: it looks
+// at the process' heap.
 func TestMemoryIsBoundedWhenTheServerStalls(t *testing.T) {
 	const ceiling = 16 << 20
 	for name, tt := range map[string]struct {

@@ -9,55 +9,52 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// Partitioner chooses the partition of a message, as an index from 0 to
-// partitions-1, for messages without an explicit partition. It is called by the
-// sending goroutines, possibly several at a time, and must give the same answer
-// for the same key and number of partitions for the key's messages to stay in order.
+// Partitioner chooses the partition of a message that has no explicit partition, as an index from 0
+// to partitions-1. It is called by the sending goroutines, several at a time. It must return the
+// same index for the same key and number of partitions, or the key's messages lose their order.
 type Partitioner func(stream, topic, key string, partitions uint32) uint32
 
-// choice is how a message got its partition: what must be done when the
-// partition vanishes.
-type choice uint8
+// routing is how a message got its partition. It decides what happens to the message when the
+// partition is deleted.
+type routing uint8
 
 const (
-	byTurn    choice = iota // any other will do
-	byKey                   // the key's hash gives another
-	byRequest               // explicit, or by a custom Partitioner: there is no other
+	byRoundRobin     routing = iota // it moves to any other partition
+	byKey                           // it moves to the partition of its key's hash
+	byExplicitChoice                // explicit or by a custom Partitioner: it fails
 )
 
-// errAbsent is choose's error for an explicit partition that the route does not have.
-var errAbsent = errors.New("no such partition")
-
-// choose picks an index into the route's partitions, which are never none.
-func (p *Producer) choose(t *topicState, r *route, it *item) (index uint32, hash uint32, how choice, err error) {
+// choosePartition returns an index into the route's partitions, of which there is at least one.
+func (p *Producer) choosePartition(t *topicState, r *route, it *item) (index uint32, hash uint32, routing routing, err error) {
 	n := uint32(len(r.partitions))
 	if id, explicit := it.partition.ID(); explicit {
 		index, ok := r.find(id)
 		if !ok {
-			err = errAbsent
+			err = errNoPartition
 		}
-		return index, 0, byRequest, err
+		return index, 0, byExplicitChoice, err
 	}
 	if p.partitioner != nil {
-		index, err = p.ask(t, it, n)
-		return index, 0, byRequest, err
+		index, err = p.callPartitioner(t, it, n)
+		return index, 0, byExplicitChoice, err
 	}
 	if it.key != "" {
 		hash = wire.XXH32(it.key)
 		return hash % n, hash, byKey, nil
 	}
-	return t.turn.Load() % n, 0, byTurn, nil
+	return t.roundRobin.Load() % n, 0, byRoundRobin, nil
 }
 
-// ask calls the custom partitioner. A panic in it is the message's error. The message already has room in the
-// buffer, which must be given back: by the caller, unless the partitioner ends its goroutine.
-func (p *Producer) ask(t *topicState, it *item, n uint32) (index uint32, err error) {
+// callPartitioner calls the custom Partitioner. A panic in it becomes the message's error. The
+// message has reserved its room before. The caller releases it, unless the Partitioner calls
+// runtime.Goexit.
+func (p *Producer) callPartitioner(t *topicState, it *item, n uint32) (index uint32, err error) {
 	returned := false
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("partitioner: %w", &iggyerr.PanicError{Value: v, Stack: debug.Stack()})
 		} else if !returned {
-			p.ceiling.leave(int64(it.size()), 1)
+			p.limit.release(int64(it.size()), 1)
 		}
 	}()
 	index = p.partitioner(t.stream, t.name, it.key, n)
@@ -67,3 +64,7 @@ func (p *Producer) ask(t *topicState, it *item, n uint32) (index uint32, err err
 	}
 	return index, nil
 }
+
+// errPartition is the cause when a custom Partitioner chooses a partition that the topic does not
+// have.
+var errPartition = errors.New("iggy: the partitioner chose a partition that the topic does not have")

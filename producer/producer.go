@@ -16,51 +16,51 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// Producer sends messages. All methods are safe for concurrent use. Make one with
-// New, then Start it; Stop ends it for good.
+// Producer sends messages. Create it with New, then Start it; Stop ends it for good. All methods
+// are safe for concurrent use.
 type Producer struct {
-	name           string // with the cluster's
+	name           string // with the cluster's name in front
 	cfg            config.Producer
 	log            *zap.Logger
 	dialer         transport.Dialer // nil means the configured one
-	partitioner    Partitioner      // nil means the server's way
-	packings       map[topicName]packing
+	partitioner    Partitioner      // nil means as the server does it
+	compressors    map[topicName]compressor
 	links          []*link.Link
 	retry          retryPolicy
-	ceiling        *ceiling
+	limit          *bufferLimit
 	metrics        *metrics
 	tracing        tracing
-	began          time.Time
+	created        time.Time
 	requestTimeout time.Duration
-	midnight       atomic.Int64 // the time of day when the clock was 0, in nanoseconds since the epoch
-	direct         bool         // a waiting caller may send its message itself
+	wallBase       atomic.Int64 // wall time when now() was 0, in nanoseconds since the Unix epoch
+	direct         bool         // a caller that waits may send its message itself
 	pool           sync.Pool    // of *batch
 	waiters        sync.Pool    // of *waiter
 
-	// closing ends when Stop begins: nothing is accepted any more, and those who wait
-	// to be accepted leave. run ends when the senders must.
+	// closing ends when Stop begins: no message is accepted any more, and callers that wait for
+	// room return. run ends when the senders must end.
 	closing   context.Context
 	close     context.CancelCauseFunc
 	run       context.Context
 	cancelRun context.CancelCauseFunc
 
-	senders    sync.WaitGroup
-	sendersMu  sync.Mutex
-	noSenders  bool // no more of them may start
-	background sync.WaitGroup
+	senders       sync.WaitGroup
+	sendersMu     sync.Mutex
+	sendersClosed bool // no sender may start any more
+	background    sync.WaitGroup
 
 	phase   atomic.Int32
-	startMu sync.Mutex // held by Start and Stop
+	startMu sync.Mutex // serializes Start and Stop
 
-	topics     atomic.Pointer[map[topicName]*topicState] // replaced when one is added or forgotten
-	lastTopic  atomic.Pointer[topicState]                // the one that was asked for last
-	topicsMu   sync.Mutex                                // held to change topics
-	topicCount int                                       // that were added
-	forgotten  atomic.Uint64                             // failed messages of topics that were forgotten
+	topics          atomic.Pointer[map[topicName]*topicState] // copied on write
+	lastTopic       atomic.Pointer[topicState]                // cache of the topic used last
+	topicsMu        sync.Mutex                                // guards changes of topics
+	topicCount      int                                       // topics ever added
+	evictedFailures atomic.Uint64                             // failed messages of evicted topics
 
-	retries atomic.Uint64
-	moves   atomic.Uint64 // batches whose messages went to other partitions
-	lastErr atomic.Pointer[noted]
+	retries  atomic.Uint64
+	reroutes atomic.Uint64 // batches whose messages moved to other partitions
+	lastErr  atomic.Pointer[lastFailure]
 }
 
 // The phases of a producer.
@@ -70,11 +70,11 @@ const (
 	phaseClosed
 )
 
-// New makes a producer for one cluster. It reads the secret and certificate files
-// that cluster names, does no other I/O and starts nothing. Its connections, of
-// which cfg says how many, are its own.
+// New creates a producer for one cluster. It reads the secret and certificate files that cluster
+// names, does no other I/O and starts nothing. The producer opens cfg.Connections connections of
+// its own. New returns an error that names every fault of cfg, as cfg.Validate does.
 func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, error) {
-	p := &Producer{cfg: cfg, log: zap.NewNop(), packings: map[topicName]packing{}, began: time.Now()}
+	p := &Producer{cfg: cfg, log: zap.NewNop(), compressors: map[topicName]compressor{}, created: time.Now()}
 	o := options{name: defaultName}
 	for _, opt := range opts {
 		opt(&o)
@@ -85,12 +85,12 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 	if err := check(cfg); err != nil {
 		return nil, err
 	}
-	p.setWall()
+	p.syncWallClock()
 	p.requestTimeout = cluster.RequestTimeout
 	p.direct = cluster.Transport == config.TransportNative && cfg.Linger <= 0 && cfg.DeliveryTimeout > p.requestTimeout
 	p.closing, p.close = context.WithCancelCause(context.Background())
 	p.run, p.cancelRun = context.WithCancelCause(context.Background())
-	p.ceiling = newCeiling(p.closing, int64(cfg.MaxBufferedBytes), int64(cfg.MaxBufferedMessages), cfg.WhenFull == config.WhenFullFail, p.hurry)
+	p.limit = newBufferLimit(p.closing, int64(cfg.MaxBufferedBytes), int64(cfg.MaxBufferedMessages), cfg.WhenFull == config.WhenFullFail, p.endLinger)
 	p.retry = newRetryPolicy(cfg.Retry.Backoff)
 	p.topics.Store(&map[topicName]*topicState{})
 	for i := range cfg.Connections {
@@ -107,29 +107,10 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 	return p, p.metrics.observe(p)
 }
 
-// check refuses what would make the producer hang or divide by zero; the rest is
-// the configuration's own matter.
-func check(cfg config.Producer) error {
-	var errs []error
-	positive := func(key string, n int64) {
-		if n < 1 {
-			errs = append(errs, fmt.Errorf("producer.%s: must be 1 or more", key))
-		}
-	}
-	positive("connections", int64(cfg.Connections))
-	positive("max_batch_messages", int64(cfg.MaxBatchMessages))
-	positive("max_batch_bytes", int64(cfg.MaxBatchBytes))
-	positive("max_buffered_bytes", int64(cfg.MaxBufferedBytes))
-	positive("max_buffered_messages", int64(cfg.MaxBufferedMessages))
-	positive("delivery_timeout", int64(cfg.DeliveryTimeout))
-	positive("metadata_interval", int64(cfg.MetadataInterval))
-	return errors.Join(errs...)
-}
-
-// Start connects, waiting for all connections within ctx and the cluster's start
-// timeout. A start that failed has released everything, and the producer is
-// closed. A Stop ends it with iggyerr.ErrClosed. Starting a started producer does
-// nothing; a stopped one returns iggyerr.ErrClosed.
+// Start connects and waits for all connections, within ctx and the cluster's start timeout. A
+// failed start releases everything and closes the producer. A concurrent Stop ends Start with
+// iggyerr.ErrClosed. Start does nothing on a running producer and returns iggyerr.ErrClosed on a
+// stopped one.
 func (p *Producer) Start(ctx context.Context) error {
 	p.startMu.Lock()
 	defer p.startMu.Unlock()
@@ -139,7 +120,7 @@ func (p *Producer) Start(ctx context.Context) error {
 	case phaseClosed:
 		return iggyerr.ErrClosed
 	}
-	starting, stop := until(ctx, p.closing)
+	starting, stop := untilClosed(ctx, p.closing)
 	defer stop()
 	errs := make([]error, len(p.links))
 	var wg sync.WaitGroup
@@ -165,7 +146,7 @@ func (p *Producer) Start(ctx context.Context) error {
 	return nil
 }
 
-// running tells why nothing can be sent now.
+// running returns nil while messages can be sent, and otherwise why not.
 func (p *Producer) running() error {
 	switch p.phase.Load() {
 	case phaseRunning:
@@ -177,19 +158,8 @@ func (p *Producer) running() error {
 	}
 }
 
-// linkOf spreads the partitions of all topics over the connections.
-func (p *Producer) linkOf(t *topicState, partition uint32) *link.Link {
+// linkFor returns the connection of a partition. It spreads the partitions of all topics over the
+// connections.
+func (p *Producer) linkFor(t *topicState, partition uint32) *link.Link {
 	return p.links[(uint64(t.index)+uint64(partition))%uint64(len(p.links))]
-}
-
-// hurry ends lingering: someone waits for what it holds back.
-func (p *Producer) hurry() {
-	if p.cfg.Linger <= 0 {
-		return
-	}
-	for _, t := range p.topicList() {
-		for _, part := range t.all() {
-			part.hurry()
-		}
-	}
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// run runs test in a bubble with a producer over a fake server with a topic
-// "t" of four partitions, and stops the producer.
+// run runs test in a bubble with a producer over a fake server with a topic "t" of four partitions,
+// and stops the producer.
 func run(t *testing.T, change func(*config.Producer), test func(t *testing.T, s *server, p *producer.Producer), opts ...producer.Option) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -19,8 +19,8 @@ import (
 // messageHead is what a message takes beside its payload: the head of a message.
 const messageHead = 64
 
-// Promise 3: what is buffered and in flight together never exceeds the ceiling. When it is full, callers wait as
-// long as their contexts last, and go on as room comes.
+// Promise 3: what is buffered and in flight together never exceeds the ceiling. When it is full,
+// callers wait as long as their contexts last, and go on as room comes.
 func TestPromiseCeilingHoldsAndCallersWait(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]struct {

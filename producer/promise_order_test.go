@@ -91,7 +91,8 @@ func TestPromiseOrderOutlivesNewPartitions(t *testing.T) {
 		first := map[key]time.Time{}
 		homes := make([][]uint32, keys)
 		messages := s.server.Messages("s", "t")
-		// A key is in one of the first two partitions and, if it moved, in another one. What moved has the later numbers.
+		// A key is in one of the first two partitions and, if it moved, in another one. What moved
+		// has the later numbers.
 		byKey := make([][]iggytest.Message, keys)
 		for _, m := range messages {
 			var k, n int

@@ -119,8 +119,8 @@ func TestPromiseWithdrawnMessagesAreNeverStored(t *testing.T) {
 	})
 }
 
-// Promises 1 and 8: a stop that can't flush drops nothing in silence. Each message has its
-// outcome when Stop returns, and the error counts them.
+// Promises 1 and 8: a stop that can't flush drops nothing in silence. Each message has its outcome
+// when Stop returns, and the error counts them.
 func TestPromiseStopGivesEachMessageItsOutcome(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 2, func(t *testing.T, s *site) {

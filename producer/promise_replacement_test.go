@@ -11,8 +11,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-// Promise 9: whatever becomes of a connection, the producer notices within the request timeout, replaces it, and
-// what was on its way is confirmed after all.
+// Promise 9: whatever becomes of a connection, the producer notices within the request timeout,
+// replaces it, and what was on its way is confirmed after all.
 func TestPromiseProducerReplacesABadConnection(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]iggytest.Fault{

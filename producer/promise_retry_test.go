@@ -11,9 +11,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// Promise 2: over all retries a message keeps its bytes and its id, a UUIDv7,
-// and the messages of a key are stored in the order in which they were sent. What
-// is stored twice, since an answer was lost, is stored in order each time.
+// Promise 2: over all retries a message keeps its bytes and its id, a UUIDv7, and the messages of a
+// key are stored in the order in which they were sent. What is stored twice, since an answer was
+// lost, is stored in order each time.
 func TestPromiseRetriesKeepBytesIDsAndOrder(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 4, func(t *testing.T, s *site) {

@@ -16,9 +16,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// The tests named TestPromise… hold the library to docs/guarantees.md, from
-// outside: against the embedded server with faults on the way, over both
-// transports, by nothing but the exported names.
+// The tests named TestPromise… hold the library to docs/guarantees.md, from outside: against the
+// embedded server with faults on the way, over both transports, by nothing but the exported names.
 
 // patience is how long a test waits for what must happen.
 const patience = 30 * time.Second

@@ -44,8 +44,8 @@ func (p *paper) logger() *zap.Logger {
 	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), p, zap.DebugLevel))
 }
 
-// Promise 10: no payload, header value, key, password or token is ever logged, nor in an error's text, whatever
-// goes wrong.
+// Promise 10: no payload, header value, key, password or token is ever logged, nor in an error's
+// text, whatever goes wrong.
 func TestPromiseNothingSecretIsLogged(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 2, func(t *testing.T, s *site) {

@@ -18,9 +18,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// TestPromises sends keyed messages while requests fail before and after their
-// effect, connections are cut and partitions are added, and holds the log against
-// what the producer said about each message.
+// TestPromises sends keyed messages while requests fail before and after their effect, connections
+// are cut and partitions are added, and holds the log against what the producer said about each
+// message.
 func TestPromises(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {

@@ -127,7 +127,8 @@ type ownBytes struct{ topic.Codec[[]byte] }
 
 func (ownBytes) Append(_, v []byte) ([]byte, error) { return v, nil }
 
-// What such a codec returned was once taken for the publisher's own memory, into which the next message was written.
+// What such a codec returned was once taken for the publisher's own memory, into which the next
+// message was written.
 func TestMemoryOfACodecIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {

@@ -12,10 +12,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// retryPolicy is how requests are made again: with exponential backoff and
-// jitter, while the error is worth it and the context lasts. The number of attempts is
-// the batch's matter, since it outlives a round of this policy. The circuit breaker
-// and the time-out of a request belong to the link, inside of this.
+// retryPolicy repeats requests with exponential backoff and jitter, while the error is worth it and
+// the context lasts. The batch counts the attempts, since it outlives one use of this policy. The
+// link has the circuit breaker and the request timeout.
 type retryPolicy struct {
 	executor failsafe.Executor[any]
 }
@@ -24,7 +23,7 @@ func newRetryPolicy(cfg config.Backoff) retryPolicy {
 	policy := retrypolicy.NewBuilder[any]().
 		WithMaxAttempts(-1).
 		WithJitterFactor(cfg.Jitter).
-		HandleIf(func(_ any, err error) bool { return worthRetrying(err) }).
+		HandleIf(func(_ any, err error) bool { return shouldRetry(err) }).
 		ReturnLastFailure()
 	if cfg.BaseBackoff < cfg.MaxBackoff {
 		policy = policy.WithBackoff(cfg.BaseBackoff, cfg.MaxBackoff)
@@ -57,12 +56,13 @@ func (r retryPolicy) do(ctx context.Context, fn func(context.Context) error) err
 	return err
 }
 
-func worthRetrying(err error) bool {
+// shouldRetry reports whether an error of classifyFailure is worth a retry.
+func shouldRetry(err error) bool {
 	var final *finalError
 	switch {
 	case errors.As(err, &final):
 		return false
-	case isAgain(err):
+	case isRetryError(err):
 		return true
 	default:
 		return iggyerr.IsRetryable(err)
@@ -75,13 +75,13 @@ type finalError struct{ err error }
 func (e *finalError) Error() string { return e.err.Error() }
 func (e *finalError) Unwrap() error { return e.err }
 
-// againError is retried whatever its cause: the metadata says that it may succeed.
-type againError struct{ err error }
+// retryError is retried whatever its cause: according to the metadata the request may succeed.
+type retryError struct{ err error }
 
-func isAgain(err error) bool {
-	var again *againError
+func isRetryError(err error) bool {
+	var again *retryError
 	return errors.As(err, &again)
 }
 
-func (e *againError) Error() string { return e.err.Error() }
-func (e *againError) Unwrap() error { return e.err }
+func (e *retryError) Error() string { return e.err.Error() }
+func (e *retryError) Unwrap() error { return e.err }

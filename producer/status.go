@@ -1,42 +1,36 @@
 package producer
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"time"
-
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
-	"github.com/fetchbox/fetchbox-iggy/internal/link"
-	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// Status is how a producer is at one moment.
+// Status is the state of a producer at one moment.
 type Status struct {
-	// Name is the producer's, behind that of its cluster if it has one.
+	// Name is the producer's name, with the name of its cluster in front if it has one.
 	Name string
 	// Running is true from the end of Start to the beginning of Stop.
 	Running bool
 	// Connections has an entry for each connection.
 	Connections []Connection
-	// BufferedBytes and BufferedMessages are what has no outcome yet, beside the
-	// ceilings from the configuration.
+	// BufferedBytes and BufferedMessages count the messages without an outcome. The limits are
+	// those of the configuration.
 	BufferedBytes, MaxBufferedBytes       int64
 	BufferedMessages, MaxBufferedMessages int64
-	// Waiting is how many calls wait for room.
+	// Waiting is the number of calls that wait for room in the buffer.
 	Waiting int
 	// Confirmed, Failed and Unknown count messages by outcome; refused ones are Failed.
 	Confirmed, Failed, Unknown uint64
-	// Retries counts requests that were made again.
+	// Retries counts the repeated requests.
 	Retries uint64
-	// LastError is the last failure of a request or a message, at LastErrorAt; nil when there was none.
+	// LastError is the last failure of a request or a message, at LastErrorAt. It is nil when
+	// nothing failed.
 	LastError   error
 	LastErrorAt time.Time
 }
 
-// Connection is how one of the producer's connections is.
+// Connection is the state of one of the producer's connections.
 type Connection struct {
-	// Name is the producer's with a number: producer-0 and so on.
+	// Name is the producer's name with a number: producer-0 and so on.
 	Name string
 	// Address is the server's host:port.
 	Address string
@@ -51,24 +45,24 @@ type Connection struct {
 	LastError error
 }
 
-type noted struct {
+type lastFailure struct {
 	err error
 	at  time.Time
 }
 
-func (p *Producer) noteError(err error) { p.lastErr.Store(&noted{err: err, at: time.Now()}) }
+func (p *Producer) setLastError(err error) { p.lastErr.Store(&lastFailure{err: err, at: time.Now()}) }
 
-// Status tells how the producer is. It asks nobody, so it is cheap.
+// Status returns the state of the producer. It makes no request.
 func (p *Producer) Status() Status {
 	s := Status{
 		Name:          p.name,
 		Running:       p.phase.Load() == phaseRunning,
-		BufferedBytes: p.ceiling.bytes.Load(), MaxBufferedBytes: p.ceiling.maxBytes,
-		BufferedMessages: p.ceiling.messages.Load(), MaxBufferedMessages: p.ceiling.maxMessages,
-		Waiting: int(p.ceiling.waiting.Load()),
+		BufferedBytes: p.limit.bytes.Load(), MaxBufferedBytes: p.limit.maxBytes,
+		BufferedMessages: p.limit.messages.Load(), MaxBufferedMessages: p.limit.maxMessages,
+		Waiting: int(p.limit.waiting.Load()),
 		Retries: p.retries.Load(),
 	}
-	s.Failed = p.forgotten.Load()
+	s.Failed = p.evictedFailures.Load()
 	for _, t := range p.topicList() {
 		s.Confirmed += t.confirmed.Load()
 		s.Failed += t.failed.Load() + t.refused.Load()
@@ -85,39 +79,4 @@ func (p *Producer) Status() Status {
 		s.LastError, s.LastErrorAt = n.err, n.at
 	}
 	return s
-}
-
-// Check asks the server over each connection, and returns nil when all have been
-// answered within ctx. The question is a topic's metadata, since the server answers a
-// ping without a login; that the topic does not exist is an answer, too.
-func (p *Producer) Check(ctx context.Context) error {
-	if err := p.running(); err != nil {
-		return err
-	}
-	stream, name := "fetchbox", "jobs.tasks"
-	if t := p.lastTopic.Load(); t != nil {
-		stream, name = t.stream, t.name
-	}
-	errs := make(chan error, len(p.links))
-	for _, l := range p.links {
-		go func() { errs <- checkLink(ctx, l, stream, name) }()
-	}
-	var all []error
-	for range p.links {
-		all = append(all, <-errs)
-	}
-	return errors.Join(all...)
-}
-
-func checkLink(ctx context.Context, l *link.Link, stream, name string) error {
-	err := l.Do(ctx, func(ctx context.Context, c transport.Conn) error {
-		_, err := c.Topic(ctx, stream, name)
-		return err
-	})
-	var status *iggyerr.StatusError
-	if err == nil || errors.Is(err, iggyerr.ErrNotFound) ||
-		errors.As(err, &status) && status.Status == iggyerr.StatusUnauthorized {
-		return nil
-	}
-	return fmt.Errorf("iggy: %s: %w", l.Status().Name, err)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -13,56 +12,14 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// counts are numbers of messages that were not confirmed, of one topic.
-type counts struct{ failed, unknown uint64 }
-
-// Remainder is what a stop left unconfirmed of one topic.
-type Remainder struct {
-	// Stream and Topic name the topic.
-	Stream, Topic string
-	// Failed messages were surely not stored.
-	Failed uint64
-	// Unknown messages were sent and not answered.
-	Unknown uint64
-}
-
-// StopError says that a stop could not have everything confirmed. Each message has
-// got its outcome all the same.
-type StopError struct {
-	// Remainders has an entry for each topic of which something is left.
-	Remainders []Remainder
-	// Err is why the flush ended early; nil when it did not, and the messages
-	// failed by themselves.
-	Err error
-}
-
-// Error gives the counts by topic and outcome.
-func (e *StopError) Error() string {
-	var b strings.Builder
-	b.WriteString("iggy: producer stopped with unconfirmed messages:")
-	for i, r := range e.Remainders {
-		if i > 0 {
-			b.WriteString(",")
-		}
-		fmt.Fprintf(&b, " %s/%s %d failed and %d unknown", r.Stream, r.Topic, r.Failed, r.Unknown)
-	}
-	if e.Err != nil {
-		fmt.Fprintf(&b, ": %v", e.Err)
-	}
-	return b.String()
-}
-
-// Unwrap returns why the flush ended early.
-func (e *StopError) Unwrap() error { return e.Err }
-
-// Stop ends the producer. New sends are refused with iggyerr.ErrClosed, and those
-// that wait for room are, too. What was accepted is flushed, within ctx and the
-// drain timeout; what is left then gets its outcome, Failed or Unknown, and is
-// counted in the returned *StopError, beside what waited. A Start that is under way ends. When Stop returns, each message has had its
-// outcome, callbacks have returned and the connections are closed, unless a callback
-// blocks beyond the end of ctx. Stop before Start, and a second Stop, return nil.
+// Stop ends the producer. New sends, and those that wait for room, fail with iggyerr.ErrClosed.
+// Stop flushes the accepted messages within ctx and the drain timeout. What is left then gets its
+// outcome, Failed or Unknown. The returned *StopError counts these messages and those that waited
+// for room. A concurrent Start ends with an error. When Stop returns, each message has its outcome,
+// callbacks have returned and the connections are closed, unless a callback blocks beyond the end
+// of ctx. Stop returns nil before Start and when it is called again.
 func (p *Producer) Stop(ctx context.Context) error {
-	p.close(iggyerr.ErrClosed) // ends a Start that is under way
+	p.close(iggyerr.ErrClosed) // ends a concurrent Start
 	p.startMu.Lock()
 	defer p.startMu.Unlock()
 	phase := p.phase.Swap(phaseClosed)
@@ -70,14 +27,14 @@ func (p *Producer) Stop(ctx context.Context) error {
 		p.cancelRun(iggyerr.ErrClosed)
 		return p.metrics.close()
 	}
-	before := p.lost()
+	before := p.unconfirmed()
 	flushErr := p.drain(ctx)
 	p.cancelRun(iggyerr.ErrClosed)
-	err := p.end(ctx)
+	err := p.shutdown(ctx)
 
 	left := &StopError{Err: flushErr}
 	for _, t := range p.topicList() {
-		now, was := t.lost(), before[t]
+		now, was := t.unconfirmed(), before[t]
 		if r := (Remainder{Stream: t.stream, Topic: t.name, Failed: now.failed - was.failed, Unknown: now.unknown - was.unknown}); r.Failed+r.Unknown > 0 {
 			left.Remainders = append(left.Remainders, r)
 			p.log.Error("messages left at stop", zap.String("stream", r.Stream), zap.String("topic", r.Topic),
@@ -98,8 +55,8 @@ func (p *Producer) drain(ctx context.Context) error {
 		if err := p.Flush(ctx); err != nil {
 			return err
 		}
-		// A send that was under way when Stop began may have been accepted after the flush began.
-		if p.ceiling.messages.Load() == 0 {
+		// A send that was called before Stop may have been accepted after the flush began.
+		if p.limit.messages.Load() == 0 {
 			return nil
 		}
 		select {
@@ -110,14 +67,13 @@ func (p *Producer) drain(ctx context.Context) error {
 	}
 }
 
-// end waits for the senders to give what is left its outcome, and closes the connections.
-func (p *Producer) end(ctx context.Context) error {
+// shutdown closes the connections and waits for the senders, which give what is left its outcome.
+func (p *Producer) shutdown(ctx context.Context) error {
 	p.sendersMu.Lock()
-	p.noSenders = true
+	p.sendersClosed = true
 	p.sendersMu.Unlock()
-	// The end of the connections frees the callers who send themselves. Neither this nor the
-	// senders take longer than their callbacks do: they get that much even when ctx
-	// is over, but not for ever.
+	// Closing the connections ends the sends of callers that send themselves. The senders take no
+	// longer than their callbacks: they get the drain timeout for that even when ctx has ended.
 	wait, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), p.cfg.DrainTimeout, errors.New("callbacks have not returned"))
 	defer cancel()
 	var errs []error
@@ -134,22 +90,22 @@ func (p *Producer) end(ctx context.Context) error {
 	case <-ended:
 	case <-wait.Done():
 		errs = append(errs, fmt.Errorf("iggy: stop producer: %w", context.Cause(wait)))
-		p.abandon()
+		p.failRemaining()
 	}
 	return errors.Join(errs...)
 }
 
-// abandonTime is how long callbacks may take for what is abandoned.
-const abandonTime = time.Second
+// failRemainingTimeout bounds the wait for the callbacks of failRemaining.
+const failRemainingTimeout = time.Second
 
-// abandon gives what waits behind callbacks that don't return its outcome. A
-// callback may be waiting for just that. Its own callbacks may block as well, so they are not
-// waited for, beyond a moment.
-func (p *Producer) abandon() {
+// failRemaining fails the messages that are queued behind callbacks which don't return. Such a
+// callback may be waiting for one of these outcomes. The callbacks of the failed messages may block
+// as well, so failRemaining waits for them only for a moment.
+func (p *Producer) failRemaining() {
 	var settling sync.WaitGroup
 	for _, t := range p.topicList() {
-		for _, part := range t.all() {
-			left := part.shut()
+		for _, part := range t.allPartitions() {
+			left := part.close()
 			if len(left) == 0 {
 				continue
 			}
@@ -158,8 +114,8 @@ func (p *Producer) abandon() {
 					part.mu.Lock()
 					part.closeWithdrawals(b)
 					part.mu.Unlock()
-					part.giveUp(b, stopped(b.lastErr))
-					part.release(b)
+					part.failAll(b, closedError(b.lastErr))
+					part.completeUnsent(b)
 				}
 			})
 		}
@@ -171,25 +127,14 @@ func (p *Producer) abandon() {
 	}()
 	select {
 	case <-settled:
-	case <-time.After(abandonTime):
+	case <-time.After(failRemainingTimeout):
 	}
 }
 
-// addSender counts one more sender, unless they are being waited for already.
-func (p *Producer) addSender() bool {
-	p.sendersMu.Lock()
-	defer p.sendersMu.Unlock()
-	if p.noSenders {
-		return false
-	}
-	p.senders.Add(1)
-	return true
-}
-
-func (p *Producer) lost() map[*topicState]counts {
-	lost := map[*topicState]counts{}
-	for _, t := range p.topicList() {
-		lost[t] = t.lost()
-	}
-	return lost
+// untilClosed returns a context that ends with ctx, or with iggyerr.ErrClosed when closing ends
+// first.
+func untilClosed(ctx, closing context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	detach := context.AfterFunc(closing, func() { cancel(iggyerr.ErrClosed) })
+	return ctx, func() { detach(); cancel(nil) }
 }

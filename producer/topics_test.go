@@ -51,8 +51,8 @@ func TestUnknownTopicsAreForgotten(t *testing.T) {
 	})
 }
 
-// A topic that is asked for while its state is being forgotten has one state all the same: its messages are flushed,
-// in order, and counted once.
+// A topic that is asked for while its state is being forgotten has one state all the same: its
+// messages are flushed, in order, and counted once.
 func TestTopicsThatComeAndAreForgotten(t *testing.T) {
 	t.Parallel()
 	const interval = 10 * time.Second

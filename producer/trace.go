@@ -12,7 +12,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-const scope = "github.com/fetchbox/fetchbox-iggy/producer"
+const instrumentationScope = "github.com/fetchbox/fetchbox-iggy/producer"
 
 // tracing makes the send spans, one per call that sends.
 type tracing struct {
@@ -21,11 +21,11 @@ type tracing struct {
 
 func (t tracing) enabled() bool { return t.tracer != nil }
 
-// span is a send span under way, or none.
+// span is a send span, or none.
 type span struct{ trace.Span }
 
-// start begins the span of a call that sends so many messages to a topic, or to
-// several when topic is nil.
+// start begins the span of a call that sends so many messages to a topic, or to several topics when
+// topic is nil.
 func (t tracing) start(ctx context.Context, topic *topicState, messages int) (context.Context, span) {
 	if t.tracer == nil {
 		return ctx, span{}
@@ -38,7 +38,7 @@ func (t tracing) start(ctx context.Context, topic *topicState, messages int) (co
 	return ctx, span{s}
 }
 
-// end ends the span with the outcome of its message, or of its messages when id is zero.
+// end ends the span with the outcome of its message, or of its messages when the id is zero.
 func (s span) end(r Result) {
 	if s.Span == nil {
 		return
@@ -56,17 +56,17 @@ func (s span) end(r Result) {
 	s.End()
 }
 
-// inject writes the trace context of ctx into the headers, unless they have one.
+// inject adds the trace context of ctx to the headers, unless they have one.
 func (t tracing) inject(ctx context.Context, it *item) {
-	if !trace.SpanContextFromContext(ctx).IsValid() || hasTrace(it.headers) {
+	if !trace.SpanContextFromContext(ctx).IsValid() || hasTraceContext(it.headers) {
 		return
 	}
-	s := it.own()
+	s := it.ownHeaders()
 	propagation.TraceContext{}.Inject(ctx, headerCarrier{s})
 	it.headers = s.headers
 }
 
-func hasTrace(headers []byte) (found bool) {
+func hasTraceContext(headers []byte) (found bool) {
 	_ = wire.RangeHeaders(headers, func(key, _ string) bool {
 		found = key == topic.HeaderTraceParent
 		return !found
@@ -77,13 +77,13 @@ func hasTrace(headers []byte) (found bool) {
 // headerCarrier writes what a propagator sets as user headers.
 type headerCarrier struct{ s *scratch }
 
-// Get finds nothing: the carrier is written only.
+// Get returns nothing: the carrier is write-only.
 func (c headerCarrier) Get(string) string { return "" }
 
-// Keys finds nothing: the carrier is written only.
+// Keys returns nothing: the carrier is write-only.
 func (c headerCarrier) Keys() []string { return nil }
 
-// Set appends a header. A value that no header can hold, as tracestate may be, is left out.
+// Set appends a header. It omits a value that no header can hold, which a tracestate may be.
 func (c headerCarrier) Set(key, value string) {
 	if checkHeader(key, value) == nil {
 		c.s.headers = wire.AppendHeader(c.s.headers, key, value)

@@ -15,8 +15,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// Messages whose callers had gone once kept their room for as long as the server did not answer, up to the
-// delivery timeout: others found the buffer full of what nobody waited for.
+// Messages whose callers had gone once kept their room for as long as the server did not answer, up
+// to the delivery timeout: others found the buffer full of what nobody waited for.
 func TestWithdrawnMessagesGiveTheirRoomBack(t *testing.T) {
 	t.Parallel()
 	const ceiling, size = 1 << 20, 8 << 10
@@ -120,7 +120,8 @@ func TestWithdrawalsLeaveTheOthersAlone(t *testing.T) {
 	})
 }
 
-// A flush waits for what is left, and for nothing when all was withdrawn; so does a change of the partitions.
+// A flush waits for what is left, and for nothing when all was withdrawn; so does a change of the
+// partitions.
 func TestFlushOfWhatWasWithdrawn(t *testing.T) {
 	t.Parallel()
 	run(t, func(c *config.Producer) { c.Linger = 30 * time.Second }, func(t *testing.T, s *server, p *producer.Producer) {

@@ -1,0 +1,46 @@
+package producer
+
+import (
+	"fmt"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+)
+
+// item returns m in the form in which it is appended to a batch.
+func (m *Message) item(s *scratch) (item, error) {
+	it := item{key: m.Key, partition: m.Partition, id: m.ID, payload: m.Payload, scratch: s}
+	return it, it.addHeaders(m.Headers)
+}
+
+const maxKeyBytes = 255
+
+// item is a message in the form in which it is appended to a batch.
+type item struct {
+	key          string
+	partition    Partition
+	id           [16]byte
+	payload      []byte
+	headers      []byte // encoded
+	headersOwned bool   // headers are in the scratch
+
+	scratch *scratch // nil until it is needed
+}
+
+func (it *item) size() int { return wire.EncodedSize(len(it.payload), len(it.headers)) }
+
+// check refuses what the server would refuse, before it is buffered. plain is the size of the
+// payload before compression.
+func (it *item) check(plain int) error {
+	switch {
+	case plain == 0 || len(it.payload) == 0:
+		return iggyerr.ErrEmptyPayload
+	case len(it.payload) > iggyerr.MaxPayloadBytes:
+		return fmt.Errorf("payload of %d bytes, the server's limit is %d: %w", len(it.payload), iggyerr.MaxPayloadBytes, iggyerr.ErrTooLarge)
+	case len(it.headers) > iggyerr.MaxHeaderBytes:
+		return fmt.Errorf("headers of %d bytes (%s), the server's limit is %d: %w", len(it.headers), headerParts(it.headers), iggyerr.MaxHeaderBytes, iggyerr.ErrTooLarge)
+	case len(it.key) > maxKeyBytes:
+		return fmt.Errorf("key of %d bytes, the server's limit is %d: %w", len(it.key), maxKeyBytes, iggyerr.ErrTooLarge)
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/link"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+)
+
+// observeRequest measures and logs a request.
+func (p *Producer) observeRequest(t *topicState, partition uint32, b *batch, elapsed time.Duration, err error) {
+	if m := p.metrics; m.meter != nil {
+		ok := 0
+		if err == nil {
+			ok = 1
+		}
+		ctx := context.Background()
+		m.request.Record(ctx, elapsed.Seconds(), t.metrics.requests[ok])
+		m.size.Record(ctx, int64(b.len()), t.metrics.topic)
+	}
+	if err != nil {
+		p.setLastError(err)
+		p.log.Warn("request failed", zap.String("stream", t.stream), zap.String("topic", t.name), zap.Uint32("partition", partition),
+			zap.Int("attempt", b.attempts), zap.Int("count", b.len()), zap.Duration("elapsed", elapsed), zap.Error(err))
+		return
+	}
+	if entry := p.log.Check(zap.DebugLevel, "batch confirmed"); entry != nil {
+		entry.Write(zap.String("stream", t.stream), zap.String("topic", t.name), zap.Uint32("partition", partition),
+			zap.Int("attempt", b.attempts), zap.Int("count", b.len()), zap.Int("bytes", b.wire.Size()), zap.Duration("elapsed", elapsed))
+	}
+}
+
+// sendWithRetries makes attempts until one succeeds, the retries are used up, or the time of the
+// oldest message is over. expired tells the last case.
+func (p *partition) sendWithRetries(run context.Context, b *batch) (expired bool, err error) {
+	producer := p.topic.producer
+	left := func() time.Duration {
+		return time.Duration(b.deadline(producer.cfg.DeliveryTimeout) - producer.now())
+	}
+	// The first attempt does without the retry policy and, unless a request can exceed the delivery
+	// timeout, without a context of its own: the usual case must not pay for them.
+	err, b.directErr = b.directErr, nil
+	if session := p.link.Live(); err == nil && session != nil && left() > producer.requestTimeout {
+		if err = p.request(run, session, b); err == nil {
+			return false, nil
+		}
+	}
+	ctx, cancel := context.WithTimeoutCause(run, left(), iggyerr.ErrDeliveryTimeout)
+	defer cancel()
+	if err != nil {
+		err = p.classifyFailure(ctx, b, err)
+	} else if err = p.attempt(ctx, b); err == nil {
+		return false, nil
+	}
+	confirmed, first := false, true
+	err = producer.retry.do(ctx, func(ctx context.Context) error {
+		if first {
+			first = false
+			return err
+		}
+		producer.countRetry(p.topic)
+		// The policy hides a result that comes while the context ends.
+		err := p.attempt(ctx, b)
+		confirmed = err == nil
+		return err
+	})
+	if confirmed {
+		return false, nil
+	}
+	return ctx.Err() != nil, err
+}
+
+// attempt waits for a connection and makes one request.
+func (p *partition) attempt(ctx context.Context, b *batch) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	session, err := p.link.Session(ctx)
+	if err != nil {
+		if b.lastErr == nil {
+			b.lastErr = err
+		}
+		return err
+	}
+	if err := p.request(ctx, session, b); err != nil {
+		return p.classifyFailure(ctx, b, err)
+	}
+	return nil
+}
+
+// request makes one request with the batch and notes the result.
+func (p *partition) request(ctx context.Context, session *link.Session, b *batch) error {
+	t := p.topic
+	b.attempts++
+	started := t.producer.now()
+	err := session.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+		return c.Send(ctx, t.stream, t.name, p.id, &b.wire)
+	})
+	t.producer.observeRequest(t, p.id, b, time.Duration(t.producer.now()-started), err)
+	if err != nil {
+		b.lastErr = err
+		b.maybeStored = b.maybeStored || iggyerr.MayHaveEffect(err)
+	}
+	return err
+}
+
+// classifyFailure returns the error of a failed request in the form that tells whether it is worth
+// a retry; see shouldRetry.
+func (p *partition) classifyFailure(ctx context.Context, b *batch, err error) error {
+	if errors.Is(err, iggyerr.ErrNotFound) {
+		if err = p.recheckMetadata(ctx, err); !isRetryError(err) {
+			return err
+		}
+	}
+	if most := p.topic.producer.cfg.Retry.MaxRetries; most >= 0 && b.attempts > most {
+		return &finalError{err}
+	}
+	return err
+}
+
+// recheckMetadata reads the metadata after the server said that the stream, the topic or the
+// partition does not exist. When it does exist, the metadata is about to change and the request is
+// worth a retry.
+func (p *partition) recheckMetadata(ctx context.Context, cause error) error {
+	_, err := p.topic.refresh(ctx, p.topic.producer.now())
+	switch {
+	case errors.Is(err, iggyerr.ErrNotFound):
+		return err
+	case err != nil:
+		return errors.Join(cause, err)
+	case p.deleted.Load():
+		return fmt.Errorf("partition %s: %w", p.topic.objectName(int64(p.id)), iggyerr.ErrNotFound)
+	default:
+		return &retryError{cause}
+	}
+}

@@ -1,0 +1,58 @@
+package producer
+
+import (
+	"context"
+)
+
+// SendAsync sends one message without waiting for its outcome. It calls done exactly once with the
+// outcome; done may be nil. For a message that is refused, done is called before SendAsync returns.
+// Otherwise the goroutine that sends for the message's partition calls done, or waits for another
+// goroutine that does. So done must not block for long, and a Send in it waits for itself until
+// Stop. No lock is held during the call. A panic in done is recovered and logged. runtime.Goexit in
+// done ends only the call and is logged, too.
+//
+// ctx bounds the wait for the topic's metadata, which the first message of a topic needs, and for
+// room in the buffer. It does not affect an accepted message. Messages that one goroutine sends one
+// after another are accepted in that order.
+func (p *Producer) SendAsync(ctx context.Context, m Message, done func(Result)) {
+	t := p.topic(m.Stream, m.Topic)
+	it, err := m.item(nil)
+	defer it.release()
+	if err == nil {
+		p.sendAsyncItem(ctx, t, &it, len(m.Payload), done)
+		return
+	}
+	if err = t.refuse(-1, err); done != nil {
+		p.reportRefused(callback(done), Result{Outcome: Failed, Err: err})
+	}
+}
+
+// reportRefused gives sink the result of a message that was not accepted.
+func (p *Producer) reportRefused(sink resultSink, r Result) {
+	returned := false
+	defer p.recoverCallback(&returned)
+	sink.setResult(0, r)
+	returned = true
+}
+
+// sendAsyncItem sends it without waiting for the outcome.
+func (p *Producer) sendAsyncItem(ctx context.Context, t *topicState, it *item, plain int, done func(Result)) {
+	var m pendingMessage
+	if done != nil {
+		m.sink = callback(done)
+	}
+	if p.tracing.enabled() {
+		var span span
+		ctx, span = p.tracing.start(ctx, t, 1)
+		inner := m.sink
+		m.sink = callback(func(r Result) {
+			span.end(r)
+			if inner != nil {
+				inner.setResult(0, r)
+			}
+		})
+	}
+	if err := p.acceptItem(ctx, t, it, plain, m); err != nil && m.sink != nil {
+		p.reportRefused(m.sink, Result{Outcome: Failed, ID: it.id, Err: err})
+	}
+}

@@ -1,0 +1,110 @@
+package producer
+
+import "slices"
+
+// withdrawer is a resultSink that can withdraw its messages until they are sent. Its methods are
+// called under the lock of the message's partition.
+type withdrawer interface {
+	resultSink
+	// setPosition tells where the message is.
+	setPosition(index uint32, at position)
+	// setIndex tells the message's new index in its batch.
+	setIndex(index uint32, to int)
+	// clearPosition tells that the message can't be withdrawn any more.
+	clearPosition(index uint32)
+}
+
+// position is where a message is that was not sent yet. partition does not change; its lock guards
+// the other fields.
+type position struct {
+	partition *partition
+	batch     *batch // nil when the message can't be withdrawn any more
+	index     int
+}
+
+// withdraw withdraws the message and releases its room. It returns false when the message can't be
+// withdrawn any more.
+func (pos *position) withdraw() bool {
+	p := pos.partition
+	if p == nil {
+		return false
+	}
+	p.mu.Lock()
+	b := pos.batch
+	if b == nil {
+		p.mu.Unlock()
+		return false
+	}
+	pos.batch = nil
+	size := len(b.wire.Encoded(pos.index))
+	b.messages[pos.index].withdrawn = true
+	b.withdrawals++
+	b.withdrawn += size
+	b.withdrawers--
+	p.topic.producer.limit.release(int64(size), 1)
+	empty := p.compact(b)
+	p.mu.Unlock()
+	if empty {
+		p.wakeSender()
+		p.completeUnsent(b)
+	}
+	return true
+}
+
+// compact removes the withdrawn messages from b when they are half of it: a batch may wait for long
+// for a server that does not answer, and its memory counts, too. Removing each message at once
+// costs more than it saves. empty reports that no message is left; then b has left the queue and
+// the caller must complete it. p.mu is held.
+func (p *partition) compact(b *batch) (empty bool) {
+	if 2*b.withdrawals < b.len() && 2*b.withdrawn < b.wire.Size() {
+		return false
+	}
+	at := slices.Index(p.queue, b)
+	if at < 0 && b != p.open {
+		return false // the partition was closed, and b is about to fail
+	}
+	b.dropWithdrawn()
+	if b.len() > 0 {
+		for i := range b.messages {
+			if m := &b.messages[i]; m.withdrawable {
+				m.sink.(withdrawer).setIndex(m.index, i)
+			}
+		}
+		before := b.memory
+		p.topic.producer.shrinkBatch(b)
+		if b == p.open {
+			p.topic.producer.limit.openMemory.Add(b.memory - before)
+		}
+		return false
+	}
+	if b == p.open {
+		p.topic.producer.closeBatch(b)
+		p.open = nil
+	} else {
+		p.queue = slices.Delete(p.queue, at, at+1)
+	}
+	p.markAwake(true) // it may wait for what b needed
+	return true
+}
+
+// closeWithdrawals removes the withdrawn messages of b. The others can't be withdrawn any more.
+// p.mu is held.
+func (p *partition) closeWithdrawals(b *batch) {
+	if b.withdrawers > 0 {
+		for i := range b.messages {
+			if m := &b.messages[i]; m.withdrawable && !m.withdrawn {
+				m.sink.(withdrawer).clearPosition(m.index)
+			}
+		}
+		b.withdrawers = 0
+	}
+	if b.withdrawals > 0 {
+		b.dropWithdrawn()
+	}
+}
+
+// dropWithdrawn removes the withdrawn messages, whose room was released before.
+func (b *batch) dropWithdrawn() {
+	b.keep(func(i int) bool { return !b.messages[i].withdrawn })
+	b.withdrawals, b.withdrawn = 0, 0
+}
