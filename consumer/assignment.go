@@ -268,6 +268,9 @@ func (m *membership) newPartition(ctx context.Context, id uint32, at startPoint)
 		paused:      e.isPaused(id), verifiedAt: time.Now(),
 		storedOffset: at.storedOffset, hasStored: at.hasStored, attemptedOffset: offsetBeyondEnd,
 	}
+	wake := func() { e.scheduler.schedule(p) }
+	p.inFlightShare.wake, p.inFlightShare.orphaned = wake, &p.history.orphanedInFlight
+	p.decompressedShare.wake = wake
 	p.ctx, p.cancel = context.WithCancelCause(e.ctx)
 	if at.hasPrefix {
 		p.tracker.startAt(at.prefix)

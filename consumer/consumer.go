@@ -159,7 +159,7 @@ func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, n
 	e.maxWorkers = min(e.maxWorkers, cfg.MaxInFlight)
 	e.workersPerPartition.Store(int64(e.maxWorkers))
 	e.inFlight.limit = cfg.MaxInFlight
-	e.prefetch.limit = amount{messages: cfg.MaxInFlight, bytes: int(cfg.MaxBufferedBytes)}
+	e.prefetch.setLimit(amount{messages: cfg.MaxInFlight, bytes: int(cfg.MaxBufferedBytes)})
 	e.decompressed.limit = int(cfg.MaxBufferedBytes)
 	e.hooks.calls = o.hooks
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())

@@ -93,7 +93,7 @@ func (p *partition) discardUndelivered() {
 // discard forgets what was read and not taken in. p.mu is held.
 func (p *partition) discardPrefetched() {
 	for _, r := range p.buffer {
-		p.e.prefetch.release(p, amount{messages: len(r.remaining)})
+		p.e.prefetch.release(&p.prefetchShare, amount{messages: len(r.remaining)})
 		p.releaseResult(r, len(r.remaining))
 	}
 	p.buffer, p.buffered = nil, 0

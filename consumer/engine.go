@@ -57,9 +57,9 @@ type engine struct {
 	redelivery  redeliveryPolicy
 
 	scheduler           scheduler
-	inFlight            inFlightLimit
+	inFlight            quota
 	prefetch            prefetchLimit
-	decompressed        decompressedLimit
+	decompressed        quota
 	committer           *committer
 	deadLetterTasks     *taskGroup // dead letters being written
 	workerTasks         *taskGroup // workers
@@ -164,12 +164,16 @@ func (e *engine) removePartition(p *partition) {
 func (e *engine) setAssigned(owned []*partition) {
 	e.assigned = owned
 	e.workersPerPartition.Store(int64(workerShare(e.maxWorkers, len(owned))))
-	e.inFlight.setMembers(owned)
-	e.prefetch.setMembers(owned)
-	e.decompressed.setMembers(owned)
+	inFlight, prefetch, decompressed := make([]*quotaShare, len(owned)), make([]*prefetchShare, len(owned)), make([]*quotaShare, len(owned))
+	for i, p := range owned {
+		inFlight[i], prefetch[i], decompressed[i] = &p.inFlightShare, &p.prefetchShare, &p.decompressedShare
+	}
+	e.inFlight.setMembers(inFlight)
+	e.prefetch.setMembers(prefetch)
+	e.decompressed.setMembers(decompressed)
 	for _, p := range owned {
-		p.waitsInFlight.Store(false)
-		p.waitsDecompressed.Store(false)
+		p.inFlightShare.waiting.Store(false)
+		p.decompressedShare.waiting.Store(false)
 		e.scheduler.schedule(p)
 	}
 }
@@ -202,13 +206,9 @@ func (e *engine) losePartition(p *partition, cause error) {
 // leaveBounds takes p, which is lost, out of the shared bounds; but for its
 // ghosts. p.mu is held.
 func (e *engine) leaveQuotas(p *partition, orphans int) {
-	for _, q := range e.inFlight.remove(p, orphans) {
-		e.scheduler.schedule(q)
-	}
-	e.prefetch.remove(p)
-	for _, q := range e.decompressed.remove(p) {
-		e.scheduler.schedule(q)
-	}
+	wakeAll(e.inFlight.remove(&p.inFlightShare, orphans))
+	e.prefetch.remove(&p.prefetchShare)
+	wakeAll(e.decompressed.remove(&p.decompressedShare, 0))
 	e.wakePollers()
 }
 

@@ -29,78 +29,79 @@ func (d Dedup) Forget(id [16]byte)        { d.d.forget(id) }
 func (d Dedup) ForgetOpen()               { d.d.forgetUnsettled() }
 func (d Dedup) Reset()                    { d.d.reset() }
 
-// Window is a window for tests, over partitions that only hold room.
-type Window struct {
-	w     inFlightLimit
-	parts []*partition
+// Quota is a quota for tests, over partitions that hold nothing but room.
+type Quota struct {
+	q      quota
+	shares []*quotaShare
 }
 
-func NewWindow(limit, partitions int) *Window {
-	w := &Window{}
-	w.w.limit = limit
+func NewQuota(limit, partitions int) *Quota {
+	q := &Quota{}
+	q.q.limit = limit
 	for range partitions {
-		w.parts = append(w.parts, &partition{history: &history{}})
+		q.shares = append(q.shares, &quotaShare{orphaned: new(int)})
 	}
-	w.w.setMembers(w.parts)
-	return w
+	q.q.setMembers(q.shares)
+	return q
 }
 
-func (w *Window) Lose(p, orphans int) {
-	w.w.remove(w.parts[p], orphans)
-	w.w.setMembers(slices.DeleteFunc(slices.Clone(w.w.members), func(q *partition) bool { return q == w.parts[p] }))
+// Lose removes a partition from the members; some of its messages stay orphaned until EndOrphan.
+func (q *Quota) Lose(p, orphans int) {
+	q.q.remove(q.shares[p], orphans)
+	q.q.setMembers(slices.DeleteFunc(slices.Clone(q.q.members), func(s *quotaShare) bool { return s == q.shares[p] }))
 }
 
-func (w *Window) Return(p int) {
-	w.parts[p] = &partition{history: w.parts[p].history}
-	w.w.setMembers(append(slices.Clone(w.w.members), w.parts[p]))
+// Return makes a lost partition a member again.
+func (q *Quota) Return(p int) {
+	q.shares[p] = &quotaShare{orphaned: q.shares[p].orphaned}
+	q.q.setMembers(append(slices.Clone(q.q.members), q.shares[p]))
 }
 
-func (w *Window) Settle(p int) {
-	if w.w.addFree(w.parts[p], 1) {
-		w.w.release(w.parts[p])
+// Settle frees the room of one message as a settled message does.
+func (q *Quota) Settle(p int) {
+	if q.q.keepFree(q.shares[p], 1) {
+		q.q.releaseFree(q.shares[p])
 	}
 }
 
-// Take takes room for a partition, Free makes some of it free, Settle frees it and gives it back as a
-// settled message does, and Leave takes the partition out. Lose does so, too, and has nobody count with it any more,
-// while some of its messages stay as ghosts, until they are dispelled; Return takes it in again.
-func (w *Window) Take(p, want int) int { return w.w.reserve(w.parts[p], want, true) }
-func (w *Window) Free(p, n int)        { w.parts[p].freeInFlight.Add(int64(n)) }
-func (w *Window) Give(p int) int       { return len(w.w.release(w.parts[p])) }
-func (w *Window) Leave(p int)          { w.w.remove(w.parts[p], 0) }
-func (w *Window) Dispel(p int) int     { return len(w.w.endOrphan(w.parts[p])) }
-func (w *Window) Starving(p int) bool  { return w.parts[p].waitsInFlight.Load() }
-func (w *Window) Used() int            { return w.w.used }
-func (w *Window) Reserve() int         { return w.w.reservePerMember() }
+func (q *Quota) Reserve(p, want int) int {
+	return q.q.reserve(q.shares[p], quotaRequest{want: want})
+}
+func (q *Quota) Free(p, n int)         { q.shares[p].free.Add(int64(n)) }
+func (q *Quota) ReleaseFree(p int) int { return len(q.q.releaseFree(q.shares[p])) }
+func (q *Quota) Remove(p int)          { q.q.remove(q.shares[p], 0) }
+func (q *Quota) EndOrphan(p int) int   { return len(q.q.endOrphan(q.shares[p])) }
+func (q *Quota) Waiting(p int) bool    { return q.shares[p].waiting.Load() }
+func (q *Quota) Used() int             { return q.q.used }
+func (q *Quota) ReservePerMember() int { return q.q.reservePerMember() }
 
-// Ahead is a bound of what is read ahead, for tests.
-type Ahead struct {
-	a     prefetchLimit
-	parts []*partition
+// Prefetch is a prefetch limit for tests.
+type Prefetch struct {
+	l      prefetchLimit
+	shares []*prefetchShare
 }
 
-func NewAhead(messages, bytes, partitions int) *Ahead {
-	a := &Ahead{}
-	a.a.limit = amount{messages, bytes}
+func NewPrefetch(messages, bytes, partitions int) *Prefetch {
+	p := &Prefetch{}
+	p.l.setLimit(amount{messages, bytes})
 	for range partitions {
-		a.parts = append(a.parts, &partition{})
+		p.shares = append(p.shares, &prefetchShare{})
 	}
-	a.a.setMembers(a.parts)
-	return a
+	p.l.setMembers(p.shares)
+	return p
 }
 
-func (a *Ahead) Take(p, messages, bytes int) (int, int) {
-	granted := a.a.reserve(a.parts[p], amount{messages, bytes}, 0)
+func (l *Prefetch) Reserve(p, messages, bytes int) (int, int) {
+	granted := l.l.reserve(l.shares[p], amount{messages, bytes}, 0)
 	return granted.messages, granted.bytes
 }
 
-func (a *Ahead) Settle(p, reservedMessages, reservedBytes, messages, bytes int) {
-	a.a.adjust(a.parts[p], amount{reservedMessages, reservedBytes}, amount{messages, bytes})
+func (l *Prefetch) Adjust(p, reservedMessages, reservedBytes, messages, bytes int) {
+	l.l.adjust(l.shares[p], amount{reservedMessages, reservedBytes}, amount{messages, bytes})
 }
 
-func (a *Ahead) Give(p, messages, bytes int) { a.a.release(a.parts[p], amount{messages, bytes}) }
-func (a *Ahead) Leave(p int)                 { a.a.remove(a.parts[p]) }
-func (a *Ahead) Used() (int, int)            { return a.a.inUse().messages, a.a.inUse().bytes }
+func (l *Prefetch) Release(p, messages, bytes int) { l.l.release(l.shares[p], amount{messages, bytes}) }
+func (l *Prefetch) Used() (int, int)               { return l.l.inUse().messages, l.l.inUse().bytes }
 
 // Lanes are lanes for tests.
 type Lanes struct {

@@ -110,7 +110,7 @@ func (p *partition) canPoll() bool {
 // wantsMore tells whether the read messages have become so few that the next
 // poll is due. p.mu is held.
 func (p *partition) isPollDue() bool {
-	return p.canPoll() && 2*p.buffered <= p.e.prefetch.share()
+	return p.canPoll() && 2*p.buffered <= p.e.prefetch.messages.equalShare()
 }
 
 // plan prepares a poll of p, if it is due. p.mu is held.
@@ -121,7 +121,7 @@ func (f *fetcher) planPoll(p *partition, now time.Time) (pollRequest, bool) {
 	count := min(f.e.cfg.BatchSize, p.history.maxCount)
 	// What is asked for should not be cut off because some messages are a little larger.
 	each := p.history.averageSize + p.history.averageSize/16
-	reserved := f.e.prefetch.reserve(p, amount{messages: count, bytes: count * each}, each)
+	reserved := f.e.prefetch.reserve(&p.prefetchShare, amount{messages: count, bytes: count * each}, each)
 	if reserved.messages == 0 {
 		return pollRequest{}, false
 	}
@@ -176,7 +176,7 @@ func (f *fetcher) poll(ctx context.Context, req pollRequest) {
 	p.mu.Lock()
 	p.polling = false
 	if err != nil {
-		f.e.prefetch.adjust(p, req.reserved, amount{})
+		f.e.prefetch.adjust(&p.prefetchShare, req.reserved, amount{})
 		f.handleRefusal(p, req, err)
 	} else {
 		if f.e.ackOnPoll && len(polled.Messages) > 0 && polled.Partition == p.id && p.phase != phaseLost {
@@ -205,7 +205,7 @@ func (f *fetcher) poll(ctx context.Context, req pollRequest) {
 func (f *fetcher) handleResult(p *partition, req pollRequest, polled *transport.Polled, r *pollResult) {
 	p.nextPollAt, p.refusalLogged = time.Time{}, false
 	if p.phase != phaseActive && (p.phase != phaseDraining || !f.e.ackOnPoll) || p.positionChanged(req) {
-		f.e.prefetch.adjust(p, req.reserved, amount{})
+		f.e.prefetch.adjust(&p.prefetchShare, req.reserved, amount{})
 		if len(polled.Messages) > 0 && p.phase != phaseLost {
 			p.polledEnd = polled.Messages[len(polled.Messages)-1].Offset + 1
 		}
@@ -213,7 +213,7 @@ func (f *fetcher) handleResult(p *partition, req pollRequest, polled *transport.
 	}
 	p.history.maxCount = min(2*p.history.maxCount, f.e.cfg.BatchSize)
 	if len(polled.Messages) == 0 {
-		f.e.prefetch.adjust(p, req.reserved, amount{})
+		f.e.prefetch.adjust(&p.prefetchShare, req.reserved, amount{})
 		f.handleEmpty(p, polled)
 		return
 	}
@@ -222,7 +222,7 @@ func (f *fetcher) handleResult(p *partition, req pollRequest, polled *transport.
 	p.polledEnd = last + 1
 	if first := raw[0].Offset; p.firstPoll == nil && !p.anyFirstOffset && first != p.position {
 		if !p.handleGap(first) {
-			f.e.prefetch.adjust(p, req.reserved, amount{})
+			f.e.prefetch.adjust(&p.prefetchShare, req.reserved, amount{})
 			return
 		}
 	}
@@ -233,11 +233,11 @@ func (f *fetcher) handleResult(p *partition, req pollRequest, polled *transport.
 	p.counters.bytes += int64(r.encodedBytes)
 	p.skipHandled(r)
 	if r.unsettled > 0 {
-		f.e.prefetch.adjust(p, req.reserved, amount{messages: r.unsettled, bytes: r.heldBytes})
+		f.e.prefetch.adjust(&p.prefetchShare, req.reserved, amount{messages: r.unsettled, bytes: r.heldBytes})
 		p.buffer = append(p.buffer, r)
 		p.buffered += r.unsettled
 	} else {
-		f.e.prefetch.adjust(p, req.reserved, amount{})
+		f.e.prefetch.adjust(&p.prefetchShare, req.reserved, amount{})
 	}
 	p.position = last + 1
 	p.logEnd = max(polled.CurrentOffset+1, p.position)

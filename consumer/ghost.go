@@ -41,9 +41,7 @@ func (p *partition) endOrphan(o *orphan) {
 		return
 	}
 	o.ended = true
-	for _, q := range p.e.inFlight.endOrphan(p) {
-		p.e.scheduler.schedule(q)
-	}
+	wakeAll(p.e.inFlight.endOrphan(&p.inFlightShare))
 	p.orphanEnded()
 }
 

@@ -11,7 +11,7 @@ import (
 func (p *partition) canAdmit() bool {
 	return len(p.buffer) > 0 && !p.decoding && p.blockedDeadLetters == 0 && p.stopErr == nil &&
 		(p.phase == phaseActive && !p.paused || p.phase == phaseDraining && p.e.ackOnPoll) &&
-		!p.waitsInFlight.Load() && !p.waitsDecompressed.Load() && p.history.orphans.Load() == 0 && p.withinDuplicateBound()
+		!p.inFlightShare.waiting.Load() && !p.decompressedShare.waiting.Load() && p.history.orphans.Load() == 0 && p.withinDuplicateBound()
 }
 
 // mayDeliver holds the promise about duplicates: no more messages than are in
@@ -61,7 +61,7 @@ func (p *partition) admit(most int) bool {
 	}
 	p.buffered -= n
 	p.decoding, p.decodingFrom = true, raw[0].Offset
-	wanted := p.e.prefetch.release(p, amount{messages: n})
+	wanted := p.e.prefetch.release(&p.prefetchShare, amount{messages: n})
 	wanted = p.isPollDue() || wanted
 	scratch := p.scratch
 	p.mu.Unlock()
@@ -146,9 +146,9 @@ func (p *partition) admitMessage(msg *message, r *pollResult, since int64) {
 
 // makeRoom takes room in the window for up to want messages. p.mu is held.
 func (p *partition) reserveInFlight(want int) int {
-	room := int(p.freeInFlight.Swap(0))
+	room := int(p.inFlightShare.free.Swap(0))
 	if room < want {
-		room += p.e.inFlight.reserve(p, want-room, room == 0)
+		room += p.e.inFlight.reserve(&p.inFlightShare, quotaRequest{want: want - room, noWait: room > 0})
 	}
 	if room > want {
 		p.releaseInFlight(room - want)

@@ -11,7 +11,7 @@ type history struct {
 	// one of those.
 	orphans atomic.Int64
 
-	orphanedMessages int // messages among them, with their places in the window; guarded by its lock
+	orphanedInFlight int // messages among them; guarded by the lock of the in-flight quota
 
 	dedup *dedup
 	// committed is the offset that this consumer stored last, or found stored.

@@ -29,20 +29,12 @@ type partition struct {
 	// commitTurn holds one token: commits of a partition go one after another.
 	commitLock chan struct{}
 
-	// slack is room in the window that was this partition's and is free. It is
-	// used again first, and taken back by the window when others need it.
-	freeInFlight      atomic.Int64
-	scheduled         atomic.Bool // is in the scheduler's list
-	waitsInFlight     atomic.Bool // waits for room in the window
-	waitsDecompressed atomic.Bool // waits for room to decompress
+	scheduled atomic.Bool // is in the scheduler's queue
 
-	inFlightReserved int    // guarded by the window's lock
-	leftInFlight     bool   // guarded by the window's lock
-	prefetchReserved amount // guarded by ahead's lock
-	leftPrefetch     bool   // guarded by ahead's lock
-
-	decompressedReserved int  // guarded by the lock of unpacked
-	leftDecompressed     bool // guarded by the lock of unpacked
+	// The partition's parts in the consumer's quotas.
+	inFlightShare     quotaShare
+	prefetchShare     prefetchShare
+	decompressedShare quotaShare
 
 	mu    sync.Mutex
 	phase phase
@@ -198,18 +190,15 @@ func (p *partition) releaseResult(r *pollResult, n int) {
 		return
 	}
 	r.recyclePayloads()
-	if p.e.prefetch.release(p, amount{bytes: r.heldBytes}) {
+	if p.e.prefetch.release(&p.prefetchShare, amount{bytes: r.heldBytes}) {
 		p.e.wakePollers()
 	}
 }
 
 // free makes room free, for p's next messages or for those who wait for it. p.mu is held.
 func (p *partition) releaseInFlight(n int) {
-	if !p.e.inFlight.addFree(p, n) {
-		return
-	}
-	for _, q := range p.e.inFlight.release(p) {
-		p.e.scheduler.schedule(q)
+	if p.e.inFlight.keepFree(&p.inFlightShare, n) {
+		wakeAll(p.e.inFlight.releaseFree(&p.inFlightShare))
 	}
 }
 

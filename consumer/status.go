@@ -119,7 +119,7 @@ func (e *engine) status() Status {
 	owned := e.assigned
 	e.mu.Unlock()
 	s.Connected = e.link.Status().State == link.StateReady
-	s.InFlight = e.inFlight.orphaned()
+	s.InFlight = e.inFlight.orphans()
 	s.BufferedBytes = int64(e.prefetch.inUse().bytes + e.decompressed.inUse())
 	now := time.Now().UnixNano()
 	for _, p := range owned {

@@ -15,19 +15,19 @@ func TestWindowIsNeverExceededAndLeavesEachItsPart(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.IntRange(1, 64).Draw(t, "limit")
 		n := rapid.IntRange(1, 9).Draw(t, "partitions")
-		w := consumer.NewWindow(limit, n)
+		q := consumer.NewQuota(limit, n)
 		taken := make([]int, n)
 		gone := make([]bool, n)
 		t.Repeat(map[string]func(*rapid.T){
 			"take": func(t *rapid.T) {
 				p := rapid.IntRange(0, n-1).Draw(t, "partition")
 				want := rapid.IntRange(1, limit).Draw(t, "want")
-				got := w.Take(p, want)
+				got := q.Reserve(p, want)
 				require.LessOrEqual(t, got, want)
 				if gone[p] {
 					require.Zero(t, got)
-				} else if taken[p] < w.Reserve() {
-					require.GreaterOrEqual(t, got, min(want, w.Reserve()-taken[p]), "the reserve of partition %d", p)
+				} else if taken[p] < q.ReservePerMember() {
+					require.GreaterOrEqual(t, got, min(want, q.ReservePerMember()-taken[p]), "the reserve of partition %d", p)
 				}
 				taken[p] += got
 			},
@@ -37,12 +37,12 @@ func TestWindowIsNeverExceededAndLeavesEachItsPart(t *testing.T) {
 					t.Skip("nothing taken")
 				}
 				k := rapid.IntRange(1, taken[p]).Draw(t, "messages")
-				w.Free(p, k)
+				q.Free(p, k)
 				taken[p] -= k
 			},
 			"leave": func(t *rapid.T) {
 				p := rapid.IntRange(0, n-1).Draw(t, "partition")
-				w.Leave(p)
+				q.Remove(p)
 				taken[p], gone[p] = 0, true
 			},
 			"": func(t *rapid.T) {
@@ -58,16 +58,16 @@ func TestWindowIsNeverExceededAndLeavesEachItsPart(t *testing.T) {
 
 func TestWindowTellsThoseThatWait(t *testing.T) {
 	t.Parallel()
-	w := consumer.NewWindow(4, 2)
-	require.Equal(t, 1, w.Reserve())
-	require.Equal(t, 3, w.Take(0, 10))
-	require.Equal(t, 1, w.Take(1, 10))
-	require.Zero(t, w.Take(1, 1))
-	w.Free(0, 2)
-	require.Equal(t, 1, w.Give(0), "one waits")
-	require.Equal(t, 2, w.Used())
-	require.Zero(t, w.Give(0), "and is told once")
-	require.Equal(t, 2, w.Take(1, 10))
+	q := consumer.NewQuota(4, 2)
+	require.Equal(t, 1, q.ReservePerMember())
+	require.Equal(t, 3, q.Reserve(0, 10))
+	require.Equal(t, 1, q.Reserve(1, 10))
+	require.Zero(t, q.Reserve(1, 1))
+	q.Free(0, 2)
+	require.Equal(t, 1, q.ReleaseFree(0), "one waits")
+	require.Equal(t, 2, q.Used())
+	require.Zero(t, q.ReleaseFree(0), "and is told once")
+	require.Equal(t, 2, q.Reserve(1, 10))
 }
 
 func TestAheadKeepsToItsLimitsButForOneMessageEach(t *testing.T) {
@@ -75,13 +75,13 @@ func TestAheadKeepsToItsLimitsButForOneMessageEach(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const messages, bytes = 20, 1000
 		n := rapid.IntRange(1, 5).Draw(t, "partitions")
-		a := consumer.NewAhead(messages, bytes, n)
+		l := consumer.NewPrefetch(messages, bytes, n)
 		held := make([]int, n)
 		heldMessages := make([]int, n)
 		t.Repeat(map[string]func(*rapid.T){
 			"poll": func(t *rapid.T) {
 				p := rapid.IntRange(0, n-1).Draw(t, "partition")
-				gotMessages, gotBytes := a.Take(p, rapid.IntRange(1, 30).Draw(t, "messages"), rapid.IntRange(1, 2000).Draw(t, "bytes"))
+				gotMessages, gotBytes := l.Reserve(p, rapid.IntRange(1, 30).Draw(t, "messages"), rapid.IntRange(1, 2000).Draw(t, "bytes"))
 				require.Equal(t, gotMessages == 0, gotBytes == 0)
 				if held[p] == 0 && heldMessages[p] == 0 {
 					require.Positive(t, gotMessages, "one that holds nothing may go on")
@@ -90,13 +90,13 @@ func TestAheadKeepsToItsLimitsButForOneMessageEach(t *testing.T) {
 					return
 				}
 				came := rapid.IntRange(0, gotBytes).Draw(t, "came")
-				a.Settle(p, gotMessages, gotBytes, gotMessages, came)
+				l.Adjust(p, gotMessages, gotBytes, gotMessages, came)
 				held[p] += came
 				heldMessages[p] += gotMessages
 			},
 			"give": func(t *rapid.T) {
 				p := rapid.IntRange(0, n-1).Draw(t, "partition")
-				a.Give(p, heldMessages[p], held[p])
+				l.Release(p, heldMessages[p], held[p])
 				held[p], heldMessages[p] = 0, 0
 			},
 			"": func(t *rapid.T) {
@@ -104,7 +104,7 @@ func TestAheadKeepsToItsLimitsButForOneMessageEach(t *testing.T) {
 				for i := range held {
 					sum, sumMessages = sum+held[i], sumMessages+heldMessages[i]
 				}
-				usedMessages, usedBytes := a.Used()
+				usedMessages, usedBytes := l.Used()
 				require.Equal(t, sumMessages, usedMessages)
 				require.Equal(t, sum, usedBytes)
 				require.LessOrEqual(t, usedMessages, messages+n)
@@ -133,48 +133,48 @@ func TestRedeliveryDelayGrowsToItsCeiling(t *testing.T) {
 func TestWindowTellsThoseThatBeginToWait(t *testing.T) {
 	t.Parallel()
 	for range 20_000 {
-		w := consumer.NewWindow(1, 2)
-		require.Equal(t, 1, w.Take(0, 1))
+		q := consumer.NewQuota(1, 2)
+		require.Equal(t, 1, q.Reserve(0, 1))
 		freed := make(chan struct{})
 		go func() {
-			w.Settle(0)
+			q.Settle(0)
 			close(freed)
 		}()
-		got := w.Take(1, 1)
+		got := q.Reserve(1, 1)
 		<-freed
 		if got == 0 {
-			require.False(t, w.Starving(1), "there is room, and nobody tells")
+			require.False(t, q.Waiting(1), "there is room, and nobody tells")
 		}
 	}
 }
 
 func TestGhostsAreInTheirPartitionsPartOfTheWindow(t *testing.T) {
 	t.Parallel()
-	w := consumer.NewWindow(4, 2)
-	require.Equal(t, 3, w.Take(0, 10))
-	w.Lose(0, 3)
-	w.Return(0)
-	require.Zero(t, w.Take(0, 1), "what is left is the other's")
-	require.Equal(t, 1, w.Take(1, 10))
-	require.Zero(t, w.Take(1, 1))
-	require.Equal(t, 2, w.Dispel(0), "both wait")
-	w.Dispel(0)
-	require.Equal(t, 2, w.Take(1, 10))
-	w.Dispel(0)
-	require.Zero(t, w.Take(1, 1), "it is the part of the first one")
-	require.Equal(t, 1, w.Take(0, 10))
-	require.Equal(t, 4, w.Used())
+	q := consumer.NewQuota(4, 2)
+	require.Equal(t, 3, q.Reserve(0, 10))
+	q.Lose(0, 3)
+	q.Return(0)
+	require.Zero(t, q.Reserve(0, 1), "what is left is the other's")
+	require.Equal(t, 1, q.Reserve(1, 10))
+	require.Zero(t, q.Reserve(1, 1))
+	require.Equal(t, 2, q.EndOrphan(0), "both wait")
+	q.EndOrphan(0)
+	require.Equal(t, 2, q.Reserve(1, 10))
+	q.EndOrphan(0)
+	require.Zero(t, q.Reserve(1, 1), "it is the part of the first one")
+	require.Equal(t, 1, q.Reserve(0, 10))
+	require.Equal(t, 4, q.Used())
 }
 
 func TestGhostsOfPartitionsElsewhereAreNobodysPart(t *testing.T) {
 	t.Parallel()
-	w := consumer.NewWindow(5, 3)
-	w.Lose(2, 0)
-	require.Equal(t, 4, w.Take(0, 10))
-	w.Lose(0, 4)
-	w.Return(2)
-	require.Equal(t, 1, w.Take(2, 10), "nobody else has any, and the rest is too little to set some aside")
-	require.Zero(t, w.Take(1, 1))
-	require.Equal(t, 1, w.Dispel(0))
-	require.Equal(t, 1, w.Take(1, 1))
+	q := consumer.NewQuota(5, 3)
+	q.Lose(2, 0)
+	require.Equal(t, 4, q.Reserve(0, 10))
+	q.Lose(0, 4)
+	q.Return(2)
+	require.Equal(t, 1, q.Reserve(2, 10), "nobody else has any, and the rest is too little to set some aside")
+	require.Zero(t, q.Reserve(1, 1))
+	require.Equal(t, 1, q.EndOrphan(0))
+	require.Equal(t, 1, q.Reserve(1, 1))
 }
