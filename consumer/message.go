@@ -43,7 +43,7 @@ func (m *Message[T]) ID() [16]byte { return m.msg.raw.ID }
 
 // Key is the partition key that the consumer's topic finds in the message; empty when it has none. Messages of one
 // key are handled in order and one at a time. It is not what the producer used if that had another
-// key, by producer.WithKey for example: keys are not stored. See topic.Topic.KeyedBy.
+// key, by producer.WithKey for example: keys are not stored. See topic.Key.
 func (m *Message[T]) Key() string { return m.msg.key }
 
 // Timestamp is when the server stored the message, in UTC.

@@ -65,7 +65,7 @@ func FromConfig(cfg config.Topics) Topics {
 // KeyTasksBy is the same topics with another key for tasks, ByResource for
 // example. Publishers and workers must both have it: the key is not stored, each of them takes it from the task.
 func (t Topics) KeyTasksBy(key func(*jobspb.DownloadTask) string) Topics {
-	t.Tasks = t.Tasks.KeyedBy(key)
+	t.Tasks = t.Tasks.With(topic.Key(key))
 	return t
 }
 
@@ -82,11 +82,11 @@ func ByResource(task *jobspb.DownloadTask) string {
 }
 
 func placed[T any](t topic.Topic[T], stream string, cfg config.Topic) topic.Topic[T] {
-	return t.At(stream, cfg.Name).With(topic.Settings{
+	return t.At(stream, cfg.Name).With(topic.WithSettings[T](topic.Settings{
 		Partitions: cfg.Partitions,
 		Retention:  cfg.Retention.Duration(),
 		MaxBytes:   uint64(max(cfg.MaxSize, 0)),
-	})
+	}))
 }
 
 func deadLetterKey(letter *jobspb.DeadLetterTask) string {

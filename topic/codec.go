@@ -8,27 +8,25 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Codec turns messages into payloads and back. Implementations are safe for
-// concurrent use.
+// Codec encodes messages as payloads and decodes them. Implementations are safe for concurrent
+// use.
 type Codec[T any] interface {
-	// Append appends v's encoding to dst and returns the longer slice. Encrypted
-	// refuses a codec that leaves out what was in dst.
+	// Append appends the encoding of v to dst and returns the extended slice. Encrypted
+	// returns an error for a codec that returns a slice without dst at its beginning.
 	Append(dst []byte, v T) ([]byte, error)
-	// Decode makes a message of a payload, which it must not keep: a consumer
-	// uses the memory again for other messages once the message is settled. A codec
-	// whose messages refer to the payload all the same passes that condition on to
-	// the handlers.
+	// Decode decodes a payload. The message must not refer to the payload's memory: a consumer
+	// reuses it after the message is settled. A codec whose messages do refer to it must
+	// tell its users that handlers may not keep them.
 	Decode(payload []byte) (T, error)
-	// ContentType is the media type written to the content-type header.
+	// ContentType returns the media type for the content-type header.
 	ContentType() string
-	// MessageType names the type of the messages in the message-type header;
-	// empty writes none.
+	// MessageType returns the name of the type for the message-type header; "" means no
+	// header.
 	MessageType() string
 }
 
-// Proto is the codec for a protobuf message type, a pointer such as
-// *jobspb.DownloadTask. The encoding is deterministic for one build of a
-// program; unknown fields survive a round trip.
+// Proto returns the codec for a protobuf message type, a pointer such as *jobspb.DownloadTask. The
+// encoding is deterministic for one build of a program. Unknown fields survive a round trip.
 func Proto[T proto.Message]() Codec[T] {
 	var zero T
 	typ := reflect.TypeOf(zero)
@@ -62,8 +60,8 @@ func (c protoCodec[T]) Decode(payload []byte) (T, error) {
 func (c protoCodec[T]) ContentType() string { return "application/x-protobuf" }
 func (c protoCodec[T]) MessageType() string { return c.name }
 
-// Bytes is the codec for payloads that are passed on as they are. What it
-// decodes is a copy, so it may be kept and changed.
+// Bytes returns the codec for messages that are their own payloads. Decode returns a copy, so
+// handlers may keep and change it.
 func Bytes() Codec[[]byte] { return bytesCodec{} }
 
 type bytesCodec struct{}

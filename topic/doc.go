@@ -1,5 +1,4 @@
-// Package topic describes where a type of message lives: its stream and name,
-// how it is encoded, keyed and provisioned, and what becomes of a message that
-// can't be handled. A Topic is a value; producers, consumers and the
-// administration take everything they need to know about a topic from it.
+// Package topic describes topics: the type of their messages, the stream and name, how messages
+// are encoded and keyed, and the settings with which the topic is created. Producers, consumers
+// and the administration get all of this from one Topic value.
 package topic

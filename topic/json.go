@@ -8,10 +8,9 @@ import (
 	"strings"
 )
 
-// JSON is the codec for any type that encoding/json can encode and decode.
-// Unknown fields are ignored when decoding. What is wrong with a payload is
-// told without quoting it; the error of encoding/json, which may quote, can be
-// had by errors.As.
+// JSON returns the codec for a type that encoding/json can encode and decode. Decode ignores
+// unknown fields. Its errors don't quote the payload; they wrap the error of
+// encoding/json, which may.
 func JSON[T any]() Codec[T] { return jsonCodec[T]{} }
 
 type jsonCodec[T any] struct{}
@@ -41,7 +40,7 @@ func (jsonCodec[T]) MessageType() string {
 	return ""
 }
 
-// jsonError says why a payload could not be decoded, and nothing of what is in it.
+// jsonError is why a payload could not be decoded. Its text quotes nothing of the payload.
 type jsonError struct {
 	into reflect.Type
 	err  error
@@ -60,7 +59,7 @@ func (e *jsonError) reason() string {
 	case errors.As(e.err, &syntax):
 		return fmt.Sprintf("not JSON (byte %d)", syntax.Offset)
 	case errors.As(e.err, &mismatch):
-		// Of a number, Value is "number" and its digits.
+		// For a number, Value is "number" followed by its digits, which are not quoted.
 		kind, _, _ := strings.Cut(mismatch.Value, " ")
 		field := mismatch.Field
 		if field != "" {

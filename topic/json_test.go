@@ -60,3 +60,40 @@ func TestJSONNamesItsType(t *testing.T) {
 	require.Equal(t, "*topic_test.payment", topic.JSON[*payment]().MessageType())
 	require.Empty(t, topic.JSON[any]().MessageType(), "messages of any type have no name in common")
 }
+
+func TestJSONRoundTrip(t *testing.T) {
+	t.Parallel()
+	codec := topic.JSON[order]()
+	payload, err := codec.Append([]byte("x"), order{ID: "1"})
+	require.NoError(t, err)
+	require.Equal(t, `x{"id":"1","customer":""}`, string(payload))
+	out, err := codec.Decode(payload[1:])
+	require.NoError(t, err)
+	require.Equal(t, order{ID: "1"}, out)
+	_, err = codec.Decode([]byte("{"))
+	require.Error(t, err)
+	require.Equal(t, "application/json", codec.ContentType())
+
+	_, err = topic.JSON[func()]().Append(nil, func() {})
+	require.Error(t, err)
+}
+
+// Promise 10 of docs/guarantees.md: errors of decoding are logged, so they don't quote what
+// could not be decoded.
+func TestPromiseDecodersQuoteNothing(t *testing.T) {
+	t.Parallel()
+	type order struct {
+		Amount int8
+		Due    time.Time
+	}
+	for name, payload := range map[string]string{
+		"a number that does not fit":  `{"Amount": 4711}`,
+		"a text that is not a time":   `{"Due": "secret 4711"}`,
+		"a text in place of a number": `{"Amount": "secret 4711"}`,
+		"no JSON at all":              `4711 secret`,
+	} {
+		_, err := topic.JSON[order]().Decode([]byte(payload))
+		require.Error(t, err, name)
+		require.NotContains(t, err.Error(), "4711", name)
+	}
+}

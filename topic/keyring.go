@@ -9,25 +9,26 @@ import (
 	"regexp"
 )
 
-// keySize is that of AES-256, in bytes.
+// keySize is the size of an AES-256 key in bytes.
 const keySize = 32
 
-// keyID keeps ids short, and fit to be logged.
+// keyID matches valid ids of keys: short, and safe to log.
 var keyID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // Keyring holds the keys of encrypted topics by their ids. It is immutable and safe for concurrent
-// use, and shows none of its keys when it is printed. Make one with NewKeyring.
+// use, and prints no key. Make one with NewKeyring.
 type Keyring struct {
 	current string
 	keys    map[string]cipher.AEAD
 }
 
-// NewKeyring is a keyring of keys for AES-256-GCM, 32 random bytes each. Messages are encrypted with the
-// one whose id is current; the others are there to read what was written with them. Ids have 1 to 64
-// letters, digits, dots, dashes and underscores, and stand in the open in each message.
+// NewKeyring returns a keyring of keys for AES-256-GCM with 32 random bytes each. Messages are
+// encrypted with the key whose id is current; the other keys decrypt older messages. Ids have 1 to
+// 64 letters, digits, dots, dashes and underscores, and are part of each message, unencrypted.
 //
-// To change the key, give the new one to all who read, then make it the current one of those who write. An old one
-// may go when the topic's retention has passed. A key is good for 2^32 messages, since nonces are random.
+// To change the key, first give the new one to all readers, then make it the current one of the
+// writers. Remove the old one when the topic's retention has passed. A key is good for
+// 2^32 messages, since nonces are random.
 func NewKeyring(current string, keys map[string][]byte) (*Keyring, error) {
 	k := &Keyring{current: current, keys: make(map[string]cipher.AEAD, len(keys))}
 	for id, key := range keys {

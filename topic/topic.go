@@ -5,25 +5,23 @@ import (
 	"time"
 )
 
-// Never is the retention of a topic that keeps its messages for ever.
+// Never is the retention of a topic whose messages never expire.
 const Never time.Duration = -1
 
-// Settings are what a topic is created with. The zero value of a field leaves
-// the decision to the server.
+// Settings are the properties with which a topic is created.
 type Settings struct {
-	// Partitions is how many partitions the topic is created with, 1 to 1,000.
-	// 0 means 1.
+	// Partitions is the number of partitions, 1 to 1,000; 0 means 1.
 	Partitions uint32
-	// Retention is how long messages are kept; 0 means the server's default,
-	// Never means for ever. The server's own cleaner must be on for it to act.
+	// Retention is how long messages are kept; 0 means the server's default, and Never means for
+	// ever. It has an effect only when the server's cleaner of messages is on.
 	Retention time.Duration
-	// MaxBytes bounds the size of the topic; 0 means the server's default.
-	// Below the server's segment size (1 GiB by default) it is refused.
+	// MaxBytes is the largest size of the topic; 0 means the server's default. The server refuses
+	// one below its segment size, which is 1 GiB by default.
 	MaxBytes uint64
 }
 
-// Topic tells where messages of type T live and how they travel. It is an
-// immutable value, cheap to copy and safe for concurrent use; make one with New.
+// Topic describes the topic that holds messages of type T: its place, codec, key and settings. It
+// is an immutable value, cheap to copy and safe for concurrent use. Make one with New.
 type Topic[T any] struct {
 	stream, name string
 	codec        Codec[T]
@@ -31,33 +29,32 @@ type Topic[T any] struct {
 	settings     Settings
 }
 
-// Option changes a Topic while New makes it.
+// Option sets a property of a Topic in New or With.
 type Option[T any] func(*Topic[T])
 
-// Key sets how a message's partition key is found. Messages of one key are
-// stored in one partition, in the order in which they were sent. An empty key,
-// like a missing Key option, leaves the choice of the partition to the producer.
-// A key has at most 255 bytes.
+// Key sets the function that returns a message's partition key. Messages of one key are
+// stored in one partition, in the order in which they are sent. With an empty key, and
+// without this option or with a nil function, the producer chooses the partition. A key
+// has at most 255 bytes.
 //
-// The key does not travel with the message. A consumer calls the function again, and handles
-// messages of one key in order and one at a time: so both ends must have the same one, mostly by sharing one Topic.
+// The key is not stored with the message. A consumer calls the function again, and handles
+// messages of one key in order and one at a time. So producers and consumers of a topic
+// need the same function, which they have when they share one Topic. The key that
+// producer.WithKey gives to one message is not known to consumers.
 func Key[T any](key func(T) string) Option[T] {
 	return func(t *Topic[T]) { t.key = key }
 }
 
-// WithSettings sets what the topic is created with when it is missing.
+// WithSettings sets the settings that the topic is created with when it is missing.
 func WithSettings[T any](s Settings) Option[T] {
 	return func(t *Topic[T]) { t.settings = s }
 }
 
-// New describes the topic name in stream, whose messages are encoded by codec.
-// It panics when stream or name is not 1 to 255 bytes long or codec is nil,
-// since topics are package-level values: such a fault is a fault of the program.
+// New returns the topic name of stream, with messages that codec encodes. It panics when stream
+// or name does not have 1 to 255 bytes, or codec is nil: topics are package-level
+// variables, so these are faults of the program.
 func New[T any](stream, name string, codec Codec[T], opts ...Option[T]) Topic[T] {
-	t := Topic[T]{stream: stream, name: name, codec: codec}
-	for _, opt := range opts {
-		opt(&t)
-	}
+	t := Topic[T]{stream: stream, name: name, codec: codec}.With(opts...)
 	if err := t.validate(); err != nil {
 		panic(err)
 	}
@@ -77,22 +74,22 @@ func (t Topic[T]) validate() error {
 	return nil
 }
 
-// Stream is the name of the stream that holds the topic.
+// Stream returns the name of the stream that holds the topic.
 func (t Topic[T]) Stream() string { return t.stream }
 
-// Name is the topic's name within its stream.
+// Name returns the topic's name within its stream.
 func (t Topic[T]) Name() string { return t.name }
 
-// String is "stream/name".
+// String returns "stream/name".
 func (t Topic[T]) String() string { return t.stream + "/" + t.name }
 
-// Codec encodes and decodes the topic's messages.
+// Codec returns the codec of the topic's messages.
 func (t Topic[T]) Codec() Codec[T] { return t.codec }
 
-// Settings are what the topic is created with.
+// Settings returns the settings that the topic is created with.
 func (t Topic[T]) Settings() Settings { return t.settings }
 
-// KeyOf is the partition key of v; empty when there is none.
+// KeyOf returns the partition key of v, or "" when it has none.
 func (t Topic[T]) KeyOf(v T) string {
 	if t.key == nil {
 		return ""
@@ -100,8 +97,8 @@ func (t Topic[T]) KeyOf(v T) string {
 	return t.key(v)
 }
 
-// At is the same topic in another place, as configured: a stream or a name
-// that is empty stays as it is. It panics like New.
+// At returns a copy of the topic with another stream and name. An empty one stays as it is. It
+// panics like New.
 func (t Topic[T]) At(stream, name string) Topic[T] {
 	if stream != "" {
 		t.stream = stream
@@ -115,18 +112,10 @@ func (t Topic[T]) At(stream, name string) Topic[T] {
 	return t
 }
 
-// KeyedBy is the same topic with another partition key for its messages; nil
-// means none. Producers and consumers of one topic must agree on it: a
-// producer stores messages of one key in one partition, in order, and a
-// consumer, which finds the key anew in each message, handles them in order, one at a time. A
-// producer's WithKey, for one message, is not known to the consumer.
-func (t Topic[T]) KeyedBy(key func(T) string) Topic[T] {
-	t.key = key
-	return t
-}
-
-// With is the same topic with other settings.
-func (t Topic[T]) With(s Settings) Topic[T] {
-	t.settings = s
+// With returns a copy of the topic with opts applied to it.
+func (t Topic[T]) With(opts ...Option[T]) Topic[T] {
+	for _, opt := range opts {
+		opt(&t)
+	}
 	return t
 }

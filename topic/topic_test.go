@@ -1,7 +1,6 @@
 package topic_test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,10 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/wrapperspb"
-	"pgregory.net/rapid"
 
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -30,7 +26,7 @@ func ExampleNew() {
 	// Output: shop/orders ada {"id":"7","customer":"ada"}
 }
 
-func TestNewPanicsOnAFaultOfTheProgram(t *testing.T) {
+func TestNewPanicsForInvalidArguments(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 256)
 	for name, make := range map[string]func(){
@@ -39,7 +35,7 @@ func TestNewPanicsOnAFaultOfTheProgram(t *testing.T) {
 		"long stream":      func() { topic.New(long, "t", topic.Bytes()) },
 		"long name":        func() { topic.New("s", long, topic.Bytes()) },
 		"no codec":         func() { topic.New[[]byte]("s", "t", nil) },
-		"moved too far":    func() { topic.New("s", "t", topic.Bytes()).At("", long) },
+		"At a long name":   func() { topic.New("s", "t", topic.Bytes()).At("", long) },
 		"proto of a value": func() { topic.Proto[proto.Message]() },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,73 +45,17 @@ func TestNewPanicsOnAFaultOfTheProgram(t *testing.T) {
 	}
 }
 
-func TestAtAndWithLeaveTheOriginalAlone(t *testing.T) {
+func TestAtAndWithReturnCopies(t *testing.T) {
 	t.Parallel()
 	original := topic.New("s", "t", topic.Bytes())
-	moved := original.At("other", "").With(topic.Settings{Partitions: 3})
+	moved := original.At("other", "").With(topic.WithSettings[[]byte](topic.Settings{Partitions: 3}))
 	require.Equal(t, "other/t", moved.String())
 	require.EqualValues(t, 3, moved.Settings().Partitions)
 	require.Equal(t, "s/t", original.String())
 	require.Zero(t, original.Settings())
 	require.Empty(t, original.KeyOf([]byte("x")), "no key function")
-}
 
-func TestProtoRoundTrip(t *testing.T) {
-	t.Parallel()
-	codec := topic.Proto[*wrapperspb.StringValue]()
-	require.Equal(t, "application/x-protobuf", codec.ContentType())
-	require.Equal(t, "google.protobuf.StringValue", codec.MessageType())
-	rapid.Check(t, func(t *rapid.T) {
-		in := wrapperspb.String(rapid.String().Draw(t, "value"))
-		prefix := rapid.SliceOf(rapid.Byte()).Draw(t, "prefix")
-		payload, err := codec.Append(prefix, in)
-		require.NoError(t, err)
-		require.Equal(t, prefix, payload[:len(prefix):len(prefix)])
-		out, err := codec.Decode(payload[len(prefix):])
-		require.NoError(t, err)
-		require.True(t, proto.Equal(in, out))
-	})
-	_, err := codec.Append(nil, nil)
-	require.ErrorContains(t, err, "nil google.protobuf.StringValue")
-	_, err = codec.Decode([]byte{0xff})
-	require.ErrorContains(t, err, "google.protobuf.StringValue")
-}
-
-func TestJSONRoundTrip(t *testing.T) {
-	t.Parallel()
-	codec := topic.JSON[order]()
-	payload, err := codec.Append([]byte("x"), order{ID: "1"})
-	require.NoError(t, err)
-	require.Equal(t, `x{"id":"1","customer":""}`, string(payload))
-	out, err := codec.Decode(payload[1:])
-	require.NoError(t, err)
-	require.Equal(t, order{ID: "1"}, out)
-	_, err = codec.Decode([]byte("{"))
-	require.Error(t, err)
-	require.Equal(t, "application/json", codec.ContentType())
-
-	_, err = topic.JSON[func()]().Append(nil, func() {})
-	require.Error(t, err)
-}
-
-func TestBytesDecodesACopy(t *testing.T) {
-	t.Parallel()
-	payload := []byte("abc")
-	out, err := topic.Bytes().Decode(payload)
-	require.NoError(t, err)
-	payload[0] = 'x'
-	require.Equal(t, "abc", string(out))
-}
-
-type coded string
-
-func (c coded) Error() string       { return "coded" }
-func (c coded) FailureCode() string { return string(c) }
-
-func TestCodeOf(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, "DOWNLOAD_HTTP_4XX", topic.CodeOf(fmt.Errorf("x: %w", coded("DOWNLOAD_HTTP_4XX"))))
-	require.Equal(t, topic.CodeHandler, topic.CodeOf(coded("")))
-	require.Equal(t, topic.CodeHandler, topic.CodeOf(errors.New("x")))
-	require.Equal(t, topic.CodePanic, topic.CodeOf(fmt.Errorf("x: %w", &iggyerr.PanicError{Value: 1})))
+	keyed := original.With(topic.Key(func(b []byte) string { return string(b) }))
+	require.Equal(t, "x", keyed.KeyOf([]byte("x")))
+	require.Empty(t, keyed.With(topic.Key[[]byte](nil)).KeyOf([]byte("x")))
 }
