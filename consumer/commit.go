@@ -2,16 +2,8 @@ package consumer
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"time"
-
-	"go.uber.org/zap"
-
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
-	"github.com/fetchbox/fetchbox-iggy/internal/link"
-	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
 // committer stores acknowledged prefixes: of all partitions once an interval,
@@ -113,45 +105,6 @@ func (e *engine) commit(ctx context.Context, p *partition) error {
 	return err
 }
 
-// movedError says that the stored offset of a partition is not the one that
-// was stored from here: an operator moved it, or deleted it.
-type offsetMovedError struct{ current transport.Offset }
-
-func (e *offsetMovedError) Error() string {
-	if !e.current.Stored {
-		return "the stored offset was deleted by someone else"
-	}
-	return fmt.Sprintf("the stored offset was moved to %d by someone else", e.current.Offset)
-}
-
-// unmoved looks whether the stored offset is still ours before it is replaced:
-// the server has no store that compares, and a busy consumer would wipe out an operator's
-// reset long before its audit sees it. Where it can't be read, the commit will tell.
-func (e *engine) checkStoredOffset(ctx context.Context, p *partition) error {
-	now, err := e.storedOffset(ctx, p.session, p.id)
-	var status *iggyerr.StatusError
-	if errors.As(err, &status) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.storedOffsetMoved(now) {
-		return &offsetMovedError{now}
-	}
-	return nil
-}
-
-// movedTo tells whether someone else stored or deleted the offset. p.mu is held.
-func (p *partition) storedOffsetMoved(now transport.Offset) bool {
-	if now.Stored && now.Offset == p.attemptedOffset {
-		return false
-	}
-	return now.Stored != p.hasStored || now.Offset != p.storedOffset
-}
-
 // stepTo notes a stored offset. p.mu is held.
 func (p *partition) setCommitted(ackedEnd, offset uint64) {
 	p.counters.commits++
@@ -171,68 +124,15 @@ func (p *partition) setCommitted(ackedEnd, offset uint64) {
 	p.scheduleIfReady()
 }
 
-// offset reads what is stored for a partition.
-func (e *engine) storedOffset(ctx context.Context, s *link.Session, id uint32) (stored transport.Offset, err error) {
-	if !e.storesOffsets {
-		return transport.Offset{}, nil
+// advanced looks after a grown prefix. p.mu is held.
+func (p *partition) prefixAdvanced() {
+	if p.e.storesOffsets {
+		pending := p.tracker.ackedEnd - p.committedEnd
+		if pending >= uint64(p.e.commitEvery) || p.commitWaiters > 0 {
+			p.requestCommit()
+		}
 	}
-	err = s.Do(ctx, func(ctx context.Context, c transport.Conn) error {
-		stored, err = c.Offset(ctx, e.identity, id)
-		return err
-	})
-	return stored, err
-}
-
-// store stores an offset, whatever it was.
-func (e *engine) storeOffset(ctx context.Context, p *partition, offset uint64) error {
-	if !e.storesOffsets {
-		return nil
-	}
-	return p.session.Do(ctx, func(ctx context.Context, c transport.Conn) error {
-		return c.StoreOffset(ctx, e.identity, p.id, offset)
-	})
-}
-
-// commitRefused looks after a commit that failed.
-func (e *engine) commitRefused(p *partition, offset uint64, err error) {
-	if errors.Is(err, context.Canceled) {
-		return
-	}
-	var moved *offsetMovedError
-	if errors.As(err, &moved) {
-		e.requestVerify(p) // the audit decides what becomes of it
-		return
-	}
-	e.setLastError(fmt.Errorf("iggy: commit %s/%d: %w", e.identity.Topic, p.id, err))
-	var status *iggyerr.StatusError
-	switch {
-	case p.isLost():
-		// An answer to a former membership says nothing about the present one.
-	case e.isMembershipGone(err):
-		e.evict(err)
-	case e.grouped && isNotOwner(err):
-		p.log.Warn("partition was taken before its offset was committed", zap.Uint64("offset", offset), zap.Error(err))
-		e.losePartition(p, fmt.Errorf("%w: %w", ErrLost, err))
-	case errors.As(err, &status) && status.Status == iggyerr.StatusInvalidOffset:
-		// The log ends before the offset: it lost its tail.
-		e.requestVerify(p)
-	default:
-		p.log.Warn("offset not committed, trying again", zap.Uint64("offset", offset), zap.Error(err))
-	}
-}
-
-// notOurs tells whether a refused group commit means that the partition went
-// to another member. Over transports that can't tell more, that is
-// the bare status 1, too.
-func isNotOwner(err error) bool {
-	var status *iggyerr.StatusError
-	return errors.Is(err, iggyerr.ErrNotOwner) ||
-		errors.As(err, &status) && status.Status == iggyerr.StatusGeneric
-}
-
-// gone tells whether err means that the membership, or what it is in, is gone.
-func (e *engine) isMembershipGone(err error) bool {
-	return e.grouped && (errors.Is(err, iggyerr.ErrNotMember) || errors.Is(err, iggyerr.ErrNotFound))
+	p.checkDrained()
 }
 
 // committedPast waits until the offset of message number seq is stored.

@@ -12,7 +12,6 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
-	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -39,6 +38,15 @@ type Consumer[T any] struct {
 	consuming bool // consumption began, or never will
 }
 
+// mode is where the messages go.
+type mode uint8
+
+const (
+	modeNone mode = iota
+	modeHandler
+	modeIteration
+)
+
 type lifecycle uint8
 
 const (
@@ -47,15 +55,6 @@ const (
 	stateStarted
 	stateStopping
 	stateStopped
-)
-
-// mode is where the messages go.
-type mode uint8
-
-const (
-	modeNone mode = iota
-	modeHandler
-	modeIteration
 )
 
 // New makes a consumer of t. It reads the secret and certificate files that
@@ -120,53 +119,6 @@ func check(cfg config.Consumer, o *options) error {
 		must(len(o.standalone.Name) <= 255, "standalone name: must have at most 255 bytes")
 	}
 	return errors.Join(errs...)
-}
-
-func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, newLink func(string, ...link.Option) (*link.Link, error), stream, name string) (*engine, error) {
-	e := &engine{
-		name: telemetry.In(o.cluster, o.name), cfg: cfg, log: log, link: l, newLink: newLink,
-		identity: transport.Consumer{Stream: stream, Topic: name, Name: cfg.Group, Group: true},
-		grouped:  true, storesOffsets: true,
-		ackOnPoll:       cfg.AckMode == config.AckOnPoll,
-		commitEvery:     max(cfg.CommitEvery, 1),
-		redelivery:      redeliveryPolicy{maxDeliveries: cfg.Retry.MaxDeliveries, backoff: cfg.Retry.Backoff},
-		maxWorkers:      cfg.Concurrency,
-		committer:       newCommitter(),
-		deadLetterTasks: newTaskGroup(),
-		workerTasks:     newTaskGroup(),
-		hooks:           newHooks(log),
-		wakeup:          make(chan struct{}, 1),
-		membershipDone:  make(chan struct{}),
-		stopDone:        make(chan struct{}),
-		histories:       map[uint32]*history{},
-		paused:          map[uint32]bool{},
-	}
-	if cfg.CommitInterval == 0 {
-		e.commitEvery = 1
-	}
-	if s := o.standalone; s != nil {
-		e.standalone, e.grouped, e.storesOffsets = *s, false, s.Name != ""
-		e.identity.Group, e.identity.Name = false, s.Name
-		if s.Name == "" {
-			e.identity.Name = anonymousName
-		}
-	} else {
-		e.log = log.With(zap.String("group", cfg.Group))
-	}
-	if e.maxWorkers <= 0 {
-		e.maxWorkers = cfg.MaxInFlight
-	}
-	e.maxWorkers = min(e.maxWorkers, cfg.MaxInFlight)
-	e.workersPerPartition.Store(int64(e.maxWorkers))
-	e.inFlight.limit = cfg.MaxInFlight
-	e.prefetch.setLimit(amount{messages: cfg.MaxInFlight, bytes: int(cfg.MaxBufferedBytes)})
-	e.decompressed.limit = int(cfg.MaxBufferedBytes)
-	e.hooks.calls = o.hooks
-	e.ctx, e.cancel = context.WithCancelCause(context.Background())
-	e.drainRequested, e.signalDrain = context.WithCancel(context.Background())
-	var err error
-	e.meter, err = newMeter(o.meters, e, o.name, o.cluster)
-	return e, err
 }
 
 // Name is the consumer's name, behind that of its cluster if it has one.
@@ -269,29 +221,3 @@ func (c *Consumer[T]) Drain(ctx context.Context) error {
 	c.mu.Unlock()
 	return c.e.drain(ctx, ctx)
 }
-
-// Seek sets an owned partition to another place. What is in hand of it is
-// forgotten: the contexts of its handlers end with ErrLost, late acknowledgements have no
-// effect, and unacknowledged messages come again only where the new place is before
-// them. The place is stored at once, and so counts for another owner, too; but for a Time, and for the
-// start with a start_from other than first, which are forgotten when the partition is lost before a message from
-// there is committed.
-// A partition that is not owned is iggyerr.ErrNotOwner, and a consumer that was
-// drained or stopped iggyerr.ErrClosed. When ctx ends first, the partition stays where it is
-// unless it was being moved already.
-func (c *Consumer[T]) Seek(ctx context.Context, partition uint32, to Position) error {
-	c.mu.Lock()
-	ok := c.state == stateStarted && c.e.started.Load()
-	c.mu.Unlock()
-	if !ok {
-		return fmt.Errorf("iggy: seek partition %d: %w", partition, iggyerr.ErrNotOwner)
-	}
-	return c.e.seek(ctx, partition, to)
-}
-
-// Pause stops the delivery of a partition's messages, owned now or later, until
-// Resume. Messages in hand are not affected.
-func (c *Consumer[T]) Pause(partition uint32) { c.e.setPaused(partition, true) }
-
-// Resume ends a Pause.
-func (c *Consumer[T]) Resume(partition uint32) { c.e.setPaused(partition, false) }

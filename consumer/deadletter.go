@@ -51,3 +51,6 @@ func (c *Consumer[T]) callDeadLetters(ctx context.Context, msg *message, cause e
 	}
 	return c.deadLetters.DeadLetter(ctx, f)
 }
+
+// errLettersExited is the failure of an attempt to write a dead letter that ended its goroutine.
+var errDeadLettersExited = &iggyerr.PanicError{Value: "the dead letters ended their goroutine"}

@@ -4,7 +4,6 @@ import (
 	"runtime/debug"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
-	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
@@ -82,20 +81,25 @@ func (c *Consumer[T]) originalValue(msg *message) (value T) {
 	return msg.typed.(*Message[T]).Value // a codec that can't do it twice
 }
 
-// plain is the message's payload without the compression that its headers name.
-func (c *Consumer[T]) decompress(msg *message) ([]byte, error) {
-	if !compressed(msg.raw) {
-		// Most messages end here, without their headers being decoded.
-		return msg.raw.Payload, nil
-	}
-	name, err := encodingOf(msg.raw)
-	if err != nil {
-		return nil, err
-	}
-	return encoding.Decode(name, msg.raw.Payload, int(c.e.cfg.MaxDecompressedBytes))
-}
-
 // again implements typed.
 func (c *Consumer[T]) nextDelivery(msg *message) {
 	msg.typed = &Message[T]{Value: c.originalValue(msg), msg: msg, delivery: msg.deliveries + 1}
 }
+
+// exits runs f in a goroutine of its own, waits for it, and tells whether f ended the
+// goroutine instead of returning, as FailNow of a test does. f does not panic.
+func exitsGoroutine(f func()) bool {
+	returned := false
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+		returned = true
+	}()
+	<-done
+	return !returned
+}
+
+// errDecoderExited is the failure of a message whose codec, or its topic's
+// key function, ended its goroutine.
+var errDecoderExited = &iggyerr.PanicError{Value: "the codec or the key function ended its goroutine"}

@@ -3,8 +3,6 @@ package consumer
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
@@ -100,27 +99,68 @@ type engine struct {
 	drained        drainResult
 }
 
-// turn gives the owned partitions and whose turn is first.
-func (e *engine) roundRobin() ([]*partition, int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if len(e.assigned) == 0 {
-		return nil, 0
+func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, newLink func(string, ...link.Option) (*link.Link, error), stream, name string) (*engine, error) {
+	e := &engine{
+		name: telemetry.In(o.cluster, o.name), cfg: cfg, log: log, link: l, newLink: newLink,
+		identity: transport.Consumer{Stream: stream, Topic: name, Name: cfg.Group, Group: true},
+		grouped:  true, storesOffsets: true,
+		ackOnPoll:       cfg.AckMode == config.AckOnPoll,
+		commitEvery:     max(cfg.CommitEvery, 1),
+		redelivery:      redeliveryPolicy{maxDeliveries: cfg.Retry.MaxDeliveries, backoff: cfg.Retry.Backoff},
+		maxWorkers:      cfg.Concurrency,
+		committer:       newCommitter(),
+		deadLetterTasks: newTaskGroup(),
+		workerTasks:     newTaskGroup(),
+		hooks:           newHooks(log),
+		wakeup:          make(chan struct{}, 1),
+		membershipDone:  make(chan struct{}),
+		stopDone:        make(chan struct{}),
+		histories:       map[uint32]*history{},
+		paused:          map[uint32]bool{},
 	}
-	e.firstPartition = (e.firstPartition + 1) % len(e.assigned)
-	return e.assigned, e.firstPartition
+	if cfg.CommitInterval == 0 {
+		e.commitEvery = 1
+	}
+	if s := o.standalone; s != nil {
+		e.standalone, e.grouped, e.storesOffsets = *s, false, s.Name != ""
+		e.identity.Group, e.identity.Name = false, s.Name
+		if s.Name == "" {
+			e.identity.Name = anonymousName
+		}
+	} else {
+		e.log = log.With(zap.String("group", cfg.Group))
+	}
+	if e.maxWorkers <= 0 {
+		e.maxWorkers = cfg.MaxInFlight
+	}
+	e.maxWorkers = min(e.maxWorkers, cfg.MaxInFlight)
+	e.workersPerPartition.Store(int64(e.maxWorkers))
+	e.inFlight.limit = cfg.MaxInFlight
+	e.prefetch.setLimit(amount{messages: cfg.MaxInFlight, bytes: int(cfg.MaxBufferedBytes)})
+	e.decompressed.limit = int(cfg.MaxBufferedBytes)
+	e.hooks.calls = o.hooks
+	e.ctx, e.cancel = context.WithCancelCause(context.Background())
+	e.drainRequested, e.signalDrain = context.WithCancel(context.Background())
+	var err error
+	e.meter, err = newMeter(o.meters, e, o.name, o.cluster)
+	return e, err
 }
 
-// find gives the present ownership of a partition; nil when there is none.
-func (e *engine) findPartition(id uint32) *partition {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, p := range e.assigned {
-		if p.id == id {
-			return p
-		}
-	}
-	return nil
+// start runs the membership and the commits.
+func (e *engine) start() {
+	e.started.Store(true)
+	commits, cancel := context.WithCancel(e.ctx)
+	committed := make(chan struct{})
+	go func() {
+		defer close(committed)
+		e.committer.run(commits, e)
+	}()
+	go func() {
+		defer close(e.membershipDone)
+		e.runMemberships()
+		cancel()
+		<-committed
+	}()
 }
 
 // recall gives what is remembered of a partition.
@@ -135,88 +175,11 @@ func (e *engine) history(id uint32) *history {
 	return h
 }
 
-// adopt adds to the owned partitions.
-func (e *engine) addPartitions(taken ...*partition) {
+// note remembers the last thing that went wrong, for the status.
+func (e *engine) setLastError(err error) {
 	e.mu.Lock()
-	owned := append(slices.Clone(e.assigned), taken...)
-	slices.SortFunc(owned, func(a, b *partition) int { return int(a.id) - int(b.id) })
-	e.setAssigned(owned)
+	e.lastErr, e.lastErrAt = err, time.Now()
 	e.mu.Unlock()
-	e.wakePollers()
-}
-
-// drop removes p from the owned partitions.
-func (e *engine) removePartition(p *partition) {
-	p.mu.Lock()
-	counted := p.counters
-	p.mu.Unlock()
-	e.mu.Lock()
-	if i := slices.Index(e.assigned, p); i >= 0 {
-		e.setAssigned(slices.Delete(slices.Clone(e.assigned), i, i+1))
-		e.pastCounters.add(counted)
-	}
-	e.mu.Unlock()
-	e.wakePollers()
-}
-
-// deal tells the bounds who shares them, and has those that share them look again whether they
-// may go on: with other members, each may have more. e.mu is held.
-func (e *engine) setAssigned(owned []*partition) {
-	e.assigned = owned
-	e.workersPerPartition.Store(int64(workerShare(e.maxWorkers, len(owned))))
-	inFlight, prefetch, decompressed := make([]*quotaShare, len(owned)), make([]*prefetchShare, len(owned)), make([]*quotaShare, len(owned))
-	for i, p := range owned {
-		inFlight[i], prefetch[i], decompressed[i] = &p.inFlightShare, &p.prefetchShare, &p.decompressedShare
-	}
-	e.inFlight.setMembers(inFlight)
-	e.prefetch.setMembers(prefetch)
-	e.decompressed.setMembers(decompressed)
-	for _, p := range owned {
-		p.inFlightShare.waiting.Store(false)
-		p.decompressedShare.waiting.Store(false)
-		e.scheduler.schedule(p)
-	}
-}
-
-// handlerShare is how many handlers one of n partitions may keep busy: all but those
-// that the others need to have one each.
-func workerShare(workers, n int) int {
-	switch {
-	case workers <= 1 || n <= 1:
-		return max(workers, 1)
-	case workers >= n:
-		return workers - n + 1
-	default:
-		return workers - 1
-	}
-}
-
-// lost ends an ownership that was taken from this consumer.
-func (e *engine) losePartition(p *partition, cause error) {
-	unfinished, first := p.lose(cause)
-	e.removePartition(p)
-	if !first {
-		return
-	}
-	p.log.Info("partition lost", zap.Int("count", unfinished), zap.Error(cause))
-	e.hooks.post(hookLost, p.id)
-	e.wakeMembership()
-}
-
-// leaveBounds takes p, which is lost, out of the shared bounds; but for its
-// ghosts. p.mu is held.
-func (e *engine) leaveQuotas(p *partition, orphans int) {
-	wakeAll(e.inFlight.remove(&p.inFlightShare, orphans))
-	e.prefetch.remove(&p.prefetchShare)
-	wakeAll(e.decompressed.remove(&p.decompressedShare, 0))
-	e.wakePollers()
-}
-
-// recheck lists the present ownership of a partition whose former handlers have returned.
-func (e *engine) scheduleByID(id uint32) {
-	if p := e.findPartition(id); p != nil {
-		e.scheduler.schedule(p)
-	}
 }
 
 // fetchMore wakes the fetchers of the present session.
@@ -237,38 +200,7 @@ func (e *engine) wakeMembership() {
 	}
 }
 
-// note remembers the last thing that went wrong, for the status.
-func (e *engine) setLastError(err error) {
-	e.mu.Lock()
-	e.lastErr, e.lastErrAt = err, time.Now()
-	e.mu.Unlock()
-}
-
-// distrust has p looked at before it goes on.
-func (e *engine) requestVerify(p *partition) {
-	p.mu.Lock()
-	p.needsVerify = true
-	p.mu.Unlock()
-	e.wakeMembership()
-}
-
-// loseMembership has the membership begin anew.
-func (e *engine) evict(err error) {
-	e.mu.Lock()
-	if e.evictedErr == nil {
-		e.evictedErr = err
-	}
-	e.mu.Unlock()
-	e.wakeMembership()
-}
-
-// pollFailed looks after a poll without an answer.
-func (e *engine) pollFailed(p *partition, err error) {
-	if errors.Is(err, context.Canceled) || errors.Is(err, iggyerr.ErrClosed) {
-		return
-	}
-	e.setLastError(fmt.Errorf("iggy: poll %s/%d: %w", e.identity.Topic, p.id, err))
-	if e.isMembershipGone(err) && !p.isLost() {
-		e.evict(err)
-	}
+// gone tells whether err means that the membership, or what it is in, is gone.
+func (e *engine) isMembershipGone(err error) bool {
+	return e.grouped && (errors.Is(err, iggyerr.ErrNotMember) || errors.Is(err, iggyerr.ErrNotFound))
 }

@@ -1,6 +1,8 @@
 package consumer
 
-import "sync"
+import (
+	"sync"
+)
 
 // amount is an amount of prefetched messages: the number of those that are not in flight yet, and the
 // bytes of the poll results of which a message is not settled.

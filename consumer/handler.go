@@ -127,6 +127,8 @@ func (c *Consumer[T]) callObserved(ctx context.Context, messages []*message, han
 // timeoutError is a handler's failure after its time was over.
 type timeoutError struct{ err error }
 
-func (e *timeoutError) Error() string       { return ErrHandlerTimeout.Error() + ": " + e.err.Error() }
-func (e *timeoutError) Unwrap() []error     { return []error{ErrHandlerTimeout, e.err} }
+func (e *timeoutError) Error() string { return ErrHandlerTimeout.Error() + ": " + e.err.Error() }
+
+func (e *timeoutError) Unwrap() []error { return []error{ErrHandlerTimeout, e.err} }
+
 func (e *timeoutError) FailureCode() string { return topic.CodeTimeout }

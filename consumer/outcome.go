@@ -26,6 +26,7 @@ func Permanent(err error) error {
 type permanentError struct{ err error }
 
 func (e *permanentError) Error() string { return e.err.Error() }
+
 func (e *permanentError) Unwrap() error { return e.err }
 
 // RetryAfter asks for the next delivery after d instead of after the
@@ -70,28 +71,3 @@ func safeError(err error) (checked error) {
 // errExited is the failure of a delivery whose handler ended its goroutine, as
 // FailNow of a test does.
 var errHandlerExited = &iggyerr.PanicError{Value: "the handler ended its goroutine"}
-
-// verdict is what becomes of a message whose delivery failed.
-type decision uint8
-
-const (
-	decisionRetry decision = iota
-	decisionDeadLetter
-	decisionDrop
-)
-
-// judge decides about a failed delivery; deliveries counts this one.
-func (p redeliveryPolicy) decide(err error, deliveries int) (decision, time.Duration) {
-	var permanent *permanentError
-	var after *retryAfterError
-	switch {
-	case errors.Is(err, Drop):
-		return decisionDrop, 0
-	case errors.As(err, &permanent), p.maxDeliveries >= 0 && deliveries >= p.maxDeliveries:
-		return decisionDeadLetter, 0
-	case errors.As(err, &after):
-		return decisionRetry, after.delay
-	default:
-		return decisionRetry, p.backoffDelay(deliveries)
-	}
-}

@@ -99,127 +99,6 @@ const (
 	phaseLost           // not this consumer's any more
 )
 
-// hasWork tells whether someone who comes finds something to do. p.mu is held.
-func (p *partition) hasWork() bool {
-	if p.phase == phaseLost || p.blockedDeadLetters > 0 || p.quiesced {
-		return false
-	}
-	if p.e.batchHandler {
-		return p.canStartBatch() && (p.ready.length > 0 || p.canAdmit())
-	}
-	if p.running >= int(p.e.workersPerPartition.Load()) || (p.paused && p.phase == phaseActive) {
-		return false
-	}
-	return p.ready.length > 0 || p.canAdmit()
-}
-
-// next gives the message whose turn it is, taking in more when there is none;
-// nil when there is nothing to do. p.mu is held, and released while messages
-// are decoded.
-func (p *partition) nextMessage() *message {
-	for {
-		if p.phase == phaseLost || p.blockedDeadLetters > 0 || p.quiesced || p.running >= int(p.e.workersPerPartition.Load()) || (p.paused && p.phase == phaseActive) {
-			return nil
-		}
-		if msg := p.ready.pop(); msg != nil {
-			p.markDelivered(msg)
-			return msg
-		}
-		if !p.admit(decodeChunk) {
-			return nil
-		}
-	}
-}
-
-// turn puts r into another state. p.mu is held.
-func (p *partition) setState(msg *message, s messageState) {
-	switch msg.state {
-	case messageDelivered:
-		p.delivered.remove(msg)
-	case messageGivenBack:
-		p.givenBack--
-	}
-	msg.state = s
-	switch s {
-	case messageDelivered:
-		p.delivered.add(msg)
-	case messageGivenBack:
-		p.givenBack++
-	}
-}
-
-// hand marks r as given to the application. p.mu is held.
-func (p *partition) markDelivered(msg *message) {
-	p.setState(msg, messageDelivered)
-	msg.deliveries++
-	p.counters.delivered++
-	if msg.deliveries > 1 {
-		p.counters.redelivered++
-	}
-	p.deliveredEnd = max(p.deliveredEnd, msg.seq+1)
-}
-
-// finish ends a message that was handled or given up: it counts as
-// acknowledged. p.mu is held.
-func (p *partition) settle(msg *message) {
-	p.history.dedup.settle(msg.raw.ID)
-	p.closeMessage(msg)
-}
-
-func (p *partition) closeMessage(msg *message) {
-	p.setState(msg, messageSettled)
-	p.releaseMemory(msg)
-	if next := p.lanes.release(msg); next != nil {
-		p.ready.push(next)
-	}
-	if p.tracker.ack(msg.seq) {
-		p.prefixAdvanced()
-	}
-	p.releaseInFlight(1)
-}
-
-// letGo lets go of the memory of r: its part in an answer, and what it grew to. p.mu is held.
-func (p *partition) releaseMemory(msg *message) {
-	p.releaseResult(msg.result, 1)
-	p.releaseDecompressed(msg.decompressed)
-}
-
-// release lets go of n messages' part in an answer. p.mu is held.
-func (p *partition) releaseResult(r *pollResult, n int) {
-	if r.unsettled -= n; r.unsettled > 0 {
-		return
-	}
-	r.recyclePayloads()
-	if p.e.prefetch.release(&p.prefetchShare, amount{bytes: r.heldBytes}) {
-		p.e.wakePollers()
-	}
-}
-
-// free makes room free, for p's next messages or for those who wait for it. p.mu is held.
-func (p *partition) releaseInFlight(n int) {
-	if p.e.inFlight.keepFree(&p.inFlightShare, n) {
-		wakeAll(p.e.inFlight.releaseFree(&p.inFlightShare))
-	}
-}
-
-// advanced looks after a grown prefix. p.mu is held.
-func (p *partition) prefixAdvanced() {
-	if p.e.storesOffsets {
-		pending := p.tracker.ackedEnd - p.committedEnd
-		if pending >= uint64(p.e.commitEvery) || p.commitWaiters > 0 {
-			p.requestCommit()
-		}
-	}
-	p.checkDrained()
-}
-
-// announce lists p if there is something to do. p.mu is held.
-func (p *partition) scheduleIfReady() {
-	if p.hasWork() {
-		p.e.scheduler.schedule(p)
-	}
-}
-
 // lose ends the ownership. The contexts of its handlers end with cause, and what
 // they return has no effect. It gives the number of messages that were with
 // the application and not acknowledged; only the first loss counts.
@@ -253,22 +132,32 @@ func (p *partition) isLost() bool {
 	return p.phase == phaseLost
 }
 
-// inHand is how many messages are with the application, wait for another
-// delivery or are on their way to the dead letters. p.mu is held.
-func (p *partition) inFlight() int {
-	n := 0
-	for i := p.tracker.ackedEnd; i < min(p.tracker.end, p.deliveredEnd); i++ {
-		if !p.tracker.at(i).acked {
-			n++
-		}
-	}
-	return n
+// letGo lets go of the memory of r: its part in an answer, and what it grew to. p.mu is held.
+func (p *partition) releaseMemory(msg *message) {
+	p.releaseResult(msg.result, 1)
+	p.releaseDecompressed(msg.decompressed)
 }
 
-// ghostGone is called when a handler of a lost partition returns, and when the
-// application is done with a message of it. p.mu is held.
-func (p *partition) orphanEnded() {
-	if p.history.orphans.Add(-1) == 0 {
-		p.e.scheduleByID(p.id)
+// say has something logged when p.mu is released: writing a log is I/O. p.mu is held.
+func (p *partition) deferLog(entry func()) { p.pendingLogs = append(p.pendingLogs, entry) }
+
+// speak logs what was left to say.
+func (p *partition) flushLogs() {
+	p.mu.Lock()
+	entries := p.pendingLogs
+	p.pendingLogs = nil
+	p.mu.Unlock()
+	for _, entry := range entries {
+		entry()
 	}
+}
+
+// speakUp logs what was left to say. p.mu is held, and released meanwhile.
+func (p *partition) flushLogsUnlocked() {
+	if len(p.pendingLogs) == 0 {
+		return
+	}
+	p.mu.Unlock()
+	defer p.mu.Lock()
+	p.flushLogs()
 }

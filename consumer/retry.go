@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
@@ -9,29 +8,6 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
-
-// redelivery says how often and after which pauses a failed message is given to
-// the application again.
-//
-// It is failsafe-go's backoff by its formula and not by its executor, which
-// would hold a goroutine for the length of each pause, while a message that
-// waits here holds a timer and its lane.
-type redeliveryPolicy struct {
-	maxDeliveries int // deliveries; negative: no end
-	backoff       config.Backoff
-}
-
-// delay is the pause after the given number of deliveries: the base, doubled
-// with each one up to the ceiling, spread by ± the jitter.
-func (p redeliveryPolicy) backoffDelay(deliveries int) time.Duration {
-	d := p.backoff.BaseBackoff
-	for i := 1; i < deliveries && d < p.backoff.MaxBackoff; i++ {
-		d *= 2
-	}
-	d = min(d, max(p.backoff.MaxBackoff, p.backoff.BaseBackoff))
-	spread := (rand.Float64()*2 - 1) * p.backoff.Jitter
-	return time.Duration(float64(d) * (1 + spread))
-}
 
 // untilItHolds is the policy for what is tried until it succeeds or its
 // context ends: joining a group, writing a dead letter.

@@ -157,17 +157,3 @@ func (p *partition) status(now int64) PartitionStatus {
 	}
 	return q
 }
-
-// total is what became of all messages so far, and the number of changes of the assignment.
-func (e *engine) totalCounters() (counters, int64) {
-	e.mu.Lock()
-	owned, total, changes := e.assigned, e.pastCounters, e.rebalances
-	e.mu.Unlock()
-	for _, p := range owned {
-		p.mu.Lock()
-		t := p.counters
-		p.mu.Unlock()
-		total.add(t)
-	}
-	return total, changes
-}

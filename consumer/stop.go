@@ -12,21 +12,54 @@ import (
 // hookGrace is how long a stop waits for hooks after everything else is done.
 const hookGrace = time.Second
 
-// start runs the membership and the commits.
-func (e *engine) start() {
-	e.started.Store(true)
-	commits, cancel := context.WithCancel(e.ctx)
-	committed := make(chan struct{})
-	go func() {
-		defer close(committed)
-		e.committer.run(commits, e)
-	}()
-	go func() {
-		defer close(e.membershipDone)
-		e.runMemberships()
-		cancel()
-		<-committed
-	}()
+// retreat is what a retirement could not finish, or what a lost membership
+// had in hand when there was none after it.
+type drainResult struct {
+	unfinished, waiting, uncommitted int
+	err                              error
+}
+
+// remaining bounds work by the drain timeout, and leaves something of the
+// caller's time for what comes after.
+func drainContext(ctx context.Context, drain time.Duration) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline)
+		drain = min(drain, left-left/5)
+	}
+	return context.WithTimeoutCause(ctx, drain, ErrStopDeadline)
+}
+
+// retire finishes what is in hand for as long as work lasts, commits, and
+// leaves the group. It returns at once; live ends when it is done. A retirement that
+// has begun keeps the time that it has.
+func (e *engine) requestDrain(work context.Context) {
+	e.mu.Lock()
+	if e.drainCtx == nil {
+		e.drainCtx, e.cancelDrain = context.WithCancelCause(work)
+	}
+	e.mu.Unlock()
+	e.signalDrain()
+	e.wakeMembership()
+}
+
+// retreatAsked tells whether the consumer retires.
+func (e *engine) isDraining() bool { return e.drainRequested.Err() != nil }
+
+// whenRetiring calls f when the consumer retires, unless stop is called first.
+func (e *engine) onDrain(f func()) (stop func() bool) {
+	return context.AfterFunc(e.drainRequested, f)
+}
+
+// retireWithin has the retirement end with work, also one that a drain began with more time.
+func (e *engine) drainWithin(work context.Context) (release func() bool) {
+	e.requestDrain(work)
+	return context.AfterFunc(work, func() { e.cancelDrain(context.Cause(work)) })
+}
+
+func (e *engine) drainContext() context.Context {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.drainCtx
 }
 
 // drain retires: what is in hand is finished while work lasts.
@@ -52,6 +85,30 @@ func (e *engine) drain(ctx, work context.Context) error {
 		return nil
 	}
 	return &StopError{Consumer: e.name, Unfinished: result.unfinished, Waiting: result.waiting, Uncommitted: result.uncommitted, Err: err}
+}
+
+// left counts what is not finished and not committed now.
+func (e *engine) countUnfinished() drainResult {
+	var result drainResult
+	for _, p := range e.assignedPartitions() {
+		p.mu.Lock()
+		inFlight := p.inFlight()
+		result.unfinished += inFlight
+		result.waiting += p.idleInFlight()
+		if e.storesOffsets && !e.ackOnPoll {
+			seen := min(p.tracker.end, max(p.deliveredEnd, p.tracker.ackedEnd)) // the others were given to nobody
+			result.uncommitted += int(seen-p.committedEnd) - inFlight
+		}
+		p.mu.Unlock()
+	}
+	return result
+}
+
+// retreated notes what is left for the error of a stop.
+func (e *engine) setDrained(result drainResult) {
+	e.mu.Lock()
+	e.drained = result
+	e.mu.Unlock()
 }
 
 // stop drains and releases everything.

@@ -40,17 +40,3 @@ func (p *partition) stopFetching(why error) {
 	p.e.setLastError(why)
 	p.deferLog(func() { p.log.Error("partition stopped", zap.Error(why)) })
 }
-
-// say has something logged when p.mu is released: writing a log is I/O. p.mu is held.
-func (p *partition) deferLog(entry func()) { p.pendingLogs = append(p.pendingLogs, entry) }
-
-// speak logs what was left to say.
-func (p *partition) flushLogs() {
-	p.mu.Lock()
-	entries := p.pendingLogs
-	p.pendingLogs = nil
-	p.mu.Unlock()
-	for _, entry := range entries {
-		entry()
-	}
-}

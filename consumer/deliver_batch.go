@@ -128,27 +128,3 @@ func (p *partition) applyBatchResult(messages []*message, deliveries []int, err 
 	p.logBatchRetry(again, delay, err)
 	p.redeliverTogether(again, delay)
 }
-
-// laterTogether queues messages again after a delay. p.mu is held.
-func (p *partition) redeliverTogether(messages []*message, delay time.Duration) {
-	if len(messages) == 0 {
-		return
-	}
-	time.AfterFunc(delay, func() {
-		for _, msg := range messages {
-			p.e.typed.nextDelivery(msg) // nobody else has to do with it while it waits
-		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.phase == phaseLost {
-			return
-		}
-		for _, msg := range messages {
-			p.backingOff--
-			p.setState(msg, messageQueued)
-			p.ready.push(msg)
-		}
-		p.checkDrained()
-		p.scheduleIfReady()
-	})
-}

@@ -1,6 +1,8 @@
 package consumer
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+)
 
 // memory is what a consumer remembers of a partition over its ownerships. But
 // for ghosts and haunted it belongs to the present one and is guarded by its lock.

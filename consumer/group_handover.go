@@ -59,20 +59,6 @@ func (m *membership) handleMissing(ctx context.Context, p *partition) error {
 	return nil
 }
 
-// stillOwned asks whether p is dealt to this member; if it is not, p is lost.
-// What a standalone consumer reads is nobody else's.
-func (m *membership) stillOwned(ctx context.Context, p *partition) (bool, error) {
-	if !m.e.grouped {
-		return true, nil
-	}
-	owned, err := m.ownsPartition(ctx, p.id)
-	if err == nil && !owned {
-		delete(m.revoking, p.id)
-		m.e.losePartition(p, errReassigned)
-	}
-	return owned, err
-}
-
 // handOvers gives away those partitions that are finished, and those whose time is over.
 func (m *membership) handOverDrained(ctx context.Context) error {
 	for id, deadline := range m.revoking {

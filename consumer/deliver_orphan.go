@@ -1,6 +1,8 @@
 package consumer
 
-import "runtime"
+import (
+	"runtime"
+)
 
 // ghost is a message of a lost partition that the application still has in
 // hand. It keeps its place in the window, and nothing of its partition is
@@ -43,6 +45,14 @@ func (p *partition) endOrphan(o *orphan) {
 	o.ended = true
 	wakeAll(p.e.inFlight.endOrphan(&p.inFlightShare))
 	p.orphanEnded()
+}
+
+// ghostGone is called when a handler of a lost partition returns, and when the
+// application is done with a message of it. p.mu is held.
+func (p *partition) orphanEnded() {
+	if p.history.orphans.Add(-1) == 0 {
+		p.e.scheduleByID(p.id)
+	}
 }
 
 // whenForgotten implements typed.

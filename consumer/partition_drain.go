@@ -1,5 +1,36 @@
 package consumer
 
+// drain stops taking in messages and forgets those that nobody has seen, so that
+// only what the application has in hand remains to be finished. Messages
+// that were acknowledged or given out behind others that were not are the reason
+// why some of these still have their turn. p.mu is held.
+func (p *partition) drain() {
+	if p.phase != phaseActive {
+		return
+	}
+	p.phase = phaseDraining
+	if p.e.ackOnPoll {
+		// They are committed: nobody else will get them.
+		p.scheduleIfReady()
+		p.checkDrained()
+		return
+	}
+	p.discardUndelivered()
+	p.scheduleIfReady()
+	p.checkDrained()
+}
+
+// resume lets a draining partition go on. p.mu is held.
+func (p *partition) resume() {
+	if p.phase != phaseDraining {
+		return
+	}
+	p.phase, p.quiesced = phaseActive, false
+	p.mayHaveMore = true
+	p.scheduleIfReady()
+	p.e.wakePollers()
+}
+
 // drained tells the one who waits for it that nothing is in hand any more. p.mu is held.
 func (p *partition) checkDrained() {
 	if p.phase != phaseDraining {
@@ -9,6 +40,12 @@ func (p *partition) checkDrained() {
 	if p.isDrained() {
 		p.e.wakeMembership()
 	}
+}
+
+// empty tells that nothing of the partition is with the application or on the
+// way to it. p.mu is held.
+func (p *partition) isDrained() bool {
+	return (p.tracker.pending() == 0 || p.quiesced) && p.running == 0 && !p.decoding && !p.polling && p.buffered == 0
 }
 
 // rest has a draining partition wait no longer for messages that only wait
@@ -32,32 +69,6 @@ func (p *partition) idleInFlight() int {
 		return p.inFlight()
 	}
 	return p.backingOff + p.givenBack
-}
-
-// empty tells that nothing of the partition is with the application or on the
-// way to it. p.mu is held.
-func (p *partition) isDrained() bool {
-	return (p.tracker.pending() == 0 || p.quiesced) && p.running == 0 && !p.decoding && !p.polling && p.buffered == 0
-}
-
-// drain stops taking in messages and forgets those that nobody has seen, so that
-// only what the application has in hand remains to be finished. Messages
-// that were acknowledged or given out behind others that were not are the reason
-// why some of these still have their turn. p.mu is held.
-func (p *partition) drain() {
-	if p.phase != phaseActive {
-		return
-	}
-	p.phase = phaseDraining
-	if p.e.ackOnPoll {
-		// They are committed: nobody else will get them.
-		p.scheduleIfReady()
-		p.checkDrained()
-		return
-	}
-	p.discardUndelivered()
-	p.scheduleIfReady()
-	p.checkDrained()
 }
 
 // cut forgets the read and queued messages that nobody has seen, so that they
@@ -88,24 +99,4 @@ func (p *partition) discardUndelivered() {
 	p.position = first
 	p.mayHaveMore = true
 	p.discardPrefetched()
-}
-
-// discard forgets what was read and not taken in. p.mu is held.
-func (p *partition) discardPrefetched() {
-	for _, r := range p.buffer {
-		p.e.prefetch.release(&p.prefetchShare, amount{messages: len(r.remaining)})
-		p.releaseResult(r, len(r.remaining))
-	}
-	p.buffer, p.buffered = nil, 0
-}
-
-// resume lets a draining partition go on. p.mu is held.
-func (p *partition) resume() {
-	if p.phase != phaseDraining {
-		return
-	}
-	p.phase, p.quiesced = phaseActive, false
-	p.mayHaveMore = true
-	p.scheduleIfReady()
-	p.e.wakePollers()
 }

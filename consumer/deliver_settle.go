@@ -3,7 +3,8 @@ package consumer
 import (
 	"context"
 	"errors"
-	"time"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
 // current tells whether r is with the application by this delivery: not when
@@ -62,37 +63,14 @@ func (p *partition) nack(msg *message, delivery int, err error) {
 	}
 }
 
-// later delivers r again after a delay. Its lane waits with it. p.mu is held.
-func (p *partition) redeliver(msg *message, delay time.Duration) {
-	p.setState(msg, messageBackingOff)
-	p.backingOff++
-	p.redeliverTogether([]*message{msg}, delay)
-}
-
-// giveBack queues r again, before all others, as if it had not been given out: the
-// application did not try it. It has no effect on what was settled. p.mu is not held.
-func (p *partition) takeBack(msg *message, delivery int) {
-	p.mu.Lock()
-	if !p.isCurrent(msg, delivery) {
-		p.settleOrphan(msg, delivery)
-		p.mu.Unlock()
-		return
+// judged applies what a handler returned. p.mu is held.
+func (p *partition) applyResult(msg *message, delivery int, err error) {
+	switch {
+	case err != nil:
+		p.nack(msg, delivery, err)
+	case p.e.cfg.AckMode != config.AckManual:
+		p.ack(msg, delivery)
 	}
-	msg.untried++
-	p.setState(msg, messageBackingOff)
-	p.backingOff++
-	p.mu.Unlock()
-	p.e.typed.nextDelivery(msg) // nobody else has to do with it while it waits
-
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.phase == phaseLost {
-		return
-	}
-	p.backingOff--
-	p.setState(msg, messageGivenBack)
-	p.ready.pushFront(msg)
-	p.afterSettle()
 }
 
 // settled is called when a delivery was settled from outside of a worker. p.mu is held.

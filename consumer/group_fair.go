@@ -112,32 +112,6 @@ func sharesOf(members transport.Members) (largest int, uneven bool) {
 	return largest, largest-smallest >= 2
 }
 
-func (m *membership) groupMembers(ctx context.Context, g transport.Group) (members transport.Members, err error) {
-	err = m.do(ctx, func(ctx context.Context, c transport.Conn) error {
-		members, err = c.Members(ctx, g)
-		return err
-	})
-	return members, err
-}
-
-// size is how many members a group has.
-func (m *membership) groupSize(ctx context.Context, g transport.Group) (int, error) {
-	members, err := m.groupMembers(ctx, g)
-	return len(members.Partitions), err
-}
-
-func (m *membership) joinGroup(ctx context.Context, g transport.Group) error {
-	return m.do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Join(ctx, g) })
-}
-
-func (m *membership) leaveGroup(ctx context.Context, g transport.Group) error {
-	err := m.do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Leave(ctx, g) })
-	if errors.Is(err, iggyerr.ErrNotMember) {
-		return nil
-	}
-	return err
-}
-
 // leads tells whether this member, which has joined the notice group, acts for all.
 func (m *membership) isCoordinator(ctx context.Context) (bool, error) {
 	who := m.e.identity
@@ -198,18 +172,6 @@ func (m *membership) noticesComplete(ctx context.Context, but int) (bool, error)
 	}
 	notices, err := m.groupSize(ctx, m.coordinationGroup())
 	return err == nil && notices >= members-but, err
-}
-
-// sleep waits; false when ctx ended first.
-func (m *membership) sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // yield finishes what is in hand, shows it by joining the notice group and
@@ -280,4 +242,16 @@ func (m *membership) endRebalance(ctx context.Context, joined bool) (err error) 
 		p.mu.Unlock()
 	}
 	return err
+}
+
+// sleep waits; false when ctx ended first.
+func (m *membership) sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

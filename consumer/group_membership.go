@@ -7,10 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go"
 	"go.uber.org/zap"
 
-	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
@@ -94,34 +92,6 @@ func (m *membership) startPollers(ctx context.Context) {
 	}()
 }
 
-// enter joins the group, trying until it works; false when the session or the
-// consumer ended first.
-func (m *membership) joinWithRetry(ctx context.Context) bool {
-	e := m.e
-	if !e.grouped {
-		e.setJoined(true)
-		e.setDrained(drainResult{})
-		return true
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer e.onDrain(cancel)()
-	backoff := config.Backoff{BaseBackoff: 50 * time.Millisecond, MaxBackoff: 5 * time.Second, Jitter: 0.2}
-	err := retryUntilDone(backoff, backoff.MaxBackoff, func(err error, attempt int) {
-		e.setLastError(fmt.Errorf("iggy: join group %s: %w", e.identity.Name, err))
-		e.log.Warn("cannot join the group, trying again", zap.Int("attempt", attempt), zap.Error(err))
-	}).WithContext(ctx).RunWithExecution(func(exec failsafe.Execution[any]) error {
-		return m.do(exec.Context(), func(ctx context.Context, c transport.Conn) error { return c.Join(ctx, m.group()) })
-	})
-	if err != nil || ctx.Err() != nil {
-		return false
-	}
-	e.setJoined(true)
-	e.setDrained(drainResult{})
-	e.log.Info("joined the group", zap.Uint64("generation", m.session.Generation()))
-	return true
-}
-
 // loop keeps the membership until its session ends or the consumer retires.
 func (m *membership) loop(ctx context.Context) {
 	e := m.e
@@ -157,19 +127,6 @@ func (m *membership) loop(ctx context.Context) {
 // ticksPerProbe is how often per probe interval a look is taken whether others
 // want the partitions dealt again: all wait for the last one to notice.
 const coordinationChecksPerProbe = 3
-
-// failed looks after an error of a step.
-func (m *membership) stepFailed(err error) {
-	if errors.Is(err, context.Canceled) {
-		return
-	}
-	m.e.setLastError(err)
-	if m.e.isMembershipGone(err) {
-		m.e.evict(err)
-		return
-	}
-	m.e.log.Debug("the membership could not be looked after", zap.Error(err))
-}
 
 // step does what is due.
 func (m *membership) step(ctx context.Context, due bool) error {
@@ -212,6 +169,19 @@ func (m *membership) step(ctx context.Context, due bool) error {
 	return nil
 }
 
+// failed looks after an error of a step.
+func (m *membership) stepFailed(err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	m.e.setLastError(err)
+	if m.e.isMembershipGone(err) {
+		m.e.evict(err)
+		return
+	}
+	m.e.log.Debug("the membership could not be looked after", zap.Error(err))
+}
+
 // over ends what was owned under the session.
 func (m *membership) end() {
 	e := m.e
@@ -250,10 +220,14 @@ func (m *membership) group() transport.Group {
 	return transport.Group{Stream: m.e.identity.Stream, Topic: m.e.identity.Topic, Name: m.e.identity.Name}
 }
 
-func (e *engine) setJoined(joined bool) {
+// loseMembership has the membership begin anew.
+func (e *engine) evict(err error) {
 	e.mu.Lock()
-	e.joined = joined
+	if e.evictedErr == nil {
+		e.evictedErr = err
+	}
 	e.mu.Unlock()
+	e.wakeMembership()
 }
 
 func (e *engine) takeEviction() error {

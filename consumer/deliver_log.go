@@ -57,13 +57,3 @@ func (p *partition) logDropped(msg *message, delivery int, err error) {
 	fields := failureFields(msg, delivery, "", err)
 	p.deferLog(func() { p.log.Debug("message dropped", fields...) })
 }
-
-// speakUp logs what was left to say. p.mu is held, and released meanwhile.
-func (p *partition) flushLogsUnlocked() {
-	if len(p.pendingLogs) == 0 {
-		return
-	}
-	p.mu.Unlock()
-	defer p.mu.Lock()
-	p.flushLogs()
-}

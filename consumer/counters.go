@@ -40,3 +40,17 @@ func (c *counters) add(other counters) {
 	c.gapMessages += other.gapMessages
 	c.offsetResets += other.offsetResets
 }
+
+// total is what became of all messages so far, and the number of changes of the assignment.
+func (e *engine) totalCounters() (counters, int64) {
+	e.mu.Lock()
+	owned, total, changes := e.assigned, e.pastCounters, e.rebalances
+	e.mu.Unlock()
+	for _, p := range owned {
+		p.mu.Lock()
+		t := p.counters
+		p.mu.Unlock()
+		total.add(t)
+	}
+	return total, changes
+}

@@ -3,6 +3,7 @@ package consumer
 import (
 	"time"
 
+	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
@@ -144,6 +145,24 @@ func (p *partition) admitMessage(msg *message, r *pollResult, since int64) {
 	}
 }
 
+// decodeApart decodes in goroutines of their own, so that none of the caller's
+// ends with a codec that exits.
+func (e *engine) decodeIsolated(raw []wire.Message, dst []*message) (messages []*message) {
+	if !exitsGoroutine(func() { messages = e.typed.decode(raw, dst) }) {
+		return messages
+	}
+	messages = dst
+	for i := range raw {
+		one := raw[i : i+1]
+		var decoded []*message
+		if exitsGoroutine(func() { decoded = e.typed.decode(one, nil) }) {
+			decoded = []*message{e.typed.undecodable(&raw[i], errDecoderExited)}
+		}
+		messages = append(messages, decoded...)
+	}
+	return messages
+}
+
 // makeRoom takes room in the window for up to want messages. p.mu is held.
 func (p *partition) reserveInFlight(want int) int {
 	room := int(p.inFlightShare.free.Swap(0))
@@ -154,4 +173,37 @@ func (p *partition) reserveInFlight(want int) int {
 		p.releaseInFlight(room - want)
 	}
 	return min(room, want)
+}
+
+// free makes room free, for p's next messages or for those who wait for it. p.mu is held.
+func (p *partition) releaseInFlight(n int) {
+	if p.e.inFlight.keepFree(&p.inFlightShare, n) {
+		wakeAll(p.e.inFlight.releaseFree(&p.inFlightShare))
+	}
+}
+
+// unpackable tells how many of the messages may be decoded now, and what room was
+// reserved for them: as many as are not compressed, or one that is. p.mu is held.
+func (p *partition) reserveDecompressed(raw []wire.Message) (n, reserved int) {
+	for n < len(raw) && !compressed(&raw[n]) {
+		n++
+	}
+	if n > 0 {
+		return n, 0
+	}
+	name, _ := encodingOf(&raw[0]) // malformed headers fail when the message is decoded
+	// Even one that claims nothing takes a byte: the partition is not empty then.
+	size := max(1, min(encoding.Size(name, raw[0].Payload), int(p.e.cfg.MaxDecompressedBytes)))
+	if p.e.decompressed.reserve(&p.decompressedShare, quotaRequest{want: size, least: size, whenEmpty: size}) == 0 {
+		return 0, 0
+	}
+	return 1, size
+}
+
+// shrink gives room for decompressed payloads back. p.mu is held.
+func (p *partition) releaseDecompressed(n int) {
+	if n == 0 {
+		return
+	}
+	wakeAll(p.e.decompressed.release(&p.decompressedShare, n))
 }

@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 
-	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
@@ -59,6 +58,45 @@ func (e *engine) serveMessages(p *partition, handle func(msg *message) error) {
 	}
 }
 
+// hasWork tells whether someone who comes finds something to do. p.mu is held.
+func (p *partition) hasWork() bool {
+	if p.phase == phaseLost || p.blockedDeadLetters > 0 || p.quiesced {
+		return false
+	}
+	if p.e.batchHandler {
+		return p.canStartBatch() && (p.ready.length > 0 || p.canAdmit())
+	}
+	if p.running >= int(p.e.workersPerPartition.Load()) || (p.paused && p.phase == phaseActive) {
+		return false
+	}
+	return p.ready.length > 0 || p.canAdmit()
+}
+
+// next gives the message whose turn it is, taking in more when there is none;
+// nil when there is nothing to do. p.mu is held, and released while messages
+// are decoded.
+func (p *partition) nextMessage() *message {
+	for {
+		if p.phase == phaseLost || p.blockedDeadLetters > 0 || p.quiesced || p.running >= int(p.e.workersPerPartition.Load()) || (p.paused && p.phase == phaseActive) {
+			return nil
+		}
+		if msg := p.ready.pop(); msg != nil {
+			p.markDelivered(msg)
+			return msg
+		}
+		if !p.admit(decodeChunk) {
+			return nil
+		}
+	}
+}
+
+// announce lists p if there is something to do. p.mu is held.
+func (p *partition) scheduleIfReady() {
+	if p.hasWork() {
+		p.e.scheduler.schedule(p)
+	}
+}
+
 // deliver gives r to handle and settles it, also when that ends the goroutine.
 // p.mu is held, and released meanwhile.
 func (p *partition) deliver(msg *message, handle func(msg *message) error) {
@@ -78,16 +116,6 @@ func (p *partition) deliver(msg *message, handle func(msg *message) error) {
 		p.flushLogsUnlocked()
 	}()
 	err = handle(msg)
-}
-
-// judged applies what a handler returned. p.mu is held.
-func (p *partition) applyResult(msg *message, delivery int, err error) {
-	switch {
-	case err != nil:
-		p.nack(msg, delivery, err)
-	case p.e.cfg.AckMode != config.AckManual:
-		p.ack(msg, delivery)
-	}
 }
 
 // take waits for the next message, for a caller of Next.

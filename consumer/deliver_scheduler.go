@@ -1,6 +1,8 @@
 package consumer
 
-import "sync"
+import (
+	"sync"
+)
 
 // scheduler brings partitions that have something to do together with those
 // who do it: the handlers' workers, or the callers of Next. It holds

@@ -1,0 +1,41 @@
+package consumer
+
+import (
+	"bytes"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// plain is the message's payload without the compression that its headers name.
+func (c *Consumer[T]) decompress(msg *message) ([]byte, error) {
+	if !compressed(msg.raw) {
+		// Most messages end here, without their headers being decoded.
+		return msg.raw.Payload, nil
+	}
+	name, err := encodingOf(msg.raw)
+	if err != nil {
+		return nil, err
+	}
+	return encoding.Decode(name, msg.raw.Payload, int(c.e.cfg.MaxDecompressedBytes))
+}
+
+var contentEncoding = []byte(topic.HeaderContentEncoding)
+
+// compressed tells whether a message may be compressed. Most have no headers.
+func compressed(m *wire.Message) bool {
+	return len(m.Headers) > 0 && bytes.Contains(m.Headers, contentEncoding)
+}
+
+// encodingOf is the compression that a message's headers name; none is empty. It fails when they are malformed.
+func encodingOf(m *wire.Message) (name string, err error) {
+	err = wire.RangeHeaders(m.Headers, func(key, value string) bool {
+		if key != topic.HeaderContentEncoding {
+			return true
+		}
+		name = value
+		return false
+	})
+	return name, err
+}

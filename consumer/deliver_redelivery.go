@@ -1,0 +1,114 @@
+package consumer
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+)
+
+// redelivery says how often and after which pauses a failed message is given to
+// the application again.
+//
+// It is failsafe-go's backoff by its formula and not by its executor, which
+// would hold a goroutine for the length of each pause, while a message that
+// waits here holds a timer and its lane.
+type redeliveryPolicy struct {
+	maxDeliveries int // deliveries; negative: no end
+	backoff       config.Backoff
+}
+
+// delay is the pause after the given number of deliveries: the base, doubled
+// with each one up to the ceiling, spread by ± the jitter.
+func (p redeliveryPolicy) backoffDelay(deliveries int) time.Duration {
+	d := p.backoff.BaseBackoff
+	for i := 1; i < deliveries && d < p.backoff.MaxBackoff; i++ {
+		d *= 2
+	}
+	d = min(d, max(p.backoff.MaxBackoff, p.backoff.BaseBackoff))
+	spread := (rand.Float64()*2 - 1) * p.backoff.Jitter
+	return time.Duration(float64(d) * (1 + spread))
+}
+
+// verdict is what becomes of a message whose delivery failed.
+type decision uint8
+
+const (
+	decisionRetry decision = iota
+	decisionDeadLetter
+	decisionDrop
+)
+
+// judge decides about a failed delivery; deliveries counts this one.
+func (p redeliveryPolicy) decide(err error, deliveries int) (decision, time.Duration) {
+	var permanent *permanentError
+	var after *retryAfterError
+	switch {
+	case errors.Is(err, Drop):
+		return decisionDrop, 0
+	case errors.As(err, &permanent), p.maxDeliveries >= 0 && deliveries >= p.maxDeliveries:
+		return decisionDeadLetter, 0
+	case errors.As(err, &after):
+		return decisionRetry, after.delay
+	default:
+		return decisionRetry, p.backoffDelay(deliveries)
+	}
+}
+
+// later delivers r again after a delay. Its lane waits with it. p.mu is held.
+func (p *partition) redeliver(msg *message, delay time.Duration) {
+	p.setState(msg, messageBackingOff)
+	p.backingOff++
+	p.redeliverTogether([]*message{msg}, delay)
+}
+
+// laterTogether queues messages again after a delay. p.mu is held.
+func (p *partition) redeliverTogether(messages []*message, delay time.Duration) {
+	if len(messages) == 0 {
+		return
+	}
+	time.AfterFunc(delay, func() {
+		for _, msg := range messages {
+			p.e.typed.nextDelivery(msg) // nobody else has to do with it while it waits
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.phase == phaseLost {
+			return
+		}
+		for _, msg := range messages {
+			p.backingOff--
+			p.setState(msg, messageQueued)
+			p.ready.push(msg)
+		}
+		p.checkDrained()
+		p.scheduleIfReady()
+	})
+}
+
+// giveBack queues r again, before all others, as if it had not been given out: the
+// application did not try it. It has no effect on what was settled. p.mu is not held.
+func (p *partition) takeBack(msg *message, delivery int) {
+	p.mu.Lock()
+	if !p.isCurrent(msg, delivery) {
+		p.settleOrphan(msg, delivery)
+		p.mu.Unlock()
+		return
+	}
+	msg.untried++
+	p.setState(msg, messageBackingOff)
+	p.backingOff++
+	p.mu.Unlock()
+	p.e.typed.nextDelivery(msg) // nobody else has to do with it while it waits
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.phase == phaseLost {
+		return
+	}
+	p.backingOff--
+	p.setState(msg, messageGivenBack)
+	p.ready.pushFront(msg)
+	p.afterSettle()
+}

@@ -1,0 +1,135 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+)
+
+// looksPerPause is how often the watch looks in vain before its pause is
+// doubled: what comes every few milliseconds is to be noticed at once.
+const checksPerInterval = 4
+
+// watch asks for the ends of the logs while partitions have been read to
+// theirs, in one request for all of them: there is no long polling. It asks soon after
+// something came, and less and less often while nothing does.
+func (f *fetcher) watchLogEnds(ctx context.Context) {
+	least := f.e.cfg.PollIntervalMin
+	pause, emptyChecks := least, 0
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.arrivals:
+			emptyChecks = 0
+			if pause > least {
+				pause = least
+				timer.Reset(pause)
+			}
+			continue
+		case <-timer.C:
+		}
+		if emptyChecks++; f.checkLogEnds(ctx) {
+			pause, emptyChecks = least, 0
+		} else if emptyChecks%checksPerInterval == 0 {
+			pause = min(2*pause, f.e.cfg.PollIntervalMax)
+		}
+		timer.Reset(coalesce(pause))
+	}
+}
+
+// look compares the positions of the partitions that were read to their ends with the
+// ends as they are now, and tells whether there is something to fetch.
+func (f *fetcher) checkLogEnds(ctx context.Context) bool {
+	type place struct {
+		p        *partition
+		position uint64
+	}
+	var idle []place
+	owned, _ := f.e.roundRobin()
+	for _, p := range owned {
+		p.mu.Lock()
+		if p.phase == phaseActive && !p.mayHaveMore && !p.polling && !p.needsVerify && p.stopErr == nil {
+			idle = append(idle, place{p, p.position})
+		}
+		p.mu.Unlock()
+	}
+	if len(idle) == 0 {
+		return false
+	}
+	var meta transport.Topic
+	err := f.session.Do(ctx, func(ctx context.Context, c transport.Conn) (err error) {
+		meta, err = c.Topic(ctx, f.e.identity.Stream, f.e.identity.Topic)
+		return err
+	})
+	var status *iggyerr.StatusError
+	if err != nil && !errors.As(err, &status) {
+		return false // the session's end is noticed elsewhere
+	}
+	found := false
+	for _, at := range idle {
+		at.p.mu.Lock()
+		switch {
+		case at.p.phase != phaseActive || at.p.mayHaveMore || at.p.polling || at.p.position != at.position:
+		case err != nil:
+			// Not permitted, or the topic is gone: polls will tell.
+			at.p.mayHaveMore, found = true, true
+		default:
+			found = f.compareLogEnd(at.p, meta) || found
+		}
+		at.p.mu.Unlock()
+	}
+	if err != nil {
+		f.e.log.Debug("topic cannot be read, polling each partition instead", zap.Error(err))
+	}
+	if found {
+		f.wakePollers()
+	}
+	return found && err == nil
+}
+
+// compare looks at one partition's end. p.mu is held.
+func (f *fetcher) compareLogEnd(p *partition, meta transport.Topic) bool {
+	end, ok := partitionEnd(meta, p.id)
+	switch {
+	case !ok:
+		return false
+	case end < p.position && p.firstPoll == nil, end < p.logEnd:
+		p.needsVerify = true
+		f.e.wakeMembership()
+		return false
+	case p.firstPoll == nil && end > p.position || end > p.logEnd:
+		p.logEnd, p.mayHaveMore = end, true
+		return true
+	}
+	return false
+}
+
+// logEnd is the offset after the last message of a partition.
+func partitionEnd(meta transport.Topic, id uint32) (end uint64, ok bool) {
+	for _, q := range meta.Partitions {
+		if q.ID != id {
+			continue
+		}
+		if q.Messages == 0 && q.CurrentOffset == 0 {
+			return 0, true
+		}
+		return q.CurrentOffset + 1, true
+	}
+	return 0, false
+}
+
+// reaches notes where the log ends: a partition with much to do is polled seldom, and
+// its lag is to be true, too. p.mu is held.
+func (p *partition) raiseLogEnd(end uint64) {
+	if end > p.logEnd {
+		p.logEnd, p.mayHaveMore = end, true
+	}
+}

@@ -1,0 +1,206 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+)
+
+// nowhere is an offset beyond every log. A poll there with no partition
+// id brings nothing but names an owned partition, the next one in turn; storing it
+// is refused with one status for an owned partition and another for any
+// other. Both measured on Iggy 0.8.0.
+const offsetBeyondEnd = 1 << 62
+
+// maxPartitions is how many partitions a topic may have.
+const maxPartitions = 1000
+
+// maxSkipped is how many surveys in a row may find nothing changed before the
+// partitions are learned all the same.
+const maxSkippedChecks = 10
+
+// survey learns again when something changed: a new member, without which
+// nothing is taken, or other shares. Once in a while, and where the
+// group can't be read, it does so all the same.
+func (m *membership) checkAssignment(ctx context.Context) error {
+	if !m.e.grouped {
+		return m.learnAssignment(ctx)
+	}
+	members, err := m.groupMembers(ctx, m.group())
+	var status *iggyerr.StatusError
+	if err != nil && (!errors.As(err, &status) || m.e.isMembershipGone(err)) {
+		return err
+	}
+	same := err == nil && len(m.revoking) == 0 && len(m.e.assignedPartitions()) == m.lastAssigned &&
+		slices.EqualFunc(members.Partitions, m.lastMembers.Partitions, slices.Equal) && m.matchesMember(members)
+	if m.lastMembers = members; same && m.skippedChecks < maxSkippedChecks {
+		m.skippedChecks++
+		return nil
+	}
+	m.skippedChecks = 0
+	return m.learnAssignment(ctx)
+}
+
+// isOne tells whether one of the members has exactly what is owned here. If none
+// has, a turn that jumped has hidden some.
+func (m *membership) matchesMember(members transport.Members) bool {
+	owned := partitionIDs(m.e.assignedPartitions())
+	return slices.ContainsFunc(members.Partitions, func(ids []uint32) bool {
+		return slices.Equal(slices.Sorted(slices.Values(ids)), owned)
+	})
+}
+
+// learn finds out which partitions are owned now, and takes up and gives up accordingly.
+func (m *membership) learnAssignment(ctx context.Context) error {
+	turn, err := m.assignedIDs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range m.e.assignedPartitions() {
+		if slices.Contains(turn, p.id) {
+			m.keepPartition(p)
+			continue
+		}
+		if err := m.handleMissing(ctx, p); err != nil {
+			return err
+		}
+	}
+	var gained []uint32
+	for _, id := range turn {
+		if m.e.findPartition(id) == nil {
+			gained = append(gained, id)
+		}
+	}
+	if err := m.assignPartitions(ctx, gained); err != nil {
+		return err
+	}
+	m.lastAssigned = len(m.e.assignedPartitions())
+	return nil
+}
+
+// turn is the ids of the partitions that the server gives this consumer in
+// turn. Those about to be taken from it are missing.
+func (m *membership) assignedIDs(ctx context.Context) ([]uint32, error) {
+	if !m.e.grouped {
+		return m.standalonePartitions(ctx)
+	}
+	turn, err := m.pollAssignedIDs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.Index(turn, 0); i >= 0 {
+		// An owner of nothing is answered like one of an empty partition 0.
+		owned, err := m.ownsPartition(ctx, 0)
+		if err != nil {
+			return nil, err
+		}
+		if !owned {
+			turn = slices.Delete(turn, i, i+1)
+		}
+	}
+	slices.Sort(turn)
+	return turn, nil
+}
+
+// chosen is the partitions that a standalone consumer reads.
+func (m *membership) standalonePartitions(ctx context.Context) ([]uint32, error) {
+	meta, err := m.topicMetadata(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []uint32
+	for _, p := range meta.Partitions {
+		if wanted := m.e.standalone.Partitions; len(wanted) == 0 || slices.Contains(wanted, p.ID) {
+			ids = append(ids, p.ID)
+		}
+	}
+	for _, id := range m.e.standalone.Partitions {
+		if !slices.Contains(ids, id) {
+			m.e.setLastError(fmt.Errorf("iggy: %s/%s/%d: %w", m.e.identity.Stream, m.e.identity.Topic, id, iggyerr.ErrNotFound))
+		}
+	}
+	return ids, nil
+}
+
+// round asks until the partitions come round again. The server keeps the turn
+// twice and changes over with every change of any of its metadata, so the turn
+// may jump: a partition counts as missing only when it did not come in two rounds and
+// more (the jumps were seen on Iggy 0.8.0).
+func (m *membership) pollAssignedIDs(ctx context.Context) (round []uint32, err error) {
+	owned := m.e.assignedPartitions()
+	for again := 0; again <= 2*(len(round)+1) && len(round) <= maxPartitions; {
+		polled, err := m.pollBeyondEnd(ctx, transport.AnyPartition)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.Index(round, polled.Partition)
+		if i < 0 {
+			round, again = append(round, polled.Partition), 0
+			continue
+		}
+		again++
+		if i == 0 && !slices.ContainsFunc(owned, func(p *partition) bool { return !slices.Contains(round, p.id) }) {
+			break
+		}
+	}
+	return round, nil
+}
+
+// peek polls beyond the end of the log.
+func (m *membership) pollBeyondEnd(ctx context.Context, partition int64) (polled *transport.Polled, err error) {
+	err = m.do(ctx, func(ctx context.Context, c transport.Conn) error {
+		polled, err = c.Poll(ctx, transport.Poll{
+			Consumer: m.e.identity, Partition: partition, Count: 1,
+			Strategy: transport.Strategy{Kind: transport.FromOffset, Value: offsetBeyondEnd},
+		})
+		return err
+	})
+	return polled, err
+}
+
+// owns tells whether the partition is dealt to this member, about to be taken
+// or not.
+func (m *membership) ownsPartition(ctx context.Context, id uint32) (bool, error) {
+	return m.ownsPartitionAs(ctx, m.e.identity, id)
+}
+
+func (m *membership) ownsPartitionAs(ctx context.Context, who transport.Consumer, id uint32) (bool, error) {
+	err := m.do(ctx, func(ctx context.Context, c transport.Conn) error {
+		return c.StoreOffset(ctx, who, id, offsetBeyondEnd)
+	})
+	var status *iggyerr.StatusError
+	switch {
+	case errors.As(err, &status) && status.Status == iggyerr.StatusInvalidOffset:
+		return true, nil
+	case isNotOwner(err):
+		return false, nil
+	}
+	return false, err
+}
+
+// stillOwned asks whether p is dealt to this member; if it is not, p is lost.
+// What a standalone consumer reads is nobody else's.
+func (m *membership) stillOwned(ctx context.Context, p *partition) (bool, error) {
+	if !m.e.grouped {
+		return true, nil
+	}
+	owned, err := m.ownsPartition(ctx, p.id)
+	if err == nil && !owned {
+		delete(m.revoking, p.id)
+		m.e.losePartition(p, errReassigned)
+	}
+	return owned, err
+}
+
+// notOurs tells whether a refused group commit means that the partition went
+// to another member. Over transports that can't tell more, that is
+// the bare status 1, too.
+func isNotOwner(err error) bool {
+	var status *iggyerr.StatusError
+	return errors.Is(err, iggyerr.ErrNotOwner) ||
+		errors.As(err, &status) && status.Status == iggyerr.StatusGeneric
+}
