@@ -19,10 +19,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// within is how long a test waits for what must happen.
+// within is how long a test waits for an event.
 const within = 30 * time.Second
 
-// yaml points the cluster at a server, for tests that are in a hurry.
+// yaml configures the server, with short intervals.
 func yaml(server interface{ Endpoint() string }) string {
 	return fmt.Sprintf(`
 iggy: {endpoint: "tcp://%s", client_id: iggy, client_secret: iggy, start_timeout: 10s, request_timeout: 5s}
@@ -30,7 +30,7 @@ topics: {tasks: {partitions: 2}, status: {partitions: 1}, logs: {partitions: 1},
 `, server.Endpoint())
 }
 
-// configured is a configuration from memory alone.
+// configured loads a configuration from memory only.
 func configured(yaml string) fx.Option {
 	return fxiggy.ConfigOptions(config.WithYAML("test.yaml", []byte(yaml)), config.WithEnviron(nil))
 }

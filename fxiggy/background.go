@@ -4,16 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"go.uber.org/fx"
 
 	"github.com/fetchbox/fetchbox-iggy/health"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 )
 
-// Background runs the application's own loops, iterations over a consumer's
-// messages for example:
+// Background runs loops of the application, over a consumer's messages for example:
 //
 //	fx.Invoke(func(bg *fxiggy.Background, tasks *consumer.Consumer[*jobspb.DownloadTask]) error {
 //		return bg.Go("tasks", func(ctx context.Context) error {
@@ -26,19 +25,20 @@ type Background struct{ rt *runtime }
 
 func newBackground(rt *runtime) *Background { return &Background{rt} }
 
-// Go runs a loop from the application's start to its stop. At stop the loop's
-// context ends with iggyerr.ErrClosed, and the stop waits for it to return. A
-// loop that returns another error, panics, or ends its goroutine is a fatal fault: its health check fails,
-// and the application shuts down with exit code 1. One that returns nil is done.
+// Go runs a loop from the application's start to its stop. At stop, the loop's context ends with
+// iggyerr.ErrClosed, and the stop waits for the loop to return. A loop that returns nil has
+// ended for good. One that returns another error, panics or ends its goroutine by
+// runtime.Goexit is a fatal fault: its health check fails, and the application shuts down with exit
+// code 1.
 //
-// It must be called while the application is built, in a constructor or an
-// fx.Invoke: the loop starts after, and stops before, everything that was built
-// until then. Later it is an error, since Fx starts nothing any more. Names are unique.
+// Go must be called while the application is built, in a constructor or an fx.Invoke: the loop starts
+// after, and stops before, everything that is built until then. A later call is an error, since
+// Fx runs no hook that is added after the start. Names are unique.
 func (b *Background) Go(name string, run func(ctx context.Context) error) error {
 	if b.rt.started.Load() {
 		return fmt.Errorf("background %s: the application has started: loops are added while it is built", name)
 	}
-	l := &loop{rt: b.rt, name: name, work: run, done: make(chan struct{})}
+	l := &loop{rt: b.rt, name: name, run: run, done: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	if err := b.rt.registry.Register(health.New("background."+name, l.check)); err != nil {
 		return err
@@ -50,27 +50,21 @@ func (b *Background) Go(name string, run func(ctx context.Context) error) error 
 type loop struct {
 	rt     *runtime
 	name   string
-	work   func(ctx context.Context) error
+	run    func(ctx context.Context) error
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when run has returned
-	err    error         // set before
+	err    error         // set before done is closed
 }
 
 func (l *loop) start(context.Context) error {
-	go func() {
-		defer close(l.done)
-		err := error(errLoopExited)
-		defer func() { l.ended(err) }()
-		err = l.call()
-	}()
+	go callback.Run(func() error { return l.run(l.ctx) }, l.ended)
 	return nil
 }
 
-// errLoopExited is what a loop failed with that ended its goroutine, by runtime.Goexit: it would be gone unnoticed.
-var errLoopExited = &iggyerr.PanicError{Value: "the loop ended its goroutine"}
-
+// ended handles the end of run, by which err was returned.
 func (l *loop) ended(err error) {
+	defer close(l.done)
 	stopping := l.ctx.Err() != nil
 	if err == nil || stopping && (errors.Is(err, iggyerr.ErrClosed) || errors.Is(err, context.Canceled)) {
 		return
@@ -81,17 +75,8 @@ func (l *loop) ended(err error) {
 	}
 }
 
-func (l *loop) call() (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	return l.work(l.ctx)
-}
-
-// stop returns what went wrong while stopping; what ended the application was
-// logged already.
+// stop ends the loop and waits for it. It returns the error of a loop that failed while it was being
+// stopped; fail has logged the others.
 func (l *loop) stop(ctx context.Context) error {
 	running := true
 	select {
@@ -100,7 +85,7 @@ func (l *loop) stop(ctx context.Context) error {
 	default:
 	}
 	l.cancel(iggyerr.ErrClosed)
-	ctx, cancel := leaving(ctx, drainReserve)
+	ctx, cancel := withReserve(ctx, drainReserve)
 	defer cancel()
 	select {
 	case <-l.done:

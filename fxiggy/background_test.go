@@ -108,8 +108,8 @@ func TestNamesOfLoopsAreUnique(t *testing.T) {
 	require.ErrorContains(t, err, `"background.one"`)
 }
 
-// A loop that was added when everything runs already never began, and its health was good.
-func TestALoopThatComesTooLate(t *testing.T) {
+// Fx would never start a loop that is added after the start, and its health check would pass.
+func TestGoAfterTheStartIsAnError(t *testing.T) {
 	t.Parallel()
 	var bg *fxiggy.Background
 	var registry *health.Registry

@@ -12,19 +12,19 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// cluster is what the components of one cluster share.
+// cluster is shared by the components of one cluster.
 type cluster struct {
 	*runtime
-	name string // empty for that of Module
+	name string // empty for the cluster of Module
 	cfg  config.Cluster
 
-	mu    sync.Mutex
-	needs admin.Spec
+	mu     sync.Mutex
+	topics admin.Spec
 }
 
-// clusterOf makes the cluster of a name. Its hook is the first of the cluster:
-// when it runs, all components are built and have said what they need, and none of
-// them is started.
+// clusterOf returns the constructor of the cluster with the given name. The cluster's hook is the
+// first one of its components: when it runs, all of them are built and have called
+// requireTopic, and none is started.
 func clusterOf(name string) func(*runtime) *cluster {
 	return func(rt *runtime) *cluster {
 		c := &cluster{runtime: rt, name: name, cfg: rt.cfg.Cluster}
@@ -38,31 +38,31 @@ func clusterOf(name string) func(*runtime) *cluster {
 	}
 }
 
-// need says that a topic must be there, with the groups of a consumer.
-func (c *cluster) need(t admin.TopicSpec) {
+// requireTopic adds a topic, and the groups of a consumer, to those that provision creates.
+func (c *cluster) requireTopic(t admin.TopicSpec) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.needs = append(c.needs, t)
+	c.topics = append(c.topics, t)
 }
 
-// provision creates what is missing, on a connection of its own.
+// provision creates missing topics and groups, on a connection of its own.
 func (c *cluster) provision(ctx context.Context) error {
 	c.mu.Lock()
-	needs := c.needs
+	topics := c.topics
 	c.mu.Unlock()
-	if len(needs) == 0 {
+	if len(topics) == 0 {
 		return nil
 	}
-	ctx, cancel := leaving(ctx, startReserve)
+	ctx, cancel := withReserve(ctx, startReserve)
 	defer cancel()
-	// Whoever waits for the producer's first connection waits as long for this one.
+	// The start timeout limits the wait for the first connection, here as in the producer.
 	ctx, stop := context.WithTimeoutCause(ctx, c.cfg.Iggy.StartTimeout, fmt.Errorf("not done within the start timeout of %s", c.cfg.Iggy.StartTimeout))
 	defer stop()
 	a, err := admin.New(c.cfg.Iggy, admin.WithLogger(c.log))
 	if err != nil {
 		return err
 	}
-	_, err = a.Provision(ctx, needs)
+	_, err = a.Provision(ctx, topics)
 	if closeErr := a.Close(); closeErr != nil {
 		c.log.Named("fxiggy").Debug("closing failed", zap.Error(closeErr))
 	}
@@ -72,7 +72,7 @@ func (c *cluster) provision(ctx context.Context) error {
 	return nil
 }
 
-// suffix names the cluster in errors.
+// suffix is " of cluster NAME" for errors, or "" for the cluster of Module.
 func (c *cluster) suffix() string {
 	if c.name == "" {
 		return ""
@@ -80,7 +80,7 @@ func (c *cluster) suffix() string {
 	return " of cluster " + c.name
 }
 
-// component is the name of a component of the cluster in logs and in health.
+// component returns the full name of a component of the cluster in health reports.
 func (c *cluster) component(name string) string {
 	if c.name == "" {
 		return name

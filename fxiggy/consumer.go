@@ -8,16 +8,14 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
-	"github.com/fetchbox/fetchbox-iggy/jobs"
-	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // Consume provides a *consumer.Consumer[T] for a topic of the application, with the
-// configuration section consumers.NAME. Its defaults are those of
-// config.DefaultConsumer with the name as group. What the consumer gives up goes to
-// the consumer.DeadLetters[T] that the application provides; without one it is
-// logged, counted and passed over.
+// configuration section consumers.NAME. The defaults of the section are config.DefaultConsumer with
+// the name as group. Dead letters go to the consumer.DeadLetters[T] that the application
+// provides; without one, a message that would become a dead letter is logged, counted and
+// skipped.
 //
 // The topic and the group are created when they are missing and topics.provision is on.
 func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {
@@ -51,31 +49,10 @@ func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.De
 	if err != nil {
 		return nil, err
 	}
-	if err := c.watch("consumer."+name, checkConsumer(c.name, built)); err != nil {
+	if err := c.addCheck("consumer."+name, checkConsumer(c.name, built)); err != nil {
 		return nil, err
 	}
-	c.need(admin.Of(t, admin.Groups(cfg)...))
-	c.consume(built)
+	c.requireTopic(admin.Of(t, admin.Groups(cfg)...))
+	c.addConsumer(built)
 	return built, nil
-}
-
-// newTasks takes the publisher in any case, since tasks that fail for good
-// always need a place, and the application's dead letters mostly use it.
-func newTasks(c *cluster, t jobs.Topics, p *jobs.Publisher, d consumer.DeadLetters[*jobspb.DownloadTask]) (*consumer.Consumer[*jobspb.DownloadTask], error) {
-	if d == nil {
-		d = p
-	}
-	return newConsumer(c, "tasks", t.Tasks, d)
-}
-
-func newStatus(c *cluster, t jobs.Topics, d consumer.DeadLetters[*jobspb.JobStatus]) (*consumer.Consumer[*jobspb.JobStatus], error) {
-	return newConsumer(c, "status", t.Status, d)
-}
-
-func newLogs(c *cluster, t jobs.Topics, d consumer.DeadLetters[*jobspb.JobLog]) (*consumer.Consumer[*jobspb.JobLog], error) {
-	return newConsumer(c, "logs", t.Logs, d)
-}
-
-func newDeadLetters(c *cluster, t jobs.Topics, d consumer.DeadLetters[*jobspb.DeadLetterTask]) (*consumer.Consumer[*jobspb.DeadLetterTask], error) {
-	return newConsumer(c, "dlq", t.DeadLetters, d)
 }

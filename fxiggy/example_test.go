@@ -29,7 +29,7 @@ func exampleServer() (*embedded.Server, fx.Option) {
 
 func stopServer(srv *embedded.Server) { _ = srv.Stop(context.Background()) }
 
-// An API publishes a task, and a worker in the same application does it.
+// An API publishes a task, and a worker in the same application handles it.
 func Example() {
 	srv, err := embedded.Start()
 	if err != nil {
@@ -73,12 +73,12 @@ type Invoice struct {
 	Customer string `json:"customer"`
 }
 
-// Invoices is where these messages live. Everything else follows from it.
+// Invoices is the topic of these messages: its place, codec, key and settings.
 var Invoices = topic.New("shop", "invoices", topic.JSON[Invoice](),
 	topic.Key(func(i Invoice) string { return i.Customer }),
 	topic.WithSettings[Invoice](topic.Settings{Partitions: 2}))
 
-// One call makes a consumer, another one a publisher, of any topic.
+// Consume and Publish are for topics of the application.
 func ExampleConsume() {
 	srv, configured := exampleServer()
 	defer stopServer(srv)
@@ -109,7 +109,7 @@ func ExampleConsume() {
 	// Output: 2026-17
 }
 
-// A further cluster, configured under clusters.eu.
+// Another cluster, configured under clusters.eu.
 func ExampleNamed() {
 	srv, err := embedded.Start()
 	if err != nil {

@@ -25,15 +25,15 @@ type registryParams struct {
 	Logger    *zap.Logger `optional:"true"`
 }
 
-// newRegistry makes the registry in which the components that are built enter
-// their checks. A value group would build all of them.
+// newRegistry returns the registry of health checks. Components register themselves when they are
+// built; an Fx value group would build all of them.
 func newRegistry(p registryParams) (*health.Registry, error) {
 	r, err := health.NewRegistry(p.Config.Health, health.WithLogger(p.Logger))
 	if err != nil {
 		return nil, err
 	}
 	p.Lifecycle.Append(fx.Hook{OnStop: func(ctx context.Context) error {
-		ctx, cancel := leaving(ctx, closeReserve)
+		ctx, cancel := withReserve(ctx, closeReserve)
 		defer cancel()
 		return r.Stop(ctx)
 	}})
@@ -42,8 +42,8 @@ func newRegistry(p registryParams) (*health.Registry, error) {
 
 func newHandler(r *health.Registry) *health.Handler { return health.NewHandler(r) }
 
-// watch enters a component's check.
-func (c *cluster) watch(name string, check func(ctx context.Context) health.Result) error {
+// addCheck registers the health check of a component.
+func (c *cluster) addCheck(name string, check func(ctx context.Context) health.Result) error {
 	return c.registry.Register(health.New(c.component(name), check))
 }
 
@@ -56,7 +56,7 @@ func resultOf(err error, detail any) health.Result {
 	return health.Result{Status: health.Up, Detail: detail}
 }
 
-// producerDetail is what readers of the probes see of a producer.
+// producerDetail is the detail of a producer in health reports.
 type producerDetail struct {
 	Cluster          string             `json:"cluster,omitempty"`
 	BufferedBytes    int64              `json:"buffered_bytes"`
@@ -77,9 +77,9 @@ type connectionDetail struct {
 
 func checkProducer(cluster string, p *producer.Producer) func(ctx context.Context) health.Result {
 	return func(ctx context.Context) health.Result {
-		err := disconnected(p.Status())
+		err := connectionErrors(p.Status())
 		if err == nil {
-			err = asked(ctx, p)
+			err = checkWithReserve(ctx, p)
 		}
 		s := p.Status()
 		d := producerDetail{
@@ -93,9 +93,9 @@ func checkProducer(cluster string, p *producer.Producer) func(ctx context.Contex
 	}
 }
 
-// disconnected tells at once what p.Check would wait for: whoever probes has little time, and wants
-// to know the cause.
-func disconnected(s producer.Status) error {
+// connectionErrors returns the errors of connections that are not established. p.Check would wait
+// for these connections, and a probe has little time and reports the cause.
+func connectionErrors(s producer.Status) error {
 	var errs []error
 	for _, c := range s.Connections {
 		if c.State != string(link.StateConnecting) {
@@ -110,9 +110,9 @@ func disconnected(s producer.Status) error {
 	return errors.Join(errs...)
 }
 
-// asked has p ask the server. It gives up before the registry does, which would know
-// neither why nor any detail.
-func asked(ctx context.Context, p *producer.Producer) error {
+// checkWithReserve calls p.Check with three quarters of the time that ctx has. After the rest, the
+// registry ends the check, without its cause and detail.
+func checkWithReserve(ctx context.Context, p *producer.Producer) error {
 	if end, ok := ctx.Deadline(); ok {
 		limit := time.Until(end) * 3 / 4
 		bounded, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit.Round(100*time.Millisecond)))
@@ -122,7 +122,7 @@ func asked(ctx context.Context, p *producer.Producer) error {
 	return p.Check(ctx)
 }
 
-// consumerDetail is what readers of the probes see of a consumer.
+// consumerDetail is the detail of a consumer in health reports.
 type consumerDetail struct {
 	Cluster    string   `json:"cluster,omitempty"`
 	Topic      string   `json:"topic"`

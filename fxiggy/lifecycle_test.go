@@ -64,8 +64,8 @@ func TestStopFinishesTheWorkInFlight(t *testing.T) {
 	require.Equal(t, uint64(len(srv.Messages("fetchbox", "jobs.status"))-1), stored[0], "no more and no less")
 }
 
-// A handler that does not end takes its own time and not that of others: the
-// producer is flushed all the same, and Fx's limit is kept.
+// A handler that ignores the stop delays its consumer only: the producer is flushed and the stop returns
+// within Fx's limit.
 func TestAHandlerThatDoesNotEndLeavesTimeForTheOthers(t *testing.T) {
 	t.Parallel()
 	srv := server(t)
@@ -107,9 +107,8 @@ func TestAHandlerThatDoesNotEndLeavesTimeForTheOthers(t *testing.T) {
 	}
 }
 
-// Both consumers need most of the time there is: one after the other they
-// would not fit.
-func TestConsumersFinishSideBySide(t *testing.T) {
+// Each consumer needs most of the time limit, so they only make it at the same time.
+func TestConsumersStopAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	srv := server(t)
 	both := make(chan string, 2)

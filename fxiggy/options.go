@@ -2,7 +2,7 @@ package fxiggy
 
 import "github.com/fetchbox/fetchbox-iggy/config"
 
-// Option changes what Consume and Publish provide.
+// Option is an option of Consume and Publish.
 type Option func(*options)
 
 type options struct {
@@ -23,15 +23,14 @@ func newOptions(opts []Option) options {
 	return o
 }
 
-// On chooses a cluster that Named declares. What is provided then has the cluster's
-// name, and the section is clusters.CLUSTER.consumers.NAME.
+// On selects a cluster that Named declares. The provided value has the cluster's name, and the
+// section of a consumer is clusters.CLUSTER.consumers.NAME.
 func On(cluster string) Option { return func(o *options) { o.cluster = cluster } }
 
-// As gives what is provided a name of its own, which its parameters have to
-// ask for: for two consumers, or publishers, of one type of message. The consumer.DeadLetters[T]
-// is asked for under the same name.
+// As provides the value under a name, by which parameters ask for it. It is needed for two
+// consumers, or two publishers, of one type of message. The consumer.DeadLetters[T] has the same
+// name.
 func As(name string) Option { return func(o *options) { o.name, o.named = name, true } }
 
-// Defaults are the values of the consumer's section where the configuration
-// says nothing.
+// Defaults sets the defaults of the consumer's configuration section.
 func Defaults(c config.Consumer) Option { return func(o *options) { o.defaults = &c } }

@@ -20,7 +20,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
-// Two clusters in one process are told apart on every metric, by one label.
+// Every metric has a label with the name of the cluster.
 func TestMetricsTellTheCluster(t *testing.T) {
 	t.Parallel()
 	here, there := server(t), server(t)

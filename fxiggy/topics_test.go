@@ -31,7 +31,7 @@ var (
 	Images = topic.New("shop", "images", topic.Bytes())
 )
 
-func TestOthersTopics(t *testing.T) {
+func TestConsumeAndPublish(t *testing.T) {
 	t.Parallel()
 	srv := server(t)
 	orders, images := make(chan Order), make(chan []byte)
@@ -74,7 +74,7 @@ func (s orderSink) DeadLetter(_ context.Context, f topic.Failure[Order]) error {
 	return nil
 }
 
-func TestOthersDeadLetters(t *testing.T) {
+func TestConsumeUsesTheDeadLettersOfTheApplication(t *testing.T) {
 	t.Parallel()
 	srv, lost := server(t), make(orderSink)
 	var pub *producer.Publisher[Order]
