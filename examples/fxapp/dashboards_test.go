@@ -18,15 +18,14 @@ import (
 
 var metricName = regexp.MustCompile(`\b(?:fetchbox|go|process)_[a-z0-9_]+`)
 
-// Dashboards and alerts may only use metrics that exist, and the page about metrics
-// lists these and no others.
-func TestDashboardsAndDocumentationUseMetricsThatExist(t *testing.T) {
+// Dashboards and alerts use metrics that exist. The page about metrics lists these and no others.
+func TestDashboardsAndDocsUseExistingMetrics(t *testing.T) {
 	t.Parallel()
-	srv, remote := iggytest.NewServer(t), serveFiles(t)
-	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: append(environ(srv), "FETCHBOX__IGGY__HEARTBEAT_INTERVAL=50ms")})
-	// One lost request, so that there are retries to be counted, and a lost resource.
+	srv, remote := iggytest.NewServer(t), startFileServer(t)
+	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: append(environment(srv), "FETCHBOX__IGGY__HEARTBEAT_INTERVAL=50ms")})
+	// One lost request causes a retry, and one resource fails.
 	srv.Inject(iggytest.Cut().On(embedded.SendMessages).Times(1))
-	box.finished(t, box.submit(t, remote.manifest(5, 1)))
+	box.waitFinished(t, box.submit(t, remote.manifest(5, 1)))
 	var series, families map[string]bool
 	require.Eventually(t, func() bool {
 		series, families = map[string]bool{}, map[string]bool{}
@@ -39,9 +38,9 @@ func TestDashboardsAndDocumentationUseMetricsThatExist(t *testing.T) {
 			}
 		}
 		return families["fetchbox_link_heartbeat_duration_seconds"]
-	}, within, 10*time.Millisecond)
+	}, waitTimeout, 10*time.Millisecond)
 
-	for _, expression := range append(grafana(t), alerts(t)...) {
+	for _, expression := range append(dashboardExpressions(t), alertExpressions(t)...) {
 		names := metricName.FindAllString(expression, -1)
 		require.NotEmpty(t, names, expression)
 		for _, name := range names {
@@ -62,8 +61,8 @@ func TestDashboardsAndDocumentationUseMetricsThatExist(t *testing.T) {
 	require.Equal(t, families, listed)
 }
 
-// grafana are the expressions of the dashboard.
-func grafana(t *testing.T) (expressions []string) {
+// dashboardExpressions returns the expressions of the dashboard.
+func dashboardExpressions(t *testing.T) (expressions []string) {
 	t.Helper()
 	b, err := os.ReadFile("../../dashboards/grafana.json")
 	require.NoError(t, err)
@@ -88,8 +87,9 @@ func grafana(t *testing.T) (expressions []string) {
 	return expressions
 }
 
-// alerts are the expressions of the alert rules, each of which says what to do.
-func alerts(t *testing.T) (expressions []string) {
+// alertExpressions returns the expressions of the alert rules. Each rule must have a summary and a
+// description.
+func alertExpressions(t *testing.T) (expressions []string) {
 	t.Helper()
 	b, err := os.ReadFile("../../dashboards/alerts.yaml")
 	require.NoError(t, err)

@@ -1,8 +1,7 @@
-// Command fxapp is FetchBox in small, in one process or several: an API that
-// takes jobs, workers that fetch their resources, and a ledger that keeps their
-// state, with Iggy between them.
+// Command fxapp is a small FetchBox, in one process or in several: an API accepts jobs, workers
+// download their resources, and a ledger stores their state. Iggy connects them.
 //
-// Started with nothing configured it runs on an embedded Iggy server:
+// Without configuration it runs on an embedded Iggy server:
 //
 //	go run ./examples/fxapp
 //	curl -H 'X-Fetchbox-Job-Type: demo' -d '{"manifest_version": "v1", "metadata": {},
@@ -35,9 +34,10 @@ func main() {
 		role  string
 		level = zapcore.InfoLevel
 	)
-	flag.StringVar(&o.ConfigFile, "config", "", "YAML configuration `file` (default: the one that FETCHBOX_CONFIG names, or none)")
-	flag.StringVar(&o.Data, "data", "data", "`directory` for what is fetched and known; the processes of all roles share it")
-	flag.StringVar(&role, "role", string(app.RoleAll), "`part` to play: api, worker, ledger or all")
+	flag.StringVar(&o.ConfigFile, "config", "",
+		"YAML configuration `file` (default: the file that FETCHBOX_CONFIG names, or none)")
+	flag.StringVar(&o.Data, "data", "data", "`directory` of resources and job states; the processes of all roles share it")
+	flag.StringVar(&role, "role", string(app.RoleAll), "`role` of this process: api, worker, ledger or all")
 	flag.TextVar(&level, "log", level, "`level` of the log on standard error: debug, info, warn or error")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -53,7 +53,7 @@ func main() {
 		cancel() // a second signal ends the process at once
 	}()
 	if err := app.Run(ctx, o, logger(level), os.Stdout); err != nil {
-		// One line for each fault.
+		// Each error is on a line of its own.
 		fmt.Fprintln(os.Stderr, "fxapp: "+strings.ReplaceAll(err.Error(), "\n", "\nfxapp: "))
 		os.Exit(1)
 	}

@@ -7,12 +7,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-// child makes the test's binary the program itself, for tests that need it as a
-// process of its own.
-const child = "FXAPP_RUN_MAIN"
+// runMainEnv is the variable that makes the test binary run main, for tests that need a child
+// process.
+const runMainEnv = "FXAPP_RUN_MAIN"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(child) != "" {
+	if os.Getenv(runMainEnv) != "" {
 		main()
 		return
 	}

@@ -1,6 +1,6 @@
-// Command worker is the smallest worker: it takes download tasks from Iggy and
-// prints where they point. FETCHBOX_CONFIG names its configuration, or
-// FETCHBOX__IGGY__ENDPOINT and its like do.
+// Command worker is a minimal worker: it consumes download tasks from Iggy and prints their URLs.
+// Its configuration is the file that FETCHBOX_CONFIG names, and variables such as
+// FETCHBOX__IGGY__ENDPOINT.
 package main
 
 import (
@@ -23,8 +23,8 @@ func main() {
 	).Run()
 }
 
-// A nil error acknowledges the task; another one has it delivered again, and at last puts it to
-// the dead letters.
+// download handles a task. Returning nil acknowledges the task. After an error the task is
+// redelivered with a delay, and finally dead lettered.
 func download(_ context.Context, m *consumer.Message[*jobspb.DownloadTask]) error {
 	fmt.Println(m.Value.GetJobId(), m.Value.GetUrl())
 	return nil

@@ -17,80 +17,85 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// Publisher is what the API publishes; *jobs.Publisher in production. Each
-// call returns when everything is confirmed.
+// Publisher publishes the tasks and the first status of a job. Each method returns after everything
+// is confirmed. *jobs.Publisher implements it.
 type Publisher interface {
 	PublishDownloadTasks(ctx context.Context, tasks []*jobspb.DownloadTask, opts ...producer.PublishOption) error
 	PublishJobStatus(ctx context.Context, status *jobspb.JobStatus, opts ...producer.PublishOption) error
 }
 
-// Parts is what an API is made of.
-type Parts struct {
+// Params are the dependencies of an API.
+type Params struct {
 	Publisher Publisher
 	Store     *store.Store
 	Progress  *progress.Reporter
-	// Live, Ready and Components are the probes and the state of each component.
+	// Live and Ready serve the probes, Components the state of each component.
 	Live, Ready, Components http.Handler
-	// Metrics is what Prometheus reads.
+	// Metrics serves the metrics for Prometheus.
 	Metrics http.Handler
-	// Topics shows the topics on the server.
+	// Topics returns the topics on the server.
 	Topics func(ctx context.Context) ([]overview.Topic, error)
-	// PublishTimeout bounds the wait for Iggy's confirmation of a job.
+	// PublishTimeout bounds the wait for the confirmation of a job.
 	PublishTimeout time.Duration
-	// Log is where refused and failed requests go; nil means nowhere.
+	// Log gets the failed requests. Nil means no logging.
 	Log *zap.Logger
 }
 
-// API serves the HTTP interface.
+// API is the HTTP handler.
 type API struct {
-	Parts
+	Params
 	mux *http.ServeMux
 }
 
-// New makes an API.
-func New(parts Parts) *API {
-	if parts.Log == nil {
-		parts.Log = zap.NewNop()
+// New returns an API.
+func New(p Params) *API {
+	if p.Log == nil {
+		p.Log = zap.NewNop()
 	}
-	a := &API{Parts: parts, mux: http.NewServeMux()}
+	a := &API{Params: p, mux: http.NewServeMux()}
 	a.handle("POST /jobs", a.submit)
-	a.handle("GET /{$}", a.home)
-	a.handle("GET /operators/jobs", a.list)
-	a.handle("GET /operators/jobs/{job_id}", a.state)
-	a.handle("GET /operators/jobs/{job_id}/logs", a.logs)
-	a.handle("GET /operators/topics", a.topics)
-	a.mux.Handle("GET /operators/health", parts.Components)
-	a.mux.Handle("GET /metrics", parts.Metrics)
-	a.mux.Handle("GET /health/live", parts.Live)
-	a.mux.Handle("GET /health/ready", parts.Ready)
+	a.handle("GET /{$}", a.servePage)
+	a.handle("GET /operators/jobs", a.listJobs)
+	a.handle("GET /operators/jobs/{job_id}", a.getJob)
+	a.handle("GET /operators/jobs/{job_id}/logs", a.streamLog)
+	a.handle("GET /operators/topics", a.listTopics)
+	a.mux.Handle("GET /operators/health", p.Components)
+	a.mux.Handle("GET /metrics", p.Metrics)
+	a.mux.Handle("GET /health/live", p.Live)
+	a.mux.Handle("GET /health/ready", p.Ready)
 	a.handle("/", func(_ http.ResponseWriter, r *http.Request) error {
 		if r.URL.Path == "/jobs" {
-			return &failure{status: http.StatusMethodNotAllowed, code: codeMethod, message: "jobs are submitted with POST"}
+			return &httpError{
+				status: http.StatusMethodNotAllowed, code: codeMethod, message: "jobs are submitted with POST",
+			}
 		}
 		return notFound("page")
 	})
 	return a
 }
 
-// ServeHTTP answers a request.
+// ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
 
-// handle registers a handler whose errors, and panics, become answers.
+// handle registers a handler whose errors and panics become error responses.
 func (a *API) handle(pattern string, serve func(http.ResponseWriter, *http.Request) error) {
 	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		err := recovered(w, r, serve)
+		err := callHandler(w, r, serve)
 		if err == nil {
 			return
 		}
-		f := asFailure(err)
-		if f.status >= http.StatusInternalServerError {
-			a.Log.Error("request failed", zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Int("status", f.status), telemetry.TraceID(r.Context()), zap.Error(err))
+		e := asHTTPError(err)
+		if e.status >= http.StatusInternalServerError {
+			a.Log.Error("request failed", zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Int("status", e.status), telemetry.TraceID(r.Context()), zap.Error(err))
 		}
-		writeFailure(w, f)
+		writeError(w, e)
 	})
 }
 
-func recovered(w http.ResponseWriter, r *http.Request, serve func(http.ResponseWriter, *http.Request) error) (err error) {
+// callHandler calls serve and returns a panic as an error.
+func callHandler(
+	w http.ResponseWriter, r *http.Request, serve func(http.ResponseWriter, *http.Request) error,
+) (err error) {
 	defer func() {
 		switch p := recover(); p {
 		case nil:

@@ -1,3 +1,3 @@
-// Package api is FetchBox's HTTP interface: it takes jobs, and shows operators
-// how far they are, what their workers say, and how the process is.
+// Package api is FetchBox's HTTP API. It accepts jobs and shows operators their state, their logs,
+// the topics and the health of the process.
 package api

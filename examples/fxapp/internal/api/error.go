@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,72 +16,59 @@ const (
 	codeInternal    = "INTERNAL"
 )
 
-// failure is an error that the caller is told.
-type failure struct {
+// httpError is an error with a response for the client.
+type httpError struct {
 	status  int
 	code    string
 	message string
-	cause   error // for the log
+	cause   error // for the log only
 }
 
-func (f *failure) Error() string {
-	if f.cause != nil {
-		return fmt.Sprintf("%s: %v", f.message, f.cause)
+func (e *httpError) Error() string {
+	if e.cause != nil {
+		return fmt.Sprintf("%s: %v", e.message, e.cause)
 	}
-	return f.message
+	return e.message
 }
 
-func (f *failure) Unwrap() error { return f.cause }
+func (e *httpError) Unwrap() error { return e.cause }
 
-func invalid(format string, args ...any) error {
-	return &failure{status: http.StatusBadRequest, code: codeInvalid, message: fmt.Sprintf(format, args...)}
+func invalidPayload(format string, args ...any) error {
+	return &httpError{status: http.StatusBadRequest, code: codeInvalid, message: fmt.Sprintf(format, args...)}
 }
 
 func tooLarge(limit int64) error {
-	return &failure{
+	return &httpError{
 		status: http.StatusRequestEntityTooLarge, code: codeTooLarge,
-		message: fmt.Sprintf("the manifest must have at most %d bytes, also when it is unpacked", limit),
+		message: fmt.Sprintf("the manifest must have at most %d bytes, also after decompression", limit),
 	}
 }
 
 func notFound(what string) error {
-	return &failure{status: http.StatusNotFound, code: codeNotFound, message: "there is no such " + what}
+	return &httpError{status: http.StatusNotFound, code: codeNotFound, message: "no such " + what}
 }
 
 func unavailable(message string, cause error) error {
-	return &failure{status: http.StatusServiceUnavailable, code: codeUnavailable, message: message, cause: cause}
+	return &httpError{status: http.StatusServiceUnavailable, code: codeUnavailable, message: message, cause: cause}
 }
 
-func asFailure(err error) *failure {
-	var f *failure
-	if !errors.As(err, &f) {
-		f = &failure{status: http.StatusInternalServerError, code: codeInternal, message: "something went wrong here", cause: err}
+func asHTTPError(err error) *httpError {
+	var e *httpError
+	if !errors.As(err, &e) {
+		e = &httpError{status: http.StatusInternalServerError, code: codeInternal, message: "internal error", cause: err}
 	}
-	return f
+	return e
 }
 
-func writeFailure(w http.ResponseWriter, f *failure) {
+func writeError(w http.ResponseWriter, e *httpError) {
 	type detail struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	}
-	if f.status == http.StatusServiceUnavailable {
+	if e.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
-	WriteJSON(w, f.status, struct {
+	WriteJSON(w, e.status, struct {
 		Error detail `json:"error"`
-	}{detail{f.code, f.message}})
-}
-
-// WriteJSON answers with v as JSON, which nobody may cache.
-func WriteJSON(w http.ResponseWriter, status int, v any) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		http.Error(w, `{"error":{"code":"INTERNAL","message":"the answer could not be encoded"}}`, http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n'))
+	}{detail{e.code, e.message}})
 }

@@ -10,29 +10,30 @@ import (
 )
 
 //go:embed page.html
-var page []byte
+var pageHTML []byte
 
-// policy lets the page run its own script and style, talk to this server, and
+// contentSecurityPolicy allows the page its own script and style and requests to this server, and
 // nothing else.
-var policy = fmt.Sprintf("default-src 'none'; connect-src 'self'; img-src data:; script-src '%s'; style-src '%s'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-	hashOf("<script>", "</script>"), hashOf("<style>", "</style>"))
+var contentSecurityPolicy = fmt.Sprintf("default-src 'none'; connect-src 'self'; img-src data:; "+
+	"script-src '%s'; style-src '%s'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+	sourceHash("<script>", "</script>"), sourceHash("<style>", "</style>"))
 
-// hashOf names what stands between two marks in the page, as a policy does.
-func hashOf(begin, end string) string {
-	_, rest, _ := bytes.Cut(page, []byte(begin))
+// sourceHash returns the hash source of the page's text between two tags, for the policy.
+func sourceHash(begin, end string) string {
+	_, rest, _ := bytes.Cut(pageHTML, []byte(begin))
 	text, _, _ := bytes.Cut(rest, []byte(end))
 	sum := sha256.Sum256(text)
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// home is the page for people.
-func (a *API) home(w http.ResponseWriter, _ *http.Request) error {
+// servePage serves the web page for operators.
+func (a *API) servePage(w http.ResponseWriter, _ *http.Request) error {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", contentSecurityPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-cache")
-	_, _ = w.Write(page)
+	_, _ = w.Write(pageHTML)
 	return nil
 }

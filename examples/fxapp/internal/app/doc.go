@@ -1,3 +1,2 @@
-// Package app puts the example together: its configuration, its roles, and its
-// life from start to stop.
+// Package app assembles the example: its configuration, its roles, its start and its stop.
 package app

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 
 	"go.opentelemetry.io/otel/metric"
@@ -15,7 +14,6 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/api"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
-	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/httpserver"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/ledger"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/overview"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
@@ -28,31 +26,32 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
-// modules is the application of a role. The HTTP server is built last, so it
-// stops first: no job is accepted that could not be published any more.
-func (s *settings) modules() fx.Option {
-	parts := []fx.Option{
+// module returns the Fx module of the configured role. Fx builds the HTTP server last and stops it
+// first, so that no job is accepted that could not be published.
+func (s *settings) module() fx.Option {
+	opts := []fx.Option{
 		fxiggy.Module,
 		fxiggy.Config(s.config),
-		// The resources of one job are fetched side by side, by all workers.
+		// All workers download the resources of one job in parallel.
 		fx.Decorate(func(t jobs.Topics) jobs.Topics { return t.KeyTasksBy(jobs.ByResource) }),
-		fx.Provide(newReporter, (*telemetry.Telemetry).Meters, (*telemetry.Telemetry).Tracers),
+		fx.Provide(newReporter, (*telemetry.Telemetry).MeterProvider,
+			(*telemetry.Telemetry).TracerProvider),
 		fx.Invoke(func(r *health.Registry, data *store.Store) error {
 			return r.Register(health.Ping("store", func(context.Context) error { return data.Check() }))
 		}),
 	}
-	if s.Role.is(RoleWorker) {
-		parts = append(parts, workerModule)
+	if s.Role.includes(RoleWorker) {
+		opts = append(opts, workerModule)
 	}
-	if s.Role.is(RoleLedger) {
-		parts = append(parts, ledgerModule)
+	if s.Role.includes(RoleLedger) {
+		opts = append(opts, ledgerModule)
 	}
-	if s.Role.is(RoleAPI) {
-		parts = append(parts, fx.Provide(fx.Annotate(newAPI, fx.As(new(http.Handler)))))
+	if s.Role.includes(RoleAPI) {
+		opts = append(opts, fx.Provide(fx.Annotate(newAPI, fx.As(new(http.Handler)))))
 	} else {
-		parts = append(parts, fx.Provide(fx.Annotate(newProbes, fx.As(new(http.Handler)))))
+		opts = append(opts, fx.Provide(fx.Annotate(newProbeHandler, fx.As(new(http.Handler)))))
 	}
-	return fx.Options(append(parts, fx.Supply(s.server), fx.Invoke(serve))...)
+	return fx.Options(append(opts, fx.Supply(s.server), fx.Invoke(startHTTPServer))...)
 }
 
 func newReporter(data *store.Store, p *jobs.Publisher) *progress.Reporter {
@@ -61,8 +60,8 @@ func newReporter(data *store.Store, p *jobs.Publisher) *progress.Reporter {
 	})
 }
 
-// workerParts is what a worker needs from Fx.
-type workerParts struct {
+// workerParams are the parameters of newWorker.
+type workerParams struct {
 	fx.In
 	Downloader *download.Downloader
 	Store      *store.Store
@@ -73,14 +72,14 @@ type workerParts struct {
 	Meters     metric.MeterProvider
 }
 
-func newWorker(p workerParts) (*worker.Worker, error) {
-	return worker.New(worker.Parts{
+func newWorker(p workerParams) (*worker.Worker, error) {
+	return worker.New(worker.Params{
 		Downloader: p.Downloader, Store: p.Store, Progress: p.Progress, Publisher: p.Jobs,
 		Log: p.Log, Tracers: p.Tracers, Meters: p.Meters,
 	})
 }
 
-// workerModule does tasks. The Worker is also where failed tasks end.
+// workerModule processes tasks. The Worker also handles the dead letters of tasks.
 var workerModule = fx.Module("worker",
 	fx.Provide(fx.Annotate(
 		newWorker, fx.As(fx.Self()), fx.As(new(consumer.DeadLetters[*jobspb.DownloadTask])),
@@ -90,10 +89,14 @@ var workerModule = fx.Module("worker",
 	}),
 )
 
-// ledgerModule keeps the states and the logs of all jobs.
+// ledgerModule stores the states and the logs of all jobs.
 var ledgerModule = fx.Module("ledger",
 	fx.Provide(ledger.New),
-	fx.Invoke(func(l *ledger.Ledger, status *consumer.Consumer[*jobspb.JobStatus], logs *consumer.Consumer[*jobspb.JobLog]) error {
+	fx.Invoke(func(
+		l *ledger.Ledger,
+		status *consumer.Consumer[*jobspb.JobStatus],
+		logs *consumer.Consumer[*jobspb.JobLog],
+	) error {
 		if err := status.Handle(l.Status); err != nil {
 			return err
 		}
@@ -101,65 +104,27 @@ var ledgerModule = fx.Module("ledger",
 	}),
 )
 
-// apiParts is what the API needs from Fx.
-type apiParts struct {
+// apiParams are the parameters of newAPI.
+type apiParams struct {
 	fx.In
-	Config   config.Config
-	Server   Server
-	Admin    *admin.Admin
-	Store    *store.Store
-	Progress *progress.Reporter
-	Jobs     *jobs.Publisher
-	Probes   *health.Handler
-	Registry *health.Registry
-	Observed *telemetry.Telemetry
-	Log      *zap.Logger
+	Config    config.Config
+	Server    Server
+	Admin     *admin.Admin
+	Store     *store.Store
+	Progress  *progress.Reporter
+	Jobs      *jobs.Publisher
+	Probes    *health.Handler
+	Registry  *health.Registry
+	Telemetry *telemetry.Telemetry
+	Log       *zap.Logger
 }
 
-func newAPI(p apiParts) *api.API {
-	return api.New(api.Parts{
-		Publisher: p.Jobs, Store: p.Store, Progress: p.Progress, PublishTimeout: p.Server.PublishTimeout, Log: p.Log.Named("api"),
+func newAPI(p apiParams) *api.API {
+	return api.New(api.Params{
+		Publisher: p.Jobs, Store: p.Store, Progress: p.Progress,
+		PublishTimeout: p.Server.PublishTimeout, Log: p.Log.Named("api"),
 		Topics: overview.New(p.Admin, p.Config.Cluster).Topics,
-		Live:   p.Probes.Live(), Ready: p.Probes.Ready(), Components: components(p.Registry),
-		Metrics: p.Observed.Metrics(),
-	})
-}
-
-// newProbes is what processes without the API serve.
-func newProbes(probes *health.Handler, registry *health.Registry, observed *telemetry.Telemetry) *http.ServeMux {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", observed.Metrics())
-	probes.Register(mux)
-	mux.Handle("GET /operators/health", components(registry))
-	return mux
-}
-
-// components shows the state of each component.
-func components(r *health.Registry) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		api.WriteJSON(w, http.StatusOK, r.Check(request.Context()))
-	})
-}
-
-func serve(lc fx.Lifecycle, down fx.Shutdowner, s Server, handler http.Handler, tracers trace.TracerProvider, g greeting, log *zap.Logger) {
-	handler = telemetry.Requests(tracers.Tracer(telemetry.Scope), handler)
-	srv := httpserver.New(s.Addr, handler, log, func(err error) {
-		log.Error("the HTTP server failed", zap.Error(err))
-		_ = down.Shutdown(fx.ExitCode(1))
-	})
-	lc.Append(fx.Hook{
-		OnStart: func(ctx context.Context) error {
-			if err := srv.Start(ctx); err != nil {
-				return err
-			}
-			fmt.Fprintf(g, "FetchBox listens on http://%s\n", srv.Addr())
-			return nil
-		},
-		OnStop: func(ctx context.Context) error {
-			// A part of the time: what is behind needs more.
-			ctx, cancel := context.WithTimeout(ctx, stopTimeout/3)
-			defer cancel()
-			return srv.Stop(ctx)
-		},
+		Live:   p.Probes.Live(), Ready: p.Probes.Ready(), Components: componentsHandler(p.Registry),
+		Metrics: p.Telemetry.MetricsHandler(),
 	})
 }

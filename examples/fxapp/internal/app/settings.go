@@ -7,80 +7,60 @@ import (
 	"slices"
 	"time"
 
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
 )
 
-// Role is which part of FetchBox a process plays.
-type Role string
-
-// The roles. All of them share the data directory and the server.
-const (
-	RoleAll    Role = "all"
-	RoleAPI    Role = "api"
-	RoleWorker Role = "worker"
-	RoleLedger Role = "ledger"
-)
-
-func (r Role) is(part Role) bool { return r == RoleAll || r == part }
-
-// Options is what the command line says.
-type Options struct {
-	// ConfigFile is the YAML file; empty leaves it to FETCHBOX_CONFIG.
-	ConfigFile string
-	// Data is the directory that the roles share.
-	Data string
-	Role Role
-	// Environ replaces the process's environment when it is not nil.
-	Environ []string
-	// Spans get all spans, besides the collector that OTEL_EXPORTER_OTLP_ENDPOINT names.
-	Spans []sdktrace.SpanProcessor
-}
-
-// Server is the section of the application's own HTTP server.
+// Server is the configuration section of the application's HTTP server.
 type Server struct {
-	// Addr is where it listens.
+	// Addr is the address to listen on.
 	Addr string `yaml:"addr"`
-	// PublishTimeout is how long a job may take to be confirmed before its
-	// submitter is told that it was not.
+	// PublishTimeout bounds the wait for the confirmation of a job. After it the submitter gets an
+	// error.
 	PublishTimeout time.Duration `yaml:"publish_timeout"`
 }
 
-// Validate reports every fault at once.
+// Validate returns all errors at once.
 func (s Server) Validate() error {
 	var errs []error
 	if _, _, err := net.SplitHostPort(s.Addr); err != nil {
-		errs = append(errs, &config.KeyError{Key: "addr", Err: errors.New("must be host:port, such as 127.0.0.1:8080")})
+		errs = append(errs, &config.KeyError{
+			Key: "addr", Err: errors.New("must be host:port, such as 127.0.0.1:8080"),
+		})
 	}
 	if s.PublishTimeout <= 0 {
-		errs = append(errs, &config.KeyError{Key: "publish_timeout", Err: errors.New("must be more than 0")})
+		errs = append(errs, &config.KeyError{
+			Key: "publish_timeout", Err: errors.New("must be more than 0"),
+		})
 	}
 	return errors.Join(errs...)
 }
 
-// settings is everything that is configured.
+// settings is the complete configuration of a process.
 type settings struct {
 	Options
 	config   config.Config
 	server   Server
 	download download.Config
-	// embedded tells that no server was named.
+	// embedded is set when no Iggy server is configured.
 	embedded bool
 }
 
-func load(o Options) (*settings, error) {
+func loadSettings(o Options) (*settings, error) {
 	if !slices.Contains([]Role{RoleAll, RoleAPI, RoleWorker, RoleLedger}, o.Role) {
 		return nil, fmt.Errorf("-role: must be all, api, worker or ledger, not %q", o.Role)
 	}
-	s := &settings{Options: o, server: Server{Addr: "127.0.0.1:8080", PublishTimeout: 5 * time.Second}, download: download.Default()}
+	s := &settings{
+		Options:  o,
+		server:   Server{Addr: "127.0.0.1:8080", PublishTimeout: 5 * time.Second},
+		download: download.Default(),
+	}
 	opts := []config.Option{
 		config.WithFile(o.ConfigFile),
 		config.WithSection("server", &s.server),
 		config.WithSection("download", &s.download),
-		config.WithOverride(s.defaults),
+		config.WithOverride(s.applyDefaults),
 	}
 	if o.Environ != nil {
 		opts = append(opts, config.WithEnviron(o.Environ))
@@ -90,8 +70,8 @@ func load(o Options) (*settings, error) {
 	return s, err
 }
 
-// defaults are those of the example, where nothing else is configured.
-func (s *settings) defaults(c *config.Config, from config.Sources) error {
+// applyDefaults sets the example's own defaults of the keys that are not configured.
+func (s *settings) applyDefaults(c *config.Config, from config.Sources) error {
 	if !from.Has("producer.retry.max_retries") {
 		c.Producer.Retry.MaxRetries = 2 // three attempts
 	}
@@ -99,7 +79,8 @@ func (s *settings) defaults(c *config.Config, from config.Sources) error {
 		return nil
 	}
 	if s.Role != RoleAll {
-		return &config.KeyError{Key: "iggy.endpoint", Err: fmt.Errorf("must be set: a process with the role %s needs a server to share with the others", s.Role)}
+		return &config.KeyError{Key: "iggy.endpoint", Err: fmt.Errorf(
+			"must be set: a process with the role %s shares a server with the others", s.Role)}
 	}
 	s.embedded = true
 	c.Iggy.ClientID, c.Iggy.ClientSecret = embedded.DefaultUsername, config.NewSecret(embedded.DefaultPassword)

@@ -1,3 +1,3 @@
-// Package download fetches one resource over HTTP, bounded in size and time,
-// and says which failures are worth another attempt.
+// Package download fetches resources over HTTP, bounded in size and time. Its errors tell which
+// failures are worth a retry.
 package download

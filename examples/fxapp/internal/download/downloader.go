@@ -10,32 +10,8 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
-
-// Config bounds a download.
-type Config struct {
-	// Timeout bounds one attempt, from the connection to the last byte.
-	Timeout time.Duration `yaml:"timeout"`
-	// MaxBytes bounds the size of a resource.
-	MaxBytes int64 `yaml:"max_bytes"`
-}
-
-// Default allows a resource 30 seconds and 100 MiB.
-func Default() Config { return Config{Timeout: 30 * time.Second, MaxBytes: 100 << 20} }
-
-// Validate reports every fault at once.
-func (c Config) Validate() error {
-	var errs []error
-	if c.Timeout <= 0 {
-		errs = append(errs, &config.KeyError{Key: "timeout", Err: errors.New("must be more than 0")})
-	}
-	if c.MaxBytes <= 0 {
-		errs = append(errs, &config.KeyError{Key: "max_bytes", Err: errors.New("must be more than 0")})
-	}
-	return errors.Join(errs...)
-}
 
 // Downloader fetches resources. It is safe for concurrent use.
 type Downloader struct {
@@ -43,7 +19,7 @@ type Downloader struct {
 	client *http.Client
 }
 
-// New makes a Downloader.
+// New returns a Downloader with the limits of cfg.
 func New(cfg Config) *Downloader {
 	return &Downloader{cfg: cfg, client: &http.Client{
 		Transport: &http.Transport{
@@ -54,7 +30,7 @@ func New(cfg Config) *Downloader {
 			MaxIdleConnsPerHost:   16,
 			IdleConnTimeout:       30 * time.Second,
 			ForceAttemptHTTP2:     true,
-			// The resource is stored as the server has it.
+			// The resource is stored byte for byte.
 			DisableCompression: true,
 		},
 		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
@@ -69,9 +45,8 @@ func New(cfg Config) *Downloader {
 // Close closes idle connections.
 func (d *Downloader) Close() { d.client.CloseIdleConnections() }
 
-// Fetch writes the task's resource to w and returns its size in bytes. An error
-// is the end of ctx, what w said, or an *Error; w may then hold a part of the
-// resource.
+// Fetch downloads the task's resource to w and returns its size in bytes. The error is the cause of
+// ctx, an error of w, or an *Error. After an error w may hold a part of the resource.
 func (d *Downloader) Fetch(ctx context.Context, task *jobspb.DownloadTask, w io.Writer) (int64, error) {
 	bounded, cancel := context.WithTimeout(ctx, d.cfg.Timeout)
 	defer cancel()
@@ -88,16 +63,16 @@ func (d *Downloader) Fetch(ctx context.Context, task *jobspb.DownloadTask, w io.
 	}
 	var failed *Error
 	if !errors.As(err, &failed) {
-		failed = ofTransport(err)
+		failed = transportError(err)
 	}
-	failed.Err = fmt.Errorf("GET %s: %w", shown(task.GetUrl()), failed.Err)
+	failed.Err = fmt.Errorf("GET %s: %w", redactedURL(task.GetUrl()), failed.Err)
 	return size, failed
 }
 
 func (d *Downloader) fetch(ctx context.Context, task *jobspb.DownloadTask, w io.Writer) (int64, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, task.GetUrl(), http.NoBody)
 	if err != nil {
-		return 0, &Error{Code: CodeURL, Err: plain(err)}
+		return 0, &Error{Code: CodeURL, Err: withoutURL(err)}
 	}
 	for _, h := range task.GetHeaders() {
 		if h.GetName() == "host" {
@@ -114,27 +89,27 @@ func (d *Downloader) fetch(ctx context.Context, task *jobspb.DownloadTask, w io.
 		return 0, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	if failed := ofStatus(response); failed != nil {
+	if failed := statusError(response); failed != nil {
 		return 0, failed
 	}
 	if response.ContentLength > d.cfg.MaxBytes {
 		return 0, fmt.Errorf("%d bytes: %w (%d)", response.ContentLength, errTooLarge, d.cfg.MaxBytes)
 	}
-	size, err := io.Copy(&output{w}, io.LimitReader(response.Body, d.cfg.MaxBytes+1))
+	size, err := io.Copy(&destination{w}, io.LimitReader(response.Body, d.cfg.MaxBytes+1))
 	if err == nil && size > d.cfg.MaxBytes {
 		err = fmt.Errorf("%w (%d bytes)", errTooLarge, d.cfg.MaxBytes)
 	}
 	return size, err
 }
 
-// output tells errors of writing from those of reading.
-type output struct{ w io.Writer }
+// destination marks the errors of its writer, to distinguish them from errors of the download.
+type destination struct{ w io.Writer }
 
 type writeError struct{ error }
 
 func (e *writeError) Unwrap() error { return e.error }
 
-func (o *output) Write(p []byte) (int, error) {
+func (o *destination) Write(p []byte) (int, error) {
 	n, err := o.w.Write(p)
 	if err != nil {
 		err = &writeError{err}
@@ -142,9 +117,8 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// shown is a URL for logs and dead letters: its query and its password may be
-// secrets.
-func shown(raw string) string {
+// redactedURL returns a URL without user, password, query and fragment, which may be secrets.
+func redactedURL(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return "an invalid URL"

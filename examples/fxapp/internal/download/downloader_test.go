@@ -76,11 +76,11 @@ func TestFetch(t *testing.T) {
 		Url: s.URL + "/echo", Headers: []*jobspb.HttpHeader{{Name: "x-a", Value: "1"}, {Name: "host", Value: "example.com"}},
 	}, &b)
 	require.NoError(t, err)
-	require.Equal(t, "example.com|1|", b.String(), "stored as it is: no compression is asked for")
+	require.Equal(t, "example.com|1|", b.String(), "no compression is requested")
 	require.EqualValues(t, b.Len(), n)
 }
 
-func TestFailures(t *testing.T) {
+func TestFetchErrors(t *testing.T) {
 	t.Parallel()
 	s := server(t)
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
@@ -109,16 +109,16 @@ func TestFailures(t *testing.T) {
 		{"too large, chunked", s.URL + "/bytes/101?chunked", d, "DOWNLOAD_TOO_LARGE", false},
 		{"stalled server", s.URL + "/stall", hasty, "DOWNLOAD_TIMEOUT", true},
 		{"stalled body", s.URL + "/stall-after-a-byte", hasty, "DOWNLOAD_TIMEOUT", true},
-		{"cut connection", s.URL + "/cut", d, "DOWNLOAD_NETWORK", true},
+		{"aborted connection", s.URL + "/cut", d, "DOWNLOAD_NETWORK", true},
 		{"no server", "http://" + closed.Addr().String(), d, "DOWNLOAD_NETWORK", true},
 		{"unknown host", "http://no-such-host.invalid/", d, "DOWNLOAD_DNS", true},
 		{"unknown certificate", secure.URL, d, "DOWNLOAD_TLS", false},
-		{"no TLS there", strings.Replace(s.URL, "http:", "https:", 1), d, "DOWNLOAD_TLS", false},
-		{"redirects without end", s.URL + "/loop", d, "DOWNLOAD_REDIRECTS", false},
+		{"server without TLS", strings.Replace(s.URL, "http:", "https:", 1), d, "DOWNLOAD_TLS", false},
+		{"redirect loop", s.URL + "/loop", d, "DOWNLOAD_REDIRECTS", false},
 		{"redirect to a file", s.URL + "/file", d, "DOWNLOAD_URL", false},
 		{"bad URL", "http://[::1", d, "DOWNLOAD_URL", false},
 		{"bad port", "http://127.0.0.1:notaport/", d, "DOWNLOAD_URL", false},
-		{"port beyond all", "http://127.0.0.1:99999/", d, "DOWNLOAD_URL", false},
+		{"port above 65535", "http://127.0.0.1:99999/", d, "DOWNLOAD_URL", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -129,13 +129,13 @@ func TestFailures(t *testing.T) {
 			require.Equal(t, tt.code, topic.CodeOf(err))
 			require.Equal(t, tt.retryable, failed.Retryable, "%v", err)
 			if strings.Contains(tt.url, "/status/") && tt.retryable {
-				require.Equal(t, 7*time.Second, failed.After)
+				require.Equal(t, 7*time.Second, failed.RetryAfter)
 			}
 		})
 	}
 }
 
-func TestExactlyTheLimitIsAllowed(t *testing.T) {
+func TestFetchAllowsExactlyMaxBytes(t *testing.T) {
 	t.Parallel()
 	s, d := server(t), downloader(t, download.Config{Timeout: 10 * time.Second, MaxBytes: 100})
 	for _, query := range []string{"", "?chunked"} {
@@ -155,7 +155,7 @@ func TestErrorsHideSecrets(t *testing.T) {
 	}
 }
 
-func TestTheEndOfTheContextIsNoFailure(t *testing.T) {
+func TestCanceledContextIsNotADownloadError(t *testing.T) {
 	t.Parallel()
 	s, d := server(t), downloader(t, download.Default())
 	stopping := errors.New("stopping")
@@ -167,14 +167,14 @@ func TestTheEndOfTheContextIsNoFailure(t *testing.T) {
 	require.False(t, errors.As(err, &failed))
 }
 
-type broken struct{ err error }
+type failingWriter struct{ err error }
 
-func (b broken) Write([]byte) (int, error) { return 0, b.err }
+func (b failingWriter) Write([]byte) (int, error) { return 0, b.err }
 
-func TestErrorsOfWritingAreTheWriters(t *testing.T) {
+func TestWriteErrorsAreReturnedUnchanged(t *testing.T) {
 	t.Parallel()
 	s, d := server(t), downloader(t, download.Default())
 	full := errors.New("disk full")
-	_, err := d.Fetch(t.Context(), &jobspb.DownloadTask{Url: s.URL + "/bytes/10"}, broken{full})
+	_, err := d.Fetch(t.Context(), &jobspb.DownloadTask{Url: s.URL + "/bytes/10"}, failingWriter{full})
 	require.Equal(t, full, err)
 }

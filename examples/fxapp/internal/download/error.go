@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// The failure codes of downloads.
+// The failure codes of a download.
 const (
 	CodeTimeout   = "DOWNLOAD_TIMEOUT"
 	CodeDNS       = "DOWNLOAD_DNS"
@@ -30,22 +30,22 @@ const (
 type Error struct {
 	// Code classifies the failure.
 	Code string
-	// Retryable tells whether another attempt may succeed: after time-outs, DNS errors,
-	// broken connections, 5xx, 408, 429 and 499.
+	// Retryable reports whether another attempt may succeed: after timeouts, DNS errors, broken
+	// connections, and the status codes 5xx, 408, 429 and 499.
 	Retryable bool
-	// After is how long the server asks to be left alone; 0 when it doesn't say.
-	After time.Duration
+	// RetryAfter is the delay that the server asks for, 0 for none.
+	RetryAfter time.Duration
 	// Err is the cause.
 	Err error
 }
 
-// Error says what failed, without the query and the credentials of the URL.
+// Error describes the failure, without the query and the credentials of the URL.
 func (e *Error) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// FailureCode is Code.
+// FailureCode returns Code.
 func (e *Error) FailureCode() string { return e.Code }
 
 var (
@@ -53,8 +53,8 @@ var (
 	errRedirects = errors.New("more than 10 redirects")
 )
 
-// ofStatus is the error of an answer other than success; nil for success.
-func ofStatus(r *http.Response) *Error {
+// statusError returns the error of a response without success, nil for 2xx.
+func statusError(r *http.Response) *Error {
 	e := &Error{Err: fmt.Errorf("status %s", r.Status)}
 	switch code := r.StatusCode; {
 	case code >= 200 && code < 300:
@@ -68,12 +68,12 @@ func ofStatus(r *http.Response) *Error {
 		e.Code = CodeHTTP3xx
 	}
 	if e.Retryable {
-		e.After = retryAfter(r.Header.Get("Retry-After"), time.Now())
+		e.RetryAfter = retryAfter(r.Header.Get("Retry-After"), time.Now())
 	}
 	return e
 }
 
-// retryAfter reads the header of that name: seconds, or a date.
+// retryAfter parses a Retry-After header: seconds or a date.
 func retryAfter(value string, now time.Time) time.Duration {
 	if seconds, err := time.ParseDuration(strings.TrimSpace(value) + "s"); err == nil && seconds > 0 {
 		return seconds
@@ -84,14 +84,14 @@ func retryAfter(value string, now time.Time) time.Duration {
 	return 0
 }
 
-// ofTransport is the error of a request that got no whole answer.
-func ofTransport(err error) *Error {
-	e := &Error{Code: CodeNetwork, Retryable: true, Err: plain(err)}
+// transportError classifies the error of a request without a complete response.
+func transportError(err error) *Error {
+	e := &Error{Code: CodeNetwork, Retryable: true, Err: withoutURL(err)}
 	var (
 		dns    *net.DNSError
 		netErr net.Error
 		verify *tls.CertificateVerificationError
-		record tls.RecordHeaderError
+		header tls.RecordHeaderError
 		alert  tls.AlertError
 		port   *net.AddrError
 	)
@@ -100,23 +100,23 @@ func ofTransport(err error) *Error {
 		e.Code, e.Retryable = CodeTooLarge, false
 	case errors.Is(err, errRedirects):
 		e.Code, e.Retryable = CodeRedirects, false
-	case errors.As(err, &verify), errors.As(err, &record), errors.As(err, &alert),
+	case errors.As(err, &verify), errors.As(err, &header), errors.As(err, &alert),
 		errors.Is(err, http.ErrSchemeMismatch):
 		e.Code, e.Retryable = CodeTLS, false
-	case errors.As(err, &port): // beyond 65535
+	case errors.As(err, &port): // above 65535
 		e.Code, e.Retryable = CodeURL, false
 	case errors.As(err, &dns):
 		e.Code = CodeDNS
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
 		e.Code = CodeTimeout
 	case strings.Contains(err.Error(), "unsupported protocol scheme"):
-		e.Code, e.Retryable = CodeURL, false // of a redirect
+		e.Code, e.Retryable = CodeURL, false // in a redirect
 	}
 	return e
 }
 
-// plain is err without the URL that net/http writes around it: it may hold secrets.
-func plain(err error) error {
+// withoutURL returns err without the URL that net/http adds, which may hold secrets.
+func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		return u.Err

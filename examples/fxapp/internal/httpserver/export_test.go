@@ -2,8 +2,8 @@ package httpserver
 
 import "time"
 
-// SetWriteTimeout changes it, before Start.
+// SetWriteTimeout changes the write timeout. It must be called before Start.
 func (s *Server) SetWriteTimeout(d time.Duration) { s.http.WriteTimeout = d }
 
-// WriteTimeout is what a Server is made with.
+// WriteTimeout is the default write timeout.
 const WriteTimeout = writeTimeout

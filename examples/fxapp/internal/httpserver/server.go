@@ -1,4 +1,4 @@
-// Package httpserver is an HTTP server with a start and a stop.
+// Package httpserver provides an HTTP server with Start and Stop.
 package httpserver
 
 import (
@@ -15,35 +15,35 @@ import (
 
 // Server serves a handler at an address.
 type Server struct {
-	address string
-	http    *http.Server
-	failed  func(error)
-	cancel  context.CancelFunc
-	addr    net.Addr
-	done    chan struct{} // closed when Serve has returned
-	log     *zap.Logger
+	address   string
+	http      *http.Server
+	onFailure func(error)
+	cancel    context.CancelFunc
+	addr      net.Addr
+	done      chan struct{} // closed when http.Serve has returned
+	log       *zap.Logger
 
-	mu    sync.Mutex
-	fresh map[net.Conn]struct{} // connections without a request yet
+	mu       sync.Mutex
+	newConns map[net.Conn]struct{} // connections without a request yet
 }
 
-// writeTimeout lets go of callers who do not read their answer; handlers that take longer set a deadline
-// of their own.
+// writeTimeout closes connections of clients that do not read their response. Handlers that take
+// longer set a deadline of their own.
 const writeTimeout = time.Minute
 
-// New makes a Server. failed is called when it can't serve any more.
-func New(address string, handler http.Handler, log *zap.Logger, failed func(error)) *Server {
-	// Log streams last as long as their callers like: their contexts end when the stop begins.
+// New returns a Server for address. It calls onFailure when it fails after its start.
+func New(address string, handler http.Handler, log *zap.Logger, onFailure func(error)) *Server {
+	// Log streams have no end of their own: Stop cancels their contexts.
 	ctx, cancel := context.WithCancel(context.Background())
 	log = log.Named("http")
 	s := &Server{
-		address: address, failed: failed, cancel: cancel, done: make(chan struct{}), log: log,
-		fresh: map[net.Conn]struct{}{},
+		address: address, onFailure: onFailure, cancel: cancel, done: make(chan struct{}), log: log,
+		newConns: map[net.Conn]struct{}{},
 	}
 	s.http = &http.Server{
 		Handler:           handler,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ConnState:         s.track,
+		ConnState:         s.trackConn,
 		ReadHeaderTimeout: 10 * time.Second,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       time.Minute,
@@ -52,27 +52,28 @@ func New(address string, handler http.Handler, log *zap.Logger, failed func(erro
 	return s
 }
 
-// track knows the connections that net/http's Shutdown would give 5 seconds to send
-// a request: browsers open some in advance.
-func (s *Server) track(c net.Conn, state http.ConnState) {
+// trackConn keeps newConns. http.Server.Shutdown waits 5 seconds for a first request on such
+// connections, and browsers open some in advance.
+func (s *Server) trackConn(c net.Conn, state http.ConnState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if state == http.StateNew {
-		s.fresh[c] = struct{}{}
+		s.newConns[c] = struct{}{}
 	} else {
-		delete(s.fresh, c)
+		delete(s.newConns, c)
 	}
 }
 
-func (s *Server) closeFresh() {
+// closeNewConns closes the connections that have not sent a request.
+func (s *Server) closeNewConns() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for c := range s.fresh {
+	for c := range s.newConns {
 		_ = c.Close()
 	}
 }
 
-// Start listens, and serves in the background.
+// Start listens on the address and serves in the background.
 func (s *Server) Start(ctx context.Context) error {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", s.address)
 	if err != nil {
@@ -82,30 +83,30 @@ func (s *Server) Start(ctx context.Context) error {
 	go func() {
 		defer close(s.done)
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			go s.failed(err)
+			go s.onFailure(err)
 		}
 	}()
 	return nil
 }
 
-// Addr is where it listens, after Start.
+// Addr returns the address that the server listens on. It must be called after Start.
 func (s *Server) Addr() string { return s.addr.String() }
 
-// Stop takes no more requests, ends streams, and waits for requests under way
-// until ctx ends. Those that are not through then are cut off, with a warning: callers who
-// are slow are no fault of the process.
+// Stop accepts no more requests, ends streams, and waits for running requests until ctx ends. Then
+// it closes the connections of the requests that still run, and logs a warning: a slow client is
+// not an error of this process.
 func (s *Server) Stop(ctx context.Context) error {
 	s.http.SetKeepAlivesEnabled(false)
-	// A request that is being answered may go on; who only listens is let go.
+	// Streams watch their context and end. Other requests finish.
 	s.cancel()
-	s.closeFresh()
+	s.closeNewConns()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		_ = s.http.Close()
 	}
 	<-s.done
 	if err != nil && ctx.Err() != nil {
-		s.log.Warn("requests were cut off", zap.Error(err))
+		s.log.Warn("requests aborted", zap.Error(err))
 		return nil
 	}
 	return err

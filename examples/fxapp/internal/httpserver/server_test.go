@@ -35,12 +35,12 @@ func dial(t *testing.T, s *httpserver.Server, text string) net.Conn {
 	return c
 }
 
-// A connection that a browser opened in advance must not hold up the stop.
-func TestStopClosesConnectionsWithoutRequest(t *testing.T) {
+// A connection that a browser opened in advance does not delay Stop.
+func TestStopClosesUnusedConnections(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(http.ResponseWriter, *http.Request) {})
 	silent := dial(t, s, "")
-	// Connections are accepted in order: behind the second one, the first is known.
+	// Connections are accepted in order: after the second one answers, the first is accepted too.
 	second := dial(t, s, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	_, err := io.ReadAll(second)
 	require.NoError(t, err)
@@ -51,8 +51,8 @@ func TestStopClosesConnectionsWithoutRequest(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A request that outlasts the stop is cut off, and that is no error of the process.
-func TestStopCutsOffSlowRequests(t *testing.T) {
+// A request that runs longer than Stop may take is aborted. Stop returns nil.
+func TestStopClosesSlowRequests(t *testing.T) {
 	t.Parallel()
 	reading, ended := make(chan struct{}), make(chan error, 1)
 	s := start(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -68,8 +68,8 @@ func TestStopCutsOffSlowRequests(t *testing.T) {
 	require.Error(t, <-ended)
 }
 
-// A caller who does not read an answer that sockets can't hold once kept a goroutine and the answer for as long as it liked.
-func TestCallersWhoDoNotReadAreLetGo(t *testing.T) {
+// A client that does not read a response larger than the socket buffers must not keep a goroutine.
+func TestWriteTimeoutClosesConnection(t *testing.T) {
 	t.Parallel()
 	require.Positive(t, httpserver.WriteTimeout)
 	ended := make(chan error, 1)
@@ -84,7 +84,7 @@ func TestCallersWhoDoNotReadAreLetGo(t *testing.T) {
 	case err := <-ended:
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	case <-time.After(30 * time.Second):
-		require.Fail(t, "the caller is still waited for")
+		require.Fail(t, "the handler still waits for the client")
 	}
 	require.NoError(t, s.Stop(t.Context()))
 }

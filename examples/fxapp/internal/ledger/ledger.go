@@ -1,6 +1,6 @@
-// Package ledger keeps the state and the log of each job, as the topics tell
-// them, where the API finds them. What it has acknowledged is stored, so it
-// forgets nothing over a restart; what comes again changes nothing.
+// Package ledger consumes jobs.status and jobs.logs and stores the state and the log of each job
+// for the API. It acknowledges a message after it has stored it, so nothing is lost in a restart.
+// Storing a redelivered message again has no effect.
 package ledger
 
 import (
@@ -15,25 +15,25 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
-	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/insist"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/retry"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
-// Ledger stores what jobs.status and jobs.logs say. It is safe for concurrent use.
+// Ledger handles the messages of jobs.status and jobs.logs. It is safe for concurrent use.
 type Ledger struct {
 	store  *store.Store
 	log    *zap.Logger
 	tracer trace.Tracer
 }
 
-// New makes a Ledger.
+// New returns a Ledger that writes to s.
 func New(s *store.Store, log *zap.Logger, tracers trace.TracerProvider) *Ledger {
 	return &Ledger{store: s, log: log.Named("ledger"), tracer: tracers.Tracer(telemetry.Scope)}
 }
 
-var errNoJob = errors.New("the record names no job")
+var errNoJob = errors.New("the message has no job id")
 
 // Status is the handler of the status consumer.
 func (l *Ledger) Status(ctx context.Context, m *consumer.Message[*jobspb.JobStatus]) error {
@@ -41,8 +41,11 @@ func (l *Ledger) Status(ctx context.Context, m *consumer.Message[*jobspb.JobStat
 	if status.GetJobId() == "" {
 		return consumer.Permanent(errNoJob)
 	}
-	ctx, end := telemetry.Continue(ctx, l.tracer, "keep state", m.Headers(), attribute.String("fetchbox.job_id", status.GetJobId()))
-	err := insist.On(ctx, l.log, "store a job's state", func(context.Context) error { return l.store.PutState(stateOf(status)) })
+	ctx, end := telemetry.StartSpan(ctx, l.tracer, "store state", m.Headers(),
+		attribute.String("fetchbox.job_id", status.GetJobId()))
+	err := retry.Do(ctx, l.log, "store job state", func(context.Context) error {
+		return l.store.PutState(stateOf(status))
+	})
 	end(err)
 	return err
 }
@@ -52,17 +55,19 @@ func (l *Ledger) Log(ctx context.Context, m *consumer.Message[*jobspb.JobLog]) e
 	if m.Value.GetJobId() == "" {
 		return consumer.Permanent(errNoJob)
 	}
-	record, err := protojson.Marshal(m.Value)
+	entry, err := protojson.Marshal(m.Value)
 	if err != nil {
 		return consumer.Permanent(err)
 	}
-	line := store.Log{Partition: m.Partition(), Offset: m.Offset(), Record: record}
-	return insist.On(ctx, l.log, "store a job's log", func(context.Context) error { return l.store.AppendLog(m.Value.GetJobId(), line) })
+	line := store.LogEntry{Partition: m.Partition(), Offset: m.Offset(), Entry: entry}
+	return retry.Do(ctx, l.log, "store log entry", func(context.Context) error {
+		return l.store.AppendLog(m.Value.GetJobId(), line)
+	})
 }
 
 func stateOf(status *jobspb.JobStatus) store.State {
 	state := store.State{
-		JobID: status.GetJobId(), JobType: status.GetJobType(), Status: word(status.GetState()),
+		JobID: status.GetJobId(), JobType: status.GetJobType(), Status: statusOf(status.GetState()),
 		Total: status.GetResourcesTotal(), Completed: status.GetResourcesCompleted(), Failed: status.GetResourcesFailed(),
 		At: time.UnixMilli(int64(status.GetTimestampMs())).UTC(),
 	}
@@ -72,7 +77,7 @@ func stateOf(status *jobspb.JobStatus) store.State {
 	return state
 }
 
-func word(s jobspb.JobState) string {
+func statusOf(s jobspb.JobState) string {
 	switch s {
 	case jobspb.JobState_JOB_STATE_QUEUED:
 		return store.Queued
@@ -82,7 +87,7 @@ func word(s jobspb.JobState) string {
 		return store.Completed
 	case jobspb.JobState_JOB_STATE_FAILED:
 		return store.Failed
-	default: // a newer producer's state, or none: it moves
+	default: // no state, or one of a newer producer
 		return store.InProgress
 	}
 }

@@ -1,3 +1,2 @@
-// Package manifest reads what is submitted to POST /jobs, and makes download
-// tasks of it.
+// Package manifest parses and validates the body of POST /jobs and converts it to download tasks.
 package manifest

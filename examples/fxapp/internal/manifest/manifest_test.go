@@ -7,11 +7,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/manifest"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
-	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
 func with(resources string) string {
@@ -49,17 +47,17 @@ func TestParse(t *testing.T) {
 		{"1,000 resources", many(1000), nil},
 		{"10 headers of 1 KB", headers(10, strings.Repeat("v", 1021)), nil},
 		{"id of 128 characters", with(`[{"id": "` + strings.Repeat("é", 128) + `", "url": "https://example.com"}]`), nil},
-		{"hostile id", with(`[{"id": "../../etc/passwd", "url": "https://example.com"}]`), nil},
+		{"id with path traversal", with(`[{"id": "../../etc/passwd", "url": "https://example.com"}]`), nil},
 
 		{"attributes for one resource", attributes(1, 1_000_000), nil},
 		{"attributes for 1,000 resources", attributes(1000, 15_000), nil},
 
-		{"attributes that would become gigabytes", attributes(1000, 4_000_000), []string{"attributes: must have at most 16000 bytes with 1000 resources"}},
+		{"attributes too large for the number of resources", attributes(1000, 4_000_000), []string{"attributes: must have at most 16000 bytes with 1000 resources"}},
 		{"a long tenant", strings.Replace(many(1), `"metadata": {}`, `"metadata": {"tenant": "`+strings.Repeat("t", 1025)+`"}`, 1), []string{"metadata.tenant"}},
 		{"nothing", "", []string{"empty"}},
 		{"not JSON", "hello", []string{"not valid"}},
-		{"cut off", many(3)[:50], []string{"ends in the middle"}},
-		{"two documents", many(1) + many(1), []string{"followed by something else"}},
+		{"truncated", many(3)[:50], []string{"is incomplete"}},
+		{"two documents", many(1) + many(1), []string{"followed by other data"}},
 		{"a list", "[]", []string{"must be a JSON object"}},
 		{"null", "null", []string{"manifest_version", "metadata", "resources"}},
 		{"not UTF-8", with(`[{"id": "` + "\xff" + `"}]`), []string{"not UTF-8"}},
@@ -79,7 +77,7 @@ func TestParse(t *testing.T) {
 		{"a header over 1 KB", headers(1, strings.Repeat("v", 1022)), []string{"1024 bytes"}},
 		{"a header with a line break", headers(1, "a\r\nb"), []string{"forbids"}},
 		{"a header name with a space", with(`[{"id": "a", "url": "http://a", "headers": {"a b": "c"}}]`), []string{"token"}},
-		{"a header twice", with(`[{"id": "a", "url": "http://a", "headers": {"A": "1", "a": "2"}}]`), []string{"twice"}},
+		{"a header twice", with(`[{"id": "a", "url": "http://a", "headers": {"A": "1", "a": "2"}}]`), []string{"duplicate"}},
 		{"several faults", with(`[{"id": "", "url": ""}, {"id": "a", "url": "x"}]`), []string{"resources[0].id", "resources[0].url", "resources[1].url"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -88,7 +86,7 @@ func TestParse(t *testing.T) {
 			if tt.want == nil {
 				require.NoError(t, err)
 				for _, task := range m.Tasks(manifest.Job{ID: "j", Type: "t"}) {
-					require.NoError(t, jobs.ValidateTask(task), "what a manifest may say, a task may")
+					require.NoError(t, jobs.ValidateTask(task), "each task of a valid manifest is valid")
 				}
 				return
 			}
@@ -100,31 +98,11 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestFaultsAreFew(t *testing.T) {
+func TestParseLimitsNumberOfErrors(t *testing.T) {
 	t.Parallel()
 	_, err := manifest.Parse([]byte(with("[" + strings.Repeat(`{"id":"","url":""},`, 999) + `{"id":"","url":""}]`)))
 	require.Error(t, err)
 	require.Len(t, strings.Split(err.Error(), "\n"), 10)
-}
-
-func TestTasks(t *testing.T) {
-	t.Parallel()
-	m, err := manifest.Parse([]byte(`{
-		"manifest_version": "v1", "metadata": {"tenant": "acme", "n": 1}, "attributes": {"priority": 3},
-		"resources": [
-			{"id": "a", "url": "http://example.com/a", "headers": {"X-B": "2", "Accept": "*/*"}, "tags": {"k": "v"}},
-			{"id": "b", "url": "http://example.com/b"}
-		]}`))
-	require.NoError(t, err)
-	tasks := m.Tasks(manifest.Job{ID: "j", Type: "images", ManifestKey: "manifests/images/j.json", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736"})
-	require.Len(t, tasks, 2)
-	require.True(t, proto.Equal(&jobspb.DownloadTask{
-		JobId: "j", JobType: "images", ResourceId: "a", Url: "http://example.com/a",
-		Headers:     []*jobspb.HttpHeader{{Name: "accept", Value: "*/*"}, {Name: "x-b", Value: "2"}},
-		Attributes:  &jobspb.TaskAttributes{Tags: map[string]string{"k": "v"}, Extra: []byte(`{"priority":3}`)},
-		ManifestKey: "manifests/images/j.json", Tenant: "acme", TraceId: "4bf92f3577b34da6a3ce929d0e0e4736",
-	}, tasks[0]), "%v", tasks[0])
-	require.Equal(t, "b", tasks[1].GetResourceId())
 }
 
 func FuzzParse(f *testing.F) {

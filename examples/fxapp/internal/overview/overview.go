@@ -1,5 +1,5 @@
-// Package overview shows operators FetchBox's topics on the server: what they
-// hold, and how far their consumer groups are behind.
+// Package overview reads the state of FetchBox's topics from the server: their size, and the lag of
+// their consumer groups.
 package overview
 
 import (
@@ -13,11 +13,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// fresh is how long an answer is used again: the server is asked several times
-// for each, and many may watch.
-const fresh = time.Second
+// cacheTTL is how long a result is reused. Each result takes several requests to the server, and
+// several operators may watch.
+const cacheTTL = time.Second
 
-// Topic is one topic.
+// Topic is the state of a topic.
 type Topic struct {
 	Stream     string  `json:"stream"`
 	Name       string  `json:"name"`
@@ -27,47 +27,44 @@ type Topic struct {
 	Groups     []Group `json:"groups"`
 }
 
-// Group is a consumer group of a topic.
+// Group is the state of a consumer group.
 type Group struct {
 	Name string `json:"name"`
-	// Members is how many partitions each member owns.
+	// Members holds the number of assigned partitions of each member.
 	Members []int  `json:"members"`
 	Lag     uint64 `json:"lag"`
 }
 
-// Overview asks the server. It is safe for concurrent use.
+// Overview reads topics and groups from the server. It is safe for concurrent use.
 type Overview struct {
 	admin *admin.Admin
 	spec  admin.Spec
 
-	turn chan struct{} // held while asking
-	// Guarded by turn:
-	last  []Topic
-	taken time.Time
+	sem     chan struct{} // held during requests to the server; guards the fields below
+	last    []Topic
+	fetched time.Time
 }
 
-// New makes an Overview of the topics and groups that a cluster's
-// configuration names.
+// New returns an Overview of the topics and groups that the cluster configuration names.
 func New(a *admin.Admin, cluster config.Cluster) *Overview {
 	consumers := maps.Clone(cluster.Consumers)
 	for name, c := range consumers {
-		c.FairAssignment = false // the group that announces new shares has no lag
+		c.FairAssignment = false // the coordination group has no lag
 		consumers[name] = c
 	}
 	cluster.Consumers = consumers
-	return &Overview{admin: a, spec: admin.SpecOf(cluster), turn: make(chan struct{}, 1)}
+	return &Overview{admin: a, spec: admin.SpecOf(cluster), sem: make(chan struct{}, 1)}
 }
 
-// Topics are the topics as they were at most a second ago. What doesn't exist
-// is left out.
+// Topics returns the topics as they were at most a second ago, without those that don't exist.
 func (o *Overview) Topics(ctx context.Context) ([]Topic, error) {
 	select {
-	case o.turn <- struct{}{}:
-		defer func() { <-o.turn }()
+	case o.sem <- struct{}{}:
+		defer func() { <-o.sem }()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	if time.Since(o.taken) < fresh {
+	if time.Since(o.fetched) < cacheTTL {
 		return o.last, nil
 	}
 	topics := []Topic{}
@@ -81,7 +78,7 @@ func (o *Overview) Topics(ctx context.Context) ([]Topic, error) {
 		}
 		topics = append(topics, topic)
 	}
-	o.last, o.taken = topics, time.Now()
+	o.last, o.fetched = topics, time.Now()
 	return topics, nil
 }
 
@@ -91,8 +88,8 @@ func (o *Overview) topic(ctx context.Context, spec admin.TopicSpec) (Topic, erro
 		return Topic{}, err
 	}
 	topic := Topic{
-		Stream: found.Stream, Name: found.Name, Partitions: found.Partitions, Messages: found.Messages, Bytes: found.Bytes,
-		Groups: []Group{},
+		Stream: found.Stream, Name: found.Name, Partitions: found.Partitions,
+		Messages: found.Messages, Bytes: found.Bytes, Groups: []Group{},
 	}
 	for _, name := range spec.Groups {
 		lag, err := o.admin.Lag(ctx, admin.Group{Stream: spec.Stream, Topic: spec.Name, Name: name})

@@ -1,20 +1,18 @@
-// Package progress publishes how far jobs have come.
+// Package progress publishes the progress of jobs.
 //
-// Several workers finish the resources of one job, tasks come more than once, and
-// any of it may crash in between. So nobody counts events. A finished
-// resource is a fact in the store (the file, or the note that it was given up), and
-// a JobStatus holds what is counted there. A worker stores the fact first, then
-// reports, then acknowledges the task:
+// Several workers process the tasks of one job, tasks are redelivered, and each worker may crash at
+// any point. Counting events would count some twice. Instead the store holds a file for each
+// finished resource (the resource, or its failure), and a JobStatus holds the numbers of these
+// files. A worker first writes the file, then reports the job, then acknowledges the task:
 //
-//   - A task that comes again changes no number.
-//   - A worker that dies in between has acknowledged nothing; the task comes again,
-//     is found to be done, and is reported.
-//   - After each status a worker counts again, and publishes again when the numbers have
-//     changed meanwhile. So the last status of a job in the topic is the final one,
-//     however slow a worker was to publish an earlier one: whoever published it
-//     counts once more afterwards, and whoever finished a resource after that count
-//     reports by itself.
+//   - A redelivered task does not change the numbers.
+//   - A worker that crashes has not acknowledged the task. The redelivered task is found to be done
+//     and is reported.
+//   - After publishing a status, a worker counts again. It publishes another status when the numbers
+//     have changed. The last status of a job in the topic is therefore the final one, even if a
+//     worker was slow to publish an earlier one: this worker counts again afterwards, and a worker
+//     that finishes a resource after that count publishes a status of its own.
 //
-// A consumer of jobs.status may thus take the last record for the truth, and one that
-// never wants to see a number fall takes the one with most finished resources.
+// A consumer of jobs.status can therefore rely on the last message of a job. A consumer that must
+// not see numbers decrease uses the status with the most finished resources.
 package progress

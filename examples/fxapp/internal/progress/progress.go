@@ -12,68 +12,68 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
-// CodeAbandoned is the error code of a job that was refused after some of its
-// tasks may have been published.
-const CodeAbandoned = "SYSTEM_NOT_CONFIRMED"
+// CodeNotConfirmed is the error code of a canceled job: not all of its tasks were confirmed.
+const CodeNotConfirmed = "SYSTEM_NOT_CONFIRMED"
 
 // Publish publishes a status and returns when it is confirmed.
 type Publish func(ctx context.Context, status *jobspb.JobStatus) error
 
-// Reporter reports jobs. It is safe for concurrent use.
+// Reporter publishes the statuses of jobs. It is safe for concurrent use.
 type Reporter struct {
 	store   *store.Store
 	publish Publish
 
 	mu   sync.Mutex
-	jobs map[store.Job]*entry
+	jobs map[store.Job]*jobEntry
 }
 
-// entry is what this process knows of a job.
-type entry struct {
+// jobEntry is what a Reporter keeps of a job.
+type jobEntry struct {
 	users int
-	turn  chan struct{} // held while counting and publishing
-	// Guarded by turn:
+	sem   chan struct{} // held while counting and publishing; guards the fields below
+
 	manifest *store.Manifest
-	last     *jobspb.JobStatus // confirmed
+	last     *jobspb.JobStatus // the last confirmed status
 }
 
-// maxIdle bounds the jobs that are remembered while nobody reports them. One
-// that is forgotten costs a status that says nothing new.
-const maxIdle = 1000
+// maxIdleJobs bounds the jobs that a Reporter keeps while nobody reports them. A job that it has
+// dropped gets one redundant status with its next report.
+const maxIdleJobs = 1000
 
-// New makes a Reporter.
+// New returns a Reporter that counts in s and publishes with publish.
 func New(s *store.Store, publish Publish) *Reporter {
-	return &Reporter{store: s, publish: publish, jobs: map[store.Job]*entry{}}
+	return &Reporter{store: s, publish: publish, jobs: map[store.Job]*jobEntry{}}
 }
 
-// Started reports a job of which this process has not reported anything yet.
-func (r *Reporter) Started(ctx context.Context, job store.Job) error {
-	return r.report(ctx, job, func(e *entry) bool { return e.last != nil })
+// ReportStart publishes the status of a job if this Reporter has not published one yet.
+func (r *Reporter) ReportStart(ctx context.Context, job store.Job) error {
+	return r.report(ctx, job, func(e *jobEntry) bool { return e.last != nil })
 }
 
-// Report publishes how far the job is, unless that is known. When it returns
-// nil, a status is confirmed that counts everything which was stored before the call. Reports
-// of one job wait for each other, so that many at once need few statuses.
+// Report publishes the status of a job if it has changed. When Report returns nil, a status is
+// confirmed that counts everything stored before the call. Concurrent reports of one job wait for
+// each other, so that they publish few statuses.
 func (r *Reporter) Report(ctx context.Context, job store.Job) error {
-	return r.report(ctx, job, func(*entry) bool { return false })
+	return r.report(ctx, job, func(*jobEntry) bool { return false })
 }
 
-func (r *Reporter) report(ctx context.Context, job store.Job, enough func(*entry) bool) error {
-	e := r.enter(job)
-	defer r.leave(job, e)
+// report publishes the status of a job until it is current, unless skip returns true.
+func (r *Reporter) report(ctx context.Context, job store.Job, skip func(*jobEntry) bool) error {
+	e := r.acquire(job)
+	defer r.release(job, e)
 	select {
-	case e.turn <- struct{}{}:
-		defer func() { <-e.turn }()
+	case e.sem <- struct{}{}:
+		defer func() { <-e.sem }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if enough(e) {
+	if skip(e) {
 		return nil
 	}
 	for {
 		status, err := r.count(job, e)
 		if err != nil {
-			return fmt.Errorf("count what is done of job %s: %w", job.ID, err)
+			return fmt.Errorf("count resources of job %s: %w", job.ID, err)
 		}
 		if e.last != nil && proto.Equal(status, e.last) {
 			return nil
@@ -85,8 +85,8 @@ func (r *Reporter) report(ctx context.Context, job store.Job, enough func(*entry
 	}
 }
 
-// count is the job's status by what is stored.
-func (r *Reporter) count(job store.Job, e *entry) (*jobspb.JobStatus, error) {
+// count returns the job's status according to the store.
+func (r *Reporter) count(job store.Job, e *jobEntry) (*jobspb.JobStatus, error) {
 	status := &jobspb.JobStatus{JobId: job.ID, JobType: job.Type, State: jobspb.JobState_JOB_STATE_IN_PROGRESS}
 	if e.manifest == nil {
 		m, err := r.store.Manifest(job)
@@ -94,36 +94,37 @@ func (r *Reporter) count(job store.Job, e *entry) (*jobspb.JobStatus, error) {
 		case err == nil:
 			m.Submitted = nil
 			e.manifest = &m
-		case !errors.Is(err, store.ErrNotFound): // a direct producer's job has none
+		case !errors.Is(err, store.ErrNotFound): // jobs that bypass the API have no manifest
 			return nil, err
 		}
 	}
-	gone, err := r.store.IsAbandoned(job)
+	canceled, err := r.store.IsCanceled(job)
 	if err != nil {
 		return nil, err
 	}
-	done, err := r.store.Count(job)
+	count, err := r.store.Count(job)
 	if err != nil {
 		return nil, err
 	}
-	status.ResourcesCompleted, status.ResourcesFailed = done.Completed, done.Failed
-	if done.Last != nil {
-		status.LastErrorCode, status.LastErrorMessage = done.Last.Code, done.Last.Message
+	status.ResourcesCompleted, status.ResourcesFailed = count.Completed, count.Failed
+	if last := count.LastFailure; last != nil {
+		status.LastErrorCode, status.LastErrorMessage = last.Code, last.Message
 	}
-	finished := done.Completed + done.Failed
+	finished := count.Completed + count.Failed
 	if m := e.manifest; m != nil {
 		status.ManifestKey, status.Tenant = m.Key(), m.Tenant
-		// More than there are: a direct producer added some to the job.
+		// A producer that bypasses the API may have added tasks to the job.
 		status.ResourcesTotal = max(m.Resources, finished)
 	}
 	switch {
-	case gone:
+	case canceled:
 		status.State = jobspb.JobState_JOB_STATE_FAILED
-		status.LastErrorCode, status.LastErrorMessage = CodeAbandoned, "the job was refused: not all of its tasks were confirmed"
+		status.LastErrorCode = CodeNotConfirmed
+		status.LastErrorMessage = "the job was refused: not all of its tasks were confirmed"
 	case e.manifest == nil || finished < status.ResourcesTotal:
-	case done.Failed == 0:
+	case count.Failed == 0:
 		status.State = jobspb.JobState_JOB_STATE_COMPLETED
-	case done.Completed == 0:
+	case count.Completed == 0:
 		status.State = jobspb.JobState_JOB_STATE_FAILED
 	default:
 		status.State = jobspb.JobState_JOB_STATE_PARTIAL
@@ -131,22 +132,23 @@ func (r *Reporter) count(job store.Job, e *entry) (*jobspb.JobStatus, error) {
 	return status, nil
 }
 
-func (r *Reporter) enter(job store.Job) *entry {
+// acquire returns the entry of a job, which stays in jobs until release.
+func (r *Reporter) acquire(job store.Job) *jobEntry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e, ok := r.jobs[job]
 	if !ok {
-		e = &entry{turn: make(chan struct{}, 1)}
+		e = &jobEntry{sem: make(chan struct{}, 1)}
 		r.jobs[job] = e
 	}
 	e.users++
 	return e
 }
 
-func (r *Reporter) leave(job store.Job, e *entry) {
+func (r *Reporter) release(job store.Job, e *jobEntry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if e.users--; e.users == 0 && len(r.jobs) > maxIdle {
+	if e.users--; e.users == 0 && len(r.jobs) > maxIdleJobs {
 		delete(r.jobs, job)
 	}
 }

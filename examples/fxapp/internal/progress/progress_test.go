@@ -18,14 +18,14 @@ import (
 
 var job = store.Job{Type: "images", ID: "job-1"}
 
-// log stands for the topic: statuses in the order of their confirmation.
-type log struct {
+// fakeTopic keeps the statuses in the order of their confirmation.
+type fakeTopic struct {
 	mu       sync.Mutex
 	statuses []*jobspb.JobStatus
 	err      error
 }
 
-func (l *log) publish(_ context.Context, status *jobspb.JobStatus) error {
+func (l *fakeTopic) publish(_ context.Context, status *jobspb.JobStatus) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
@@ -35,7 +35,7 @@ func (l *log) publish(_ context.Context, status *jobspb.JobStatus) error {
 	return nil
 }
 
-func (l *log) last(t *testing.T) *jobspb.JobStatus {
+func (l *fakeTopic) last(t *testing.T) *jobspb.JobStatus {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,9 +66,9 @@ func giveUp(t testing.TB, s *store.Store, id string) {
 	require.NoError(t, s.PutFailure(job, id, store.Failure{Code: "DOWNLOAD_HTTP_4XX", Message: id + ": 404"}))
 }
 
-func TestStatesOfAJob(t *testing.T) {
+func TestReportPublishesState(t *testing.T) {
 	t.Parallel()
-	s, l := open(t, 3), &log{}
+	s, l := open(t, 3), &fakeTopic{}
 	r := progress.New(s, l.publish)
 	report := func(state jobspb.JobState, completed, failed uint32) {
 		t.Helper()
@@ -78,15 +78,15 @@ func TestStatesOfAJob(t *testing.T) {
 		require.EqualValues(t, 3, got.GetResourcesTotal())
 		require.Equal(t, [2]uint32{completed, failed}, [2]uint32{got.GetResourcesCompleted(), got.GetResourcesFailed()})
 	}
-	require.NoError(t, r.Started(t.Context(), job))
+	require.NoError(t, r.ReportStart(t.Context(), job))
 	report(jobspb.JobState_JOB_STATE_IN_PROGRESS, 0, 0)
 	fetch(t, s, "a")
-	require.NoError(t, r.Started(t.Context(), job))
-	require.Len(t, l.statuses, 1, "only the first start is news")
+	require.NoError(t, r.ReportStart(t.Context(), job))
+	require.Len(t, l.statuses, 1, "only the first start is reported")
 	report(jobspb.JobState_JOB_STATE_IN_PROGRESS, 1, 0)
 	fetch(t, s, "a")
 	report(jobspb.JobState_JOB_STATE_IN_PROGRESS, 1, 0)
-	require.Len(t, l.statuses, 2, "a doubled task is no news")
+	require.Len(t, l.statuses, 2, "a task that is processed twice changes nothing")
 	giveUp(t, s, "b")
 	report(jobspb.JobState_JOB_STATE_IN_PROGRESS, 1, 1)
 	require.Equal(t, "DOWNLOAD_HTTP_4XX", l.last(t).GetLastErrorCode())
@@ -100,17 +100,17 @@ func TestStatesOfAJob(t *testing.T) {
 	require.Equal(t, "acme", l.last(t).GetTenant())
 }
 
-func TestEverythingFailed(t *testing.T) {
+func TestJobWithoutCompletedResourceFails(t *testing.T) {
 	t.Parallel()
-	s, l := open(t, 1), &log{}
+	s, l := open(t, 1), &fakeTopic{}
 	giveUp(t, s, "a")
 	require.NoError(t, progress.New(s, l.publish).Report(t.Context(), job))
 	require.Equal(t, jobspb.JobState_JOB_STATE_FAILED, l.last(t).GetState())
 }
 
-func TestAJobWithoutAManifestHasNoEnd(t *testing.T) {
+func TestJobWithoutManifestStaysInProgress(t *testing.T) {
 	t.Parallel()
-	s, l := open(t, 0), &log{}
+	s, l := open(t, 0), &fakeTopic{}
 	fetch(t, s, "a")
 	require.NoError(t, progress.New(s, l.publish).Report(t.Context(), job))
 	require.True(t, proto.Equal(&jobspb.JobStatus{
@@ -118,19 +118,19 @@ func TestAJobWithoutAManifestHasNoEnd(t *testing.T) {
 	}, l.last(t)), "%v", l.last(t))
 }
 
-func TestAnAbandonedJobFails(t *testing.T) {
+func TestCanceledJobFails(t *testing.T) {
 	t.Parallel()
-	s, l := open(t, 2), &log{}
+	s, l := open(t, 2), &fakeTopic{}
 	fetch(t, s, "a")
-	require.NoError(t, s.Abandon(job))
+	require.NoError(t, s.Cancel(job))
 	require.NoError(t, progress.New(s, l.publish).Report(t.Context(), job))
 	require.Equal(t, jobspb.JobState_JOB_STATE_FAILED, l.last(t).GetState())
-	require.Equal(t, progress.CodeAbandoned, l.last(t).GetLastErrorCode())
+	require.Equal(t, progress.CodeNotConfirmed, l.last(t).GetLastErrorCode())
 }
 
-func TestWhatIsNotConfirmedIsPublishedAgain(t *testing.T) {
+func TestUnconfirmedStatusIsPublishedAgain(t *testing.T) {
 	t.Parallel()
-	s, l := open(t, 1), &log{err: errors.New("no server")}
+	s, l := open(t, 1), &fakeTopic{err: errors.New("no server")}
 	r := progress.New(s, l.publish)
 	fetch(t, s, "a")
 	require.ErrorIs(t, r.Report(t.Context(), job), l.err)
@@ -139,7 +139,7 @@ func TestWhatIsNotConfirmedIsPublishedAgain(t *testing.T) {
 	require.Equal(t, jobspb.JobState_JOB_STATE_COMPLETED, l.last(t).GetState())
 }
 
-func TestAWaitingReportIsFreedByItsContext(t *testing.T) {
+func TestWaitingReportReturnsWhenContextEnds(t *testing.T) {
 	t.Parallel()
 	s := open(t, 1)
 	entered, release := make(chan struct{}), make(chan struct{})
@@ -163,11 +163,11 @@ func TestAWaitingReportIsFreedByItsContext(t *testing.T) {
 	wg.Wait()
 }
 
-// A slow worker's status is confirmed after another worker has finished the
-// job and said so: it must not stay the last word.
-func TestALateStatusIsNotTheLastOne(t *testing.T) {
+// A slow worker's status is confirmed after another worker has finished and reported the job. It
+// must not stay the last status.
+func TestSlowStatusIsFollowedByCurrentOne(t *testing.T) {
 	t.Parallel()
-	s, l := open(t, 2), &log{}
+	s, l := open(t, 2), &fakeTopic{}
 	counted, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	slow := progress.New(s, func(ctx context.Context, status *jobspb.JobStatus) error {
@@ -191,15 +191,15 @@ func TestALateStatusIsNotTheLastOne(t *testing.T) {
 	close(release)
 	wg.Wait()
 	require.Len(t, l.statuses, 3)
-	require.Equal(t, jobspb.JobState_JOB_STATE_IN_PROGRESS, l.statuses[1].GetState(), "the late one")
+	require.Equal(t, jobspb.JobState_JOB_STATE_IN_PROGRESS, l.statuses[1].GetState(), "the slow worker's status")
 	require.Equal(t, jobspb.JobState_JOB_STATE_COMPLETED, l.last(t).GetState())
 }
 
-// Two processes finish the resources of one job, each resource twice.
-func TestTwoProcesses(t *testing.T) {
+// Two processes process the tasks of one job, each task twice.
+func TestReportsOfTwoProcesses(t *testing.T) {
 	t.Parallel()
 	const resources = 60
-	s, l := open(t, resources), &log{}
+	s, l := open(t, resources), &fakeTopic{}
 	var wg sync.WaitGroup
 	for range 2 {
 		r := progress.New(s, l.publish)

@@ -11,13 +11,13 @@ import (
 	"path"
 )
 
-// appendLine adds v to a file of lines and makes it durable.
+// appendLine appends v to a file of JSON lines and syncs the file.
 func (s *Store) appendLine(name string, v any) error {
 	line, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	// The line break in front ends a line that a crash left unfinished.
+	// The leading line break ends a line that a crash left incomplete.
 	line = append(append([]byte{'\n'}, line...), '\n')
 	if err := s.root.MkdirAll(path.Dir(name), 0o750); err != nil {
 		return fmt.Errorf("store: %w", err)
@@ -33,16 +33,16 @@ func (s *Store) appendLine(name string, v any) error {
 	return nil
 }
 
-// lines reads a file of lines from a place on, also while it grows.
+// lines reads a file of JSON lines from an offset on, also while the file grows.
 type lines struct {
 	store  *Store
 	name   string
 	file   *os.File
-	offset int64 // how much was read, whole lines only
+	offset int64 // bytes read, whole lines only
 }
 
-// next calls yield for each line that has come, at most about a mebibyte of
-// them, and tells whether there were any. A missing file has none.
+// next calls yield for each line of the next chunk and reports whether there were any. The chunk is
+// 64 KiB, or more if a line is longer. A missing file has no lines.
 func (l *lines) next(yield func(line []byte)) (bool, error) {
 	if l.file == nil {
 		f, err := l.store.root.Open(l.name)
@@ -62,7 +62,7 @@ func (l *lines) next(yield func(line []byte)) (bool, error) {
 		}
 		end := bytes.LastIndexByte(chunk[:n], '\n') + 1
 		if end == 0 && n == size {
-			continue // a line that is longer
+			continue // the line is longer than the chunk
 		}
 		for line := range bytes.Lines(chunk[:end]) {
 			yield(line)

@@ -5,46 +5,47 @@ import (
 	"path"
 )
 
-// Log is one log record of a job, and where it stands in the topic.
-type Log struct {
+// LogEntry is a log entry of a job, with its position in the topic.
+type LogEntry struct {
 	Partition uint32          `json:"partition"`
 	Offset    uint64          `json:"offset"`
-	Record    json.RawMessage `json:"record"`
+	Entry     json.RawMessage `json:"entry"`
 }
 
-// AppendLog adds a record to a job's log. The same record may be added twice:
-// LogReader shows it once.
-func (s *Store) AppendLog(jobID string, log Log) error {
-	return s.appendLine(logName(jobID), log)
+// AppendLog appends an entry to a job's log. The same entry may be appended twice: LogReader
+// returns it once.
+func (s *Store) AppendLog(jobID string, entry LogEntry) error {
+	return s.appendLine(logName(jobID), entry)
 }
 
-// LogReader reads a job's log in order, also while it grows. It is for one
-// goroutine.
+// LogReader reads a job's log in order, also while the log grows. It is not safe for concurrent
+// use.
 type LogReader struct {
 	lines lines
-	seen  map[uint32]uint64 // partition → next offset
+	next  map[uint32]uint64 // partition → next offset
 }
 
-// Logs begins to read a job's log, which need not exist yet. The reader must be closed.
-func (s *Store) Logs(jobID string) *LogReader {
-	return &LogReader{lines: lines{store: s, name: logName(jobID)}, seen: map[uint32]uint64{}}
+// OpenLog returns a reader of a job's log, which need not exist yet. The caller must close the
+// reader.
+func (s *Store) OpenLog(jobID string) *LogReader {
+	return &LogReader{lines: lines{store: s, name: logName(jobID)}, next: map[uint32]uint64{}}
 }
 
-// Next returns records that have come since the last call; none when there
-// are none.
-func (r *LogReader) Next() ([]Log, error) {
-	var logs []Log
+// Next returns entries that were appended since the last call. It returns no entries at the end of
+// the log.
+func (r *LogReader) Next() ([]LogEntry, error) {
+	var entries []LogEntry
 	for {
-		some, err := r.lines.next(func(line []byte) {
-			var log Log
-			if json.Unmarshal(line, &log) != nil || log.Offset < r.seen[log.Partition] {
-				return // an empty or unfinished line, or a record that came twice
+		more, err := r.lines.next(func(line []byte) {
+			var entry LogEntry
+			if json.Unmarshal(line, &entry) != nil || entry.Offset < r.next[entry.Partition] {
+				return // an empty or incomplete line, or an entry that was appended twice
 			}
-			r.seen[log.Partition] = log.Offset + 1
-			logs = append(logs, log)
+			r.next[entry.Partition] = entry.Offset + 1
+			entries = append(entries, entry)
 		})
-		if err != nil || len(logs) > 0 || !some {
-			return logs, err
+		if err != nil || len(entries) > 0 || !more {
+			return entries, err
 		}
 	}
 }
@@ -52,4 +53,4 @@ func (r *LogReader) Next() ([]Log, error) {
 // Close releases the file.
 func (r *LogReader) Close() error { return r.lines.close() }
 
-func logName(jobID string) string { return path.Join("logs", Name(jobID)+".jsonl") }
+func logName(jobID string) string { return path.Join("logs", FileName(jobID)+".jsonl") }

@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"net/http"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -16,11 +15,14 @@ import (
 // Scope names the example's own spans and metrics.
 const Scope = "github.com/fetchbox/fetchbox-iggy/examples/fxapp"
 
-// Continue begins a span in the trace of whoever published a record, which its
-// headers tell, so that one trace leads from the request to the last status. The
-// consumer's own span, which is in ctx, is linked. Without a trace in the headers the
-// span is a child of that one.
-func Continue(ctx context.Context, tracer trace.Tracer, name string, headers []topic.Header, attributes ...attribute.KeyValue) (context.Context, func(error)) {
+// StartSpan starts a span in the trace of a message's publisher, which the message's headers carry,
+// so that one trace spans a job from its request to its last status. The span is linked to the
+// consumer's span in ctx. Without a trace in the headers it is a child of the consumer's span. The
+// returned function ends the span with the result of the operation.
+func StartSpan(
+	ctx context.Context, tracer trace.Tracer, name string,
+	headers []topic.Header, attributes ...attribute.KeyValue,
+) (context.Context, func(error)) {
 	options := []trace.SpanStartOption{trace.WithAttributes(attributes...)}
 	carrier := propagation.MapCarrier{}
 	for _, h := range headers {
@@ -45,42 +47,7 @@ func Continue(ctx context.Context, tracer trace.Tracer, name string, headers []t
 	}
 }
 
-// Requests makes a span of each request, in the trace that its headers tell.
-func Requests(tracer trace.Tracer, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		ctx, span := tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer),
-			trace.WithAttributes(attribute.String("http.request.method", r.Method), attribute.String("url.path", r.URL.Path)))
-		defer span.End()
-		answer := &status{ResponseWriter: w, code: http.StatusOK}
-		r = r.WithContext(ctx)
-		next.ServeHTTP(answer, r)
-		if r.Pattern != "" {
-			span.SetName(r.Pattern)
-			span.SetAttributes(attribute.String("http.route", r.Pattern))
-		}
-		span.SetAttributes(attribute.Int("http.response.status_code", answer.code))
-		if answer.code >= http.StatusInternalServerError {
-			span.SetStatus(codes.Error, "")
-		}
-	})
-}
-
-// status remembers what was answered.
-type status struct {
-	http.ResponseWriter
-	code int
-}
-
-func (s *status) WriteHeader(code int) {
-	s.code = code
-	s.ResponseWriter.WriteHeader(code)
-}
-
-// Unwrap lets http.ResponseController reach the real writer.
-func (s *status) Unwrap() http.ResponseWriter { return s.ResponseWriter }
-
-// TraceID is the id of the trace that ctx belongs to, as a field of a log line.
+// TraceID returns the id of the trace that ctx belongs to, as a log field.
 func TraceID(ctx context.Context) zap.Field {
 	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
 		return zap.Stringer("trace_id", span.TraceID())

@@ -1,5 +1,5 @@
-// Package telemetry is the example's metrics and traces: OpenTelemetry, read by
-// Prometheus and sent to whatever OTEL_EXPORTER_OTLP_ENDPOINT names.
+// Package telemetry provides the example's OpenTelemetry metrics and traces. Prometheus scrapes the
+// metrics; the spans go to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names.
 package telemetry
 
 import (
@@ -23,32 +23,35 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Telemetry makes meters and tracers. Nothing of it is global.
+// Telemetry holds the providers of meters and tracers. It registers nothing globally.
 type Telemetry struct {
 	registry *prometheus.Registry
 	meters   *sdkmetric.MeterProvider
 	tracers  *sdktrace.TracerProvider
 }
 
-// New makes a Telemetry for a service of the given name. Spans go to the given
-// processors and, when OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set, to
-// that collector over HTTP.
+// New returns a Telemetry for the named service. Spans go to the given processors and, when
+// OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set, to that collector over
+// HTTP.
 func New(ctx context.Context, service string, processors ...sdktrace.SpanProcessor) (*Telemetry, error) {
 	t := &Telemetry{registry: prometheus.NewRegistry()}
-	t.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	about := resource.NewSchemaless(attribute.String("service.name", service))
+	t.registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	res := resource.NewSchemaless(attribute.String("service.name", service))
 	reader, err := otelprometheus.New(
 		otelprometheus.WithRegisterer(t.registry),
-		// The names are those that operators know; they have their units and suffixes already.
+		// The metric names already have their units and suffixes.
 		otelprometheus.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithoutSuffixes),
 		otelprometheus.WithoutScopeInfo(),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
-	t.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithResource(about))
+	t.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithResource(res))
 
-	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(about)}
+	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
 	for _, p := range processors {
 		options = append(options, sdktrace.WithSpanProcessor(p))
 	}
@@ -63,18 +66,18 @@ func New(ctx context.Context, service string, processors ...sdktrace.SpanProcess
 	return t, nil
 }
 
-// Meters is where metrics come from.
-func (t *Telemetry) Meters() metric.MeterProvider { return t.meters }
+// MeterProvider returns the provider of meters.
+func (t *Telemetry) MeterProvider() metric.MeterProvider { return t.meters }
 
-// Tracers is where spans come from.
-func (t *Telemetry) Tracers() trace.TracerProvider { return t.tracers }
+// TracerProvider returns the provider of tracers.
+func (t *Telemetry) TracerProvider() trace.TracerProvider { return t.tracers }
 
-// Metrics shows the metrics in Prometheus' form.
-func (t *Telemetry) Metrics() http.Handler {
+// MetricsHandler serves the metrics in the Prometheus exposition format.
+func (t *Telemetry) MetricsHandler() http.Handler {
 	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
-// Stop sends what is left.
+// Stop exports the remaining spans and metrics and shuts both providers down.
 func (t *Telemetry) Stop(ctx context.Context) error {
 	return errors.Join(t.tracers.Shutdown(ctx), t.meters.Shutdown(ctx))
 }

@@ -1,4 +1,5 @@
-// Package worker does download tasks: it fetches the resource, stores it, says so in the
-// job's log and status, and only then lets the task be acknowledged. A task that
-// comes again, after a crash or because a partition moved, finds what was done before.
+// Package worker processes download tasks. A worker downloads the resource of a task, stores it,
+// publishes a log entry and a job status, and then acknowledges the task. When a task is
+// redelivered, after a crash or a rebalance, the worker finds the stored resource and does not
+// download it again.
 package worker

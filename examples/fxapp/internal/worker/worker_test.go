@@ -30,66 +30,66 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// said is what a worker publishes.
-type said struct {
-	mu       sync.Mutex
-	statuses []*jobspb.JobStatus
-	logs     []string
-	letters  []topic.Failure[*jobspb.DownloadTask]
-	failures int // of the next publications
+// fakePublisher keeps what a worker publishes.
+type fakePublisher struct {
+	mu          sync.Mutex
+	statuses    []*jobspb.JobStatus
+	logs        []string
+	deadLetters []topic.Failure[*jobspb.DownloadTask]
+	failures    int // number of the next publications that fail
 }
 
-var errAway = errors.New("no server")
+var errUnavailable = errors.New("no server")
 
-func (s *said) fails() bool {
-	s.failures--
-	return s.failures >= 0
+func (p *fakePublisher) takeFailure() bool {
+	p.failures--
+	return p.failures >= 0
 }
 
-func (s *said) PublishJobLog(_ context.Context, log *jobspb.JobLog, _ ...producer.PublishOption) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (p *fakePublisher) PublishJobLog(_ context.Context, log *jobspb.JobLog, _ ...producer.PublishOption) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if err := jobs.ValidateLog(log); err != nil {
 		return err
 	}
 	if _, err := proto.Marshal(log); err != nil {
 		return err
 	}
-	if s.fails() {
-		return errAway
+	if p.takeFailure() {
+		return errUnavailable
 	}
-	s.logs = append(s.logs, log.GetResourceId()+" "+log.GetMessage()+" "+log.GetFields()["code"])
+	p.logs = append(p.logs, log.GetResourceId()+" "+log.GetMessage()+" "+log.GetFields()["code"])
 	return nil
 }
 
-func (s *said) DeadLetter(_ context.Context, f topic.Failure[*jobspb.DownloadTask]) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.fails() {
-		return errAway
+func (p *fakePublisher) DeadLetter(_ context.Context, f topic.Failure[*jobspb.DownloadTask]) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.takeFailure() {
+		return errUnavailable
 	}
-	s.letters = append(s.letters, f)
+	p.deadLetters = append(p.deadLetters, f)
 	return nil
 }
 
-func (s *said) publish(_ context.Context, status *jobspb.JobStatus) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.fails() {
-		return errAway
+func (p *fakePublisher) publish(_ context.Context, status *jobspb.JobStatus) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.takeFailure() {
+		return errUnavailable
 	}
-	s.statuses = append(s.statuses, status)
+	p.statuses = append(p.statuses, status)
 	return nil
 }
 
-func (s *said) last() *jobspb.JobStatus { return s.statuses[len(s.statuses)-1] }
+func (p *fakePublisher) lastStatus() *jobspb.JobStatus { return p.statuses[len(p.statuses)-1] }
 
 type fixture struct {
 	*worker.Worker
-	said  *said
-	store *store.Store
-	http  *httptest.Server
-	asked map[string]int
+	published *fakePublisher
+	store     *store.Store
+	http      *httptest.Server
+	requests  map[string]int
 }
 
 var (
@@ -99,9 +99,9 @@ var (
 
 func start(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{said: &said{}, asked: map[string]int{}}
+	f := &fixture{published: &fakePublisher{}, requests: map[string]int{}}
 	f.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f.asked[r.URL.Path]++
+		f.requests[r.URL.Path]++
 		switch r.URL.Path {
 		case "/missing":
 			http.NotFound(w, r)
@@ -129,8 +129,8 @@ func start(t *testing.T) *fixture {
 	require.NoError(t, f.store.PutManifest(store.Manifest{JobID: job.ID, JobType: job.Type, Resources: 2, Submitted: []byte("{}")}))
 	d := download.New(download.Default())
 	t.Cleanup(d.Close)
-	f.Worker, err = worker.New(worker.Parts{
-		Downloader: d, Store: f.store, Progress: progress.New(f.store, f.said.publish), Publisher: f.said, Log: zap.NewNop(),
+	f.Worker, err = worker.New(worker.Params{
+		Downloader: d, Store: f.store, Progress: progress.New(f.store, f.published.publish), Publisher: f.published, Log: zap.NewNop(),
 		Tracers: nooptrace.NewTracerProvider(), Meters: noopmetric.NewMeterProvider(),
 	})
 	require.NoError(t, err)
@@ -152,117 +152,40 @@ func (f *fixture) content(t *testing.T, id string) string {
 	return b.String()
 }
 
-func TestATaskIsStoredAndReported(t *testing.T) {
+func TestTaskIsStoredAndReported(t *testing.T) {
 	t.Parallel()
 	f := start(t)
-	require.NoError(t, f.Do(t.Context(), f.task("a"), origin, 1))
+	require.NoError(t, f.Process(t.Context(), f.task("a"), origin, 1))
 	require.Equal(t, "/a", f.content(t, "a"))
-	require.Equal(t, []string{"a stored "}, f.said.logs)
-	require.Equal(t, jobspb.JobState_JOB_STATE_IN_PROGRESS, f.said.last().GetState())
-	require.EqualValues(t, 1, f.said.last().GetResourcesCompleted())
+	require.Equal(t, []string{"a stored "}, f.published.logs)
+	require.Equal(t, jobspb.JobState_JOB_STATE_IN_PROGRESS, f.published.lastStatus().GetState())
+	require.EqualValues(t, 1, f.published.lastStatus().GetResourcesCompleted())
 
-	statuses := len(f.said.statuses)
-	require.NoError(t, f.Do(t.Context(), f.task("a"), origin, 1), "it comes again")
-	require.Equal(t, 1, f.asked["/a"], "and is not fetched again")
-	require.Len(t, f.said.statuses, statuses)
+	statuses := len(f.published.statuses)
+	require.NoError(t, f.Process(t.Context(), f.task("a"), origin, 1), "redelivery")
+	require.Equal(t, 1, f.requests["/a"], "a redelivered task is not downloaded again")
+	require.Len(t, f.published.statuses, statuses)
 
-	require.NoError(t, f.Do(t.Context(), f.task("b"), origin, 1))
-	require.Equal(t, jobspb.JobState_JOB_STATE_COMPLETED, f.said.last().GetState())
+	require.NoError(t, f.Process(t.Context(), f.task("b"), origin, 1))
+	require.Equal(t, jobspb.JobState_JOB_STATE_COMPLETED, f.published.lastStatus().GetState())
 }
 
-// What is already stored must not be lost in the dead letters because Iggy is
-// away for a while.
-func TestReportsAreInsistedOn(t *testing.T) {
+// A stored resource is not dead lettered because Iggy is unavailable for a while.
+func TestReportsAreRetriedUntilConfirmed(t *testing.T) {
 	t.Parallel()
 	f := start(t)
-	f.said.failures = 3
-	require.NoError(t, f.Do(t.Context(), f.task("a"), origin, 1))
-	require.EqualValues(t, 1, f.said.last().GetResourcesCompleted())
-	require.Equal(t, []string{"a stored "}, f.said.logs)
-	require.Equal(t, 1, f.asked["/a"])
+	f.published.failures = 3
+	require.NoError(t, f.Process(t.Context(), f.task("a"), origin, 1))
+	require.EqualValues(t, 1, f.published.lastStatus().GetResourcesCompleted())
+	require.Equal(t, []string{"a stored "}, f.published.logs)
+	require.Equal(t, 1, f.requests["/a"])
 }
 
-func TestFailures(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		id, code string
-		logs     int
-	}{
-		{"missing", "DOWNLOAD_HTTP_4XX", 1},
-		{"busy", "DOWNLOAD_HTTP_5XX", 1},
-		{"cut", "DOWNLOAD_NETWORK", 1},
-		{"binary", "DOWNLOAD_HTTP_4XX", 1}, // a status line that is no UTF-8, and long
-	} {
-		f := start(t)
-		err := f.Do(t.Context(), f.task(tt.id), origin, 1)
-		require.Error(t, err)
-		require.Equal(t, tt.code, topic.CodeOf(err), tt.id)
-		require.Equal(t, []string{tt.id + " attempt failed " + tt.code}, f.said.logs)
-		has, err := f.store.HasResource(job, tt.id)
-		require.NoError(t, err)
-		require.False(t, has, "nothing is stored of half a resource")
-	}
-}
-
-func TestTasksThatNameNothingFailAtOnce(t *testing.T) {
+func TestTasksOfCanceledJobAreSkipped(t *testing.T) {
 	t.Parallel()
 	f := start(t)
-	for _, task := range []*jobspb.DownloadTask{{}, {JobId: "j"}, {ResourceId: "r"}, {JobId: strings.Repeat("j", 256), ResourceId: "r"}, {JobId: "j", ResourceId: strings.Repeat("r", 5000)}} {
-		err := f.Do(t.Context(), task, origin, 1)
-		require.Equal(t, jobs.CodeValidation, topic.CodeOf(err), "%v", task)
-		require.NoError(t, f.DeadLetter(t.Context(), topic.Failure[*jobspb.DownloadTask]{Origin: origin, Value: task, Decoded: true, Err: err}))
-	}
-	require.NoError(t, f.DeadLetter(t.Context(), topic.Failure[*jobspb.DownloadTask]{Origin: origin, Payload: []byte{1}, Err: errors.New("bad")}))
-	require.Len(t, f.said.letters, 6)
-	require.Empty(t, f.said.logs, "of no job")
-	require.Empty(t, f.said.statuses)
-}
-
-func TestAFailedTaskHasOneDeadLetter(t *testing.T) {
-	t.Parallel()
-	f := start(t)
-	failure := topic.Failure[*jobspb.DownloadTask]{
-		Origin: origin, Value: f.task("missing"), Decoded: true, Code: "DOWNLOAD_HTTP_4XX", Err: errors.New("404"), Attempts: 1,
-	}
-	f.said.failures = 1
-	require.ErrorIs(t, f.DeadLetter(t.Context(), failure), errAway, "the consumer asks again")
-	require.Empty(t, f.said.statuses, "nothing is said before the dead letter is confirmed")
-	require.NoError(t, f.DeadLetter(t.Context(), failure))
-	require.NoError(t, f.DeadLetter(t.Context(), failure), "after a crash")
-	require.Len(t, f.said.letters, 1)
-	require.EqualValues(t, 1, f.said.last().GetResourcesFailed())
-	require.Equal(t, "404", f.said.last().GetLastErrorMessage())
-
-	// The record comes again after a crash: it was given up. Put back it is another record.
-	require.NoError(t, f.Do(t.Context(), f.task("missing"), origin, 1))
-	require.Zero(t, f.asked["/missing"])
-	again := origin
-	again.Offset++
-	require.Error(t, f.Do(t.Context(), f.task("missing"), again, 1))
-	require.Equal(t, 1, f.asked["/missing"])
-
-	replayed := f.task("missing")
-	replayed.Url = f.http.URL + "/found"
-	require.NoError(t, f.Do(t.Context(), replayed, again, 1))
-	require.EqualValues(t, 1, f.said.last().GetResourcesCompleted())
-	require.Zero(t, f.said.last().GetResourcesFailed())
-}
-
-func TestAbandonedJobsAreNotDone(t *testing.T) {
-	t.Parallel()
-	f := start(t)
-	require.NoError(t, f.store.Abandon(job))
-	require.NoError(t, f.Do(t.Context(), f.task("a"), origin, 1))
-	require.Empty(t, f.asked)
-	require.Equal(t, jobspb.JobState_JOB_STATE_FAILED, f.said.last().GetState())
-}
-
-func TestAStopIsNoFailure(t *testing.T) {
-	t.Parallel()
-	f := start(t)
-	stopping := errors.New("stopping")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(stopping)
-	require.ErrorIs(t, f.Do(ctx, f.task("a"), origin, 1), stopping)
-	require.Empty(t, f.said.logs)
+	require.NoError(t, f.store.Cancel(job))
+	require.NoError(t, f.Process(t.Context(), f.task("a"), origin, 1))
+	require.Empty(t, f.requests)
+	require.Equal(t, jobspb.JobState_JOB_STATE_FAILED, f.published.lastStatus().GetState())
 }

@@ -6,15 +6,14 @@ import (
 	"strings"
 )
 
-// maxName bounds the names of files; file systems allow 255 bytes.
-const maxName = 200
+// maxFileName bounds a file name, in bytes. File systems allow 255.
+const maxFileName = 200
 
-// Name is the file name of an id that comes from outside. Different ids have
-// different names; letters, digits, "-", "_" and inner dots stay as they are.
-// Everything else, "/" and a dot at the start among them, is written as %XX, so that no
-// id leads out of its directory or hides in it. What gets too long is
-// replaced by its start and its SHA-256.
-func Name(id string) string {
+// FileName returns the file name of an id that comes from outside. Different ids have different
+// names. Letters, digits, "-", "_" and inner dots stay as they are. Every other byte, including "/"
+// and a leading dot, is written as %XX, so that no id leads out of its directory or names a hidden
+// file. A name that gets too long is replaced by its start and the SHA-256 of the id.
+func FileName(id string) string {
 	const hexDigits = "0123456789ABCDEF"
 	var b strings.Builder
 	for i := range len(id) {
@@ -31,7 +30,7 @@ func Name(id string) string {
 	if name == "" {
 		return "%"
 	}
-	if len(name) > maxName {
+	if len(name) > maxFileName {
 		sum := sha256.Sum256([]byte(id))
 		return name[:100] + "~" + hex.EncodeToString(sum[:])
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
 )
 
-// A job on a real server, with a stop in the middle, in a stream of the test's own.
-func TestOnARealServer(t *testing.T) {
+// A job on a real server with a stop in between, in a stream of its own.
+func TestJobOnRealServer(t *testing.T) {
 	t.Parallel()
 	endpoint := os.Getenv("IGGY_TEST_ENDPOINT")
 	if endpoint == "" {
@@ -40,23 +40,23 @@ func TestOnARealServer(t *testing.T) {
 		require.NoError(t, a.DeleteStream(context.Background(), stream))
 		require.NoError(t, a.Close())
 	})
-	remote, data := serveFiles(t), t.TempDir()
+	remote, data := startFileServer(t), t.TempDir()
 	g := newGate(80)
-	remote.holding(g.hold)
-	first := launch(t, data, env)
+	remote.setHold(g.hold)
+	first := startProcess(t, data, env)
 	id := first.submit(t, remote.manifest(200, 2))
-	<-g.held
+	<-g.blocked
 	time.AfterFunc(200*time.Millisecond, func() { close(g.open) })
-	require.NoError(t, first.end(t, syscall.SIGTERM, 15*time.Second), "exit code 0")
+	require.NoError(t, first.signalAndWait(t, syscall.SIGTERM, 15*time.Second), "exit code 0")
 
-	second := launch(t, data, env)
-	state := second.finished(t, id)
+	second := startProcess(t, data, env)
+	state := second.waitFinished(t, id)
 	require.Equal(t, store.Partial, state.Status)
 	require.EqualValues(t, 200, state.Completed)
 	require.EqualValues(t, 2, state.Failed)
 	second.requireFiles(t, id, 200)
-	for name, n := range remote.counts() {
-		require.Equal(t, 1, n, "%s came again after a clean stop", name)
+	for name, n := range remote.requestCounts() {
+		require.Equal(t, 1, n, "%s was downloaded again after a clean stop", name)
 	}
-	require.NoError(t, second.end(t, syscall.SIGTERM, 15*time.Second))
+	require.NoError(t, second.signalAndWait(t, syscall.SIGTERM, 15*time.Second))
 }

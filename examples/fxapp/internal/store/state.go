@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The states of a job, in the words of the HTTP interface.
+// The statuses of a job, as the HTTP API names them.
 const (
 	Queued     = "queued"
 	InProgress = "in_progress"
@@ -19,10 +19,11 @@ const (
 	Failed     = "failed"
 )
 
-// order breaks ties between states with the same counts: a job goes this way only.
-var order = []string{Queued, InProgress, Partial, Completed, Failed}
+// statusOrder is the order in which a job passes its statuses. It decides between states with the
+// same counts.
+var statusOrder = []string{Queued, InProgress, Partial, Completed, Failed}
 
-// State is how far a job has come.
+// State is the state of a job.
 type State struct {
 	JobID     string    `json:"job_id"`
 	JobType   string    `json:"job_type"`
@@ -34,18 +35,19 @@ type State struct {
 	At        time.Time `json:"updated_at"`
 }
 
-// compare orders the states of one job: more finished is later, and of the
-// same number more completed, since a task that was put back may succeed.
+// compare orders the states of one job. The state with more finished resources is the later one.
+// With the same number of them, it is the one with more completed resources, since a replayed task
+// may succeed.
 func (s State) compare(other State) int {
 	return cmp.Or(
 		cmp.Compare(uint64(s.Completed)+uint64(s.Failed), uint64(other.Completed)+uint64(other.Failed)),
 		cmp.Compare(s.Completed, other.Completed),
-		cmp.Compare(slices.Index(order, s.Status), slices.Index(order, other.Status)),
+		cmp.Compare(slices.Index(statusOrder, s.Status), slices.Index(statusOrder, other.Status)),
 	)
 }
 
-// PutState adds a state of a job. States may come twice, late, or from two
-// processes at once: State finds the latest.
+// PutState adds a state of a job. States may arrive twice, out of order, or from several processes
+// at once: State returns the latest.
 func (s *Store) PutState(state State) error {
 	known, err := s.State(state.JobID)
 	if err == nil && known.compare(state) >= 0 {
@@ -54,15 +56,15 @@ func (s *Store) PutState(state State) error {
 	return s.appendLine(stateName(state.JobID), state)
 }
 
-// State is the latest state of a job; ErrNotFound when none is known.
-func (s *Store) State(jobID string) (State, error) { return s.state(stateName(jobID)) }
+// State returns the latest state of a job, or ErrNotFound when there is none.
+func (s *Store) State(jobID string) (State, error) { return s.readState(stateName(jobID)) }
 
-func (s *Store) state(name string) (State, error) {
+func (s *Store) readState(name string) (State, error) {
 	r := lines{store: s, name: name}
 	defer func() { _ = r.close() }()
 	var latest State
 	for {
-		some, err := r.next(func(line []byte) {
+		more, err := r.next(func(line []byte) {
 			var state State
 			if json.Unmarshal(line, &state) == nil && (latest.JobID == "" || latest.compare(state) <= 0) {
 				latest = state
@@ -71,7 +73,7 @@ func (s *Store) state(name string) (State, error) {
 		switch {
 		case err != nil:
 			return State{}, err
-		case some:
+		case more:
 			continue
 		case latest.JobID == "":
 			return State{}, fmt.Errorf("store: job: %w", ErrNotFound)
@@ -80,7 +82,7 @@ func (s *Store) state(name string) (State, error) {
 	}
 }
 
-// Jobs are the latest states of at most limit jobs, the latest change first.
+// Jobs returns the latest states of at most limit jobs, the last changed one first.
 func (s *Store) Jobs(limit int) ([]State, error) {
 	entries, err := s.list("ledger")
 	if err != nil {
@@ -99,11 +101,11 @@ func (s *Store) Jobs(limit int) ([]State, error) {
 	slices.SortFunc(jobs, func(a, b job) int { return cmp.Or(b.at.Compare(a.at), strings.Compare(a.name, b.name)) })
 	states := make([]State, 0, min(limit, len(jobs)))
 	for _, j := range jobs[:min(limit, len(jobs))] {
-		if state, err := s.state(path.Join("ledger", j.name)); err == nil {
+		if state, err := s.readState(path.Join("ledger", j.name)); err == nil {
 			states = append(states, state)
 		}
 	}
 	return states, nil
 }
 
-func stateName(jobID string) string { return path.Join("ledger", Name(jobID)+".jsonl") }
+func stateName(jobID string) string { return path.Join("ledger", FileName(jobID)+".jsonl") }

@@ -16,8 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// browser drives a headless Chromium by the W3C WebDriver protocol, which is
-// small enough not to need a library.
+// browser controls a headless Chromium with the W3C WebDriver protocol.
 type browser struct {
 	t       *testing.T
 	client  http.Client
@@ -26,8 +25,8 @@ type browser struct {
 
 var driverPort = regexp.MustCompile(`started successfully on port (\d+)`)
 
-// openBrowser skips the test where there is no browser (Debian: chromium and
-// chromium-driver).
+// openBrowser starts a browser. It skips the test when chromedriver is not installed (Debian:
+// chromium and chromium-driver).
 func openBrowser(t *testing.T) *browser {
 	t.Helper()
 	driver, err := exec.LookPath("chromedriver")
@@ -51,14 +50,14 @@ func openBrowser(t *testing.T) *browser {
 	}
 	require.NotEmpty(t, port, "chromedriver did not start")
 	read := make(chan struct{})
-	go func() { // so that it never waits for a reader
+	go func() { // a full pipe would block chromedriver
 		defer close(read)
 		_, _ = io.Copy(io.Discard, out)
 	}()
 	t.Cleanup(func() { <-read })
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 
-	b := &browser{t: t, client: http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: within}}
+	b := &browser{t: t, client: http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: waitTimeout}}
 	b.session = "http://127.0.0.1:" + port + "/session"
 	var made struct{ SessionID string }
 	b.call(http.MethodPost, "", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
@@ -71,7 +70,7 @@ func openBrowser(t *testing.T) *browser {
 	return b
 }
 
-// call makes a request of the protocol and takes the value of the answer.
+// call sends a request of the protocol and decodes the value of the response.
 func (b *browser) call(method, path string, body, into any) {
 	b.t.Helper()
 	var text []byte
@@ -95,26 +94,26 @@ func (b *browser) call(method, path string, body, into any) {
 
 func (b *browser) open(url string) { b.call(http.MethodPost, "/url", map[string]any{"url": url}, nil) }
 
-// eval gives the value of a JavaScript expression.
+// eval returns the value of a JavaScript expression.
 func (b *browser) eval(expression string) (value any) {
 	b.t.Helper()
 	b.call(http.MethodPost, "/execute/sync", map[string]any{"script": "return " + expression, "args": []any{}}, &value)
 	return value
 }
 
-// until waits for an expression to be true.
-func (b *browser) until(expression string) {
+// waitFor waits until a JavaScript expression is true.
+func (b *browser) waitFor(expression string) {
 	b.t.Helper()
-	for end := time.Now().Add(within); b.eval(expression) != true; {
+	for end := time.Now().Add(waitTimeout); b.eval(expression) != true; {
 		if time.Now().After(end) {
 			b.screenshot()
-			require.FailNow(b.t, "it did not become true", "%s; the page says:\n%v", expression, b.eval("document.body.innerText"))
+			require.FailNow(b.t, "condition not met", "%s; text of the page:\n%v", expression, b.eval("document.body.innerText"))
 		}
-		time.Sleep(20 * time.Millisecond) // between two looks
+		time.Sleep(20 * time.Millisecond) // poll interval
 	}
 }
 
-// click clicks as a user does.
+// click clicks an element like a user.
 func (b *browser) click(selector string) {
 	b.t.Helper()
 	var element map[string]string
@@ -124,7 +123,7 @@ func (b *browser) click(selector string) {
 	}
 }
 
-// resize gives the page another size, as a device of that size has it.
+// resize emulates a device with a screen of the given size.
 func (b *browser) resize(width, height int) {
 	b.t.Helper()
 	b.call(http.MethodPost, "/goog/cdp/execute", map[string]any{
@@ -133,8 +132,8 @@ func (b *browser) resize(width, height int) {
 	}, nil)
 }
 
-// complaints are the errors on the browser's console.
-func (b *browser) complaints() (errors []string) {
+// consoleErrors returns the errors on the browser's console.
+func (b *browser) consoleErrors() (errors []string) {
 	b.t.Helper()
 	var entries []struct{ Level, Message string }
 	b.call(http.MethodPost, "/se/log", map[string]any{"type": "browser"}, &entries)
@@ -146,7 +145,7 @@ func (b *browser) complaints() (errors []string) {
 	return errors
 }
 
-// screenshot keeps a picture of the page where FXAPP_SCREENSHOT says.
+// screenshot writes a screenshot of the page to the file that FXAPP_SCREENSHOT names.
 func (b *browser) screenshot() {
 	b.t.Helper()
 	path := os.Getenv("FXAPP_SCREENSHOT")

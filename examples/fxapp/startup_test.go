@@ -13,17 +13,17 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-// Each fault ends the program with exit code 1 and one clear error.
-func TestFaultsAtStart(t *testing.T) {
+// Each error ends the program with exit code 1 and one line.
+func TestStartupErrors(t *testing.T) {
 	t.Parallel()
 	srv := iggytest.NewServer(t)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	nobody := free.Addr().String()
-	require.NoError(t, free.Close())
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	unused := listener.Addr().String()
+	require.NoError(t, listener.Close())
+	used, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, taken.Close()) })
+	t.Cleanup(func() { require.NoError(t, used.Close()) })
 	dir := t.TempDir()
 	bad := filepath.Join(dir, "bad.yaml")
 	require.NoError(t, os.WriteFile(bad, []byte("iggy:\n  endpont: x\n"), 0o600))
@@ -48,31 +48,31 @@ func TestFaultsAtStart(t *testing.T) {
 		{"a wrong password", with("FETCHBOX__IGGY__CLIENT_SECRET=" + secret), nil, []string{"credentials"}},
 		{
 			"no server",
-			[]string{"FETCHBOX__IGGY__ENDPOINT=iggy://" + nobody, "FETCHBOX__IGGY__CLIENT_ID=iggy", "FETCHBOX__IGGY__CLIENT_SECRET=" + secret, "FETCHBOX__IGGY__START_TIMEOUT=300ms"},
+			[]string{"FETCHBOX__IGGY__ENDPOINT=iggy://" + unused, "FETCHBOX__IGGY__CLIENT_ID=iggy", "FETCHBOX__IGGY__CLIENT_SECRET=" + secret, "FETCHBOX__IGGY__START_TIMEOUT=300ms"},
 			nil,
-			[]string{nobody},
+			[]string{unused},
 		},
-		{"an address that is taken", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__ADDR="+taken.Addr().String()), nil, []string{"server.addr", taken.Addr().String()}},
+		{"an address in use", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__ADDR="+used.Addr().String()), nil, []string{"server.addr", used.Addr().String()}},
 		{"a bad address", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__ADDR=nowhere"), nil, []string{"server.addr"}},
 		{"a bad limit", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__DOWNLOAD__TIMEOUT=0s"), nil, []string{"download.timeout"}},
-		{"a bad role", nil, []string{"-role", "king"}, []string{"-role", "king"}},
+		{"a bad role", nil, []string{"-role", "unknown"}, []string{"-role", "unknown"}},
 		{"a role without a server", []string{"FETCHBOX__IGGY__CLIENT_ID=a", "FETCHBOX__IGGY__CLIENT_SECRET=" + secret}, []string{"-role", "worker"}, []string{"iggy.endpoint", "worker"}},
 		{"a data directory that is a file", nil, []string{"-data", file}, []string{"-data", file}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			cmd := program(t, tt.env, append([]string{"-log", "error"}, tt.args...)...)
+			cmd := command(t, tt.env, append([]string{"-log", "error"}, tt.args...)...)
 			var out, stderr bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &stderr
 			require.Error(t, cmd.Run())
 			require.Equal(t, 1, cmd.ProcessState.ExitCode(), "%s", stderr.String())
-			said := strings.TrimSpace(stderr.String())
-			require.Len(t, strings.Split(said, "\n"), 1, "one error: %s", said)
-			require.True(t, strings.HasPrefix(said, "fxapp: "), said)
+			message := strings.TrimSpace(stderr.String())
+			require.Len(t, strings.Split(message, "\n"), 1, "one error: %s", message)
+			require.True(t, strings.HasPrefix(message, "fxapp: "), message)
 			for _, part := range tt.want {
-				require.Contains(t, said, part)
+				require.Contains(t, message, part)
 			}
-			require.NotContains(t, out.String()+said, secret)
+			require.NotContains(t, out.String()+message, secret)
 		})
 	}
 }

@@ -1,4 +1,4 @@
-package insist_test
+package retry_test
 
 import (
 	"context"
@@ -10,16 +10,16 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
-	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/insist"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/retry"
 )
 
-func TestItTriesUntilItHolds(t *testing.T) {
+func TestDoRetriesUntilSuccess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		require.NoError(t, insist.On(t.Context(), zap.NewNop(), "this", func(context.Context) error {
+		require.NoError(t, retry.Do(t.Context(), zap.NewNop(), "this", func(context.Context) error {
 			if calls++; calls < 50 {
-				return errors.New("not yet")
+				return errors.New("unavailable")
 			}
 			return nil
 		}))
@@ -27,17 +27,17 @@ func TestItTriesUntilItHolds(t *testing.T) {
 	})
 }
 
-func TestItEndsWithItsContext(t *testing.T) {
+func TestDoReturnsWhenContextEnds(t *testing.T) {
 	t.Parallel()
 	stopping := errors.New("stopping")
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Minute, func() { cancel(stopping) })
 		begin := time.Now()
-		err := insist.On(ctx, zap.NewNop(), "this", func(context.Context) error { return errors.New("never") })
+		err := retry.Do(ctx, zap.NewNop(), "this", func(context.Context) error { return errors.New("unavailable") })
 		require.ErrorIs(t, err, stopping)
 		require.Equal(t, time.Minute, time.Since(begin))
 
-		require.ErrorIs(t, insist.On(ctx, zap.NewNop(), "this", func(context.Context) error { panic("called") }), stopping)
+		require.ErrorIs(t, retry.Do(ctx, zap.NewNop(), "this", func(context.Context) error { panic("called") }), stopping)
 	})
 }

@@ -1,0 +1,132 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
+)
+
+const (
+	// logPoll is the interval at which a stream reads new entries.
+	logPoll = 100 * time.Millisecond
+	// logKeepalive is the interval of the comments that keep an idle connection open.
+	logKeepalive = 15 * time.Second
+	// logWriteTimeout bounds a write to a client that does not read.
+	logWriteTimeout = time.Minute
+	// logCloseTimeout bounds the last write of a stream when the process stops.
+	logCloseTimeout = time.Second
+)
+
+// streamLog sends the entries of a job's log as server-sent events. It sends new entries as they
+// arrive, until the client closes the connection or the process stops. The id of an event is
+// partition-offset in the topic. With ?follow=false the stream ends at the end of the log.
+func (a *API) streamLog(w http.ResponseWriter, r *http.Request) error {
+	jobID := r.PathValue("job_id")
+	if _, err := a.jobState(jobID); err != nil {
+		return err
+	}
+	follow := true
+	if value := r.URL.Query().Get("follow"); value != "" {
+		parsed, err := strconv.ParseBool(value)
+		if err != nil {
+			return invalidPayload("follow must be true or false")
+		}
+		follow = parsed
+	}
+	after, err := parseLogPosition(r.Header.Get("Last-Event-ID"))
+	if err != nil {
+		return err
+	}
+	reader := a.Store.OpenLog(jobID)
+	defer func() { _ = reader.Close() }()
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
+	if err := writeLogEvents(w, r, reader, after, follow); err != nil {
+		// The response has started, so the stream ends without an error for the client.
+		a.Log.Error("log stream failed", zap.String("job_id", jobID), zap.Error(err))
+	}
+	return nil
+}
+
+// logPosition is the position after the last event that a reconnecting client received.
+type logPosition struct {
+	partition uint32
+	next      uint64
+}
+
+// parseLogPosition parses the id of an event. An empty id is the start of the log.
+func parseLogPosition(id string) (logPosition, error) {
+	if id == "" {
+		return logPosition{}, nil
+	}
+	var at logPosition
+	if n, err := fmt.Sscanf(id, "%d-%d", &at.partition, &at.next); n != 2 || err != nil {
+		return logPosition{}, invalidPayload("Last-Event-ID must be an event's id")
+	}
+	at.next++
+	return at, nil
+}
+
+// writeLogEvents writes the entries of reader as events until the stream ends.
+func writeLogEvents(
+	w http.ResponseWriter, r *http.Request, reader *store.LogReader, after logPosition, follow bool,
+) error {
+	out := http.NewResponseController(w)
+	// When the process stops, a client that does not read must not block the stream.
+	limitWrites := func() { _ = out.SetWriteDeadline(time.Now().Add(logCloseTimeout)) }
+	detach := context.AfterFunc(r.Context(), limitWrites)
+	defer func() {
+		if detach() {
+			_ = out.SetWriteDeadline(time.Time{}) // the connection may serve other requests
+		} else {
+			limitWrites()
+		}
+	}()
+	poll, keepalive := time.NewTicker(logPoll), time.NewTicker(logKeepalive)
+	defer poll.Stop()
+	defer keepalive.Stop()
+	for {
+		_ = out.SetWriteDeadline(time.Now().Add(logWriteTimeout))
+		if r.Context().Err() != nil {
+			return nil
+		}
+		logs, err := reader.Next()
+		if err != nil {
+			return err
+		}
+		var b bytes.Buffer
+		for _, log := range logs {
+			if log.Partition == after.partition && log.Offset < after.next {
+				continue
+			}
+			fmt.Fprintf(&b, "id: %d-%d\nevent: log\ndata: %s\n\n", log.Partition, log.Offset,
+				bytes.ReplaceAll(log.Entry, []byte{'\n'}, nil))
+		}
+		if _, err := w.Write(b.Bytes()); err != nil || out.Flush() != nil {
+			return nil //nolint:nilerr // the caller has gone
+		}
+		if len(logs) > 0 {
+			continue
+		}
+		if !follow {
+			return nil
+		}
+		select {
+		case <-r.Context().Done():
+			return nil
+		case <-poll.C:
+		case <-keepalive.C:
+			if _, err := w.Write([]byte(": \n\n")); err != nil {
+				return nil //nolint:nilerr // the caller has gone
+			}
+		}
+	}
+}

@@ -1,0 +1,33 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+)
+
+// startEmbedded starts a server in this process. The server keeps its messages in the data
+// directory, so that they are there after a restart.
+func (s *settings) startEmbedded(log *zap.Logger, out io.Writer) (stop func(), err error) {
+	dir := filepath.Join(s.Data, "iggy")
+	srv, err := embedded.Start(embedded.WithDirectory(dir), embedded.WithLogger(log))
+	if err != nil {
+		return nil, err
+	}
+	s.config.Iggy.Endpoint = "iggy://" + srv.Endpoint()
+	fmt.Fprintf(out, "No Iggy server is configured (FETCHBOX__IGGY__ENDPOINT): "+
+		"using an embedded server at %s, with its data in %s.\n", srv.Endpoint(), dir)
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := srv.Stop(ctx); err != nil {
+			log.Error("embedded server did not stop cleanly", zap.Error(err))
+		}
+	}, nil
+}

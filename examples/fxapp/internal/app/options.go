@@ -1,0 +1,33 @@
+package app
+
+import (
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+)
+
+// Role is the part of FetchBox that a process runs.
+type Role string
+
+// The roles. Processes of all roles share the data directory and the Iggy server.
+const (
+	RoleAll    Role = "all"
+	RoleAPI    Role = "api"
+	RoleWorker Role = "worker"
+	RoleLedger Role = "ledger"
+)
+
+// includes reports whether a process of role r runs the given role.
+func (r Role) includes(role Role) bool { return r == RoleAll || r == role }
+
+// Options are the options of the command line.
+type Options struct {
+	// ConfigFile is the YAML file. When it is empty, FETCHBOX_CONFIG names the file.
+	ConfigFile string
+	// Data is the data directory, which all roles share.
+	Data string
+	Role Role
+	// Environ replaces the environment of the process when it is not nil.
+	Environ []string
+	// SpanProcessors get all spans, in addition to the collector that OTEL_EXPORTER_OTLP_ENDPOINT
+	// names.
+	SpanProcessors []sdktrace.SpanProcessor
+}

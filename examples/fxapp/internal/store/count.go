@@ -1,0 +1,58 @@
+package store
+
+import (
+	"fmt"
+	"path"
+	"time"
+)
+
+// Count is the number of finished resources of a job.
+type Count struct {
+	// Completed counts the downloaded resources. Failed counts the resources with a failure that
+	// were not downloaded since.
+	Completed, Failed uint32
+	// LastFailure is the latest failure of the failed resources.
+	LastFailure *Failure
+}
+
+// Count counts the stored resources and failures of a job. It counts resources and not events: a
+// task that is processed twice counts once. Completed never decreases, nor does the sum of
+// Completed and Failed.
+func (s *Store) Count(job Job) (Count, error) {
+	// Failures are listed first: a resource that is downloaded meanwhile counts as completed.
+	failures, err := s.list(job.dir("failures"))
+	if err != nil {
+		return Count{}, err
+	}
+	resources, err := s.list(job.dir("resources"))
+	if err != nil {
+		return Count{}, err
+	}
+	completed := make(map[string]struct{}, len(resources))
+	for _, e := range resources {
+		completed[e.Name()] = struct{}{}
+	}
+	count := Count{Completed: uint32(len(resources))}
+	var last string
+	var at time.Time
+	for _, e := range failures {
+		if _, ok := completed[e.Name()]; ok {
+			continue
+		}
+		count.Failed++
+		info, err := e.Info()
+		if err != nil {
+			return Count{}, fmt.Errorf("store: %w", err)
+		}
+		if last == "" || info.ModTime().After(at) {
+			last, at = e.Name(), info.ModTime()
+		}
+	}
+	if last != "" {
+		count.LastFailure = new(Failure)
+		if err := s.getJSON(path.Join(job.dir("failures"), last), count.LastFailure); err != nil {
+			return Count{}, err
+		}
+	}
+	return count, nil
+}

@@ -1,0 +1,61 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/telemetry"
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// codeStorage is the failure code of errors of the store.
+const codeStorage = "STORAGE_WRITE"
+
+// maxRetryAfter bounds the delay that a server may ask for.
+const maxRetryAfter = time.Minute
+
+// handleFailure logs a failed attempt and returns the error for the consumer: permanent, with a
+// delay, or to be retried.
+func (w *Worker) handleFailure(
+	ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, deliveries int,
+	err error, fields map[string]string,
+) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // the process stops or the partition is lost: not a failed task
+	}
+	// The consumer logs a warning with the same message id and trace id. This entry adds the job.
+	w.log.Debug("download failed",
+		zap.String("job_id", task.GetJobId()), zap.String("resource_id", task.GetResourceId()),
+		zap.String("message_id", uuid.UUID(origin.ID).String()), telemetry.TraceID(ctx),
+		zap.Int("attempt", deliveries), zap.Error(err))
+	fields["code"], fields["error"] = topic.CodeOf(err), err.Error()
+	if err := w.publishLog(ctx, task, jobspb.LogLevel_LOG_LEVEL_WARN, "attempt failed", fields); err != nil {
+		return err
+	}
+	var failed *download.Error
+	switch {
+	case !errors.As(err, &failed):
+		return err
+	case !failed.Retryable:
+		return consumer.Permanent(err)
+	case failed.RetryAfter > 0:
+		return consumer.RetryAfter(min(failed.RetryAfter, maxRetryAfter), err)
+	}
+	return err
+}
+
+// storageError is an error of the store. Another attempt may succeed.
+type storageError struct{ err error }
+
+func (e *storageError) Error() string { return e.err.Error() }
+
+func (e *storageError) Unwrap() error { return e.err }
+
+func (e *storageError) FailureCode() string { return codeStorage }

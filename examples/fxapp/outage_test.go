@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/app"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+)
+
+func TestJobSurvivesServerRestart(t *testing.T) {
+	t.Parallel()
+	srv := iggytest.NewServer(t, embedded.WithDirectory(t.TempDir()))
+	remote := startFileServer(t)
+	g := newGate(50)
+	remote.setHold(g.hold)
+	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: environment(srv)})
+	id := box.submit(t, remote.manifest(200, 0))
+	<-g.blocked
+	srv.Stop()
+	close(g.open)
+	srv.Start()
+	state := box.waitFinished(t, id)
+	require.Equal(t, store.Completed, state.Status)
+	require.EqualValues(t, 200, state.Completed)
+	box.requireFiles(t, id, 200)
+}
+
+func TestJobsAreRefusedWithoutServer(t *testing.T) {
+	t.Parallel()
+	srv, remote := iggytest.NewServer(t), startFileServer(t)
+	env := append(environment(srv), "FETCHBOX__SERVER__PUBLISH_TIMEOUT=500ms", "FETCHBOX__IGGY__RECONNECT__MAX_BACKOFF=300ms", "FETCHBOX__HEALTH__TIMEOUT=500ms", "FETCHBOX__HEALTH__INTERVAL=100ms")
+	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: env})
+	ready := func() int {
+		code, _ := box.request(t, http.MethodGet, "/health/ready", http.NoBody)
+		return code
+	}
+	require.Eventually(t, func() bool { return ready() == http.StatusOK }, waitTimeout, 10*time.Millisecond)
+	srv.StopListening()
+	srv.CutConnections()
+	began := time.Now()
+	code, answer := box.request(t, http.MethodPost, "/jobs", bytes.NewReader(remote.manifest(3, 0)))
+	require.Equal(t, http.StatusServiceUnavailable, code, "%v", answer)
+	require.Less(t, time.Since(began), 20*time.Second)
+	require.Equal(t, "UNAVAILABLE", answer["error"].(map[string]any)["code"])
+	require.Eventually(t, func() bool { return ready() == http.StatusServiceUnavailable }, waitTimeout, 50*time.Millisecond)
+	code, _ = box.request(t, http.MethodGet, "/health/live", http.NoBody)
+	require.Equal(t, http.StatusOK, code)
+
+	srv.StartListening()
+	require.Eventually(t, func() bool { return ready() == http.StatusOK }, waitTimeout, 50*time.Millisecond)
+	// Retry like a client that gets a 503: on a busy machine half a second is not always enough.
+	var id string
+	require.Eventually(t, func() bool {
+		code, answer := box.request(t, http.MethodPost, "/jobs", bytes.NewReader(remote.manifest(3, 0)))
+		id, _ = answer["job_id"].(string)
+		return code == http.StatusAccepted
+	}, waitTimeout, 50*time.Millisecond)
+	require.Equal(t, store.Completed, box.waitFinished(t, id).Status)
+	for name, n := range remote.requestCounts() {
+		require.Equal(t, 1, n, "%s: tasks of the refused job must not be processed", name)
+	}
+}

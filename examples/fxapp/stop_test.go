@@ -1,0 +1,82 @@
+package main
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+)
+
+func TestSIGTERMFinishesInFlightDownloads(t *testing.T) {
+	t.Parallel()
+	srv, remote, data := iggytest.NewServer(t), startFileServer(t), t.TempDir()
+	g := newGate(80)
+	remote.setHold(g.hold)
+	first := startProcess(t, data, environment(srv))
+	id := first.submit(t, remote.manifest(200, 0))
+	<-g.blocked
+	require.Eventually(t, func() bool { return first.state(t, id).Completed >= 80 }, waitTimeout, 10*time.Millisecond)
+	// The downloads in flight finish while the process stops.
+	time.AfterFunc(200*time.Millisecond, func() { close(g.open) })
+	require.NoError(t, first.signalAndWait(t, syscall.SIGTERM, 15*time.Second), "exit code 0")
+	require.Less(t, len(remote.requestCounts()), 200, "the job was not finished")
+
+	second := startProcess(t, data, environment(srv))
+	state := second.waitFinished(t, id)
+	require.Equal(t, store.Completed, state.Status)
+	require.EqualValues(t, 200, state.Completed)
+	second.requireFiles(t, id, 200)
+	counts := remote.requestCounts()
+	require.Len(t, counts, 200)
+	for name, n := range counts {
+		require.Equal(t, 1, n, "%s was downloaded again after a clean stop", name)
+	}
+	require.NoError(t, second.signalAndWait(t, syscall.SIGTERM, 15*time.Second))
+}
+
+// The stop does not wait for downloads beyond the drain timeout. The next start downloads them.
+func TestSIGTERMDoesNotWaitForSlowDownloads(t *testing.T) {
+	t.Parallel()
+	srv, remote, data := iggytest.NewServer(t), startFileServer(t), t.TempDir()
+	g := newGate(5)
+	remote.setHold(g.hold)
+	env := append(environment(srv), "FETCHBOX__CONSUMERS__TASKS__DRAIN_TIMEOUT=500ms")
+	first := startProcess(t, data, env)
+	id := first.submit(t, remote.manifest(20, 0))
+	<-g.blocked
+	require.NoError(t, first.signalAndWait(t, syscall.SIGTERM, 15*time.Second), "exit code 0")
+	close(g.open)
+	second := startProcess(t, data, env)
+	require.Equal(t, store.Completed, second.waitFinished(t, id).Status)
+	second.requireFiles(t, id, 20)
+	require.Empty(t, srv.Messages("fetchbox", "jobs.dlq"), "a stop does not fail a task")
+}
+
+func TestJobResumesAfterSIGKILL(t *testing.T) {
+	t.Parallel()
+	srv, remote, data := iggytest.NewServer(t), startFileServer(t), t.TempDir()
+	g := newGate(60)
+	remote.setHold(g.hold)
+	first := startProcess(t, data, environment(srv))
+	id := first.submit(t, remote.manifest(100, 2))
+	<-g.blocked
+	require.Error(t, first.signalAndWait(t, syscall.SIGKILL, waitTimeout))
+	close(g.open)
+
+	second := startProcess(t, data, environment(srv))
+	state := second.waitFinished(t, id)
+	require.Equal(t, store.Partial, state.Status)
+	require.EqualValues(t, 100, state.Completed, "a redelivered task does not count twice")
+	require.EqualValues(t, 2, state.Failed)
+	second.requireFiles(t, id, 100)
+
+	// The ledger keeps the state over a restart.
+	require.NoError(t, second.signalAndWait(t, syscall.SIGTERM, 15*time.Second))
+	third := startProcess(t, data, environment(srv))
+	again := third.state(t, id)
+	require.Equal(t, state, again)
+}
