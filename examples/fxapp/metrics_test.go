@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -33,17 +34,23 @@ func TestMetricsEndpoint(t *testing.T) {
 	remote := startFileServer(t)
 	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: environment(nil)})
 	box.waitFinished(t, box.submit(t, remote.manifest(5, 1)))
-	metrics := box.scrape(t)
-	for _, name := range []string{"fetchbox_worker_tasks_inflight{", "fetchbox_worker_dlq_total{", "fetchbox_worker_download_seconds_count{", "fetchbox_producer_messages_total{"} {
+	var metrics, downloads string
+	// A worker's report may count a resource before the worker that stored it updates the metric.
+	require.Eventually(t, func() bool {
+		metrics = box.scrape(t)
+		for line := range strings.Lines(metrics) {
+			if strings.HasPrefix(line, `fetchbox_worker_download_seconds_count{code=""`) {
+				downloads = strings.TrimSpace(line)
+			}
+		}
+		return strings.HasSuffix(downloads, " 5")
+	}, waitTimeout, 10*time.Millisecond, "5 downloads are counted")
+	for _, name := range []string{
+		"fetchbox_worker_tasks_inflight{", "fetchbox_worker_dlq_total{",
+		"fetchbox_worker_download_seconds_count{", "fetchbox_producer_messages_total{",
+	} {
 		require.Contains(t, metrics, "\n"+name, "a documented metric")
 	}
-	var downloads string
-	for line := range strings.Lines(metrics) {
-		if strings.HasPrefix(line, `fetchbox_worker_download_seconds_count{code=""`) {
-			downloads = strings.TrimSpace(line)
-		}
-	}
-	require.True(t, strings.HasSuffix(downloads, " 5"), downloads)
 }
 
 // Histograms in seconds resolve milliseconds. With OpenTelemetry's default boundaries all values
