@@ -106,7 +106,7 @@ func (a *acceptor) appendToPartition(ctx context.Context, t *topicState, r *rout
 			}
 			reread = true
 			a.flush()
-			bounded, stop := untilClosed(ctx, p.closing)
+			bounded, stop := untilClosed(ctx, p.life.Context())
 			r, err = t.refresh(bounded, p.now())
 			stop()
 			if err != nil {

@@ -357,12 +357,13 @@ func (c *conn) Send(ctx context.Context, stream, topic string, partition uint32,
 	return nil
 }
 
-// settings are the defaults, on which change is applied.
+// settings returns the defaults with change applied, and a batch size that fits into the buffer.
 func settings(change func(*config.Producer)) (config.Iggy, config.Producer) {
 	cfg := config.Default()
 	cfg.Iggy.ClientID, cfg.Iggy.ClientSecret = "iggy", config.NewSecret("iggy")
 	if change != nil {
 		change(&cfg.Producer)
+		cfg.Producer.MaxBatchBytes = min(cfg.Producer.MaxBatchBytes, cfg.Producer.MaxBufferedBytes)
 	}
 	return cfg.Iggy, cfg.Producer
 }

@@ -19,7 +19,7 @@ func (t *topicState) currentRoute(ctx context.Context) (*route, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, t.producer.cfg.DeliveryTimeout, iggyerr.ErrDeliveryTimeout)
 	defer cancel()
-	ctx, stop := untilClosed(ctx, t.producer.closing)
+	ctx, stop := untilClosed(ctx, t.producer.life.Context())
 	defer stop()
 	present, release := t.hold()
 	defer release()
@@ -39,7 +39,7 @@ func (t *topicState) refresh(ctx context.Context, requested int64) (*route, erro
 		return r, nil
 	}
 	var meta transport.Topic
-	err := t.producer.retry.do(ctx, func(ctx context.Context) error {
+	err := t.producer.retry.Do(ctx, func(ctx context.Context, _ int) error {
 		return t.producer.linkFor(t, 0).Do(ctx, func(ctx context.Context, c transport.Conn) (err error) {
 			meta, err = c.Topic(ctx, t.stream, t.name)
 			return err

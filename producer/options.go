@@ -25,7 +25,7 @@ type options struct {
 	tracers     trace.TracerProvider
 	meters      metric.MeterProvider
 	partitioner Partitioner
-	dialer      transport.Dialer
+	dialer      transport.Dialer // nil means the configured one; only tests set it
 	topics      []topicOptions
 }
 
@@ -73,10 +73,6 @@ func WithCompression(stream, topic string, c config.Compression, minSize config.
 		o.topics = append(o.topics, topicOptions{topicName{stream, topic}, c, minSize})
 	}
 }
-
-// WithDialer replaces the transport that the configuration names. It is for tests within this
-// module.
-func WithDialer(d transport.Dialer) Option { return func(o *options) { o.dialer = d } }
 
 // apply sets the fields of p.
 func (o *options) apply(p *Producer, address string) error {

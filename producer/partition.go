@@ -29,8 +29,7 @@ type partition struct {
 	expectedBytes    int  // estimated size of the next batch, from the last ones
 	expectedMessages int
 
-	wake          chan struct{} // a token for the waiting sender
-	replaceSender bool          // a callback ends the sender's goroutine; used by the sender only
+	wake chan struct{} // a token for the waiting sender
 }
 
 func newPartition(t *topicState, id uint32, e *epoch) *partition {

@@ -3,9 +3,8 @@ package producer
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
 
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
@@ -51,15 +50,19 @@ func (p *Producer) choosePartition(t *topicState, r *route, it *item) (index uin
 func (p *Producer) callPartitioner(t *topicState, it *item, n uint32) (index uint32, err error) {
 	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("partitioner: %w", &iggyerr.PanicError{Value: v, Stack: debug.Stack()})
-		} else if !returned {
+		if !returned {
 			p.limit.release(int64(it.size()), 1)
 		}
 	}()
-	index = p.partitioner(t.stream, t.name, it.key, n)
+	err = callback.Recover(func() error {
+		index = p.partitioner(t.stream, t.name, it.key, n)
+		return nil
+	})
 	returned = true
-	if index >= n {
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("partitioner: %w", err)
+	case index >= n:
 		return 0, errPartition
 	}
 	return index, nil

@@ -13,6 +13,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
+	"github.com/fetchbox/fetchbox-iggy/internal/retry"
+	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -26,7 +28,7 @@ type Producer struct {
 	partitioner    Partitioner      // nil means as the server does it
 	compressors    map[topicName]compressor
 	links          []*link.Link
-	retry          retryPolicy
+	retry          *retry.Policy
 	limit          *bufferLimit
 	metrics        *metrics
 	tracing        tracing
@@ -37,10 +39,9 @@ type Producer struct {
 	pool           sync.Pool    // of *batch
 	waiters        sync.Pool    // of *waiter
 
-	// closing ends when Stop begins: no message is accepted any more, and callers that wait for
+	// life.Context ends when Stop begins: no message is accepted any more, and callers that wait for
 	// room return. run ends when the senders must end.
-	closing   context.Context
-	close     context.CancelCauseFunc
+	life      *startstop.Lifecycle
 	run       context.Context
 	cancelRun context.CancelCauseFunc
 
@@ -48,9 +49,6 @@ type Producer struct {
 	sendersMu     sync.Mutex
 	sendersClosed bool // no sender may start any more
 	background    sync.WaitGroup
-
-	phase   atomic.Int32
-	startMu sync.Mutex // serializes Start and Stop
 
 	topics          atomic.Pointer[map[topicName]*topicState] // copied on write
 	lastTopic       atomic.Pointer[topicState]                // cache of the topic used last
@@ -62,13 +60,6 @@ type Producer struct {
 	reroutes atomic.Uint64 // batches whose messages moved to other partitions
 	lastErr  atomic.Pointer[lastFailure]
 }
-
-// The phases of a producer.
-const (
-	phaseNew int32 = iota
-	phaseRunning
-	phaseClosed
-)
 
 // New creates a producer for one cluster. It reads the secret and certificate files that cluster
 // names, does no other I/O and starts nothing. The producer opens cfg.Connections connections of
@@ -82,16 +73,16 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 	if err := o.apply(p, cluster.Address()); err != nil {
 		return nil, err
 	}
-	if err := check(cfg); err != nil {
+	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	p.syncWallClock()
 	p.requestTimeout = cluster.RequestTimeout
 	p.direct = cluster.Transport == config.TransportNative && cfg.Linger <= 0 && cfg.DeliveryTimeout > p.requestTimeout
-	p.closing, p.close = context.WithCancelCause(context.Background())
+	p.life = startstop.New(p.start, p.stop)
 	p.run, p.cancelRun = context.WithCancelCause(context.Background())
-	p.limit = newBufferLimit(p.closing, int64(cfg.MaxBufferedBytes), int64(cfg.MaxBufferedMessages), cfg.WhenFull == config.WhenFullFail, p.endLinger)
-	p.retry = newRetryPolicy(cfg.Retry.Backoff)
+	p.limit = newBufferLimit(p.life.Context(), int64(cfg.MaxBufferedBytes), int64(cfg.MaxBufferedMessages), cfg.WhenFull == config.WhenFullFail, p.endLinger)
+	p.retry = retry.New(cfg.Retry.Backoff, retry.If(shouldRetry))
 	p.topics.Store(&map[topicName]*topicState{})
 	for i := range cfg.Connections {
 		options := []link.Option{link.WithLogger(p.log), link.WithMeterProvider(o.meters, o.cluster)}
@@ -107,51 +98,34 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 	return p, p.metrics.observe(p)
 }
 
-// Start connects and waits for all connections, within ctx and the cluster's start timeout. A
-// failed start releases everything and closes the producer. A concurrent Stop ends Start with
+// Start connects and waits for all connections, within ctx and the cluster's start timeout. A failed
+// start releases everything and closes the producer. A concurrent Stop ends Start with
 // iggyerr.ErrClosed. Start does nothing on a running producer and returns iggyerr.ErrClosed on a
 // stopped one.
-func (p *Producer) Start(ctx context.Context) error {
-	p.startMu.Lock()
-	defer p.startMu.Unlock()
-	switch p.phase.Load() {
-	case phaseRunning:
-		return nil
-	case phaseClosed:
-		return iggyerr.ErrClosed
-	}
-	starting, stop := untilClosed(ctx, p.closing)
-	defer stop()
+func (p *Producer) Start(ctx context.Context) error { return p.life.Start(ctx) }
+
+// start connects. It is called once, and not at the same time as stop.
+func (p *Producer) start(ctx context.Context) error {
 	errs := make([]error, len(p.links))
 	var wg sync.WaitGroup
 	for i, l := range p.links {
-		wg.Go(func() { errs[i] = l.Start(starting) })
+		wg.Go(func() { errs[i] = l.Start(ctx) })
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
-		if p.closing.Err() != nil {
-			err = errors.Join(iggyerr.ErrClosed, err)
-		}
-		p.phase.Store(phaseClosed)
-		p.close(iggyerr.ErrClosed)
-		p.cancelRun(iggyerr.ErrClosed)
-		for _, l := range p.links {
-			_ = l.Stop(context.WithoutCancel(ctx))
-		}
-		return fmt.Errorf("iggy: start %s: %w", p.name, errors.Join(err, p.metrics.close()))
+		return fmt.Errorf("iggy: start %s: %w", p.name, err)
 	}
 	p.background.Add(1)
 	go p.watchMetadata(p.run)
-	p.phase.Store(phaseRunning)
 	return nil
 }
 
 // running returns nil while messages can be sent, and otherwise why not.
 func (p *Producer) running() error {
-	switch p.phase.Load() {
-	case phaseRunning:
+	switch p.life.State() {
+	case startstop.StateStarted:
 		return nil
-	case phaseClosed:
+	case startstop.StateStopping, startstop.StateStopped:
 		return iggyerr.ErrClosed
 	default:
 		return fmt.Errorf("producer is not started: %w", iggyerr.ErrNotConnected)

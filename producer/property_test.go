@@ -40,6 +40,7 @@ func TestPromises(t *testing.T) {
 		trial.cfg.MaxBatchMessages = rapid.SampledFrom([]int{1, 3, 10, 1000}).Draw(rt, "batch")
 		trial.cfg.MaxBufferedMessages = rapid.SampledFrom([]int{1, 7, 50, 100_000}).Draw(rt, "ceiling")
 		trial.cfg.MaxBufferedBytes = config.Bytes(rapid.SampledFrom([]int{200, 2000, 1 << 20}).Draw(rt, "bytes"))
+		trial.cfg.MaxBatchBytes = min(trial.cfg.MaxBatchBytes, trial.cfg.MaxBufferedBytes)
 		trial.cfg.Linger = rapid.SampledFrom([]time.Duration{0, 0, 5 * time.Millisecond}).Draw(rt, "linger")
 		trial.cfg.Retry.MaxRetries = rapid.SampledFrom([]int{0, 1, 5, -1}).Draw(rt, "retries")
 		trial.cfg.DeliveryTimeout = rapid.SampledFrom([]time.Duration{time.Second, time.Minute}).Draw(rt, "timeout")

@@ -112,7 +112,7 @@ func (pub *Publisher[T]) PublishAsync(ctx context.Context, v T, done func(Result
 		return
 	}
 	if err = pub.state.refuse(-1, err); done != nil {
-		pub.producer.reportRefused(callback(done), Result{Outcome: Failed, Err: err})
+		pub.producer.reportRefused(callbackSink(done), Result{Outcome: Failed, Err: err})
 	}
 }
 

@@ -1,13 +1,12 @@
 package producer
 
 import (
-	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 )
 
 // expire fails the first messages of b whose time is over. It includes those that have at most a
@@ -57,13 +56,12 @@ func (p *partition) failFirst(b *batch, n int, cause error) {
 //
 // A callback may end its goroutine, as FailNow of a test does, and here that is the sender's.
 // Calling each batch's callbacks in a goroutine of their own costs more allocations than the
-// request. Instead, a sender that ends is replaced.
+// request. Instead, callback.Go replaces a sender that ends.
 func (p *partition) confirm(b *batch) {
-	n, next, told := b.len(), 0, false
+	n, next, returned := b.len(), 0, false
 	p.releaseRoom(b, n, Confirmed)
 	defer func() {
-		if !told {
-			p.replaceSender = true
+		if !returned {
 			p.reportInGoroutine(b, next, n, Confirmed, nil)
 		}
 		p.complete(b)
@@ -71,7 +69,7 @@ func (p *partition) confirm(b *batch) {
 	for next < n {
 		p.reportFrom(b, &next, n, Confirmed, nil)
 	}
-	told = true
+	returned = true
 }
 
 // report reports the outcome of the first n messages of b, which stay in b. Unlike confirm it
@@ -105,44 +103,35 @@ func (p *partition) releaseRoom(b *batch, n int, outcome Outcome) {
 // reportInGoroutine reports from next on in another goroutine and waits for it.
 func (p *partition) reportInGoroutine(b *batch, next, n int, outcome Outcome, err error) {
 	for next < n {
-		told := make(chan struct{})
-		go func() {
-			defer close(told)
-			p.reportFrom(b, &next, n, outcome, err)
-		}()
-		<-told
+		_ = callback.Call(func() error {
+			p.reportFrom(b, &next, n, outcome, err) // logs the failures of callbacks
+			return nil
+		})
 	}
 }
 
 // reportFrom calls the sinks from next on. When a callback panics or ends the goroutine, next is
 // the message after it.
 func (p *partition) reportFrom(b *batch, next *int, n int, outcome Outcome, err error) {
-	returned := false
-	defer p.topic.producer.recoverCallback(&returned)
-	r := Result{Outcome: outcome, Partition: p.id, Err: err}
-	for *next < n {
-		m := &b.messages[*next]
-		*next++
-		if m.sink != nil {
-			r.ID = b.wire.ID(*next - 1)
-			m.sink.setResult(m.index, r)
+	callback.Run(func() error {
+		r := Result{Outcome: outcome, Partition: p.id, Err: err}
+		for *next < n {
+			m := &b.messages[*next]
+			*next++
+			if m.sink != nil {
+				r.ID = b.wire.ID(*next - 1)
+				m.sink.setResult(m.index, r)
+			}
 		}
-	}
-	returned = true
+		return nil
+	}, p.topic.producer.logCallbackFailure)
 }
 
-// errEnded is logged for a callback that called runtime.Goexit.
-var errEnded = errors.New("iggy: a callback ended its goroutine (runtime.Goexit)")
-
-// recoverCallback must be deferred. It logs a panic of a callback, and runtime.Goexit in a callback
-// that has not returned.
-func (p *Producer) recoverCallback(returned *bool) {
-	if v := recover(); v != nil {
-		failure := &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
-		p.setLastError(failure)
-		p.log.Error("a callback of SendAsync panicked", zap.Error(failure))
-	} else if !*returned {
-		p.setLastError(errEnded)
-		p.log.Error("a callback of SendAsync did not return", zap.Error(errEnded))
+// logCallbackFailure logs that a callback of SendAsync panicked or ended its goroutine.
+func (p *Producer) logCallbackFailure(err error) {
+	if err == nil {
+		return
 	}
+	p.setLastError(err)
+	p.log.Error("send callback failed", zap.Error(err))
 }

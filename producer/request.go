@@ -58,10 +58,9 @@ func (p *partition) sendWithRetries(run context.Context, b *batch) (expired bool
 	} else if err = p.attempt(ctx, b); err == nil {
 		return false, nil
 	}
-	confirmed, first := false, true
-	err = producer.retry.do(ctx, func(ctx context.Context) error {
-		if first {
-			first = false
+	confirmed := false
+	err = producer.retry.Do(ctx, func(ctx context.Context, attempt int) error {
+		if attempt == 1 {
 			return err
 		}
 		producer.countRetry(p.topic)

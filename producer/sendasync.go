@@ -2,6 +2,8 @@ package producer
 
 import (
 	"context"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 )
 
 // SendAsync sends one message without waiting for its outcome. It calls done exactly once with the
@@ -23,29 +25,29 @@ func (p *Producer) SendAsync(ctx context.Context, m Message, done func(Result)) 
 		return
 	}
 	if err = t.refuse(-1, err); done != nil {
-		p.reportRefused(callback(done), Result{Outcome: Failed, Err: err})
+		p.reportRefused(callbackSink(done), Result{Outcome: Failed, Err: err})
 	}
 }
 
 // reportRefused gives sink the result of a message that was not accepted.
 func (p *Producer) reportRefused(sink resultSink, r Result) {
-	returned := false
-	defer p.recoverCallback(&returned)
-	sink.setResult(0, r)
-	returned = true
+	callback.Run(func() error {
+		sink.setResult(0, r)
+		return nil
+	}, p.logCallbackFailure)
 }
 
 // sendAsyncItem sends it without waiting for the outcome.
 func (p *Producer) sendAsyncItem(ctx context.Context, t *topicState, it *item, plain int, done func(Result)) {
 	var m pendingMessage
 	if done != nil {
-		m.sink = callback(done)
+		m.sink = callbackSink(done)
 	}
 	if p.tracing.enabled() {
 		var span span
 		ctx, span = p.tracing.start(ctx, t, 1)
 		inner := m.sink
-		m.sink = callback(func(r Result) {
+		m.sink = callbackSink(func(r Result) {
 			span.end(r)
 			if inner != nil {
 				inner.setResult(0, r)

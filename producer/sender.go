@@ -6,29 +6,13 @@ import (
 	"runtime"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 )
-
-// runSender is the goroutine of the partition's sender.
-func (p *partition) runSender() {
-	select {
-	case <-p.wake:
-	case <-p.topic.producer.run.Done():
-	}
-	p.sendBatches()
-}
 
 // sendBatches sends the partition's batches, one after another, until the producer stops. Then it
 // gives the messages that are left their outcome.
 func (p *partition) sendBatches() {
 	producer := p.topic.producer
-	defer func() {
-		if p.replaceSender {
-			p.replaceSender = false
-			go p.sendBatches()
-			return
-		}
-		producer.senders.Done()
-	}()
 	for {
 		b := p.awaitBatch(producer.run)
 		if b == nil {
@@ -112,7 +96,17 @@ func (p *partition) start() bool {
 	}
 	p.started = true
 	p.senderState = senderStarting // it waits to be woken, so that the first messages travel together, too
-	go p.runSender()
+	producer, woken := p.topic.producer, false
+	callback.Go(func() {
+		if !woken {
+			woken = true
+			select {
+			case <-p.wake:
+			case <-producer.run.Done():
+			}
+		}
+		p.sendBatches()
+	}, producer.senders.Done)
 	return true
 }
 

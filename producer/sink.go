@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// callback is the resultSink of SendAsync.
-type callback func(Result)
+// callbackSink is the resultSink of SendAsync.
+type callbackSink func(Result)
 
-func (f callback) setResult(_ uint32, r Result) { f(r) }
+func (f callbackSink) setResult(_ uint32, r Result) { f(r) }
 
 // waiter is the resultSink of one Send. The lock of the message's partition guards its position.
 type waiter struct {

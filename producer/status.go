@@ -2,6 +2,8 @@ package producer
 
 import (
 	"time"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
 )
 
 // Status is the state of a producer at one moment.
@@ -56,7 +58,7 @@ func (p *Producer) setLastError(err error) { p.lastErr.Store(&lastFailure{err: e
 func (p *Producer) Status() Status {
 	s := Status{
 		Name:          p.name,
-		Running:       p.phase.Load() == phaseRunning,
+		Running:       p.life.State() == startstop.StateStarted,
 		BufferedBytes: p.limit.bytes.Load(), MaxBufferedBytes: p.limit.maxBytes,
 		BufferedMessages: p.limit.messages.Load(), MaxBufferedMessages: p.limit.maxMessages,
 		Waiting: int(p.limit.waiting.Load()),

@@ -17,15 +17,18 @@ import (
 // outcome, Failed or Unknown. The returned *StopError counts these messages and those that waited
 // for room. A concurrent Start ends with an error. When Stop returns, each message has its outcome,
 // callbacks have returned and the connections are closed, unless a callback blocks beyond the end
-// of ctx. Stop returns nil before Start and when it is called again.
-func (p *Producer) Stop(ctx context.Context) error {
-	p.close(iggyerr.ErrClosed) // ends a concurrent Start
-	p.startMu.Lock()
-	defer p.startMu.Unlock()
-	phase := p.phase.Swap(phaseClosed)
-	if phase != phaseRunning {
+// of ctx. Stop returns nil before Start. A second call waits for the first one and returns its result.
+func (p *Producer) Stop(ctx context.Context) error { return p.life.Stop(ctx) }
+
+// stop flushes and releases everything. It is called once, and not at the same time as start.
+func (p *Producer) stop(ctx context.Context, started bool) error {
+	if !started {
 		p.cancelRun(iggyerr.ErrClosed)
-		return p.metrics.close()
+		var errs []error
+		for _, l := range p.links {
+			errs = append(errs, l.Stop(ctx))
+		}
+		return errors.Join(append(errs, p.metrics.close())...)
 	}
 	before := p.unconfirmed()
 	flushErr := p.drain(ctx)
@@ -102,14 +105,14 @@ const failRemainingTimeout = time.Second
 // callback may be waiting for one of these outcomes. The callbacks of the failed messages may block
 // as well, so failRemaining waits for them only for a moment.
 func (p *Producer) failRemaining() {
-	var settling sync.WaitGroup
+	var reports sync.WaitGroup
 	for _, t := range p.topicList() {
 		for _, part := range t.allPartitions() {
 			left := part.close()
 			if len(left) == 0 {
 				continue
 			}
-			settling.Go(func() {
+			reports.Go(func() {
 				for _, b := range left {
 					part.mu.Lock()
 					part.closeWithdrawals(b)
@@ -120,13 +123,13 @@ func (p *Producer) failRemaining() {
 			})
 		}
 	}
-	settled := make(chan struct{})
+	reported := make(chan struct{})
 	go func() {
-		settling.Wait()
-		close(settled)
+		reports.Wait()
+		close(reported)
 	}()
 	select {
-	case <-settled:
+	case <-reported:
 	case <-time.After(failRemainingTimeout):
 	}
 }
