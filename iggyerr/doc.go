@@ -1,6 +1,5 @@
-// Package iggyerr holds the errors that callers may match, and decides which
-// of them are worth a retry.
+// Package iggyerr defines the errors that callers match, and decides which errors are retryable.
 //
-// Match sentinels with errors.Is and detail types with errors.As. Everything
-// else about an error (its text, its nesting) may change.
+// Match sentinels with errors.Is and detail types with errors.As. The texts of errors, and how they
+// wrap each other, may change.
 package iggyerr

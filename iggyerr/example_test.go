@@ -24,7 +24,7 @@ func ExampleStatusError() {
 	// fetchbox/jobs.tasks 2010
 }
 
-// What is worth a retry.
+// Which errors are retryable.
 func ExampleIsRetryable() {
 	for _, err := range []error{
 		fmt.Errorf("send: %w", iggyerr.ErrNotConnected),

@@ -6,12 +6,12 @@ import (
 	"errors"
 )
 
-// IsRetryable is the one place that decides whether the same call may succeed
-// when it is made again: after a broken or missing connection, and after
-// statuses that speak of the server's state rather than of the request.
+// IsRetryable reports whether the same call may succeed when it is made again: after a broken or
+// missing connection, and after statuses that are about the state of the server and not about
+// the request. This function alone decides it in this module.
 //
-// A context that was cancelled, a refused credential or certificate, a foreign protocol, a closed
-// client and anything unknown are not retryable.
+// Not retryable are a cancelled context, refused credentials, a refused certificate, another
+// protocol, a panic, a closed client and every unknown error.
 func IsRetryable(err error) bool {
 	switch {
 	case err == nil,
@@ -38,9 +38,8 @@ func IsRetryable(err error) bool {
 	return errors.As(err, &conn)
 }
 
-// MayHaveEffect tells whether a failed call may have taken effect on the
-// server all the same: its answer was lost, or the server itself could not
-// say. When it is false the call surely changed nothing.
+// MayHaveEffect reports whether a failed call may have taken effect on the server: its answer was
+// lost, or the server itself did not know. When it is false, the call changed nothing.
 func MayHaveEffect(err error) bool {
 	var status *StatusError
 	if errors.As(err, &status) {
@@ -50,11 +49,11 @@ func MayHaveEffect(err error) bool {
 	return errors.As(err, &conn) && conn.Sent
 }
 
-// BreaksConnection tells whether a connection that gave this error must be
-// thrown away: it is out of step with the server, or the server has forgotten
-// who speaks on it. Sources: the answers 30 and 40 to a send leave the
-// request's body unread (measured on Iggy 0.8.0); 8 is the last that a server
-// says which is being stopped.
+// BreaksConnection reports whether a connection cannot be used after this error: requests and
+// answers no longer match, or the server has ended its session.
+//
+// Sources, measured on Iggy 0.8.0: with the answers 30 and 40 to a send, the server leaves the body
+// of the request unread; 8 is the last answer of a server that is being stopped.
 func BreaksConnection(err error) bool {
 	if errors.Is(err, ErrProtocol) || errors.Is(err, ErrPanic) {
 		return true
@@ -62,7 +61,7 @@ func BreaksConnection(err error) bool {
 	var status *StatusError
 	if errors.As(err, &status) {
 		switch status.Status {
-		case StatusDisconnected, StatusStaleClient, StatusUnauthenticated:
+		case StatusDisconnected, statusStaleClient, StatusUnauthenticated:
 			return true
 		}
 		return false
@@ -73,21 +72,24 @@ func BreaksConnection(err error) bool {
 
 func (s Status) retryable() bool {
 	switch s {
-	case StatusGeneric, StatusDisconnected, StatusStaleClient, StatusUnauthenticated,
-		31, 206, // TCP error, connection closed
-		3009,                         // topic full: retention may make room
-		4001, 4006, 4007, 4008, 4010, // segment closed, cannot save or append
-		11000, 11001, 12001, 13000: // shard not found or not answering, task time-out, I/O error
+	case StatusGeneric, StatusDisconnected, statusStaleClient, StatusUnauthenticated,
+		statusTCPError, statusConnectionClosed,
+		statusTopicFull, // the server's cleaner may make room
+		statusSegmentClosed, statusCannotSaveMessages, statusCannotSaveIndex, statusCannotSaveTimeIndex, statusCannotAppendMessage,
+		statusShardNotFound, statusShardDidNotAnswer, statusTaskTimeout, statusIOError:
 		return true
 	}
 	return false
 }
 
-// ambiguous statuses are those that a part of the server gives about another
-// part's work: a shard that did not answer may still do what it was asked.
+// ambiguous reports whether a command with this status may have taken effect. These are statuses of
+// one part of the server about another one: a shard that did not answer in time may still
+// execute the command.
 func (s Status) ambiguous() bool {
 	switch s {
-	case StatusGeneric, 4006, 4007, 4008, 4010, 11001, 12001, 13000:
+	case StatusGeneric,
+		statusCannotSaveMessages, statusCannotSaveIndex, statusCannotSaveTimeIndex, statusCannotAppendMessage,
+		statusShardDidNotAnswer, statusTaskTimeout, statusIOError:
 		return true
 	}
 	return false
