@@ -15,9 +15,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// A waiting caller sends its message itself when the partition's sender is idle, which it is after
-// a first message.
-func runIdle(t *testing.T, change func(*config.Producer), test func(t *testing.T, s *server, p *producer.Producer)) {
+// runWithIdleSender sends a first message, so that the partition's sender runs and is idle: a
+// caller that waits then sends its message itself.
+func runWithIdleSender(t *testing.T, change func(*config.Producer), test func(t *testing.T, s *server, p *producer.Producer)) {
 	t.Helper()
 	run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
 		require.NoError(t, p.Send(t.Context(), message("k", "first")))
@@ -26,9 +26,9 @@ func runIdle(t *testing.T, change func(*config.Producer), test func(t *testing.T
 	})
 }
 
-func TestDirectSendIsWaitedForByOthers(t *testing.T) {
+func TestMessagesWaitForDirectSend(t *testing.T) {
 	t.Parallel()
-	runIdle(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+	runWithIdleSender(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		s.set(func() { s.delay = time.Second })
 		done := make(chan error)
 		go func() { done <- p.Send(t.Context(), message("k", "direct")) }()
@@ -45,9 +45,9 @@ func TestDirectSendIsWaitedForByOthers(t *testing.T) {
 	})
 }
 
-func TestDirectSendThatFailsIsTheSenders(t *testing.T) {
+func TestFailedDirectSendIsRetriedBySender(t *testing.T) {
 	t.Parallel()
-	runIdle(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+	runWithIdleSender(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		s.fail(first(cutStored, cutUnstored))
 		done := make(chan error)
 		go func() { done <- p.Send(t.Context(), message("k", "direct")) }()
@@ -63,8 +63,8 @@ func TestDirectSendThatFailsIsTheSenders(t *testing.T) {
 func TestDirectSendEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	errMine := errors.New("my cause")
-	runIdle(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
-		s.fail(first(stalls, cutBefore))
+	runWithIdleSender(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		s.fail(first(stallStored, cutBefore))
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errMine)
 		defer cancel()
 		started := time.Now()
@@ -78,10 +78,10 @@ func TestDirectSendEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestStopEndsADirectSend(t *testing.T) {
+func TestStopEndsDirectSend(t *testing.T) {
 	t.Parallel()
-	runIdle(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
-		s.fail(always(stallsUnsaved))
+	runWithIdleSender(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		s.fail(always(stallUnstored))
 		done := make(chan error, 1)
 		go func() { done <- p.Send(t.Context(), message("k", "x")) }()
 		synctest.Wait()
@@ -99,7 +99,7 @@ func TestStopEndsADirectSend(t *testing.T) {
 
 func TestDirectSendWithoutRetriesFails(t *testing.T) {
 	t.Parallel()
-	runIdle(t, func(c *config.Producer) { c.Retry.MaxRetries = 0 }, func(t *testing.T, s *server, p *producer.Producer) {
+	runWithIdleSender(t, func(c *config.Producer) { c.Retry.MaxRetries = 0 }, func(t *testing.T, s *server, p *producer.Producer) {
 		s.fail(first(cutStored))
 		err := p.Send(t.Context(), message("k", "x"))
 		require.Equal(t, producer.Unknown, producer.OutcomeOf(err))

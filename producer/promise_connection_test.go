@@ -2,6 +2,7 @@ package producer_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -11,13 +12,13 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-// Promise 9: an idle producer notices a half-open connection, too.
+// Promise 9: an idle producer notices a half-open connection.
 func TestPromiseIdleProducerNoticesAHalfOpenConnection(t *testing.T) {
 	t.Parallel()
-	overTransports(t, 1, func(t *testing.T, s *site) {
+	overTransports(t, 1, func(t *testing.T, s *testServer) {
 		s.cluster.RequestTimeout, s.cluster.HeartbeatInterval = 300*time.Millisecond, 100*time.Millisecond
 		logins := s.server.Inject(iggytest.Observe().On(embedded.LoginUser).AfterEffect())
-		p := s.producer(t, patient())
+		p := s.producer(t, retryForever())
 		s.server.Inject(iggytest.BlackHole().On(embedded.Ping).Times(1)).Wait(1)
 		logins.Wait(2)
 		require.NoError(t, p.Send(t.Context(), message("", "x")))
@@ -25,12 +26,12 @@ func TestPromiseIdleProducerNoticesAHalfOpenConnection(t *testing.T) {
 	})
 }
 
-// Promise 9: a context that ends frees its caller at once, whatever the server does.
+// Promise 9: a call returns when its context ends, whatever the server does.
 func TestPromiseContextFreesItsCaller(t *testing.T) {
 	t.Parallel()
-	overTransports(t, 1, func(t *testing.T, s *site) {
+	overTransports(t, 1, func(t *testing.T, s *testServer) {
 		s.cluster.RequestTimeout = time.Hour
-		cfg := patient()
+		cfg := retryForever()
 		cfg.DrainTimeout = 50 * time.Millisecond
 		p := s.producer(t, cfg)
 		require.NoError(t, p.Send(t.Context(), message("", "before")))
@@ -53,4 +54,46 @@ func TestPromiseContextFreesItsCaller(t *testing.T) {
 		free("Check", p.Check)
 		free("Stop", p.Stop)
 	})
+}
+
+// Promise 9: the producer notices a bad connection within the request timeout and replaces it. The
+// messages in flight are confirmed all the same.
+func TestPromiseProducerReplacesABadConnection(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]iggytest.Fault{
+		"cut":            iggytest.Cut(),
+		"lost answer":    iggytest.Cut().AfterEffect(),
+		"half a request": iggytest.HalfFrame(),
+		"half an answer": iggytest.HalfFrame().AfterEffect(),
+		"reset":          iggytest.Reset(),
+		"stalled":        iggytest.Silence(),
+		"half open":      iggytest.BlackHole(),
+		"stale client":   iggytest.Answer(30),
+		"logged out":     iggytest.Answer(40),
+		"internal error": iggytest.Answer(13000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			overTransports(t, 4, func(t *testing.T, s *testServer) {
+				s.cluster.RequestTimeout = 300 * time.Millisecond
+				for _, c := range []embedded.Command{embedded.SendMessages, embedded.GetTopic} {
+					s.server.Inject(fault.On(c).Times(2))
+				}
+				p := s.producer(t, retryForever())
+				done := make(chan error, 100)
+				for i := range 100 {
+					go func() { done <- p.Send(t.Context(), message(fmt.Sprint(i%10), fmt.Sprint(i))) }()
+				}
+				for range 100 {
+					select {
+					case err := <-done:
+						require.NoError(t, err)
+					case <-time.After(waitTimeout):
+						require.FailNow(t, "a message without an outcome")
+					}
+				}
+				require.NoError(t, p.Check(t.Context()))
+			})
+		})
+	}
 }

@@ -17,10 +17,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport/sdk"
 )
 
-// addPartitions adds partitions to s/t, as an operator would.
-func (s *site) addPartitions(t *testing.T, n uint32) {
+// addPartitions adds partitions to s/t, as an operator does.
+func (s *testServer) addPartitions(t *testing.T, n uint32) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 	defer cancel()
 	conn, err := sdk.Dialer{}.Dial(ctx, s.server.Embedded().Endpoint(), nil)
 	require.NoError(t, err)
@@ -34,14 +34,14 @@ func (s *site) addPartitions(t *testing.T, n uint32) {
 	}))
 }
 
-// Promise 2: the order of a key outlives a change of the number of partitions, which moves keys to
-// others: all that was sent before is stored before.
-func TestPromiseOrderOutlivesNewPartitions(t *testing.T) {
+// Promise 2: the order of a key survives a change of the number of partitions, which moves keys to
+// other partitions: what was sent earlier is stored earlier.
+func TestPromiseOrderSurvivesNewPartitions(t *testing.T) {
 	t.Parallel()
-	overTransports(t, 2, func(t *testing.T, s *site) {
+	overTransports(t, 2, func(t *testing.T, s *testServer) {
 		s.server.Inject(iggytest.Cut().AfterEffect().On(embedded.SendMessages).Chance(0.1, 1))
 		sends := s.server.Inject(iggytest.Observe().On(embedded.SendMessages))
-		cfg := patient()
+		cfg := retryForever()
 		cfg.MaxBatchMessages = 7
 		cfg.MetadataInterval = 10 * time.Millisecond
 		p := s.producer(t, cfg)

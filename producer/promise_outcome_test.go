@@ -15,10 +15,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// agree fails when the server holds something else than the outcomes say.
-func (s *site) agree(t *testing.T, outcomes map[[16]byte]producer.Outcome) {
+// requireOutcomesMatchLog fails when the stored messages contradict the outcomes.
+func (s *testServer) requireOutcomesMatchLog(t *testing.T, outcomes map[[16]byte]producer.Outcome) {
 	t.Helper()
-	stored := s.stored()
+	stored := s.storedByID()
 	for id, outcome := range outcomes {
 		switch outcome {
 		case producer.Confirmed:
@@ -34,17 +34,17 @@ func (s *site) agree(t *testing.T, outcomes map[[16]byte]producer.Outcome) {
 // Promise 1: each message gets exactly one outcome, and it is true.
 func TestPromiseEachMessageHasOneTrueOutcome(t *testing.T) {
 	t.Parallel()
-	overTransports(t, 4, func(t *testing.T, s *site) {
+	overTransports(t, 4, func(t *testing.T, s *testServer) {
 		s.cluster.RequestTimeout = 200 * time.Millisecond
-		s.trouble()
+		s.injectFaults()
 		s.server.Inject(iggytest.Answer(41).On(embedded.SendMessages).Chance(0.05, 8)) // not permitted: no retry
-		cfg := patient()
+		cfg := retryForever()
 		cfg.Retry.MaxRetries = 1
 		cfg.MaxBatchMessages = 20
 		p := s.producer(t, cfg)
 
 		const senders, each = 12, 80
-		got := newLedger()
+		got := newOutcomeLog()
 		var wg sync.WaitGroup
 		for i := range senders {
 			wg.Go(func() {
@@ -53,9 +53,9 @@ func TestPromiseEachMessageHasOneTrueOutcome(t *testing.T) {
 					r := numberedMessage(fmt.Sprintf("key-%d", i), n)
 					switch i % 3 {
 					case 0:
-						got.note(r.ID, producer.OutcomeOf(p.Send(t.Context(), r)))
+						got.add(r.ID, producer.OutcomeOf(p.Send(t.Context(), r)))
 					case 1:
-						p.SendAsync(t.Context(), r, func(res producer.Result) { got.note(res.ID, res.Outcome) })
+						p.SendAsync(t.Context(), r, func(res producer.Result) { got.add(res.ID, res.Outcome) })
 					default:
 						if batch = append(batch, r); len(batch) < 10 {
 							continue
@@ -64,9 +64,9 @@ func TestPromiseEachMessageHasOneTrueOutcome(t *testing.T) {
 						var some *producer.SendAllError
 						for j, r := range batch {
 							if errors.As(err, &some) {
-								got.note(r.ID, some.Results[j].Outcome)
+								got.add(r.ID, some.Results[j].Outcome)
 							} else {
-								got.note(r.ID, producer.OutcomeOf(err))
+								got.add(r.ID, producer.OutcomeOf(err))
 							}
 						}
 						batch = batch[:0]
@@ -75,9 +75,9 @@ func TestPromiseEachMessageHasOneTrueOutcome(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		outcomes := got.all(t, senders*each)
+		outcomes := got.waitForAll(t, senders*each)
 		require.Equal(t, senders*each, len(outcomes))
-		s.agree(t, outcomes)
+		s.requireOutcomesMatchLog(t, outcomes)
 		require.Positive(t, count(outcomes, producer.Confirmed))
 		require.Positive(t, count(outcomes, producer.Failed))
 		require.Positive(t, count(outcomes, producer.Unknown))
@@ -90,14 +90,13 @@ func TestPromiseEachMessageHasOneTrueOutcome(t *testing.T) {
 	})
 }
 
-// Promise 1: a caller who stops waiting is told the truth, too: what it is told failed is never
-// stored later.
+// Promise 1: when a caller stops waiting and gets the outcome Failed, its message is never stored.
 func TestPromiseWithdrawnMessagesAreNeverStored(t *testing.T) {
 	t.Parallel()
-	overTransports(t, 1, func(t *testing.T, s *site) {
+	overTransports(t, 1, func(t *testing.T, s *testServer) {
 		s.server.Inject(iggytest.Delay(5 * time.Millisecond).On(embedded.SendMessages))
-		p := s.producer(t, patient())
-		got := newLedger()
+		p := s.producer(t, retryForever())
+		got := newOutcomeLog()
 		const senders, each = 8, 20
 		var wg sync.WaitGroup
 		for i := range senders {
@@ -105,37 +104,37 @@ func TestPromiseWithdrawnMessagesAreNeverStored(t *testing.T) {
 				for n := range each {
 					r := numberedMessage(fmt.Sprintf("key-%d", i), n)
 					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n%6)*2*time.Millisecond)
-					got.note(r.ID, producer.OutcomeOf(p.Send(ctx, r)))
+					got.add(r.ID, producer.OutcomeOf(p.Send(ctx, r)))
 					cancel()
 				}
 			})
 		}
 		wg.Wait()
 		require.NoError(t, p.Flush(t.Context()))
-		outcomes := got.all(t, senders*each)
-		s.agree(t, outcomes)
+		outcomes := got.waitForAll(t, senders*each)
+		s.requireOutcomesMatchLog(t, outcomes)
 		require.Positive(t, count(outcomes, producer.Failed))
 		require.Positive(t, count(outcomes, producer.Unknown))
 	})
 }
 
-// Promises 1 and 8: a stop that can't flush drops nothing in silence. Each message has its outcome
+// Promises 1 and 8: a Stop that can't flush drops nothing silently. Each message has its outcome
 // when Stop returns, and the error counts them.
 func TestPromiseStopGivesEachMessageItsOutcome(t *testing.T) {
 	t.Parallel()
-	overTransports(t, 2, func(t *testing.T, s *site) {
-		cfg := patient()
+	overTransports(t, 2, func(t *testing.T, s *testServer) {
+		cfg := retryForever()
 		cfg.DrainTimeout = 300 * time.Millisecond
 		cfg.MaxBatchMessages = 10
 		p := s.producer(t, cfg)
-		got := newLedger()
+		got := newOutcomeLog()
 		send := func(key string, n int) {
 			for i := range n {
-				p.SendAsync(t.Context(), numberedMessage(key, i), func(r producer.Result) { got.note(r.ID, r.Outcome) })
+				p.SendAsync(t.Context(), numberedMessage(key, i), func(r producer.Result) { got.add(r.ID, r.Outcome) })
 			}
 		}
 		send("before", 50)
-		got.all(t, 50)
+		got.waitForAll(t, 50)
 		s.server.Inject(iggytest.Silence().AfterEffect().On(embedded.SendMessages))
 		send("during-a", 40)
 		send("during-b", 40)
@@ -145,9 +144,9 @@ func TestPromiseStopGivesEachMessageItsOutcome(t *testing.T) {
 		require.Less(t, time.Since(began), 10*time.Second)
 		var left *producer.StopError
 		require.ErrorAs(t, err, &left)
-		outcomes := got.all(t, 130)
+		outcomes := got.waitForAll(t, 130)
 		require.Equal(t, 130, len(outcomes))
-		s.agree(t, outcomes)
+		s.requireOutcomesMatchLog(t, outcomes)
 		require.Len(t, left.Remainders, 1)
 		require.EqualValues(t, count(outcomes, producer.Failed), left.Remainders[0].Failed)
 		require.EqualValues(t, count(outcomes, producer.Unknown), left.Remainders[0].Unknown)

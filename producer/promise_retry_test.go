@@ -12,14 +12,14 @@ import (
 )
 
 // Promise 2: over all retries a message keeps its bytes and its id, a UUIDv7, and the messages of a
-// key are stored in the order in which they were sent. What is stored twice, since an answer was
-// lost, is stored in order each time.
+// key are stored in the order in which they were sent. Messages that are stored twice, since an
+// answer was lost, are in order each time.
 func TestPromiseRetriesKeepBytesIDsAndOrder(t *testing.T) {
 	t.Parallel()
-	overTransports(t, 4, func(t *testing.T, s *site) {
+	overTransports(t, 4, func(t *testing.T, s *testServer) {
 		s.cluster.RequestTimeout = 200 * time.Millisecond
-		s.trouble()
-		cfg := patient()
+		s.injectFaults()
+		cfg := retryForever()
 		cfg.MaxBatchMessages = 7
 		p := s.producer(t, cfg)
 

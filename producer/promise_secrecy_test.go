@@ -20,39 +20,39 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// paper is where a logger writes all it is told, debug messages included.
-type paper struct {
+// logBuffer keeps all log entries, debug entries included.
+type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (p *paper) Write(b []byte) (int, error) {
+func (p *logBuffer) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.buf.Write(b)
 }
 
-func (p *paper) Sync() error { return nil }
+func (p *logBuffer) Sync() error { return nil }
 
-func (p *paper) text() string {
+func (p *logBuffer) text() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.buf.String()
 }
 
-func (p *paper) logger() *zap.Logger {
+func (p *logBuffer) logger() *zap.Logger {
 	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), p, zap.DebugLevel))
 }
 
-// Promise 10: no payload, header value, key, password or token is ever logged, nor in an error's
-// text, whatever goes wrong.
+// Promise 10: no payload, header value, key, password or token is ever in a log entry or in an
+// error's text.
 func TestPromiseNothingSecretIsLogged(t *testing.T) {
 	t.Parallel()
-	overTransports(t, 2, func(t *testing.T, s *site) {
+	overTransports(t, 2, func(t *testing.T, s *testServer) {
 		s.cluster.RequestTimeout = 200 * time.Millisecond
-		s.trouble()
-		var log paper
-		cfg := patient()
+		s.injectFaults()
+		var log logBuffer
+		cfg := retryForever()
 		cfg.Retry.MaxRetries = 2
 		p := s.producer(t, cfg, producer.WithLogger(log.logger()))
 		secrets := message("key-hunter2", "payload-hunter2")
@@ -97,11 +97,11 @@ func TestPromiseNothingSecretIsLogged(t *testing.T) {
 	})
 }
 
-// Promise 10: each thing that is wrong gives one clear error that names the object.
+// Promise 10: each fault gives one clear error that names the object.
 func TestPromiseClearErrors(t *testing.T) {
 	t.Parallel()
-	overTransports(t, 1, func(t *testing.T, s *site) {
-		p := s.producer(t, patient())
+	overTransports(t, 1, func(t *testing.T, s *testServer) {
+		p := s.producer(t, retryForever())
 		for name, tt := range map[string]struct {
 			change func(*producer.Message)
 			want   error
@@ -130,7 +130,7 @@ func TestPromiseClearErrors(t *testing.T) {
 
 		// A server that speaks another protocol.
 		s.server.Inject(iggytest.Garbage([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")...))
-		q, err := producer.New(s.cluster, patient())
+		q, err := producer.New(s.cluster, retryForever())
 		require.NoError(t, err)
 		err = q.Start(t.Context())
 		require.ErrorIs(t, err, iggyerr.ErrProtocol)

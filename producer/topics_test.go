@@ -16,8 +16,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Names of topics that do not exist once were kept for ever.
-func TestUnknownTopicsAreForgotten(t *testing.T) {
+// The names of topics that do not exist are not kept.
+func TestUnknownTopicsAreEvicted(t *testing.T) {
 	t.Parallel()
 	const interval = 10 * time.Second
 	run(t, func(c *config.Producer) { c.MetadataInterval = interval }, func(t *testing.T, s *server, p *producer.Producer) {
@@ -32,9 +32,9 @@ func TestUnknownTopicsAreForgotten(t *testing.T) {
 		empty := nowhere(100) // it is refused before anyone asks for its topic
 		empty.Payload = nil
 		require.ErrorIs(t, p.Send(t.Context(), empty), iggyerr.ErrEmptyPayload)
-		require.Equal(t, 103, p.Topics())
+		require.Equal(t, 103, p.TopicCount())
 		time.Sleep(3 * interval)
-		require.Equal(t, 2, p.Topics(), "what exists, and what a publisher holds on to")
+		require.Equal(t, 2, p.TopicCount(), "what exists, and what a publisher holds on to")
 		require.EqualValues(t, 101, p.Status().Failed, "they stay counted")
 
 		// Whatever was forgotten may come to exist.
@@ -45,15 +45,15 @@ func TestUnknownTopicsAreForgotten(t *testing.T) {
 		require.ErrorIs(t, p.Send(t.Context(), nowhere(100)), iggyerr.ErrNotFound)
 		require.Equal(t, []string{"x"}, s.payloads("nowhere-7", 0))
 		time.Sleep(3 * interval)
-		require.Equal(t, 3, p.Topics())
+		require.Equal(t, 3, p.TopicCount())
 		require.EqualValues(t, 102, p.Status().Failed)
 		require.EqualValues(t, 3, p.Status().Confirmed)
 	})
 }
 
-// A topic that is asked for while its state is being forgotten has one state all the same: its
-// messages are flushed, in order, and counted once.
-func TestTopicsThatComeAndAreForgotten(t *testing.T) {
+// A topic that is used while its state is being evicted has one state all the same: its messages
+// are flushed, in order, and counted once.
+func TestTopicUsedDuringEviction(t *testing.T) {
 	t.Parallel()
 	const interval = 10 * time.Second
 	run(t, func(c *config.Producer) { c.MetadataInterval = interval }, func(t *testing.T, s *server, p *producer.Producer) {
@@ -80,7 +80,7 @@ func TestTopicsThatComeAndAreForgotten(t *testing.T) {
 		status := p.Status()
 		require.Len(t, s.payloads("new", wire.PartitionOf("k", 4)), int(status.Confirmed))
 		require.EqualValues(t, failed+50, status.Confirmed+status.Failed)
-		require.Equal(t, 1, p.Topics())
+		require.Equal(t, 1, p.TopicCount())
 		require.NoError(t, p.Flush(t.Context()))
 	})
 }

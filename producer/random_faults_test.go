@@ -21,38 +21,38 @@ import (
 
 var seeds = flag.Uint64("seeds", 1, "how many seeds the fault test takes per transport")
 
-// TestFaults sends 100,000 keyed messages over real connections that are cut at random points:
-// before and after a request takes effect, in the middle of its frame and of its answer, and by a
-// server that hangs.
-func TestFaults(t *testing.T) {
+// TestRandomFaultsKeepOutcomesAndOrder sends 100,000 keyed messages over real connections that
+// break at random points: before and after a request takes effect, in the middle of its frame and
+// of its answer, and by a server that hangs.
+func TestRandomFaultsKeepOutcomesAndOrder(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []config.Transport{config.TransportNative, config.TransportSDK} {
 		for seed := range *seeds {
 			t.Run(fmt.Sprintf("%s/%d", transport, seed), func(t *testing.T) {
 				t.Parallel()
-				campaign{transport: transport, seed: seed + 1, messages: 100_000, callers: 8, keys: 200}.run(t)
+				faultRun{transport: transport, seed: seed + 1, messages: 100_000, callers: 8, keys: 200}.run(t)
 			})
 		}
 	}
 }
 
-type campaign struct {
+type faultRun struct {
 	transport               config.Transport
 	seed                    uint64
 	messages, callers, keys int
 }
 
-// sent is a message with what the producer said about it.
+// sent is a message and its outcomes.
 type sent struct {
 	key, number int // its place among the key's messages
 	outcomes    []producer.Outcome
 }
 
-func (c campaign) run(t *testing.T) {
+func (c faultRun) run(t *testing.T) {
 	srv := iggytest.NewServer(t)
 	srv.CreateTopic("s", "t", 8)
 	attempts := newAttempts()
-	srv.Inject(iggytest.Observe().On(embedded.SendMessages).When(attempts.note))
+	srv.Inject(iggytest.Observe().On(embedded.SendMessages).When(attempts.observe))
 	rnd := rand.New(rand.NewPCG(c.seed, 1))
 	chance := 0.01
 	faults := []iggytest.Fault{
@@ -95,13 +95,13 @@ func (c campaign) run(t *testing.T) {
 	_ = p.Stop(t.Context()) // what was lost was judged before
 	require.EqualValues(t, c.messages, status.Confirmed+status.Failed+status.Unknown)
 	require.Zero(t, status.BufferedMessages)
-	duplicates := c.judge(t, srv.Messages("s", "t"), all, attempts)
+	duplicates := c.checkLog(t, srv.Messages("s", "t"), all, attempts)
 	t.Logf("%d faults, %d retries: %d confirmed, %d failed, %d unknown, %d duplicates", struck, status.Retries,
 		status.Confirmed, status.Failed, status.Unknown, duplicates)
 }
 
-// send has each caller send its share of the messages, of keys that are its own.
-func (c campaign) send(ctx context.Context, p *producer.Producer) map[[16]byte]*sent {
+// send makes each caller send its share of the messages. Each caller has keys of its own.
+func (c faultRun) send(ctx context.Context, p *producer.Producer) map[[16]byte]*sent {
 	all := make(map[[16]byte]*sent, c.messages)
 	var mu sync.Mutex
 	var callers sync.WaitGroup
@@ -136,7 +136,7 @@ func (c campaign) send(ctx context.Context, p *producer.Producer) map[[16]byte]*
 	return all
 }
 
-func (c campaign) judge(t *testing.T, log []iggytest.Message, all map[[16]byte]*sent, attempts *attempts) (duplicates int) {
+func (c faultRun) checkLog(t *testing.T, log []iggytest.Message, all map[[16]byte]*sent, attempts *attempts) (duplicates int) {
 	t.Helper()
 	copies := map[[16]byte]int{}
 	last := map[int]int{} // by key, the number of the last message, one higher
@@ -147,7 +147,7 @@ func (c campaign) judge(t *testing.T, log []iggytest.Message, all map[[16]byte]*
 		require.Equal(t, wire.PartitionOf(fmt.Sprint("key-", r.key), 8), m.Partition)
 		if copies[m.ID]++; copies[m.ID] > 1 {
 			duplicates++
-			require.Greater(t, attempts.of(m.ID), 1, "a duplicate of what was sent once")
+			require.Greater(t, attempts.count(m.ID), 1, "a duplicate of what was sent once")
 			continue
 		}
 		require.GreaterOrEqual(t, r.number, last[r.key], "messages of a key in the order of sending")
@@ -165,23 +165,23 @@ func (c campaign) judge(t *testing.T, log []iggytest.Message, all map[[16]byte]*
 	return duplicates
 }
 
-// attempts counts in how many requests each message was.
+// attempts counts the requests that contained each message.
 type attempts struct {
-	mu    sync.Mutex
-	count map[[16]byte]int
+	mu       sync.Mutex
+	requests map[[16]byte]int
 }
 
-func newAttempts() *attempts { return &attempts{count: map[[16]byte]int{}} }
+func newAttempts() *attempts { return &attempts{requests: map[[16]byte]int{}} }
 
-func (a *attempts) of(id [16]byte) int {
+func (a *attempts) count(id [16]byte) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.count[id]
+	return a.requests[id]
 }
 
-// note reads the ids of a send: the length of the metadata u32, the metadata, which ends with the
-// count of messages u32, their index and the messages.
-func (a *attempts) note(r iggytest.Request) bool {
+// observe reads the ids of a send request: the length of the metadata u32, the metadata, which ends
+// with the count of messages u32, their index and the messages.
+func (a *attempts) observe(r iggytest.Request) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	metadata := 4 + int(binary.LittleEndian.Uint32(r.Body))
@@ -191,7 +191,7 @@ func (a *attempts) note(r iggytest.Request) bool {
 		if err != nil {
 			return false
 		}
-		a.count[m.ID]++
+		a.requests[m.ID]++
 		b = b[size:]
 	}
 	return false // it only looks

@@ -3,7 +3,6 @@ package producer_test
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -18,27 +17,27 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// TestPromises sends keyed messages while requests fail before and after their effect, connections
-// are cut and partitions are added, and holds the log against what the producer said about each
-// message.
-func TestPromises(t *testing.T) {
+// TestRandomSchedulesKeepOutcomesAndOrder sends keyed messages while requests fail before and after
+// they take effect, connections break and partitions are added. It compares the log with the
+// outcome of each message.
+func TestRandomSchedulesKeepOutcomesAndOrder(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		seed := rapid.Uint64().Draw(rt, "seed")
-		trial := trial{
-			seed:       seed,
-			rnd:        rand.New(rand.NewPCG(seed, 1)),
-			messages:   rapid.IntRange(1, 300).Draw(rt, "messages"),
-			keys:       rapid.IntRange(1, 20).Draw(rt, "keys"),
-			callers:    rapid.IntRange(1, 4).Draw(rt, "callers"),
-			faulty:     rapid.SampledFrom([]float64{0, 0.05, 0.3, 0.7}).Draw(rt, "faulty"),
-			grows:      rapid.Bool().Draw(rt, "grows"),
-			stopsEarly: rapid.Bool().Draw(rt, "stops early"),
+		trial := schedule{
+			seed:           seed,
+			rnd:            rand.New(rand.NewPCG(seed, 1)),
+			messages:       rapid.IntRange(1, 300).Draw(rt, "messages"),
+			keys:           rapid.IntRange(1, 20).Draw(rt, "keys"),
+			callers:        rapid.IntRange(1, 4).Draw(rt, "callers"),
+			faultRate:      rapid.SampledFrom([]float64{0, 0.05, 0.3, 0.7}).Draw(rt, "faulty"),
+			addsPartitions: rapid.Bool().Draw(rt, "grows"),
+			stopsEarly:     rapid.Bool().Draw(rt, "stops early"),
 		}
 		_, trial.cfg = settings(nil)
 		trial.cfg.Connections = rapid.IntRange(1, 3).Draw(rt, "connections")
 		trial.cfg.MaxBatchMessages = rapid.SampledFrom([]int{1, 3, 10, 1000}).Draw(rt, "batch")
-		trial.cfg.MaxBufferedMessages = rapid.SampledFrom([]int{1, 7, 50, 100_000}).Draw(rt, "ceiling")
+		trial.cfg.MaxBufferedMessages = rapid.SampledFrom([]int{1, 7, 50, 100_000}).Draw(rt, "buffered messages")
 		trial.cfg.MaxBufferedBytes = config.Bytes(rapid.SampledFrom([]int{200, 2000, 1 << 20}).Draw(rt, "bytes"))
 		trial.cfg.MaxBatchBytes = min(trial.cfg.MaxBatchBytes, trial.cfg.MaxBufferedBytes)
 		trial.cfg.Linger = rapid.SampledFrom([]time.Duration{0, 0, 5 * time.Millisecond}).Draw(rt, "linger")
@@ -48,17 +47,17 @@ func TestPromises(t *testing.T) {
 	})
 }
 
-type trial struct {
-	seed                    uint64
-	rnd                     *rand.Rand // under the server's lock, but for a start
-	messages, keys, callers int
-	faulty                  float64
-	grows, stopsEarly       bool
-	cfg                     config.Producer
+type schedule struct {
+	seed                       uint64
+	rnd                        *rand.Rand // under the server's lock, but for a start
+	messages, keys, callers    int
+	faultRate                  float64
+	addsPartitions, stopsEarly bool
+	cfg                        config.Producer
 }
 
-// told is what the producer said about a message.
-type told struct {
+// sentMessage is a message and its outcomes.
+type sentMessage struct {
 	id       [16]byte
 	key      string
 	payload  string
@@ -66,7 +65,7 @@ type told struct {
 	outcomes []producer.Outcome
 }
 
-func (tr *trial) run(t *rapid.T) {
+func (tr *schedule) run(t *rapid.T) {
 	s := newServer()
 	s.partitions("t", 4)
 	tried := map[[16]byte]int{} // how often a message was in a request
@@ -75,10 +74,10 @@ func (tr *trial) run(t *rapid.T) {
 		for _, id := range ids {
 			tried[id]++
 		}
-		if tr.rnd.Float64() >= tr.faulty {
-			return works
+		if tr.rnd.Float64() >= tr.faultRate {
+			return succeed
 		}
-		return []fault{cutBefore, cutUnstored, cutStored, refuses, storesRefusing, lacks, stalls, stallsUnsaved}[tr.rnd.IntN(8)]
+		return []fault{cutBefore, cutUnstored, cutStored, failUnstored, failStored, notFound, stallStored, stallUnstored}[tr.rnd.IntN(8)]
 	}
 	cluster, _ := settings(nil)
 	cluster.RequestTimeout = 100 * time.Millisecond
@@ -87,7 +86,7 @@ func (tr *trial) run(t *rapid.T) {
 	require.NoError(t, p.Start(context.Background()))
 
 	var mu sync.Mutex
-	all := make([]*told, 0, tr.messages)
+	all := make([]*sentMessage, 0, tr.messages)
 	var callers sync.WaitGroup
 	for caller := range tr.callers {
 		// Each caller has keys of its own, so that their order is known.
@@ -96,7 +95,7 @@ func (tr *trial) run(t *rapid.T) {
 			counts := map[string]int{}
 			for range tr.messages / tr.callers {
 				key := fmt.Sprintf("%d-%d", caller, rnd.IntN(tr.keys))
-				r := &told{key: key, payload: fmt.Sprintf("%s/%d", key, counts[key]), sent: counts[key]}
+				r := &sentMessage{key: key, payload: fmt.Sprintf("%s/%d", key, counts[key]), sent: counts[key]}
 				binary.BigEndian.PutUint64(r.id[:], rnd.Uint64())
 				binary.BigEndian.PutUint64(r.id[8:], rnd.Uint64())
 				counts[key]++
@@ -124,7 +123,7 @@ func (tr *trial) run(t *rapid.T) {
 			}
 		})
 	}
-	if tr.grows {
+	if tr.addsPartitions {
 		time.Sleep(2 * time.Millisecond)
 		s.partitions("t", 7)
 	}
@@ -140,10 +139,10 @@ func (tr *trial) run(t *rapid.T) {
 	}
 	require.Zero(t, p.Status().BufferedBytes)
 	require.Zero(t, p.Status().BufferedMessages)
-	tr.judge(t, s, all, tried)
+	tr.checkLog(t, s, all, tried)
 }
 
-func (tr *trial) judge(t *rapid.T, s *server, all []*told, tried map[[16]byte]int) {
+func (tr *schedule) checkLog(t *rapid.T, s *server, all []*sentMessage, tried map[[16]byte]int) {
 	copies := map[[16]byte]int{}
 	first := map[string][]stored{} // by key, without duplicates, in the order of storing
 	for id := range uint32(7) {
@@ -153,7 +152,7 @@ func (tr *trial) judge(t *rapid.T, s *server, all []*told, tried map[[16]byte]in
 			}
 		}
 	}
-	byID := map[[16]byte]*told{}
+	byID := map[[16]byte]*sentMessage{}
 	for _, r := range all {
 		byID[r.id] = r
 		require.Len(t, r.outcomes, 1, "%s: exactly one outcome", r.payload)
@@ -187,11 +186,4 @@ func (tr *trial) judge(t *rapid.T, s *server, all []*told, tried map[[16]byte]in
 			last = r.sent
 		}
 	}
-}
-
-func TestOutcomeOf(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, producer.Confirmed, producer.OutcomeOf(nil))
-	require.Equal(t, producer.Failed, producer.OutcomeOf(errors.New("other")))
-	require.Equal(t, producer.Unknown, producer.OutcomeOf(fmt.Errorf("x: %w", &producer.SendError{Outcome: producer.Unknown, Err: errors.New("y")})))
 }

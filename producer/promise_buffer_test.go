@@ -16,12 +16,12 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// messageHead is what a message takes beside its payload: the head of a message.
-const messageHead = 64
+// messageHeaderSize is what a message takes beside its payload, in bytes.
+const messageHeaderSize = 64
 
-// Promise 3: what is buffered and in flight together never exceeds the ceiling. When it is full,
-// callers wait as long as their contexts last, and go on as room comes.
-func TestPromiseCeilingHoldsAndCallersWait(t *testing.T) {
+// Promise 3: what is buffered and in flight never exceeds the limit. When it is full, callers wait
+// until room comes or their contexts end.
+func TestPromiseBufferLimitHoldsAndCallersWait(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]struct {
 		bytes    config.Bytes
@@ -32,17 +32,17 @@ func TestPromiseCeilingHoldsAndCallersWait(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			overTransports(t, 2, func(t *testing.T, s *site) {
+			overTransports(t, 2, func(t *testing.T, s *testServer) {
 				const fit, all = 64, 300
 				gate := make(chan struct{})
 				release := sync.OnceFunc(func() { close(gate) })
 				t.Cleanup(release) // a failure must not hang
 				held := s.server.Inject(iggytest.Do(func(iggytest.Request) { <-gate }).On(embedded.SendMessages))
-				cfg := patient()
+				cfg := retryForever()
 				cfg.MaxBatchBytes, cfg.MaxBatchMessages = 8<<10, 5
 				cfg.MaxBufferedBytes, cfg.MaxBufferedMessages = limit.bytes, limit.messages
 				p := s.producer(t, cfg)
-				payload := string(make([]byte, 1<<10-messageHead)) // a message takes 1 KiB
+				payload := string(make([]byte, 1<<10-messageHeaderSize)) // a message takes 1 KiB
 
 				var accepted, confirmed atomic.Int32
 				sent := make(chan struct{})
@@ -58,7 +58,7 @@ func TestPromiseCeilingHoldsAndCallersWait(t *testing.T) {
 					}
 				}()
 				held.Wait(1)
-				require.Eventually(t, func() bool { return p.Status().Waiting == 1 }, patience, time.Millisecond)
+				require.Eventually(t, func() bool { return p.Status().Waiting == 1 }, waitTimeout, time.Millisecond)
 				require.EqualValues(t, fit, accepted.Load(), "no more is taken than fits")
 				require.LessOrEqual(t, p.Status().BufferedBytes, int64(limit.bytes))
 
@@ -96,18 +96,18 @@ func TestPromiseCeilingHoldsAndCallersWait(t *testing.T) {
 	}
 }
 
-// Promise 3: or callers get an error at once, when they want that.
-func TestPromiseCeilingFailsAtOnce(t *testing.T) {
+// Promise 3: with when_full "fail", callers get an error at once.
+func TestPromiseFullBufferFailsAtOnce(t *testing.T) {
 	t.Parallel()
-	overTransports(t, 1, func(t *testing.T, s *site) {
+	overTransports(t, 1, func(t *testing.T, s *testServer) {
 		gate := make(chan struct{})
 		release := sync.OnceFunc(func() { close(gate) })
 		t.Cleanup(release) // a failure must not hang
 		s.server.Inject(iggytest.Do(func(iggytest.Request) { <-gate }).On(embedded.SendMessages))
-		cfg := patient()
+		cfg := retryForever()
 		cfg.MaxBatchBytes, cfg.MaxBufferedBytes, cfg.WhenFull = 8<<10, 16<<10, config.WhenFullFail
 		p := s.producer(t, cfg)
-		payload := string(make([]byte, 1<<10-messageHead))
+		payload := string(make([]byte, 1<<10-messageHeaderSize))
 		refused := make(chan error, 40)
 		for range 40 {
 			p.SendAsync(t.Context(), message("", payload), func(r producer.Result) {

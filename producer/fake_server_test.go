@@ -9,53 +9,39 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
-	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-func TestMain(m *testing.M) {
-	// The zstd library makes channels when it is first used, which must not be within the bubble of
-	// a test that others would then depend on.
-	packed, err := encoding.Append(nil, config.CompressionZstd, []byte("x"))
-	if err == nil {
-		_, err = encoding.Decode("zstd", packed, 1<<20)
-	}
-	if err != nil {
-		panic(err)
-	}
-	goleak.VerifyTestMain(m)
-}
-
-// fault is what a fake server does to a request.
+// fault is what the fake server does to a request.
 type fault int
 
 const (
-	works          fault = iota
-	cutBefore            // the connection breaks before the request is sent
-	cutUnstored          // ... after it was sent, before it took effect
-	cutStored            // ... after it took effect
-	stalls               // it is stored and never answered
-	stallsUnsaved        // it is neither stored nor answered
-	refuses              // status 13000, which may have an effect but has not
-	storesRefusing       // status 13000, and it is stored all the same
-	forbids              // status 41
-	lacks                // status 3007, though the partition exists
+	succeed       fault = iota
+	cutBefore           // the connection breaks before the request is sent
+	cutUnstored         // ... after it was sent, before it took effect
+	cutStored           // ... after it took effect
+	stallStored         // it is stored and never answered
+	stallUnstored       // it is neither stored nor answered
+	failUnstored        // status 13000, which may have an effect but has not
+	failStored          // status 13000, and it is stored all the same
+	unauthorized        // status 41
+	notFound            // status 3007, though the partition exists
 )
 
-// server is a fake Iggy server, as its dialer.
+// server is a fake Iggy server and its dialer.
 type server struct {
 	mu       sync.Mutex
 	topics   map[string]*fakeTopic
-	refuse   error // given to dials
+	refuse   error // returned by Dial
 	delay    time.Duration
 	faults   func(topic string, partition uint32, ids [][16]byte) fault
 	requests int
@@ -81,7 +67,7 @@ func newServer() *server {
 	return &server{topics: map[string]*fakeTopic{}, conns: map[*conn]bool{}, changed: make(chan struct{})}
 }
 
-// partitions creates a topic, or changes the number of its partitions; 0 deletes it.
+// partitions creates a topic or changes its number of partitions; 0 deletes it.
 func (s *server) partitions(name string, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,16 +101,16 @@ func (s *server) fail(f func(topic string, partition uint32, ids [][16]byte) fau
 	s.set(func() { s.faults = f })
 }
 
-// always gives every request the same fault.
+// always gives every request the fault f.
 func always(f fault) func(string, uint32, [][16]byte) fault {
 	return func(string, uint32, [][16]byte) fault { return f }
 }
 
-// first gives the first requests these faults, one each.
+// first gives one fault each to the first requests.
 func first(faults ...fault) func(string, uint32, [][16]byte) fault {
 	return func(string, uint32, [][16]byte) fault {
 		if len(faults) == 0 {
-			return works
+			return succeed
 		}
 		f := faults[0]
 		faults = faults[1:]
@@ -142,7 +128,7 @@ func (s *server) stored(name string, partition uint32) []stored {
 	return append([]stored(nil), t.partitions[partition]...)
 }
 
-// log is all that a topic has stored, in the order of storing.
+// log returns all stored messages of a topic, in the order of storing.
 func (s *server) log(name string) []stored {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +154,7 @@ func (s *server) count(what *int) int {
 	return *what
 }
 
-// await waits until ok, which is asked again after each request and dial.
+// await waits until ok returns true. It calls ok after each request and dial.
 func (s *server) await(t *testing.T, ok func() bool) {
 	t.Helper()
 	deadline := time.After(time.Minute)
@@ -182,7 +168,7 @@ func (s *server) await(t *testing.T, ok func() bool) {
 		select {
 		case <-changed:
 		case <-deadline:
-			require.Fail(t, "it never happened")
+			require.Fail(t, "timed out")
 		}
 	}
 }
@@ -192,7 +178,7 @@ func (s *server) notify() {
 	s.changed = make(chan struct{})
 }
 
-// cut breaks all connections and refuses new ones until mend.
+// cut breaks all connections and refuses new ones until restore.
 func (s *server) cut() {
 	s.mu.Lock()
 	s.refuse = errors.New("connection refused")
@@ -200,11 +186,11 @@ func (s *server) cut() {
 	s.conns = map[*conn]bool{}
 	s.mu.Unlock()
 	for c := range conns {
-		c.tear(io.EOF)
+		c.breakWith(io.EOF)
 	}
 }
 
-func (s *server) mend() { s.set(func() { s.refuse = nil }) }
+func (s *server) restore() { s.set(func() { s.refuse = nil }) }
 
 func (s *server) Dial(_ context.Context, address string, _ *tls.Config) (transport.Conn, error) {
 	s.mu.Lock()
@@ -219,7 +205,7 @@ func (s *server) Dial(_ context.Context, address string, _ *tls.Config) (transpo
 	return c, nil
 }
 
-// conn is a connection to a fake server; what a producer does not use panics.
+// conn is a connection to a fake server. A method that no producer uses panics.
 type conn struct {
 	transport.Conn
 	server *server
@@ -240,19 +226,19 @@ func (c *conn) Err() error {
 }
 
 func (c *conn) Close() error {
-	c.tear(iggyerr.ErrClosed)
+	c.breakWith(iggyerr.ErrClosed)
 	return nil
 }
 
-func (c *conn) tear(err error) {
+func (c *conn) breakWith(err error) {
 	c.once.Do(func() {
 		c.err = err
 		close(c.done)
 	})
 }
 
-func (c *conn) broken(op string, sent bool) error {
-	c.tear(io.EOF)
+func (c *conn) cutError(op string, sent bool) error {
+	c.breakWith(io.EOF)
 	return &iggyerr.ConnError{Op: op, Addr: "fake", Sent: sent, Err: io.EOF}
 }
 
@@ -266,7 +252,8 @@ func (c *conn) alive(op string) error {
 }
 
 func (c *conn) Login(context.Context, transport.Credentials) error { return c.alive("login") }
-func (c *conn) Ping(context.Context) error                         { return c.alive("ping") }
+
+func (c *conn) Ping(context.Context) error { return c.alive("ping") }
 
 func (c *conn) Topic(_ context.Context, stream, topic string) (transport.Topic, error) {
 	if err := c.alive("topic"); err != nil {
@@ -299,7 +286,7 @@ func (c *conn) Send(ctx context.Context, stream, topic string, partition uint32,
 	s := c.server
 	s.mu.Lock()
 	s.requests++
-	what, delay := works, s.delay
+	what, delay := succeed, s.delay
 	if s.faults != nil {
 		what = s.faults(topic, partition, ids)
 	}
@@ -310,7 +297,7 @@ func (c *conn) Send(ctx context.Context, stream, topic string, partition uint32,
 	} else if _, ok := t.partitions[partition]; !ok {
 		missing = iggyerr.StatusPartitionNotFound
 	}
-	if missing == 0 && (what == works || what == cutStored || what == stalls || what == storesRefusing) {
+	if missing == 0 && (what == succeed || what == cutStored || what == stallStored || what == failStored) {
 		for m := range b.Messages() {
 			r := stored{id: m.ID, payload: string(m.Payload), headers: map[string]string{}, order: s.order}
 			s.order++
@@ -326,21 +313,21 @@ func (c *conn) Send(ctx context.Context, stream, topic string, partition uint32,
 	object := fmt.Sprintf("%s/%s/%d", stream, topic, partition)
 	switch {
 	case what == cutBefore:
-		return c.broken("send", false)
+		return c.cutError("send", false)
 	case what == cutUnstored, what == cutStored:
-		return c.broken("send", true)
-	case what == stalls, what == stallsUnsaved:
+		return c.cutError("send", true)
+	case what == stallStored, what == stallUnstored:
 		select {
 		case <-ctx.Done():
 			return &iggyerr.ConnError{Op: "send", Addr: "fake", Sent: true, Err: context.Cause(ctx)}
 		case <-c.done:
 			return &iggyerr.ConnError{Op: "send", Addr: "fake", Sent: true, Err: c.err}
 		}
-	case what == refuses, what == storesRefusing:
+	case what == failUnstored, what == failStored:
 		return &iggyerr.StatusError{Op: "send", Object: object, Status: 13000}
-	case what == forbids:
+	case what == unauthorized:
 		return &iggyerr.StatusError{Op: "send", Object: object, Status: iggyerr.StatusUnauthorized}
-	case what == lacks:
+	case what == notFound:
 		return &iggyerr.StatusError{Op: "send", Object: object, Status: iggyerr.StatusPartitionNotFound}
 	case missing != 0:
 		return &iggyerr.StatusError{Op: "send", Object: object, Status: missing}
@@ -368,7 +355,7 @@ func settings(change func(*config.Producer)) (config.Iggy, config.Producer) {
 	return cfg.Iggy, cfg.Producer
 }
 
-// start starts a producer over s, and stops it when the test ends.
+// start starts a producer over s. The test must stop it.
 func start(t testing.TB, s *server, change func(*config.Producer), opts ...producer.Option) *producer.Producer {
 	t.Helper()
 	cluster, cfg := settings(change)
@@ -380,4 +367,33 @@ func start(t testing.TB, s *server, change func(*config.Producer), opts ...produ
 
 func message(key, payload string) producer.Message {
 	return producer.Message{Stream: "s", Topic: "t", Key: key, Payload: []byte(payload)}
+}
+
+// run runs test in a synctest bubble, with a started producer over a fake server that has a topic
+// "t" of four partitions. It stops the producer afterwards.
+func run(t *testing.T, change func(*config.Producer), test func(t *testing.T, s *server, p *producer.Producer), opts ...producer.Option) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		s.partitions("t", 4)
+		p := start(t, s, change, opts...)
+		defer func() { _ = p.Stop(context.Background()) }()
+		test(t, s, p)
+	})
+}
+
+// outcomes collects results.
+type outcomes chan producer.Result
+
+func (o outcomes) wait(t *testing.T, n int) (list []producer.Result) {
+	t.Helper()
+	for range n {
+		select {
+		case r := <-o:
+			list = append(list, r)
+		case <-time.After(10 * time.Minute):
+			require.FailNow(t, "a message without an outcome")
+		}
+	}
+	return list
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// Messages whose callers had gone once kept their room for as long as the server did not answer, up
-// to the delivery timeout: others found the buffer full of what nobody waited for.
-func TestWithdrawnMessagesGiveTheirRoomBack(t *testing.T) {
+// Messages whose callers have gone release their room at once, even while the server does not
+// answer.
+func TestWithdrawnMessagesReleaseTheirRoom(t *testing.T) {
 	t.Parallel()
-	const ceiling, size = 1 << 20, 8 << 10
+	const limit, size = 1 << 20, 8 << 10
 	for name, change := range map[string]func(*config.Producer){
 		"open batch":     func(*config.Producer) {},
 		"queued batches": func(c *config.Producer) { c.MaxBatchBytes = 3 * size },
@@ -28,24 +28,24 @@ func TestWithdrawnMessagesGiveTheirRoomBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			run(t, func(c *config.Producer) {
-				c.MaxBufferedBytes, c.MaxBatchBytes, c.WhenFull = ceiling, ceiling, config.WhenFullFail
+				c.MaxBufferedBytes, c.MaxBatchBytes, c.WhenFull = limit, limit, config.WhenFullFail
 				change(c)
 			}, func(t *testing.T, s *server, p *producer.Producer) {
 				s.set(func() { s.delay = 6 * time.Second })
 				p.SendAsync(t.Context(), message("k", "in flight"), nil)
 				synctest.Wait()
 				before := p.Status()
-				payload := string(make([]byte, size-messageHead))
+				payload := string(make([]byte, size-messageHeaderSize))
 				for round := range 5 {
 					ctx, cancel := context.WithCancel(t.Context())
 					var waiting sync.WaitGroup
-					for range ceiling/size - 1 {
+					for range limit/size - 1 {
 						waiting.Go(func() {
 							require.Equal(t, producer.Failed, producer.OutcomeOf(p.Send(ctx, message("k", payload))), "round %d", round)
 						})
 					}
 					synctest.Wait()
-					require.EqualValues(t, ceiling/size, p.Status().BufferedMessages, "round %d", round)
+					require.EqualValues(t, limit/size, p.Status().BufferedMessages, "round %d", round)
 					cancel()
 					waiting.Wait()
 					require.Equal(t, before.BufferedBytes, p.Status().BufferedBytes)
@@ -53,7 +53,7 @@ func TestWithdrawnMessagesGiveTheirRoomBack(t *testing.T) {
 				}
 				// Another partition gets the memory, too, but for what is kept at hand.
 				var failed int
-				for range ceiling / size / 2 {
+				for range limit / size / 2 {
 					p.SendAsync(t.Context(), message("another", payload), func(r producer.Result) {
 						if r.Err != nil {
 							failed++
@@ -71,8 +71,9 @@ func TestWithdrawnMessagesGiveTheirRoomBack(t *testing.T) {
 	}
 }
 
-// What stays of a batch keeps its order, its outcomes and the right to be withdrawn.
-func TestWithdrawalsLeaveTheOthersAlone(t *testing.T) {
+// The remaining messages of a batch keep their order, their outcomes and the possibility to
+// withdraw them.
+func TestWithdrawalKeepsOtherMessages(t *testing.T) {
 	t.Parallel()
 	run(t, func(c *config.Producer) { c.MaxBatchMessages = 7 }, func(t *testing.T, s *server, p *producer.Producer) {
 		s.set(func() { s.delay = 6 * time.Second })
@@ -120,9 +121,8 @@ func TestWithdrawalsLeaveTheOthersAlone(t *testing.T) {
 	})
 }
 
-// A flush waits for what is left, and for nothing when all was withdrawn; so does a change of the
-// partitions.
-func TestFlushOfWhatWasWithdrawn(t *testing.T) {
+// A flush waits for the remaining messages only, and so does a change of the partitions.
+func TestFlushAfterWithdrawal(t *testing.T) {
 	t.Parallel()
 	run(t, func(c *config.Producer) { c.Linger = 30 * time.Second }, func(t *testing.T, s *server, p *producer.Producer) {
 		require.NoError(t, p.Send(t.Context(), message("k", "first")))

@@ -19,21 +19,21 @@ import (
 // The tests named TestPromise… hold the library to docs/guarantees.md, from outside: against the
 // embedded server with faults on the way, over both transports, by nothing but the exported names.
 
-// patience is how long a test waits for what must happen.
-const patience = 30 * time.Second
+// waitTimeout is how long a test waits for an event.
+const waitTimeout = 30 * time.Second
 
-// site is an embedded server with the topic s/t, and the way to it.
-type site struct {
+// testServer is an embedded server with the topic s/t, and the configuration to reach it.
+type testServer struct {
 	server  *iggytest.Server
 	cluster config.Iggy
 }
 
 // overTransports runs test once for each transport.
-func overTransports(t *testing.T, partitions uint32, test func(t *testing.T, s *site)) {
+func overTransports(t *testing.T, partitions uint32, test func(t *testing.T, s *testServer)) {
 	for _, name := range []config.Transport{config.TransportSDK, config.TransportNative} {
 		t.Run(string(name), func(t *testing.T) {
 			t.Parallel()
-			s := &site{server: iggytest.NewServer(t), cluster: config.Default().Iggy}
+			s := &testServer{server: iggytest.NewServer(t), cluster: config.Default().Iggy}
 			s.server.CreateTopic("s", "t", partitions)
 			s.cluster.Transport = name
 			s.cluster.Endpoint = "iggy://" + s.server.Endpoint()
@@ -45,15 +45,15 @@ func overTransports(t *testing.T, partitions uint32, test func(t *testing.T, s *
 	}
 }
 
-// patient is a producer's configuration that tries until it works, soon again.
-func patient() config.Producer {
+// retryForever returns a producer's configuration with unlimited retries and short backoffs.
+func retryForever() config.Producer {
 	cfg := config.Default().Producer
 	cfg.Retry = config.Retry{MaxRetries: -1, Backoff: config.Backoff{BaseBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond, Jitter: 0.2}}
 	return cfg
 }
 
-// producer starts a producer, which is stopped with the test.
-func (s *site) producer(t *testing.T, cfg config.Producer, opts ...producer.Option) *producer.Producer {
+// producer starts a producer and stops it when the test ends.
+func (s *testServer) producer(t *testing.T, cfg config.Producer, opts ...producer.Option) *producer.Producer {
 	t.Helper()
 	p, err := producer.New(s.cluster, cfg, opts...)
 	require.NoError(t, err)
@@ -62,8 +62,8 @@ func (s *site) producer(t *testing.T, cfg config.Producer, opts ...producer.Opti
 	return p
 }
 
-// stored maps each id to the payloads that are stored with it, in all partitions.
-func (s *site) stored() map[[16]byte][]string {
+// storedByID maps each id to the payloads that are stored with it, in all partitions.
+func (s *testServer) storedByID() map[[16]byte][]string {
 	stored := map[[16]byte][]string{}
 	for _, m := range s.server.Messages("s", "t") {
 		stored[m.ID] = append(stored[m.ID], string(m.Payload))
@@ -71,8 +71,8 @@ func (s *site) stored() map[[16]byte][]string {
 	return stored
 }
 
-// trouble injects everything that can happen to a request on the way, now and then.
-func (s *site) trouble() {
+// injectFaults injects everything that can happen to a request, at random.
+func (s *testServer) injectFaults() {
 	on := embedded.SendMessages
 	for _, f := range []iggytest.Fault{
 		iggytest.Cut().Chance(0.08, 1),
@@ -87,18 +87,18 @@ func (s *site) trouble() {
 	}
 }
 
-// ledger collects the outcomes of messages by their ids.
-type ledger struct {
+// outcomeLog collects the outcomes of messages by their ids.
+type outcomeLog struct {
 	mu       sync.Mutex
 	outcomes map[[16]byte][]producer.Outcome
 	changed  chan struct{}
 }
 
-func newLedger() *ledger {
-	return &ledger{outcomes: map[[16]byte][]producer.Outcome{}, changed: make(chan struct{})}
+func newOutcomeLog() *outcomeLog {
+	return &outcomeLog{outcomes: map[[16]byte][]producer.Outcome{}, changed: make(chan struct{})}
 }
 
-func (l *ledger) note(id [16]byte, o producer.Outcome) {
+func (l *outcomeLog) add(id [16]byte, o producer.Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.outcomes[id] = append(l.outcomes[id], o)
@@ -106,10 +106,10 @@ func (l *ledger) note(id [16]byte, o producer.Outcome) {
 	l.changed = make(chan struct{})
 }
 
-// all waits until n messages have an outcome, and returns the one outcome of each.
-func (l *ledger) all(t *testing.T, n int) map[[16]byte]producer.Outcome {
+// waitForAll waits until n messages have an outcome and returns the one outcome of each.
+func (l *outcomeLog) waitForAll(t *testing.T, n int) map[[16]byte]producer.Outcome {
 	t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(waitTimeout)
 	for {
 		l.mu.Lock()
 		have, changed := len(l.outcomes), l.changed
@@ -133,7 +133,7 @@ func (l *ledger) all(t *testing.T, n int) map[[16]byte]producer.Outcome {
 	return one
 }
 
-// count is how many messages have an outcome.
+// count returns the number of messages with the outcome o.
 func count(outcomes map[[16]byte]producer.Outcome, o producer.Outcome) (n int) {
 	for _, got := range outcomes {
 		if got == o {
@@ -143,7 +143,7 @@ func count(outcomes map[[16]byte]producer.Outcome, o producer.Outcome) (n int) {
 	return n
 }
 
-// numberedMessage is message n of key, with an id of its own.
+// numberedMessage returns message n of a key, with an id of its own.
 func numberedMessage(key string, n int) producer.Message {
 	r := message(key, fmt.Sprintf("%s/%d", key, n))
 	copy(r.ID[:8], key)

@@ -12,12 +12,12 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// TestMemoryIsBoundedWhenTheServerStalls fills the buffer while no request is answered, with
-// payloads that make batches waste most: tiny ones, whose bookkeeping is larger than they are, and
-// ones over many partitions, each of which had large batches before. It is not parallel: it looks
-// at the process' heap.
+// TestMemoryIsBoundedWhenTheServerStalls fills the buffer while no request is answered, with the
+// payloads for which batches waste most: tiny ones, whose bookkeeping is larger than they are, and
+// ones over many partitions, each of which had large batches before. It is not parallel: it
+// measures the heap of the process.
 func TestMemoryIsBoundedWhenTheServerStalls(t *testing.T) {
-	const ceiling = 16 << 20
+	const limit = 16 << 20
 	for name, tt := range map[string]struct {
 		partitions, payload int
 	}{
@@ -31,7 +31,7 @@ func TestMemoryIsBoundedWhenTheServerStalls(t *testing.T) {
 			s := newServer()
 			s.partitions("t", tt.partitions)
 			p := start(t, s, func(c *config.Producer) {
-				c.MaxBufferedBytes, c.MaxBufferedMessages = ceiling, 10_000_000
+				c.MaxBufferedBytes, c.MaxBufferedMessages = limit, 10_000_000
 				c.DrainTimeout = time.Millisecond
 			})
 			r := producer.Message{Stream: "s", Topic: "t", Payload: make([]byte, tt.payload)}
@@ -50,11 +50,11 @@ func TestMemoryIsBoundedWhenTheServerStalls(t *testing.T) {
 				for id := range uint32(tt.partitions) {
 					s.topics["t"].partitions[id] = nil
 				}
-				s.faults = always(stallsUnsaved)
+				s.faults = always(stallUnstored)
 			})
 			runtime.GC()
 			runtime.GC() // empties the pools
-			before := heap()
+			before := heapBytes()
 
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
@@ -66,19 +66,19 @@ func TestMemoryIsBoundedWhenTheServerStalls(t *testing.T) {
 			}()
 			require.Eventually(t, func() bool { return p.Status().Waiting > 0 }, 30*time.Second, time.Millisecond)
 			status := p.Status()
-			used := heap() - before
+			used := heapBytes() - before
 			cancel()
 			<-done
-			require.LessOrEqual(t, status.BufferedBytes, int64(ceiling))
-			require.Greater(t, status.BufferedBytes, int64(ceiling/3), "the memory is used for messages")
-			require.LessOrEqual(t, used, int64(ceiling+ceiling/4))
-			t.Logf("%d bytes buffered, %d bytes of heap, the ceiling is %d", status.BufferedBytes, used, ceiling)
+			require.LessOrEqual(t, status.BufferedBytes, int64(limit))
+			require.Greater(t, status.BufferedBytes, int64(limit/3), "the memory is used for messages")
+			require.LessOrEqual(t, used, int64(limit+limit/4))
+			t.Logf("%d bytes buffered, %d bytes of heap, the limit is %d", status.BufferedBytes, used, limit)
 			_ = p.Stop(t.Context())
 		})
 	}
 }
 
-func heap() int64 {
+func heapBytes() int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

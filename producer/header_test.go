@@ -1,0 +1,43 @@
+package producer_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// The error for headers that are too large tells the part that the library added.
+func TestTooLargeHeadersAreExplained(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, _ *server, p *producer.Producer) {
+		ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
+			TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled,
+		}))
+		var headers []topic.Header
+		size := 0
+		for size < iggyerr.MaxHeaderBytes-250 {
+			h := topic.Header{Key: "key", Value: strings.Repeat("v", 100)}
+			headers = append(headers, h)
+			size += wire.HeaderSize(h.Key, h.Value)
+		}
+		headers = append(headers, topic.Header{Key: "k", Value: strings.Repeat("v", iggyerr.MaxHeaderBytes-size-11)})
+		r := message("k", "x")
+		r.Headers = headers
+		require.NoError(t, p.Send(t.Context(), r), "they fit alone")
+
+		err := p.Send(ctx, r)
+		require.ErrorIs(t, err, iggyerr.ErrTooLarge)
+		require.ErrorContains(t, err, "headers of 100076 bytes (the message's own 100000, traceparent 76), the server's limit is 100000")
+
+		err = producer.For(p, topic.New("s", "t", topic.JSON[int]())).Publish(ctx, 1, producer.WithHeaders(headers...))
+		require.ErrorIs(t, err, iggyerr.ErrTooLarge)
+		require.ErrorContains(t, err, "the message's own 100000, content-type 38, message-type 25, traceparent 76")
+	})
+}

@@ -1,0 +1,43 @@
+package producer_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+)
+
+func TestLinger(t *testing.T) {
+	t.Parallel()
+	change := func(c *config.Producer) { c.Linger = time.Second; c.MaxBatchMessages = 3 }
+	run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
+		send := func() { // without an interest in the outcome
+			r := message("", "x")
+			r.Partition = producer.OnPartition(0)
+			p.SendAsync(t.Context(), r, nil)
+		}
+		started := time.Now()
+		send()
+		s.await(t, func() bool { return s.count(&s.requests) == 1 })
+		require.Equal(t, time.Second, time.Since(started), "the batch lingered")
+
+		started = time.Now()
+		send()
+		send()
+		send()
+		require.NoError(t, p.Flush(t.Context()))
+		require.Equal(t, 2, s.count(&s.requests))
+		require.Zero(t, time.Since(started), "a full batch does not wait")
+
+		send()
+		synctest.Wait()
+		require.Equal(t, 2, s.count(&s.requests))
+		require.NoError(t, p.Flush(t.Context()))
+		require.Equal(t, 3, s.count(&s.requests))
+		require.Zero(t, time.Since(started), "a flush does not wait")
+	})
+}

@@ -1,0 +1,55 @@
+package producer_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+)
+
+func TestTopicCreatedLaterIsFound(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		r := message("k", "x")
+		r.Topic = "late"
+		require.ErrorIs(t, p.Send(t.Context(), r), iggyerr.ErrNotFound)
+		s.partitions("late", 2)
+		require.NoError(t, p.Send(t.Context(), r))
+	})
+}
+
+func TestPartitionCountIsReadAgainAtTheInterval(t *testing.T) {
+	t.Parallel()
+	run(t, func(c *config.Producer) { c.MetadataInterval = time.Minute }, func(t *testing.T, s *server, p *producer.Producer) {
+		require.NoError(t, p.Send(t.Context(), message("k", "x")))
+		s.partitions("t", 8)
+		key := keyMovingBetween(4, 1, 8, 5)
+		require.NoError(t, p.Send(t.Context(), message(key, "x")))
+		require.Len(t, s.stored("t", 1), 1, "not known yet")
+		time.Sleep(time.Minute + time.Second)
+		require.NoError(t, p.Send(t.Context(), message(key, "x")))
+		require.Len(t, s.stored("t", 5), 1)
+	})
+}
+
+func TestTopicIsDeletedAndCreatedAgain(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		require.NoError(t, p.Send(t.Context(), message("k", "x")))
+		s.partitions("t", 0)
+		for range 2 {
+			err := p.Send(t.Context(), message("k", "lost"))
+			require.ErrorIs(t, err, iggyerr.ErrNotFound)
+			require.ErrorContains(t, err, "s/t")
+			require.Equal(t, producer.Failed, producer.OutcomeOf(err))
+		}
+		s.partitions("t", 2)
+		require.NoError(t, p.Send(t.Context(), message("k", "y")))
+		require.Equal(t, []string{"y"}, s.payloads("t", wire.PartitionOf("k", 2)))
+	})
+}
