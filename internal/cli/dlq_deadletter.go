@@ -126,7 +126,7 @@ func (a *app) eachDeadLetter(ctx context.Context, cluster config.Cluster, marks 
 	defer r.close(ctx)
 	seen := map[string]bool{}
 	jobFound := f.job == ""
-	err = r.toEnd(ctx, func(m message) error {
+	err = r.readToEnd(ctx, func(m message) error {
 		l := newDeadLetter(m)
 		jobFound = jobFound || l.task().GetJobId() == f.job
 		if seen[l.key] {

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
 // deadLetterFilter selects dead letters.
@@ -64,12 +62,7 @@ func (f *deadLetterFilter) parse(now time.Time, states []string) error {
 }
 
 // startPosition is where reading begins.
-func (f *deadLetterFilter) startPosition() transport.Strategy {
-	if f.from.IsZero() {
-		return transport.Strategy{Kind: transport.FromFirst}
-	}
-	return transport.Strategy{Kind: transport.FromTimestamp, Value: uint64(max(f.from.UnixMicro(), 0))}
-}
+func (f *deadLetterFilter) startPosition() startPosition { return startPosition{time: f.from} }
 
 // hasCriteria reports whether the filter selects less than all dead letters of a state.
 func (f *deadLetterFilter) hasCriteria() bool {

@@ -13,7 +13,6 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
-	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -49,12 +48,12 @@ func (a *app) readMarks(ctx context.Context, cluster config.Cluster) (*marks, er
 
 // update reads the marks that were written since the last update.
 func (m *marks) update(ctx context.Context, a *app, cluster config.Cluster) error {
-	r, err := a.openReader(ctx, cluster, m.topic.Stream(), m.topic.Name(), transport.Strategy{Kind: transport.FromOffset, Value: m.next})
+	r, err := a.openReader(ctx, cluster, m.topic.Stream(), m.topic.Name(), startPosition{offset: m.next})
 	if err != nil {
 		return err
 	}
 	defer r.close(ctx)
-	return r.toEnd(ctx, func(stored message) error {
+	return r.readToEnd(ctx, func(stored message) error {
 		m.next = stored.offset + 1
 		if stored.fault != nil {
 			return nil

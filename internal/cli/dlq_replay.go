@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -222,14 +221,12 @@ func (a *app) findTasks(ctx context.Context, selected *selection, since time.Tim
 		return stored, nil
 	}
 	t := selected.cluster.Topics
-	r, err := a.openReader(ctx, selected.cluster, t.Stream, t.Tasks.Name, transport.Strategy{
-		Kind: transport.FromTimestamp, Value: uint64(since.UnixMicro()),
-	})
+	r, err := a.openReader(ctx, selected.cluster, t.Stream, t.Tasks.Name, startPosition{time: since})
 	if err != nil {
 		return nil, err
 	}
 	defer r.close(ctx)
-	err = r.toEnd(ctx, func(m message) error {
+	err = r.readToEnd(ctx, func(m message) error {
 		if _, ok := claimed[m.id]; ok {
 			stored[m.id] = true
 		}

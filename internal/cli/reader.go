@@ -4,254 +4,357 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
+	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
-	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
-	"github.com/fetchbox/fetchbox-iggy/internal/link"
-	"github.com/fetchbox/fetchbox-iggy/internal/transport"
-	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 const (
-	// consumerName is who reads, for the server's eyes; no offset is stored for it.
-	consumerName = "fetchbox-iggy-cli"
-	// pollBytes is about how much one poll shall bring, and maxPollBytes what is kept of it at
-	// most: the protocol bounds a poll by the number of messages only.
-	pollBytes    = 4 << 20
-	maxPollBytes = 32 << 20
-	maxPollCount = 1000
-	// followPause is how long a follower waits after it found nothing.
-	followPause = 200 * time.Millisecond
-	// refreshPause is how often a follower looks for new partitions.
-	refreshPause = 5 * time.Second
+	// statusInterval is how often a reader looks at the status of its consumer.
+	statusInterval = 100 * time.Millisecond
+	// refreshInterval is how often a reader that waits for messages reads the ends of the log
+	// again.
+	refreshInterval = time.Second
+	// mergeDelay is how long a follower waits for messages of other partitions, to print them in
+	// order.
+	mergeDelay = 10 * time.Millisecond
 )
 
-// message is a stored message as the commands see it.
-type message struct {
-	partition uint32
-	offset    uint64
-	id        [16]byte
-	timestamp time.Time
-	headers   []topic.Header
-	payload   []byte // decompressed
-	fault     error  // why headers and payload are not what was sent
-}
-
-func (r message) position() string { return fmt.Sprintf("%d/%d", r.partition, r.offset) }
-
-// reader reads a whole topic, past all groups.
+// reader reads all partitions of a topic, without a consumer group and without storing offsets.
 type reader struct {
-	link          *link.Link
-	stream, topic string
-	limit         int // of a decompressed payload, in bytes
-	cursors       []*cursor
+	consumer *consumer.Consumer[[]byte]
+	admin    *admin.Admin
+	stream   string
+	topic    string
+	queues   []*partitionQueue
+
+	incoming chan message  // from receiveMessages and DeadLetter
+	closed   chan struct{} // ends both
+	stopped  chan struct{} // receiveMessages has returned; nil before it starts
+
+	maxIdle     time.Duration // how long readToEnd waits for a message
+	lastMessage time.Time     // when the last one came
+	lastRefresh time.Time
+	lastErrorAt time.Time // of the consumer's last error that is not worth a retry
 }
 
-// cursor is where the reader stands in a partition.
-type cursor struct {
-	partition uint32
-	next      transport.Strategy
-	end       uint64 // behind the last message that is wanted, while not following
-	empty     bool   // there was none
-	count     uint32 // for the next poll
-	ahead     []message
-}
-
-// openReader connects and looks at the topic's partitions.
-func (a *app) openReader(ctx context.Context, cluster config.Cluster, stream, name string, since transport.Strategy) (*reader, error) {
-	l, err := link.New("cli", cluster.Iggy, link.WithLogger(a.logger()))
+// openReader connects, and learns where the partitions end now.
+func (a *app) openReader(ctx context.Context, cluster config.Cluster, stream, name string, start startPosition) (*reader, error) {
+	r := &reader{
+		stream: stream, topic: name, incoming: make(chan message, 100), closed: make(chan struct{}),
+		maxIdle: cluster.Iggy.StartTimeout + cluster.Iggy.RequestTimeout,
+	}
+	cfg := config.DefaultConsumer("")
+	cfg.BatchSize, cfg.MaxInFlight = 1000, 10_000
+	cfg.PollIntervalMax = 200 * time.Millisecond // a follower does not need more
+	var err error
+	if r.admin, err = a.newAdmin(cluster); err != nil {
+		return nil, err
+	}
+	r.consumer, err = consumer.New(cluster.Iggy, cfg, topic.New(stream, name, topic.Bytes()), consumer.WithName("cli"),
+		consumer.WithLogger(a.logger()), consumer.WithStandalone(consumer.Standalone{Start: start.position()}),
+		consumer.WithDeadLetters[[]byte](r))
 	if err != nil {
 		return nil, err
 	}
-	if err := l.Start(ctx); err != nil {
-		return nil, interruptedOr(ctx, err)
+	if err = r.consumer.Start(ctx); err == nil {
+		err = r.readEnds(ctx, start)
 	}
-	r := &reader{link: l, stream: stream, topic: name, limit: int(config.DefaultConsumer("any").MaxDecompressedBytes)}
-	if err := r.refresh(ctx, since, false); err != nil {
+	if err != nil {
 		r.close(ctx)
 		return nil, interruptedOr(ctx, err)
 	}
 	return r, nil
 }
 
-func (r *reader) close(ctx context.Context) { _ = r.link.Stop(context.WithoutCancel(ctx)) }
+func (r *reader) close(ctx context.Context) {
+	close(r.closed)
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), gracePeriod)
+	defer cancel()
+	_ = r.consumer.Stop(stopping) // nothing is committed, so nothing is lost
+	if r.stopped != nil {
+		<-r.stopped
+	}
+	_ = r.admin.Close()
+}
 
-// refresh learns the partitions and where they end. New ones begin at since. When it was done
-// before, a log that has become shorter begins anew.
-func (r *reader) refresh(ctx context.Context, since transport.Strategy, again bool) error {
-	var meta transport.Topic
-	err := r.link.Do(ctx, func(ctx context.Context, conn transport.Conn) (err error) {
-		meta, err = conn.Topic(ctx, r.stream, r.topic)
-		return err
-	})
+// readEnds learns the partitions and where they end. Those without a message between start and
+// their end have the end 0.
+func (r *reader) readEnds(ctx context.Context, start startPosition) error {
+	_, partitions, err := r.admin.Topic(ctx, r.stream, r.topic)
 	if err != nil {
 		return err
 	}
-	for _, p := range meta.Partitions {
-		i := slices.IndexFunc(r.cursors, func(c *cursor) bool { return c.partition == p.ID })
-		if i < 0 {
-			i = len(r.cursors)
-			r.cursors = append(r.cursors, &cursor{partition: p.ID, next: since, count: 100})
+	for _, p := range partitions {
+		q := r.queue(p.ID)
+		if p.Messages == 0 || start.offset > p.Current {
+			continue
 		}
-		c := r.cursors[i]
-		c.end, c.empty = p.CurrentOffset+1, p.Messages == 0
-		if again && c.next.Kind == transport.FromOffset && c.next.Value > c.end {
-			// Somebody made the topic anew.
-			c.next.Value = 0
+		if !start.time.IsZero() {
+			first, found, err := r.admin.OffsetAt(ctx, r.stream, r.topic, p.ID, start.time)
+			if err != nil {
+				return err
+			}
+			if !found || first > p.Current {
+				continue
+			}
 		}
+		q.end = p.Current + 1
 	}
-	r.cursors = slices.DeleteFunc(r.cursors, func(c *cursor) bool {
-		return !slices.ContainsFunc(meta.Partitions, func(p transport.Partition) bool { return p.ID == c.partition })
-	})
+	r.lastRefresh = time.Now()
 	return nil
 }
 
-// toEnd gives all messages up to the end that the log had at the start, over all partitions in the
-// order in which the server stored them.
-func (r *reader) toEnd(ctx context.Context, take func(message) error) error {
-	for {
-		var oldest *cursor
-		for _, c := range r.cursors {
-			if len(c.ahead) == 0 && !c.done() {
-				if err := r.fetch(ctx, c); err != nil {
-					return interruptedOr(ctx, err)
-				}
-			}
-			if len(c.ahead) > 0 && (oldest == nil || c.ahead[0].timestamp.Before(oldest.ahead[0].timestamp)) {
-				oldest = c
-			}
-		}
-		if oldest == nil {
-			return nil
-		}
-		rec := oldest.ahead[0]
-		oldest.ahead = oldest.ahead[1:]
-		if err := take(rec); err != nil {
+// refreshEnds moves the ends of the partitions back whose last messages were deleted meanwhile.
+func (r *reader) refreshEnds(ctx context.Context) error {
+	r.lastRefresh = time.Now()
+	_, partitions, err := r.admin.Topic(ctx, r.stream, r.topic)
+	if err != nil {
+		return err
+	}
+	ends := map[uint32]uint64{}
+	for _, p := range partitions {
+		first, found, err := r.admin.OffsetAt(ctx, r.stream, r.topic, p.ID, time.Unix(0, 0))
+		if err != nil {
 			return err
 		}
-		if err := interrupted(ctx); err != nil {
+		if q := r.queue(p.ID); found && first < q.end {
+			ends[p.ID] = p.Current + 1
+		}
+	}
+	for _, q := range r.queues {
+		q.end = min(q.end, ends[q.partition])
+	}
+	return nil
+}
+
+func (r *reader) queue(partition uint32) *partitionQueue {
+	for _, q := range r.queues {
+		if q.partition == partition {
+			return q
+		}
+	}
+	q := &partitionQueue{partition: partition}
+	r.queues = append(r.queues, q)
+	return q
+}
+
+// readToEnd calls fn for all messages up to the end that the log had when the reader was opened, of
+// all partitions in the order in which the server stored them.
+func (r *reader) readToEnd(ctx context.Context, fn func(message) error) error {
+	r.lastMessage = time.Now()
+	for {
+		oldest, complete := r.oldest()
+		switch {
+		case oldest != nil:
+			m := oldest.pop()
+			r.setPaused(oldest)
+			if err := fn(m); err != nil {
+				return err
+			}
+			if err := interrupted(ctx); err != nil {
+				return err
+			}
+		case complete:
+			return nil
+		default:
+			if err := r.receive(ctx, 0, r.checkProgress); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// oldest is the queue with the oldest message before the ends, nil while a partition that is not
+// read to its end has no message. complete is true when all partitions are read.
+func (r *reader) oldest() (oldest *partitionQueue, complete bool) {
+	complete = true
+	for _, q := range r.queues {
+		switch {
+		case q.hasMessage():
+			if oldest == nil || q.timestamp().Before(oldest.timestamp()) {
+				oldest = q
+			}
+		case !r.isAtEnd(q):
+			complete = false
+		}
+	}
+	if !complete {
+		return nil, false
+	}
+	return oldest, oldest == nil
+}
+
+// isAtEnd reports whether all messages before the end were received.
+func (r *reader) isAtEnd(q *partitionQueue) bool {
+	if q.next < q.end {
+		return false
+	}
+	if q.hasGaps {
+		for _, p := range r.consumer.Status().Partitions {
+			if p.ID == q.partition && p.InFlight > 0 {
+				return false // on its way to DeadLetter
+			}
+		}
+	}
+	return true
+}
+
+// follow calls fn for the messages after the end, until ctx ends. It waits for a server that is
+// away: report is called with the error when the connection is lost, and with nil when it is back.
+func (r *reader) follow(ctx context.Context, report func(error), fn func(message) error) error {
+	connected := true
+	check := func(context.Context) error {
+		if err := r.permanentError(); err != nil {
+			return err
+		}
+		err := r.connectionError()
+		if err != nil && !iggyerr.IsRetryable(err) {
+			return err
+		}
+		if connected != (err == nil) {
+			connected = err == nil
+			report(err)
+		}
+		return nil
+	}
+	for {
+		var messages []message
+		for _, q := range r.queues {
+			messages = append(messages, q.clear()...)
+			r.setPaused(q)
+		}
+		sortByTime(messages)
+		for _, m := range messages {
+			if err := fn(m); err != nil {
+				return err
+			}
+		}
+		if err := r.receive(ctx, mergeDelay, check); err != nil {
 			return err
 		}
 	}
 }
 
-// done tells whether nothing is left to fetch up to the end.
-func (c *cursor) done() bool {
-	return c.empty || c.next.Kind == transport.FromOffset && c.next.Value >= c.end
-}
-
-// follow goes on behind toEnd, until ctx ends. A server that is away is waited for; told is called
-// when it goes and when it comes back.
-func (r *reader) follow(ctx context.Context, told func(error), take func(message) error) error {
-	refreshed := time.Now()
-	away := false
-	for {
-		var found []message
-		err := error(nil)
-		if time.Since(refreshed) > refreshPause {
-			err = r.refresh(ctx, transport.Strategy{Kind: transport.FromOffset}, true)
-			refreshed = time.Now()
-		}
-		for _, c := range r.cursors {
-			if err != nil {
-				break
-			}
-			// At the end at last; what came since is fetched from there.
-			if c.next.Kind != transport.FromOffset {
-				c.next = transport.Strategy{Kind: transport.FromOffset, Value: c.end}
-				if c.empty {
-					c.next.Value = 0
-				}
-			}
-			c.end, c.empty = ^uint64(0), false
-			err = r.fetch(ctx, c)
-			found = append(found, c.ahead...)
-			c.ahead = nil
-		}
-		if err != nil && interrupted(ctx) == nil && !iggyerr.IsRetryable(err) {
-			return err
-		}
-		if away != (err != nil) && interrupted(ctx) == nil {
-			away = err != nil
-			told(err)
-		}
-		slices.SortStableFunc(found, func(a, b message) int { return a.timestamp.Compare(b.timestamp) })
-		for _, rec := range found {
-			if err := take(rec); err != nil {
-				return err
-			}
-		}
-		if len(found) > 0 && err == nil {
-			continue
-		}
+// receive waits for a message, and queues it with those that come within delay. It calls check when
+// none comes.
+func (r *reader) receive(ctx context.Context, delay time.Duration, check func(context.Context) error) error {
+	if r.stopped == nil {
+		r.stopped = make(chan struct{})
+		go r.receiveMessages()
+	}
+	timer := time.NewTimer(statusInterval)
+	defer timer.Stop()
+	for received := 0; received < maxQueuedMessages; received++ {
 		select {
-		case <-time.After(followPause):
+		case m := <-r.incoming:
+			q := r.queue(m.partition)
+			q.add(m)
+			r.setPaused(q)
+			if received == 0 {
+				r.lastMessage, r.lastErrorAt = time.Now(), time.Time{}
+				timer.Reset(delay)
+			}
+		case <-timer.C:
+			if received > 0 {
+				return nil
+			}
+			return interruptedOr(ctx, check(ctx))
 		case <-ctx.Done():
 			return interruptedOr(ctx, context.Cause(ctx))
 		}
 	}
-}
-
-// fetch polls once.
-func (r *reader) fetch(ctx context.Context, c *cursor) error {
-	var polled *transport.Polled
-	err := r.link.Do(ctx, func(ctx context.Context, conn transport.Conn) (err error) {
-		polled, err = conn.Poll(ctx, transport.Poll{
-			Consumer:  transport.Consumer{Stream: r.stream, Topic: r.topic, Name: consumerName},
-			Partition: int64(c.partition), Strategy: c.next, Count: c.count, MaxBytes: maxPollBytes,
-		})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if len(polled.Messages) == 0 {
-		if c.next.Kind != transport.FromOffset || c.end != ^uint64(0) {
-			c.next = transport.Strategy{Kind: transport.FromOffset, Value: c.end}
-		}
-		return nil
-	}
-	size := 0
-	for _, m := range polled.Messages {
-		size += len(m.Payload) + len(m.Headers)
-		if m.Offset < c.end {
-			c.ahead = append(c.ahead, r.message(c.partition, m))
-		}
-	}
-	c.next = transport.Strategy{Kind: transport.FromOffset, Value: polled.Messages[len(polled.Messages)-1].Offset + 1}
-	c.count = uint32(min(max(pollBytes*len(polled.Messages)/max(size, 1), 1), maxPollCount))
 	return nil
 }
 
-func (r *reader) message(partition uint32, m wire.Message) message {
-	rec := message{
-		partition: partition, offset: m.Offset, id: m.ID,
-		timestamp: time.UnixMicro(int64(m.Timestamp)).UTC(), payload: m.Payload,
+// setPaused pauses the delivery of a partition while its queue is full.
+func (r *reader) setPaused(q *partitionQueue) {
+	switch {
+	case !q.paused && q.isFull():
+		q.paused = true
+		r.consumer.Pause(q.partition)
+	case q.paused && len(q.messages) <= maxQueuedMessages/2 && q.bytes <= maxQueuedBytes/2:
+		q.paused = false
+		r.consumer.Resume(q.partition)
 	}
-	encoded := ""
-	err := wire.RangeHeaders(m.Headers, func(key, value string) bool {
-		rec.headers = append(rec.headers, topic.Header{Key: key, Value: value})
-		if key == topic.HeaderContentEncoding {
-			encoded = value
-		}
-		return true
-	})
-	payload, decodeErr := encoding.Decode(encoded, m.Payload, r.limit)
-	if decodeErr == nil {
-		rec.payload = payload
-	}
-	rec.fault = errors.Join(err, decodeErr)
-	return rec
 }
 
-func decode[T any](codec topic.Codec[T], rec message) (T, error) {
-	if rec.fault != nil {
-		var none T
-		return none, rec.fault
+// receiveMessages passes the messages of the consumer on until the reader is closed.
+func (r *reader) receiveMessages() {
+	defer close(r.stopped)
+	for m, err := range r.consumer.Messages(context.Background()) {
+		if err != nil {
+			return
+		}
+		m.Ack() // before it is passed on: what is in flight is then on its way to DeadLetter
+		select {
+		case r.incoming <- newMessage(m):
+		case <-r.closed:
+			return
+		}
 	}
-	return codec.Decode(rec.payload)
+}
+
+// DeadLetter implements consumer.DeadLetters: it passes on the messages that can't be decompressed.
+func (r *reader) DeadLetter(_ context.Context, f topic.Failure[[]byte]) error {
+	select {
+	case r.incoming <- newFaultyMessage(f):
+	case <-r.closed:
+	}
+	return nil
+}
+
+// checkProgress fails when no message is to be expected. It finds out when messages were deleted
+// that readToEnd waits for.
+func (r *reader) checkProgress(ctx context.Context) error {
+	if err := r.permanentError(); err != nil {
+		return err
+	}
+	idle := time.Since(r.lastMessage)
+	if idle > r.maxIdle {
+		err := r.connectionError()
+		if err == nil {
+			err = fmt.Errorf("%s/%s: no message for %s", r.stream, r.topic, idle.Round(time.Second))
+		}
+		return err
+	}
+	if r.connectionError() == nil && idle > refreshInterval && time.Since(r.lastRefresh) > refreshInterval {
+		return r.refreshEnds(ctx)
+	}
+	return nil
+}
+
+// permanentError is an error for which the consumer reads no more: it stopped a partition, or it
+// got an error that is not worth a retry again after a retry.
+func (r *reader) permanentError() error {
+	status := r.consumer.Status()
+	for _, p := range status.Partitions {
+		if p.Stopped != nil {
+			return p.Stopped
+		}
+	}
+	if !status.LastErrorAt.After(r.lastMessage) || iggyerr.IsRetryable(status.LastError) {
+		return nil
+	}
+	repeated := !r.lastErrorAt.IsZero() && status.LastErrorAt.After(r.lastErrorAt)
+	r.lastErrorAt = status.LastErrorAt
+	if !repeated {
+		return nil
+	}
+	return status.LastError
+}
+
+// connectionError is why there is no connection, nil when there is one.
+func (r *reader) connectionError() error {
+	if r.consumer.Status().Connected {
+		return nil
+	}
+	if err := r.consumer.Check(context.Background()); err != nil && errors.Is(err, iggyerr.ErrNotConnected) {
+		return err
+	}
+	return nil // connected meanwhile
 }

@@ -6,25 +6,43 @@ import (
 	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
-	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/consumer"
 )
 
 // sinceHelp describes what parseSince accepts.
 const sinceHelp = "where to begin: first, an age such as 1h or 7d, a time such as 2026-01-31T08:00:00Z, or an `offset` within each partition"
 
+// startPosition is where reading begins in each partition: at a time, or else at an offset. The
+// zero value is the first message.
+type startPosition struct {
+	offset uint64
+	time   time.Time
+}
+
+func (s startPosition) position() consumer.Position {
+	switch {
+	case !s.time.IsZero():
+		return consumer.Time(s.time)
+	case s.offset > 0:
+		return consumer.Offset(s.offset)
+	default:
+		return consumer.First()
+	}
+}
+
 // parseSince parses --since.
-func parseSince(text string, now time.Time) (transport.Strategy, error) {
+func parseSince(text string, now time.Time) (startPosition, error) {
 	if text == "first" {
-		return transport.Strategy{Kind: transport.FromFirst}, nil
+		return startPosition{}, nil
 	}
 	if offset, err := strconv.ParseUint(text, 10, 62); err == nil {
-		return transport.Strategy{Kind: transport.FromOffset, Value: offset}, nil
+		return startPosition{offset: offset}, nil
 	}
 	at, err := parseTime(text, now)
 	if err != nil {
-		return transport.Strategy{}, usagef("--since must be first, an age (1h, 7d), a time (RFC 3339) or an offset, not %q", text)
+		return startPosition{}, usagef("--since must be first, an age (1h, 7d), a time (RFC 3339) or an offset, not %q", text)
 	}
-	return transport.Strategy{Kind: transport.FromTimestamp, Value: uint64(max(at.UnixMicro(), 0))}, nil
+	return startPosition{time: at}, nil
 }
 
 // parseTime parses an age, counted back from now, or a time.

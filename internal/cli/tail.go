@@ -87,7 +87,7 @@ func (t tailCommand[T]) run(ctx context.Context, a *app, o tailOptions, outputCh
 		_, err = a.out.Write(line)
 		return err
 	}
-	if err := r.toEnd(ctx, show); err != nil {
+	if err := r.readToEnd(ctx, show); err != nil {
 		if o.follow && errors.Is(err, errInterrupted) {
 			return nil
 		}

@@ -73,8 +73,10 @@ func plural(n int, what string) string {
 	switch {
 	case n == 1:
 		return "1 " + what
-	case len(what) > 0 && what[len(what)-1] == 's':
+	case strings.HasSuffix(what, "s"):
 		return fmt.Sprintf("%d %ses", n, what)
+	case strings.HasSuffix(what, "y"):
+		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(what, "y"))
 	default:
 		return fmt.Sprintf("%d %ss", n, what)
 	}
