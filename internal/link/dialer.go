@@ -9,7 +9,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport/sdk"
 )
 
-func dialerOf(t config.Transport) (transport.Dialer, error) {
+// newDialer returns the dialer of a transport.
+func newDialer(t config.Transport) (transport.Dialer, error) {
 	switch t {
 	case config.TransportNative:
 		return native.Dialer{}, nil

@@ -12,6 +12,8 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/retry"
+	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -22,32 +24,22 @@ type Link struct {
 	cfg       config.Iggy
 	dialer    transport.Dialer
 	log       *zap.Logger
-	reconnect reconnectPolicy
-	meters    metric.MeterProvider // nil: nothing is measured
-	cluster   string               // of meters
-	meter     *meter               // nil: nothing is measured
+	reconnect *retry.Policy
+	breaker   *retry.Breaker
+	meters    metric.MeterProvider // nil means no metrics
+	cluster   string               // the cluster's name in metrics
+	metrics   *metrics             // nil means no metrics
+	life      *startstop.Lifecycle
+	done      chan struct{} // closed when supervise has returned; nil before start
 
 	mu         sync.Mutex
-	phase      phase
 	session    *Session
-	changed    chan struct{} // closed and replaced when session, phase or lastErr change
-	since      time.Time
+	changed    chan struct{} // closed and replaced when session or lastErr change
+	since      time.Time     // of the state
 	lastErr    error
 	generation uint64
-	failures   uint64 // attempts to connect that failed
-	// registration ends the observation of a running link.
-	registration metric.Registration
-	cancel       context.CancelCauseFunc
-	done         chan struct{} // closed when supervise has returned
+	failures   uint64 // failed attempts to connect
 }
-
-type phase uint8
-
-const (
-	phaseNew phase = iota
-	phaseRunning
-	phaseClosed
-)
 
 // Option changes a Link while New makes it.
 type Option func(*Link)
@@ -66,10 +58,9 @@ func WithDialer(d transport.Dialer) Option {
 	return func(l *Link) { l.dialer = d }
 }
 
-// New makes a link that is called name in logs and errors. It reads the
-// secret and certificate files that cfg names, does no other I/O and starts
-// nothing. The files are read again for each connection, so that what was
-// rotated needs no restart.
+// New creates a link that is called name in logs and errors. It reads the secret and certificate
+// files that cfg names, does no other I/O and starts nothing. Each connection reads the files
+// again, so a rotated secret needs no restart.
 func New(name string, cfg config.Iggy, opts ...Option) (*Link, error) {
 	l := &Link{name: name, cfg: cfg, log: zap.NewNop(), changed: make(chan struct{}), since: time.Now()}
 	for _, opt := range opts {
@@ -86,55 +77,45 @@ func New(name string, cfg config.Iggy, opts ...Option) (*Link, error) {
 	}
 	if l.dialer == nil {
 		var err error
-		if l.dialer, err = dialerOf(cfg.Transport); err != nil {
+		if l.dialer, err = newDialer(cfg.Transport); err != nil {
 			return nil, err
 		}
 	}
 	l.log = l.log.With(zap.String("link", name), zap.String("address", l.address))
-	l.reconnect = newReconnectPolicy(cfg)
+	l.life = startstop.New(l.start, l.stop)
+	l.reconnect = retry.New(cfg.Reconnect, retry.If(func(err error) bool { return !errors.Is(err, iggyerr.ErrClosed) }))
+	l.breaker = retry.NewBreaker(cfg.Breaker)
 	var err error
-	l.meter, err = newMeter(l.meters, name, l.cluster)
+	l.metrics, err = newMetrics(l.meters, name, l.cluster)
 	return l, err
 }
 
-// Start begins to supervise and waits for the first session, within ctx and
-// the start timeout. An error that another attempt can't mend (refused
-// credentials, a foreign protocol) ends it at once. A start that failed has
-// released everything, and the link is closed. Starting a started link does nothing;
-// a stopped one returns iggyerr.ErrClosed.
-func (l *Link) Start(ctx context.Context) error {
-	l.mu.Lock()
-	switch l.phase {
-	case phaseRunning:
-		l.mu.Unlock()
-		return nil
-	case phaseClosed:
-		l.mu.Unlock()
-		return iggyerr.ErrClosed
-	}
-	l.phase = phaseRunning
-	run, cancel := context.WithCancelCause(context.Background())
-	l.cancel, l.done = cancel, make(chan struct{})
-	l.mu.Unlock()
-	if l.cfg.TLS.Enabled && l.cfg.TLS.InsecureSkipVerify {
-		l.log.Warn("TLS certificates are not verified: anyone on the way can read and change everything")
-	}
-	go l.supervise(run)
+// Start starts the supervision and waits for the first session, within ctx and the start timeout.
+// An error that a retry can't fix (refused credentials, a foreign protocol) ends the wait at once.
+// A failed start releases everything and closes the link. Start does nothing on a running link and
+// returns iggyerr.ErrClosed on a stopped one.
+func (l *Link) Start(ctx context.Context) error { return l.life.Start(ctx) }
 
-	if err := l.beginMeasuring(); err != nil {
-		_ = l.Stop(context.WithoutCancel(ctx))
+// start is called once, and not at the same time as stop.
+func (l *Link) start(ctx context.Context) error {
+	if l.cfg.TLS.Enabled && l.cfg.TLS.InsecureSkipVerify {
+		l.log.Warn("TLS certificates are not verified: anyone on the network path can read and change everything")
+	}
+	l.done = make(chan struct{})
+	go l.supervise(l.life.Context())
+	if err := l.metrics.register(l); err != nil {
 		return fmt.Errorf("iggy: %s: %w", l.name, err)
 	}
-	wait, stop := context.WithTimeout(ctx, l.cfg.StartTimeout)
-	defer stop()
+	wait, cancel := context.WithTimeout(ctx, l.cfg.StartTimeout)
+	defer cancel()
 	if err := l.firstSession(wait); err != nil {
-		_ = l.Stop(context.WithoutCancel(ctx))
 		return fmt.Errorf("iggy: %s: connect to %s: %w", l.name, l.address, err)
 	}
 	return nil
 }
 
-// firstSession waits like Session, but not for an error that stays.
+// firstSession waits for a session. Unlike Session it returns when an error occurs that a retry
+// can't fix.
 func (l *Link) firstSession(ctx context.Context) error {
 	for {
 		l.mu.Lock()
@@ -157,51 +138,57 @@ func (l *Link) firstSession(ctx context.Context) error {
 	}
 }
 
-// Stop closes the connection and waits for the supervision to end, or for ctx.
-// Calls under way return with iggyerr.ErrClosed in their chain. It may be
-// called twice and before Start.
-func (l *Link) Stop(ctx context.Context) error {
-	l.mu.Lock()
-	l.phase = phaseClosed
-	cancel, done := l.cancel, l.done
-	l.notify()
-	l.mu.Unlock()
-	l.endMeasuring()
-	if cancel == nil {
+// Stop closes the connection and waits until the supervision has ended or ctx ends. Calls in
+// progress return an error that matches iggyerr.ErrClosed. Stop may be called twice and before
+// Start.
+func (l *Link) Stop(ctx context.Context) error { return l.life.Stop(ctx) }
+
+// stop is called once, and not at the same time as start. The end of life.Context has ended the
+// supervision before.
+func (l *Link) stop(ctx context.Context, _ bool) error {
+	l.metrics.unregister()
+	if l.done == nil {
 		return nil
 	}
-	cancel(iggyerr.ErrClosed)
 	select {
-	case <-done:
+	case <-l.done:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("iggy: %s: stop: %w", l.name, context.Cause(ctx))
 	}
 }
 
-// Session waits for a live, logged-in connection. It fails with
-// iggyerr.ErrClosed on a stopped link, and with iggyerr.ErrNotConnected, which
-// wraps the last failure, when ctx ends first.
+// Live returns the current session, or nil when there is none. It never waits.
+func (l *Link) Live() *Session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.session
+}
+
+// Session waits for a logged-in connection. It fails with iggyerr.ErrClosed on a stopped link. When
+// ctx ends first, it fails with iggyerr.ErrNotConnected, which wraps the last failure.
 func (l *Link) Session(ctx context.Context) (*Session, error) {
+	closed := l.life.Context().Done()
 	for {
 		l.mu.Lock()
-		session, phase, lastErr, changed := l.session, l.phase, l.lastErr, l.changed
+		session, lastErr, changed := l.session, l.lastErr, l.changed
 		l.mu.Unlock()
 		switch {
-		case phase == phaseClosed:
+		case l.life.State() >= startstop.StateStopping:
 			return nil, iggyerr.ErrClosed
 		case session != nil:
 			return session, nil
 		}
 		select {
 		case <-changed:
+		case <-closed:
 		case <-ctx.Done():
 			return nil, errors.Join(fmt.Errorf("%w to %s: %w", iggyerr.ErrNotConnected, l.address, context.Cause(ctx)), lastErr)
 		}
 	}
 }
 
-// Do runs fn on the present session, waiting for one first; see Session.Do.
+// Do runs fn on the current session and waits for one first; see Session.Do.
 func (l *Link) Do(ctx context.Context, fn func(context.Context, transport.Conn) error) error {
 	s, err := l.Session(ctx)
 	if err != nil {
@@ -210,7 +197,7 @@ func (l *Link) Do(ctx context.Context, fn func(context.Context, transport.Conn) 
 	return s.Do(ctx, fn)
 }
 
-// notify wakes everyone who waits for a change. l.mu is held.
+// notify wakes all goroutines that wait for a change. l.mu is held.
 func (l *Link) notify() {
 	close(l.changed)
 	l.changed = make(chan struct{})

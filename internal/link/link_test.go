@@ -10,15 +10,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func settings() config.Iggy {
 	cfg := config.Default().Iggy
@@ -40,7 +37,7 @@ func newLink(t *testing.T, server *fakeServer, change func(*config.Iggy)) *link.
 	return l
 }
 
-func started(t *testing.T, server *fakeServer, change func(*config.Iggy)) *link.Link {
+func startLink(t *testing.T, server *fakeServer, change func(*config.Iggy)) *link.Link {
 	t.Helper()
 	l := newLink(t, server, change)
 	require.NoError(t, l.Start(t.Context()))
@@ -57,7 +54,7 @@ func TestNewNamesTheFaultyKey(t *testing.T) {
 	}{
 		"endpoint":  {func(c *config.Iggy) { c.Endpoint = "http://x" }, "iggy.endpoint"},
 		"secret":    {func(c *config.Iggy) { c.ClientSecret = config.Secret{} }, "iggy.client_secret"},
-		"transport": {func(c *config.Iggy) { c.Transport = "carrier pigeon" }, "iggy.transport"},
+		"transport": {func(c *config.Iggy) { c.Transport = "quic" }, "iggy.transport"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -86,7 +83,7 @@ func TestStartWaitsForTheServer(t *testing.T) {
 	})
 }
 
-func TestStartGivesUpAndNamesTheAddress(t *testing.T) {
+func TestStartTimeoutNamesTheAddress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
@@ -100,7 +97,7 @@ func TestStartGivesUpAndNamesTheAddress(t *testing.T) {
 	})
 }
 
-func TestStartFailsAtOnceWhereWaitingIsUseless(t *testing.T) {
+func TestStartFailsAtOnceForPermanentErrors(t *testing.T) {
 	t.Parallel()
 	for name, refusal := range map[string]error{
 		"credentials": &iggyerr.StatusError{Op: "login", Status: iggyerr.StatusInvalidCredentials},
@@ -119,197 +116,13 @@ func TestStartFailsAtOnceWhereWaitingIsUseless(t *testing.T) {
 	}
 }
 
-func TestStalledServerIsReplaced(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := &fakeServer{ping: stall}
-		l := started(t, server, nil)
-		first, err := l.Session(t.Context())
-		require.NoError(t, err)
-
-		begin := time.Now()
-		err = first.Do(t.Context(), ping)
-		var conn *iggyerr.ConnError
-		require.ErrorAs(t, err, &conn)
-		require.True(t, iggyerr.IsRetryable(err))
-		require.Equal(t, settings().RequestTimeout, time.Since(begin))
-		<-first.Done()
-
-		server.set(func(f *fakeServer) { f.ping = nil })
-		second, err := l.Session(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, first.Generation()+1, second.Generation())
-		require.NoError(t, second.Do(t.Context(), ping))
-		require.EqualValues(t, 1, l.Status().Reconnects)
-		require.NoError(t, l.Stop(t.Context()))
-	})
-}
-
-func TestCallersContextEndsTheCallAndNotTheSession(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := &fakeServer{ping: stall}
-		l := started(t, server, nil)
-		session, err := l.Session(t.Context())
-		require.NoError(t, err)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		defer cancel()
-		begin := time.Now()
-		require.ErrorIs(t, session.Do(ctx, ping), context.DeadlineExceeded)
-		require.Equal(t, time.Millisecond, time.Since(begin))
-		require.NoError(t, session.Err())
-
-		called := false
-		require.ErrorIs(t, session.Do(ctx, func(context.Context, transport.Conn) error { called = true; return nil }), context.DeadlineExceeded)
-		require.False(t, called, "a context that has ended starts no request")
-		require.NoError(t, l.Stop(t.Context()))
-	})
-}
-
-func TestReconnectsWithExponentialBackoff(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := &fakeServer{}
-		l := started(t, server, nil)
-		server.set(func(f *fakeServer) { f.dialErr = errRefused })
-		server.last().cut(errors.New("reset by peer"))
-		time.Sleep(4 * time.Second) // the bubble's clock
-		var pauses []time.Duration
-		dials := server.dialTimes()
-		for i := 2; i < len(dials); i++ {
-			pauses = append(pauses, dials[i].Sub(dials[i-1]))
-		}
-		ms := time.Millisecond
-		require.Equal(t, []time.Duration{200 * ms, 400 * ms, 800 * ms, 800 * ms, 800 * ms}, pauses[:5])
-		require.ErrorIs(t, l.Status().LastError, errRefused)
-
-		server.set(func(f *fakeServer) { f.dialErr = nil })
-		_, err := l.Session(t.Context())
-		require.NoError(t, err)
-		require.NoError(t, l.Stop(t.Context()))
-	})
-}
-
-func TestServerThatCutsEachConnectionIsNotDialledInAHotLoop(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := &fakeServer{}
-		l := started(t, server, nil)
-		stop := time.Now().Add(8 * time.Second)
-		for time.Now().Before(stop) {
-			session, err := l.Session(t.Context())
-			require.NoError(t, err)
-			require.NoError(t, session.Do(t.Context(), ping), "each connection serves a request")
-			server.last().cut(errors.New("reset by peer"))
-			<-session.Done()
-			synctest.Wait()
-		}
-		require.Less(t, len(server.dialTimes()), 15)
-		require.NoError(t, l.Stop(t.Context()))
-	})
-}
-
-func TestHeartbeatNoticesAHalfOpenConnection(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := &fakeServer{}
-		l := started(t, server, nil)
-		session, err := l.Session(t.Context())
-		require.NoError(t, err)
-		first := server.last()
-
-		time.Sleep(settings().HeartbeatInterval + time.Millisecond)
-		require.Equal(t, 1, first.pinged())
-		require.NoError(t, session.Err())
-
-		server.set(func(f *fakeServer) { f.ping = stall })
-		begin := time.Now()
-		<-session.Done()
-		require.LessOrEqual(t, time.Since(begin), 2*settings().HeartbeatInterval+settings().RequestTimeout)
-		require.NoError(t, l.Stop(t.Context()))
-	})
-}
-
-// A server that evicts clients without heartbeats counts pings and nothing else.
-func TestBusyConnectionGetsHeartbeats(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := &fakeServer{}
-		l := started(t, server, nil)
-		session, err := l.Session(t.Context())
-		require.NoError(t, err)
-		for range 10 {
-			require.NoError(t, session.Do(t.Context(), func(context.Context, transport.Conn) error { return nil }))
-			time.Sleep(settings().HeartbeatInterval / 2)
-		}
-		require.GreaterOrEqual(t, server.last().pinged(), 4)
-		require.NoError(t, l.Stop(t.Context()))
-	})
-}
-
-func TestPanicBecomesAnErrorAndEndsTheSession(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := started(t, &fakeServer{}, nil)
-		session, err := l.Session(t.Context())
-		require.NoError(t, err)
-		err = session.Do(t.Context(), func(context.Context, transport.Conn) error { panic("index out of range") })
-		require.ErrorIs(t, err, iggyerr.ErrPanic)
-		require.ErrorContains(t, err, "link_test.go", "the stack is kept")
-		<-session.Done()
-		require.NoError(t, l.Stop(t.Context()))
-	})
-}
-
-func TestStatusErrorLeavesTheSessionAlone(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := started(t, &fakeServer{}, nil)
-		session, err := l.Session(t.Context())
-		require.NoError(t, err)
-		refused := &iggyerr.StatusError{Op: "send", Status: iggyerr.StatusTopicNotFound}
-		require.ErrorIs(t, session.Do(t.Context(), func(context.Context, transport.Conn) error { return refused }), refused)
-		require.NoError(t, session.Err())
-
-		forgotten := &iggyerr.StatusError{Op: "send", Status: iggyerr.StatusUnauthenticated}
-		require.ErrorIs(t, session.Do(t.Context(), func(context.Context, transport.Conn) error { return forgotten }), forgotten)
-		<-session.Done()
-		require.NoError(t, l.Stop(t.Context()))
-	})
-}
-
-func TestBreakerOpensAndShows(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := &fakeServer{}
-		l := started(t, server, func(c *config.Iggy) {
-			c.Breaker = config.Breaker{Failures: 3, Delay: time.Minute}
-		})
-		require.Equal(t, "closed", l.Status().Breaker)
-		server.set(func(f *fakeServer) { f.dialErr = errRefused })
-		server.last().cut(errors.New("reset by peer"))
-		time.Sleep(30 * time.Second)
-		require.Equal(t, "open", l.Status().Breaker)
-		dials := len(server.dialTimes())
-		server.set(func(f *fakeServer) { f.dialErr = nil })
-		time.Sleep(20 * time.Second)
-		require.Len(t, server.dialTimes(), dials, "an open breaker tries nothing")
-
-		session, err := l.Session(t.Context())
-		require.NoError(t, err)
-		require.NoError(t, session.Do(t.Context(), ping))
-		require.Equal(t, "closed", l.Status().Breaker)
-		require.NoError(t, l.Stop(t.Context()))
-	})
-}
-
 func TestStop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		require.NoError(t, newLink(t, &fakeServer{}, nil).Stop(t.Context()), "before start")
 
 		server := &fakeServer{}
-		l := started(t, server, nil)
+		l := startLink(t, server, nil)
 		server.set(func(f *fakeServer) { f.dialErr = errRefused })
 		server.last().cut(errors.New("reset by peer"))
 		synctest.Wait()
@@ -328,11 +141,11 @@ func TestStop(t *testing.T) {
 	})
 }
 
-func TestSessionWaitsAsLongAsItsContext(t *testing.T) {
+func TestSessionWaitEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server := &fakeServer{}
-		l := started(t, server, nil)
+		l := startLink(t, server, nil)
 		server.set(func(f *fakeServer) { f.dialErr = errRefused })
 		server.last().cut(errors.New("reset by peer"))
 		synctest.Wait()
@@ -347,31 +160,12 @@ func TestSessionWaitsAsLongAsItsContext(t *testing.T) {
 	})
 }
 
-// A threshold of 0 once made the breaker's library divide by it.
-func TestBreakerMayBeOff(t *testing.T) {
+// A first connection that ends before Start has seen it is replaced and does not fail Start.
+func TestFirstConnectionLostDuringStartIsReplaced(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server := &fakeServer{}
-		l := started(t, server, func(c *config.Iggy) {
-			c.Breaker = config.Breaker{Failures: 0, Delay: time.Minute}
-		})
-		server.set(func(f *fakeServer) { f.dialErr = errRefused })
-		server.last().cut(errors.New("reset by peer"))
-		time.Sleep(30 * time.Second)
-		require.Equal(t, "closed", l.Status().Breaker)
-		server.set(func(f *fakeServer) { f.dialErr = nil })
-		_, err := l.Session(t.Context())
-		require.NoError(t, err)
-		require.NoError(t, l.Stop(t.Context()))
-	})
-}
-
-// A first connection that ends before Start has seen it must be replaced like any other, and not fail the start.
-func TestLostConnectionIsWorthAnother(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := &fakeServer{}
-		l := started(t, server, nil)
+		l := startLink(t, server, nil)
 		server.last().cut(io.EOF)
 		synctest.Wait()
 		lost := l.Status().LastError

@@ -3,96 +3,104 @@ package link
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// errStalled is the cause with which a request ends that the server did not
-// answer within the request timeout.
+// errStalled is the cause of the end of a request that the server did not answer within the request
+// timeout.
 var errStalled = errors.New("no answer within the request timeout")
 
-// Session is the life of one connection: everything learned under it, a
-// membership in a group for example, ends with it. Its methods are safe for
-// concurrent use.
+// Session is the time of one connection. What depends on the connection, a membership in a group
+// for example, ends with it. All methods are safe for concurrent use.
 type Session struct {
 	link       *Link
 	conn       transport.Conn
 	generation uint64
-	served     atomic.Bool // some request succeeded
-	givenUp    atomic.Pointer[givenUpError]
+	served     atomic.Bool // a request has succeeded
+	closedBy   atomic.Pointer[requestError]
 }
 
 // Generation counts the connections of a link, from 1.
 func (s *Session) Generation() uint64 { return s.generation }
 
-// Done is closed when the session is over.
+// Done is closed when the session has ended.
 func (s *Session) Done() <-chan struct{} { return s.conn.Done() }
 
-// Err is why the session is over; nil before.
+// Err returns why the session has ended, and nil before.
 func (s *Session) Err() error {
 	err := s.conn.Err()
-	if why := s.givenUp.Load(); err != nil && why != nil {
-		return why.cause
+	if cause := s.closedBy.Load(); err != nil && cause != nil {
+		return cause.err
 	}
 	return err
 }
 
-// Do runs fn, one or more requests, on the session's connection. The context
-// that fn gets ends with the request timeout. After a stall or an error that
-// puts the connection out of step the session is over, and the link makes a
-// new one. The end of ctx alone does not end the session.
+// Do runs fn, one or more requests, on the session's connection. The context of fn ends with the
+// request timeout. The session ends after a stall, or an error that leaves the connection out of
+// step, and the link makes a new one. The end of ctx alone does not end the session.
 func (s *Session) Do(ctx context.Context, fn func(context.Context, transport.Conn) error) error {
 	if ctx.Err() != nil {
 		return &iggyerr.ConnError{Op: "request", Addr: s.link.address, Err: context.Cause(ctx)}
 	}
 	bounded, cancel := context.WithTimeoutCause(ctx, s.link.cfg.RequestTimeout, errStalled)
 	defer cancel()
-	err := s.blameless(call(bounded, s.conn, fn))
+	err := s.withCause(callback.Recover(func() error { return fn(bounded, s.conn) }))
 	switch {
 	case err == nil:
 		if !s.served.Swap(true) {
-			s.link.reconnect.breaker.RecordSuccess()
+			s.link.breaker.Success()
 		}
 	case ctx.Err() == nil && iggyerr.BreaksConnection(err):
-		s.link.drop(s, err)
+		s.link.endSession(s, err)
 	}
 	return err
 }
 
-// givenUpError is why a link gave up a connection, as the other requests on it
-// are told: in words only, since what was wrong with one request, a foreign
-// answer for example, says nothing about the others.
-type givenUpError struct{ cause error }
+// requestError is the error of a request for which the link closed the connection, as the other
+// requests on that connection report it. It does not unwrap: a foreign answer to one request, for
+// example, says nothing about the others.
+type requestError struct{ err error }
 
-func (e *givenUpError) Error() string { return "the connection was given up: " + e.cause.Error() }
+func (e *requestError) Error() string {
+	return "connection closed after the failure of another request: " + e.err.Error()
+}
 
-// blameless tells a request apart that ended because another one had the connection given up: to the
-// transport that looks like the end of the client.
-func (s *Session) blameless(err error) error {
-	why := s.givenUp.Load()
+// withCause replaces the cause of a request that ended because another request had the connection
+// closed. The transport reports it like the end of the client.
+func (s *Session) withCause(err error) error {
+	cause := s.closedBy.Load()
 	var conn *iggyerr.ConnError
-	if why == nil || !errors.Is(err, iggyerr.ErrClosed) || !errors.As(err, &conn) {
+	if cause == nil || !errors.Is(err, iggyerr.ErrClosed) || !errors.As(err, &conn) {
 		return err
 	}
-	return &iggyerr.ConnError{Op: conn.Op, Addr: conn.Addr, Sent: conn.Sent, Err: why}
+	return &iggyerr.ConnError{Op: conn.Op, Addr: conn.Addr, Sent: conn.Sent, Err: cause}
 }
 
-// call runs fn and makes an error of its panic.
-func call(ctx context.Context, conn transport.Conn, fn func(context.Context, transport.Conn) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &iggyerr.PanicError{Value: p, Stack: debug.Stack()}
-		}
-	}()
-	return fn(ctx, conn)
+// newSession makes conn the connection of the current session.
+func (l *Link) newSession(conn transport.Conn) *Session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.generation++
+	l.session = &Session{link: l, conn: conn, generation: l.generation}
+	l.since = time.Now()
+	if l.generation > 1 {
+		l.log.Info("reconnected", zap.Uint64("generation", l.generation))
+	} else {
+		l.log.Info("connected")
+	}
+	l.notify()
+	return l.session
 }
 
-// drop ends the session because of err.
-func (l *Link) drop(s *Session, err error) {
+// endSession ends the session because of err.
+func (l *Link) endSession(s *Session, err error) {
 	l.mu.Lock()
 	if l.session == s {
 		l.session = nil
@@ -102,7 +110,7 @@ func (l *Link) drop(s *Session, err error) {
 	}
 	l.mu.Unlock()
 	if err != nil && !errors.Is(err, iggyerr.ErrClosed) {
-		s.givenUp.CompareAndSwap(nil, &givenUpError{err})
+		s.closedBy.CompareAndSwap(nil, &requestError{err})
 	}
 	_ = s.conn.Close()
 }

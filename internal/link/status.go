@@ -1,21 +1,25 @@
 package link
 
-import "time"
+import (
+	"time"
 
-// State is what a link is doing.
+	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
+)
+
+// State is the state of a link.
 type State string
 
 // The states of a link.
 const (
-	// StateConnecting means that there is no connection, and one is being sought.
+	// StateConnecting means that the link tries to connect.
 	StateConnecting State = "connecting"
 	// StateReady means that there is a logged-in connection.
 	StateReady State = "ready"
-	// StateClosed means that the link is not started, or stopped.
+	// StateClosed means that the link is not started or is stopped.
 	StateClosed State = "closed"
 )
 
-// Status is how a link is at one moment.
+// Status is the state of a link at one moment.
 type Status struct {
 	// Name is the link's name.
 	Name string
@@ -24,27 +28,26 @@ type Status struct {
 	State   State
 	// Since is when the state began.
 	Since time.Time
-	// LastError is why the last connection ended or could not be made; it
-	// stays after a reconnection.
+	// LastError is why the last connection ended or could not be made. A reconnection keeps it.
 	LastError error
-	// Reconnects is how many connections were made after the first one.
+	// Reconnects counts the connections after the first one.
 	Reconnects uint64
-	// Failures is how many attempts to connect and log in failed.
+	// Failures counts the failed attempts to connect and log in.
 	Failures uint64
 	// Breaker is the circuit breaker's state: closed, open or half-open.
 	Breaker string
 }
 
-// Status tells how the link is.
+// Status returns the state of the link.
 func (l *Link) Status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := Status{
 		Name: l.name, Address: l.address, State: StateConnecting, Since: l.since, LastError: l.lastErr,
-		Breaker: l.reconnect.breaker.State().String(), Failures: l.failures,
+		Breaker: l.breaker.State(), Failures: l.failures,
 	}
-	switch {
-	case l.phase != phaseRunning:
+	switch state := l.life.State(); {
+	case state == startstop.StateNew || state >= startstop.StateStopping:
 		s.State = StateClosed
 	case l.session != nil:
 		s.State = StateReady

@@ -64,3 +64,11 @@ func (b *Breaker) Failure() {
 
 // Closed reports whether calls are let through without limit.
 func (b *Breaker) Closed() bool { return b.breaker == nil || b.breaker.IsClosed() }
+
+// State returns closed, open or half-open.
+func (b *Breaker) State() string {
+	if b.breaker == nil {
+		return circuitbreaker.ClosedState.String()
+	}
+	return b.breaker.State().String()
+}

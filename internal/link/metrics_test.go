@@ -15,8 +15,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
 )
 
-// measured reads what is measured of a link, by the metrics' names.
-func measured(t *testing.T, reader *metric.ManualReader) map[string]int64 {
+// metricValues returns the values of a link's metrics by their names.
+func metricValues(t *testing.T, reader *metric.ManualReader) map[string]int64 {
 	t.Helper()
 	var data metricdata.ResourceMetrics
 	require.NoError(t, reader.Collect(context.Background(), &data))
@@ -40,8 +40,8 @@ func measured(t *testing.T, reader *metric.ManualReader) map[string]int64 {
 	return values
 }
 
-// Whoever looks at the metrics of a connection that flaps sees it.
-func TestMetricsTellHowTheConnectionIs(t *testing.T) {
+// The metrics show a connection that is lost again and again.
+func TestMetricsReportTheConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		reader := metric.NewManualReader()
@@ -51,11 +51,11 @@ func TestMetricsTellHowTheConnectionIs(t *testing.T) {
 		cfg.Breaker = config.Breaker{Failures: 3, Delay: 10 * time.Second}
 		l, err := link.New("test", cfg, link.WithDialer(server), link.WithMeterProvider(provider, "eu"))
 		require.NoError(t, err)
-		require.Empty(t, measured(t, reader), "a link that was not started is none")
+		require.Empty(t, metricValues(t, reader), "a link that was not started is none")
 		require.NoError(t, l.Start(t.Context()))
 		want := func(up, reconnects, failures, open int64) {
 			t.Helper()
-			values := measured(t, reader)
+			values := metricValues(t, reader)
 			delete(values, "fetchbox_link_heartbeat_duration_seconds")
 			require.Equal(t, map[string]int64{
 				"fetchbox_link_up": up, "fetchbox_link_reconnects_total": reconnects,
@@ -64,12 +64,12 @@ func TestMetricsTellHowTheConnectionIs(t *testing.T) {
 		}
 		want(1, 0, 0, 0)
 		time.Sleep(cfg.HeartbeatInterval + time.Second)
-		require.EqualValues(t, 1, measured(t, reader)["fetchbox_link_heartbeat_duration_seconds"])
+		require.EqualValues(t, 1, metricValues(t, reader)["fetchbox_link_heartbeat_duration_seconds"])
 
 		server.set(func(f *fakeServer) { f.dialErr = errRefused })
 		server.last().cut(errRefused)
 		synctest.Wait()
-		require.EqualValues(t, 0, measured(t, reader)["fetchbox_link_up"])
+		require.EqualValues(t, 0, metricValues(t, reader)["fetchbox_link_up"])
 		time.Sleep(5 * time.Second) // for three attempts
 		want(0, 0, 3, 1)
 
@@ -80,12 +80,12 @@ func TestMetricsTellHowTheConnectionIs(t *testing.T) {
 		want(1, 1, 3, 0)
 
 		require.NoError(t, l.Stop(t.Context()))
-		require.NotContains(t, measured(t, reader), "fetchbox_link_up", "a stopped link is no failure")
+		require.NotContains(t, metricValues(t, reader), "fetchbox_link_up", "a stopped link is no failure")
 		require.NoError(t, l.Stop(t.Context()))
 	})
 }
 
-func TestAStartThatFailedIsNotMeasured(t *testing.T) {
+func TestFailedStartUnregistersMetrics(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		reader := metric.NewManualReader()
@@ -93,6 +93,6 @@ func TestAStartThatFailedIsNotMeasured(t *testing.T) {
 			link.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(reader)), ""))
 		require.NoError(t, err)
 		require.Error(t, l.Start(t.Context()))
-		require.Empty(t, measured(t, reader))
+		require.Empty(t, metricValues(t, reader))
 	})
 }

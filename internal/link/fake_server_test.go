@@ -13,7 +13,7 @@ import (
 
 const fakeAddress = "127.0.0.1:8090"
 
-// fakeServer is a dialer whose connections do what the test says.
+// fakeServer is a dialer whose connections behave as the test tells.
 type fakeServer struct {
 	mu    sync.Mutex
 	dials []time.Time
@@ -55,7 +55,7 @@ func (f *fakeServer) Dial(_ context.Context, address string, _ *tls.Config) (tra
 	return c, nil
 }
 
-// fakeConn implements what the link uses; the rest panics by the nil interface.
+// fakeConn implements the methods that a link uses; the others panic.
 type fakeConn struct {
 	transport.Conn
 	server *fakeServer
@@ -99,7 +99,7 @@ func (c *fakeConn) Err() error {
 	return c.err
 }
 
-// cut ends the connection as the peer would.
+// cut ends the connection as the peer does.
 func (c *fakeConn) cut(err error) {
 	c.once.Do(func() {
 		c.mu.Lock()
@@ -114,7 +114,7 @@ func (c *fakeConn) Close() error {
 	return nil
 }
 
-// stall waits for the context, as a call does that gets no answer.
+// stall waits for the end of the context, as a request without an answer does.
 func stall(ctx context.Context) error {
 	<-ctx.Done()
 	return &iggyerr.ConnError{Op: "ping", Addr: fakeAddress, Sent: true, Err: context.Cause(ctx)}
