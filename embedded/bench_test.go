@@ -43,8 +43,8 @@ func benchConn(b *testing.B, srv *embedded.Server) *testConn {
 	return c
 }
 
-// BenchmarkSend sends ready frames of 1,000 messages of 512 bytes on one connection, one at a time and with eight in
-// flight, to a server that keeps the default retention.
+// BenchmarkSend sends ready frames of 1,000 messages of 512 bytes on one connection, one at a time
+// and with eight in flight, to a server that keeps the default retention.
 func BenchmarkSend(b *testing.B) {
 	for _, inFlight := range []int{1, 8} {
 		b.Run(map[int]string{1: "one", 8: "eight"}[inFlight], func(b *testing.B) {
@@ -78,7 +78,8 @@ func BenchmarkSend(b *testing.B) {
 	}
 }
 
-// BenchmarkPoll reads answers of 1,000 messages of 512 bytes without decoding them, on one connection.
+// BenchmarkPoll reads answers of 1,000 messages of 512 bytes without decoding them, on one
+// connection.
 func BenchmarkPoll(b *testing.B) {
 	srv := start(b)
 	stream, topic := benchTopic(b, srv)

@@ -5,57 +5,29 @@ import (
 	"sync/atomic"
 )
 
-// catalog holds what exists: streams, their topics, the topics' partitions and groups. Its lock is held for lookups and
-// changes of this structure only, never across I/O; what lies in a partition or a group has a lock of its own. The order
-// is catalog, then group, then partition.
+// catalog holds the streams, and through them the topics, partitions and groups. Its lock guards
+// which of these exist. What a partition or a group contains has a lock of its own. Locks are taken
+// in the order catalog, group, partition.
 type catalog struct {
 	mu            sync.RWMutex
 	streams       slab[stream]
 	streamsByName map[string]*stream
 
-	// changes counts the changes of anything that the real server keeps in its metadata. It keeps that twice, in two
-	// copies of which every change makes the other one current, and only the members' turns differ between the two.
+	// metadataVersion counts the changes of what the real server calls its metadata. It keeps two
+	// copies of that and switches to the other one at each change. The copies are equal but for the
+	// position of each group member in its partitions: see [member.cursor].
 	metadataVersion atomic.Uint64
-}
-
-// changed notes n changes.
-func (c *catalog) countChanges(n int) { c.metadataVersion.Add(uint64(n)) }
-
-// copy is which of the two copies is current.
-func (c *catalog) currentCopy() int { return int(c.metadataVersion.Load() & 1) }
-
-type stream struct {
-	id           uint32
-	name         string
-	created      uint64
-	topics       slab[topic]
-	topicsByName map[string]*topic
-}
-
-type topic struct {
-	id          uint32
-	stream      *stream
-	name        string
-	created     uint64
-	expiry      uint64
-	compression uint8
-	maxSize     uint64
-	replication uint8
-	// askedExpiry and askedSize are as the request had them, 0 for the server's default.
-	requestedExpiry  uint64
-	requestedMaxSize uint64
-	partitions       []*partition
-	groups           slab[group]
-	groupsByName     map[string]*group
-	// turn is the partition that the next balanced send goes to; turnMu guards it since sends hold the catalog's lock
-	// for reading only.
-	nextBalancedMu sync.Mutex
-	nextBalanced   int
 }
 
 func newCatalog() *catalog { return &catalog{streamsByName: map[string]*stream{}} }
 
-// The find functions need the lock, for reading at least.
+// countChanges counts n changes of the metadata.
+func (c *catalog) countChanges(n int) { c.metadataVersion.Add(uint64(n)) }
+
+// currentCopy returns which of the two copies of the metadata is current.
+func (c *catalog) currentCopy() int { return int(c.metadataVersion.Load() & 1) }
+
+// The methods below need the lock, for reading at least.
 
 func (c *catalog) findStream(id identifier) *stream {
 	if id.named {
@@ -64,65 +36,33 @@ func (c *catalog) findStream(id identifier) *stream {
 	return c.streams.get(id.id)
 }
 
-func (c *catalog) findTopic(streamID, topicID identifier) (*topic, Status) {
-	s := c.findStream(streamID)
+func (c *catalog) findTopic(id topicID) (*topic, Status) {
+	s := c.findStream(id.stream)
 	if s == nil {
 		return nil, StatusStreamNotFound
 	}
-	t := s.findTopic(topicID)
+	t := s.findTopic(id.topic)
 	if t == nil {
 		return nil, StatusTopicNotFound
 	}
 	return t, StatusOK
 }
 
-func (s *stream) findTopic(id identifier) *topic {
-	if id.named {
-		return s.topicsByName[id.name]
+func (c *catalog) findGroup(id topicID, groupID identifier) (*topic, *group, Status) {
+	t, st := c.findTopic(id)
+	if st != StatusOK {
+		return nil, nil, st
 	}
-	return s.topics.get(id.id)
-}
-
-func (t *topic) findGroup(id identifier) *group {
-	if id.named {
-		return t.groupsByName[id.name]
+	g := t.findGroup(groupID)
+	if g == nil {
+		return nil, nil, StatusGroupNotFound
 	}
-	return t.groups.get(id.id)
+	return t, g, StatusOK
 }
 
-// partition returns nil for a number that does not exist.
-func (t *topic) partition(id uint32) *partition {
-	if uint64(id) >= uint64(len(t.partitions)) {
-		return nil
-	}
-	return t.partitions[id]
-}
-
-// nextPartition takes the balanced turn. The topic must have partitions.
-func (t *topic) nextBalancedPartition() uint32 {
-	t.nextBalancedMu.Lock()
-	defer t.nextBalancedMu.Unlock()
-	n := len(t.partitions)
-	current := t.nextBalanced % n
-	t.nextBalanced = (t.nextBalanced + 1) % n
-	return uint32(current)
-}
-
-// volume sums bytes and messages.
-func (t *topic) totals() (size, messages uint64) {
-	for _, p := range t.partitions {
-		st := p.stats()
-		size += st.size
-		messages += st.messages
-	}
-	return size, messages
-}
-
-func (s *stream) totals() (size, messages uint64) {
-	s.topics.each(func(_ uint32, t *topic) {
-		ts, tm := t.totals()
-		size += ts
-		messages += tm
+// eachTopic calls f for every topic of every stream.
+func (c *catalog) eachTopic(f func(*topic)) {
+	c.streams.each(func(_ uint32, s *stream) {
+		s.topics.each(func(_ uint32, t *topic) { f(t) })
 	})
-	return size, messages
 }

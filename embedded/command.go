@@ -72,7 +72,7 @@ var commandNames = map[Command]string{
 	DeleteGroup: "delete group", JoinGroup: "join group", LeaveGroup: "leave group",
 }
 
-// String is the name of the command, or its number.
+// String returns the name of the command, or its number.
 func (c Command) String() string {
 	if name, ok := commandNames[c]; ok {
 		return name

@@ -57,8 +57,9 @@ func TestTranscripts(t *testing.T) {
 // oneAtATime keeps the tests that use a real server out of each other's way.
 var realServerMu sync.Mutex
 
-// TestRealServerStillAnswersSo runs the same frames against a real server, so that the transcripts are not taken on
-// trust. Others that use the server make members' turns jump and so spoil a run; of ten, one must come out.
+// TestRealServerStillAnswersSo runs the same frames against a real server, so that the transcripts
+// are not taken on trust. Others that use the server make members' turns jump and so spoil a run;
+// of ten, one must come out.
 func TestTranscriptsOnRealServer(t *testing.T) {
 	t.Parallel()
 	realServerMu.Lock()

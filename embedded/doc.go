@@ -1,7 +1,8 @@
-// Package embedded is an Iggy server inside this process: it speaks the TCP protocol of Apache Iggy 0.8.0 on a real
-// loopback socket, so that the official SDKs (and anything else that speaks the protocol) work against it unchanged.
-// It is made for development, demonstrations and tests, not for production: it has one node, no QUIC, HTTP or
-// WebSocket, and it keeps its log in memory unless it is given a directory.
+// Package embedded is an Iggy server in this process. It speaks the TCP protocol of Apache Iggy
+// 0.8.0 on a loopback socket, so the official SDKs, and everything else that speaks the protocol,
+// work against it unchanged. It is made for development, demonstrations and tests, not for
+// production: it has one node, no QUIC, HTTP or WebSocket, and it keeps messages in memory unless
+// it is given a directory.
 //
 //	srv, err := embedded.Start(embedded.WithRetention(64 << 20))
 //	if err != nil {
@@ -10,31 +11,35 @@
 //	defer srv.Stop(context.Background())
 //	client, err := iggcli.NewIggyClient(iggcli.WithTcp(tcp.WithServerAddress(srv.Endpoint())))
 //
-// What it answers was measured on, and is compared with, the real server: recorded exchanges are replayed and must be
-// answered byte for byte, and the same scripts run against both where a real one is at hand. Where the two are known to
-// differ, the difference stands at the code that makes it.
+// Its answers are compared with those of the real server. Recorded exchanges are replayed and must
+// be answered byte for byte, and the same scripts run against both servers where a real one is
+// available.
 //
-// # Where it differs
+// # Differences from the real server
 //
-// What is known to differ from the real server, apart from timing and what is said above:
+// Apart from timing and from what is missing, these differences are known:
 //
-//   - A connection whose client leaves an answer unread for a minute is closed ([WithWriteTimeout]).
-//   - A frame of more than 10 MiB that is no send, or a send of more than 1 GiB, ends the connection after its status; a
-//     send whose lengths promise more than its frame has is refused at once. The real server goes on, or waits.
-//   - A partition keeps its last 256 MiB ([WithRetention]) and has one segment, which is never deleted.
+//   - A connection whose client reads nothing of an answer for a minute is closed
+//     ([WithWriteTimeout]).
+//   - A frame of more than 10 MiB that is no send, or a send of more than 1 GiB, is answered with a
+//     status, and then the connection is closed. A send whose lengths exceed its frame is refused at
+//     once. The real server goes on, or waits for more.
+//   - A partition keeps its last 256 MiB ([WithRetention]). It has one segment, which is never deleted.
 //   - Purging deletes everything. The real server keeps what it has not written to its disk yet.
-//   - A send by key to a topic without partitions is refused. It ends the real server, with all its connections.
-//   - Of its statistics those of the machine are few, and a snapshot says only what it would hold.
+//   - A send by key to a topic without partitions is refused. The real server exits.
+//   - Few statistics of the machine are filled in, and the parts of a snapshot have only their names.
 //
 // # Faults
 //
-// Package iggytest injects faults between a client and this server. [Server.Crash], [Server.Rebalance],
-// [Server.RemoveMember] and [Server.DeleteGroup] do what no client can ask for. [Server.Messages],
-// [Server.StoredOffset], [Server.GroupMembers] and [Server.Connections] show the state of the server.
+// Package iggytest injects faults between a client and this server. [Server.Crash],
+// [Server.Rebalance], [Server.RemoveMember] and [Server.DeleteGroup] do what no client can ask for.
+// [Server.Messages], [Server.StoredOffset], [Server.GroupMembers] and [Server.Connections] show the
+// state of the server.
 //
 // # Protocol
 //
-// A request is `[u32 length = 4 + body][u32 command][body]`, an answer `[u32 status][u32 length][body]`, little endian.
-// A status other than 0 has no body. The requests of a connection are answered in their order and may be pipelined.
-// The layout of each body stands at its decoder or encoder, in one file for each family of commands.
+// A request is `[u32 length = 4 + body][u32 command][body]`, an answer `[u32 status][u32 length]
+// [body]`, little endian. A status other than 0 has no body. The requests of a connection are
+// answered in order and may be pipelined. The layout of each body is described at its decoder or
+// encoder, in one file for each family of commands. The file command_table.go lists them all.
 package embedded

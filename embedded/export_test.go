@@ -15,8 +15,8 @@ type OfflineServer struct{ s *Server }
 // NewOffline makes a server that needs no stopping.
 func NewOfflineServer() *OfflineServer { return &OfflineServer{newServer(nil)} }
 
-// Exchange lets a connection send these bytes, all at once, and returns what the server answers until it has read all.
-// With login the connection is logged in as root.
+// Exchange lets a connection send these bytes, all at once, and returns what the server answers
+// until it has read all. With login the connection is logged in as root.
 func (o *OfflineServer) Exchange(input []byte, login bool) []byte {
 	nc := &memoryConn{in: bytes.NewReader(input)}
 	c := newConn(o.s, 1, nc, nil, nc.RemoteAddr())
@@ -24,7 +24,7 @@ func (o *OfflineServer) Exchange(input []byte, login bool) []byte {
 		c.user.Store(rootUser)
 		o.s.clients.setUser(c.clientID, rootUser)
 	}
-	_ = c.loop()
+	_ = c.serveRequests()
 	o.s.leaveGroups(c)
 	c.cancel()
 	return nc.out.Bytes()
@@ -47,7 +47,7 @@ func (o *OfflineServer) Invariants() error {
 				check(p.id == uint32(i), "partition number")
 				count, size := uint64(0), uint64(0)
 				for _, c := range p.chunks {
-					check(c.base+uint64(len(c.ends)) <= p.nextOffset, "chunk past the end")
+					check(c.baseOffset+uint64(len(c.ends)) <= p.nextOffset, "chunk past the end")
 					check(int(c.ends[len(c.ends)-1]) == len(c.data), "index of a chunk")
 					count, size = count+uint64(len(c.ends)), size+uint64(len(c.data))
 				}
@@ -73,8 +73,8 @@ func ValidateBatch(indexes, data []byte, count int) ([]uint32, Status) {
 	return validateBatch(indexes, data, count)
 }
 
-// RoundTripPermissions decodes permissions, encodes them and decodes them again; it tells whether they were well formed
-// and, if so, whether nothing changed.
+// RoundTripPermissions decodes permissions, encodes them and decodes them again; it tells whether
+// they were well formed and, if so, whether nothing changed.
 func RoundTripPermissions(b []byte) (formed, same bool) {
 	d := &decoder{buf: b}
 	p := d.permissions()
@@ -85,7 +85,8 @@ func RoundTripPermissions(b []byte) (formed, same bool) {
 	return true, reflect.DeepEqual(p, again.permissions()) && again.status == StatusOK && again.pos == len(again.buf)
 }
 
-// ReadRecords reads a log and returns how many messages it has and where its last whole record ends.
+// ReadRecords reads a log and returns how many messages it has and where its last whole record
+// ends.
 func ReadRecords(b []byte) (messages uint64, end int64) {
 	p := newPartition(0, 0, -1)
 	end, _ = p.readRecords(bytes.NewReader(b))

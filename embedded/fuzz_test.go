@@ -19,7 +19,8 @@ func seeds(f *testing.F) []exchange {
 	return all
 }
 
-// checkAnswers requires bytes to be a row of whole answers, each of a status that is known, and returns their number.
+// checkAnswers requires bytes to be a row of whole answers, each of a status that is known, and
+// returns their number.
 func checkAnswers(t *testing.T, b []byte) int {
 	t.Helper()
 	n := 0
@@ -56,8 +57,8 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-// FuzzCommands feeds one well framed request with any body to a server that has something in it: this reaches the
-// decoder and the effect of every command.
+// FuzzCommands feeds one well framed request with any body to a server that has something in it:
+// this reaches the decoder and the effect of every command.
 func FuzzCommands(f *testing.F) {
 	for _, x := range seeds(f) {
 		f.Add(uint32(x.Code), []byte(x.Request))
@@ -95,8 +96,8 @@ func FuzzCommands(f *testing.F) {
 	})
 }
 
-// FuzzBatch feeds any indexes and messages to the check of a batch. What passes must be whole messages, one after the
-// other.
+// FuzzBatch feeds any indexes and messages to the check of a batch. What passes must be whole
+// messages, one after the other.
 func FuzzBatch(f *testing.F) {
 	for _, x := range seeds(f) {
 		if x.Code == embedded.SendMessages {
@@ -130,7 +131,8 @@ func FuzzPermissions(f *testing.F) {
 	})
 }
 
-// FuzzLog reads any bytes as a log file: what it takes for whole records stays so when the rest is cut off.
+// FuzzLog reads any bytes as a log file: what it takes for whole records stays so when the rest is
+// cut off.
 func FuzzLog(f *testing.F) {
 	m := join(message(1, "payload", ""), message(2, "p", "h"))
 	record := join(u32(uint32(len(m))), u64(xxh3.Hash(m)), m)

@@ -1,49 +1,99 @@
 package embedded
 
 import (
+	"encoding/binary"
 	"slices"
 	"sync"
 	"time"
 )
 
-// group is a consumer group: who is a member and which partitions each member has. Joining is cooperative, leaving is
-// not: see join and deal.
+// group is a consumer group. When a member joins, partitions move to it one by one and only after
+// their owners have committed, see [group.join]. When a member leaves, all partitions are assigned
+// again at once, see [group.assignAll].
 type group struct {
 	id   uint32
 	name string
 
 	mu             sync.Mutex
-	partitionCount uint32 // partitions of the topic
+	partitionCount uint32 // of the topic
 	members        slab[member]
 }
 
-// member is a connection in a group. Its slot in the slab decides its place when partitions are dealt, its id is the
-// number that clients see.
+// member is a connection in a group. Its slot in the slab decides which partitions it is assigned.
+// Its id is the number that clients see.
 type member struct {
 	slot       uint32
 	id         uint32
 	client     uint32
 	partitions []uint32
-	// turn is where the member's polls without a partition go on, kept twice: see catalog.changes.
+	// cursor is the position in partitions of the next poll that names no partition, one for each
+	// copy of the metadata: see [catalog.metadataVersion].
 	cursor    [2]int
 	handovers []handover
 }
 
-// handover is a partition that will move to another member once its owner has committed what it polled.
-type handover struct {
-	partition  uint32
-	targetSlot uint32
-	targetID   uint32
-	since      time.Time
+// addGroup needs the catalog's lock for writing.
+func (t *topic) addGroup(name string) *group {
+	g := &group{name: name, partitionCount: uint32(len(t.partitions))}
+	g.id = t.groups.insert(g)
+	t.groupsByName[name] = g
+	return g
+}
+
+// deleteGroup deletes a group with its offsets. It needs the catalog's lock for writing.
+func (s *Server) deleteGroup(t *topic, g *group) {
+	t.groups.remove(g.id)
+	delete(t.groupsByName, g.name)
+	s.catalog.countChanges(1)
+	ref := groupRef{stream: t.stream.id, topic: t.id, group: g.id}
+	s.clients.removeGroups(func(r groupRef) bool { return r == ref })
+	for _, p := range t.partitions {
+		p.mu.Lock()
+		if _, ok := p.groupOffsets[g.id]; ok {
+			delete(p.groupOffsets, g.id)
+			p.writeOffset(offsetOwner{group: g}, 0, true)
+		}
+		p.mu.Unlock()
+	}
+}
+
+// removeMember removes a client from a group and reports whether it was a member. What was polled
+// from its partitions is forgotten, so that their next handover waits for no commit.
+func (t *topic) removeMember(g *group, client uint32) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	partitions, ok := g.leave(client)
+	for _, id := range partitions {
+		if p := t.partition(id); p != nil {
+			p.clearPolled(g.id)
+		}
+	}
+	return ok
+}
+
+// leaveGroups removes a connection that has ended from its groups.
+func (s *Server) leaveGroups(c *conn) {
+	s.catalog.mu.RLock()
+	defer s.catalog.mu.RUnlock()
+	for _, ref := range s.clients.remove(c.clientID, c) {
+		st := s.catalog.streams.get(ref.stream)
+		if st == nil {
+			continue
+		}
+		t := st.topics.get(ref.topic)
+		if t == nil {
+			continue
+		}
+		s.catalog.countChanges(1)
+		if g := t.groups.get(ref.group); g != nil {
+			t.removeMember(g, c.clientID)
+		}
+	}
 }
 
 func (m *member) owns(partition uint32) bool { return slices.Contains(m.partitions, partition) }
 
-func (m *member) isHandingOver(partition uint32) bool {
-	return slices.ContainsFunc(m.handovers, func(h handover) bool { return h.partition == partition })
-}
-
-// The functions below need the group's lock.
+// The methods below need the group's lock.
 
 func (g *group) memberOf(client uint32) *member {
 	for _, m := range g.members.slots {
@@ -54,7 +104,8 @@ func (g *group) memberOf(client uint32) *member {
 	return nil
 }
 
-// deal gives partition i to the member at position i mod n, at once, whatever is in the hands of the former owners.
+// assignAll assigns partition i to the member at position i mod n, at once, without waiting for
+// commits of the former owners.
 func (g *group) assignAll() {
 	var all []*member
 	g.members.each(func(_ uint32, m *member) { all = append(all, m) })
@@ -70,11 +121,11 @@ func (g *group) assignAll() {
 	}
 }
 
-// join adds a member and asks for a partition for it. live tells which clients still exist: members of others are
-// dropped first. Joining twice changes nothing.
-func (g *group) join(client uint32, live func(uint32) bool, now time.Time) {
+// join adds a member and plans a handover to it. exists reports whether a client is still
+// connected. Members that are not are removed first. Joining twice changes nothing.
+func (g *group) join(client uint32, exists func(uint32) bool, now time.Time) {
 	for slot, m := range g.members.slots {
-		if m != nil && !live(m.client) {
+		if m != nil && !exists(m.client) {
 			g.members.remove(uint32(slot))
 		}
 	}
@@ -85,130 +136,71 @@ func (g *group) join(client uint32, live func(uint32) bool, now time.Time) {
 	g.members.each(func(_ uint32, m *member) { id = max(id, m.id+1) })
 	m := &member{id: id, client: client}
 	m.slot = g.members.insert(m)
-	g.assignIdle(now)
+	if g.partitionCount > 0 {
+		g.assignUnowned()
+		g.planHandovers(now)
+	}
 }
 
-// invite gives partitions that no one has to the members that have none, and marks one partition for each member that
-// is still without, taken from the end of those that have more than their share. This is all that a joining member
-// gets: shares stay uneven until the next deal.
-func (g *group) assignIdle(now time.Time) {
-	n := g.members.len()
-	if n == 0 || g.partitionCount == 0 {
-		return
-	}
-	var idle []*member
-	g.members.each(func(_ uint32, m *member) {
-		if len(m.partitions) == 0 {
-			idle = append(idle, m)
-		}
-	})
-	if len(idle) > 0 {
-		taken := make([]bool, g.partitionCount)
-		g.members.each(func(_ uint32, m *member) {
-			for _, p := range m.partitions {
-				if p < g.partitionCount {
-					taken[p] = true
-				}
-			}
-		})
-		next := 0
-		for p := range g.partitionCount {
-			if !taken[p] {
-				m := idle[next%len(idle)]
-				m.partitions = append(m.partitions, p)
-				next++
-			}
-		}
-	}
-
-	expected := map[uint32]bool{}
-	g.members.each(func(_ uint32, m *member) {
-		for _, h := range m.handovers {
-			expected[h.targetSlot] = true
-		}
-	})
-	idle = idle[:0]
-	g.members.each(func(slot uint32, m *member) {
-		if len(m.partitions) == 0 && !expected[slot] {
-			idle = append(idle, m)
-		}
-	})
-	share, rest := int(g.partitionCount)/n, int(g.partitionCount)%n
-	g.members.each(func(_ uint32, m *member) {
-		if len(idle) == 0 {
-			return
-		}
-		var free []uint32
-		for _, p := range slices.Backward(m.partitions) {
-			if !m.isHandingOver(p) {
-				free = append(free, p)
-			}
-		}
-		allowed := share
-		if rest > 0 {
-			allowed++
-		}
-		if rest > 0 && len(free) > share {
-			rest--
-		}
-		for _, p := range free[:max(0, min(len(free)-allowed, len(free)))] {
-			if len(idle) == 0 {
-				return
-			}
-			m.handovers = append(m.handovers, handover{partition: p, targetSlot: idle[0].slot, targetID: idle[0].id, since: now})
-			idle = idle[1:]
-		}
-	})
-}
-
-// complete moves a partition that is to be handed over. When the member that it was meant for is gone, all is dealt
-// again.
-func (g *group) completeHandover(m *member, partition uint32) {
-	i := slices.IndexFunc(m.handovers, func(h handover) bool { return h.partition == partition })
-	if i < 0 {
-		return
-	}
-	h := m.handovers[i]
-	m.handovers = slices.Delete(m.handovers, i, i+1)
-	m.partitions = slices.DeleteFunc(m.partitions, func(p uint32) bool { return p == partition })
-	target := g.members.get(h.targetSlot)
-	if target == nil || target.id != h.targetID {
-		g.assignAll()
-		return
-	}
-	target.partitions = append(target.partitions, partition)
-}
-
-// leave removes a client and deals again. It returns the partitions that the client had and whether it was a member.
+// leave removes a client and assigns all partitions again. It returns the partitions that the
+// client had and whether it was a member.
 func (g *group) leave(client uint32) ([]uint32, bool) {
 	m := g.memberOf(client)
 	if m == nil {
 		return nil, false
 	}
-	had := m.partitions
+	partitions := m.partitions
 	g.members.remove(m.slot)
 	g.assignAll()
-	return had, true
+	return partitions, true
 }
 
-// resize follows a changed number of partitions. When none is left, nothing is dealt and the members keep what does not
-// exist any more, as on the real server.
+// setPartitionCount assigns all partitions again after their number has changed. When none is left,
+// the members keep partitions that no longer exist, as on the real server.
 func (g *group) setPartitionCount(count uint32) {
 	g.partitionCount = count
 	g.assignAll()
 }
 
-// pick takes the member's next partition in turn, leaving out those that are to be handed over; advance moves the turn.
-// Since the turn is kept twice, any change on the server can make it jump: a member that counts on its partitions coming
-// round one after the other is wrong, here as there.
-func (m *member) nextPartition(current int, advance bool) (uint32, bool) {
+// assignUnowned assigns the partitions without an owner to the members without a partition.
+func (g *group) assignUnowned() {
+	var idle []*member
+	owned := make([]bool, g.partitionCount)
+	g.members.each(func(_ uint32, m *member) {
+		if len(m.partitions) == 0 {
+			idle = append(idle, m)
+		}
+		for _, p := range m.partitions {
+			if p < g.partitionCount {
+				owned[p] = true
+			}
+		}
+	})
+	if len(idle) == 0 {
+		return
+	}
+	next := 0
+	for p := range g.partitionCount {
+		if !owned[p] {
+			m := idle[next%len(idle)]
+			m.partitions = append(m.partitions, p)
+			next++
+		}
+	}
+}
+
+// nextPartition returns the partition at the member's cursor, leaving out those that are to be
+// handed over. With advance it moves the cursor. Since there is a cursor for each copy of the
+// metadata, any change on the server can make a member skip or repeat partitions, as on the real
+// server.
+func (m *member) nextPartition(metadataCopy int, advance bool) (uint32, bool) {
 	n := len(m.partitions) - len(m.handovers)
 	if n <= 0 {
 		return 0, false
 	}
-	i := m.cursor[current] % n
+	i := m.cursor[metadataCopy] % n
 	if advance {
-		m.cursor[current] = (m.cursor[current] + 1) % n
+		m.cursor[metadataCopy] = (m.cursor[metadataCopy] + 1) % n
 	}
 	for _, p := range m.partitions {
 		if m.isHandingOver(p) {
@@ -222,21 +214,20 @@ func (m *member) nextPartition(current int, advance bool) (uint32, bool) {
 	return 0, false
 }
 
-// due is a handover whose time has come.
-type pendingHandover struct {
-	from      *member
-	partition uint32
+// appendGroup writes `[u32 id][u32 partitions][u32 members][name]`.
+func appendGroup(b []byte, g *group) []byte {
+	b = binary.LittleEndian.AppendUint32(b, g.id)
+	b = binary.LittleEndian.AppendUint32(b, g.partitionCount)
+	b = binary.LittleEndian.AppendUint32(b, uint32(g.members.len()))
+	return appendName(b, g.name)
 }
 
-// due collects the handovers that ready says may be completed.
-func (g *group) pendingHandovers(ready func(handover) bool) []pendingHandover {
-	var all []pendingHandover
-	g.members.each(func(_ uint32, m *member) {
-		for _, h := range m.handovers {
-			if ready(h) {
-				all = append(all, pendingHandover{from: m, partition: h.partition})
-			}
-		}
-	})
-	return all
+// appendMember writes `[u32 id][u32 n][n × u32 partition]`.
+func appendMember(b []byte, m *member) []byte {
+	b = binary.LittleEndian.AppendUint32(b, m.id)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(m.partitions)))
+	for _, p := range m.partitions {
+		b = binary.LittleEndian.AppendUint32(b, p)
+	}
+	return b
 }

@@ -72,8 +72,8 @@ func TestHandoverWaitsForCommit(t *testing.T) {
 	require.Equal(t, [][]uint32{{0}, {1}}, assignments(t, srv))
 }
 
-// TestOnePartitionForEachJoiner follows the shares seen on the real server: 7 and 1, then 5, 1, 1 and 1, for good, and
-// even ones once a passing member has come and gone.
+// TestOnePartitionForEachJoiner follows the shares seen on the real server: 7 and 1, then 5, 1, 1
+// and 1, for good, and even ones once a passing member has come and gone.
 func TestJoiningMemberGetsOnePartition(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
@@ -145,8 +145,9 @@ func TestRebalanceRemoveMemberDeleteGroup(t *testing.T) {
 	}
 }
 
-// TestMigration: after its first send to an explicit partition, the real server has forgotten that a connection is in
-// groups. It stays a member and, once gone, keeps its partitions until someone else joins.
+// TestMigration: after its first send to an explicit partition, the real server has forgotten that
+// a connection is in groups. It stays a member and, once gone, keeps its partitions until someone
+// else joins.
 func TestSendToPartitionMigratesConnection(t *testing.T) {
 	t.Parallel()
 	for _, on := range []bool{true, false} {
@@ -221,8 +222,9 @@ func (w *groupWorker) step() error {
 	return nil
 }
 
-// TestHandoverUnderLoad lets members join while a producer sends: since joining is cooperative and every batch is
-// committed before the next poll, each message comes exactly once, and no partition ever has two owners.
+// TestHandoverUnderLoad lets members join while a producer sends: since joining is cooperative and
+// every batch is committed before the next poll, each message comes exactly once, and no partition
+// ever has two owners.
 func TestHandoverUnderLoadDeliversOnce(t *testing.T) {
 	t.Parallel()
 	const partitions, perPartition = 6, 400
@@ -309,7 +311,8 @@ func TestHandoverUnderLoadDeliversOnce(t *testing.T) {
 	require.Equal(t, []int{1, 1, 4}, n)
 }
 
-// TestLeavingUnderLoad lets members come and go without a word: nothing is lost, and what comes twice was uncommitted.
+// TestLeavingUnderLoad lets members come and go without a word: nothing is lost, and what comes
+// twice was uncommitted.
 func TestLeavingUnderLoadLosesNothing(t *testing.T) {
 	t.Parallel()
 	const partitions, perPartition = 4, 300

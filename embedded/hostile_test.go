@@ -125,7 +125,8 @@ func TestClientThatNeverReadsIsDisconnected(t *testing.T) {
 	unharmed()
 }
 
-// TestSlowReaderIsNotCutOff takes longer for an answer than the timeout: each piece taken starts the time anew.
+// TestSlowReaderIsNotCutOff takes longer for an answer than the timeout: each piece taken starts
+// the time anew.
 func TestSlowReaderStaysConnected(t *testing.T) {
 	t.Parallel()
 	const timeout = time.Second
@@ -215,7 +216,8 @@ func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
 	wg.Wait()
 }
 
-// TestHalfARequestHoldsNoAnswerBack: the answer to a complete request leaves, though the next one has begun to arrive.
+// TestHalfARequestHoldsNoAnswerBack: the answer to a complete request leaves, though the next one
+// has begun to arrive.
 func TestIncompleteRequestDelaysNoAnswer(t *testing.T) {
 	t.Parallel()
 	srv := start(t)

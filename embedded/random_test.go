@@ -12,8 +12,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 )
 
-// randomScript does things to a topic with two groups from four connections, as the seed says: joining, leaving,
-// disconnecting, polling in every way, committing, sending, adding and removing partitions.
+// randomScript does things to a topic with two groups from four connections, as the seed says:
+// joining, leaving, disconnecting, polling in every way, committing, sending, adding and removing
+// partitions.
 func randomScript(seed uint64) func(*script) {
 	return func(s *script) {
 		rnd := rand.New(rand.NewPCG(seed, 7))
@@ -113,8 +114,8 @@ func (s *script) closeAndWait(p *scriptConn, topic []byte) {
 	}
 }
 
-// TestRandomScriptsOnBothServers looks for differences that no one thought of. Others that use the real server spoil a
-// run, as in TestRealServerStillAnswersSo.
+// TestRandomScriptsOnBothServers looks for differences that no one thought of. Others that use the
+// real server spoil a run, as in TestRealServerStillAnswersSo.
 func TestRandomScriptsOnBothServers(t *testing.T) {
 	t.Parallel()
 	tg := realTarget(t)

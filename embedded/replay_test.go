@@ -51,7 +51,8 @@ func readRecording(t testing.TB, name string) []exchange {
 	return list
 }
 
-// recording says what a recording does not show: the state of the server before it and connections that were closed.
+// recording says what a recording does not show: the state of the server before it and connections
+// that were closed.
 type recording struct {
 	file string
 	// streams is how many streams existed before, since their number decides the ids.
@@ -66,9 +67,10 @@ var recordings = []recording{
 	{file: "rust-sdk-0.10.0.jsonl", streams: 2},
 }
 
-// TestReplay sends every recorded request to a fresh server, in the recorded order and on a socket for each recorded
-// connection, and compares the answers byte for byte. The server's clock shows what the real one's did, so times and
-// checksums are compared, too. What is masked stands at mask, with its reason. No exchange is left out.
+// TestReplay sends every recorded request to a fresh server, in the recorded order and on a socket
+// for each recorded connection, and compares the answers byte for byte. The server's clock shows
+// what the real one's did, so times and checksums are compared, too. What is masked stands at mask,
+// with its reason. No exchange is left out.
 func TestReplayRecordings(t *testing.T) {
 	t.Parallel()
 	for _, rec := range recordings {
@@ -144,8 +146,8 @@ func (c *scriptedClock) now() time.Time {
 	return time.UnixMicro(int64(t))
 }
 
-// storedTimes finds for each exchange what the real server's clock showed: in the answer that creates something, or, for
-// a send, in a later poll of the same message.
+// storedTimes finds for each exchange what the real server's clock showed: in the answer that
+// creates something, or, for a send, in a later poll of the same message.
 func storedTimes(list []exchange) [][]uint64 {
 	type key struct {
 		origin  uint64
@@ -218,7 +220,8 @@ type replacements struct {
 	recorded []byte
 }
 
-// learn maps the recorded id of the only client of the first recording to that of the connection that asks.
+// learn maps the recorded id of the only client of the first recording to that of the connection
+// that asks.
 func (r *replacements) learn(x exchange, srv *embedded.Server, c *testConn) {
 	if x.Code != embedded.GetClients || len(x.Response) == 0 {
 		return
@@ -250,7 +253,8 @@ func (r *replacements) request(x exchange) []byte {
 	return x.Request
 }
 
-// verifyChecksums recomputes the checksum of every polled message, since those with random ids can't be compared.
+// verifyChecksums recomputes the checksum of every polled message, since those with random ids
+// can't be compared.
 func verifyChecksums(t *testing.T, code embedded.Command, response []byte) {
 	if code != embedded.PollMessages || len(response) < 16 {
 		return
@@ -271,7 +275,8 @@ func mask(t *testing.T, code embedded.Command, response []byte) []byte {
 		// The ports: this server's is free, and it has one for TCP only.
 		clear(b[len(b)-10 : len(b)-2])
 	case embedded.PollMessages:
-		// Ids that the server drew (version 4 UUIDs; the clients' own are version 7), and the checksum over them.
+		// Ids that the server drew (version 4 UUIDs; the clients' own are version 7), and the
+		// checksum over them.
 		for _, m := range splitMessages(b[16:]) {
 			if m[8+6]>>4 == 4 {
 				clear(m[0:24])
@@ -286,8 +291,8 @@ func mask(t *testing.T, code embedded.Command, response []byte) []byte {
 	return b
 }
 
-// maskClients zeroes the number of a client and its port, which come from the operating system, and sorts, since the
-// real server lists clients in the order of a hash table.
+// maskClients zeroes the number of a client and its port, which come from the operating system, and
+// sorts, since the real server lists clients in the order of a hash table.
 func maskClients(t *testing.T, code embedded.Command, b []byte) []byte {
 	var list [][]byte
 	for rest := b; len(rest) > 0; {

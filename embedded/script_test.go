@@ -30,8 +30,8 @@ func embeddedTarget(t testing.TB, opts ...embedded.Option) target {
 	return target{address: start(t, opts...).Endpoint(), username: "iggy", password: "iggy"}
 }
 
-// realTarget is the server that IGGY_TEST_ENDPOINT names, iggy://user:password@host:port; without it the test is
-// skipped, aloud.
+// realTarget is the server that IGGY_TEST_ENDPOINT names, iggy://user:password@host:port; without
+// it the test is skipped, aloud.
 func realTarget(t testing.TB) target {
 	t.Helper()
 	raw := os.Getenv("IGGY_TEST_ENDPOINT")
@@ -44,12 +44,13 @@ func realTarget(t testing.TB) target {
 	return target{address: u.Host, username: u.User.Username(), password: password}
 }
 
-// script sends frames to a server and writes down what it answers, with what two servers cannot have in common masked,
-// so that the transcripts of two servers can be compared.
+// script sends frames to a server and writes down what it answers, with what two servers cannot
+// have in common masked, so that the transcripts of two servers can be compared.
 type script struct {
 	t      testing.TB
 	target target
-	// prefix is at the start of every name that exists for all of a server; it has the same length in each run.
+	// prefix is at the start of every name that exists for all of a server; it has the same length
+	// in each run.
 	prefix  string
 	lines   []string
 	admin   *scriptConn
@@ -275,7 +276,8 @@ func toPartition(p uint32) []byte { return append([]byte{2, 4}, u32(p)...) }
 
 func byKey(key string) []byte { return append([]byte{3}, name(key)...) }
 
-// message encodes one as a client does. The id is a version 7 UUID made from n, so that it is not masked; 0 means none.
+// message encodes one as a client does. The id is a version 7 UUID made from n, so that it is not
+// masked; 0 means none.
 func message(n uint64, payload, headers string) []byte {
 	b := make([]byte, 64)
 	if n != 0 {

@@ -114,8 +114,8 @@ func scriptPurge(s *script) {
 	}
 	send(1)
 	a.call("store", embedded.StoreOffset, join(who, st, t, part(0), u64(1)))
-	// What the real server has not written to its disk yet survives a purge there, though it is numbered anew; this
-	// server does not copy that.
+	// What the real server has not written to its disk yet survives a purge there, though it is
+	// numbered anew; this server does not copy that.
 	a.call("flush", embedded.FlushUnsavedBuffer, join(st, t, u32(0), []byte{0}))
 	a.call("purge", embedded.PurgeTopic, join(st, t))
 	a.call("topic", embedded.GetTopic, join(st, t))

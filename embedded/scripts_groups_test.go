@@ -129,8 +129,8 @@ func scriptHandover(s *script) {
 	a.call("after all", embedded.GetGroup, group)
 }
 
-// scriptCursor shows that a member's turn is kept twice on the real server, in the two copies of its metadata of which
-// every change of anything makes the other one current.
+// scriptCursor shows that a member's turn is kept twice on the real server, in the two copies of
+// its metadata of which every change of anything makes the other one current.
 func scriptPollCursor(s *script) {
 	st := s.stream("s")
 	t := s.topic(st, "t", 4)
@@ -201,9 +201,10 @@ func scriptPollCursor(s *script) {
 	turn("after removing a partition")
 }
 
-// scriptReborn lets a second member join after what the first one has polled is gone, with the group, with the messages
-// or with the topic. Only a topic forgets how far its groups had polled, so that in the other two the partition waits for
-// a commit that nobody can make, until the handover times out.
+// scriptReborn lets a second member join after what the first one has polled is gone, with the
+// group, with the messages or with the topic. Only a topic forgets how far its groups had polled,
+// so that in the other two the partition waits for a commit that nobody can make, until the
+// handover times out.
 func scriptHandoverAfterDelete(s *script) {
 	a, st := s.admin, s.stream("s")
 	for _, what := range []string{"group", "messages", "topic"} {

@@ -33,7 +33,8 @@ func failure(err error) string {
 	}
 }
 
-// scriptSDK calls everything that the official SDK v0.8.0 has, and notes what the application gets to see.
+// scriptSDK calls everything that the official SDK v0.8.0 has, and notes what the application gets
+// to see.
 func scriptSDK(s *script) {
 	c := s.sdk()
 	id := func(n string) iggcon.Identifier { return sdkID(s.t, n) }

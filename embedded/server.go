@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// stopGrace is how long a connection may take to end by itself.
+// closeDelay is how long a connection may take to end by itself when the server stops.
 const closeDelay = 500 * time.Millisecond
 
 // Server is a running server. All methods may be called concurrently.
@@ -29,7 +29,8 @@ type Server struct {
 	users   *users
 	clients *clients
 	store   *store
-	// doomed are deleted partitions whose files are still there; the catalog's lock guards it.
+	// deletedPartitions are partitions whose files are still to be deleted. The catalog's lock
+	// guards the slice.
 	deletedPartitions []*partition
 
 	ctx    context.Context
@@ -41,13 +42,14 @@ type Server struct {
 	accepted uint64
 	closed   bool
 	stopped  chan struct{}
-	// failure is what went wrong while stopping, once stopped is closed.
+	// stopErr is the result of the stop. It is set before stopped is closed.
 	stopErr error
 	crashed atomic.Bool
 }
 
-// Start starts a server and returns when it listens. It accepts connections until [Server.Stop] or [Server.Crash].
-// It fails when the address is taken or, with a directory, when the directory cannot be read or written.
+// Start starts a server and returns when it listens. It accepts connections until [Server.Stop] or
+// [Server.Crash]. It fails when the address is in use, or when the directory can't be read or
+// written.
 func Start(opts ...Option) (*Server, error) {
 	s := newServer(opts)
 	if err := s.open(); err != nil {
@@ -87,7 +89,7 @@ func (s *Server) open() (err error) {
 		if err = s.loadState(); err != nil {
 			return errors.Join(err, s.closeStore(true))
 		}
-		s.wg.Go(s.saveEveryInterval)
+		s.wg.Go(s.savePeriodically)
 	}
 	if err = s.listen(s.opts.address); err != nil {
 		s.cancel()
@@ -98,10 +100,10 @@ func (s *Server) open() (err error) {
 	return nil
 }
 
-// now is the clock in microseconds, the unit of all times of the protocol.
+// now returns the time in microseconds, the unit of all times of the protocol.
 func (s *Server) now() uint64 { return uint64(s.opts.clock().UnixMicro()) }
 
-// listen opens the listener and starts accepting. The caller holds no lock.
+// listen opens the listener and starts to accept connections.
 func (s *Server) listen(address string) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -122,7 +124,7 @@ func (s *Server) accept(l net.Listener) {
 			if errors.Is(err, net.ErrClosed) || s.ctx.Err() != nil {
 				return
 			}
-			// Running out of descriptors is the usual cause: give the others time to close some.
+			// The usual cause is that no file descriptor is left, until a connection ends.
 			s.log.Warn("accept failed", zap.Error(err))
 			select {
 			case <-time.After(50 * time.Millisecond):
@@ -165,19 +167,23 @@ func (s *Server) removeConn(c *conn) {
 	s.mu.Unlock()
 }
 
-// Endpoint returns the address that the server listens on as "host:port", also after it has stopped.
+// Endpoint returns the address that the server listens on as "host:port", also after it has
+// stopped.
 func (s *Server) Endpoint() string { return s.listener.Addr().String() }
 
-// Stop stops listening and ends all connections: a request being worked on is answered, and then the client gets a status
-// that it did not ask for, 8 (disconnected), and the end, as from the real server on SIGTERM. Connections that do not end
-// within half a second are closed. Stop waits until their goroutines have ended, or until ctx does; then it returns the
-// context's error, and the rest ends by itself. A server that has a directory writes what it has not written
-// yet: nothing that was confirmed is lost, or the error says what. Stopping twice is allowed.
+// Stop stops listening and ends all connections. A request in progress is answered. Then each
+// client gets the status [StatusDisconnected], which answers no request, and the end of the
+// connection, as from the real server on SIGTERM. Connections that do not end within half a second
+// are closed.
+//
+// A server with a directory then writes what it has not written yet, so that nothing that was
+// confirmed is lost; the error says what could not be written. When ctx ends first, Stop returns
+// its error, and the stop goes on in the background. Stop may be called twice.
 func (s *Server) Stop(ctx context.Context) error { return s.shutdown(ctx, false) }
 
-// Crash ends the server as kill -9 ends a process: connections are reset, and of what is kept in a directory all that
-// had not been written yet is lost, up to 1,024 messages or 1 MiB of each partition, as with the default settings of the
-// real server. It waits for the server's goroutines.
+// Crash ends the server as kill -9 ends a process: connections are reset, and messages that were
+// not written to the directory yet are lost, up to 1,024 or 1 MiB of each partition, as with the
+// default settings of the real server. It waits for the server's goroutines.
 func (s *Server) Crash() { _ = s.shutdown(context.Background(), true) }
 
 func (s *Server) shutdown(ctx context.Context, crash bool) error {

@@ -1,7 +1,8 @@
 package embedded
 
-// slab hands out small numbers as ids: the number freed last is the next one given, as the real server does it, so
-// that the ids of streams, topics, groups and users come out equal. It is not safe for concurrent use.
+// slab stores values under small numbers. The number that was freed last is given next, as on the
+// real server, so that the ids of streams, topics, groups and users are equal to its ids. It is not
+// safe for concurrent use.
 type slab[T any] struct {
 	slots []*T
 	free  []uint32
@@ -35,7 +36,7 @@ func (s *slab[T]) remove(id uint32) {
 
 func (s *slab[T]) len() int { return len(s.slots) - len(s.free) }
 
-// each calls f in ascending order of the ids.
+// each calls f in ascending order of the numbers.
 func (s *slab[T]) each(f func(id uint32, v *T)) {
 	for id, v := range s.slots {
 		if v != nil {
@@ -44,10 +45,12 @@ func (s *slab[T]) each(f func(id uint32, v *T)) {
 	}
 }
 
-// maxSlabID bounds the numbers that put takes, so that a spoiled file cannot ask for any amount of memory.
+// maxSlabID bounds the numbers that insertAt accepts, so that a damaged file can't make it allocate
+// without limit.
 const maxSlabID = 1 << 24
 
-// put inserts under a given number, which must be free. The numbers left out become free ones when setFree is called.
+// insertAt inserts a value under a given number and reports whether the number was free. The caller
+// must call setFree before the next insert.
 func (s *slab[T]) insertAt(id uint32, v *T) bool {
 	if id >= maxSlabID || s.get(id) != nil {
 		return false
@@ -59,8 +62,8 @@ func (s *slab[T]) insertAt(id uint32, v *T) bool {
 	return true
 }
 
-// setFree sets the order of the free numbers, the last one being given next. Only those that are free and known count;
-// free ones that are missing are given after them.
+// setFree sets the order in which free numbers are given, the last one first. Numbers that are not
+// free are ignored. Free numbers that are missing in order are given after the others.
 func (s *slab[T]) setFree(order []uint32) {
 	for _, id := range order {
 		for id < maxSlabID && uint32(len(s.slots)) <= id {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// The state file is JSON: what exists, with all the numbers that clients have seen, and the order in which free numbers
-// are given again. Passwords and tokens are hashes.
+// stateFile is the content of the state file, in JSON: what exists, with the numbers that clients
+// have seen, and the order in which free numbers are given again. Passwords and tokens are hashes.
 type stateFile struct {
 	Version       int           `json:"version"`
 	NextPartition uint64        `json:"next_partition"`
@@ -24,8 +24,9 @@ type streamState struct {
 	FreeTopics []uint32     `json:"free_topics,omitempty"`
 }
 
-// Expiry and MaxSize are as they were asked for: of the real server, too, a topic created with its defaults shows "never"
-// and "no limit" until it is started again, and 0 from then on.
+// topicState is a topic. Expiry and MaxSize are those of the request: on the real server, too, a
+// topic that was created with the defaults shows no expiry and no limit until a restart, and 0
+// after it.
 type topicState struct {
 	ID          uint32           `json:"id"`
 	Name        string           `json:"name"`
@@ -113,7 +114,7 @@ func (u *user) state() userState {
 	return us
 }
 
-// loadState reads what exists and then every partition. A directory without a state is new.
+// loadState reads the state and then every partition. It writes a first state to a new directory.
 func (s *Server) loadState() error {
 	b, err := s.store.readState()
 	if err != nil {
@@ -134,13 +135,11 @@ func (s *Server) loadState() error {
 	}
 	known := map[uint64]bool{}
 	var all []*partition
-	s.catalog.streams.each(func(_ uint32, st *stream) {
-		st.topics.each(func(_ uint32, t *topic) {
-			for _, p := range t.partitions {
-				known[p.files.uid] = true
-				all = append(all, p)
-			}
-		})
+	s.catalog.eachTopic(func(t *topic) {
+		for _, p := range t.partitions {
+			known[p.files.uid] = true
+			all = append(all, p)
+		}
 	})
 	if err := s.store.deleteUnknown(known); err != nil {
 		return fmt.Errorf("embedded: directory: %w", err)

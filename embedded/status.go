@@ -2,11 +2,11 @@ package embedded
 
 import "strconv"
 
-// Status is the first field of an answer: 0 for success, otherwise the code of an error. The numbers are those of
-// Iggy 0.8.0.
+// Status is the first field of an answer: 0 for success, otherwise the code of an error. The
+// numbers are those of Iggy 0.8.0.
 type Status uint32
 
-// The statuses that this server answers of itself. An interceptor may answer any other number.
+// The statuses that this server answers.
 const (
 	StatusOK                     Status = 0
 	StatusError                  Status = 1
@@ -84,7 +84,7 @@ var statusNames = map[Status]string{
 	StatusInvalidIndexPosition: "cannot read index position", StatusIOError: "i/o error",
 }
 
-// String is a short name of the status, or its number.
+// String returns a short name of the status, or its number.
 func (s Status) String() string {
 	if name, ok := statusNames[s]; ok {
 		return name

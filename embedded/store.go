@@ -13,8 +13,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// Of each partition up to saveMessages messages or saveBytes bytes wait in memory before they are written, but not longer
-// than saveInterval, as with the default settings of the real server.
+// The messages of a partition are written to its file when saveMessages messages or saveBytes bytes
+// are not written yet, and after saveInterval, as with the default settings of the real server.
 const (
 	saveMessages = 1024
 	saveBytes    = 1 << 20
@@ -23,12 +23,13 @@ const (
 
 // store is the directory of a server that keeps its state:
 //
-//	lock                    held while a server runs
+//	lock                    locked while a server runs
 //	state.json              streams, topics, groups, users and tokens, replaced at every change
-//	partitions/P-BASE.log   the messages of partition P from the offset BASE on, see log.go
-//	partitions/P.offsets    the offsets stored in partition P, see offsetlog.go
+//	partitions/P-BASE.log   the messages of partition P from the offset BASE on, see message_log.go
+//	partitions/P.offsets    the offsets stored in partition P, see offset_log.go
 //
-// P is a number that no other partition ever gets, so that leftovers of a deleted one cannot be taken for another's.
+// P is a number that no other partition ever gets, so that files left over from a deleted partition
+// can't be taken for those of another one.
 type store struct {
 	dir  string
 	log  *zap.Logger
@@ -54,14 +55,14 @@ func (st *store) close() error { return st.lock.Close() }
 
 func (st *store) path(name string) string { return filepath.Join(st.dir, "partitions", name) }
 
-// newFiles gives a new partition its place.
+// newFiles returns the files of the partition with this number. It opens none.
 func (st *store) newFiles(uid uint64) *partitionFiles {
 	f := &partitionFiles{store: st, uid: uid}
 	f.offsets.path = st.path(strconv.FormatUint(uid, 10) + ".offsets")
 	return f
 }
 
-// allot returns a number for a new partition. It needs the catalog's lock for writing.
+// newUID returns a number for a new partition. It needs the catalog's lock for writing.
 func (st *store) newUID() uint64 {
 	st.lastUID++
 	return st.lastUID
@@ -71,7 +72,7 @@ func (st *store) writeState(b []byte) error {
 	return replaceFile(filepath.Join(st.dir, "state.json"), b)
 }
 
-// replaceFile writes a file anew. The new one is complete before it takes the old one's place.
+// replaceFile replaces a file. The new file is complete before it replaces the old one.
 func replaceFile(path string, b []byte) error {
 	tmp := path + ".new"
 	if err := os.WriteFile(tmp, b, 0o600); err != nil {
@@ -80,7 +81,7 @@ func replaceFile(path string, b []byte) error {
 	return os.Rename(tmp, path)
 }
 
-// readState returns nil when there is none yet.
+// readState returns nil when there is no state yet.
 func (st *store) readState() ([]byte, error) {
 	b, err := os.ReadFile(filepath.Join(st.dir, "state.json"))
 	if errors.Is(err, os.ErrNotExist) {
@@ -89,7 +90,7 @@ func (st *store) readState() ([]byte, error) {
 	return b, err
 }
 
-// sweep deletes the files of partitions that are not known.
+// deleteUnknown deletes the files of partitions that are not known.
 func (st *store) deleteUnknown(known map[uint64]bool) error {
 	entries, err := os.ReadDir(filepath.Join(st.dir, "partitions"))
 	if err != nil {
@@ -107,6 +108,7 @@ func (st *store) deleteUnknown(known map[uint64]bool) error {
 	return nil
 }
 
+// partitionUID returns the number of the partition that a file belongs to.
 func partitionUID(name string) (uint64, bool) {
 	end := strings.IndexAny(name, "-.")
 	if end < 0 {
@@ -116,7 +118,7 @@ func partitionUID(name string) (uint64, bool) {
 	return uid, err == nil
 }
 
-// saveState writes down what exists, after a change.
+// saveState writes the state to the directory, if there is one.
 func (s *Server) saveState() error {
 	if s.store == nil {
 		return nil
@@ -130,26 +132,17 @@ func (s *Server) saveState() error {
 	return s.store.writeState(b)
 }
 
-// changesState tells which commands change what saveState writes down.
-func changesState(command Command) bool {
-	switch command {
-	case CreateUser, DeleteUser, UpdateUser, UpdatePermissions, ChangePassword, CreateToken, DeleteToken,
-		CreateStream, DeleteStream, UpdateStream, CreateTopic, DeleteTopic, UpdateTopic, CreatePartitions, DeletePartitions,
-		CreateGroup, DeleteGroup:
-		return true
-	default:
-		return false
-	}
-}
-
-// persist writes a change down and then deletes the files of partitions that are gone with it.
+// saveChange saves the state after a change, and then deletes the files of deleted partitions.
 func (s *Server) saveChange() Status {
+	if s.store == nil {
+		return StatusOK
+	}
 	err := s.saveState()
 	s.catalog.mu.Lock()
-	doomed := s.deletedPartitions
+	deleted := s.deletedPartitions
 	s.deletedPartitions = nil
 	s.catalog.mu.Unlock()
-	for _, p := range doomed {
+	for _, p := range deleted {
 		err = errors.Join(err, p.files.remove())
 	}
 	if err != nil {
@@ -159,7 +152,8 @@ func (s *Server) saveChange() Status {
 	return StatusOK
 }
 
-// doom marks partitions whose files are to be deleted. It needs the catalog's lock for writing.
+// markDeleted closes deleted partitions, whose files the next saveChange deletes. It needs the
+// catalog's lock for writing.
 func (s *Server) markDeleted(partitions []*partition) {
 	for _, p := range partitions {
 		p.close()
@@ -169,13 +163,11 @@ func (s *Server) markDeleted(partitions []*partition) {
 	}
 }
 
-// savePartitions writes what waits in memory.
+// savePartitions writes the messages and offsets that are not written yet.
 func (s *Server) savePartitions(sync bool) error {
 	var all []*partition
 	s.catalog.mu.RLock()
-	s.catalog.streams.each(func(_ uint32, st *stream) {
-		st.topics.each(func(_ uint32, t *topic) { all = append(all, t.partitions...) })
-	})
+	s.catalog.eachTopic(func(t *topic) { all = append(all, t.partitions...) })
 	s.catalog.mu.RUnlock()
 	var errs []error
 	for _, p := range all {
@@ -184,8 +176,8 @@ func (s *Server) savePartitions(sync bool) error {
 	return errors.Join(errs...)
 }
 
-// watchUnsaved writes what has waited long enough.
-func (s *Server) saveEveryInterval() {
+// savePeriodically writes messages every saveInterval until the server stops.
+func (s *Server) savePeriodically() {
 	tick := time.NewTicker(saveInterval)
 	defer tick.Stop()
 	for {
@@ -200,7 +192,7 @@ func (s *Server) saveEveryInterval() {
 	}
 }
 
-// closeStore ends the use of the directory; with crash, what waits in memory is lost.
+// closeStore ends the use of the directory. With crash, what is not written is lost.
 func (s *Server) closeStore(crash bool) error {
 	if s.store == nil {
 		return nil
@@ -210,12 +202,10 @@ func (s *Server) closeStore(crash bool) error {
 		errs = append(errs, s.savePartitions(false))
 	}
 	s.catalog.mu.RLock()
-	s.catalog.streams.each(func(_ uint32, st *stream) {
-		st.topics.each(func(_ uint32, t *topic) {
-			for _, p := range t.partitions {
-				p.files.close()
-			}
-		})
+	s.catalog.eachTopic(func(t *topic) {
+		for _, p := range t.partitions {
+			p.files.close()
+		}
 	})
 	s.catalog.mu.RUnlock()
 	return errors.Join(append(errs, s.store.close())...)

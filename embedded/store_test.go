@@ -96,7 +96,8 @@ func TestStopLosesNothing(t *testing.T) {
 	srv = startIn(t, dir)
 	c = dial(t, srv)
 	c.mustCall(t, embedded.LoginWithToken, token)
-	// Expiry and size limit, asked for as the server's defaults, are shown as 0 after a restart, as by the real server.
+	// Expiry and size limit, asked for as the server's defaults, are shown as 0 after a restart, as
+	// by the real server.
 	clear(before[16:24])
 	clear(before[25:33])
 	require.Equal(t, before, c.mustCall(t, embedded.GetTopic, join(streamS, topicT)))
@@ -123,8 +124,8 @@ func TestStopLosesNothing(t *testing.T) {
 	dial(t, srv).mustCall(t, embedded.LoginUser, loginBody("ann", "secret"))
 }
 
-// TestCrashLosesWhatWasNotWritten follows what kill -9 did to the real server with default settings: 500 confirmed
-// messages were gone and the stored offset came back as 0.
+// TestCrashLosesWhatWasNotWritten follows what kill -9 did to the real server with default
+// settings: 500 confirmed messages were gone and the stored offset came back as 0.
 func TestCrashLosesWhatWasNotWritten(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -319,7 +320,8 @@ func TestDeleteAndPurgeRemoveFiles(t *testing.T) {
 	require.Empty(t, c.mustCall(t, embedded.GetTopics, streamS))
 }
 
-// TestRestartsKeepWhatAModelKeeps does random things to a server and to a model of it, with clean stops and crashes.
+// TestRestartsKeepWhatAModelKeeps does random things to a server and to a model of it, with clean
+// stops and crashes.
 func TestRestartsMatchModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -330,7 +332,8 @@ func TestRestartsMatchModel(t *testing.T) {
 		// all is what was sent, saved how much of it was written.
 		var all []string
 		saved, stored, shown := 0, -1, -1
-		// started is what happens to the stored offset at a start: it is moved back to the end, but not for good.
+		// started is what happens to the stored offset at a start: it is moved back to the end, but
+		// not for good.
 		started := func() {
 			if shown = stored; stored >= 0 {
 				shown = max(min(stored, len(all)-1), 0)
@@ -383,7 +386,8 @@ func TestRestartsMatchModel(t *testing.T) {
 	})
 }
 
-// TestOffsetsSurviveADiskThatFails takes the directory away while offsets are stored, as a full disk would.
+// TestOffsetsSurviveADiskThatFails takes the directory away while offsets are stored, as a full
+// disk would.
 func TestOffsetsSurviveFailingDisk(t *testing.T) {
 	t.Parallel()
 	for label, back := range map[string]bool{"comes back": true, "stays away": false} {

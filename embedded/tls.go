@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// SelfSigned makes a certificate for the given hosts (names or addresses; "localhost" and "127.0.0.1" when there are
-// none), valid for a day, and returns the server's configuration for [WithTLS] and the certificate in PEM, which clients
-// take as their CA.
+// SelfSigned makes a certificate for the given hosts, names or addresses, that is valid for a day.
+// Without hosts it is for "localhost" and "127.0.0.1". It returns the configuration for [WithTLS]
+// and the certificate in PEM, which clients use as their CA.
 func SelfSigned(hosts ...string) (*tls.Config, []byte, error) {
 	if len(hosts) == 0 {
 		hosts = []string{"localhost", "127.0.0.1"}

@@ -13,8 +13,8 @@ const (
 	xxh32Prime5 uint32 = 374761393
 )
 
-// xxh32 is the XXH32 hash with seed 0. The protocol uses it for the partition of a message key (verified on recorded
-// keys), for the number of a named consumer and for the id of a client.
+// xxh32 returns the XXH32 hash with seed 0. The protocol uses it for the partition of a message key
+// (verified with recorded keys), for the number of a named consumer and for the id of a client.
 func xxh32(b []byte) uint32 {
 	n := uint32(len(b))
 	var h uint32

@@ -10,23 +10,26 @@ import (
 	"go.uber.org/zap"
 )
 
-// The file of a partition's offsets is a row of records of 18 bytes, `[u8 kind][u32 key][u64 offset][u8 deleted]
-// [u32 checksum]`: kind 1 is a single consumer, 2 a group, the checksum is the lower half of the XXH3-64 of the rest. The
-// last record of a key counts. Unlike messages, offsets are written at once, as by the real server.
+// The offsets file of a partition is a sequence of records of 18 bytes, `[u8 kind][u32 key]
+// [u64 offset][u8 deleted][u32 checksum]`. Kind 1 is a single consumer, 2 a group. The checksum is
+// the lower half of the XXH3-64 of the rest. The last record of a key counts. Unlike messages,
+// offsets are written at once, as on the real server.
 const (
 	offsetRecordSize = 18
-	// compactOffsets is the number of records after which the file is written anew.
+	// maxOffsetRecords is the number of records at which the file is rewritten with one record for
+	// each key.
 	maxOffsetRecords = 64 << 10
 )
 
+// offsetLog is the offsets file of a partition.
 type offsetLog struct {
 	mu      sync.Mutex
 	file    *os.File
 	path    string
 	records int
 	closed  bool
-	// behind tells that a write failed: the file lacks an offset, or ends in a part of its record, after which nothing
-	// would be read.
+	// incomplete says that a write failed: an offset is missing in the file, or its last record is
+	// incomplete, so that a record behind it would not be read.
 	incomplete bool
 }
 
@@ -63,31 +66,27 @@ func (l *offsetLog) append(b []byte) error {
 	return err
 }
 
-// isBehind tells whether the file lacks something.
 func (l *offsetLog) isIncomplete() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.incomplete
 }
 
-// stale tells whether the file is to be written anew.
+// needsRewrite reports whether the file is incomplete or has too many records.
 func (l *offsetLog) needsRewrite() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.incomplete || l.records >= maxOffsetRecords
 }
 
-// replace writes the file anew.
+// rewrite replaces the file.
 func (l *offsetLog) rewrite(b []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return nil
 	}
-	if l.file != nil {
-		_ = l.file.Close()
-		l.file = nil
-	}
+	l.closeFile()
 	l.incomplete = true
 	if err := replaceFile(l.path, b); err != nil {
 		return err
@@ -99,10 +98,7 @@ func (l *offsetLog) rewrite(b []byte) error {
 func (l *offsetLog) remove() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.file != nil {
-		_ = l.file.Close()
-		l.file = nil
-	}
+	l.closeFile()
 	l.records, l.incomplete = 0, false
 	if err := os.Remove(l.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -114,14 +110,20 @@ func (l *offsetLog) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
+	l.closeFile()
+}
+
+// closeFile needs the lock.
+func (l *offsetLog) closeFile() {
 	if l.file != nil {
 		_ = l.file.Close()
 		l.file = nil
 	}
 }
 
-// noteOffset writes an offset down. It needs the partition's lock, so that the order on the disk is that in memory; a
-// record is small and goes to the system's cache only. What can't be written is written with the next offset, or by save.
+// writeOffset writes an offset to the file. It needs the partition's lock, so that the order in the
+// file is that in memory. A record is small and reaches only the system's cache. An offset that
+// can't be written is written with the next one, or by saveOffsets.
 func (p *partition) writeOffset(who offsetOwner, offset uint64, deleted bool) {
 	if p.files == nil {
 		return
@@ -142,7 +144,7 @@ func (p *partition) writeOffset(who offsetOwner, offset uint64, deleted bool) {
 	}
 }
 
-// saveOffsets writes what an earlier attempt could not.
+// saveOffsets writes the offsets that an earlier write has failed to write.
 func (p *partition) saveOffsets() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -163,9 +165,10 @@ func (p *partition) encodeOffsets() []byte {
 	return b
 }
 
-// loadOffsets reads the offsets. One past the end of the log, whose messages a crash has lost, is moved back to the end,
-// as on the real server: with nothing left it becomes 0. As there, this is not written down: unless something is committed
-// in between, the old offset comes back at a later start, when the log has grown past it.
+// loadOffsets reads the offsets. One past the end of the log, whose messages were lost in a crash,
+// is lowered to the end, or to 0 when no message is left, as on the real server. As there, the
+// lower offset is not written to the file: unless another one is stored, the old offset applies
+// again at a later start when the log has grown past it.
 func (p *partition) loadOffsets() error {
 	log := &p.files.offsets
 	b, err := os.ReadFile(log.path)
@@ -199,12 +202,13 @@ func (p *partition) loadOffsets() error {
 			return err
 		}
 	}
+	end := p.currentOffset()
 	for _, offsets := range []map[uint32]uint64{p.consumerOffsets, p.groupOffsets} {
 		for key, offset := range offsets {
-			if offset > p.currentOffset() {
-				p.files.store.log.Warn("stored offset past the end of the log moved back",
-					zap.String("file", log.path), zap.Uint64("offset", offset), zap.Uint64("end", p.currentOffset()))
-				offsets[key] = p.currentOffset()
+			if offset > end {
+				p.files.store.log.Warn("stored offset past the end of the log lowered",
+					zap.String("file", log.path), zap.Uint64("offset", offset), zap.Uint64("end", end))
+				offsets[key] = end
 			}
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// lockFile opens a file that only one process, and within it only one caller, can have open in this way. Closing it, or
-// the end of the process, unlocks it.
+// lockFile opens and locks a file. It fails when another process, or this one, has locked it
+// already. Closing the file or the end of the process unlocks it.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -17,45 +17,50 @@ import (
 	"go.uber.org/zap"
 )
 
-// A log file is a row of records `[u32 length][u64 checksum][length bytes]`, whose bytes are stored messages, one after
-// the other. The checksum is XXH3-64 over the bytes. A record is what was written at once; the last one may be torn, and
-// is then cut off at start.
+// A log file is a sequence of records `[u32 length][u64 checksum][length bytes]`. The bytes are
+// stored messages, the checksum is XXH3-64 over them. A record is what one write wrote. The last
+// one may be incomplete after a crash of the machine, and is then cut off at the next start.
 const (
 	recordHeaderSize = 12
 	maxRecordSize    = 1 << 31
-	// maxLogSize is when a new file is begun, so that old messages can be deleted file by file.
+	// maxLogSize is the size at which a new file is begun, so that old messages can be deleted file
+	// by file.
 	maxLogSize = 64 << 20
 )
 
-// partitionFiles are the files of one partition. nil means that nothing is kept; every method of nil does nothing.
+// errTornRecord is the error for a record that is incomplete or damaged.
+var errTornRecord = errors.New("torn record")
+
+// partitionFiles are the files of one partition. They are nil for a server without a directory.
 type partitionFiles struct {
 	store *store
 	uid   uint64
 
-	// mu orders the writes to the log and is held while they last. It comes before the partition's lock.
+	// mu orders the writes to the log and is held during them. It is taken before the partition's
+	// lock.
 	mu   sync.Mutex
 	file *os.File
 	size int64
-	// bases are the first offsets of the log files, the last one being written.
+	// baseOffsets are the first offsets of the log files. The last file is being written.
 	baseOffsets []uint64
+	closed      bool
 
 	offsets offsetLog
-	closed  bool
 }
 
-func (f *partitionFiles) logPath(base uint64) string {
-	return f.store.path(fmt.Sprintf("%d-%020d.log", f.uid, base))
+func (f *partitionFiles) logPath(baseOffset uint64) string {
+	return f.store.path(fmt.Sprintf("%d-%020d.log", f.uid, baseOffset))
 }
 
-// save writes what the partition has not written yet.
+// save writes the messages and offsets that are not written yet, with sync to the disk.
 func (p *partition) save(sync bool) error {
 	if p.files == nil {
 		return nil
 	}
-	return errors.Join(p.saveLog(sync), p.saveOffsets())
+	return errors.Join(p.saveMessages(sync), p.saveOffsets())
 }
 
-func (p *partition) saveLog(sync bool) error {
+func (p *partition) saveMessages(sync bool) error {
 	f := p.files
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -88,7 +93,8 @@ func (p *partition) saveLog(sync bool) error {
 	return nil
 }
 
-func (f *partitionFiles) write(base uint64, parts [][]byte, size int) error {
+// write appends one record. It needs mu.
+func (f *partitionFiles) write(baseOffset uint64, parts [][]byte, size int) error {
 	if f.file == nil || f.size >= maxLogSize {
 		if f.file != nil {
 			if err := f.file.Close(); err != nil {
@@ -96,13 +102,13 @@ func (f *partitionFiles) write(base uint64, parts [][]byte, size int) error {
 			}
 			f.file = nil
 		}
-		file, err := os.OpenFile(f.logPath(base), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		file, err := os.OpenFile(f.logPath(baseOffset), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 		if err != nil {
 			return err
 		}
 		f.file, f.size = file, 0
-		if !slices.Contains(f.baseOffsets, base) {
-			f.baseOffsets = append(f.baseOffsets, base)
+		if !slices.Contains(f.baseOffsets, baseOffset) {
+			f.baseOffsets = append(f.baseOffsets, baseOffset)
 		}
 	}
 	hash := xxh3.New()
@@ -115,16 +121,16 @@ func (f *partitionFiles) write(base uint64, parts [][]byte, size int) error {
 	bufs := net.Buffers(append([][]byte{header}, parts...))
 	n, err := bufs.WriteTo(f.file)
 	if err != nil {
-		// What was written in part must not stand before the next record.
+		// An incomplete record must not precede the next one.
 		return errors.Join(err, f.file.Truncate(f.size))
 	}
 	f.size += n
 	return nil
 }
 
-// drop deletes the files that hold nothing from first on. It needs mu.
-func (f *partitionFiles) deleteBefore(first uint64) {
-	for len(f.baseOffsets) > 1 && f.baseOffsets[1] <= first {
+// deleteBefore deletes the files whose messages are all before an offset. It needs mu.
+func (f *partitionFiles) deleteBefore(offset uint64) {
+	for len(f.baseOffsets) > 1 && f.baseOffsets[1] <= offset {
 		if err := os.Remove(f.logPath(f.baseOffsets[0])); err != nil {
 			f.store.log.Warn("old messages not deleted", zap.Error(err))
 		}
@@ -132,14 +138,14 @@ func (f *partitionFiles) deleteBefore(first uint64) {
 	}
 }
 
-// load reads the partition's log into memory, as far as its retention allows, and its offsets.
+// load reads the partition's messages into memory, as far as the retention allows, and its offsets.
 func (p *partition) load() error {
 	f := p.files
-	names, err := os.ReadDir(f.store.path(""))
+	entries, err := os.ReadDir(f.store.path(""))
 	if err != nil {
 		return err
 	}
-	for _, e := range names {
+	for _, e := range entries {
 		rest, ok := strings.CutPrefix(e.Name(), strconv.FormatUint(f.uid, 10)+"-")
 		if !ok {
 			continue
@@ -161,10 +167,11 @@ func (p *partition) load() error {
 	return p.loadOffsets()
 }
 
-// loadLog reads one file. A torn record is cut off at the end of the last file and an error anywhere else.
-func (p *partition) loadLog(base uint64, last bool) error {
+// loadLog reads one file. A torn record at the end of the last file is cut off. Anywhere else it is
+// an error.
+func (p *partition) loadLog(baseOffset uint64, last bool) error {
 	f := p.files
-	path := f.logPath(base)
+	path := f.logPath(baseOffset)
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
@@ -174,12 +181,12 @@ func (p *partition) loadLog(base uint64, last bool) error {
 		return file.Close()
 	}
 	if err != nil {
-		if !last || !errors.Is(err, errTorn) {
+		if !last || !errors.Is(err, errTornRecord) {
 			return errors.Join(fmt.Errorf("embedded: %s: %w", path, err), file.Close())
 		}
-		info, serr := file.Stat()
-		if serr != nil {
-			return errors.Join(serr, file.Close())
+		info, statErr := file.Stat()
+		if statErr != nil {
+			return errors.Join(statErr, file.Close())
 		}
 		f.store.log.Warn("torn record cut off", zap.String("file", path), zap.Int64("bytes", info.Size()-size),
 			zap.Uint64("offset", p.nextOffset))
@@ -191,67 +198,64 @@ func (p *partition) loadLog(base uint64, last bool) error {
 	return nil
 }
 
-var errTorn = errors.New("torn record")
-
-// readRecords returns where the last whole record ends.
+// readRecords reads records into memory and returns where the last complete one ends.
 func (p *partition) readRecords(r io.Reader) (int64, error) {
-	var at int64
+	var end int64
 	header := make([]byte, recordHeaderSize)
 	for {
 		if _, err := io.ReadFull(r, header); err != nil {
 			if errors.Is(err, io.EOF) {
-				return at, nil
+				return end, nil
 			}
-			return at, asTorn(err)
+			return end, tornIfUnexpectedEOF(err)
 		}
 		length := binary.LittleEndian.Uint32(header)
 		if length == 0 || length > maxRecordSize {
-			return at, errTorn
+			return end, errTornRecord
 		}
 		data, err := readFull(r, nil, int(length))
 		if err != nil {
-			return at, asTorn(err)
+			return end, tornIfUnexpectedEOF(err)
 		}
 		if xxh3.Hash(data) != binary.LittleEndian.Uint64(header[4:]) {
-			return at, errTorn
+			return end, errTornRecord
 		}
-		ends, ok := splitRecord(data)
+		ends, ok := messageEnds(data)
 		if !ok {
-			return at, errTorn
+			return end, errTornRecord
 		}
 		p.appendToChunks(p.nextOffset, data, ends)
 		p.savedUntil = p.nextOffset
 		p.applyRetention()
-		at += recordHeaderSize + int64(length)
+		end += recordHeaderSize + int64(length)
 	}
 }
 
-func asTorn(err error) error {
+func tornIfUnexpectedEOF(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return errTorn
+		return errTornRecord
 	}
 	return err
 }
 
-// splitRecord finds where each message of a record ends.
-func splitRecord(data []byte) ([]uint32, bool) {
+// messageEnds returns where each message of a record ends, and whether the messages fill it
+// exactly.
+func messageEnds(data []byte) ([]uint32, bool) {
 	var ends []uint32
-	for at := uint64(0); at < uint64(len(data)); {
-		if uint64(len(data))-at < messageHeaderSize {
+	for end := uint64(0); end < uint64(len(data)); {
+		if uint64(len(data))-end < messageHeaderSize {
 			return nil, false
 		}
-		m := data[at:]
-		at += messageHeaderSize + uint64(binary.LittleEndian.Uint32(m[payloadLengthAt:])) +
-			uint64(binary.LittleEndian.Uint32(m[headersLengthAt:]))
-		if at > uint64(len(data)) {
+		end += messageSize(data[end:])
+		if end > uint64(len(data)) {
 			return nil, false
 		}
-		ends = append(ends, uint32(at))
+		ends = append(ends, uint32(end))
 	}
 	return ends, true
 }
 
-// clear deletes the log and the offsets, for a purge. It needs mu.
+// clear deletes the files for a purge. It needs mu.
 func (f *partitionFiles) clear() error {
 	var errs []error
 	if f.file != nil {
@@ -265,7 +269,7 @@ func (f *partitionFiles) clear() error {
 	return errors.Join(append(errs, f.offsets.remove())...)
 }
 
-// remove deletes all files of a deleted partition, for good.
+// remove deletes the files of a deleted partition.
 func (f *partitionFiles) remove() error {
 	if f == nil {
 		return nil
@@ -276,6 +280,7 @@ func (f *partitionFiles) remove() error {
 	return f.clear()
 }
 
+// close closes the files. What is not written stays so.
 func (f *partitionFiles) close() {
 	if f == nil {
 		return

@@ -5,22 +5,33 @@ import (
 	"unicode/utf8"
 )
 
-// decoder reads the fields of a request body, little endian. The first fault sticks in status and every later read
-// yields zeros, so that a decoder of a command reads all fields and asks once. Bytes left over at the end are allowed,
-// as on the real server.
+// decoder reads the fields of a request body, little endian. The first fault is kept in status,
+// and every later read returns zeros, so that a command reads all fields and checks once. Bytes
+// left over at the end are allowed, as on the real server.
 type decoder struct {
 	buf    []byte
 	pos    int
 	status Status
+	// invalid is the answer to a well-formed request with a value that is out of range. It counts
+	// only when the client is logged in.
+	invalid Status
 }
 
+// fail notes that the body is malformed.
 func (d *decoder) fail(s Status) {
 	if d.status == StatusOK {
 		d.status = s
 	}
 }
 
-// take returns the next n bytes, which alias the body.
+// reject notes that a value is out of range.
+func (d *decoder) reject(s Status) {
+	if d.invalid == StatusOK {
+		d.invalid = s
+	}
+}
+
+// bytes returns the next n bytes, which alias the body.
 func (d *decoder) bytes(n int) []byte {
 	if d.status != StatusOK || n > len(d.buf)-d.pos {
 		d.fail(StatusInvalidCommand)
@@ -52,6 +63,9 @@ func (d *decoder) u64() uint64 {
 	return 0
 }
 
+// flag reads a byte that means true unless it is 0.
+func (d *decoder) flag() bool { return d.u8() != 0 }
+
 // text reads n bytes that must be UTF-8.
 func (d *decoder) text(n int) string {
 	b := d.bytes(n)
@@ -78,7 +92,11 @@ type identifier struct {
 	name  string
 }
 
-// identifier reads `[u8 kind][u8 length][length bytes]`: kind 1 is a number of 4 bytes, kind 2 a name of 1 to 255.
+// nameIdentifier returns the identifier of an object by its name.
+func nameIdentifier(name string) identifier { return identifier{named: true, name: name} }
+
+// identifier reads `[u8 kind][u8 length][length bytes]`: kind 1 is a number of 4 bytes, kind 2 a
+// name of 1 to 255 bytes.
 func (d *decoder) identifier() identifier {
 	kind := d.u8()
 	length := int(d.u8())
@@ -102,20 +120,30 @@ func (d *decoder) identifier() identifier {
 			d.fail(StatusInvalidCommand)
 			return identifier{}
 		}
-		return identifier{named: true, name: string(value)}
+		return nameIdentifier(string(value))
 	default:
 		d.fail(StatusInvalidCommand)
 		return identifier{}
 	}
 }
 
-// consumer is who polls or stores an offset: a consumer of its own or a consumer group.
+// topicID names a topic and its stream.
+type topicID struct{ stream, topic identifier }
+
+// topicID reads `[identifier stream][identifier topic]`.
+func (d *decoder) topicID() topicID {
+	stream := d.identifier()
+	return topicID{stream: stream, topic: d.identifier()}
+}
+
+// consumer names who polls or stores an offset: a single consumer or a consumer group.
 type consumer struct {
 	group bool
 	id    identifier
 }
 
-// key is the number under which the offsets of a single consumer are kept: its numeric id, or the hash of its name.
+// key returns the number under which the offsets of a single consumer are kept: its numeric id, or
+// the hash of its name.
 func (c consumer) key() uint32 {
 	if c.id.named {
 		return xxh32([]byte(c.id.name))
@@ -132,30 +160,25 @@ func (d *decoder) consumer() consumer {
 	return consumer{group: kind == 2, id: d.identifier()}
 }
 
-// optionalPartition reads `[u8 present][u32 partition]`; the number is there in both cases and counts as 0 unless present
-// is 1.
-func (d *decoder) optionalPartition() (partition uint32, named bool) {
-	flag := d.u8()
-	partition = d.u32()
-	if flag != 1 {
-		return 0, false
+// optionalPartition is the number of a partition, or none.
+type optionalPartition struct {
+	id      uint32 // 0 for none
+	present bool
+}
+
+// optionalPartition reads `[u8 present][u32 partition]`. The number is always there; it counts when
+// present is 1.
+func (d *decoder) optionalPartition() optionalPartition {
+	present := d.u8()
+	id := d.u32()
+	if present != 1 {
+		return optionalPartition{}
 	}
-	return partition, true
+	return optionalPartition{id: id, present: true}
 }
 
-func appendName(b []byte, name string) []byte {
-	b = append(b, byte(len(name)))
-	return append(b, name...)
-}
-
-func appendText(b []byte, text string) []byte {
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(text)))
-	return append(b, text...)
-}
-
-func appendBool(b []byte, v bool) []byte {
-	if v {
-		return append(b, 1)
-	}
-	return append(b, 0)
+// consumerPartition is a consumer and the partition that it asks for.
+type consumerPartition struct {
+	consumer  consumer
+	partition optionalPartition
 }

@@ -1,12 +1,14 @@
 package embedded
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"sync"
 )
 
-// clients are the connections as the protocol shows them: by a number that is the hash of the remote address.
+// clients are the connections as the protocol shows them. A client's number is the hash of its
+// remote address, so two connections may have the same one.
 type clients struct {
 	mu   sync.Mutex
 	byID map[uint32]*client
@@ -25,14 +27,15 @@ type groupRef struct{ stream, topic, group uint32 }
 
 func newClients() *clients { return &clients{byID: map[uint32]*client{}} }
 
+// add adds the client of a connection, or replaces it by one without a user and without groups.
 func (cs *clients) add(id uint32, address string, c *conn) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	cs.byID[id] = &client{id: id, address: address, user: noUser, conn: c}
 }
 
-// remove forgets the client of a connection and returns the groups that it was in. The number may be another's by now:
-// it is a hash.
+// remove removes the client of a connection and returns the groups that it was in. It does nothing
+// when the number belongs to another connection.
 func (cs *clients) remove(id uint32, of *conn) []groupRef {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -44,7 +47,7 @@ func (cs *clients) remove(id uint32, of *conn) []groupRef {
 	return c.groups
 }
 
-// removeUser forgets the clients of a deleted user; their connections stay open, as strangers.
+// removeUser removes the clients of a deleted user. Their connections stay open.
 func (cs *clients) removeUser(user uint32) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -69,9 +72,7 @@ func (cs *clients) setUser(id, user uint32) {
 	}
 }
 
-// reset makes the client anew, as a connection that moves to another shard of the real server is.
-func (cs *clients) reset(id uint32, address string, c *conn) { cs.add(id, address, c) }
-
+// addGroup notes that a client has joined a group, and reports whether the client exists.
 func (cs *clients) addGroup(id uint32, ref groupRef) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -85,6 +86,7 @@ func (cs *clients) addGroup(id uint32, ref groupRef) bool {
 	return true
 }
 
+// removeGroup notes that a client has left a group, and reports whether the client exists.
 func (cs *clients) removeGroup(id uint32, ref groupRef) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -98,7 +100,7 @@ func (cs *clients) removeGroup(id uint32, ref groupRef) bool {
 	return true
 }
 
-// dropGroups forgets the groups that match in all clients.
+// removeGroups removes the groups that match from all clients.
 func (cs *clients) removeGroups(match func(groupRef) bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -107,7 +109,7 @@ func (cs *clients) removeGroups(match func(groupRef) bool) {
 	}
 }
 
-// snapshot copies one client.
+// get returns a copy of one client.
 func (cs *clients) get(id uint32) (client, bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -115,22 +117,24 @@ func (cs *clients) get(id uint32) (client, bool) {
 	if c == nil {
 		return client{}, false
 	}
-	cp := *c
-	cp.groups = slices.Clone(c.groups)
-	return cp, true
+	return c.clone(), true
 }
 
-// all copies every client, in the order of their arrival.
+func (c *client) clone() client {
+	cp := *c
+	cp.groups = slices.Clone(c.groups)
+	return cp
+}
+
+// all returns copies of all clients, in the order in which they connected.
 func (cs *clients) all() []client {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	list := make([]client, 0, len(cs.byID))
 	for _, c := range cs.byID {
-		cp := *c
-		cp.groups = slices.Clone(c.groups)
-		list = append(list, cp)
+		list = append(list, c.clone())
 	}
-	slices.SortFunc(list, func(a, b client) int { return int(int64(a.conn.id) - int64(b.conn.id)) })
+	slices.SortFunc(list, func(a, b client) int { return cmp.Compare(a.conn.id, b.conn.id) })
 	return list
 }
 
@@ -140,8 +144,8 @@ func (cs *clients) len() int {
 	return len(cs.byID)
 }
 
-// appendClient writes `[u32 client][u32 user][u8 transport][u32 length][address][u32 number of groups]`. No user is the
-// largest number, transport 1 is TCP.
+// appendClient writes `[u32 client][u32 user][u8 transport][u32 length][address]
+// [u32 number of groups]`. The largest number stands for no user. Transport 1 is TCP.
 func appendClient(b []byte, c client) []byte {
 	b = binary.LittleEndian.AppendUint32(b, c.id)
 	b = binary.LittleEndian.AppendUint32(b, c.user)
@@ -150,7 +154,8 @@ func appendClient(b []byte, c client) []byte {
 	return binary.LittleEndian.AppendUint32(b, uint32(len(c.groups)))
 }
 
-// appendClientDetails is appendClient followed by `[u32 stream][u32 topic][u32 group]` for each group.
+// appendClientDetails writes what appendClient does and `[u32 stream][u32 topic][u32 group]` for
+// each group.
 func appendClientDetails(b []byte, c client) []byte {
 	b = appendClient(b, c)
 	for _, g := range c.groups {
@@ -159,4 +164,33 @@ func appendClientDetails(b []byte, c client) []byte {
 		b = binary.LittleEndian.AppendUint32(b, g.group)
 	}
 	return b
+}
+
+// getMe answers the client of the connection itself, with its groups.
+func (c *conn) getMe(none) Status {
+	cl, ok := c.server.clients.get(c.clientID)
+	if !ok {
+		return StatusClientNotFound
+	}
+	c.out = appendClientDetails(c.out, cl)
+	return StatusOK
+}
+
+// getClient answers a client with its groups, or nothing when there is none of this number.
+func (c *conn) getClient(id uint32) Status {
+	if id == 0 {
+		return StatusInvalidClientID
+	}
+	if cl, ok := c.server.clients.get(id); ok {
+		c.out = appendClientDetails(c.out, cl)
+	}
+	return StatusOK
+}
+
+// getClients answers all clients. The real server lists them in no particular order.
+func (c *conn) getClients(none) Status {
+	for _, cl := range c.server.clients.all() {
+		c.out = appendClient(c.out, cl)
+	}
+	return StatusOK
 }
