@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Bytes is a size in bytes. In YAML it is a whole number, or a number with a
-// unit: kB, MB, GB and TB are powers of 1000, KiB, MiB, GiB and TiB of 1024, B
-// is one. Case doesn't matter, and a space before the unit is allowed.
+// Bytes is a size in bytes. In YAML it is a whole number, or a number with a unit: B, the powers of
+// 1000 kB, MB, GB and TB, or the powers of 1024 KiB, MiB, GiB and TiB. Case doesn't matter, and
+// a space before the unit is allowed.
 type Bytes int64
 
 var byteUnits = []struct {
@@ -28,7 +28,7 @@ var byteUnits = []struct {
 	{"B", 1},
 }
 
-// ParseBytes reads a size: "67108864", "64MiB", "1.5 GB".
+// ParseBytes parses a size such as "67108864", "64MiB" or "1.5 GB".
 func ParseBytes(text string) (Bytes, error) {
 	number, unit := strings.TrimSpace(text), Bytes(1)
 	for _, u := range byteUnits {
@@ -57,8 +57,8 @@ func ParseBytes(text string) (Bytes, error) {
 	return Bytes(size), nil
 }
 
-// String is the size in the largest binary unit that divides it, a number of
-// bytes otherwise. ParseBytes reads it back.
+// String returns the size in the largest binary unit that divides it, or as a number of bytes.
+// ParseBytes parses it.
 func (b Bytes) String() string {
 	for _, u := range byteUnits[:4] {
 		if b != 0 && b%u.size == 0 {
@@ -68,10 +68,10 @@ func (b Bytes) String() string {
 	return strconv.FormatInt(int64(b), 10)
 }
 
-// MarshalText writes String.
+// MarshalText returns String.
 func (b Bytes) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
 
-// UnmarshalText reads what ParseBytes accepts.
+// UnmarshalText calls ParseBytes.
 func (b *Bytes) UnmarshalText(text []byte) error {
 	size, err := ParseBytes(string(text))
 	if err == nil {

@@ -3,38 +3,35 @@ package config
 import (
 	"maps"
 	"slices"
-	"unicode/utf8"
 )
 
-// Config is everything that YAML says about an application's use of Iggy. Make
-// one with Default or Load: the zero value is not valid. It holds no reference to anything
-// that changes, and may be read by any number of goroutines.
+// Config is the configuration of an application's use of Iggy. Make one with Default or Load: the zero
+// value is not valid. It is safe for concurrent reading.
 type Config struct {
-	// Cluster is the cluster that the sections at the top level describe.
+	// Cluster is the cluster of the sections at the top level.
 	Cluster `yaml:",inline"`
-	// Health is what readiness depends on.
+	// Health is the configuration of the health checks.
 	Health Health `yaml:"health"`
-	// Clusters is one section per further cluster, by the name with which the
-	// application declares it.
+	// Clusters has a section for each other cluster, by the name with which the application declares
+	// it.
 	Clusters map[string]Cluster `yaml:"clusters,omitempty"`
 }
 
-// Cluster is one Iggy server, or cluster of servers, with everything that an
-// application does on it.
+// Cluster is one Iggy server, or cluster of servers, with its producer, consumers and topics.
 type Cluster struct {
-	// Iggy is the server and the way to it.
+	// Iggy is the connection to the server.
 	Iggy Iggy `yaml:"iggy"`
-	// Producer is how messages are sent.
+	// Producer is the configuration of the producer.
 	Producer Producer `yaml:"producer"`
-	// Consumers is one section per consumer, by its name: tasks, status,
-	// logs, dlq and those that an application declares.
+	// Consumers has a section for each consumer, by its name: tasks, status, logs, dlq and those that
+	// the application declares.
 	Consumers map[string]Consumer `yaml:"consumers"`
-	// Topics is where the messages live and how the topics are created.
+	// Topics is where the topics are and how they are created.
 	Topics Topics `yaml:"topics"`
 }
 
-// Validate reports every fault at once, joined, each as a KeyError with its key. It
-// changes nothing, but reads the files that are named: secrets and certificates.
+// Validate returns all faults, joined, each as a KeyError with its key. It reads the files of secrets
+// and certificates, and changes nothing.
 func (c Config) Validate() error {
 	f := newFaults("")
 	c.validate(f)
@@ -45,7 +42,7 @@ func (c Config) Validate() error {
 	return f.err()
 }
 
-// Validate is like Config.Validate, for one cluster.
+// Validate is like Config.Validate for one cluster.
 func (c Cluster) Validate() error {
 	f := newFaults("")
 	c.validate(f)
@@ -59,18 +56,4 @@ func (c Cluster) validate(f faults) {
 		c.Consumers[name].validate(f.at("consumers." + name))
 	}
 	c.Topics.validate(f.at("topics"))
-}
-
-// The checks that several sections share.
-
-func oneOf[T ~string](f faults, key string, value T, allowed ...T) {
-	f.require(slices.Contains(allowed, value), key, "must be one of %v", allowed)
-}
-
-// maxName is the longest name that the protocol has room for, in bytes.
-const maxName = 255
-
-func name(f faults, key, value string) {
-	f.require(len(value) >= 1 && len(value) <= maxName, key, "must have 1 to %d bytes", maxName)
-	f.require(utf8.ValidString(value), key, "must be valid UTF-8")
 }

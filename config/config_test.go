@@ -10,18 +10,6 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-func TestDefaultIsValidWithALogin(t *testing.T) {
-	t.Parallel()
-	require.NoError(t, valid().Validate())
-	require.EqualError(t, config.Default().Validate(), "iggy.client_id: must be set, with client_secret or client_secret_file, unless token is")
-	require.NoError(t, config.Default().Health.Validate())
-	require.NoError(t, config.Default().Producer.Validate())
-	require.NoError(t, config.Default().Topics.Validate())
-	require.NoError(t, config.DefaultConsumer("g").Validate())
-	require.NoError(t, valid().Cluster.Validate())
-	require.EqualError(t, config.DefaultConsumer("").Validate(), "consumer.group: must have 1 to 255 bytes")
-}
-
 func TestValidate(t *testing.T) {
 	t.Parallel()
 	consumer := func(change func(*config.Consumer)) func(*config.Config) {

@@ -6,23 +6,21 @@ import (
 	"strings"
 )
 
-// Credentials are what a connection logs in with: a user's name and password,
-// or a personal access token.
+// Credentials are the credentials of a login: a user's name and password, or a personal access token.
 type Credentials struct {
-	// Username and Password are set when there is no Token.
+	// Username is the user's name; it is empty when there is a Token.
 	Username string
-	// Password belongs to Username.
+	// Password is the user's password.
 	Password Secret
 	// Token is a personal access token.
 	Token Secret
 }
 
-// maxSecretFile is far more than a secret can have.
+// maxSecretFile is the largest size of a file with a secret.
 const maxSecretFile Bytes = 64 << 10
 
-// Credentials resolves the one way to log in that is configured. It reads
-// client_secret_file at each call, so that a connection which logs in again
-// uses a password that was changed in the meantime. Its errors name the key.
+// Credentials returns the configured credentials. It reads client_secret_file at each call, so that a
+// new connection uses a changed password. Its errors name the key.
 func (i Iggy) Credentials() (Credentials, error) {
 	f := newFaults("iggy")
 	credentials := i.login(f)
@@ -34,14 +32,14 @@ func (i Iggy) Credentials() (Credentials, error) {
 
 func (i Iggy) validateLogin(f faults) { i.login(f) }
 
-// login adds its faults to f; what it returns is good only when there are none.
+// login returns the credentials and adds faults to f. With faults, the credentials are not valid.
 func (i Iggy) login(f faults) Credentials {
 	if key, err := i.checkLogin(); err != nil {
 		f.add(key, err)
 		return Credentials{}
 	}
 	if i.Token.IsSet() {
-		limit(f, "token", i.Token.Reveal())
+		atMostMaxName(f, "token", i.Token.Reveal())
 		return Credentials{Token: i.Token}
 	}
 	password, key := i.ClientSecret, "client_secret"
@@ -53,17 +51,12 @@ func (i Iggy) login(f faults) Credentials {
 			return Credentials{}
 		}
 	}
-	limit(f, "client_id", i.ClientID)
-	limit(f, key, password.Reveal())
+	atMostMaxName(f, "client_id", i.ClientID)
+	atMostMaxName(f, key, password.Reveal())
 	return Credentials{Username: i.ClientID, Password: password}
 }
 
-// limit is the protocol's: the length of each is one byte.
-func limit(f faults, key, value string) {
-	f.require(len(value) <= maxName, key, "must have at most %d bytes", maxName)
-}
-
-// checkLogin tells which key stands in the way of exactly one way to log in.
+// checkLogin checks that exactly one kind of credentials is configured, and returns the key at fault.
 func (i Iggy) checkLogin() (key string, err error) {
 	secret, file, token := i.ClientSecret.IsSet(), i.ClientSecretFile != "", i.Token.IsSet()
 	switch {
@@ -85,8 +78,7 @@ func (i Iggy) checkLogin() (key string, err error) {
 	return "", nil
 }
 
-// readSecret reads a secret from a file. One line break at its end doesn't
-// count, since editors and echo leave it there.
+// readSecret reads a secret from a file, without a line break at its end, which editors and echo add.
 func readSecret(path string) (Secret, error) {
 	text, err := readFile(path, maxSecretFile)
 	if err != nil {

@@ -2,9 +2,7 @@ package config
 
 import "time"
 
-// Default is the complete configuration that a file is decoded over.
-//
-// It names no way to log in, so it is valid only with one.
+// Default returns the default of every key. It has no credentials, and is valid only with some.
 func Default() Config {
 	return Config{
 		Cluster: DefaultCluster(),
@@ -12,7 +10,7 @@ func Default() Config {
 	}
 }
 
-// DefaultCluster is the complete configuration of one cluster.
+// DefaultCluster returns the default of every key of a cluster.
 func DefaultCluster() Cluster {
 	return Cluster{
 		Iggy: Iggy{
@@ -57,7 +55,7 @@ func DefaultCluster() Cluster {
 	}
 }
 
-// DefaultConsumer is the section of a consumer in the given group that says nothing else.
+// DefaultConsumer returns the default of every key of a consumer in the given group.
 func DefaultConsumer(group string) Consumer {
 	return Consumer{
 		Group:                group,

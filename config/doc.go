@@ -1,6 +1,6 @@
-// Package config is what YAML can say about a FetchBox service's use of Iggy:
-// the structs, their defaults, the layers (defaults, file, environment), the
-// validation and the secrets. What YAML can't say is an option of a constructor.
+// Package config holds the configuration: its structs, defaults, layers (defaults, file, environment),
+// validation and secrets. What YAML can't express, a logger for example, is an option of a
+// constructor.
 package config
 
 //go:generate go run ../internal/configdoc/generate

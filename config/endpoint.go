@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// DefaultPort is the TCP port of an Iggy server when the endpoint names none.
-const DefaultPort = 8090
+// defaultPort is the TCP port for an endpoint without one.
+const defaultPort = 8090
 
-// Address is the endpoint's host and port as net.Dial takes them, with the
-// default port filled in; empty when the endpoint is not valid.
+// Address returns the endpoint's host and port in the form of net.Dial, or "" when the endpoint is not
+// valid.
 func (i Iggy) Address() string {
 	host, port, err := splitEndpoint(i.Endpoint)
 	if err != nil {
@@ -21,7 +21,7 @@ func (i Iggy) Address() string {
 	return net.JoinHostPort(host, port)
 }
 
-// Host is the endpoint's host without the port; empty when the endpoint is not valid.
+// Host returns the endpoint's host without the port, or "" when the endpoint is not valid.
 func (i Iggy) Host() string {
 	host, _, err := splitEndpoint(i.Endpoint)
 	if err != nil {
@@ -30,8 +30,8 @@ func (i Iggy) Host() string {
 	return host
 }
 
-// splitEndpoint never quotes the endpoint in its errors: someone may have put a
-// password into it.
+// splitEndpoint returns the host and the port. Its errors don't quote the endpoint, which may have a
+// password in it.
 func splitEndpoint(endpoint string) (host, port string, err error) {
 	const form = "must be iggy://host:port or tcp://host:port"
 	u, err := url.Parse(endpoint)
@@ -52,7 +52,7 @@ func splitEndpoint(endpoint string) (host, port string, err error) {
 		return "", "", errors.New(form + ", with a port after the colon")
 	}
 	if u.Port() == "" {
-		return u.Hostname(), strconv.Itoa(DefaultPort), nil
+		return u.Hostname(), strconv.Itoa(defaultPort), nil
 	}
 	if n, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || n == 0 {
 		return "", "", errors.New(form + ", with a port of 1 to 65535")

@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	// Prefix begins the names of the variables that set keys: two underscores
-	// stand between the levels, as in FETCHBOX__IGGY__CLIENT_ID.
+	// Prefix is the prefix of environment variables that set keys. Levels are separated by two
+	// underscores, as in FETCHBOX__IGGY__CLIENT_ID.
 	Prefix = "FETCHBOX__"
-	// FileVariable is the variable that names the file.
+	// FileVariable is the environment variable with the path of the file.
 	FileVariable = "FETCHBOX_CONFIG"
 
 	separator = "__"
 )
 
-// environmentLayer sets the keys that variables name.
+// environmentLayer sets keys from environment variables.
 type environmentLayer struct {
 	sources Sources
 	faults  []error
@@ -26,7 +26,7 @@ type environmentLayer struct {
 
 func (l *environmentLayer) apply(root reflect.Value, environ []string) {
 	environ = slices.Clone(environ)
-	slices.Sort(environ) // so that faults come in the same order each time
+	slices.Sort(environ) // for a stable order of faults
 	seen := map[string]string{}
 	for _, variable := range environ {
 		name, text, _ := strings.Cut(variable, "=")
@@ -48,7 +48,7 @@ func (l *environmentLayer) variable(section reflect.Value, name, text string, se
 		set []func()
 	)
 	for i, part := range parts {
-		f, ok := child(section, part, sameName)
+		f, ok := findField(section, part, sameName)
 		if !ok {
 			l.fault(strings.Join(parts, "."), name, unknownKey(section, part))
 			return
@@ -97,8 +97,8 @@ func setVariable(v reflect.Value, text string) error {
 	return errors.New("is a section: name one of its keys after another __")
 }
 
-// sameName compares a key with a part of a variable's name, in which there are
-// no capitals, dashes or dots to be had.
+// sameName compares a key with a part of a variable's name, ignoring what variables can't express: case,
+// dashes and dots.
 func sameName(key, part string) bool { return foldName(key) == foldName(part) }
 
 func foldName(name string) string {
@@ -110,7 +110,7 @@ func foldName(name string) string {
 	}, strings.ToLower(name))
 }
 
-// Variable is the environment variable that sets a key.
+// Variable returns the environment variable that sets a key.
 func Variable(key string) string {
 	levels := strings.Split(key, ".")
 	for i, level := range levels {

@@ -5,21 +5,20 @@ import (
 	"fmt"
 )
 
-// KeyError is one fault of a configuration, about one key. Load and Validate
-// join all that they find; errors.As finds the first, Faults all. It never
-// holds the value of a secret.
+// KeyError is a fault of one key of a configuration. Load and Validate join all faults that they find;
+// errors.As finds the first one and Faults all. The text never has the value of a secret.
 type KeyError struct {
-	// Key is the key's path: "producer.retry.max_retries". It is empty when the
-	// fault is about a whole file.
+	// Key is the path of the key, "producer.retry.max_retries" for example. It is empty for a
+	// fault of a whole file.
 	Key string
-	// Source is what gave the key its value. It is the zero Source when the
-	// value is a default, or missing.
+	// Source is where the value comes from. It is the zero Source for a default and for a missing
+	// value.
 	Source Source
-	// Err says what is wrong.
+	// Err is the fault.
 	Err error
 }
 
-// Error is "key: what is wrong (source)".
+// Error returns "key: fault (source)".
 func (e *KeyError) Error() string {
 	text := e.Err.Error()
 	if e.Key != "" {
@@ -31,21 +30,21 @@ func (e *KeyError) Error() string {
 	return text
 }
 
-// Unwrap returns what is wrong.
+// Unwrap returns the fault.
 func (e *KeyError) Unwrap() error { return e.Err }
 
-// Source is where a value comes from: a line of a file, or a variable of the
-// environment. The zero Source is a default.
+// Source is where a value comes from: a line of a file, or an environment variable. The zero Source
+// is a default.
 type Source struct {
-	// File is the file's path and Line the line in it, from 1.
+	// File is the path of the file.
 	File string
-	// Line is 0 when it is not known.
+	// Line is the line in the file, from 1; 0 when it is unknown.
 	Line int
-	// Variable is the name of an environment variable, as it is spelled there.
+	// Variable is the name of the environment variable, as it is spelled there.
 	Variable string
 }
 
-// String is "file:line", the variable's name, or "default".
+// String returns "file:line", the variable's name, or "default".
 func (s Source) String() string {
 	switch {
 	case s.Variable != "":
@@ -58,7 +57,7 @@ func (s Source) String() string {
 	return "default"
 }
 
-// Faults are all KeyErrors in err, in the order in which they were found.
+// Faults returns all KeyErrors in err, in the order in which they were found.
 func Faults(err error) []*KeyError {
 	switch e := err.(type) { //nolint:errorlint // it walks the whole tree itself
 	case nil:

@@ -6,7 +6,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// The application reads its own section from the same file.
+// The application has a section of its own in the file.
 func ExampleLoad() {
 	server := struct {
 		Addr string `yaml:"addr"`

@@ -15,7 +15,7 @@ const example = "fetchbox.example.yaml"
 func TestExampleFileIsTheDefault(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load(config.WithFile(example), config.WithEnviron(nil))
-	require.EqualError(t, err, "iggy.client_id: must be set, with client_secret or client_secret_file, unless token is (fetchbox.example.yaml:20)")
+	require.EqualError(t, err, "iggy.client_id: must be set, with client_secret or client_secret_file, unless token is (fetchbox.example.yaml:19)")
 
 	got, err := config.Load(config.WithFile(example), config.WithEnviron(login))
 	require.NoError(t, err)
@@ -36,7 +36,7 @@ func TestExampleFileHasEveryKey(t *testing.T) {
 	require.Equal(t, keys(want), keys(got))
 }
 
-// keys is m without its values.
+// keys returns m without its values.
 func keys(m map[string]any) map[string]any {
 	all := map[string]any{}
 	for key, value := range m {
@@ -48,7 +48,7 @@ func keys(m map[string]any) map[string]any {
 	return all
 }
 
-// What the application shows of its configuration can be loaded again.
+// The configuration that an application prints can be loaded again.
 func TestConfigReadsBackWhatItMarshals(t *testing.T) {
 	t.Parallel()
 	want := valid()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -13,78 +12,23 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxFile is how large a configuration and files of certificates may be.
-const maxFile Bytes = 1 << 20
-
-// readFile reads a regular file of up to limit bytes. A pipe would block, and can't be read again for the next
-// connection; a device may have no end. Its errors name the path, but not what can only be a file's content in
-// its place.
-func readFile(path string, limit Bytes) ([]byte, error) {
-	if err := checkPath(path); err != nil {
-		return nil, err
-	}
-	// What is not there, or a directory, is left to those who try to read it.
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		return nil, fmt.Errorf("%s: is a %s, not a regular file", path, special(info.Mode()))
-	}
-	return readStream(path, limit)
-}
-
-// readStream is like readFile, and reads pipes, too: a shell gives a program a pipe for the output of another.
-func readStream(path string, limit Bytes) ([]byte, error) {
-	if err := checkPath(path); err != nil {
-		return nil, err
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	data, err := io.ReadAll(io.LimitReader(file, int64(limit)+1))
-	if err != nil {
-		return nil, err
-	}
-	if Bytes(len(data)) > limit {
-		return nil, fmt.Errorf("%s: larger than %s", path, limit)
-	}
-	return data, nil
-}
-
-func checkPath(path string) error {
-	if strings.Contains(path, "\n") {
-		return errors.New("must be the path of a file, not its content")
-	}
-	return nil
-}
-
-func special(mode os.FileMode) string {
-	switch {
-	case mode&os.ModeNamedPipe != 0:
-		return "pipe"
-	case mode&os.ModeSocket != 0:
-		return "socket"
-	}
-	return "device"
-}
-
-// fileLayer decodes a YAML document over the tree of sections. It walks the nodes
-// itself instead of unmarshalling, to find every fault with its key and line,
-// and to have no value in any message.
+// fileLayer decodes a YAML document over the tree of sections. It walks the nodes instead of
+// unmarshalling them, so that it finds all faults with key and line and quotes no values.
 type fileLayer struct {
 	name    string
 	sources Sources
 	faults  []error
 	merges  int
-	// astray is where the lines of a secret may be that is written in a block, when they are not indented
-	// as they should be: they are then read as keys.
-	astray string
+	// secretKey is the last key when it is a secret in block style. If the lines of the block are not
+	// indented, YAML reads them as keys.
+	secretKey string
 }
 
 func (l *fileLayer) apply(root reflect.Value, data []byte) {
 	decoder := yaml.NewDecoder(strings.NewReader(string(data)))
 	var document yaml.Node
 	if err := decoder.Decode(&document); err != nil {
-		if !errors.Is(err, io.EOF) { // which is an empty file
+		if !errors.Is(err, io.EOF) { // of an empty file
 			l.syntax(err)
 		}
 		return
@@ -107,8 +51,8 @@ var (
 	quoted     = regexp.MustCompile("'[^']*'|\"[^\"]*\"|`[^`]*`")
 )
 
-// syntax reports the parser's error without the pieces of the file that it
-// quotes: they may be part of a secret.
+// syntax reports the parser's error without the parts of the file that it quotes, which may belong to
+// a secret.
 func (l *fileLayer) syntax(err error) {
 	source := Source{File: l.name}
 	text := err.Error()
@@ -120,7 +64,7 @@ func (l *fileLayer) syntax(err error) {
 }
 
 func (l *fileLayer) section(v reflect.Value, key string, node *yaml.Node) {
-	node = follow(node)
+	node = resolveAlias(node)
 	if isNull(node) {
 		return // a section with all its keys commented out
 	}
@@ -128,14 +72,14 @@ func (l *fileLayer) section(v reflect.Value, key string, node *yaml.Node) {
 		l.fault(key, node, errors.New("must be a section of keys"))
 		return
 	}
-	l.pairs(v, key, node, map[string]int{}, false)
+	l.mapping(v, key, node, map[string]int{}, false)
 }
 
-// maxMerges bounds merges, which may be circular, or grow with each level.
+// maxMerges limits merges, which may be circular or grow exponentially.
 const maxMerges = 1000
 
-// pairs decodes a mapping's own keys, then those of its merges that it lacks.
-func (l *fileLayer) pairs(v reflect.Value, key string, node *yaml.Node, seen map[string]int, merged bool) {
+// mapping decodes the keys of a mapping, then those keys of its merges that it does not have.
+func (l *fileLayer) mapping(v reflect.Value, key string, node *yaml.Node, seen map[string]int, merged bool) {
 	var merges []*yaml.Node
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		name, value := node.Content[i], node.Content[i+1]
@@ -149,12 +93,12 @@ func (l *fileLayer) pairs(v reflect.Value, key string, node *yaml.Node, seen map
 		}
 		if line, ok := seen[name.Value]; ok {
 			if !merged {
-				l.again(v, key, name, line)
+				l.duplicate(v, key, name, line)
 			}
 			continue
 		}
 		seen[name.Value] = name.Line
-		l.pair(v, key, name, value)
+		l.key(v, key, name, value)
 	}
 	for _, merge := range merges {
 		l.merge(v, key, merge, seen)
@@ -162,14 +106,14 @@ func (l *fileLayer) pairs(v reflect.Value, key string, node *yaml.Node, seen map
 }
 
 func (l *fileLayer) merge(v reflect.Value, key string, node *yaml.Node, seen map[string]int) {
-	node = follow(node)
+	node = resolveAlias(node)
 	l.merges++
 	switch {
 	case l.merges == maxMerges:
 		l.fault(key, node, errors.New("too many merges"))
 	case l.merges > maxMerges: // reported once
 	case node.Kind == yaml.MappingNode:
-		l.pairs(v, key, node, seen, true)
+		l.mapping(v, key, node, seen, true)
 	case node.Kind == yaml.SequenceNode:
 		for _, one := range node.Content {
 			l.merge(v, key, one, seen)
@@ -181,16 +125,16 @@ func (l *fileLayer) merge(v reflect.Value, key string, node *yaml.Node, seen map
 
 func sameKey(a, b string) bool { return a == b }
 
-func (l *fileLayer) pair(section reflect.Value, parent string, name, node *yaml.Node) {
+func (l *fileLayer) key(section reflect.Value, parent string, name, node *yaml.Node) {
 	key := joinKey(parent, name.Value)
-	f, ok := child(section, name.Value, sameKey)
+	f, ok := findField(section, name.Value, sameKey)
 	if !ok {
 		l.unknown(section, parent, name)
 		return
 	}
-	l.astray = ""
-	if f.value.Type() == secretType && spreads(node) {
-		l.astray = key
+	l.secretKey = ""
+	if f.value.Type() == secretType && isBlockOrEmpty(node) {
+		l.secretKey = key
 	}
 	switch kindOf(f.value.Type()) {
 	case kindSection, kindSections, kindMap:
@@ -203,9 +147,9 @@ func (l *fileLayer) pair(section reflect.Value, parent string, name, node *yaml.
 	f.set()
 }
 
-// again reports a key that was there before, at line.
-func (l *fileLayer) again(section reflect.Value, parent string, name *yaml.Node, line int) {
-	if _, known := child(section, name.Value, sameKey); !known {
+// duplicate reports a key that is already set at line.
+func (l *fileLayer) duplicate(section reflect.Value, parent string, name *yaml.Node, line int) {
+	if _, known := findField(section, name.Value, sameKey); !known {
 		l.unknown(section, parent, name)
 		return
 	}
@@ -213,15 +157,15 @@ func (l *fileLayer) again(section reflect.Value, parent string, name *yaml.Node,
 }
 
 func (l *fileLayer) unknown(section reflect.Value, parent string, name *yaml.Node) {
-	if l.astray != "" {
-		l.fault(parent, name, fmt.Errorf("unknown key, not shown because it may be a part of %s: indent all lines of that value", l.astray))
+	if l.secretKey != "" {
+		l.fault(parent, name, fmt.Errorf("unknown key, not shown because it may be a part of %s: indent all lines of that value", l.secretKey))
 		return
 	}
 	l.fault(joinKey(parent, name.Value), name, unknownKey(section, name.Value))
 }
 
-// spreads tells whether a value is written in lines of its own, or has none.
-func spreads(node *yaml.Node) bool {
+// isBlockOrEmpty reports whether a value is in block style, or missing.
+func isBlockOrEmpty(node *yaml.Node) bool {
 	return isNull(node) || node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
 }
 
@@ -238,7 +182,7 @@ func (l *fileLayer) value(v reflect.Value, key string, name, node *yaml.Node) {
 }
 
 func (l *fileLayer) list(v reflect.Value, key string, name, node *yaml.Node) {
-	node = follow(node)
+	node = resolveAlias(node)
 	if node.Kind != yaml.SequenceNode {
 		l.fault(key, name, errors.New("must be a list"))
 		return
@@ -257,10 +201,10 @@ func (l *fileLayer) list(v reflect.Value, key string, name, node *yaml.Node) {
 	l.sources[key] = Source{File: l.name, Line: name.Line}
 }
 
-// scalar is the text of a scalar as it is written, whatever type YAML gives
-// it: a password of digits only is not a number.
+// scalar returns the text of a scalar as it is written, whatever type it has in YAML: a password may
+// consist of digits.
 func scalar(node *yaml.Node) (string, error) {
-	node = follow(node)
+	node = resolveAlias(node)
 	switch {
 	case node.Kind != yaml.ScalarNode:
 		return "", errors.New("must be a single value")
@@ -278,7 +222,7 @@ func isNull(node *yaml.Node) bool {
 	return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null"
 }
 
-func follow(node *yaml.Node) *yaml.Node {
+func resolveAlias(node *yaml.Node) *yaml.Node {
 	for node.Kind == yaml.AliasNode {
 		node = node.Alias
 	}

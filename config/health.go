@@ -2,15 +2,15 @@ package config
 
 import "time"
 
-// Health is what readiness depends on.
+// Health is the configuration of the health checks.
 type Health struct {
-	// Timeout bounds one check.
+	// Timeout is the time limit of a check.
 	Timeout time.Duration `yaml:"timeout"`
-	// Interval is how long a check's result is reused.
+	// Interval is how long the result of a check is reused.
 	Interval time.Duration `yaml:"interval"`
 }
 
-// Validate is like Config.Validate, for this section alone.
+// Validate is like Config.Validate for this section.
 func (h Health) Validate() error {
 	f := newFaults("health")
 	h.validate(f)

@@ -12,25 +12,25 @@ type Iggy struct {
 	ClientID string `yaml:"client_id"`
 	// ClientSecret is the user's password.
 	ClientSecret Secret `yaml:"client_secret"`
-	// ClientSecretFile is a file that holds the password; a line break at its
-	// end does not count. At most one of ClientSecret, ClientSecretFile and Token is set.
+	// ClientSecretFile is a file with the password; a line break at its end is ignored. At most one of
+	// ClientSecret, ClientSecretFile and Token is set.
 	ClientSecretFile string `yaml:"client_secret_file"`
-	// Token is a personal access token, used instead of name and password.
+	// Token is a personal access token, in place of name and password.
 	Token Secret `yaml:"token"`
 	// TLS is the encryption of the connection.
 	TLS TLS `yaml:"tls"`
-	// DialTimeout bounds connecting, the TLS handshake and the login together.
+	// DialTimeout is the time limit of connecting, the TLS handshake and the login together.
 	DialTimeout time.Duration `yaml:"dial_timeout"`
-	// RequestTimeout bounds each request; a server that does not answer in
-	// this time is taken for stalled and the connection is replaced.
+	// RequestTimeout is the time limit of each request. When the server does not answer in time, the
+	// connection is replaced.
 	RequestTimeout time.Duration `yaml:"request_timeout"`
-	// HeartbeatInterval is how often an idle connection is asked for a sign of life.
+	// HeartbeatInterval is the interval of the pings on a connection.
 	HeartbeatInterval time.Duration `yaml:"heartbeat_interval"`
-	// StartTimeout bounds the wait for the first connection at start.
+	// StartTimeout is the time limit of the first connection at start.
 	StartTimeout time.Duration `yaml:"start_timeout"`
-	// Reconnect is the backoff between attempts to connect, which never end.
+	// Reconnect is the backoff between attempts to connect. Their number has no limit.
 	Reconnect Backoff `yaml:"reconnect"`
-	// Breaker is the circuit breaker over the connection.
+	// Breaker is the circuit breaker of the connection.
 	Breaker Breaker `yaml:"breaker"`
 }
 
@@ -39,13 +39,13 @@ type Transport string
 
 // The transports.
 const (
-	// TransportNative is this library's own implementation of the data plane.
+	// TransportNative is this library's own implementation.
 	TransportNative Transport = "native"
 	// TransportSDK is the official Go SDK.
 	TransportSDK Transport = "sdk"
 )
 
-// Validate is like Config.Validate, for this section alone.
+// Validate is like Config.Validate for this section.
 func (i Iggy) Validate() error {
 	f := newFaults("iggy")
 	i.validate(f)

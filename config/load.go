@@ -9,11 +9,10 @@ import (
 	"strings"
 )
 
-// Sources tell where the values come from that are not defaults, by key.
+// Sources are the sources of all values other than defaults, by key.
 type Sources map[string]Source
 
-// Has tells whether a file or the environment says something about a key, or
-// about any key below it.
+// Has reports whether a file or the environment sets the key, or any key below it.
 func (s Sources) Has(key string) bool {
 	if _, ok := s[key]; ok {
 		return true
@@ -26,21 +25,20 @@ func (s Sources) Has(key string) bool {
 	return false
 }
 
-// Load reads the configuration in layers, each over the last: Default, the
-// file (WithFile, or else the one that FETCHBOX_CONFIG names, or none), and the
-// variables FETCHBOX__SECTION__KEY. Then it applies overrides and validates.
+// Load reads the configuration in layers, each over the one before: Default, the file of WithFile or
+// FETCHBOX_CONFIG if there is one, and the variables FETCHBOX__SECTION__KEY. Then it applies
+// overrides and validates the result.
 //
-// Every fault is in the returned error, as a KeyError each (see Faults) that names the
-// key, and the line or the variable which is to blame: unknown keys, values that can't be
-// read, and what Validate finds. In that case the Config is the zero value, and
-// no section of the application has changed.
+// The error joins all faults: unknown keys, invalid values, and those of Validate. Each is a KeyError
+// with the key and the line or variable (see Faults). After an error, the Config is the
+// zero value, and the sections of the application are unchanged.
 func Load(opts ...Option) (Config, error) {
 	l := &loader{config: Default(), sources: Sources{}, sections: map[string]*section{}}
 	for _, opt := range opts {
 		opt(l)
 	}
-	// A fault of the program, not of its operator: nothing else makes sense before it is corrected.
-	if err := errors.Join(l.misuse...); err != nil {
+	// These are faults of the program. The configuration can only be checked after they are fixed.
+	if err := errors.Join(l.optionErrs...); err != nil {
 		return Config{}, err
 	}
 	if err := l.load(); err != nil {
@@ -53,22 +51,22 @@ func Load(opts ...Option) (Config, error) {
 }
 
 type loader struct {
-	config    Config
-	path      string
-	data      []byte
-	inMemory  bool
-	environ   []string
-	sections  map[string]*section
-	overrides []func(*Config, Sources) error
-	sources   Sources
-	faults    []error
-	misuse    []error
+	config     Config
+	path       string
+	data       []byte
+	inMemory   bool
+	environ    []string
+	sections   map[string]*section
+	overrides  []func(*Config, Sources) error
+	sources    Sources
+	faults     []error
+	optionErrs []error
 }
 
-// section is a part of the file that belongs to the application.
+// section is a section of the application.
 type section struct {
 	target reflect.Value // the application's pointer
-	value  reflect.Value // what is decoded over, until all went well
+	value  reflect.Value // a copy of the target, copied back after success
 }
 
 func (l *loader) load() error {
@@ -80,7 +78,7 @@ func (l *loader) load() error {
 	env := environmentLayer{sources: l.sources}
 	env.apply(root, l.environ)
 	l.faults = append(l.faults, env.faults...)
-	l.take(root)
+	l.collect(root)
 
 	for _, override := range l.overrides {
 		if err := override(&l.config, l.sources); err != nil {
@@ -91,8 +89,8 @@ func (l *loader) load() error {
 	return errors.Join(l.faults...)
 }
 
-// root is a struct with the keys of Config and of the application's sections,
-// made at run time so that one walk knows them all.
+// root returns a struct with the keys of Config and of the application's sections. It is made at run
+// time, so that one walk decodes all of them.
 func (l *loader) root() reflect.Value {
 	config := reflect.TypeFor[Config]()
 	all := []reflect.StructField{{Name: "Config", Type: config, Tag: `yaml:",inline"`}}
@@ -112,8 +110,8 @@ func (l *loader) root() reflect.Value {
 	return root
 }
 
-// take copies the decoded values out of root.
-func (l *loader) take(root reflect.Value) {
+// collect copies the decoded values from root.
+func (l *loader) collect(root reflect.Value) {
 	l.config = root.Field(0).Interface().(Config)
 	for i := 1; i < root.NumField(); i++ {
 		name, _ := keyOf(root.Type().Field(i))
@@ -144,19 +142,19 @@ func (l *loader) loadFile(root reflect.Value) {
 func lookup(environ []string, variable string) (name, value string) {
 	for _, entry := range environ {
 		if n, v, _ := strings.Cut(entry, "="); n == variable {
-			name, value = n, v // like a shell, the last one counts
+			name, value = n, v // the last one counts, as in a shell
 		}
 	}
 	return name, value
 }
 
-// validate adds what is wrong with the values, with their sources. Keys that
-// could not be read keep their defaults, which are not at fault.
+// validate adds the faults of values, with their sources. Keys with a value that could not be decoded
+// have their defaults, which are valid.
 func (l *loader) validate() {
 	found := Faults(l.config.Validate())
 	for name, s := range l.sections {
 		if v, ok := s.value.Addr().Interface().(interface{ Validate() error }); ok {
-			found = append(found, within(name, v.Validate())...)
+			found = append(found, sectionFaults(name, v.Validate())...)
 		}
 	}
 	for _, fault := range found {
@@ -165,8 +163,8 @@ func (l *loader) validate() {
 	}
 }
 
-// within are the faults of an application's section under their full keys.
-func within(name string, err error) []*KeyError {
+// sectionFaults returns the faults of an application's section with their full keys.
+func sectionFaults(name string, err error) []*KeyError {
 	if err == nil {
 		return nil
 	}
@@ -181,15 +179,15 @@ func within(name string, err error) []*KeyError {
 	return all
 }
 
-// validName keeps names apart from the levels of a key and of a variable's name.
+// validName matches names of sections. They don't contain the separators of keys and variables.
 var validName = regexp.MustCompile(`^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$`)
 
-// declare checks a name that an application gives to a section of its own.
-func declare[T any](what, name string, taken map[string]T) error {
+// declare checks the name of a section that the application declares.
+func declare[T any](what, name string, existing map[string]T) error {
 	if !validName.MatchString(name) {
 		return fmt.Errorf("config: %s %q: the name must be letters and digits, with single dashes or underscores between them", what, name)
 	}
-	for other := range taken {
+	for other := range existing {
 		if sameName(other, name) {
 			return fmt.Errorf("config: %s %q: there is one of that name already (%s)", what, name, other)
 		}

@@ -5,90 +5,86 @@ import (
 	"reflect"
 )
 
-// Option changes how Load works.
+// Option is an option of Load.
 type Option func(*loader)
 
-// WithFile names the YAML file, which must exist and have at most 1 MiB. It may be a pipe, which is read to its end. An empty path is as good as no
-// option: FETCHBOX_CONFIG decides.
+// WithFile sets the path of the YAML file, which must exist and have at most 1 MiB. It may be a pipe. An
+// empty path is the same as no option: FETCHBOX_CONFIG names the file.
 func WithFile(path string) Option {
 	return func(l *loader) { l.path = path }
 }
 
-// WithYAML is a file's content; name stands for its path in errors. It takes
-// the place of the file.
+// WithYAML uses data in place of a file; name is its path in errors.
 func WithYAML(name string, data []byte) Option {
 	return func(l *loader) { l.path, l.data, l.inMemory = name, data, true }
 }
 
-// WithEnviron replaces the process's environment, as os.Environ gives it.
+// WithEnviron replaces the environment of the process, in the form of os.Environ.
 func WithEnviron(environ []string) Option {
 	return func(l *loader) { l.environ = append([]string{}, environ...) }
 }
 
-// WithSection gives the application a section of its own: the file's section
-// name, and the variables FETCHBOX__NAME__KEY, are decoded over the present
-// values of the struct that target points to, as strictly as the rest. Keys are
-// yaml tags, or field names in lower case. Fields may be strings, numbers,
-// booleans, durations, whatever implements encoding.TextUnmarshaler, lists of these
-// (separated by commas in a variable), maps of these by any name, structs, and maps of structs, of
-// which only the entries that are already there can be set.
+// WithSection declares a section of the application. The section name of the file, and the variables
+// FETCHBOX__NAME__KEY, are decoded over the struct to which target points; unknown keys are
+// errors. Keys are yaml tags, or field names in lower case. Fields may be strings, numbers,
+// booleans, durations, types that implement encoding.TextUnmarshaler, lists of these
+// (separated by commas in a variable), maps of these by name, structs, and maps of
+// structs, of which only the present entries can be set.
 //
-// When target has a method Validate() error, it is called, and what it
-// returns is reported under the section's name; it may join KeyErrors whose keys
-// are relative to the section.
+// When target has a method Validate() error, Load calls it and reports its error under the name of the
+// section. It may join KeyErrors with keys relative to the section.
 //
 // The struct changes only when Load succeeds.
 func WithSection(name string, target any) Option {
 	return func(l *loader) {
 		v := reflect.ValueOf(target)
 		if v.Kind() != reflect.Pointer || v.IsNil() || kindOf(v.Type().Elem()) != kindSection {
-			l.misuse = append(l.misuse, fmt.Errorf("config: section %q: the target must be a pointer to a struct, not %T", name, target))
+			l.optionErrs = append(l.optionErrs, fmt.Errorf("config: section %q: the target must be a pointer to a struct, not %T", name, target))
 			return
 		}
-		taken := map[string]struct{}{}
+		existing := map[string]struct{}{}
 		for _, f := range fields(reflect.ValueOf(&l.config).Elem()) {
-			taken[f.name] = struct{}{}
+			existing[f.name] = struct{}{}
 		}
 		for other := range l.sections {
-			taken[other] = struct{}{}
+			existing[other] = struct{}{}
 		}
-		if err := declare("section", name, taken); err != nil {
-			l.misuse = append(l.misuse, err)
+		if err := declare("section", name, existing); err != nil {
+			l.optionErrs = append(l.optionErrs, err)
 			return
 		}
 		if err := checkSchema(name, v.Type().Elem()); err != nil {
-			l.misuse = append(l.misuse, fmt.Errorf("config: section %w", err))
+			l.optionErrs = append(l.optionErrs, fmt.Errorf("config: section %w", err))
 			return
 		}
 		l.sections[name] = &section{target: v, value: clone(v.Elem())}
 	}
 }
 
-// WithConsumer declares a further consumer: consumers.NAME is then a section, whose
-// defaults are the given ones.
+// WithConsumer declares another consumer, with the section consumers.NAME and the given defaults.
 func WithConsumer(name string, defaults Consumer) Option {
 	return func(l *loader) {
 		if err := declare("consumer", name, l.config.Consumers); err != nil {
-			l.misuse = append(l.misuse, err)
+			l.optionErrs = append(l.optionErrs, err)
 			return
 		}
 		l.config.Consumers[name] = defaults
 	}
 }
 
-// WithCluster declares a further cluster: clusters.NAME is then a section with the
-// keys iggy, producer, consumers and topics of its own, whose defaults are the given ones
-// (mostly DefaultCluster). It takes nothing from the keys outside of it. Consumers that
-// the application declares on that cluster are added to defaults.Consumers.
+// WithCluster declares another cluster, with the section clusters.NAME and the given defaults
+// (DefaultCluster, for example). The section has the keys iggy, producer, consumers and topics, and
+// inherits nothing from the top level. Consumers that the application declares on the
+// cluster are in defaults.Consumers.
 func WithCluster(name string, defaults Cluster) Option {
 	return func(l *loader) {
 		if err := declare("cluster", name, l.config.Clusters); err != nil {
-			l.misuse = append(l.misuse, err)
+			l.optionErrs = append(l.optionErrs, err)
 			return
 		}
 		for consumer := range defaults.Consumers {
 			if err := declare("consumer", consumer, map[string]Consumer{}); err != nil {
-				l.misuse = append(l.misuse, fmt.Errorf("cluster %q: %w", name, err))
+				l.optionErrs = append(l.optionErrs, fmt.Errorf("cluster %q: %w", name, err))
 				return
 			}
 		}
@@ -99,9 +95,9 @@ func WithCluster(name string, defaults Cluster) Option {
 	}
 }
 
-// WithOverride has the last word before the validation: flags of a command
-// line, or a default that depends on what is configured, for which it learns
-// where the values come from. Its error becomes part of Load's. Several are called in their order.
+// WithOverride calls override after the other layers and before the validation, for flags of a command
+// line, or for defaults that depend on other values and their sources. Its error is joined to
+// that of Load. Several overrides are called in the order of the options.
 func WithOverride(override func(c *Config, from Sources) error) Option {
 	return func(l *loader) { l.overrides = append(l.overrides, override) }
 }

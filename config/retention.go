@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// Retention is how long a topic keeps its messages: RetentionDefault leaves it
-// to the server, RetentionForever keeps them. In YAML it is a duration that
-// accepts days, such as 7d or 1d12h, or 0 or -1.
+// Retention is how long a topic keeps its messages, RetentionDefault or RetentionForever. In YAML it is
+// a duration that accepts days, such as 7d or 1d12h, or 0 or -1.
 type Retention time.Duration
 
-// The retentions that are no durations.
 const (
+	// RetentionDefault is the server's default.
 	RetentionDefault Retention = 0
+	// RetentionForever keeps messages for ever.
 	RetentionForever Retention = -1
 )
 
 const day = 24 * time.Hour
 
-// ParseRetention reads a retention: "7d", "1d12h", "90m", "0", "-1".
+// ParseRetention parses a retention such as "7d", "1d12h", "90m", "0" or "-1".
 func ParseRetention(text string) (Retention, error) {
 	text = strings.TrimSpace(text)
 	switch text {
@@ -50,10 +50,10 @@ func ParseRetention(text string) (Retention, error) {
 	return Retention(total), nil
 }
 
-// Duration is the retention as a duration: 0 for the server's default, -1 for ever.
+// Duration returns the retention as a duration: 0 for the server's default, -1 for ever.
 func (r Retention) Duration() time.Duration { return time.Duration(r) }
 
-// String is the retention as ParseRetention reads it.
+// String returns the retention in the form of ParseRetention.
 func (r Retention) String() string {
 	d := time.Duration(r)
 	switch {
@@ -69,26 +69,14 @@ func (r Retention) String() string {
 	return shortDuration(d)
 }
 
-// MarshalText writes String.
+// MarshalText returns String.
 func (r Retention) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText reads what ParseRetention accepts.
+// UnmarshalText calls ParseRetention.
 func (r *Retention) UnmarshalText(text []byte) error {
 	retention, err := ParseRetention(string(text))
 	if err == nil {
 		*r = retention
 	}
 	return err
-}
-
-// shortDuration is d without the units that are zero: 1h instead of 1h0m0s.
-func shortDuration(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }

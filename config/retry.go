@@ -2,30 +2,30 @@ package config
 
 import "time"
 
-// Backoff is an exponential delay: it starts at BaseBackoff, doubles up to
-// MaxBackoff, and is spread by ±Jitter of itself.
+// Backoff is an exponential backoff: the delay starts at BaseBackoff, doubles with each attempt up to
+// MaxBackoff, and varies by ±Jitter of itself.
 type Backoff struct {
 	// BaseBackoff is the delay before the second attempt.
 	BaseBackoff time.Duration `yaml:"base_backoff"`
 	// MaxBackoff is the longest delay.
 	MaxBackoff time.Duration `yaml:"max_backoff"`
-	// Jitter is the part of a delay by which it is spread, 0 to 1.
+	// Jitter is the part of a delay by which it varies, 0 to 1.
 	Jitter float64 `yaml:"jitter"`
 }
 
-// Breaker is a circuit breaker: after Failures failures in a row it refuses
-// requests for Delay, then lets one through to try.
+// Breaker is a circuit breaker: after Failures failures in a row it is open for Delay and refuses
+// requests, then it lets one request through.
 type Breaker struct {
-	// Failures is how many failures in a row open it, at most 1000000.
+	// Failures is the number of failures in a row that open the breaker, at most 1000000.
 	Failures int `yaml:"failures"`
-	// Delay is how long it stays open before it lets a request try.
+	// Delay is how long the breaker stays open.
 	Delay time.Duration `yaml:"delay"`
 }
 
-// Retry is how often and how patiently something is tried again.
+// Retry is the number of retries and their backoff.
 type Retry struct {
-	// MaxRetries is the number of attempts after the first; 0 means none, -1
-	// as many as fit the time there is.
+	// MaxRetries is the number of attempts after the first; 0 means none, and -1 means no limit but
+	// the time.
 	MaxRetries int `yaml:"max_retries"`
 	Backoff    `yaml:",inline"`
 }

@@ -8,20 +8,19 @@ import (
 	"log/slog"
 )
 
-// Secret is a text that is never shown: every verb of fmt, JSON, YAML, slog
-// and zap print it as ***. Reveal returns it. The zero value is an empty
-// secret, which means that none is set, and prints as nothing in JSON and YAML.
+// Secret is a text that is not printed: every verb of fmt, JSON, YAML, slog and zap print ***. Reveal
+// returns the text. The zero value is no secret, and is printed as an empty text.
 //
-// The text is behind a pointer, since fmt prints an unexported field without
-// asking its methods: a struct that merely holds a configuration must not give
-// it away either. Secrets are therefore compared with Equal, not with ==.
+// The text is behind a pointer, since fmt does not call the methods of unexported fields and would print
+// it with a struct that has a configuration in one. So secrets are compared with Equal, not
+// with ==.
 type Secret struct {
 	text *string
 }
 
-const hidden = "***"
+const redacted = "***"
 
-// NewSecret hides text.
+// NewSecret returns text as a secret.
 func NewSecret(text string) Secret {
 	if text == "" {
 		return Secret{}
@@ -29,7 +28,7 @@ func NewSecret(text string) Secret {
 	return Secret{text: &text}
 }
 
-// Reveal is the secret itself.
+// Reveal returns the text.
 func (s Secret) Reveal() string {
 	if s.text == nil {
 		return ""
@@ -37,18 +36,18 @@ func (s Secret) Reveal() string {
 	return *s.text
 }
 
-// IsSet tells whether there is a secret.
+// IsSet reports whether the text is not empty.
 func (s Secret) IsSet() bool { return s.text != nil }
 
-// Equal tells whether both hide the same text.
+// Equal reports whether both have the same text.
 func (s Secret) Equal(other Secret) bool { return s.Reveal() == other.Reveal() }
 
-// String is ***, and empty when no secret is set.
+// String returns ***, or "" when no secret is set.
 func (s Secret) String() string {
 	if !s.IsSet() {
 		return ""
 	}
-	return hidden
+	return redacted
 }
 
 // Format prints String for every verb.
@@ -56,20 +55,19 @@ func (s Secret) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, s.String())
 }
 
-// LogValue shows String to slog.
+// LogValue returns String for slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalText writes String. encoding/json, goccy/go-yaml and zap use it.
+// MarshalText returns String. encoding/json, goccy/go-yaml and zap call it.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText reads the secret itself. It keeps no reference to text.
+// UnmarshalText sets the text.
 func (s *Secret) UnmarshalText(text []byte) error {
 	*s = NewSecret(string(text))
 	return nil
 }
 
-// UnmarshalJSON reads the secret itself from a JSON string. Its error does not
-// quote the input.
+// UnmarshalJSON sets the text from a JSON string. Its error does not quote the input.
 func (s *Secret) UnmarshalJSON(data []byte) error {
 	var text string
 	if json.Unmarshal(data, &text) != nil {

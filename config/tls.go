@@ -9,26 +9,24 @@ import (
 
 // TLS is the encryption of a connection.
 type TLS struct {
-	// Enabled turns TLS on. The other keys of this section are refused without it,
-	// since whoever set them expects an encrypted connection.
+	// Enabled turns TLS on. Without it, the other keys of this section are refused.
 	Enabled bool `yaml:"enabled"`
-	// CAFile is a file with the PEM certificates to trust instead of the system's.
+	// CAFile is a file with the PEM certificates to trust in place of the system's.
 	CAFile string `yaml:"ca_file"`
 	// CertFile is a file with a client certificate, as PEM.
 	CertFile string `yaml:"cert_file"`
 	// KeyFile is a file with the key of CertFile, as PEM.
 	KeyFile string `yaml:"key_file"`
-	// ServerName is the name that the server's certificate must have; empty
-	// means the endpoint's host.
+	// ServerName is the name in the server's certificate; empty means the endpoint's host.
 	ServerName string `yaml:"server_name"`
-	// InsecureSkipVerify accepts any certificate: anyone on the way can read
-	// and change everything. Each start logs a warning.
+	// InsecureSkipVerify accepts any certificate, so anyone between client and server can read and
+	// change everything. Each start logs a warning.
 	InsecureSkipVerify bool `yaml:"insecure_skip_verify"`
 }
 
-// TLSConfig is what the connection is encrypted with: TLS 1.2 or newer. It is
-// nil when TLS is off. It reads the files at each call, so that a new connection
-// uses renewed certificates; its errors name the key.
+// TLSConfig returns the configuration for crypto/tls, with TLS 1.2 or newer. It is nil when TLS is off.
+// TLSConfig reads the files at each call, so that a new connection uses renewed certificates. Its
+// errors name the key.
 func (i Iggy) TLSConfig() (*tls.Config, error) {
 	if !i.TLS.Enabled {
 		return nil, nil //nolint:nilnil // nil is how crypto/tls's users say that TLS is off
@@ -63,7 +61,7 @@ func (i Iggy) validateTLS(f faults) {
 	i.loadTLS(f, &tls.Config{}) //nolint:gosec // thrown away
 }
 
-// loadTLS reads the files into c.
+// loadTLS sets the certificates of c from their files.
 func (i Iggy) loadTLS(f faults, c *tls.Config) {
 	f = f.at("tls")
 	if i.TLS.CAFile != "" {
@@ -94,7 +92,7 @@ func (t TLS) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// certificate also names the key that is at fault.
+// certificate returns the client certificate, or the key at fault and an error.
 func (t TLS) certificate() (cert tls.Certificate, key string, err error) {
 	switch {
 	case t.CertFile == "":

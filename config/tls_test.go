@@ -49,7 +49,7 @@ func TestTLSConfigOff(t *testing.T) {
 	require.Nil(t, c)
 }
 
-func TestTLSConfigSpeaksToAServer(t *testing.T) {
+func TestTLSConfigConnectsToAServer(t *testing.T) {
 	t.Parallel()
 	certFile, keyFile := certificate(t, "broker.example")
 	_, otherKey := certificate(t, "other.example")

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Topics is where the messages live.
+// Topics is where FetchBox's topics are, and how they are created.
 type Topics struct {
-	// Provision creates the stream, topics and groups that are missing at start.
+	// Provision creates missing streams, topics and groups at start.
 	Provision bool `yaml:"provision"`
 	// Stream is the stream of FetchBox's four topics.
 	Stream string `yaml:"stream"`
@@ -22,46 +22,46 @@ type Topics struct {
 	DLQ Topic `yaml:"dlq"`
 }
 
-// Topic is how one topic is created and written.
+// Topic is the configuration of one topic.
 type Topic struct {
 	// Name is the topic's name within the stream.
 	Name string `yaml:"name"`
-	// Partitions is how many partitions it is created with.
+	// Partitions is the number of partitions with which the topic is created.
 	Partitions uint32 `yaml:"partitions"`
-	// Retention is how long messages are kept; 0 means the server's default,
-	// -1 for ever. It accepts days: 7d.
+	// Retention is how long messages are kept; 0 means the server's default, -1 for ever. It accepts
+	// days: 7d.
 	Retention Retention `yaml:"retention"`
-	// MaxSize bounds the topic's size, 1GiB or more; 0 means the server's default.
+	// MaxSize is the largest size of the topic, 1GiB or more; 0 means the server's default.
 	MaxSize Bytes `yaml:"max_size"`
-	// Compression is how payloads are compressed.
+	// Compression is the compression of payloads.
 	Compression Compression `yaml:"compression"`
-	// CompressionMinSize is the smallest payload that is compressed.
+	// CompressionMinSize is the size of the smallest payload that is compressed.
 	CompressionMinSize Bytes `yaml:"compression_min_size"`
 }
 
-// Compression names a payload encoding, as it stands in content-encoding.
+// Compression is a value of the header content-encoding.
 type Compression string
 
 // The compressions.
 const (
 	// CompressionNone leaves payloads as they are.
 	CompressionNone Compression = "none"
-	// CompressionS2 is the fastest; few languages can read it.
+	// CompressionS2 is the fastest; few languages support it.
 	CompressionS2 Compression = "s2"
 	// CompressionZstd gives the smallest payloads.
 	CompressionZstd Compression = "zstd"
-	// CompressionGzip can be read by every language.
+	// CompressionGzip is supported by every language.
 	CompressionGzip Compression = "gzip"
 )
 
 const (
 	// maxPartitions is the server's limit for one topic (Iggy 0.8.0).
 	maxPartitions = 1000
-	// segmentSize is the server's default: it refuses a smaller size limit (measured on Iggy 0.8.0).
+	// segmentSize is the server's default. It refuses a smaller max_size (measured on Iggy 0.8.0).
 	segmentSize Bytes = 1 << 30
 )
 
-// Validate is like Config.Validate, for this section alone.
+// Validate is like Config.Validate for this section.
 func (t Topics) Validate() error {
 	f := newFaults("topics")
 	t.validate(f)

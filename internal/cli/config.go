@@ -162,7 +162,7 @@ func keys(node *yaml.Node) []string {
 // the section would be worse. When the file also has the right section, the unknown one belongs to
 // another program.
 func looksMisspelt(name string, present []string) bool {
-	meant := config.SectionMeant(name)
+	meant := config.ClosestSection(name)
 	return meant != "" && meant != name && !slices.Contains(present, meant)
 }
 
@@ -221,7 +221,7 @@ func libraryVariables(environ, used, present []string) []string {
 		if slices.ContainsFunc(used, is) {
 			return false
 		}
-		return slices.ContainsFunc(present, is) || slices.ContainsFunc(sections, is) || config.SectionMeant(section) == ""
+		return slices.ContainsFunc(present, is) || slices.ContainsFunc(sections, is) || config.ClosestSection(section) == ""
 	})
 }
 

@@ -13,9 +13,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// Whatever a key names by mistake, a file is not read without end, and the content of one that stands in the place of
-// its path, a key or a password, is in no error.
-func TestFilesThatAreNone(t *testing.T) {
+// A file is never read without end, and the content of a file in the place of its path, a key or a
+// password, is in no error.
+func TestValidateRefusesFilesThatAreNotRegular(t *testing.T) {
 	t.Parallel()
 	content := "-----BEGIN PRIVATE KEY-----\n" + password + "\n-----END PRIVATE KEY-----\n"
 	for key, set := range map[string]func(*config.Iggy, string){

@@ -10,17 +10,17 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// login is the least that makes the defaults valid.
+// login is the environment that makes the defaults valid.
 var login = []string{"FETCHBOX__IGGY__CLIENT_ID=worker", "FETCHBOX__IGGY__CLIENT_SECRET=" + password}
 
 const password = "hunter2-correct-horse"
 
-// load reads YAML under an environment of variables, with a way to log in.
+// load loads YAML with the given environment and with credentials.
 func load(yaml string, environ ...string) (config.Config, error) {
 	return config.Load(config.WithYAML("app.yaml", []byte(yaml)), config.WithEnviron(withLogin(environ)))
 }
 
-// withLogin adds the login's variables that environ lacks.
+// withLogin adds the variables of login that environ lacks.
 func withLogin(environ []string) []string {
 	all := slices.Clone(environ)
 	for _, variable := range login {
@@ -38,7 +38,7 @@ func valid() config.Config {
 	return c
 }
 
-// texts are the messages of all faults.
+// texts returns the texts of all faults.
 func texts(t *testing.T, err error) []string {
 	t.Helper()
 	require.Error(t, err)

@@ -1,0 +1,55 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// unknownKey returns the error for an unknown key, with a suggestion if one is close.
+func unknownKey(section reflect.Value, name string) error {
+	if meant := closestKey(section, name); meant != "" {
+		return fmt.Errorf("unknown key; did you mean %s?", meant)
+	}
+	return errors.New("unknown key")
+}
+
+// closestKey returns the key of a section of which name is probably a misspelling, or "".
+func closestKey(section reflect.Value, name string) string {
+	for _, f := range fields(section) {
+		if distance(f.name, strings.ToLower(name)) <= 1+len(f.name)/6 {
+			return f.name
+		}
+	}
+	return ""
+}
+
+// ClosestSection returns the section of Config that a top-level key of a file means: name itself when it
+// is one, another one when name is probably a misspelling of it, and "" otherwise. It is for
+// tools that read only these sections of a file that several programs share.
+func ClosestSection(name string) string { return closestKey(reflect.ValueOf(&Config{}).Elem(), name) }
+
+// distance returns the Levenshtein distance of a and b.
+func distance(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return len(a) + len(b)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
