@@ -12,32 +12,29 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport/sdk"
 )
 
-// Admin makes requests of the control plane, one after another, on a connection
-// that it opens when it is first needed, keeps, and replaces after any failure.
-// It is safe for concurrent use: calls wait for their turn until their context
-// ends. A context that ends frees its caller at once, in the middle of a request,
-// too.
+// Admin makes requests of the control plane, one after another, on one connection. It connects at
+// the first request, keeps the connection, and replaces it after a failure. It is safe for
+// concurrent use: calls wait for each other. A call returns at once when its context ends, also
+// during a request.
 //
-// Errors are *iggyerr.StatusError for an answer of the server, which names the
-// object, *iggyerr.ConnError for everything that ended a request without one,
-// and iggyerr.ErrClosed after Close.
+// Errors are *iggyerr.StatusError for an error answer of the server, which names the object,
+// *iggyerr.ConnError for a request that ended without an answer, and iggyerr.ErrClosed after Close.
 type Admin struct {
 	cfg    config.Iggy
 	log    *zap.Logger
 	dialer transport.Dialer
 
-	// turn holds the kept connection, nil when there is none; who has taken it
-	// out may make requests. It is empty for ever after Close.
-	turn chan transport.Conn
-	life context.Context // ends with Close
-	end  context.CancelCauseFunc
+	// conn holds the kept connection, nil when there is none. Whoever has received it may make
+	// requests, and sends it back. Close receives it for good.
+	conn   chan transport.Conn
+	closed context.Context // ends at Close
+	cancel context.CancelCauseFunc
 }
 
 // Option changes an Admin while New makes it.
 type Option func(*Admin)
 
-// WithLogger logs what is created (Info) and what differs (Warn). The default logs
-// nothing.
+// WithLogger logs what is created (Info) and what differs (Warn). The default logs nothing.
 func WithLogger(log *zap.Logger) Option {
 	return func(a *Admin) {
 		if log != nil {
@@ -46,35 +43,31 @@ func WithLogger(log *zap.Logger) Option {
 	}
 }
 
-// New makes an Admin for one server. It does no I/O but to read the files that the
-// configuration names, which it validates. The configured transport does not
-// matter: administration stays with the SDK.
+// New makes an Admin for one server. It validates the configuration and reads the files that it
+// names; it does no other I/O. It uses the SDK whatever transport is configured.
 func New(cfg config.Iggy, opts ...Option) (*Admin, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
-	a := &Admin{cfg: cfg, log: zap.NewNop(), dialer: sdk.Dialer{}, turn: make(chan transport.Conn, 1)}
-	a.life, a.end = context.WithCancelCause(context.Background())
-	a.turn <- nil
+	a := &Admin{cfg: cfg, log: zap.NewNop(), dialer: sdk.Dialer{}, conn: make(chan transport.Conn, 1)}
+	a.closed, a.cancel = context.WithCancelCause(context.Background())
+	a.conn <- nil
 	for _, opt := range opts {
 		opt(a)
 	}
 	return a, nil
 }
 
-// Close ends requests under way, which return iggyerr.ErrClosed, and the
-// connection. It may be called twice.
+// Close closes the connection. Requests in flight return iggyerr.ErrClosed. It may be called twice.
 func (a *Admin) Close() error {
-	a.end(iggyerr.ErrClosed)
-	// Only the first call gets the connection, since do returns none after the end.
-	if conn, ok := <-a.turn; ok {
-		close(a.turn)
+	a.cancel(iggyerr.ErrClosed)
+	// Only the first call receives the connection: do returns it, and nobody acquires it after the
+	// end.
+	if conn, ok := <-a.conn; ok {
+		close(a.conn)
 		if conn != nil {
 			return conn.Close()
 		}
 	}
 	return nil
 }
-
-// Address is the server's host:port.
-func (a *Admin) Address() string { return a.cfg.Address() }

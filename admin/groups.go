@@ -21,19 +21,19 @@ type Group struct {
 // String is "stream/topic group name".
 func (g Group) String() string { return transport.Group(g).String() }
 
-// GroupInfo is what the server says about a consumer group.
+// GroupInfo describes a consumer group.
 type GroupInfo struct {
 	Group
-	// Members is how many connections are members at present.
+	// Members is the number of connections that are members.
 	Members uint32 `json:"members"`
 }
 
-// Groups lists a topic's consumer groups by name. The error matches
-// iggyerr.ErrNotFound when there is no such stream or topic.
+// Groups lists a topic's consumer groups by name. The error matches iggyerr.ErrNotFound when there
+// is no such stream or topic.
 func (a *Admin) Groups(ctx context.Context, stream, topic string) ([]GroupInfo, error) {
 	var groups []GroupInfo
 	err := a.do(ctx, func(ctx context.Context, s session) (err error) {
-		// The server answers the list of a missing topic with an empty one.
+		// The server answers with an empty list when the topic is missing.
 		if _, _, err = s.topic(ctx, stream, topic); err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (a *Admin) Groups(ctx context.Context, stream, topic string) ([]GroupInfo, 
 func (s session) groups(ctx context.Context, stream, topic string) ([]GroupInfo, error) {
 	var all []iggcon.ConsumerGroup
 	err := s.call(ctx, "list groups", transport.ObjectTopic(stream, topic), func(c *tcp.IggyTcpClient) (err error) {
-		all, err = c.GetConsumerGroups(id(stream), id(topic))
+		all, err = c.GetConsumerGroups(identifier(stream), identifier(topic))
 		return err
 	})
 	if err != nil {
@@ -60,4 +60,4 @@ func (s session) groups(ctx context.Context, stream, topic string) ([]GroupInfo,
 	return groups, nil
 }
 
-func groupConsumer(g Group) iggcon.Consumer { return iggcon.NewGroupConsumer(id(g.Name)) }
+func sdkConsumer(g Group) iggcon.Consumer { return iggcon.NewGroupConsumer(identifier(g.Name)) }

@@ -6,11 +6,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// Lag is how far a consumer group is behind, and who reads for it.
+// Lag is how far a consumer group is behind, by partition.
 type Lag struct {
 	Group
-	// Members is how many partitions each member owns, in no order: the server
-	// does not say who the members are.
+	// Members has the number of owned partitions of each member, in no order: the server does not
+	// identify the members.
 	Members    []int          `json:"members"`
 	Partitions []PartitionLag `json:"partitions"`
 }
@@ -18,23 +18,22 @@ type Lag struct {
 // PartitionLag is how far a group is behind in one partition.
 type PartitionLag struct {
 	Partition
-	// Stored tells whether the group has committed an offset; Committed is valid
-	// only then.
+	// Stored is true when the group has committed an offset. Committed is valid only then.
 	Stored bool `json:"stored"`
 	// Committed is the offset of the last message that was processed.
 	Committed uint64 `json:"committed"`
-	// Lag is how many messages wait. Of a group that has committed nothing, all
-	// that are there do, though it may begin elsewhere.
+	// Lag is how many messages wait. For a group that has committed nothing, these are all
+	// messages, even if start_from makes it skip them.
 	Lag uint64 `json:"lag"`
-	// Ahead tells that the committed offset is beyond the end of the log: the
-	// server lost acknowledged messages in a crash, or the topic was made again.
-	// Nothing is delivered until new messages have passed it.
-	Ahead bool `json:"ahead,omitempty"`
-	// Owners is how many members own the partition: 0 when nobody reads it.
+	// BeyondEnd is true when the committed offset is beyond the end of the log: the server lost
+	// messages in a crash, or the topic was recreated. Nothing is delivered until the log has grown
+	// beyond it.
+	BeyondEnd bool `json:"beyond_end,omitempty"`
+	// Owners is how many members own the partition, 0 when nobody reads it.
 	Owners int `json:"owners"`
 }
 
-// Total is the lag of all partitions together.
+// Total is the sum of the lags of all partitions.
 func (l Lag) Total() uint64 {
 	var total uint64
 	for _, p := range l.Partitions {
@@ -43,9 +42,8 @@ func (l Lag) Total() uint64 {
 	return total
 }
 
-// Lag reads how far a group is behind. The numbers of different partitions
-// are read one after another. The error matches iggyerr.ErrNotFound when there
-// is no such stream, topic or group.
+// Lag reads how far a group is behind, one partition after another. The error matches
+// iggyerr.ErrNotFound when there is no such stream, topic or group.
 func (a *Admin) Lag(ctx context.Context, g Group) (Lag, error) {
 	lag := Lag{Group: g}
 	err := a.do(ctx, func(ctx context.Context, s session) error {
@@ -83,14 +81,14 @@ func (a *Admin) Lag(ctx context.Context, g Group) (Lag, error) {
 }
 
 func newPartitionLag(p Partition, o transport.Offset) PartitionLag {
-	// The topic was read a moment before; messages may have come since.
+	// The topic was read before the offset: messages may have been stored in between.
 	p.Current = max(p.Current, o.CurrentOffset)
 	lag := PartitionLag{Partition: p, Stored: o.Stored, Committed: o.Offset}
 	switch {
 	case !o.Stored:
 		lag.Lag = p.Messages
 	case o.Offset > p.Current, p.Messages == 0 && p.Current == 0:
-		lag.Ahead = true
+		lag.BeyondEnd = true
 	default:
 		lag.Lag = p.Current - o.Offset
 	}
@@ -107,12 +105,12 @@ func (s session) members(ctx context.Context, g Group) (members transport.Member
 
 func (s session) offset(ctx context.Context, g Group, partition uint32) (offset transport.Offset, err error) {
 	err = s.bounded(ctx, func(ctx context.Context) error {
-		offset, err = s.conn.Offset(ctx, owner(g), partition)
+		offset, err = s.conn.Offset(ctx, transportConsumer(g), partition)
 		return err
 	})
 	return offset, err
 }
 
-func owner(g Group) transport.Consumer {
+func transportConsumer(g Group) transport.Consumer {
 	return transport.Consumer{Stream: g.Stream, Topic: g.Topic, Name: g.Name, Group: true}
 }

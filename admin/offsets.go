@@ -14,32 +14,29 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// ErrGroupInUse is returned when the offsets of a group are to be changed that has
-// members: the server lets nobody but the owner of a partition change them.
-// Stop the group's consumers first.
+// ErrGroupInUse is returned when the offsets of a group with members are to be changed: the server
+// lets only the owner of a partition change its offset. Stop the group's consumers first.
 var ErrGroupInUse = errors.New("iggy: the consumer group has members")
 
-// SetOffsets commits offsets for a group, by partition: the offset of the last
-// message that counts as processed, so that the next one is delivered next. The
-// end of the log is the furthest. To have a partition delivered from its beginning,
-// delete its offset.
+// SetOffsets commits offsets for a group, by partition. An offset is that of the last processed
+// message; the next message is delivered next. It must not be beyond the end of the log. To deliver
+// a partition from its beginning, delete its offset.
 //
-// The server accepts this from members only, so the Admin joins the group on a
-// connection of its own for the time of the call. ErrGroupInUse says that the
-// group has members already. When one joins in the middle, or the connection breaks,
-// some partitions may have been set and others not: the error names the first
-// that was not.
+// The server accepts this from members only, so the Admin joins the group on another connection for
+// the time of the call. The error is ErrGroupInUse when the group has members. When a consumer
+// joins meanwhile, or the connection breaks, some partitions may be set and others not: the error
+// names the first that is not.
 func (a *Admin) SetOffsets(ctx context.Context, g Group, offsets map[uint32]uint64) error {
 	return a.asOnlyMember(ctx, "set offsets", g, slices.Sorted(maps.Keys(offsets)), func(ctx context.Context, s session, partition uint32) error {
 		return s.bounded(ctx, func(ctx context.Context) error {
-			return s.conn.StoreOffset(ctx, owner(g), partition, offsets[partition])
+			return s.conn.StoreOffset(ctx, transportConsumer(g), partition, offsets[partition])
 		})
 	})
 }
 
-// DeleteOffsets makes a group forget what it committed in some partitions, or in all
-// when none are named. Its consumers then begin where they are configured to
-// start. A partition without an offset is no error. See SetOffsets for the rest.
+// DeleteOffsets deletes the committed offsets of a group in some partitions, or in all when none is
+// named. Its consumers then begin where start_from says. A partition without an offset is no error.
+// As for SetOffsets, the group must not have members.
 func (a *Admin) DeleteOffsets(ctx context.Context, g Group, partitions ...uint32) error {
 	if len(partitions) == 0 {
 		_, all, err := a.Topic(ctx, g.Stream, g.Topic)
@@ -51,8 +48,8 @@ func (a *Admin) DeleteOffsets(ctx context.Context, g Group, partitions ...uint32
 		}
 	}
 	return a.asOnlyMember(ctx, "delete offsets", g, partitions, func(ctx context.Context, s session, partition uint32) error {
-		err := s.call(ctx, "delete offset", owner(g).Object(int64(partition)), func(c *tcp.IggyTcpClient) error {
-			return c.DeleteConsumerOffset(groupConsumer(g), id(g.Stream), id(g.Topic), &partition)
+		err := s.call(ctx, "delete offset", transportConsumer(g).Object(int64(partition)), func(c *tcp.IggyTcpClient) error {
+			return c.DeleteConsumerOffset(sdkConsumer(g), identifier(g.Stream), identifier(g.Topic), &partition)
 		})
 		var status *iggyerr.StatusError
 		if errors.As(err, &status) && status.Status == iggyerr.StatusOffsetNotStored {
@@ -62,16 +59,16 @@ func (a *Admin) DeleteOffsets(ctx context.Context, g Group, partitions ...uint32
 	})
 }
 
-// asOnlyMember makes a change for each partition while it is the group's only
-// member, which owns all partitions.
+// asOnlyMember calls change for each partition while the Admin is the only member of the group, so
+// that it owns all partitions.
 func (a *Admin) asOnlyMember(ctx context.Context, op string, g Group, partitions []uint32,
 	change func(context.Context, session, uint32) error,
 ) error {
 	if err := transport.CheckNames(op, "stream", g.Stream, "topic", g.Topic, "group", g.Name); err != nil {
 		return err
 	}
-	return a.fresh(ctx, func(ctx context.Context, s session) error {
-		// Before joining, which would make the server move a partition.
+	return a.onNewConn(ctx, func(ctx context.Context, s session) error {
+		// Check before joining: a join reassigns partitions.
 		if err := s.requireMembers(ctx, g, 0); err != nil {
 			return fmt.Errorf("admin: %s of %s: %w", op, g, err)
 		}
@@ -87,11 +84,12 @@ func (a *Admin) asOnlyMember(ctx context.Context, op string, g Group, partitions
 				err = change(ctx, s, partition)
 			}
 		}
-		// The end of the connection leaves, too; this way the server knows before the call returns.
+		// Closing the connection leaves, too, but the server may notice that only after the call.
 		return errors.Join(err, s.leave(ctx, g))
 	})
 }
 
+// requireMembers fails with ErrGroupInUse when the group has another number of members.
 func (s session) requireMembers(ctx context.Context, g Group, want int) error {
 	members, err := s.members(ctx, g)
 	if err == nil && len(members.Partitions) != want {
@@ -100,6 +98,7 @@ func (s session) requireMembers(ctx context.Context, g Group, want int) error {
 	return err
 }
 
+// leave leaves the group, unless the connection is broken.
 func (s session) leave(ctx context.Context, g Group) error {
 	if s.conn.Err() != nil {
 		return nil
@@ -107,13 +106,13 @@ func (s session) leave(ctx context.Context, g Group) error {
 	return s.bounded(context.WithoutCancel(ctx), func(ctx context.Context) error { return s.conn.Leave(ctx, transport.Group(g)) })
 }
 
-// OffsetAt finds the first message of a partition that the server stored at a
-// time or later. Found is false when there is none.
+// OffsetAt is the offset of the first message of a partition that the server stored at a time or
+// later. found is false when there is none.
 func (a *Admin) OffsetAt(ctx context.Context, stream, topic string, partition uint32, at time.Time) (offset uint64, found bool, err error) {
 	err = a.do(ctx, func(ctx context.Context, s session) error {
 		return s.bounded(ctx, func(ctx context.Context) error {
 			polled, err := s.conn.Poll(ctx, transport.Poll{
-				// A single consumer's name only matters to stored offsets; none is stored.
+				// The name matters to stored offsets only; none is stored.
 				Consumer:  transport.Consumer{Stream: stream, Topic: topic, Name: "admin"},
 				Partition: int64(partition),
 				Strategy:  transport.Strategy{Kind: transport.FromTimestamp, Value: uint64(max(at.UnixMicro(), 0))},

@@ -17,32 +17,30 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Plan reports what Provision would do, and does nothing.
+// Plan reports what Provision would do, and changes nothing.
 func (a *Admin) Plan(ctx context.Context, spec Spec) (Report, error) {
 	return a.provision(ctx, spec, true)
 }
 
-// Provision creates the streams, topics and groups of spec that are missing, and
-// reports what differs in those that exist: it changes none of them. Several
-// services may do it at once: what another one creates in the meantime counts
-// as existing. A user who may not create anything can call it when everything
-// exists.
+// Provision creates the streams, topics and groups of spec that are missing. It reports the
+// differences of those that exist, and does not change them. Several services may call it
+// concurrently: what another one creates meanwhile counts as existing. When everything exists, it
+// needs no permission to create.
 //
-// When it fails, the report says what was done until then; calling it again
-// goes on from there.
+// When it fails, the report has what was done until then. The next call continues there.
 func (a *Admin) Provision(ctx context.Context, spec Spec) (Report, error) {
 	return a.provision(ctx, spec, false)
 }
 
-func (a *Admin) provision(ctx context.Context, spec Spec, dry bool) (Report, error) {
+func (a *Admin) provision(ctx context.Context, spec Spec, dryRun bool) (Report, error) {
 	spec, err := spec.merged()
 	if err != nil {
 		return Report{}, err
 	}
 	var report Report
-	// To repeat it after a broken connection is safe: what was created exists then.
+	// Repeating it after a broken connection is safe: what was created then exists.
 	err = a.do(ctx, func(ctx context.Context, s session) error {
-		p := provisioner{session: s, dry: dry, created: report.created(), streams: map[string]bool{}}
+		p := provisioner{session: s, dryRun: dryRun, created: report.createdKeys(), streams: map[string]bool{}}
 		defer func() { report = p.report }()
 		for _, t := range spec {
 			if err := p.topic(ctx, t); err != nil {
@@ -51,7 +49,7 @@ func (a *Admin) provision(ctx context.Context, spec Spec, dry bool) (Report, err
 		}
 		return nil
 	})
-	if !dry {
+	if !dryRun {
 		a.logReport(report)
 	}
 	return report, err
@@ -72,8 +70,8 @@ func (a *Admin) logReport(r Report) {
 	}
 }
 
-// created are the objects that this Provision made on an earlier connection.
-func (r Report) created() map[string]bool {
+// createdKeys are the keys of the objects that were created.
+func (r Report) createdKeys() map[string]bool {
 	all := map[string]bool{}
 	for _, s := range r.Created() {
 		all[s.key()] = true
@@ -81,32 +79,34 @@ func (r Report) created() map[string]bool {
 	return all
 }
 
+// key identifies the object of a step.
 func (s Step) key() string { return string(s.Kind) + " " + s.Object }
 
+// provisioner provisions on one connection.
 type provisioner struct {
 	session
-	dry     bool
-	created map[string]bool
-	streams map[string]bool // seen already, by name; true when it exists
+	dryRun  bool
+	created map[string]bool // by an earlier connection of the same call
+	streams map[string]bool // the streams that were checked, by name; true when it exists
 	report  Report
 }
 
-func (p *provisioner) step(s Step) {
+// addStep adds a step to the report.
+func (p *provisioner) addStep(s Step) {
 	if p.created[s.key()] {
 		s.Action = ActionCreate
 	}
 	p.report.Steps = append(p.report.Steps, s)
 }
 
-// stream makes sure that the stream exists, unless the run is dry, and tells
-// whether it does.
+// stream creates a missing stream, and reports whether it exists: in a dry run it may not.
 func (p *provisioner) stream(ctx context.Context, name string) (bool, error) {
 	if exists, seen := p.streams[name]; seen {
 		return exists, nil
 	}
 	var details *iggcon.StreamDetails
 	err := p.call(ctx, "read stream", name, func(c *tcp.IggyTcpClient) (err error) {
-		details, err = c.GetStream(id(name))
+		details, err = c.GetStream(identifier(name))
 		return err
 	})
 	action := ActionKeep
@@ -119,11 +119,12 @@ func (p *provisioner) stream(ctx context.Context, name string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	p.step(Step{Kind: KindStream, Object: name, Action: action})
-	p.streams[name] = details != nil || !p.dry
+	p.addStep(Step{Kind: KindStream, Object: name, Action: action})
+	p.streams[name] = details != nil || !p.dryRun
 	return p.streams[name], nil
 }
 
+// topic creates a missing topic and its missing groups.
 func (p *provisioner) topic(ctx context.Context, want TopicSpec) error {
 	exists, err := p.stream(ctx, want.Stream)
 	if err != nil {
@@ -137,45 +138,46 @@ func (p *provisioner) topic(ctx context.Context, want TopicSpec) error {
 	}
 	if !exists {
 		action, err := p.create(ctx, "create topic", want.String(), iggyerr.StatusTopicExists, func(c *tcp.IggyTcpClient) error {
-			_, err := c.CreateTopic(id(want.Stream), want.Name, want.Partitions, iggcon.CompressionAlgorithmNone,
+			_, err := c.CreateTopic(identifier(want.Stream), want.Name, want.Partitions, iggcon.CompressionAlgorithmNone,
 				expiry(want.Retention), want.MaxBytes, nil)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		if action == ActionKeep { // another service was faster, and may want something else
+		if action == ActionKeep { // another service has created it, perhaps with other settings
 			if _, err = p.existingTopic(ctx, want); err != nil {
 				return err
 			}
 		} else {
-			p.step(Step{Kind: KindTopic, Object: want.String(), Action: action, Detail: describe(want.Settings)})
+			p.addStep(Step{Kind: KindTopic, Object: want.String(), Action: action, Detail: describeSettings(want.Settings)})
 		}
-		exists = !p.dry
+		exists = !p.dryRun
 	}
 	return p.groups(ctx, want, exists)
 }
 
+// existingTopic adds the step of a topic that exists. It reports false when it does not exist.
 func (p *provisioner) existingTopic(ctx context.Context, want TopicSpec) (bool, error) {
-	have, err := p.settled(ctx, want)
+	have, err := p.topicWithPartitions(ctx, want)
 	if errors.Is(err, iggyerr.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	p.step(Step{Kind: KindTopic, Object: want.String(), Action: ActionKeep, Detail: describe(want.Settings), Differences: compare(want.Settings, have)})
+	p.addStep(Step{Kind: KindTopic, Object: want.String(), Action: ActionKeep, Detail: describeSettings(want.Settings), Differences: differences(want.Settings, have)})
 	return true, nil
 }
 
-// settled reads a topic. The server shows one that another service is creating
-// for a moment without its partitions (measured on Iggy 0.8.0), so it is read
-// again when it has none, for a second at most: then it is meant so.
-func (p *provisioner) settled(ctx context.Context, want TopicSpec) (Topic, error) {
-	const longest = 500 * time.Millisecond
+// topicWithPartitions reads a topic. While another service creates it, the server shows the topic
+// for a moment without its partitions (measured on Iggy 0.8.0). So a topic without partitions is
+// read again, for a second at most.
+func (p *provisioner) topicWithPartitions(ctx context.Context, want TopicSpec) (Topic, error) {
+	const maxPause = 500 * time.Millisecond
 	for pause := 5 * time.Millisecond; ; pause *= 2 {
 		have, _, err := p.session.topic(ctx, want.Stream, want.Name)
-		if err != nil || have.Partitions > 0 || pause > longest {
+		if err != nil || have.Partitions > 0 || pause > maxPause {
 			return have, err
 		}
 		select {
@@ -186,6 +188,7 @@ func (p *provisioner) settled(ctx context.Context, want TopicSpec) (Topic, error
 	}
 }
 
+// groups creates the missing groups of a topic.
 func (p *provisioner) groups(ctx context.Context, want TopicSpec, topicExists bool) error {
 	if len(want.Groups) == 0 {
 		return nil
@@ -203,22 +206,22 @@ func (p *provisioner) groups(ctx context.Context, want TopicSpec, topicExists bo
 		if !slices.ContainsFunc(have, func(i GroupInfo) bool { return i.Name == name }) {
 			var err error
 			action, err = p.create(ctx, "create group", g.String(), iggyerr.StatusGroupExists, func(c *tcp.IggyTcpClient) error {
-				_, err := c.CreateConsumerGroup(id(g.Stream), id(g.Topic), name)
+				_, err := c.CreateConsumerGroup(identifier(g.Stream), identifier(g.Topic), name)
 				return err
 			})
 			if err != nil {
 				return err
 			}
 		}
-		p.step(Step{Kind: KindGroup, Object: g.String(), Action: action})
+		p.addStep(Step{Kind: KindGroup, Object: g.String(), Action: action})
 	}
 	return nil
 }
 
-// create makes the request that creates an object, unless the run is dry. It
-// answers ActionKeep when the object exists by now.
+// create sends the request that creates an object, except in a dry run. It returns ActionKeep when
+// the object exists by now.
 func (p *provisioner) create(ctx context.Context, op, object string, exists iggyerr.Status, call func(*tcp.IggyTcpClient) error) (Action, error) {
-	if p.dry {
+	if p.dryRun {
 		return ActionCreate, nil
 	}
 	err := p.call(ctx, op, object, call)
@@ -229,8 +232,8 @@ func (p *provisioner) create(ctx context.Context, op, object string, exists iggy
 	return ActionCreate, err
 }
 
-// compare leaves out what is up to the server.
-func compare(want topic.Settings, have Topic) []Difference {
+// differences compares the settings of a topic, except for those that are left to the server.
+func differences(want topic.Settings, have Topic) []Difference {
 	var all []Difference
 	if want.Partitions != have.Partitions {
 		all = append(all, Difference{"partitions", strconv.FormatUint(uint64(want.Partitions), 10), strconv.FormatUint(uint64(have.Partitions), 10)})
@@ -244,7 +247,8 @@ func compare(want topic.Settings, have Topic) []Difference {
 	return all
 }
 
-func describe(s topic.Settings) string {
+// describeSettings describes the settings with which a topic is created.
+func describeSettings(s topic.Settings) string {
 	partitions := "1 partition"
 	if s.Partitions != 1 {
 		partitions = fmt.Sprintf("%d partitions", s.Partitions)

@@ -18,39 +18,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
-	"github.com/fetchbox/fetchbox-iggy/internal/transport"
-	"github.com/fetchbox/fetchbox-iggy/internal/transport/sdk"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
-
-const dayLong = 24 * time.Hour
-
-func specFor(stream string) admin.Spec {
-	c := config.DefaultCluster()
-	c.Topics.Stream = stream
-	c.Topics.Logs.Retention, c.Topics.DLQ.Retention, c.Topics.DLQ.MaxSize = config.RetentionForever, config.RetentionDefault, 2<<30
-	logs := c.Consumers["logs"]
-	logs.FairAssignment = false
-	c.Consumers["logs"] = logs
-	delete(c.Consumers, "dlq")
-	return admin.SpecOf(c)
-}
-
-func TestSpecOf(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, admin.Spec{
-		{Stream: "s", Name: "jobs.tasks", Settings: topic.Settings{Partitions: 8, Retention: 7 * dayLong}, Groups: []string{"workers", "workers.balance"}},
-		{Stream: "s", Name: "jobs.status", Settings: topic.Settings{Partitions: 4, Retention: 14 * dayLong}, Groups: []string{"operators", "operators.balance"}},
-		{Stream: "s", Name: "jobs.logs", Settings: topic.Settings{Partitions: 4, Retention: topic.Never}, Groups: []string{"operators"}},
-		{Stream: "s", Name: "jobs.dlq", Settings: topic.Settings{Partitions: 2, MaxBytes: 2 << 30}},
-	}, specFor("s"))
-}
-
-func TestOf(t *testing.T) {
-	t.Parallel()
-	orders := topic.New("shop", "orders", topic.Bytes(), topic.WithSettings[[]byte](topic.Settings{Partitions: 3}))
-	require.Equal(t, admin.TopicSpec{Stream: "shop", Name: "orders", Settings: topic.Settings{Partitions: 3}, Groups: []string{"g"}}, admin.Of(orders, "g"))
-}
 
 func TestPlanAndProvision(t *testing.T) {
 	t.Parallel()
@@ -90,7 +59,7 @@ func TestPlanAndProvision(t *testing.T) {
 			topics[i].Created = time.Time{}
 		}
 		require.Equal(t, admin.Topic{Stream: stream, Name: "jobs.logs", Partitions: 4, Retention: topic.Never}, topics[1])
-		require.Equal(t, admin.Topic{Stream: stream, Name: "jobs.tasks", Partitions: 8, Retention: 7 * dayLong}, topics[3])
+		require.Equal(t, admin.Topic{Stream: stream, Name: "jobs.tasks", Partitions: 8, Retention: 7 * day}, topics[3])
 		require.EqualValues(t, 2<<30, topics[0].MaxBytes)
 
 		groups, err := a.Groups(ctx, stream, "jobs.tasks")
@@ -110,20 +79,20 @@ func TestPlanAndProvision(t *testing.T) {
 	})
 }
 
-func TestProvisionSaysWhatDiffers(t *testing.T) {
+func TestProvisionReportsDifferences(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, cfg config.Iggy) {
 		core, logs := observer.New(zap.WarnLevel)
 		a, ctx := newAdmin(t, cfg, admin.WithLogger(zap.New(core))), newContext(t)
 		stream := newStream(t, a)
 		_, err := a.Provision(ctx, admin.Spec{
-			{Stream: stream, Name: "a", Settings: topic.Settings{Partitions: 2, Retention: dayLong}},
+			{Stream: stream, Name: "a", Settings: topic.Settings{Partitions: 2, Retention: day}},
 			{Stream: stream, Name: "b", Settings: topic.Settings{Retention: topic.Never, MaxBytes: 1 << 30}},
 		})
 		require.NoError(t, err)
 
 		report, err := a.Provision(ctx, admin.Spec{
-			{Stream: stream, Name: "a", Settings: topic.Settings{Partitions: 4, Retention: 7 * dayLong, MaxBytes: 1 << 30}, Groups: []string{"g"}},
+			{Stream: stream, Name: "a", Settings: topic.Settings{Partitions: 4, Retention: 7 * day, MaxBytes: 1 << 30}, Groups: []string{"g"}},
 			{Stream: stream, Name: "b", Settings: topic.Settings{Retention: time.Hour}},
 			{Stream: stream, Name: "b"},
 		}[:2])
@@ -150,7 +119,7 @@ func TestProvisionSaysWhatDiffers(t *testing.T) {
 }
 
 // Several services start at the same time.
-func TestProvisionAtOnce(t *testing.T) {
+func TestProvisionConcurrently(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, cfg config.Iggy) {
 		first := newAdmin(t, cfg)
@@ -182,7 +151,7 @@ func TestProvisionAtOnce(t *testing.T) {
 	})
 }
 
-func TestProvisionGoesOnAfterABrokenConnection(t *testing.T) {
+func TestProvisionResumesAfterBrokenConnection(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewServer(t)
 	a, ctx := newAdmin(t, settings(server.Endpoint())), newContext(t)
@@ -193,7 +162,7 @@ func TestProvisionGoesOnAfterABrokenConnection(t *testing.T) {
 	require.Len(t, report.Created(), 10, "what the first connection created counts, too")
 }
 
-func TestProvisionReportsHowFarItCame(t *testing.T) {
+func TestFailedProvisionReportsProgress(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewServer(t)
 	a, ctx := newAdmin(t, settings(server.Endpoint())), newContext(t)
@@ -206,7 +175,7 @@ func TestProvisionReportsHowFarItCame(t *testing.T) {
 }
 
 // A service that may only read can start once everything exists.
-func TestProvisionCreatesNothingThatExists(t *testing.T) {
+func TestProvisionOfExistingObjectsWritesNothing(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewServer(t)
 	a, ctx := newAdmin(t, settings(server.Endpoint())), newContext(t)
@@ -218,92 +187,16 @@ func TestProvisionCreatesNothingThatExists(t *testing.T) {
 	require.Zero(t, writes.Count())
 }
 
-func TestProvisionRefusesABadSpec(t *testing.T) {
-	t.Parallel()
-	a := newAdmin(t, settings("iggy://127.0.0.1:1")) // nothing is sent
-	_, err := a.Provision(newContext(t), admin.Spec{
-		{Stream: "", Name: "t"},
-		{Stream: "s", Name: "t", Groups: []string{""}},
-		{Stream: "s", Name: "u"},
-		{Stream: "s", Name: "u", Settings: topic.Settings{Partitions: 2}},
-		{Stream: "s", Name: "many", Settings: topic.Settings{Partitions: 1001}},
-		{Stream: "s", Name: "past", Settings: topic.Settings{Retention: -time.Hour}},
-		{Stream: "s", Name: "short", Settings: topic.Settings{Retention: time.Nanosecond}},
-	})
-	require.ErrorContains(t, err, "the stream's name has 0 bytes")
-	require.ErrorContains(t, err, "the group's name has 0 bytes")
-	require.ErrorContains(t, err, "s/u: is specified twice with different settings")
-	require.ErrorContains(t, err, "s/many: 1001 partitions: must be 1 to 1000")
-	require.ErrorContains(t, err, "s/past: retention -1h0m0s: must be")
-	require.ErrorContains(t, err, "s/short: retention 1ns: must be")
-}
-
-func TestSpecMergesGroups(t *testing.T) {
-	t.Parallel()
-	server := iggytest.NewServer(t)
-	report, err := newAdmin(t, settings(server.Endpoint())).Plan(newContext(t), admin.Spec{
-		{Stream: "s", Name: "t", Groups: []string{"b", "a"}},
-		{Stream: "s", Name: "t", Groups: []string{"b", "c"}},
-	})
-	require.NoError(t, err)
-	require.Equal(t, "+ stream s\n+ topic  s/t: 1 partition, the server's retention\n+ group  s/t group a\n+ group  s/t group b\n+ group  s/t group c\n", report.String())
-}
-
-func TestListings(t *testing.T) {
-	t.Parallel()
-	onServers(t, func(t *testing.T, cfg config.Iggy) {
-		a, ctx := newAdmin(t, cfg), newContext(t)
-		stream := newStream(t, a)
-		_, err := a.Groups(ctx, stream, "t")
-		require.ErrorIs(t, err, iggyerr.ErrNotFound)
-		_, _, err = a.Topic(ctx, stream, "t")
-		require.ErrorIs(t, err, iggyerr.ErrNotFound)
-		require.ErrorContains(t, err, stream+"/t")
-
-		_, err = a.Provision(ctx, admin.Spec{{Stream: stream, Name: "t", Settings: topic.Settings{Partitions: 3}, Groups: []string{"g"}}})
-		require.NoError(t, err)
-		_, partitions, err := a.Topic(ctx, stream, "t")
-		require.NoError(t, err)
-		require.Equal(t, []admin.Partition{{ID: 0}, {ID: 1}, {ID: 2}}, partitions)
-		_, err = a.Groups(ctx, stream, "other")
-		require.ErrorIs(t, err, iggyerr.ErrNotFound)
-
-		all, err := a.Streams(ctx)
-		require.NoError(t, err)
-		var names []string
-		for _, s := range all {
-			names = append(names, s.Name)
-		}
-		require.Contains(t, names, stream)
-		require.IsIncreasing(t, names)
-
-		g := admin.Group{Stream: stream, Topic: "t", Name: "g"}
-		for range 2 { // the second time it is gone already
-			require.NoError(t, a.DeleteGroup(ctx, g))
-			groups, err := a.Groups(ctx, stream, "t")
-			require.NoError(t, err)
-			require.Empty(t, groups)
-		}
-		for range 2 {
-			require.NoError(t, a.DeleteTopic(ctx, stream, "t"))
-		}
-		for range 2 {
-			require.NoError(t, a.DeleteStream(ctx, stream))
-		}
-		require.ErrorContains(t, a.DeleteStream(ctx, ""), "the stream's name has 0 bytes")
-	})
-}
-
 // The server shows a topic that is being created for a moment without its partitions.
-func TestProvisionWaitsForThePartitionsOfANewTopic(t *testing.T) {
+func TestProvisionWaitsForPartitionsOfNewTopic(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewServer(t)
 	cfg := settings(server.Endpoint())
 	a, ctx, other := newAdmin(t, cfg), newContext(t), dial(t, cfg)
 	spec := admin.Spec{{Stream: "s", Name: "t", Settings: topic.Settings{Partitions: 4}}}
-	control(t, other, func(c *tcp.IggyTcpClient) error { _, err := c.CreateStream("s"); return err })
-	control(t, other, func(c *tcp.IggyTcpClient) error {
-		_, err := c.CreateTopic(name("s"), "t", 0, iggcon.CompressionAlgorithmNone, 0, 0, nil)
+	callSDK(t, other, func(c *tcp.IggyTcpClient) error { _, err := c.CreateStream("s"); return err })
+	callSDK(t, other, func(c *tcp.IggyTcpClient) error {
+		_, err := c.CreateTopic(identifier("s"), "t", 0, iggcon.CompressionAlgorithmNone, 0, 0, nil)
 		return err
 	})
 	report, err := a.Plan(ctx, spec)
@@ -311,25 +204,16 @@ func TestProvisionWaitsForThePartitionsOfANewTopic(t *testing.T) {
 	require.Equal(t, "= stream s\n! topic  s/t: partitions is 0, not 4\n", report.String())
 
 	server.Inject(iggytest.Do(func(iggytest.Request) {
-		control(t, other, func(c *tcp.IggyTcpClient) error { return c.CreatePartitions(name("s"), name("t"), 4) })
+		callSDK(t, other, func(c *tcp.IggyTcpClient) error { return c.CreatePartitions(identifier("s"), identifier("t"), 4) })
 	}).On(embedded.GetTopic).Skip(1).Times(1))
 	report, err = a.Plan(ctx, spec)
 	require.NoError(t, err)
 	require.Equal(t, "= stream s\n= topic  s/t\n", report.String())
 
 	// Its context ends the wait.
-	control(t, other, func(c *tcp.IggyTcpClient) error { return c.DeletePartitions(name("s"), name("t"), 4) })
+	callSDK(t, other, func(c *tcp.IggyTcpClient) error { return c.DeletePartitions(identifier("s"), identifier("t"), 4) })
 	ended, cancel := context.WithCancel(ctx)
 	server.Inject(iggytest.Do(func(iggytest.Request) { cancel() }).On(embedded.GetTopic).AfterEffect().Skip(1).Times(1))
 	_, err = a.Plan(ended, spec)
 	require.ErrorIs(t, err, context.Canceled)
-}
-
-func control(t *testing.T, conn transport.Conn, call func(*tcp.IggyTcpClient) error) {
-	t.Helper()
-	require.NoError(t, sdk.Control(context.Background(), conn, "test", "", call))
-}
-
-func name(s string) iggcon.Identifier {
-	return iggcon.Identifier{Kind: iggcon.StringId, Length: len(s), Value: []byte(s)}
 }

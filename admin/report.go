@@ -5,21 +5,22 @@ import (
 	"strings"
 )
 
-// Report says, object by object, what a Spec asks for and what there is.
+// Report compares a Spec with the objects on the server.
 type Report struct {
-	// Steps are in the order in which the objects are created.
+	// Steps are in the order of creation.
 	Steps []Step `json:"steps"`
 }
 
-// Step is one object.
+// Step is the part of a Report about one object.
 type Step struct {
 	Kind Kind `json:"kind"`
 	// Object names it: "fetchbox", "fetchbox/jobs.tasks", "fetchbox/jobs.tasks group workers".
 	Object string `json:"object"`
 	Action Action `json:"action"`
-	// Detail is what a topic is created with.
+	// Detail describes the settings of a topic.
 	Detail string `json:"detail,omitempty"`
-	// Differences are what an existing topic has otherwise than asked for. Nothing is changed.
+	// Differences are the settings of an existing topic that differ from the Spec. They are not
+	// changed.
 	Differences []Difference `json:"differences,omitempty"`
 }
 
@@ -38,14 +39,13 @@ type Action string
 
 // The actions.
 const (
-	// ActionCreate means that it is missing: a plan would create it, and
-	// Provision has created it.
+	// ActionCreate means that the object was missing: Provision has created it, Plan would do so.
 	ActionCreate Action = "create"
-	// ActionKeep means that it exists and stays as it is.
+	// ActionKeep means that the object exists and is not changed.
 	ActionKeep Action = "keep"
 )
 
-// Difference is a setting of an existing topic that is not as asked for.
+// Difference is a setting of an existing topic that differs from the Spec.
 type Difference struct {
 	// Setting is partitions, retention or max_size.
 	Setting string `json:"setting"`
@@ -64,7 +64,7 @@ func (r Report) Created() []Step {
 	return all
 }
 
-// Different are the steps whose objects exist and are not as asked for.
+// Different are the steps with differences.
 func (r Report) Different() []Step {
 	var all []Step
 	for _, s := range r.Steps {
@@ -75,8 +75,8 @@ func (r Report) Different() []Step {
 	return all
 }
 
-// String has a line for each object: "+" is created, "=" is there as it should be,
-// "!" is there and differs.
+// String has a line for each object: "+" is created, "=" exists as specified, "!" exists and
+// differs.
 func (r Report) String() string {
 	var b strings.Builder
 	for _, s := range r.Steps {

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/apache/iggy/foreign/go/client/tcp"
 	iggcon "github.com/apache/iggy/foreign/go/contracts"
@@ -11,24 +10,17 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// Server is what a server says about itself.
+// Server describes a server.
 type Server struct {
-	Version  string        `json:"version"`
-	Hostname string        `json:"hostname"`
-	Uptime   time.Duration `json:"uptime"`
-	// Clients is how many connections it has.
-	Clients  uint32 `json:"clients"`
-	Streams  uint32 `json:"streams"`
-	Topics   uint32 `json:"topics"`
-	Messages uint64 `json:"messages"`
-	Bytes    uint64 `json:"bytes"`
-	// FreeDisk and TotalDisk are bytes of the file system that it writes to.
-	FreeDisk  uint64 `json:"free_disk"`
-	TotalDisk uint64 `json:"total_disk"`
+	Version string
+	// Clients is the number of its connections.
+	Clients uint32
+	// FreeDisk and TotalDisk are the bytes of the file system that it writes to.
+	FreeDisk, TotalDisk uint64
 }
 
-// Server reads what the server says about itself, which costs it some work. The user needs
-// the permission to read servers.
+// Server reads the version and the load of the server. The user needs the permission to read
+// servers.
 func (a *Admin) Server(ctx context.Context) (Server, error) {
 	var server Server
 	err := a.do(ctx, func(ctx context.Context, s session) error {
@@ -41,9 +33,7 @@ func (a *Admin) Server(ctx context.Context) (Server, error) {
 			return err
 		}
 		server = Server{
-			Version: stats.IggyServerVersion, Hostname: stats.Hostname, Uptime: uptime(stats.RunTime),
-			Clients: stats.ClientsCount, Streams: stats.StreamsCount, Topics: stats.TopicsCount,
-			Messages: stats.MessagesCount, Bytes: stats.MessagesSizeBytes,
+			Version: stats.IggyServerVersion, Clients: stats.ClientsCount,
 			FreeDisk: stats.FreeDiskSpace, TotalDisk: stats.TotalDiskSpace,
 		}
 		return nil
@@ -51,15 +41,9 @@ func (a *Admin) Server(ctx context.Context) (Server, error) {
 	return server, err
 }
 
-// uptime reads a number of seconds.
-func uptime(seconds uint64) time.Duration {
-	const most = uint64(1<<63-1) / uint64(time.Second)
-	return time.Duration(min(seconds, most)) * time.Second
-}
-
-// Ping asks for the metadata of a topic that need not exist: the answer proves
-// that the server lives, that it accepts the login, and that the connection is in
-// step. A bare ping would be answered to a stranger, too.
+// Ping reads the metadata of a topic that need not exist. The answer proves that the server is up,
+// that it accepts the login, and that the connection is in order; the server answers a bare ping
+// without a login, too.
 func (a *Admin) Ping(ctx context.Context) error {
 	err := a.do(ctx, func(ctx context.Context, s session) error {
 		_, _, err := s.topic(ctx, "ping", "ping")

@@ -19,16 +19,16 @@ type session struct {
 	conn  transport.Conn
 }
 
-// do runs requests of which it is safe to make all once more: it does so, on a new
-// connection, when the kept one turns out to be broken.
+// do runs requests on the kept connection. When that is broken, it runs them once more on a new
+// one, so they must be safe to repeat.
 func (a *Admin) do(ctx context.Context, requests func(context.Context, session) error) (err error) {
-	ctx, cancel := a.within(ctx)
+	ctx, cancel := a.untilClosed(ctx)
 	defer cancel()
-	conn, err := a.take(ctx)
+	conn, err := a.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { a.turn <- conn }()
+	defer func() { a.conn <- conn }()
 
 	for kept := conn != nil; ; kept = false {
 		if conn == nil {
@@ -48,9 +48,9 @@ func (a *Admin) do(ctx context.Context, requests func(context.Context, session) 
 	}
 }
 
-// fresh runs requests on a connection of their own, which ends with them.
-func (a *Admin) fresh(ctx context.Context, requests func(context.Context, session) error) error {
-	ctx, cancel := a.within(ctx)
+// onNewConn runs requests on a new connection, and closes it afterwards.
+func (a *Admin) onNewConn(ctx context.Context, requests func(context.Context, session) error) error {
+	ctx, cancel := a.untilClosed(ctx)
 	defer cancel()
 	conn, err := a.connect(ctx)
 	if err != nil {
@@ -60,27 +60,27 @@ func (a *Admin) fresh(ctx context.Context, requests func(context.Context, sessio
 	return requests(ctx, session{a, conn})
 }
 
-// within is ctx until Close.
-func (a *Admin) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	if a.life.Err() != nil {
-		return a.life, func() {}
+// untilClosed is ctx that also ends at Close.
+func (a *Admin) untilClosed(ctx context.Context) (context.Context, context.CancelFunc) {
+	if a.closed.Err() != nil {
+		return a.closed, func() {}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(a.life, func() { cancel(context.Cause(a.life)) })
+	stop := context.AfterFunc(a.closed, func() { cancel(context.Cause(a.closed)) })
 	return ctx, func() {
 		stop()
 		cancel(nil)
 	}
 }
 
-// take waits for the turn. The connection is nil when none is kept, or it broke
-// while it was idle.
-func (a *Admin) take(ctx context.Context) (transport.Conn, error) {
+// acquire waits until no other call uses the connection, and receives it. It is nil when none is
+// kept, or when it broke while it was idle.
+func (a *Admin) acquire(ctx context.Context) (transport.Conn, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("admin: %w", context.Cause(ctx))
 	}
 	select {
-	case conn, ok := <-a.turn:
+	case conn, ok := <-a.conn:
 		if !ok {
 			return nil, iggyerr.ErrClosed
 		}
@@ -94,6 +94,7 @@ func (a *Admin) take(ctx context.Context) (transport.Conn, error) {
 	}
 }
 
+// connect opens a connection and logs in.
 func (a *Admin) connect(ctx context.Context) (transport.Conn, error) {
 	credentials, err := a.cfg.Credentials()
 	if err != nil {
@@ -104,11 +105,11 @@ func (a *Admin) connect(ctx context.Context) (transport.Conn, error) {
 		return nil, err
 	}
 	if a.cfg.TLS.InsecureSkipVerify {
-		a.log.Warn("the server's certificate is not verified", zap.String("address", a.Address()))
+		a.log.Warn("the server's certificate is not verified", zap.String("address", a.cfg.Address()))
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, a.cfg.DialTimeout, fmt.Errorf("no connection within the dial timeout of %s", a.cfg.DialTimeout))
 	defer cancel()
-	conn, err := a.dialer.Dial(ctx, a.Address(), encryption)
+	conn, err := a.dialer.Dial(ctx, a.cfg.Address(), encryption)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +136,7 @@ func (s session) call(ctx context.Context, op, object string, call func(*tcp.Igg
 	return s.bounded(ctx, func(ctx context.Context) error { return sdk.Control(ctx, s.conn, op, object, call) })
 }
 
-// id is a name as the SDK takes it; transport.CheckNames has seen it.
-func id(name string) iggcon.Identifier {
+// identifier is a name in the form of the SDK. transport.CheckNames has checked it.
+func identifier(name string) iggcon.Identifier {
 	return iggcon.Identifier{Kind: iggcon.StringId, Length: len(name), Value: []byte(name)}
 }

@@ -11,11 +11,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Spec is what an application needs on a server.
+// Spec is the topics that an application needs on a server.
 type Spec []TopicSpec
 
-// TopicSpec is a topic, what it is created with, and the consumer groups that
-// read it.
+// TopicSpec is a topic, the settings with which it is created, and the consumer groups that read
+// it.
 type TopicSpec struct {
 	Stream, Name string
 	topic.Settings
@@ -25,13 +25,13 @@ type TopicSpec struct {
 // String is "stream/name".
 func (t TopicSpec) String() string { return transport.ObjectTopic(t.Stream, t.Name) }
 
-// Of is the specification of a topic as its value describes it.
+// Of is the specification of a topic.
 func Of[T any](t topic.Topic[T], groups ...string) TopicSpec {
 	return TopicSpec{Stream: t.Stream(), Name: t.Name(), Settings: t.Settings(), Groups: groups}
 }
 
-// SpecOf is FetchBox's four topics with the groups of their consumers, as
-// configured. Topics of the application are to be added (see Of and Groups).
+// SpecOf is FetchBox's four topics with the groups of their consumers, as configured. Add the
+// topics of the application with Of and Groups.
 func SpecOf(c config.Cluster) Spec {
 	var spec Spec
 	for _, one := range []struct {
@@ -54,8 +54,8 @@ func SpecOf(c config.Cluster) Spec {
 	return spec
 }
 
-// Groups are the consumer groups that a consumer joins: its own and, when it
-// shares fairly, the one that announces new shares.
+// Groups are the consumer groups that a consumer joins: its own and, when it shares fairly, the one
+// that announces new shares.
 func Groups(c config.Consumer) []string {
 	if c.FairAssignment {
 		return []string{c.Group, c.CoordinationGroup()}
@@ -66,8 +66,8 @@ func Groups(c config.Consumer) []string {
 // maxPartitions is the server's limit for one request (Iggy 0.8.0).
 const maxPartitions = 1000
 
-// check refuses settings that the server would refuse, or read as others.
-func (t TopicSpec) check() error {
+// validate refuses settings that the server refuses or misreads.
+func (t TopicSpec) validate() error {
 	var errs []error
 	if t.Partitions > maxPartitions {
 		errs = append(errs, fmt.Errorf("admin: %s: %d partitions: must be 1 to %d", t, t.Partitions, maxPartitions))
@@ -78,8 +78,7 @@ func (t TopicSpec) check() error {
 	return errors.Join(errs...)
 }
 
-// merged has each topic once, with the groups of all its mentions. It reports
-// every fault.
+// merged has each topic once, with the groups of all its entries. It reports all faults at once.
 func (s Spec) merged() (Spec, error) {
 	var (
 		all  Spec
@@ -91,7 +90,7 @@ func (s Spec) merged() (Spec, error) {
 			errs = append(errs, err)
 			continue
 		}
-		errs = append(errs, t.check())
+		errs = append(errs, t.validate())
 		for _, group := range t.Groups {
 			errs = append(errs, transport.CheckNames("provision", "stream", t.Stream, "topic", t.Name, "group", group))
 		}

@@ -16,26 +16,17 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Stream is what the server says about a stream.
-type Stream struct {
-	Name     string    `json:"name"`
-	Topics   uint32    `json:"topics"`
-	Messages uint64    `json:"messages"`
-	Bytes    uint64    `json:"bytes"`
-	Created  time.Time `json:"created"`
-}
-
-// Topic is what the server says about a topic.
+// Topic describes a topic on the server.
 type Topic struct {
 	Stream     string `json:"stream"`
 	Name       string `json:"name"`
 	Partitions uint32 `json:"partitions"`
-	// Retention is how long messages are kept, topic.Never for ever. The server
-	// acts on it only when its cleaner is on.
+	// Retention is how long messages are kept; topic.Never means for ever. The server applies it
+	// only when its cleaner is on.
 	Retention time.Duration `json:"retention"`
 	// MaxBytes is the size at which old messages are deleted; 0 means no limit.
 	MaxBytes uint64 `json:"max_bytes"`
-	// Messages and Bytes are what the topic holds at present.
+	// Messages and Bytes are the number and the size of the messages in the topic.
 	Messages uint64    `json:"messages"`
 	Bytes    uint64    `json:"bytes"`
 	Created  time.Time `json:"created"`
@@ -44,39 +35,17 @@ type Topic struct {
 // String is "stream/name".
 func (t Topic) String() string { return transport.ObjectTopic(t.Stream, t.Name) }
 
-// Partition is what the server says about a partition.
+// Partition describes a partition on the server.
 type Partition struct {
 	ID uint32 `json:"id"`
-	// Messages is how many messages it holds at present.
+	// Messages is the number of messages in the partition.
 	Messages uint64 `json:"messages"`
-	// Current is the offset of its newest message; 0 also when there never was one.
+	// Current is the offset of the newest message, and 0 when there never was a message.
 	Current uint64 `json:"current"`
 }
 
-// Streams lists the streams by name.
-func (a *Admin) Streams(ctx context.Context) ([]Stream, error) {
-	var streams []Stream
-	err := a.do(ctx, func(ctx context.Context, s session) error {
-		var all []iggcon.Stream
-		err := s.call(ctx, "list streams", "", func(c *tcp.IggyTcpClient) (err error) {
-			all, err = c.GetStreams()
-			return err
-		})
-		streams = make([]Stream, len(all))
-		for i, one := range all {
-			streams[i] = Stream{Name: one.Name, Topics: one.TopicsCount, Messages: one.MessagesCount, Bytes: one.SizeBytes, Created: micros(one.CreatedAt)}
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(streams, func(a, b Stream) int { return cmp.Compare(a.Name, b.Name) })
-	return streams, nil
-}
-
-// Topics lists a stream's topics by name. The error matches
-// iggyerr.ErrNotFound when there is no such stream.
+// Topics lists a stream's topics by name. The error matches iggyerr.ErrNotFound when there is no
+// such stream.
 func (a *Admin) Topics(ctx context.Context, stream string) ([]Topic, error) {
 	const op = "list topics"
 	if err := transport.CheckNames(op, "stream", stream); err != nil {
@@ -86,7 +55,7 @@ func (a *Admin) Topics(ctx context.Context, stream string) ([]Topic, error) {
 	err := a.do(ctx, func(ctx context.Context, s session) error {
 		var details *iggcon.StreamDetails
 		err := s.call(ctx, op, stream, func(c *tcp.IggyTcpClient) (err error) {
-			details, err = c.GetStream(id(stream))
+			details, err = c.GetStream(identifier(stream))
 			return err
 		})
 		if err != nil {
@@ -105,8 +74,8 @@ func (a *Admin) Topics(ctx context.Context, stream string) ([]Topic, error) {
 	return topics, nil
 }
 
-// Topic reads one topic. The error matches iggyerr.ErrNotFound when there is
-// no such stream or topic.
+// Topic reads one topic. The error matches iggyerr.ErrNotFound when there is no such stream or
+// topic.
 func (a *Admin) Topic(ctx context.Context, stream, name string) (Topic, []Partition, error) {
 	var (
 		found      Topic
@@ -126,7 +95,7 @@ func (s session) topic(ctx context.Context, stream, name string) (Topic, []Parti
 	}
 	var details *iggcon.TopicDetails
 	err := s.call(ctx, op, transport.ObjectTopic(stream, name), func(c *tcp.IggyTcpClient) (err error) {
-		details, err = c.GetTopic(id(stream), id(name))
+		details, err = c.GetTopic(identifier(stream), identifier(name))
 		return err
 	})
 	if err != nil {
@@ -143,11 +112,11 @@ func (s session) topic(ctx context.Context, stream, name string) (Topic, []Parti
 func newTopic(stream string, t iggcon.Topic) Topic {
 	return Topic{
 		Stream: stream, Name: t.Name, Partitions: t.PartitionsCount, Retention: retention(t.MessageExpiry), MaxBytes: limit(t.MaxTopicSize),
-		Messages: t.MessagesCount, Bytes: t.Size, Created: micros(t.CreatedAt),
+		Messages: t.MessagesCount, Bytes: t.Size, Created: microsToTime(t.CreatedAt),
 	}
 }
 
-// retention reads an expiry in microseconds; the largest number means never.
+// retention converts an expiry in microseconds; the largest number means never.
 func retention(expiry iggcon.Duration) time.Duration {
 	if uint64(expiry) > math.MaxInt64/uint64(time.Microsecond) {
 		return topic.Never
@@ -155,7 +124,7 @@ func retention(expiry iggcon.Duration) time.Duration {
 	return time.Duration(expiry) * time.Microsecond
 }
 
-// expiry is a retention as the server takes it: microseconds, 0 for its default.
+// expiry converts a retention to microseconds; 0 means the default of the server.
 func expiry(retention time.Duration) iggcon.Duration {
 	if retention == topic.Never {
 		return iggcon.IggyExpiryNeverExpire
@@ -163,7 +132,7 @@ func expiry(retention time.Duration) iggcon.Duration {
 	return iggcon.Duration(retention / time.Microsecond)
 }
 
-// limit reads a size limit; the largest number means none.
+// limit converts a size limit; the largest number means none.
 func limit(size uint64) uint64 {
 	if size == math.MaxUint64 {
 		return 0
@@ -171,33 +140,26 @@ func limit(size uint64) uint64 {
 	return size
 }
 
-func micros(t uint64) time.Time {
+// microsToTime converts microseconds since 1970.
+func microsToTime(t uint64) time.Time {
 	return time.UnixMicro(int64(min(t, math.MaxInt64))).UTC()
 }
 
-// DeleteStream deletes a stream with everything in it. A missing one is no error.
+// DeleteStream deletes a stream with all its topics. A missing stream is no error.
 func (a *Admin) DeleteStream(ctx context.Context, stream string) error {
 	return a.delete(ctx, "delete stream", stream, func(c *tcp.IggyTcpClient) error {
-		return c.DeleteStream(id(stream))
+		return c.DeleteStream(identifier(stream))
 	}, "stream", stream)
 }
 
-// DeleteTopic deletes a topic with everything in it, the offsets of its
-// consumers included. A missing one is no error.
+// DeleteTopic deletes a topic with its messages, groups and offsets. A missing topic is no error.
 func (a *Admin) DeleteTopic(ctx context.Context, stream, name string) error {
 	return a.delete(ctx, "delete topic", transport.ObjectTopic(stream, name), func(c *tcp.IggyTcpClient) error {
-		return c.DeleteTopic(id(stream), id(name))
+		return c.DeleteTopic(identifier(stream), identifier(name))
 	}, "stream", stream, "topic", name)
 }
 
-// DeleteGroup deletes a consumer group with its offsets. A missing one is no error.
-func (a *Admin) DeleteGroup(ctx context.Context, g Group) error {
-	return a.delete(ctx, "delete group", g.String(), func(c *tcp.IggyTcpClient) error {
-		return c.DeleteConsumerGroup(id(g.Stream), id(g.Topic), id(g.Name))
-	}, "stream", g.Stream, "topic", g.Topic, "group", g.Name)
-}
-
-// delete may be repeated: that what is to be deleted is missing is a success.
+// delete deletes an object. A missing object is no error, so that the request can be repeated.
 func (a *Admin) delete(ctx context.Context, op, object string, call func(*tcp.IggyTcpClient) error, names ...string) error {
 	if err := transport.CheckNames(op, names...); err != nil {
 		return err

@@ -257,17 +257,17 @@ func (d *diagnosis) groups(ctx context.Context, server *admin.Admin) {
 		return
 	}
 	for _, l := range lags {
-		ahead, unread := 0, 0
+		beyondEnd, unread := 0, 0
 		for _, p := range l.Partitions {
-			if p.Ahead {
-				ahead++
+			if p.BeyondEnd {
+				beyondEnd++
 			}
 			if p.Owners == 0 && p.Lag > 0 {
 				unread++
 			}
 		}
-		if ahead > 0 {
-			d.warn("groups", fmt.Sprintf("%s: the committed offset is beyond the end of %s: acknowledged messages were lost, or the topic was made anew", l.Group, plural(ahead, "partition")),
+		if beyondEnd > 0 {
+			d.warn("groups", fmt.Sprintf("%s: the committed offset is beyond the end of %s: acknowledged messages were lost, or the topic was made anew", l.Group, plural(beyondEnd, "partition")),
 				fmt.Sprintf("stop its consumers, then fetchbox-iggy-cli offsets reset --topic %s --group %s --to end", l.Topic, l.Name))
 		}
 		if unread > 0 {

@@ -172,7 +172,7 @@ func (a *app) fitLags(lags []admin.Lag, text string, height int) (string, error)
 		all := l.Partitions
 		l.Partitions = nil
 		for _, p := range all {
-			if p.Lag > 0 || p.Ahead {
+			if p.Lag > 0 || p.BeyondEnd {
 				l.Partitions = append(l.Partitions, p)
 			}
 		}
@@ -236,7 +236,7 @@ func offsetText(offset uint64, ok bool) string {
 }
 
 func committedText(p admin.PartitionLag) cell {
-	if p.Ahead {
+	if p.BeyondEnd {
 		return cell{fmt.Sprintf("%d (beyond the end)", p.Committed), red}
 	}
 	return cell{text: offsetText(p.Committed, p.Stored)}

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 )
 
 // Run runs the program with its arguments, without its name, and returns the exit code: 0, 1 after
@@ -31,18 +33,13 @@ type app struct {
 	verbose    bool
 }
 
-func (a *app) run(ctx context.Context, args []string) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("internal error: %v", p)
-		}
-	}()
+func (a *app) run(ctx context.Context, args []string) error {
 	interruptible, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { cancel(errInterrupted) })()
 	root := a.rootCommand()
 	root.SetArgs(args)
-	return root.ExecuteContext(interruptible)
+	return callback.Recover(func() error { return root.ExecuteContext(interruptible) })
 }
 
 // rootCommand is the program's command with all subcommands.
