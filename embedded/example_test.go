@@ -10,7 +10,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 )
 
-// A server, and the official SDK that sends a message to it.
+// A server, and a client of the official SDK that sends a message to it.
 func ExampleStart() {
 	srv, err := embedded.Start()
 	if err != nil {

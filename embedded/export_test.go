@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// Offline is a server that listens nowhere, for fuzzing without sockets.
+// OfflineServer is a server without a listener, for fuzzing without sockets.
 type OfflineServer struct{ s *Server }
 
-// NewOffline makes a server that needs no stopping.
+// NewOfflineServer returns a server that needs no Stop.
 func NewOfflineServer() *OfflineServer { return &OfflineServer{newServer(nil)} }
 
-// Exchange lets a connection send these bytes, all at once, and returns what the server answers
-// until it has read all. With login the connection is logged in as root.
+// Exchange sends input on a new connection and returns all answers. With login the connection is
+// logged in as root.
 func (o *OfflineServer) Exchange(input []byte, login bool) []byte {
 	nc := &memoryConn{in: bytes.NewReader(input)}
 	c := newConn(o.s, 1, nc, nil, nc.RemoteAddr())
@@ -30,7 +30,7 @@ func (o *OfflineServer) Exchange(input []byte, login bool) []byte {
 	return nc.out.Bytes()
 }
 
-// Invariants returns what is wrong with the server's state, if anything.
+// Invariants checks the consistency of the server's state and returns all violations.
 func (o *OfflineServer) Invariants() error {
 	var errs []error
 	check := func(ok bool, what string) {
@@ -65,15 +65,15 @@ func (o *OfflineServer) Invariants() error {
 	return errors.Join(errs...)
 }
 
-// KnownStatus tells whether a status is one that the server answers of itself.
+// KnownStatus reports whether a status is one that the server answers.
 func KnownStatus(s Status) bool { _, ok := statusNames[s]; return ok }
 
-// CheckBatch is checkBatch.
+// ValidateBatch is validateBatch.
 func ValidateBatch(indexes, data []byte, count int) ([]uint32, Status) {
 	return validateBatch(indexes, data, count)
 }
 
-// RoundTripPermissions decodes permissions, encodes them and decodes them again; it tells whether
+// RoundTripPermissions decodes permissions, encodes them and decodes them again. It reports whether
 // they were well formed and, if so, whether nothing changed.
 func RoundTripPermissions(b []byte) (formed, same bool) {
 	d := &decoder{buf: b}
@@ -85,7 +85,7 @@ func RoundTripPermissions(b []byte) (formed, same bool) {
 	return true, reflect.DeepEqual(p, again.permissions()) && again.status == StatusOK && again.pos == len(again.buf)
 }
 
-// ReadRecords reads a log and returns how many messages it has and where its last whole record
+// ReadRecords reads a log and returns its number of messages and where its last complete record
 // ends.
 func ReadRecords(b []byte) (messages uint64, end int64) {
 	p := newPartition(0, 0, -1)

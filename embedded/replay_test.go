@@ -3,7 +3,6 @@ package embedded_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -51,13 +50,12 @@ func readRecording(t testing.TB, name string) []exchange {
 	return list
 }
 
-// recording says what a recording does not show: the state of the server before it and connections
-// that were closed.
+// recording adds to a recording the initial state of the server and when connections were closed.
 type recording struct {
 	file string
-	// streams is how many streams existed before, since their number decides the ids.
+	// streams is the number of streams that existed before, which decides the ids of new ones.
 	streams int
-	// closed are connections that were closed before the exchange (by its line, from 0).
+	// closed maps the line of an exchange, from 0, to the connection that was closed before it.
 	closed map[int]int
 }
 
@@ -67,10 +65,9 @@ var recordings = []recording{
 	{file: "rust-sdk-0.10.0.jsonl", streams: 2},
 }
 
-// TestReplay sends every recorded request to a fresh server, in the recorded order and on a socket
-// for each recorded connection, and compares the answers byte for byte. The server's clock shows
-// what the real one's did, so times and checksums are compared, too. What is masked stands at mask,
-// with its reason. No exchange is left out.
+// TestReplayRecordings sends every recorded request to a new server, in the recorded order and on
+// one socket for each recorded connection, and compares the answers byte for byte. The clock shows
+// the recorded times, so times and checksums are compared too. See mask for what is not compared.
 func TestReplayRecordings(t *testing.T) {
 	t.Parallel()
 	for _, rec := range recordings {
@@ -119,7 +116,7 @@ func replay(t *testing.T, rec recording) {
 	require.Equal(t, len(conns)-len(rec.closed), open)
 }
 
-// scriptedClock shows the given times one after the other and stays at the last.
+// scriptedClock shows the given times one after the other. The last one repeats.
 type scriptedClock struct {
 	mu    sync.Mutex
 	times []uint64
@@ -146,8 +143,8 @@ func (c *scriptedClock) now() time.Time {
 	return time.UnixMicro(int64(t))
 }
 
-// storedTimes finds for each exchange what the real server's clock showed: in the answer that
-// creates something, or, for a send, in a later poll of the same message.
+// storedTimes returns for each exchange the times of the real server: those in the answer of a
+// command that creates something and, for a send, that of the same message in a later poll.
 func storedTimes(list []exchange) [][]uint64 {
 	type key struct {
 		origin  uint64
@@ -203,25 +200,14 @@ func storedTimes(list []exchange) [][]uint64 {
 	return times
 }
 
-func splitMessages(b []byte) [][]byte {
-	var list [][]byte
-	for len(b) >= 64 {
-		size := 64 + int(binary.LittleEndian.Uint32(b[48:])) + int(binary.LittleEndian.Uint32(b[52:]))
-		list = append(list, b[:size])
-		b = b[size:]
-	}
-	return list
-}
-
-// replacements maps what a client must echo from an earlier answer: client ids and tokens.
+// replacements maps what a client repeats from an earlier answer: client ids and tokens.
 type replacements struct {
 	clients  map[uint32]uint32
 	token    []byte
 	recorded []byte
 }
 
-// learn maps the recorded id of the only client of the first recording to that of the connection
-// that asks.
+// learn maps the only client id of the first recording to that of the connection that asks.
 func (r *replacements) learn(x exchange, srv *embedded.Server, c *testConn) {
 	if x.Code != embedded.GetClients || len(x.Response) == 0 {
 		return
@@ -253,8 +239,8 @@ func (r *replacements) request(x exchange) []byte {
 	return x.Request
 }
 
-// verifyChecksums recomputes the checksum of every polled message, since those with random ids
-// can't be compared.
+// verifyChecksums computes the checksum of every polled message, since those of messages with
+// random ids can't be compared.
 func verifyChecksums(t *testing.T, code embedded.Command, response []byte) {
 	if code != embedded.PollMessages || len(response) < 16 {
 		return
@@ -264,7 +250,7 @@ func verifyChecksums(t *testing.T, code embedded.Command, response []byte) {
 	}
 }
 
-// mask zeroes in an answer what two servers cannot have in common.
+// mask zeroes what is never equal in the answers of two servers.
 func mask(t *testing.T, code embedded.Command, response []byte) []byte {
 	b := bytes.Clone(response)
 	if len(b) == 0 {
@@ -272,10 +258,10 @@ func mask(t *testing.T, code embedded.Command, response []byte) []byte {
 	}
 	switch code {
 	case embedded.GetClusterMetadata:
-		// The ports: this server's is free, and it has one for TCP only.
+		// The ports. This server has a random one for TCP and no others.
 		clear(b[len(b)-10 : len(b)-2])
 	case embedded.PollMessages:
-		// Ids that the server drew (version 4 UUIDs; the clients' own are version 7), and the
+		// Ids that the server generated (version 4 UUIDs; those of clients are version 7), and the
 		// checksum over them.
 		for _, m := range splitMessages(b[16:]) {
 			if m[8+6]>>4 == 4 {
@@ -285,14 +271,14 @@ func mask(t *testing.T, code embedded.Command, response []byte) []byte {
 	case embedded.GetClients, embedded.GetClient, embedded.GetMe:
 		return maskClients(t, code, b)
 	case embedded.CreateToken:
-		// The token is random; its length is compared.
+		// The token is random. Its length is compared.
 		clear(b[1:])
 	}
 	return b
 }
 
-// maskClients zeroes the number of a client and its port, which come from the operating system, and
-// sorts, since the real server lists clients in the order of a hash table.
+// maskClients removes the number of a client and its port, which come from the operating system,
+// and sorts the clients, since the real server lists them in no particular order.
 func maskClients(t *testing.T, code embedded.Command, b []byte) []byte {
 	var list [][]byte
 	for rest := b; len(rest) > 0; {
@@ -310,16 +296,4 @@ func maskClients(t *testing.T, code embedded.Command, b []byte) []byte {
 	}
 	slices.SortFunc(list, bytes.Compare)
 	return bytes.Join(list, nil)
-}
-
-func start(t testing.TB, opts ...embedded.Option) *embedded.Server {
-	t.Helper()
-	srv, err := embedded.Start(opts...)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		require.NoError(t, srv.Stop(ctx))
-	})
-	return srv
 }

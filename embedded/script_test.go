@@ -30,8 +30,8 @@ func embeddedTarget(t testing.TB, opts ...embedded.Option) target {
 	return target{address: start(t, opts...).Endpoint(), username: "iggy", password: "iggy"}
 }
 
-// realTarget is the server that IGGY_TEST_ENDPOINT names, iggy://user:password@host:port; without
-// it the test is skipped, aloud.
+// realTarget returns the server that IGGY_TEST_ENDPOINT names, iggy://user:password@host:port.
+// Without it the test is skipped.
 func realTarget(t testing.TB) target {
 	t.Helper()
 	raw := os.Getenv("IGGY_TEST_ENDPOINT")
@@ -44,13 +44,12 @@ func realTarget(t testing.TB) target {
 	return target{address: u.Host, username: u.User.Username(), password: password}
 }
 
-// script sends frames to a server and writes down what it answers, with what two servers cannot
-// have in common masked, so that the transcripts of two servers can be compared.
+// script sends frames to a server and writes a transcript of its answers. What is never equal on
+// two servers is masked, so that transcripts can be compared.
 type script struct {
 	t      testing.TB
 	target target
-	// prefix is at the start of every name that exists for all of a server; it has the same length
-	// in each run.
+	// prefix begins every name that is unique on a server. It has the same length in each run.
 	prefix  string
 	lines   []string
 	admin   *scriptConn
@@ -58,7 +57,7 @@ type script struct {
 	users   []string
 }
 
-// peer is one of a script's connections.
+// scriptConn is a connection of a script.
 type scriptConn struct {
 	s    *script
 	name string
@@ -92,7 +91,7 @@ func (s *script) connect(name string) *scriptConn {
 	return &scriptConn{s: s, name: name, c: &testConn{Conn: nc, r: bufio.NewReader(nc)}}
 }
 
-// member is a peer that is logged in.
+// login returns a new connection that is logged in.
 func (s *script) login(name string) *scriptConn {
 	s.t.Helper()
 	p := s.connect(name)
@@ -106,7 +105,7 @@ func (p *scriptConn) login() {
 
 func (s *script) name(n string) string { return s.prefix + n }
 
-// stream creates one that is deleted at the end.
+// stream creates a stream, which is deleted at the end of the test.
 func (s *script) stream(n string) []byte {
 	s.streams = append(s.streams, s.name(n))
 	s.admin.callQuietly(embedded.CreateStream, name(s.name(n)))
@@ -123,7 +122,7 @@ func (s *script) note(format string, args ...any) {
 	s.lines = append(s.lines, strings.ReplaceAll(line, hex.EncodeToString([]byte(s.prefix)), hex.EncodeToString([]byte(scriptPrefix))))
 }
 
-// quiet calls without writing anything down.
+// callQuietly sends a request without adding it to the transcript.
 func (p *scriptConn) callQuietly(code embedded.Command, body []byte) []byte {
 	p.s.t.Helper()
 	require.NoError(p.s.t, p.c.SetDeadline(time.Now().Add(waitTimeout)))
@@ -131,7 +130,7 @@ func (p *scriptConn) callQuietly(code embedded.Command, body []byte) []byte {
 	return answer
 }
 
-// do calls and writes down the status and the masked answer.
+// call sends a request and adds the status and the masked answer to the transcript.
 func (p *scriptConn) call(label string, code embedded.Command, body []byte) []byte {
 	p.s.t.Helper()
 	return p.sendRaw(label, code, frame(code, body))
@@ -156,7 +155,8 @@ func (p *scriptConn) sendRaw(label string, code embedded.Command, bytes []byte) 
 	return answer
 }
 
-// once does a call on a connection of its own, for requests that leave the connection out of step.
+// callOnce sends a request on a new connection, for requests after which the rest of a connection
+// can't be used.
 func (s *script) callOnce(label string, code embedded.Command, body []byte) {
 	s.t.Helper()
 	p := s.login("once")
@@ -164,7 +164,7 @@ func (s *script) callOnce(label string, code embedded.Command, body []byte) {
 	_ = p.c.Close()
 }
 
-// maskScript zeroes times, ids that exist for all of a server, random ids and what contains them.
+// maskScript zeroes times, ids that are unique on a server, random ids and what contains them.
 func maskScript(code embedded.Command, answer []byte) []byte {
 	b := bytes.Clone(answer)
 	zero := func(from, to int) {
@@ -236,70 +236,4 @@ func maskScript(code embedded.Command, answer []byte) []byte {
 		return append(b[:600:600], fmt.Sprintf("...%d", len(b))...)
 	}
 	return b
-}
-
-func ident(n string) []byte { return append([]byte{2}, name(n)...) }
-
-func number(n uint32) []byte { return binary.LittleEndian.AppendUint32([]byte{1, 4}, n) }
-
-func u32(n uint32) []byte { return binary.LittleEndian.AppendUint32(nil, n) }
-
-func u64(n uint64) []byte { return binary.LittleEndian.AppendUint64(nil, n) }
-
-func join(parts ...[]byte) []byte { return slices.Concat(parts...) }
-
-func topicBody(stream []byte, partitions uint32, compression byte, expiry, size uint64, replication byte, n string) []byte {
-	return join(stream, u32(partitions), []byte{compression}, u64(expiry), u64(size), []byte{replication}, name(n))
-}
-
-// part names a partition in a request, or none.
-func part(p int) []byte {
-	if p < 0 {
-		return []byte{0, 0, 0, 0, 0}
-	}
-	return append([]byte{1}, u32(uint32(p))...)
-}
-
-func single(n string) []byte  { return append([]byte{1}, ident(n)...) }
-func grouped(n string) []byte { return append([]byte{2}, ident(n)...) }
-
-func pollBody(who, stream, topic []byte, partition int, kind byte, value uint64, count uint32, commit byte) []byte {
-	return join(who, stream, topic, part(partition), []byte{kind}, u64(value), u32(count), []byte{commit})
-}
-
-var (
-	balanced = []byte{1, 0}
-	noKey    = []byte{3, 0}
-)
-
-func toPartition(p uint32) []byte { return append([]byte{2, 4}, u32(p)...) }
-
-func byKey(key string) []byte { return append([]byte{3}, name(key)...) }
-
-// message encodes one as a client does. The id is a version 7 UUID made from n, so that it is not
-// masked; 0 means none.
-func message(n uint64, payload, headers string) []byte {
-	b := make([]byte, 64)
-	if n != 0 {
-		binary.LittleEndian.PutUint64(b[16:], n)
-		b[14] = 0x70
-	}
-	binary.LittleEndian.PutUint64(b[40:], 1_700_000_000_000_000+n)
-	binary.LittleEndian.PutUint32(b[48:], uint32(len(headers)))
-	binary.LittleEndian.PutUint32(b[52:], uint32(len(payload)))
-	return append(append(b, payload...), headers...)
-}
-
-func sendBody(stream, topic, partitioning []byte, messages ...[]byte) []byte {
-	var indexes, data []byte
-	for _, m := range messages {
-		data = append(data, m...)
-		indexes = append(indexes, join(u32(0), u32(uint32(len(data))), u64(0))...)
-	}
-	return sendParts(stream, topic, partitioning, uint32(len(messages)), indexes, data)
-}
-
-func sendParts(stream, topic, partitioning []byte, count uint32, indexes, data []byte) []byte {
-	metadata := join(stream, topic, partitioning, u32(count))
-	return join(u32(uint32(len(metadata))), metadata, indexes, data)
 }

@@ -41,7 +41,7 @@ func sdkMessage(t testing.TB, payload string) iggcon.IggyMessage {
 	return m
 }
 
-// TestSDKProducesAndConsumes takes the official SDK through the life of a message.
+// TestSDKProducesAndConsumes sends, polls and commits messages with the official SDK.
 func TestSDKProducesAndConsumes(t *testing.T) {
 	t.Parallel()
 	srv := start(t)

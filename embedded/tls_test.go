@@ -39,7 +39,7 @@ func TestTLS(t *testing.T) {
 	require.Error(t, err, "no one trusts the certificate unasked")
 }
 
-// TestPlainClientOnTLS gets no further than the handshake.
+// TestPlainClientFailsOnTLS sends a request without a TLS handshake.
 func TestPlainClientFailsOnTLS(t *testing.T) {
 	t.Parallel()
 	config, _, err := embedded.SelfSigned()
@@ -54,13 +54,4 @@ func TestPlainClientFailsOnTLS(t *testing.T) {
 		}
 	}
 	require.Eventually(t, func() bool { return len(srv.Connections()) == 0 }, waitTimeout, time.Millisecond)
-}
-
-func TestCredentials(t *testing.T) {
-	t.Parallel()
-	srv := start(t, embedded.WithCredentials("root", "secret"))
-	c := dial(t, srv)
-	status, _ := c.call(t, embedded.LoginUser, loginBody("iggy", "iggy"))
-	require.Equal(t, embedded.StatusInvalidCredentials, status)
-	c.mustCall(t, embedded.LoginUser, loginBody("root", "secret"))
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 )
 
-// TestXXH32 uses published values of the hash; the recordings test it on keys and addresses.
+// TestXXH32 compares with published values of the hash.
 func TestXXH32(t *testing.T) {
 	t.Parallel()
 	for input, want := range map[string]uint32{

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sdk is the official client on a script's target.
+// sdk returns a client of the official SDK that is logged in at the script's target.
 func (s *script) sdk() iggcon.Client {
 	s.t.Helper()
 	client, err := tcp.NewIggyTcpClient(tcp.WithServerAddress(s.target.address))
@@ -20,7 +20,7 @@ func (s *script) sdk() iggcon.Client {
 	return client
 }
 
-// failure is an error as the SDK shows it.
+// failure returns the text of an error as the SDK shows it.
 func failure(err error) string {
 	var coded ierror.IggyError
 	switch {
@@ -33,8 +33,7 @@ func failure(err error) string {
 	}
 }
 
-// scriptSDK calls everything that the official SDK v0.8.0 has, and notes what the application gets
-// to see.
+// scriptSDK calls every function of the official SDK v0.8.0 and writes what it returns.
 func scriptSDK(s *script) {
 	c := s.sdk()
 	id := func(n string) iggcon.Identifier { return sdkID(s.t, n) }
@@ -127,10 +126,10 @@ func scriptSDK(s *script) {
 	note("create group", err, g.Id, g.Name, g.PartitionsCount, g.MembersCount)
 	_, err = c.CreateConsumerGroup(stream, topic, "workers")
 	note("create group again", err)
-	poll("as a stranger", members, iggcon.NextPollingStrategy(), 2, false, nil)
+	poll("without membership", members, iggcon.NextPollingStrategy(), 2, false, nil)
 	note("join", c.JoinConsumerGroup(stream, topic, group))
 	for range 4 {
-		poll("in turn", members, iggcon.NextPollingStrategy(), 10, false, nil)
+		poll("next partition", members, iggcon.NextPollingStrategy(), 10, false, nil)
 	}
 	note("commit", c.StoreConsumerOffset(members, stream, topic, 2, &one))
 	offset("of the group", members, &one)
@@ -138,7 +137,7 @@ func scriptSDK(s *script) {
 	note("join", other.JoinConsumerGroup(stream, topic, group))
 	g, err = c.GetConsumerGroup(stream, topic, group)
 	note("group", err, g.MembersCount, g.Members)
-	note("commit what is not one's own", other.StoreConsumerOffset(members, stream, topic, 0, &one))
+	note("commit without ownership", other.StoreConsumerOffset(members, stream, topic, 0, &one))
 	note("leave", other.LeaveConsumerGroup(stream, topic, group))
 	note("leave again", other.LeaveConsumerGroup(stream, topic, group))
 	groups, err := c.GetConsumerGroups(stream, topic)
@@ -196,29 +195,29 @@ func scriptSDKUsers(s *script, c iggcon.Client, note func(string, error, ...any)
 	note("get missing user", err)
 	all, err := c.GetUsers()
 	note("users", err, len(all) > 1)
-	stranger, err := tcp.NewIggyTcpClient(tcp.WithServerAddress(s.target.address))
+	second, err := tcp.NewIggyTcpClient(tcp.WithServerAddress(s.target.address))
 	require.NoError(s.t, err)
-	defer stranger.Close()
-	_, err = stranger.LoginUser(s.name("ann"), "other")
+	defer second.Close()
+	_, err = second.LoginUser(s.name("ann"), "other")
 	note("inactive user", err)
-	_, err = stranger.LoginUser(s.name("ann"), "wrong")
+	_, err = second.LoginUser(s.name("ann"), "wrong")
 	note("wrong password", err)
 	active := iggcon.Active
 	note("update user", c.UpdateUser(ann, nil, &active))
-	_, err = stranger.LoginUser(s.name("ann"), "other")
+	_, err = second.LoginUser(s.name("ann"), "other")
 	note("login", err)
-	_, err = stranger.GetStreams()
+	_, err = second.GetStreams()
 	note("streams without permission", err)
-	token, err := stranger.CreatePersonalAccessToken("token", 0)
+	token, err := second.CreatePersonalAccessToken("token", 0)
 	note("token", err, len(token.Token))
 	_, err = c.LoginWithPersonalAccessToken("nonsense")
 	note("wrong token", err)
-	_, err = stranger.LoginWithPersonalAccessToken(token.Token)
+	_, err = second.LoginWithPersonalAccessToken(token.Token)
 	note("login with token", err)
-	tokens, err := stranger.GetPersonalAccessTokens()
+	tokens, err := second.GetPersonalAccessTokens()
 	note("tokens", err, len(tokens), tokens[0].Name)
-	note("delete token", stranger.DeletePersonalAccessToken("token"))
-	_, err = stranger.GetPersonalAccessTokens()
+	note("delete token", second.DeletePersonalAccessToken("token"))
+	_, err = second.GetPersonalAccessTokens()
 	note("no tokens", err)
 	note("delete user", c.DeleteUser(ann))
 	note("delete user again", c.DeleteUser(ann))

@@ -10,8 +10,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 )
 
-// TestRestartTranscript stops and kills a server with a directory. The transcript is the real
-// server's, which was run through the same steps with SIGTERM and SIGKILL.
+// TestRestartTranscript stops and crashes a server with a directory. The transcript is that of the
+// real server for the same steps with SIGTERM and SIGKILL.
 func TestRestartTranscript(t *testing.T) {
 	t.Parallel()
 	want, err := os.ReadFile(transcriptFile("restart"))

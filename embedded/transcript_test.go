@@ -11,25 +11,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write the transcripts in testdata anew, from the server that IGGY_TEST_ENDPOINT names")
+var update = flag.Bool("update", false, "write the transcripts in testdata from the answers of the server that IGGY_TEST_ENDPOINT names")
 
-// The scripts whose transcripts stand in testdata/*.txt, as the real server 0.8.0 answered.
+// scripts are the scripts whose transcripts of the real server 0.8.0 are in testdata.
 var scripts = map[string]func(*script){
-	"names":       scriptNames,
-	"topics":      scriptTopics,
-	"send":        scriptSend,
-	"poll":        scriptPoll,
-	"offsets":     scriptOffsets,
-	"groups":      scriptGroups,
-	"handover":    scriptHandover,
-	"purge":       scriptPurge,
-	"reborn":      scriptHandoverAfterDelete,
-	"users":       scriptUsers,
-	"permissions": scriptPermissions,
-	"tokens":      scriptTokens,
-	"frames":      scriptFrames,
-	"cursor":      scriptPollCursor,
-	"sdk":         scriptSDK,
+	"names":                 scriptNames,
+	"topics":                scriptTopics,
+	"send":                  scriptSend,
+	"poll":                  scriptPoll,
+	"offsets":               scriptOffsets,
+	"groups":                scriptGroups,
+	"handover":              scriptHandover,
+	"purge":                 scriptPurge,
+	"handover-after-delete": scriptHandoverAfterDelete,
+	"users":                 scriptUsers,
+	"permissions":           scriptPermissions,
+	"tokens":                scriptTokens,
+	"frames":                scriptFrames,
+	"poll-cursor":           scriptPollCursor,
+	"sdk":                   scriptSDK,
 }
 
 func transcript(t *testing.T, run func(*script), tg target) string {
@@ -38,7 +38,8 @@ func transcript(t *testing.T, run func(*script), tg target) string {
 	return strings.Join(s.lines, "\n") + "\n"
 }
 
-// TestTranscripts holds this server to the answers that the real one gave to the same frames.
+// TestTranscripts compares the answers of this server with those of the real one to the same
+// frames.
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
 	for name, run := range scripts {
@@ -54,12 +55,12 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
-// oneAtATime keeps the tests that use a real server out of each other's way.
+// realServerMu is held by tests that use a real server, one at a time.
 var realServerMu sync.Mutex
 
-// TestRealServerStillAnswersSo runs the same frames against a real server, so that the transcripts
-// are not taken on trust. Others that use the server make members' turns jump and so spoil a run;
-// of ten, one must come out.
+// TestTranscriptsOnRealServer runs the scripts on a real server and compares with the stored
+// transcripts. Other clients of that server change its metadata and so the cursors of members. That
+// spoils a run, so one of ten must be equal.
 func TestTranscriptsOnRealServer(t *testing.T) {
 	t.Parallel()
 	realServerMu.Lock()
@@ -77,7 +78,7 @@ func TestTranscriptsOnRealServer(t *testing.T) {
 				if attempt == 9 {
 					require.Equal(t, string(want), got)
 				}
-				t.Logf("attempt %d spoiled", attempt+1)
+				t.Logf("attempt %d differs", attempt+1)
 			}
 		})
 	}

@@ -12,9 +12,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 )
 
-// randomScript does things to a topic with two groups from four connections, as the seed says:
-// joining, leaving, disconnecting, polling in every way, committing, sending, adding and removing
-// partitions.
+// randomScript runs random commands on a topic with two groups from four connections, chosen by the
+// seed: join, leave, disconnect, poll, commit, send, add and remove partitions.
 func randomScript(seed uint64) func(*script) {
 	return func(s *script) {
 		rnd := rand.New(rand.NewPCG(seed, 7))
@@ -80,7 +79,8 @@ func randomScript(seed uint64) func(*script) {
 					p.call(label, embedded.CreatePartitions, join(st, t, u32(more)))
 					partitions += more
 				case 1:
-					// One stays: a send by key to a topic without partitions ends the real server.
+					// One partition stays, since a send by key to a topic without partitions makes
+					// the real server exit.
 					if less := uint32(1 + rnd.IntN(3)); less < partitions {
 						p.call(label, embedded.DeletePartitions, join(st, t, u32(less)))
 						partitions -= less
@@ -100,7 +100,7 @@ func randomScript(seed uint64) func(*script) {
 	}
 }
 
-// vanish closes a peer's connection and waits until the server has taken it out of its groups.
+// closeAndWait closes a connection and waits until the server has removed it from its groups.
 func (s *script) closeAndWait(p *scriptConn, topic []byte) {
 	s.t.Helper()
 	mine := p.callQuietly(embedded.GetMe, nil)
@@ -108,14 +108,14 @@ func (s *script) closeAndWait(p *scriptConn, topic []byte) {
 	require.Eventually(s.t, func() bool {
 		return len(s.admin.callQuietly(embedded.GetClient, mine[:4])) == 0
 	}, waitTimeout, time.Millisecond)
-	s.note("%s vanished", p.name)
+	s.note("%s disconnected", p.name)
 	for _, g := range []string{"g", "h"} {
 		s.admin.call("after that", embedded.GetGroup, join(topic, ident(g)))
 	}
 }
 
-// TestRandomScriptsOnBothServers looks for differences that no one thought of. Others that use the
-// real server spoil a run, as in TestRealServerStillAnswersSo.
+// TestRandomScriptsOnBothServers compares the transcripts of random scripts. It repeats a run that
+// differs, as does TestTranscriptsOnRealServer.
 func TestRandomScriptsOnBothServers(t *testing.T) {
 	t.Parallel()
 	tg := realTarget(t)
