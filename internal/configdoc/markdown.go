@@ -9,17 +9,17 @@ import (
 const markdownHead = `<!-- Generated from the structs of package config by "make generate"; do not edit. -->
 # Configuration
 
-The configuration has layers, each over the last:
+The configuration has three layers. Each one overrides the one before:
 
-1. the defaults, which are complete but for the login;
-2. one YAML file, which the application names or, if it doesn't, the variable ` + "`FETCHBOX_CONFIG`" + `;
-3. environment variables: ` + "`FETCHBOX__`" + `, then the levels of the key with two underscores between them, in any case. Where a name has a
-   dash, the variable has an underscore. An empty variable empties a text.
+1. the defaults, which are complete except for the login;
+2. one YAML file, which the application or the variable ` + "`FETCHBOX_CONFIG`" + ` names;
+3. environment variables: ` + "`FETCHBOX__`" + ` and the levels of the key, with two underscores between them, in any case. A
+   dash in a name is an underscore in the variable. An empty variable sets a text to the empty string.
 
-A file needs only what it changes. [fetchbox.example.yaml](../config/fetchbox.example.yaml) has every key with its default.
+A file needs only the keys that it changes. [fetchbox.example.yaml](../config/fetchbox.example.yaml) has every key with its default.
 
-Unknown keys are refused, in the file and in the environment, as is everything that makes no sense. Every fault is reported at
-once, with its key and the line or the variable that is to blame, and never with a secret:
+Unknown keys and invalid values are errors, in the file and in the environment. All errors are reported at once, each with
+its key and its line or variable, and never with a secret:
 
 ` + "```text" + `
 producer.retry.max_retries: must be 0 or more, or -1 for no limit (fetchbox.yaml:12)
@@ -27,27 +27,27 @@ iggy.endpiont: unknown key; did you mean endpoint? (FETCHBOX__IGGY__ENDPIONT)
 iggy.client_secret: must be set (or client_secret_file) when client_id is
 ` + "```" + `
 
-There are three ways to log in: ` + "`client_id` with `client_secret`, `client_id` with `client_secret_file`, or `token`" + `. Exactly one is
-accepted. Secret files and certificates are checked at start and read again for each new connection, so that renewed ones take
-effect without a restart.
+There are three ways to log in: ` + "`client_id` with `client_secret`, `client_id` with `client_secret_file`, or `token`" + `. Set exactly
+one of them. Secret files and certificates are checked at start and read again for each new connection, so that renewed files
+take effect without a restart.
 
-| type | is written as |
+| type | format |
 |---|---|
 | duration | ` + "`500ms`, `5s`, `1m30s`" + `: a number always has a unit; at most ` + "`8760h`" + `, a year |
 | size | ` + "`64MiB`, `10MB`, `1024`" + `: a number without a unit is bytes |
 | retention | ` + "`7d`, `1d12h`, `90m`; `0` is the server's default, `-1` for ever" + ` |
 | boolean | ` + "`true` or `false`, `on` or `off`, `yes` or `no`" + ` |
-| secret | text; it is shown as ` + "`***`" + ` everywhere |
+| secret | text; it is printed as ` + "`***`" + ` everywhere |
 
-An application may have sections of its own in the same file, under the same rules, and may declare further consumers and
-clusters; see ` + "`config.WithSection`, `config.WithConsumer` and `config.WithCluster`" + `.
+An application may have sections of its own in the same file, with the same rules, and may declare further consumers and
+clusters. See ` + "`config.WithSection`, `config.WithConsumer` and `config.WithCluster`" + `.
 `
 
 const markdownTail = `
 ## clusters
 
-Further clusters, by the names with which the application declares them. Each has the keys ` + "`iggy`, `producer`, `consumers` and `topics`" + ` of
-its own, over the same defaults; it takes nothing from the keys at the top level. The variable for ` + "`clusters.eu.iggy.endpoint`" + ` is
+Each further cluster has the name with which the application declares it. It has keys ` + "`iggy`, `producer`, `consumers` and `topics`" + ` of
+its own, with the same defaults. It takes no values from the keys at the top level. The variable for ` + "`clusters.eu.iggy.endpoint`" + ` is
 ` + "`FETCHBOX__CLUSTERS__EU__IGGY__ENDPOINT`" + `.
 `
 
