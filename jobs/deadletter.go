@@ -13,12 +13,12 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// The user headers of a dead letter: where its message was read and why it was
-// given up. What has no value is left out.
+// The user headers of a dead letter, with the origin and the failure of its message. Headers without a
+// value are left out.
 const (
-	// HeaderOriginStream is the stream that the message was read from.
+	// HeaderOriginStream is the stream of the message.
 	HeaderOriginStream = "origin-stream"
-	// HeaderOriginTopic is the topic that the message was read from.
+	// HeaderOriginTopic is the topic of the message.
 	HeaderOriginTopic = "origin-topic"
 	// HeaderOriginPartition is the message's partition, in decimal.
 	HeaderOriginPartition = "origin-partition"
@@ -26,7 +26,7 @@ const (
 	HeaderOriginOffset = "origin-offset"
 	// HeaderOriginID is the message's id, in the form of a UUID.
 	HeaderOriginID = "origin-id"
-	// HeaderOriginGroup is the consumer group that gave the message up.
+	// HeaderOriginGroup is the consumer group that read the message.
 	HeaderOriginGroup = "origin-group"
 	// HeaderOriginTimestamp is when the server stored the message, in RFC 3339.
 	HeaderOriginTimestamp = "origin-timestamp"
@@ -34,40 +34,39 @@ const (
 	HeaderOriginType = "origin-content-type"
 	// HeaderOriginMessage is the message-type of a message that could not be decoded.
 	HeaderOriginMessage = "origin-message-type"
-	// HeaderOriginEncoding is the content-encoding that the payload in attributes.extra still
-	// has, since it could not be decompressed.
+	// HeaderOriginEncoding is the content-encoding of the payload in attributes.extra when it could not be
+	// decompressed.
 	HeaderOriginEncoding = "origin-content-encoding"
-	// HeaderOriginBytes is how long the payload was, in decimal, when it was too long to be
-	// kept whole.
+	// HeaderOriginBytes is the size of the payload, in decimal, when the dead letter has only its
+	// beginning.
 	HeaderOriginBytes = "origin-payload-bytes"
 	// HeaderFailureCode is failure_code.
 	HeaderFailureCode = "failure-code"
-	// HeaderFailureCause is the start of failure_message.
+	// HeaderFailureCause is the beginning of failure_message.
 	HeaderFailureCause = "failure-cause"
 	// HeaderFailureAttempts is attempts, in decimal.
 	HeaderFailureAttempts = "failure-attempts"
 )
 
 const (
-	// maxHeaderValue is the longest value of a user header, in bytes.
+	// maxHeaderValue is the largest size of the value of a user header in bytes.
 	maxHeaderValue = 255
-	// maxFailureMessage bounds failure_message, which may hold a stack, in bytes.
+	// maxFailureMessage is the largest size of failure_message, which may have a stack, in bytes.
 	maxFailureMessage = 8 << 10
-	// maxPayload is the server's limit for a payload, in bytes.
+	// maxPayload is the largest size of a payload in bytes, as in iggyerr.MaxPayloadBytes.
 	maxPayload = 10_000_000
 )
 
-// NewDeadLetter makes the dead letter of a message that was given up at the
-// given time, and the user headers that tell its origin and cause. Of a message that could
-// not be decoded the task holds the raw payload in attributes.extra and nothing else.
+// NewDeadLetter returns the dead letter of a message that failed at the given time, and the user headers
+// with its origin and cause. For a message that could not be decoded, the task has nothing
+// but the payload, in attributes.extra.
 //
-// Whatever the message was, the result can be published: texts are made valid UTF-8 and
-// bounded, and a task that leaves no room for the rest within the server's
-// 10,000,000 bytes is replaced by the start of its payload, as if it could not
-// be decoded; the header origin-payload-bytes then tells how long that was.
+// The result can always be published: texts are truncated and made valid UTF-8. A task with which the
+// dead letter exceeds 10,000,000 bytes is replaced by the beginning of its payload, as if it
+// could not be decoded, and the header origin-payload-bytes has the size of the payload.
 func NewDeadLetter(f topic.Failure[*jobspb.DownloadTask], at time.Time) (*jobspb.DeadLetterTask, []topic.Header) {
 	letter := &jobspb.DeadLetterTask{
-		FailureCode: cut(f.Code, maxHeaderValue),
+		FailureCode: truncate(f.Code, maxHeaderValue),
 		Attempts:    uint32(max(f.Attempts, 0)),
 		FailedAtMs:  uint64(max(at.UnixMilli(), 0)),
 	}
@@ -75,37 +74,37 @@ func NewDeadLetter(f topic.Failure[*jobspb.DownloadTask], at time.Time) (*jobspb
 		letter.FailureCode = topic.CodeOf(f.Err)
 	}
 	if f.Err != nil {
-		letter.FailureMessage = cut(f.Err.Error(), maxFailureMessage)
+		letter.FailureMessage = truncate(f.Err.Error(), maxFailureMessage)
 	}
 	if f.Decoded && f.Value != nil {
 		letter.Task = f.Value
 	} else {
-		letter.Task = raw(f.Payload)
+		letter.Task = undecodedTask(f.Payload)
 	}
 	headers := headersOf(f, letter)
 	if over := proto.Size(letter) - maxPayload; over > 0 {
-		letter.FailureMessage = cut(letter.GetFailureMessage(), max(len(letter.GetFailureMessage())-over, maxHeaderValue))
+		letter.FailureMessage = truncate(letter.GetFailureMessage(), max(len(letter.GetFailureMessage())-over, maxHeaderValue))
 	}
 	if proto.Size(letter) > maxPayload {
 		headers = append(headers, topic.Header{Key: HeaderOriginBytes, Value: strconv.Itoa(len(f.Payload))})
-		letter.Task = raw(f.Payload[:min(len(f.Payload), maxPayload-2*maxFailureMessage)])
+		letter.Task = undecodedTask(f.Payload[:min(len(f.Payload), maxPayload-2*maxFailureMessage)])
 	}
 	return letter, headers
 }
 
-// originHeaders are what a payload that could not be decoded needs to be read again.
+// originHeaders maps the headers that describe a payload to their names in a dead letter.
 var originHeaders = map[string]string{
 	topic.HeaderContentType:     HeaderOriginType,
 	topic.HeaderMessageType:     HeaderOriginMessage,
 	topic.HeaderContentEncoding: HeaderOriginEncoding,
 }
 
-// UndecodedOf gives back the payload of a message that could not be decoded, and the
-// headers that describe it, from its dead letter and the letter's user headers. It
-// reports false when the letter is of another kind, or the payload was cut.
-func UndecodedOf(letter *jobspb.DeadLetterTask, headers []topic.Header) (payload []byte, described []topic.Header, ok bool) {
+// PayloadOf returns the payload of a message that could not be decoded, and the headers that describe
+// it, from its dead letter and the user headers of that. It reports false for a dead
+// letter of a decoded message, and for a truncated payload.
+func PayloadOf(letter *jobspb.DeadLetterTask, headers []topic.Header) (payload []byte, described []topic.Header, ok bool) {
 	payload = letter.GetTask().GetAttributes().GetExtra()
-	if len(payload) == 0 || !proto.Equal(letter.GetTask(), raw(payload)) {
+	if len(payload) == 0 || !proto.Equal(letter.GetTask(), undecodedTask(payload)) {
 		return nil, nil, false
 	}
 	for _, h := range headers {
@@ -121,14 +120,15 @@ func UndecodedOf(letter *jobspb.DeadLetterTask, headers []topic.Header) (payload
 	return payload, described, true
 }
 
-func raw(payload []byte) *jobspb.DownloadTask {
+// undecodedTask returns the task in the dead letter of a message that could not be decoded.
+func undecodedTask(payload []byte) *jobspb.DownloadTask {
 	return &jobspb.DownloadTask{Attributes: &jobspb.TaskAttributes{Extra: payload}}
 }
 
 func headersOf(f topic.Failure[*jobspb.DownloadTask], letter *jobspb.DeadLetterTask) []topic.Header {
 	var headers []topic.Header
 	add := func(key, value string) {
-		if value = cut(value, maxHeaderValue); value != "" {
+		if value = truncate(value, maxHeaderValue); value != "" {
 			headers = append(headers, topic.Header{Key: key, Value: value})
 		}
 	}
@@ -155,8 +155,8 @@ func headersOf(f topic.Failure[*jobspb.DownloadTask], letter *jobspb.DeadLetterT
 	return headers
 }
 
-// OriginOf reads where a dead letter's message was, from the letter's user headers.
-// It reports false when they don't tell: another program wrote the letter.
+// OriginOf returns the origin of a dead letter's message from the user headers of the dead letter. It
+// reports false when they don't have it, since another program wrote the dead letter.
 func OriginOf(headers []topic.Header) (topic.Origin, bool) {
 	values := make(map[string]string, len(headers))
 	for _, h := range headers {
@@ -176,8 +176,8 @@ func OriginOf(headers []topic.Header) (topic.Origin, bool) {
 	}, true
 }
 
-// cut is s as valid UTF-8 in at most limit bytes, cut between characters.
-func cut(s string, limit int) string {
+// truncate returns s as valid UTF-8 in at most limit bytes.
+func truncate(s string, limit int) string {
 	s = strings.ToValidUTF8(s, string(utf8.RuneError))
 	if len(s) <= limit {
 		return s

@@ -72,7 +72,7 @@ func TestNewDeadLetterOfUndecodableBytes(t *testing.T) {
 	require.NoError(t, jobs.ValidateDeadLetter(letter))
 	require.Empty(t, jobs.DeadLetters.KeyOf(letter), "an unknown job has no key")
 
-	payload, described, ok := jobs.UndecodedOf(letter, headers)
+	payload, described, ok := jobs.PayloadOf(letter, headers)
 	require.True(t, ok)
 	require.Equal(t, []byte{0xff, 0x01}, payload)
 	require.Equal(t, []topic.Header{
@@ -82,10 +82,10 @@ func TestNewDeadLetterOfUndecodableBytes(t *testing.T) {
 	}, described)
 }
 
-func TestUndecodedOfOtherLetters(t *testing.T) {
+func TestPayloadOfOtherDeadLetters(t *testing.T) {
 	t.Parallel()
 	of := func(f topic.Failure[*jobspb.DownloadTask]) bool {
-		_, _, ok := jobs.UndecodedOf(jobs.NewDeadLetter(f, failedAt))
+		_, _, ok := jobs.PayloadOf(jobs.NewDeadLetter(f, failedAt))
 		return ok
 	}
 	require.True(t, of(topic.Failure[*jobspb.DownloadTask]{Payload: []byte{1}}))
@@ -160,7 +160,7 @@ func TestNewDeadLetterIsAlwaysPublishable(t *testing.T) {
 	})
 }
 
-func TestOriginOfForeignLetters(t *testing.T) {
+func TestOriginOfDeadLettersOfOtherPrograms(t *testing.T) {
 	t.Parallel()
 	for name, headers := range map[string][]topic.Header{
 		"none":    nil,
@@ -176,14 +176,4 @@ func TestOriginOfForeignLetters(t *testing.T) {
 		_, ok := jobs.OriginOf(headers)
 		require.False(t, ok, name)
 	}
-}
-
-func TestKeysAndPlaces(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, "j", jobs.Tasks.KeyOf(&jobspb.DownloadTask{JobId: "j"}))
-	require.Equal(t, "j", jobs.Status.KeyOf(&jobspb.JobStatus{JobId: "j"}))
-	require.Equal(t, "j", jobs.Logs.KeyOf(&jobspb.JobLog{JobId: "j"}))
-	require.Equal(t, "j", jobs.DeadLetters.KeyOf(&jobspb.DeadLetterTask{Task: &jobspb.DownloadTask{JobId: "j"}}))
-	require.Empty(t, jobs.DeadLetters.KeyOf(&jobspb.DeadLetterTask{Task: &jobspb.DownloadTask{JobId: strings.Repeat("j", 256)}}),
-		"a job id that is too long for a key must not keep its dead letter from being published")
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// Without Fx: the same constructors, and an iteration in place of a handler.
+// The library without Fx, with an iteration in place of a handler.
 func Example() {
 	srv, err := embedded.Start()
 	if err != nil {

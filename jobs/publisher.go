@@ -14,13 +14,12 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Publisher publishes FetchBox's messages. Each method returns when the server
-// has confirmed the message, or with the one error that tells why not; ctx
-// bounds the wait. Messages are checked first and never changed: header names
-// are made lower case, and missing times are filled in, on a copy.
+// Publisher publishes FetchBox's messages. Each method returns when the server has confirmed the message,
+// or an error; ctx limits the wait. Messages are validated first. They are not changed: header
+// names are converted to lower case, and missing times are set, on a copy.
 //
-// All methods are safe for concurrent use. The Publisher has no life of its
-// own: it works while its producer does, and its producer's flush covers it.
+// All methods are safe for concurrent use. A Publisher needs no start and stop: it works while its
+// producer does, and the producer's flush includes its messages.
 type Publisher struct {
 	tasks   *producer.Publisher[*jobspb.DownloadTask]
 	status  *producer.Publisher[*jobspb.JobStatus]
@@ -28,8 +27,8 @@ type Publisher struct {
 	letters *producer.Publisher[*jobspb.DeadLetterTask]
 }
 
-// NewPublisher makes a publisher that sends through p to the given topics,
-// mostly FromConfig(cfg). It does no I/O.
+// NewPublisher returns a publisher that sends through p to the given topics, FromConfig(cfg) for
+// example. It does no I/O.
 func NewPublisher(p *producer.Producer, topics Topics) *Publisher {
 	return &Publisher{
 		tasks:   producer.For(p, topics.Tasks),
@@ -39,8 +38,8 @@ func NewPublisher(p *producer.Producer, topics Topics) *Publisher {
 	}
 }
 
-// Compression are the options that make a producer compress the messages of the
-// four topics as cfg says.
+// Compression returns the options with which a producer compresses the messages of the four topics as
+// configured.
 func Compression(cfg config.Topics) []producer.Option {
 	compress := func(t config.Topic) producer.Option {
 		return producer.WithCompression(cfg.Stream, t.Name, t.Compression, t.CompressionMinSize)
@@ -48,34 +47,32 @@ func Compression(cfg config.Topics) []producer.Option {
 	return []producer.Option{compress(cfg.Tasks), compress(cfg.Status), compress(cfg.Logs), compress(cfg.DLQ)}
 }
 
-// PublishDownloadTask publishes one task. Its key is that of the topic, the
-// job id mostly: tasks of one key are done one after another,
-// those of different keys side by side. Producer.WithKey changes the partition only, since a worker takes the key from its
-// own topic: for another key give both ends the same Topics.KeyTasksBy. A task that breaks a rule of
-// ValidateTask is refused.
+// PublishDownloadTask publishes one task. Its key is computed by the topic's function; by default it is
+// the job id. Workers handle tasks of one key one after another, and tasks of different keys
+// concurrently. For another key, use Topics.KeyTasksBy on both sides: producer.WithKey only
+// changes the partition. A task for which ValidateTask returns an error is not published.
 func (p *Publisher) PublishDownloadTask(ctx context.Context, task *jobspb.DownloadTask, opts ...producer.PublishOption) error {
 	if err := ValidateTask(task); err != nil {
 		return err
 	}
-	return p.tasks.Publish(ctx, lowered(task), opts...)
+	return p.tasks.Publish(ctx, withLowerCaseHeaders(task), opts...)
 }
 
-// PublishDownloadTasks publishes many tasks, batched, and returns when each has its
-// outcome. Nothing is sent unless all of them pass ValidateTask; an error then names
-// the place of each bad one, from 0. Otherwise the error holds those of the tasks that were
-// not confirmed.
+// PublishDownloadTasks publishes tasks in batches, and returns when each of them has its outcome. When
+// ValidateTask returns an error for one of them, none is published, and the error has its
+// index, from 0. Otherwise the error joins those of the tasks that were not confirmed.
 func (p *Publisher) PublishDownloadTasks(ctx context.Context, tasks []*jobspb.DownloadTask, opts ...producer.PublishOption) error {
 	out := make([]*jobspb.DownloadTask, len(tasks))
 	for i, task := range tasks {
 		if err := ValidateTask(task); err != nil {
 			return fmt.Errorf("task %d: %w", i, err)
 		}
-		out[i] = lowered(task)
+		out[i] = withLowerCaseHeaders(task)
 	}
 	return p.tasks.PublishAll(ctx, out, opts...)
 }
 
-// PublishJobStatus publishes the state of a job. A missing timestamp_ms is now.
+// PublishJobStatus publishes the state of a job. A missing timestamp_ms is set to the present time.
 func (p *Publisher) PublishJobStatus(ctx context.Context, status *jobspb.JobStatus, opts ...producer.PublishOption) error {
 	if err := ValidateStatus(status); err != nil {
 		return err
@@ -87,7 +84,7 @@ func (p *Publisher) PublishJobStatus(ctx context.Context, status *jobspb.JobStat
 	return p.status.Publish(ctx, status, opts...)
 }
 
-// PublishJobLog publishes a log entry of a job. A missing timestamp_ms is now.
+// PublishJobLog publishes a log entry of a job. A missing timestamp_ms is set to the present time.
 func (p *Publisher) PublishJobLog(ctx context.Context, log *jobspb.JobLog, opts ...producer.PublishOption) error {
 	if err := ValidateLog(log); err != nil {
 		return err
@@ -99,7 +96,7 @@ func (p *Publisher) PublishJobLog(ctx context.Context, log *jobspb.JobLog, opts 
 	return p.logs.Publish(ctx, log, opts...)
 }
 
-// PublishDeadLetter publishes a dead letter. A missing failed_at_ms is now.
+// PublishDeadLetter publishes a dead letter. A missing failed_at_ms is set to the present time.
 func (p *Publisher) PublishDeadLetter(ctx context.Context, letter *jobspb.DeadLetterTask, opts ...producer.PublishOption) error {
 	if err := ValidateDeadLetter(letter); err != nil {
 		return err
@@ -111,15 +108,15 @@ func (p *Publisher) PublishDeadLetter(ctx context.Context, letter *jobspb.DeadLe
 	return p.letters.Publish(ctx, letter, opts...)
 }
 
-// DeadLetter publishes the dead letter of a task that a consumer gave up; see
-// NewDeadLetter. It makes the Publisher the sink for dead letters of a consumer of tasks.
+// DeadLetter publishes the dead letter of a task; see NewDeadLetter. By it, the Publisher is the
+// consumer.DeadLetters of a consumer of tasks.
 func (p *Publisher) DeadLetter(ctx context.Context, f topic.Failure[*jobspb.DownloadTask]) error {
 	letter, headers := NewDeadLetter(f, time.Now())
 	return p.PublishDeadLetter(ctx, letter, producer.WithHeaders(headers...))
 }
 
-// lowered is task with the names of its headers in lower case.
-func lowered(task *jobspb.DownloadTask) *jobspb.DownloadTask {
+// withLowerCaseHeaders returns task, or a copy of it, with the names of its headers in lower case.
+func withLowerCaseHeaders(task *jobspb.DownloadTask) *jobspb.DownloadTask {
 	for _, h := range task.GetHeaders() {
 		if h.GetName() == strings.ToLower(h.GetName()) {
 			continue

@@ -111,7 +111,7 @@ func TestMissingTimesAreFilledIn(t *testing.T) {
 	require.Error(t, pub.PublishDeadLetter(t.Context(), &jobspb.DeadLetterTask{}))
 }
 
-func TestDeadLetterTellsItsOrigin(t *testing.T) {
+func TestDeadLetterHasItsOrigin(t *testing.T) {
 	t.Parallel()
 	pub, srv := publisher(t, func(*config.Config) {})
 	require.NoError(t, pub.DeadLetter(t.Context(), topic.Failure[*jobspb.DownloadTask]{Origin: origin, Payload: []byte{0xff}, Code: topic.CodeDecode}))

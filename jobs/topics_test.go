@@ -13,8 +13,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// The package's topics and the default configuration say the same.
-func TestDefaultPlaces(t *testing.T) {
+// The topics of the package are those of the default configuration.
+func TestTopicsMatchTheDefaultConfiguration(t *testing.T) {
 	t.Parallel()
 	got := jobs.FromConfig(config.Default().Topics)
 	for _, tt := range []struct {
@@ -36,7 +36,7 @@ func TestDefaultPlaces(t *testing.T) {
 	}
 }
 
-func TestConfiguredPlaces(t *testing.T) {
+func TestFromConfig(t *testing.T) {
 	t.Parallel()
 	cfg := config.Default().Topics
 	cfg.Stream = "eu"
@@ -59,4 +59,14 @@ func TestByResource(t *testing.T) {
 	require.LessOrEqual(t, len(long("")), 255)
 	require.NotEqual(t, long("1"), long("2"), "long ids keep different keys")
 	require.Equal(t, "j", jobs.Tasks.KeyOf(&jobspb.DownloadTask{JobId: "j", ResourceId: "r"}))
+}
+
+func TestKeysOfMessages(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "j", jobs.Tasks.KeyOf(&jobspb.DownloadTask{JobId: "j"}))
+	require.Equal(t, "j", jobs.Status.KeyOf(&jobspb.JobStatus{JobId: "j"}))
+	require.Equal(t, "j", jobs.Logs.KeyOf(&jobspb.JobLog{JobId: "j"}))
+	require.Equal(t, "j", jobs.DeadLetters.KeyOf(&jobspb.DeadLetterTask{Task: &jobspb.DownloadTask{JobId: "j"}}))
+	require.Empty(t, jobs.DeadLetters.KeyOf(&jobspb.DeadLetterTask{Task: &jobspb.DownloadTask{JobId: strings.Repeat("j", 256)}}),
+		"a job id that is too long for a key must not keep its dead letter from being published")
 }

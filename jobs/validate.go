@@ -9,29 +9,28 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
-// CodeValidation is the failure code of messages that break a rule.
+// CodeValidation is the failure code of a FieldError.
 const CodeValidation = "VALIDATION_MESSAGE"
 
-// maxKey is the longest partition key, and so the longest job id, in bytes.
+// maxKey is the largest size of a partition key, and so of a job id, in bytes.
 const maxKey = 255
 
-// FieldError says which field of a message breaks which rule. Its failure code is
-// VALIDATION_MESSAGE: publishing or handling the message again is useless.
+// FieldError is an invalid field of a message. Its failure code is CodeValidation.
 type FieldError struct {
 	// Message is the type of the message, "DownloadTask" for example.
 	Message string
 	// Field is the field's name in the proto file.
 	Field string
-	// Rule is what the field must be.
+	// Rule is the rule that the field breaks.
 	Rule string
 }
 
-// Error names the message, the field and the rule; never the value.
+// Error returns the message, the field and the rule, without the value.
 func (e *FieldError) Error() string {
 	return fmt.Sprintf("jobs: %s.%s: %s", e.Message, e.Field, e.Rule)
 }
 
-// FailureCode is CodeValidation.
+// FailureCode returns CodeValidation.
 func (e *FieldError) FailureCode() string { return CodeValidation }
 
 // faults collects the field errors of one message.
@@ -46,7 +45,7 @@ func (f *faults) check(ok bool, field, rule string) {
 	}
 }
 
-// id checks the id of a job: it is the key of all of the job's messages.
+// id checks the id of a job, which is the key of the job's messages.
 func (f *faults) id(field, value string) {
 	f.check(value != "", field, "must not be empty")
 	f.check(len(value) <= maxKey, field, "must have at most 255 bytes")
@@ -61,9 +60,9 @@ func (f *faults) traceID(value string) {
 	f.check(value == "" || IsTraceID(value), "trace_id", "must be 32 lower case hexadecimal digits, not all zero")
 }
 
-// ValidateTask checks what every worker relies on: a job id of at most 255
-// bytes, a resource id, an http or https URL with a host, header names, a W3C
-// trace id if there is one. All faults are reported at once, each a *FieldError.
+// ValidateTask checks that a task has a job id of at most 255 bytes, a resource id, an http or https URL
+// with a host, headers with names, and a valid W3C trace id or none. It joins all faults, each a
+// *FieldError.
 func ValidateTask(task *jobspb.DownloadTask) error {
 	if task == nil {
 		return &FieldError{Message: "DownloadTask", Field: "job_id", Rule: "the message is nil"}
@@ -72,7 +71,7 @@ func ValidateTask(task *jobspb.DownloadTask) error {
 	f.id("job_id", task.GetJobId())
 	f.check(task.GetResourceId() != "", "resource_id", "must not be empty")
 	f.text("resource_id", task.GetResourceId())
-	f.check(isFetchable(task.GetUrl()), "url", "must be an http or https URL with a host")
+	f.check(isHTTPURL(task.GetUrl()), "url", "must be an http or https URL with a host")
 	for _, h := range task.GetHeaders() {
 		if h.GetName() == "" {
 			f.check(false, "headers", "every header needs a name")
@@ -83,9 +82,8 @@ func ValidateTask(task *jobspb.DownloadTask) error {
 	return errors.Join(f.errs...)
 }
 
-// ValidateStatus checks that a status names its job and a known state, and
-// that no more resources are finished than there are. All faults are reported
-// at once, each a *FieldError.
+// ValidateStatus checks that a status has a job id and a known state, and not more completed and failed
+// resources than it has resources. It joins all faults, each a *FieldError.
 func ValidateStatus(status *jobspb.JobStatus) error {
 	if status == nil {
 		return &FieldError{Message: "JobStatus", Field: "job_id", Rule: "the message is nil"}
@@ -100,8 +98,8 @@ func ValidateStatus(status *jobspb.JobStatus) error {
 	return errors.Join(f.errs...)
 }
 
-// ValidateLog checks that a log entry names its job and says something, at a
-// known level. All faults are reported at once, each a *FieldError.
+// ValidateLog checks that a log entry has a job id, a message and a known level. It joins all faults,
+// each a *FieldError.
 func ValidateLog(log *jobspb.JobLog) error {
 	if log == nil {
 		return &FieldError{Message: "JobLog", Field: "job_id", Rule: "the message is nil"}
@@ -115,9 +113,8 @@ func ValidateLog(log *jobspb.JobLog) error {
 	return errors.Join(f.errs...)
 }
 
-// ValidateDeadLetter checks that a dead letter holds a task and a failure
-// code. The task itself may be as broken as it was read. All faults are reported at
-// once, each a *FieldError.
+// ValidateDeadLetter checks that a dead letter has a task and a failure code. It does not check the task.
+// It joins all faults, each a *FieldError.
 func ValidateDeadLetter(letter *jobspb.DeadLetterTask) error {
 	if letter == nil {
 		return &FieldError{Message: "DeadLetterTask", Field: "task", Rule: "the message is nil"}
@@ -128,13 +125,12 @@ func ValidateDeadLetter(letter *jobspb.DeadLetterTask) error {
 	return errors.Join(f.errs...)
 }
 
-func isFetchable(raw string) bool {
+func isHTTPURL(raw string) bool {
 	u, err := url.Parse(raw)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
-// IsTraceID tells whether s is a W3C trace id: 32 lower case hexadecimal digits
-// that are not all zero.
+// IsTraceID reports whether s is a W3C trace id: 32 lower case hexadecimal digits that are not all zero.
 func IsTraceID(s string) bool {
 	if len(s) != 32 {
 		return false

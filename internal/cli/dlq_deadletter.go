@@ -45,7 +45,7 @@ func (l deadLetter) task() *jobspb.DownloadTask { return l.value.GetTask() }
 // unfit is why the task can't be replayed; empty when it can. With undecoded, messages that could
 // not be decoded are replayed, too.
 func (l deadLetter) unfit(undecoded bool) string {
-	_, _, isUndecoded := jobs.UndecodedOf(l.value, l.headers)
+	_, _, isUndecoded := jobs.PayloadOf(l.value, l.headers)
 	task := l.task()
 	switch {
 	case l.decodeErr != nil:

@@ -262,7 +262,7 @@ func publishTasks(ctx context.Context, selected *selection, ids [][16]byte, lett
 				first = r.Err
 			}
 		}
-		if payload, headers, ok := jobs.UndecodedOf(l.value, l.headers); ok {
+		if payload, headers, ok := jobs.PayloadOf(l.value, l.headers); ok {
 			m := producer.Message{
 				Stream: tasks.Stream(), Topic: tasks.Name(), ID: id, Payload: payload, Headers: append(headers, replayOf),
 			}

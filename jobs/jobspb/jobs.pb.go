@@ -4,8 +4,8 @@
 // 	protoc        (unknown)
 // source: jobs.proto
 
-// FetchBox's messages. Field numbers, types and enum values are a contract with
-// services in other languages: add fields, never change or reuse one.
+// FetchBox's messages. Services in other languages depend on field numbers, types and enum values: add
+// fields, never change or reuse one.
 
 package jobspb
 
@@ -24,17 +24,17 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// JobState is how far a job has come.
+// JobState is the state of a job.
 type JobState int32
 
 const (
 	JobState_JOB_STATE_UNKNOWN     JobState = 0
 	JobState_JOB_STATE_QUEUED      JobState = 1
 	JobState_JOB_STATE_IN_PROGRESS JobState = 2
-	// JOB_STATE_PARTIAL: finished, and some resources failed for good.
+	// JOB_STATE_PARTIAL: the job has ended, and some resources failed.
 	JobState_JOB_STATE_PARTIAL   JobState = 3
 	JobState_JOB_STATE_COMPLETED JobState = 4
-	// JOB_STATE_FAILED: finished, and every resource failed for good.
+	// JOB_STATE_FAILED: the job has ended, and all resources failed.
 	JobState_JOB_STATE_FAILED JobState = 5
 )
 
@@ -85,7 +85,7 @@ func (JobState) EnumDescriptor() ([]byte, []int) {
 	return file_jobs_proto_rawDescGZIP(), []int{0}
 }
 
-// LogLevel is how much a log entry matters.
+// LogLevel is the severity of a log entry.
 type LogLevel int32
 
 const (
@@ -141,8 +141,7 @@ func (LogLevel) EnumDescriptor() ([]byte, []int) {
 	return file_jobs_proto_rawDescGZIP(), []int{1}
 }
 
-// HttpHeader is one header of the request that fetches a resource. Names are
-// lower case on the topic.
+// HttpHeader is a header of the request for a resource. Its name is in lower case.
 type HttpHeader struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -195,7 +194,7 @@ func (x *HttpHeader) GetValue() string {
 	return ""
 }
 
-// StorageHint says where a resource should be stored.
+// StorageHint is where to store a resource.
 type StorageHint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Bucket        string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
@@ -256,7 +255,7 @@ func (x *StorageHint) GetMetadata() map[string]string {
 	return nil
 }
 
-// ProxyHint says through which pool of proxies a resource should be fetched.
+// ProxyHint is the pool of proxies through which to fetch a resource.
 type ProxyHint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	PrimaryPool   string                 `protobuf:"bytes,1,opt,name=primary_pool,json=primaryPool,proto3" json:"primary_pool,omitempty"`
@@ -309,7 +308,7 @@ func (x *ProxyHint) GetFallbacks() []string {
 	return nil
 }
 
-// TaskAttributes is what a task carries besides its address.
+// TaskAttributes are further attributes of a task.
 type TaskAttributes struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Tags          map[string]string      `protobuf:"bytes,1,rep,name=tags,proto3" json:"tags,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -378,7 +377,7 @@ func (x *TaskAttributes) GetExtra() []byte {
 	return nil
 }
 
-// DownloadTask is one resource to fetch: topic jobs.tasks, key job_id.
+// DownloadTask is a resource to fetch: topic jobs.tasks, key job_id.
 type DownloadTask struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	JobId   string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
@@ -390,9 +389,9 @@ type DownloadTask struct {
 	ProxyHint   *ProxyHint      `protobuf:"bytes,6,opt,name=proxy_hint,json=proxyHint,proto3" json:"proxy_hint,omitempty"`
 	StorageHint *StorageHint    `protobuf:"bytes,7,opt,name=storage_hint,json=storageHint,proto3" json:"storage_hint,omitempty"`
 	Attributes  *TaskAttributes `protobuf:"bytes,8,opt,name=attributes,proto3" json:"attributes,omitempty"`
-	// manifest_key names the manifest that the task comes from.
+	// manifest_key is the manifest from which the task was made.
 	ManifestKey string `protobuf:"bytes,9,opt,name=manifest_key,json=manifestKey,proto3" json:"manifest_key,omitempty"`
-	// attempt counts up when a task is put back from the dead letters.
+	// attempt is the number of replays of the task from the dead letters.
 	Attempt uint32 `protobuf:"varint,10,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Tenant  string `protobuf:"bytes,11,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	// trace_id is a W3C trace id, 32 hexadecimal digits.
@@ -650,7 +649,7 @@ func (x *JobStatus) GetTimestampMs() uint64 {
 	return 0
 }
 
-// JobLog is one log entry of a job: topic jobs.logs, key job_id.
+// JobLog is a log entry of a job: topic jobs.logs, key job_id.
 type JobLog struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	JobId      string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
@@ -744,16 +743,16 @@ func (x *JobLog) GetTraceId() string {
 	return ""
 }
 
-// DeadLetterTask is a task that was given up: topic jobs.dlq, key task.job_id.
+// DeadLetterTask is a task that failed at its last attempt: topic jobs.dlq, key task.job_id.
 type DeadLetterTask struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// task is the task as it was read. Of a message that could not be decoded it
-	// holds the raw payload in attributes.extra and nothing else.
+	// task is the task as it was read. For a message that could not be decoded, it has nothing but the
+	// payload, in attributes.extra.
 	Task *DownloadTask `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
-	// failure_code classifies the cause, DOWNLOAD_HTTP_4XX for example.
+	// failure_code is the class of the failure, DOWNLOAD_HTTP_4XX for example.
 	FailureCode    string `protobuf:"bytes,2,opt,name=failure_code,json=failureCode,proto3" json:"failure_code,omitempty"`
 	FailureMessage string `protobuf:"bytes,3,opt,name=failure_message,json=failureMessage,proto3" json:"failure_message,omitempty"`
-	// attempts is how often the task was handed to a worker; 0 when it could not be decoded.
+	// attempts is the number of deliveries to a worker; 0 when the task could not be decoded.
 	Attempts uint32 `protobuf:"varint,4,opt,name=attempts,proto3" json:"attempts,omitempty"`
 	// failed_at_ms is milliseconds since the Unix epoch.
 	FailedAtMs    uint64 `protobuf:"varint,5,opt,name=failed_at_ms,json=failedAtMs,proto3" json:"failed_at_ms,omitempty"`
