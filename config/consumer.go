@@ -5,119 +5,124 @@ import (
 	"time"
 )
 
-// Consumer is how the messages of one topic are consumed.
+// Consumer configures a consumer of one topic.
 type Consumer struct {
-	// Group is the consumer group; members of one group share the partitions.
+	// Group is the consumer group. The members of a group share the partitions.
 	Group string `yaml:"group"`
-	// BatchSize is the largest number of messages asked for in one poll, at most 100000.
+	// BatchSize is the maximum number of messages of one poll, at most 100000.
 	BatchSize int `yaml:"batch_size"`
-	// MaxInFlight bounds the messages that are with the application, or on the way to
-	// it: delivered and not yet acknowledged; at most 1000000.
+	// MaxInFlight bounds the messages in flight: delivered to the application and not settled. It
+	// is at most 1000000.
 	MaxInFlight int `yaml:"max_in_flight"`
-	// MaxBufferedBytes bounds the bytes of messages that are read ahead or in hand, and once
-	// more what those of them grow to that are compressed; at most 64GiB.
+	// MaxBufferedBytes bounds the bytes of the messages that are prefetched or in flight, and
+	// separately the bytes of their decompressed payloads. It is at most 64GiB.
 	MaxBufferedBytes Bytes `yaml:"max_buffered_bytes"`
-	// Concurrency is how many handlers run at a time, at most 100000; 0 means MaxInFlight.
+	// Concurrency is the number of handlers that run in parallel, at most 100000; 0 means
+	// MaxInFlight.
 	Concurrency int `yaml:"concurrency"`
-	// AckMode is who acknowledges, and when.
+	// AckMode defines who acknowledges a message, and when.
 	AckMode AckMode `yaml:"ack_mode"`
 	// CommitInterval is how often acknowledged offsets are committed; 0 commits at once.
 	CommitInterval time.Duration `yaml:"commit_interval"`
-	// CommitEvery is how many acknowledged messages make a commit before the interval ends, at most 1000000.
+	// CommitEvery is the number of acknowledged messages after which a commit does not wait for the
+	// interval, at most 1000000.
 	CommitEvery int `yaml:"commit_every"`
-	// HandlerTimeout bounds one call of the handler; 0 means no bound.
+	// HandlerTimeout is the time limit of a handler call; 0 means no limit.
 	HandlerTimeout time.Duration `yaml:"handler_timeout"`
-	// Retry is how a message whose handler failed is delivered again.
+	// Retry configures redelivery after a handler has failed.
 	Retry Redelivery `yaml:"retry"`
-	// PollIntervalMin is the pause after the first empty poll, doubled up to
-	// PollIntervalMax while nothing comes.
+	// PollIntervalMin is the delay after the first empty poll. Each further empty poll doubles the
+	// delay, up to PollIntervalMax.
 	PollIntervalMin time.Duration `yaml:"poll_interval_min"`
-	// PollIntervalMax is the longest pause between polls while nothing comes.
+	// PollIntervalMax is the longest delay between empty polls.
 	PollIntervalMax time.Duration `yaml:"poll_interval_max"`
-	// StartFrom is where a partition begins for which the group has stored nothing.
+	// StartFrom is where a partition starts for which the group has no stored offset.
 	StartFrom StartFrom `yaml:"start_from"`
-	// ProbeInterval is how often the owned partitions are learned again.
+	// ProbeInterval is how often the member refreshes its assignment.
 	ProbeInterval time.Duration `yaml:"probe_interval"`
-	// RebalanceTimeout bounds how long this member has to finish and commit a partition that the server
+	// RebalanceTimeout bounds how long this member may drain and commit a partition that the server
 	// is about to assign to another member. It must be below the server's 30 s.
 	RebalanceTimeout time.Duration `yaml:"rebalance_timeout"`
-	// FairAssignment turns on fair assignment: members have the server assign the partitions again when
-	// their numbers differ by two or more.
+	// FairAssignment turns on fair assignment: the members rebalance when their numbers of
+	// partitions differ by two or more.
 	FairAssignment bool `yaml:"fair_assignment"`
-	// RebalanceAfter is how long the numbers of partitions must differ by two before the members rebalance.
+	// RebalanceAfter is how long the numbers of partitions must differ before the members
+	// rebalance.
 	RebalanceAfter time.Duration `yaml:"rebalance_after"`
-	// RebalanceGrace is how long a member waits for the others during a rebalance.
+	// RebalanceGrace is how long a member waits for the other members during a rebalance.
 	RebalanceGrace time.Duration `yaml:"rebalance_grace"`
-	// OnGap is what happens when offsets jump beyond what was expected.
+	// OnGap defines what happens when offsets jump ahead.
 	OnGap OnGap `yaml:"on_gap"`
-	// OnReset is what happens when the log is shorter than the position, or
-	// an operator moved the stored offset.
+	// OnReset defines what happens when the log is truncated below the position, or an operator has
+	// moved the stored offset.
 	OnReset OnReset `yaml:"on_reset"`
-	// DedupWindow is how many message ids are remembered per partition to drop duplicates, at most 1000000; 0 turns it off.
+	// DedupWindow is the number of message ids that are kept for each partition to drop duplicates,
+	// at most 1000000; 0 turns deduplication off.
 	DedupWindow int `yaml:"dedup_window"`
-	// MaxDecompressedBytes bounds what a compressed payload may grow to, at most 1GiB.
+	// MaxDecompressedBytes bounds the decompressed size of a payload. It is at most 1GiB.
 	MaxDecompressedBytes Bytes `yaml:"max_decompressed_bytes"`
-	// DrainTimeout bounds finishing the work in flight at stop.
+	// DrainTimeout bounds how long Stop waits for the messages in flight.
 	DrainTimeout time.Duration `yaml:"drain_timeout"`
-	// MaxLag makes the consumer unready when more messages than this wait; 0 means no limit.
+	// MaxLag is the lag above which the consumer is not ready; 0 means no limit.
 	MaxLag uint64 `yaml:"max_lag"`
-	// MaxAge makes the consumer unready when its oldest message has been in
-	// flight for longer; 0 means no limit.
+	// MaxAge is the age of the oldest message in flight above which the consumer is not ready; 0
+	// means no limit.
 	MaxAge time.Duration `yaml:"max_age"`
 }
 
-// AckMode is who acknowledges a message, and when.
+// AckMode defines who acknowledges a message, and when.
 type AckMode string
 
 // The modes of acknowledgement.
 const (
-	// AckAuto acknowledges when the handler has returned nil.
+	// AckAuto acknowledges after the handler has returned nil.
 	AckAuto AckMode = "auto"
-	// AckManual leaves it to Ack and Nack.
+	// AckManual leaves the acknowledgement to Ack and Nack.
 	AckManual AckMode = "manual"
-	// AckOnPoll acknowledges before the handler runs: at most once.
+	// AckOnPoll acknowledges before the handler runs: delivery at most once.
 	AckOnPoll AckMode = "on_poll"
 )
 
-// Redelivery is how a message whose handler failed is delivered again.
+// Redelivery configures redelivery after a handler has failed.
 type Redelivery struct {
-	// MaxDeliveries is how often a message is given to the handler before it is given up; -1 means without end.
+	// MaxDeliveries is the number of deliveries after which a message is given up; -1 means no
+	// limit.
 	MaxDeliveries int `yaml:"max_deliveries"`
 	Backoff       `yaml:",inline"`
 }
 
-// StartFrom is where a partition without a stored offset begins.
+// StartFrom is where a partition without a stored offset starts.
 type StartFrom string
 
-// Where a partition may begin.
+// The start positions.
 const (
-	// StartFirst is the oldest message that is left.
+	// StartFirst is the oldest message in the log.
 	StartFirst StartFrom = "first"
 	// StartLast is the newest message.
 	StartLast StartFrom = "last"
-	// StartEnd is the end of the log: only messages that are stored afterwards are read.
+	// StartEnd is the end of the log: only later messages are read.
 	StartEnd StartFrom = "end"
 )
 
-// OnGap is what happens at a gap in the offsets.
+// OnGap defines what happens at a gap in the offsets.
 type OnGap string
 
-// What may happen at a gap.
+// The actions at a gap.
 const (
-	// GapContinue logs, counts and goes on.
+	// GapContinue logs and counts the gap and continues.
 	GapContinue OnGap = "continue"
 	// GapStop stops the partition and makes the consumer unhealthy.
 	GapStop OnGap = "stop"
 )
 
-// OnReset is what happens when a log is truncated or its stored offset is moved.
+// OnReset defines what happens when a log is truncated or its stored offset is moved.
 type OnReset string
 
-// What may happen at an offset reset.
+// The actions at an offset reset.
 const (
-	// ResetFollow goes back to the stored offset, or to the end of the shorter log.
+	// ResetFollow continues at the stored offset, or at the end of the truncated log.
 	ResetFollow OnReset = "follow"
-	// ResetLatest goes on at the end of the log.
+	// ResetLatest continues at the end of the log.
 	ResetLatest OnReset = "latest"
 	// ResetStop stops the partition and makes the consumer unhealthy.
 	ResetStop OnReset = "stop"
@@ -125,21 +130,22 @@ const (
 
 const (
 	// serverHandover is how long the server waits for the owner of a partition to commit before it
-	// assigns the partition to another member (measured on Iggy 0.8.0: 33.8 s at most, 30 s configured).
+	// assigns the partition to another member (measured on Iggy 0.8.0: 33.8 s at most, 30 s
+	// configured).
 	serverHandover = 30 * time.Second
-	// maxPoll is the largest count of messages that one poll can ask for within reason:
-	// polls are not limited by bytes.
+	// maxPoll is the largest BatchSize. Polls are not limited by bytes.
 	maxPoll = 100_000
 )
 
 // CoordinationSuffix is the end of the name of each coordination group.
 const CoordinationSuffix = ".balance"
 
-// CoordinationGroup is the second group, beside Group, through which the members of Group agree on a rebalance.
+// CoordinationGroup is the second group, beside Group, through which the members of Group agree on
+// a rebalance.
 func (c Consumer) CoordinationGroup() string { return c.Group + CoordinationSuffix }
 
-// Validate is like Config.Validate, for this section alone; its keys begin with
-// "consumer", since the section does not know its name.
+// Validate is like Config.Validate, for this section alone; its keys begin with "consumer", since
+// the section does not know its name.
 func (c Consumer) Validate() error {
 	f := newFaults("consumer")
 	c.validate(f)

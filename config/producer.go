@@ -9,7 +9,7 @@ type Producer struct {
 	// MaxBatchMessages bounds the messages of one request, at most 1000000.
 	MaxBatchMessages int `yaml:"max_batch_messages"`
 	// MaxBatchBytes bounds the encoded bytes of one request, at most 64MiB. A single larger message
-	// travels alone, up to the server's limit.
+	// is sent alone, up to the server's limit.
 	MaxBatchBytes Bytes `yaml:"max_batch_bytes"`
 	// Linger is how long a batch waits for more messages when nothing is in flight.
 	Linger time.Duration `yaml:"linger"`

@@ -1,4 +1,3 @@
-// Package configdoc writes config/fetchbox.example.yaml and
-// docs/configuration.md from the structs of package config: the keys and defaults
-// from the values themselves, the meanings from the comments on the fields.
+// Package configdoc generates config/fetchbox.example.yaml and docs/configuration.md from the structs
+// of package config: the keys and defaults from the values, the descriptions from the comments.
 package configdoc

@@ -8,11 +8,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-const exampleHead = `# Every key that the library reads. The values are the defaults, so a file needs only what it changes; unknown
-# keys are refused. This file alone is not enough to connect: it names no login.
+const exampleHead = `# All keys of the library, with their defaults. A file needs only the keys that it changes. Unknown keys are errors.
+# This file alone is not enough to connect, since it has no login.
 #
-# The file is found by the application, or by the variable FETCHBOX_CONFIG. An environment variable goes over the
-# file: FETCHBOX__, then the levels of the key in capitals with two underscores between them, such as
+# The application or the variable FETCHBOX_CONFIG names the file. Environment variables override the file. Their names
+# are FETCHBOX__ and the levels of the key in capitals, with two underscores between them, such as
 # FETCHBOX__IGGY__CLIENT_SECRET or FETCHBOX__CONSUMERS__TASKS__MAX_IN_FLIGHT.
 #
 # Durations are written like 500ms, 5s or 1m30s, sizes like 64MiB, 10MB or 1024.
@@ -21,7 +21,7 @@ const exampleHead = `# Every key that the library reads. The values are the defa
 `
 
 const exampleTail = `
-# Further clusters, by the names that the application declares (config.WithCluster), each with the keys iggy, producer,
+# Further clusters, with the names that the application declares (config.WithCluster). Each has keys iggy, producer,
 # consumers and topics of its own:
 # clusters:
 #   eu:
@@ -29,7 +29,7 @@ const exampleTail = `
 #       endpoint: iggy://eu.example:8090
 `
 
-// Example is fetchbox.example.yaml. Dir is where package config's source is.
+// Example returns the content of fetchbox.example.yaml. dir holds the source of package config.
 func Example(dir string) ([]byte, error) {
 	entries, err := tree(dir)
 	if err != nil {

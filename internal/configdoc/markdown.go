@@ -51,7 +51,7 @@ its own, with the same defaults. It takes no values from the keys at the top lev
 ` + "`FETCHBOX__CLUSTERS__EU__IGGY__ENDPOINT`" + `.
 `
 
-// Markdown is docs/configuration.md. Dir is where package config's source is.
+// Markdown returns the content of docs/configuration.md. dir holds the source of package config.
 func Markdown(dir string) ([]byte, error) {
 	entries, err := tree(dir)
 	if err != nil {
@@ -61,7 +61,7 @@ func Markdown(dir string) ([]byte, error) {
 	out.WriteString(markdownHead)
 	for _, e := range entries {
 		if len(e.entries) == 0 {
-			continue // clusters, which the tail tells about
+			continue // clusters, which the tail describes
 		}
 		fmt.Fprintf(&out, "\n## %s\n\n%s\n", e.key, e.meaning)
 		writeSection(&out, e)
@@ -90,7 +90,7 @@ func writeSection(out *bytes.Buffer, e entry) {
 	}
 }
 
-// writeSections describes sections with the same keys together.
+// writeSections writes one description for sections with the same keys.
 func writeSections(out *bytes.Buffer, parent string, same []entry) {
 	first := same[0]
 	if len(same) == 1 {

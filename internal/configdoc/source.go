@@ -14,14 +14,14 @@ import (
 	"unicode"
 )
 
-// source is what package config's files say about its types.
+// source holds the comments and enumerations of package config.
 type source struct {
 	fields map[string]string   // by "Type.Field"
 	keys   map[string]string   // by the name of a field in any struct
 	values map[string][]choice // by the type of an enumeration
 }
 
-// choice is a value that an enumeration allows.
+// choice is a value of an enumeration.
 type choice struct {
 	text, meaning string
 }
@@ -95,7 +95,7 @@ func (s *source) constant(n *ast.ValueSpec) {
 	s.values[kind.Name] = append(s.values[kind.Name], choice{text, meaning})
 }
 
-// meaning is a field's comment, worded for someone who sees only its key.
+// meaning returns the comment of a field, worded for its key.
 func (s *source) meaning(structure reflect.Type, field reflect.StructField) string {
 	text := s.sentence(structure.Name(), field.Name, s.fields[structure.Name()+"."+field.Name])
 	var named []string
@@ -112,8 +112,8 @@ func (s *source) meaning(structure reflect.Type, field reflect.StructField) stri
 
 var goName = regexp.MustCompile(`\b[A-Z][A-Za-z]+\b`)
 
-// sentence drops the name with which a Go comment begins, and turns the names of other
-// fields into their keys.
+// sentence removes the name at the start of a Go comment and replaces the names of other fields with
+// their keys.
 func (s *source) sentence(structure, name, comment string) string {
 	text := strings.Join(strings.Fields(comment), " ")
 	text = strings.TrimPrefix(text, name+" ")

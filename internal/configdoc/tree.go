@@ -15,7 +15,7 @@ type entry struct {
 	key     string // the last part of the path
 	path    string
 	meaning string
-	kind    string // how a value is written
+	kind    string // the type of the value
 	value   string // as YAML writes it
 	choices []string
 	section string // the name of the struct, for a section
@@ -56,8 +56,7 @@ func (s *source) entries(v reflect.Value, path string) []entry {
 	return all
 }
 
-// named are the sections of a map that exist by default, in the order in which
-// a reader expects them.
+// named returns the sections of a map that exist by default, in the order of the page.
 func (s *source) named(v reflect.Value, path string) []entry {
 	var all []entry
 	for _, name := range []string{"tasks", "status", "logs", "dlq"} {
