@@ -5,17 +5,16 @@ import (
 	"time"
 )
 
-// Checker is a component whose health is of interest.
+// Checker checks the health of a component.
 type Checker interface {
 	// Name is unique within a Registry: "producer", "consumer.tasks".
 	Name() string
-	// Check tells how the component is now. It may take as long as its context
-	// allows, is never called twice at the same time, and may panic: that is
-	// a result, too.
+	// Check reports the health of the component. It must return when its context ends. It is never
+	// called twice at the same time. A panic means that the component is down.
 	Check(ctx context.Context) Result
 }
 
-// Status is whether a component works.
+// Status is the status of a component.
 type Status string
 
 // The statuses.
@@ -24,17 +23,15 @@ const (
 	Down Status = "down"
 )
 
-// Result is what a Checker says.
+// Result is the result of a check.
 type Result struct {
 	Status Status
-	// Detail is anything else that a reader may want to know. It is shown as JSON
-	// and must hold no secret and nothing of a message's payload.
+	// Detail is further information. It is shown as JSON, so it must not hold secrets or payloads.
 	Detail any
-	// Err is why the component is down, or what last went wrong while it is up.
-	// Its text is shown, so it must hold no secret either.
+	// Err is why the component is down, or the last error while it is up. Its text is shown, so it
+	// must not hold secrets.
 	Err error
-	// Since is when the status began. When it is zero, the Registry tells
-	// since when it has seen this status.
+	// Since is when the status began. When it is zero, it is the first check with this status.
 	Since time.Time
 }
 
@@ -43,8 +40,8 @@ func New(name string, check func(context.Context) Result) Checker {
 	return function{name, check}
 }
 
-// Ping makes a Checker of a request that succeeds while the component is up, such as a
-// light metadata call over a connection.
+// Ping makes a Checker of a request that succeeds while the component is up, such as a cheap read
+// of metadata.
 func Ping(name string, ping func(context.Context) error) Checker {
 	return function{name, func(ctx context.Context) Result {
 		if err := ping(ctx); err != nil {

@@ -11,8 +11,8 @@ const (
 	ReadyPath = "/health/ready"
 )
 
-// Handler answers the probes at LivePath and ReadyPath, to GET and HEAD, with a JSON
-// body that nobody may cache. It is safe for concurrent use.
+// Handler answers GET and HEAD requests at LivePath and ReadyPath with a JSON body that must not be
+// cached. It is safe for concurrent use.
 type Handler struct {
 	registry *Registry
 	mux      *http.ServeMux
@@ -31,8 +31,7 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	mux.Handle(ReadyPath, h.Ready())
 }
 
-// ServeHTTP answers both probes, for applications that mount the Handler as a
-// whole under "/health/".
+// ServeHTTP answers both probes. Use it to mount the Handler under "/health/".
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
 
 // Live answers 200 while the process runs: {"status":"up"}.
@@ -44,8 +43,8 @@ func (h *Handler) Live() http.Handler {
 	})
 }
 
-// Ready answers 200 while all components are up and the service isn't draining,
-// 503 otherwise. The body is a Report.
+// Ready answers 200 while all components are up and the service is not draining, and 503 otherwise.
+// The body is a Report.
 func (h *Handler) Ready() http.Handler {
 	return probe(func(r *http.Request) (bool, any) {
 		report := h.registry.Check(r.Context())
@@ -53,6 +52,7 @@ func (h *Handler) Ready() http.Handler {
 	})
 }
 
+// probe answers requests with 200 or 503.
 func probe(answer func(*http.Request) (ok bool, body any)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -65,7 +65,7 @@ func probe(answer func(*http.Request) (ok bool, body any)) http.Handler {
 		}
 		ok, body := answer(r)
 		text, err := json.MarshalIndent(body, "", "  ")
-		if err != nil { // details are JSON already, so nothing is left that could fail
+		if err != nil { // not expected: details are JSON already
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
@@ -76,7 +76,7 @@ func probe(answer func(*http.Request) (ok bool, body any)) http.Handler {
 		}
 		w.WriteHeader(status)
 		if r.Method == http.MethodGet {
-			_, _ = w.Write(append(text, '\n')) // the prober may be gone
+			_, _ = w.Write(append(text, '\n')) // the client may be gone
 		}
 	})
 }

@@ -13,8 +13,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/health"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
 func probe(h http.Handler, method, path string) *httptest.ResponseRecorder {
@@ -113,7 +115,7 @@ func TestProbesOverHTTP(t *testing.T) {
 	require.Equal(t, "GET, HEAD", w.Header().Get("Allow"))
 }
 
-func TestStuckCheckerCannotHangTheProbe(t *testing.T) {
+func TestStuckCheckerDoesNotBlockProbe(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	r, err := health.NewRegistry(config.Health{Timeout: 20 * time.Millisecond})
@@ -124,5 +126,34 @@ func TestStuckCheckerCannotHangTheProbe(t *testing.T) {
 		require.Equal(t, http.StatusServiceUnavailable, probe(h, http.MethodGet, health.ReadyPath).Code)
 	}
 	close(release)
+	require.NoError(t, r.Stop(t.Context()))
+}
+
+// The readiness follows the server; the liveness does not.
+func TestReadinessFollowsServer(t *testing.T) {
+	t.Parallel()
+	server := iggytest.NewServer(t)
+	cfg := config.Default().Iggy
+	cfg.Endpoint = "iggy://" + server.Endpoint()
+	cfg.ClientID, cfg.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
+	a, err := admin.New(cfg)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, a.Close()) }()
+	r, err := health.NewRegistry(config.Health{Timeout: 20 * time.Second})
+	require.NoError(t, err)
+	require.NoError(t, r.Register(health.Ping("iggy", a.Ping)))
+	h := health.NewHandler(r)
+
+	probes := func(ready int) string {
+		require.Equal(t, http.StatusOK, probe(h, http.MethodGet, health.LivePath).Code)
+		w := probe(h, http.MethodGet, health.ReadyPath)
+		require.Equal(t, ready, w.Code, w.Body)
+		return w.Body.String()
+	}
+	probes(http.StatusOK)
+	server.Crash()
+	require.Contains(t, probes(http.StatusServiceUnavailable), server.Endpoint(), "the error names the server")
+	server.Start()
+	probes(http.StatusOK)
 	require.NoError(t, r.Stop(t.Context()))
 }

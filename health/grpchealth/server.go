@@ -12,8 +12,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/health"
 )
 
-// The services that a Server knows besides the components of its Registry, each of which
-// is a service under its own name, such as "producer" and "consumer.tasks".
+// The services of a Server besides the components of its Registry. Each component is a service
+// under its own name, such as "producer" and "consumer.tasks".
 const (
 	// Live is SERVING while the process runs, as health.LivePath.
 	Live = "live"
@@ -22,8 +22,8 @@ const (
 	Ready = "ready"
 )
 
-// watchInterval is how often a Watch looks for a change. The Registry answers from its
-// last results when they are younger than health.interval.
+// watchInterval is how often Watch reads the status. The Registry reuses results that are younger
+// than health.interval.
 const watchInterval = 250 * time.Millisecond
 
 // Server is the service grpc.health.v1.Health. It is safe for concurrent use.
@@ -38,23 +38,23 @@ func New(r *health.Registry) *Server { return &Server{registry: r} }
 // Register adds the service to a gRPC server, which must not serve yet.
 func (s *Server) Register(r grpc.ServiceRegistrar) { healthpb.RegisterHealthServer(r, s) }
 
-// Check tells how a service is. An unknown one is codes.NotFound.
+// Check returns the status of a service. An unknown one is codes.NotFound.
 func (s *Server) Check(ctx context.Context, in *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
-	is := s.state(ctx, in.GetService())
-	if is == healthpb.HealthCheckResponse_SERVICE_UNKNOWN {
+	current := s.state(ctx, in.GetService())
+	if current == healthpb.HealthCheckResponse_SERVICE_UNKNOWN {
 		return nil, status.Errorf(codes.NotFound, "there is no service or component %q", in.GetService())
 	}
-	return &healthpb.HealthCheckResponse{Status: is}, nil
+	return &healthpb.HealthCheckResponse{Status: current}, nil
 }
 
-// List tells how all services are.
+// List returns the status of all services.
 func (s *Server) List(ctx context.Context, _ *healthpb.HealthListRequest) (*healthpb.HealthListResponse, error) {
 	report := s.registry.Check(ctx)
 	all := map[string]*healthpb.HealthCheckResponse{}
 	for name, component := range report.Components {
 		all[name] = &healthpb.HealthCheckResponse{Status: serving(component.Status)}
 	}
-	// Last, so that they mean the same here as in Check.
+	// Set last: as in Check, they take precedence over components of the same name.
 	all[Live] = &healthpb.HealthCheckResponse{Status: healthpb.HealthCheckResponse_SERVING}
 	for _, whole := range []string{"", Ready} {
 		all[whole] = &healthpb.HealthCheckResponse{Status: serving(report.Status)}
@@ -62,24 +62,24 @@ func (s *Server) List(ctx context.Context, _ *healthpb.HealthListRequest) (*heal
 	return &healthpb.HealthListResponse{Statuses: all}, nil
 }
 
-// Watch sends how a service is, and again within about a second whenever that has changed,
-// until the caller leaves or the gRPC server stops. GracefulStop waits for watchers: stop with a
-// time limit, and Stop after it.
+// Watch sends the status of a service now and, within about a second, after each change, until the
+// client cancels it or the gRPC server stops. GracefulStop waits for watchers: call Stop after a
+// time limit.
 func (s *Server) Watch(in *healthpb.HealthCheckRequest, stream grpc.ServerStreamingServer[healthpb.HealthCheckResponse]) error {
 	ctx := stream.Context()
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	sent := healthpb.HealthCheckResponse_ServingStatus(-1)
 	for {
-		is := s.state(ctx, in.GetService())
+		current := s.state(ctx, in.GetService())
 		if ctx.Err() != nil {
 			return status.FromContextError(ctx.Err()).Err()
 		}
-		if is != sent {
-			if err := stream.Send(&healthpb.HealthCheckResponse{Status: is}); err != nil {
+		if current != sent {
+			if err := stream.Send(&healthpb.HealthCheckResponse{Status: current}); err != nil {
 				return err
 			}
-			sent = is
+			sent = current
 		}
 		select {
 		case <-tick.C:
@@ -89,7 +89,7 @@ func (s *Server) Watch(in *healthpb.HealthCheckRequest, stream grpc.ServerStream
 	}
 }
 
-// state is how a service is; SERVICE_UNKNOWN when there is none of that name.
+// state is the status of a service, SERVICE_UNKNOWN when there is none of that name.
 func (s *Server) state(ctx context.Context, service string) healthpb.HealthCheckResponse_ServingStatus {
 	if service == Live {
 		return healthpb.HealthCheckResponse_SERVING // also while a check hangs
@@ -105,6 +105,7 @@ func (s *Server) state(ctx context.Context, service string) healthpb.HealthCheck
 	return serving(component.Status)
 }
 
+// serving converts a status.
 func serving(s health.Status) healthpb.HealthCheckResponse_ServingStatus {
 	if s == health.Up {
 		return healthpb.HealthCheckResponse_SERVING

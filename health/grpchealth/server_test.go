@@ -75,7 +75,7 @@ func (s *service) check(t *testing.T, name string) healthpb.HealthCheckResponse_
 	return answer.GetStatus()
 }
 
-func TestServicesAreWhatTheProbesSay(t *testing.T) {
+func TestServicesMatchProbes(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	for _, name := range []string{"", grpchealth.Ready, grpchealth.Live, "producer", "consumer.tasks"} {
@@ -103,7 +103,7 @@ func TestServicesAreWhatTheProbesSay(t *testing.T) {
 	require.Equal(t, up, s.check(t, grpchealth.Live), "a restart would not help")
 }
 
-func TestWatchTellsChanges(t *testing.T) {
+func TestWatchSendsChanges(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	ctx, leave := context.WithCancel(t.Context())
