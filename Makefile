@@ -1,4 +1,4 @@
-# `make help` lists the targets. CI (.ci/run) calls these, so what passes here passes there.
+# `make help` lists the targets. CI (.ci/run) calls them.
 
 # Tools are built from source at these versions into bin/; nothing else is installed.
 GOLANGCI_LINT_VERSION := v2.15.0
@@ -46,7 +46,7 @@ manifests: ## Check the Kubernetes manifests against the API's types and the app
 	cd deploy/check && go vet ./... && go test -count=1 ./...
 
 .PHONY: alerts
-alerts: $(PROMTOOL) ## Check Prometheus' rules, and when each alert goes off
+alerts: $(PROMTOOL) ## Check and test the Prometheus alert rules
 	$(PROMTOOL) check rules dashboards/alerts.yaml
 	cd dashboards && $(PROMTOOL) test rules alerts_test.yaml
 
@@ -61,12 +61,12 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 60s)
 	done
 
 .PHONY: bench
-bench: ## Measure beside the SDK; IGGY_TEST_ENDPOINT names a server, or else the embedded one is used
+bench: ## Compare with the SDK, on the server that IGGY_TEST_ENDPOINT names or on the embedded one
 	go run ./bench
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: generate
-generate: $(BUF) ## Generate code; leaves a clean tree when it was up to date
+generate: $(BUF) ## Generate code and documentation
 	$(BUF) generate proto --template proto/buf.gen.yaml
 	go generate ./...
 
@@ -80,7 +80,7 @@ integration: ## Run the tests against the real server that IGGY_TEST_ENDPOINT na
 	go test -race -count=1 ./...
 
 .PHONY: demo
-demo: ## Run FetchBox in small on http://127.0.0.1:8080
+demo: ## Run the example application on http://127.0.0.1:8080
 	go run ./examples/fxapp
 
 $(GOLANGCI_LINT):

@@ -1,4 +1,3 @@
-// Package docs_test holds the code in the documentation to files that are compiled.
 package docs_test
 
 import (
@@ -10,8 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every Go block stands below a comment that names the file it is taken from,
-// and is there word for word, but for the indentation.
+// A comment above each Go block names a file that contains the block, apart from the indentation.
 func TestCodeIsCompiled(t *testing.T) {
 	t.Parallel()
 	pages, err := filepath.Glob("*.md")
@@ -45,8 +43,8 @@ func TestCodeIsCompiled(t *testing.T) {
 	require.Positive(t, blocks)
 }
 
-// contains tells whether code is a run of lines of source, all indented by the
-// same number of tabs.
+// contains reports whether code is a sequence of lines of source, all indented by the same number
+// of tabs.
 func contains(source, code []string) bool {
 	for i := range source {
 		for indent := range 6 {

@@ -14,14 +14,13 @@ import (
 )
 
 var (
-	// commandLine is a use of the tool: its words, up to what a shell or the text
-	// takes for itself.
+	// commandLine matches a command line of the tool, up to a character of the shell or the text.
 	commandLine = regexp.MustCompile("fetchbox-iggy-cli ([a-z][^`#|<>;\\n]*)")
 	plainWord   = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
 	flagWord    = regexp.MustCompile(`^--[a-z-]+|^-[a-z]$`)
 )
 
-// Every command of the tool that a page shows exists, with its flags.
+// Every command on a page exists, with its flags.
 func TestCommandsExist(t *testing.T) {
 	t.Parallel()
 	pages, err := filepath.Glob("*.md")

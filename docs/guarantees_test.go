@@ -1,4 +1,4 @@
-// Package docs_test holds the pages in this directory to the code.
+// Package docs_test checks the pages of this directory against the code.
 package docs_test
 
 import (
@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// testReference is a test as the page names it: `package/TestName`.
+// testReference matches a test on the page: `package/TestName`.
 var testReference = regexp.MustCompile("`([a-z][a-z0-9/]*)/(Test[A-Za-z0-9]+)`")
 
-// fileReference is a source file as the page names it.
+// fileReference matches a source file on the page.
 var fileReference = regexp.MustCompile("`([a-z][a-z0-9/]*\\.go)`")
 
 func page(t *testing.T, name string) string {
@@ -28,7 +28,7 @@ func page(t *testing.T, name string) string {
 	return string(text)
 }
 
-// tests are the names of the tests in a directory of the module.
+// tests returns the names of the tests in a directory of the module.
 func tests(t *testing.T, dir string) map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", dir, "*_test.go"))
@@ -55,7 +55,7 @@ func TestGuaranteesNameTestsThatExist(t *testing.T) {
 	}
 	require.NotEmpty(t, named)
 
-	// And the other way round: a promise's test is on the page.
+	// Each TestPromise is on the page.
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return err
@@ -87,7 +87,7 @@ func TestGuaranteesNameFilesThatExist(t *testing.T) {
 	}
 }
 
-// Each promise says how it is kept, has tests, and says what it does not cover.
+// Each guarantee explains how it is kept, names its tests, and states its limits.
 func TestGuaranteesAreComplete(t *testing.T) {
 	t.Parallel()
 	sections := strings.Split(page(t, "guarantees.md"), "\n## ")[1:]

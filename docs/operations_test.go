@@ -13,8 +13,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// Whoever is woken by an alert finds its cure under its name, and no cure is left over.
-func TestEachAlertHasItsCure(t *testing.T) {
+// The page has one section for each alert, named after it.
+func TestOperationsExplainEachAlert(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../dashboards/alerts.yaml")
 	require.NoError(t, err)
@@ -30,21 +30,21 @@ func TestEachAlertHasItsCure(t *testing.T) {
 			alerts = append(alerts, rule.Alert)
 		}
 	}
-	var cures []string
+	var sections []string
 	for _, m := range regexp.MustCompile(`(?m)^### (Fetchbox\w+)$`).FindAllStringSubmatch(page(t, "operations.md"), -1) {
-		cures = append(cures, m[1])
+		sections = append(sections, m[1])
 	}
-	require.ElementsMatch(t, alerts, cures)
+	require.ElementsMatch(t, alerts, sections)
 
 	tests, err := os.ReadFile("../dashboards/alerts_test.yaml")
 	require.NoError(t, err)
 	for _, alert := range alerts {
-		require.Contains(t, string(tests), alert, "make alerts tries when it goes off")
+		require.Contains(t, string(tests), alert, "make alerts tests each alert")
 	}
 }
 
-// The defaults that the page names are the defaults.
-func TestOperationsNameTheDefaults(t *testing.T) {
+// The page states the defaults of the configuration.
+func TestOperationsStateTheDefaults(t *testing.T) {
 	t.Parallel()
 	text := page(t, "operations.md")
 	cluster := config.DefaultCluster()
@@ -60,8 +60,8 @@ func TestOperationsNameTheDefaults(t *testing.T) {
 	}
 }
 
-// Links between pages, and to files, lead somewhere; those to sections, too.
-func TestLinksLeadSomewhere(t *testing.T) {
+// The targets of links exist: pages, files and sections.
+func TestLinkTargetsExist(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading := regexp.MustCompile(`(?m)^#+ (.+)$`)
@@ -92,7 +92,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// anchor is the name by which a heading is linked.
+// anchor returns the anchor of a heading.
 func anchor(heading string) string {
 	heading = regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(heading), "")
 	return strings.ReplaceAll(heading, " ", "-")

@@ -1,4 +1,3 @@
-// Package check holds the manifests beside it to the Kubernetes API's own
-// types and to the application. It is a module of its own, so that the library
-// does not require Kubernetes.
+// Package check checks the manifests in deploy/kubernetes against the types of the Kubernetes API and
+// against the application. It is a module of its own, so that the library does not require Kubernetes.
 package check

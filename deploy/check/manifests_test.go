@@ -21,7 +21,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/health"
 )
 
-// manifests are the objects in deploy/kubernetes.
+// manifests returns the objects in deploy/kubernetes.
 type manifests struct {
 	deployments map[string]*appsv1.Deployment
 	budgets     map[string]*policyv1.PodDisruptionBudget
@@ -31,7 +31,7 @@ type manifests struct {
 	claims      map[string]*corev1.PersistentVolumeClaim
 }
 
-// load decodes every document into the type of its kind; a field that the type does not have is an error.
+// load decodes every document into the type of its kind. An unknown field is an error.
 func load(t *testing.T) manifests {
 	t.Helper()
 	m := manifests{
@@ -83,7 +83,7 @@ func load(t *testing.T) manifests {
 	return m
 }
 
-// stopTimeout is how long the application may take to stop by itself, as its source says.
+// stopTimeout returns the application's stop timeout, from its source.
 func stopTimeout(t *testing.T) time.Duration {
 	t.Helper()
 	source, err := os.ReadFile("../../examples/fxapp/internal/app/app.go")
@@ -142,7 +142,7 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-// The kubelet's patience covers the wait before the signal and the time in which the process stops by itself.
+// The termination grace period covers the preStop wait and the stop of the process.
 func TestTerminationGracePeriodFitsTheStop(t *testing.T) {
 	t.Parallel()
 	for name, d := range load(t).deployments {
@@ -177,7 +177,7 @@ func TestVolumesAndConfiguration(t *testing.T) {
 		require.Contains(t, d.Spec.Template.Spec.Containers[0].Args, "-config=/etc/fetchbox/fetchbox.yaml")
 	}
 
-	// The file is read as the application does it: unknown keys are refused.
+	// The application refuses unknown keys.
 	text := m.configs["fetchbox"].Data["fetchbox.yaml"]
 	require.Contains(t, text, "/var/run/secrets/iggy/password")
 	secret := filepath.Join(t.TempDir(), "password")
@@ -209,7 +209,7 @@ func TestScalers(t *testing.T) {
 		metric := h.Spec.Metrics[0].External
 		require.NotNil(t, metric)
 		require.Equal(t, config.Default().Consumers["tasks"].Group, metric.Metric.Selector.MatchLabels["messaging_consumer_group_name"])
-		source, err := os.ReadFile("../../consumer/meter.go")
+		source, err := os.ReadFile("../../consumer/metrics.go")
 		require.NoError(t, err)
 		require.Contains(t, string(source), `"`+metric.Metric.Name+`"`)
 		require.Contains(t, string(source), strings.ReplaceAll("messaging_consumer_group_name", "_", "."))
