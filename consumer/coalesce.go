@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// beat is the grid on which the longer waits of all consumers of a process end.
-// Waking an idle process costs more than what it does then (measured: 0.2 ms of CPU time
-// for nothing, 0.3 ms for one request or for several), so it is woken for
-// everything at once.
+// timerGrid is the grid on which the longer waits of all consumers of a process end. To wake an
+// idle process costs more than what it does then (measured: 0.2 ms of CPU time for nothing, 0.3 ms
+// for one request or for several), so it is woken for everything at once.
 const timerGrid = 50 * time.Millisecond
 
-// offBeat sets the processes of a service apart.
+// gridOffset sets the processes of a service apart.
 var gridOffset = rand.N(timerGrid)
 
-// onBeat is wait, shortened so that it ends on a beat. Waits below a beat stay as they are.
+// coalesce returns wait, shortened so that it ends on the timer grid. Waits shorter than the grid's
+// step stay as they are.
 func coalesce(wait time.Duration) time.Duration {
 	if wait < timerGrid {
 		return wait

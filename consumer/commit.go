@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// committer stores acknowledged prefixes: of all partitions once an interval,
-// and of one as soon as enough is acknowledged or someone waits for it. Without an
-// interval, what was refused is tried again once a probe interval.
+// committer commits acknowledged prefixes: of all partitions once an interval, and of one partition
+// as soon as enough messages are acknowledged or someone waits for the commit. Without an interval,
+// it retries failed commits once a probe interval.
 type committer struct {
 	mu   sync.Mutex
-	due  []*partition // each at most once: partition.commitWanted
+	due  []*partition // each at most once: see partition.commitRequested
 	wake chan struct{}
 }
 
 func newCommitter() *committer { return &committer{wake: make(chan struct{}, 1)} }
 
-// wantCommit asks for a commit at once. p.mu is held.
+// requestCommit asks for a commit at once. p.mu is held.
 func (p *partition) requestCommit() {
 	if p.commitRequested || p.phase == phaseLost {
 		return
@@ -37,7 +37,7 @@ func (p *partition) requestCommit() {
 func (c *committer) run(ctx context.Context, e *engine) {
 	interval := e.cfg.CommitInterval
 	if interval <= 0 {
-		interval = e.cfg.ProbeInterval // only for what was refused
+		interval = e.cfg.ProbeInterval // only for failed commits
 	}
 	timer := time.NewTimer(coalesce(interval))
 	defer timer.Stop()
@@ -54,7 +54,7 @@ func (c *committer) run(ctx context.Context, e *engine) {
 				p.mu.Lock()
 				p.commitRequested = false
 				p.mu.Unlock()
-				_ = e.commit(ctx, p) // its failure was noted
+				_ = e.commit(ctx, p) // a failure is reported already
 			}
 		case <-timer.C:
 			timer.Reset(coalesce(interval))
@@ -66,9 +66,9 @@ func (c *committer) run(ctx context.Context, e *engine) {
 	}
 }
 
-// commit stores p's acknowledged prefix, if it grew since the last time and
-// nobody else has moved the stored offset. An
-// error was noted already; when it says that p is not ours any more, p is lost.
+// commit stores p's acknowledged prefix if it grew since the last commit and nobody else has moved
+// the stored offset. An error is reported already; p is lost when the error says that it is not
+// assigned any more.
 func (e *engine) commit(ctx context.Context, p *partition) error {
 	if !e.storesOffsets || e.ackOnPoll {
 		return nil
@@ -105,11 +105,11 @@ func (e *engine) commit(ctx context.Context, p *partition) error {
 	return err
 }
 
-// stepTo notes a stored offset. p.mu is held.
+// setCommitted sets the committed offset. p.mu is held.
 func (p *partition) setCommitted(ackedEnd, offset uint64) {
 	p.counters.commits++
 	if p.phase == phaseLost {
-		return // what is remembered of the partition belongs to its next ownership
+		return // the history belongs to the next assignment
 	}
 	p.committedEnd = ackedEnd
 	p.storedOffset, p.hasStored, p.verifiedAt = offset, true, time.Now()
@@ -124,7 +124,7 @@ func (p *partition) setCommitted(ackedEnd, offset uint64) {
 	p.scheduleIfReady()
 }
 
-// advanced looks after a grown prefix. p.mu is held.
+// prefixAdvanced follows the growth of the acknowledged prefix. p.mu is held.
 func (p *partition) prefixAdvanced() {
 	if p.e.storesOffsets {
 		pending := p.tracker.ackedEnd - p.committedEnd
@@ -135,7 +135,7 @@ func (p *partition) prefixAdvanced() {
 	p.checkDrained()
 }
 
-// committedPast waits until the offset of message number seq is stored.
+// waitCommitted waits until the offset of message number seq is committed.
 func (p *partition) waitCommitted(ctx context.Context, seq uint64) error {
 	p.mu.Lock()
 	p.commitWaiters++

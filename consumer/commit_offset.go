@@ -10,8 +10,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// movedError says that the stored offset of a partition is not the one that
-// was stored from here: an operator moved it, or deleted it.
+// offsetMovedError says that the stored offset of a partition is not the one that this consumer
+// stored: an operator moved it, or deleted it.
 type offsetMovedError struct{ current transport.Offset }
 
 func (e *offsetMovedError) Error() string {
@@ -21,9 +21,10 @@ func (e *offsetMovedError) Error() string {
 	return fmt.Sprintf("the stored offset was moved to %d by someone else", e.current.Offset)
 }
 
-// unmoved looks whether the stored offset is still ours before it is replaced:
-// the server has no store that compares, and a busy consumer would wipe out an operator's
-// reset long before its audit sees it. Where it can't be read, the commit will tell.
+// checkStoredOffset returns an offsetMovedError if the stored offset is not the expected one. It
+// precedes each commit: the server can't compare and store, and a busy consumer would overwrite an
+// operator's reset long before verifyPartitions sees it. Where the offset can't be read, the commit
+// finds out.
 func (e *engine) checkStoredOffset(ctx context.Context, p *partition) error {
 	now, err := e.storedOffset(ctx, p.session, p.id)
 	var status *iggyerr.StatusError
@@ -41,7 +42,7 @@ func (e *engine) checkStoredOffset(ctx context.Context, p *partition) error {
 	return nil
 }
 
-// movedTo tells whether someone else stored or deleted the offset. p.mu is held.
+// storedOffsetMoved reports whether someone else stored or deleted the offset. p.mu is held.
 func (p *partition) storedOffsetMoved(now transport.Offset) bool {
 	if now.Stored && now.Offset == p.attemptedOffset {
 		return false
@@ -49,7 +50,7 @@ func (p *partition) storedOffsetMoved(now transport.Offset) bool {
 	return now.Stored != p.hasStored || now.Offset != p.storedOffset
 }
 
-// offset reads what is stored for a partition.
+// storedOffset reads the stored offset of a partition.
 func (e *engine) storedOffset(ctx context.Context, s *link.Session, id uint32) (stored transport.Offset, err error) {
 	if !e.storesOffsets {
 		return transport.Offset{}, nil
@@ -61,7 +62,7 @@ func (e *engine) storedOffset(ctx context.Context, s *link.Session, id uint32) (
 	return stored, err
 }
 
-// store stores an offset, whatever it was.
+// storeOffset stores an offset, without a comparison.
 func (e *engine) storeOffset(ctx context.Context, p *partition, offset uint64) error {
 	if !e.storesOffsets {
 		return nil

@@ -1,33 +1,31 @@
 package consumer
 
-// tracker knows which of the delivered messages of one partition are
-// acknowledged, and so up to which offset they all are. Messages are numbered
-// in the order of delivery: their offsets grow, but may have gaps. It is not
-// safe for concurrent use.
+// tracker knows which of a partition's messages are acknowledged, and so the acknowledged prefix.
+// Messages are numbered in the order of delivery: their offsets grow, but may have gaps. A tracker
+// is not safe for concurrent use.
 type tracker struct {
 	ring      []trackedMessage // a power of two long; number n is at n & (len-1)
-	ackedEnd  uint64           // the first message that is not acknowledged
+	ackedEnd  uint64           // the number of the first message that is not acknowledged
 	end       uint64           // the number of the next message
-	lastAcked uint64           // offset of the message before head
-	hasAcked  bool             // last is set: something is acknowledged
-	// stamp is the server's time of the message before head; 0 when that was
-	// not seen here.
+	lastAcked uint64           // the offset of the message before ackedEnd
+	hasAcked  bool             // lastAcked is set
+	// timestamp is the server's time of the message before ackedEnd; 0 when that was not seen here.
 	timestamp uint64
 }
 
-// tracked is one delivered message.
+// trackedMessage is one message in a tracker.
 type trackedMessage struct {
 	offset    uint64
 	timestamp uint64 // when the server stored it, in microseconds
-	addedAt   int64  // when it entered the window, in nanoseconds since the epoch
+	addedAt   int64  // when it was admitted, in nanoseconds since the epoch
 	acked     bool
 }
 
-// startAt makes offset the acknowledged prefix, as it is when a partition is
-// taken up at a stored offset. The tracker must be new.
+// startAt makes offset the acknowledged prefix, for an assignment that starts at a stored offset.
+// The tracker must be new.
 func (t *tracker) startAt(offset uint64) { t.lastAcked, t.hasAcked = offset, true }
 
-// add enters a message and gives its number. Offsets must grow.
+// add adds a message and returns its number. Offsets must grow.
 func (t *tracker) add(offset, stamp uint64, since int64) uint64 {
 	if t.end-t.ackedEnd == uint64(len(t.ring)) {
 		t.grow()
@@ -48,8 +46,8 @@ func (t *tracker) grow() {
 	t.ring = ring
 }
 
-// ack marks message n and tells whether the prefix grew. A message that is
-// acknowledged already, or was cut off, changes nothing.
+// ack acknowledges message n and reports whether the prefix grew. A message that is acknowledged
+// already, or was truncated, changes nothing.
 func (t *tracker) ack(n uint64) bool {
 	if n < t.ackedEnd || n >= t.end {
 		return false
@@ -65,16 +63,16 @@ func (t *tracker) ack(n uint64) bool {
 	return true
 }
 
-// cut forgets the messages from number n on: they were not given to anyone.
+// truncate forgets the messages from number n on, which were not delivered.
 func (t *tracker) truncate(n uint64) { t.end = min(t.end, max(n, t.ackedEnd)) }
 
-// prefix is the offset up to which every delivered message is acknowledged.
+// prefix returns the offset up to which every message is acknowledged.
 func (t *tracker) prefix() (offset uint64, ok bool) { return t.lastAcked, t.hasAcked }
 
-// open is the number of messages from the first that is not acknowledged on.
+// pending is the number of messages from the first one on that is not acknowledged.
 func (t *tracker) pending() int { return int(t.end - t.ackedEnd) }
 
-// oldest is when the first message that is not acknowledged was entered.
+// oldestPending returns when the first message that is not acknowledged was added.
 func (t *tracker) oldestPending() (since int64, ok bool) {
 	if t.end == t.ackedEnd {
 		return 0, false
@@ -82,7 +80,7 @@ func (t *tracker) oldestPending() (since int64, ok bool) {
 	return t.at(t.ackedEnd).addedAt, true
 }
 
-// first is the offset of the first message that is not acknowledged.
+// firstPending returns the offset of the first message that is not acknowledged.
 func (t *tracker) firstPending() (offset uint64, ok bool) {
 	if t.end == t.ackedEnd {
 		return 0, false

@@ -91,9 +91,9 @@ func TestLogsOfFailuresTellTheMessage(t *testing.T) {
 	box.wait(t, 1)
 	stop(t, c)
 
-	again := book.lines(t, "delivery failed, the message comes again")
+	again := book.lines(t, "delivery failed, retrying")
 	require.Len(t, again, 1)
-	buried := book.lines(t, "message given up to the dead letters")
+	buried := book.lines(t, "message given up, dead letter written")
 	require.Len(t, buried, 1)
 	dropped := book.lines(t, "message dropped")
 	require.Len(t, dropped, 1)
@@ -103,13 +103,13 @@ func TestLogsOfFailuresTellTheMessage(t *testing.T) {
 		}
 	}
 	want := map[string]any{
-		"level": "warn", "logger": "consumer", "msg": "delivery failed, the message comes again",
+		"level": "warn", "logger": "consumer", "msg": "delivery failed, retrying",
 		"consumer": "me", "stream": "s", "topic": "t", "group": "g", "partition": 0.0, "offset": 1.0,
 		"message_id": "02000000-0000-0000-0000-000000000000", "attempt": 1.0, "code": "HANDLER_ERROR", "error": "no such host",
 		"trace_id": "0af7651916cd43dd8448eb211c80319c",
 	}
 	require.Equal(t, want, again[0])
-	want["msg"], want["attempt"] = "message given up to the dead letters", 2.0
+	want["msg"], want["attempt"] = "message given up, dead letter written", 2.0
 	require.Equal(t, want, buried[0])
 	require.Equal(t, "01000000-0000-0000-0000-000000000000", dropped[0]["message_id"])
 	require.Equal(t, "debug", dropped[0]["level"])
@@ -123,7 +123,7 @@ func TestLogsOfFailuresOfOtherModes(t *testing.T) {
 		message string
 		count   any
 	}{
-		"batch":   {nil, "delivery of a batch failed, its messages come again", 3.0},
+		"batch":   {nil, "delivery of a batch failed, retrying", 3.0},
 		"on poll": {func(c *config.Consumer) { c.AckMode = config.AckOnPoll }, "delivery failed, the message was acknowledged before", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -164,7 +164,7 @@ func TestLogOfANackFromOutside(t *testing.T) {
 	m, err := c.Next(t.Context())
 	require.NoError(t, err)
 	m.Nack(errors.New("no such host"))
-	require.Len(t, book.lines(t, "delivery failed, the message comes again"), 1)
+	require.Len(t, book.lines(t, "delivery failed, retrying"), 1)
 	m, err = c.Next(t.Context())
 	require.NoError(t, err)
 	m.Ack()

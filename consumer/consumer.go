@@ -15,12 +15,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Consumer consumes the messages of one topic, as a member of a consumer group
-// or standalone, over a connection of its own.
+// Consumer consumes the messages of one topic, as a member of a consumer group or standalone, over
+// a connection of its own.
 //
-// It joins its group when someone consumes: at Start when it has a handler, at
-// the first Next or Messages otherwise. One that nobody consumes from holds no
-// partition and polls nothing.
+// It joins its group when someone consumes: at Start when it has a handler, at the first Next or
+// Messages otherwise. Before that it has no partition and polls nothing.
 //
 // All methods are safe for concurrent use.
 type Consumer[T any] struct {
@@ -57,8 +56,9 @@ const (
 	stateStopped
 )
 
-// New makes a consumer of t. It reads the secret and certificate files that
-// cluster names, does no other I/O and starts nothing.
+// New returns a consumer of t. It reads the secret and certificate files that cluster names, does
+// no other I/O and starts nothing. It returns an error that names every fault of cfg, as
+// cfg.Validate does; the group of a standalone consumer is not checked.
 func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts ...Option) (*Consumer[T], error) {
 	o := options{name: t.Name()}
 	for _, opt := range opts {
@@ -121,13 +121,12 @@ func check(cfg config.Consumer, o *options) error {
 	return errors.Join(errs...)
 }
 
-// Name is the consumer's name, behind that of its cluster if it has one.
+// Name returns the consumer's name, with the name of its cluster before it if that has one.
 func (c *Consumer[T]) Name() string { return c.e.name }
 
-// Start connects, and begins to consume when there is a handler. It waits for
-// the first connection, within ctx and the start timeout. Starting twice does
-// nothing; after Stop it is iggyerr.ErrClosed. A start that failed has
-// released everything, and the consumer is closed.
+// Start connects, and begins to consume when there is a handler. It waits for the first connection,
+// within ctx and the start timeout. A second call does nothing; after Stop it returns
+// iggyerr.ErrClosed. A start that fails releases everything and closes the consumer.
 func (c *Consumer[T]) Start(ctx context.Context) error {
 	c.mu.Lock()
 	switch c.state {
@@ -160,7 +159,7 @@ func (c *Consumer[T]) Start(ctx context.Context) error {
 	return nil
 }
 
-// begin starts the engine. c.mu is held.
+// startConsuming starts the workers and the engine, once. c.mu is held.
 func (c *Consumer[T]) startConsuming() {
 	if c.consuming {
 		return
@@ -175,15 +174,15 @@ func (c *Consumer[T]) startConsuming() {
 	c.e.start()
 }
 
-// Stop ends the consumption: nothing more is fetched, what is in hand is
-// finished within drain_timeout and ctx, acknowledged offsets are
-// committed, the group is left and the connection closed. Handlers
-// that outlast the time see their context end with ErrStopDeadline; their messages come
-// again. So do those that wait for their next delivery, which nothing waits for. What could not be finished is in a *StopError. It may be called
-// twice, by several at once, and before Start.
+// Stop ends the consumption: it fetches nothing more, waits for the messages in flight within
+// drain_timeout and ctx, commits the acknowledged offsets, leaves the group and closes the
+// connection. The contexts of handlers that are still running then end with ErrStopDeadline, and
+// their messages are delivered again. So are messages that wait for redelivery, for which Stop does
+// not wait. A *StopError counts what could not be finished. Stop may be called twice, concurrently,
+// and before Start.
 //
-// It waits for handlers that ignore the end of their context until ctx ends. So
-// a handler must not wait for it: what it would wait for is itself.
+// Stop waits until ctx ends for handlers that ignore the end of their context. A handler must not
+// call Stop and wait for it: Stop waits for the handler.
 func (c *Consumer[T]) Stop(ctx context.Context) error {
 	c.mu.Lock()
 	switch c.state {
@@ -208,9 +207,8 @@ func (c *Consumer[T]) Stop(ctx context.Context) error {
 	return err
 }
 
-// Drain ends the consumption like Stop, but gives what is in hand all the time
-// that ctx has, and keeps the connection; only Stop closes it. A drained
-// consumer can't be used again.
+// Drain ends the consumption like Stop, but gives the messages in flight all the time that ctx has,
+// and keeps the connection, which only Stop closes. A drained consumer can't be used again.
 func (c *Consumer[T]) Drain(ctx context.Context) error {
 	c.mu.Lock()
 	if c.state != stateStarted {

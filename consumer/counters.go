@@ -1,8 +1,8 @@
 package consumer
 
-// tally counts what became of the messages of one partition. It is guarded by
-// the partition's lock; metrics read it when they are collected, so that counting
-// costs nothing while messages are handled.
+// counters count what happened to the messages of one partition. They are guarded by the
+// partition's lock. Metrics read them when they are collected, so that counting costs nothing while
+// messages are handled.
 type counters struct {
 	fetched      int64 // messages read
 	bytes        int64 // payload bytes read
@@ -41,7 +41,8 @@ func (c *counters) add(other counters) {
 	c.offsetResets += other.offsetResets
 }
 
-// total is what became of all messages so far, and the number of changes of the assignment.
+// totalCounters returns the sum of all counters so far, and the number of changes of the
+// assignment.
 func (e *engine) totalCounters() (counters, int64) {
 	e.mu.Lock()
 	owned, total, changes := e.assigned, e.pastCounters, e.rebalances

@@ -9,21 +9,20 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// DeadLetters takes messages that were given up.
+// DeadLetters stores the messages that a consumer gives up.
 type DeadLetters[T any] interface {
-	// DeadLetter stores what is known of the message and its failure. It returns
-	// nil only when that was confirmed: the message's offset is committed
-	// then. After an error it is called again, with growing pauses, while the
-	// message's partition waits; so one message may be stored more than once.
-	// It is called by several goroutines, and must return when ctx ends. A
-	// panic, or the end of its goroutine by runtime.Goexit, is an error.
+	// DeadLetter stores a message and its failure. It returns nil only when that was confirmed: then
+	// the message's offset is committed. After an error it is called again, with backoff, while the
+	// message's partition waits; so one message may be stored more than once. It is called
+	// by several goroutines and must return when ctx ends. A panic, and the end of its goroutine by
+	// runtime.Goexit, is an error.
 	DeadLetter(ctx context.Context, f topic.Failure[T]) error
 }
 
-// hasDeadLetters implements typed.
+// hasDeadLetters implements typedConsumer.
 func (c *Consumer[T]) hasDeadLetters() bool { return c.deadLetters != nil }
 
-// deadLetter implements typed.
+// writeDeadLetter implements typedConsumer.
 func (c *Consumer[T]) writeDeadLetter(ctx context.Context, msg *message, cause error, code string, attempts int) (err error) {
 	if exitsGoroutine(func() { err = c.callDeadLetters(ctx, msg, cause, code, attempts) }) {
 		return errDeadLettersExited
@@ -31,7 +30,7 @@ func (c *Consumer[T]) writeDeadLetter(ctx context.Context, msg *message, cause e
 	return err
 }
 
-// write gives a message to the dead letters. One that panics has failed.
+// callDeadLetters passes a message to the dead letters.
 func (c *Consumer[T]) callDeadLetters(ctx context.Context, msg *message, cause error, code string, attempts int) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -7,14 +7,14 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// entry is a message together with its first message, so that both are one allocation
-// for many messages.
+// decodedMessage is the state of a message together with the Message of its first delivery, so that
+// both are one allocation for many messages.
 type decodedMessage[T any] struct {
 	state   message
 	message Message[T]
 }
 
-// decode implements typed.
+// decode implements typedConsumer.
 func (c *Consumer[T]) decode(raw []wire.Message, dst []*message) []*message {
 	decoded := make([]decodedMessage[T], len(raw))
 	for i := range decoded {
@@ -28,7 +28,7 @@ func (c *Consumer[T]) decode(raw []wire.Message, dst []*message) []*message {
 	return dst
 }
 
-// broken implements typed.
+// undecodable implements typedConsumer.
 func (c *Consumer[T]) undecodable(m *wire.Message, cause error) *message {
 	d := &decodedMessage[T]{state: message{raw: m, cause: cause}}
 	d.message.msg, d.message.delivery = &d.state, 1
@@ -36,8 +36,8 @@ func (c *Consumer[T]) undecodable(m *wire.Message, cause error) *message {
 	return &d.state
 }
 
-// open decodes one message. A codec or a key function that panics is a failure
-// of the message.
+// decodeMessage decodes one message. A panic of the codec or the key function is a failure of the
+// message.
 func (c *Consumer[T]) decodeMessage(msg *message, m *Message[T]) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -58,7 +58,7 @@ func (c *Consumer[T]) decodeMessage(msg *message, m *Message[T]) (err error) {
 	return nil
 }
 
-// value decodes a message's payload. A codec that panics is a failure of the message.
+// decodeValue decodes the payload of a message.
 func (c *Consumer[T]) decodeValue(msg *message) (value T, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -72,7 +72,7 @@ func (c *Consumer[T]) decodeValue(msg *message) (value T, err error) {
 	return c.topic.Codec().Decode(payload)
 }
 
-// pristine is the value of a message that was decoded before, as it was then.
+// originalValue is the value of a message that was decoded before, as it was then.
 func (c *Consumer[T]) originalValue(msg *message) (value T) {
 	var err error
 	if !exitsGoroutine(func() { value, err = c.decodeValue(msg) }) && err == nil {
@@ -81,7 +81,7 @@ func (c *Consumer[T]) originalValue(msg *message) (value T) {
 	return msg.typed.(*Message[T]).Value // a codec that can't do it twice
 }
 
-// again implements typed.
+// nextDelivery implements typedConsumer.
 func (c *Consumer[T]) nextDelivery(msg *message) {
 	msg.typed = &Message[T]{Value: c.originalValue(msg), msg: msg, delivery: msg.deliveries + 1}
 }

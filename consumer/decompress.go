@@ -8,7 +8,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// plain is the message's payload without the compression that its headers name.
+// decompress returns the message's payload without the compression that its headers name.
 func (c *Consumer[T]) decompress(msg *message) ([]byte, error) {
 	if !compressed(msg.raw) {
 		// Most messages end here, without their headers being decoded.
@@ -23,12 +23,13 @@ func (c *Consumer[T]) decompress(msg *message) ([]byte, error) {
 
 var contentEncoding = []byte(topic.HeaderContentEncoding)
 
-// compressed tells whether a message may be compressed. Most have no headers.
+// compressed reports whether a message may be compressed. Most messages have no headers.
 func compressed(m *wire.Message) bool {
 	return len(m.Headers) > 0 && bytes.Contains(m.Headers, contentEncoding)
 }
 
-// encodingOf is the compression that a message's headers name; none is empty. It fails when they are malformed.
+// encodingOf returns the compression that a message's headers name; empty is none. It returns an
+// error when the headers are malformed.
 func encodingOf(m *wire.Message) (name string, err error) {
 	err = wire.RangeHeaders(m.Headers, func(key, value string) bool {
 		if key != topic.HeaderContentEncoding {

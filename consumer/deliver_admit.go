@@ -7,17 +7,16 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// mayTakeIn tells whether messages may go from the buffer to the window, room
-// there aside. p.mu is held.
+// canAdmit reports whether messages may move from the prefetch buffer to the ready queue, without
+// regard to room. p.mu is held.
 func (p *partition) canAdmit() bool {
 	return len(p.buffer) > 0 && !p.decoding && p.blockedDeadLetters == 0 && p.stopErr == nil &&
 		(p.phase == phaseActive && !p.paused || p.phase == phaseDraining && p.e.ackOnPoll) &&
 		!p.inFlightShare.waiting.Load() && !p.decompressedShare.waiting.Load() && p.history.orphans.Load() == 0 && p.withinDuplicateBound()
 }
 
-// mayDeliver holds the promise about duplicates: no more messages than are in
-// flight and commit_every together are ever delivered ahead of the stored
-// offset. p.mu is held.
+// withinDuplicateBound keeps the promise about duplicates: no more messages than max_in_flight and
+// commit_every together are delivered beyond the committed offset. p.mu is held.
 func (p *partition) withinDuplicateBound() bool {
 	if !p.e.storesOffsets || p.e.ackOnPoll {
 		return true
@@ -31,11 +30,12 @@ func (p *partition) withinDuplicateBound() bool {
 	return false
 }
 
-// chunk is how many messages are decoded at a time: while they are, others wait.
+// decodeChunk is how many messages are decoded at a time. Other workers of the partition wait
+// meanwhile.
 const decodeChunk = 128
 
-// takeIn moves up to most messages from the buffer into the window, and tells
-// whether anything changed. p.mu is held, and released while they are decoded.
+// admit moves up to most messages from the prefetch buffer to the ready queue, and reports whether
+// anything changed. p.mu is held, and released while they are decoded.
 func (p *partition) admit(most int) bool {
 	if !p.canAdmit() {
 		return false
@@ -90,8 +90,8 @@ func (p *partition) admit(most int) bool {
 	return true
 }
 
-// takenIn enters decoded messages, with the room for decompressed payloads that was
-// reserved for them. It takes p.mu, and leaves it held.
+// admitDecoded admits decoded messages. reserved is the room for decompressed payloads that was
+// reserved for them. It locks p.mu, which stays locked.
 func (p *partition) admitDecoded(r *pollResult, raw []wire.Message, messages []*message, reserved int, since int64) {
 	n := len(raw)
 	p.mu.Lock()
@@ -105,7 +105,7 @@ func (p *partition) admitDecoded(r *pollResult, raw []wire.Message, messages []*
 	switch {
 	case p.phase == phaseLost:
 	case forsaken:
-		// Nobody has seen them, and they are fetched again.
+		// They were not delivered, and are fetched again.
 		p.releaseInFlight(n)
 		p.releaseResult(r, n)
 		for _, msg := range messages {
@@ -119,7 +119,7 @@ func (p *partition) admitDecoded(r *pollResult, raw []wire.Message, messages []*
 	}
 }
 
-// admit enters a decoded message into the window. p.mu is held.
+// admitMessage admits a decoded message. p.mu is held.
 func (p *partition) admitMessage(msg *message, r *pollResult, since int64) {
 	msg.partition, msg.result = p, r
 	msg.seq = p.tracker.add(msg.raw.Offset, msg.raw.Timestamp, since)
@@ -132,7 +132,7 @@ func (p *partition) admitMessage(msg *message, r *pollResult, since int64) {
 		p.deliveredEnd = max(p.deliveredEnd, msg.seq+1)
 		p.giveUp(msg, msg.cause)
 	case p.history.dedup.isDuplicate(msg.raw.ID):
-		// Not p.finish: the first one may be in hand still.
+		// Not p.settle: the first one may still be in flight.
 		p.counters.duplicates++
 		p.deliveredEnd = max(p.deliveredEnd, msg.seq+1)
 		p.closeMessage(msg)
@@ -145,8 +145,8 @@ func (p *partition) admitMessage(msg *message, r *pollResult, since int64) {
 	}
 }
 
-// decodeApart decodes in goroutines of their own, so that none of the caller's
-// ends with a codec that exits.
+// decodeIsolated decodes in goroutines of their own, so that a codec that ends its goroutine does
+// not end the caller's.
 func (e *engine) decodeIsolated(raw []wire.Message, dst []*message) (messages []*message) {
 	if !exitsGoroutine(func() { messages = e.typed.decode(raw, dst) }) {
 		return messages
@@ -163,7 +163,7 @@ func (e *engine) decodeIsolated(raw []wire.Message, dst []*message) (messages []
 	return messages
 }
 
-// makeRoom takes room in the window for up to want messages. p.mu is held.
+// reserveInFlight reserves room for up to want messages in flight. p.mu is held.
 func (p *partition) reserveInFlight(want int) int {
 	room := int(p.inFlightShare.free.Swap(0))
 	if room < want {
@@ -175,15 +175,17 @@ func (p *partition) reserveInFlight(want int) int {
 	return min(room, want)
 }
 
-// free makes room free, for p's next messages or for those who wait for it. p.mu is held.
+// releaseInFlight frees room for p's next messages or for the partitions that wait for it. p.mu is
+// held.
 func (p *partition) releaseInFlight(n int) {
 	if p.e.inFlight.keepFree(&p.inFlightShare, n) {
 		wakeAll(p.e.inFlight.releaseFree(&p.inFlightShare))
 	}
 }
 
-// unpackable tells how many of the messages may be decoded now, and what room was
-// reserved for them: as many as are not compressed, or one that is. p.mu is held.
+// reserveDecompressed returns how many of the messages may be decoded now, and the room for
+// decompressed payloads that it reserved: as many as are not compressed, or one that is. p.mu is
+// held.
 func (p *partition) reserveDecompressed(raw []wire.Message) (n, reserved int) {
 	for n < len(raw) && !compressed(&raw[n]) {
 		n++
@@ -192,7 +194,7 @@ func (p *partition) reserveDecompressed(raw []wire.Message) (n, reserved int) {
 		return n, 0
 	}
 	name, _ := encodingOf(&raw[0]) // malformed headers fail when the message is decoded
-	// Even one that claims nothing takes a byte: the partition is not empty then.
+	// A message that claims no size takes one byte, so that the partition's share is not empty.
 	size := max(1, min(encoding.Size(name, raw[0].Payload), int(p.e.cfg.MaxDecompressedBytes)))
 	if p.e.decompressed.reserve(&p.decompressedShare, quotaRequest{want: size, least: size, whenEmpty: size}) == 0 {
 		return 0, 0
@@ -200,7 +202,7 @@ func (p *partition) reserveDecompressed(raw []wire.Message) (n, reserved int) {
 	return 1, size
 }
 
-// shrink gives room for decompressed payloads back. p.mu is held.
+// releaseDecompressed releases room for decompressed payloads. p.mu is held.
 func (p *partition) releaseDecompressed(n int) {
 	if n == 0 {
 		return

@@ -8,15 +8,14 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// mayBatch tells whether the next batch of a partition may begin: the messages
-// of the one before are settled, or all wait in the queue to be delivered again. So
-// a key stays in order. With manual acknowledgement, those that the handler
-// kept do not count. p.mu is held.
+// canStartBatch reports whether the next batch of a partition may begin: the messages of the one
+// before are settled, or all are queued for redelivery. So a key stays in order. With manual
+// acknowledgement, messages that the handler left unsettled do not count. p.mu is held.
 func (p *partition) canStartBatch() bool {
 	return !p.batchRunning && p.backingOff == 0 && p.deadLettering == 0
 }
 
-// employBatches has batches handled: one at a time in each partition.
+// startBatchWorkers has batches handled, one at a time in each partition.
 func (e *engine) startBatchWorkers(handle func(messages []*message) error) {
 	e.runWorkers(func(p *partition) { e.serveBatch(p, handle) })
 }
@@ -69,8 +68,8 @@ func (e *engine) serveBatch(p *partition, handle func(messages []*message) error
 	err = handle(messages)
 }
 
-// collect takes the queued messages, and so many more that they make a batch.
-// p.mu is held, and released while messages are decoded.
+// collectBatch takes the queued messages, and admits more until they make a batch. p.mu is held,
+// and released while messages are decoded.
 func (p *partition) collectBatch() []*message {
 	for p.ready.length < p.e.cfg.BatchSize && p.admit(p.e.cfg.BatchSize-p.ready.length) {
 		if p.phase == phaseLost {
@@ -85,14 +84,14 @@ func (p *partition) collectBatch() []*message {
 		}
 		messages = append(messages, msg)
 	}
-	// Some may have been delivered before, and queued behind newer ones.
+	// Redelivered messages may be queued behind newer ones.
 	slices.SortFunc(messages, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
 	return messages
 }
 
-// judgedBatch applies what a batch handler returned to those messages of the
-// batch that it has not settled itself. Those that failed together are delivered
-// again together. p.mu is held.
+// applyBatchResult applies the result of a batch handler to those messages of the batch that the
+// handler has not settled itself. Those that failed together are redelivered together. p.mu is
+// held.
 func (p *partition) applyBatchResult(messages []*message, deliveries []int, err error) {
 	if err == nil {
 		if p.e.cfg.AckMode != config.AckManual {

@@ -12,12 +12,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// quarantineBackoff is the longest pause between attempts to write a dead letter.
+// deadLetterMaxBackoff is the longest backoff between attempts to write a dead letter.
 const deadLetterMaxBackoff = 10 * time.Second
 
-// bury gives a message up: it goes to the dead letters, and counts as
-// acknowledged when they have confirmed it. Where the topic has none it is logged,
-// counted and passed over. p.mu is held.
+// giveUp gives a message up: it goes to the dead letters, and counts as acknowledged when they have
+// confirmed it. Where the topic has none, the message is logged, counted and skipped. p.mu is held.
 func (p *partition) giveUp(msg *message, cause error) {
 	p.setState(msg, messageDeadLettering)
 	msg.cause = cause
@@ -25,12 +24,12 @@ func (p *partition) giveUp(msg *message, cause error) {
 	p.deadLettering++
 	attempts := msg.deliveries - msg.untried
 	if !p.e.deadLetterTasks.run(func() { p.writeDeadLetter(msg, cause, attempts) }) {
-		p.deadLettering-- // the consumer is stopped; the message comes again
+		p.deadLettering-- // the consumer is stopped; the message is delivered again
 	}
 }
 
-// quarantine writes r to the dead letters, for as long as it is this
-// consumer's. While they can't be written the partition waits and says so.
+// writeDeadLetter writes msg to the dead letters, and retries until that succeeds or the partition
+// is lost. While they can't be written the partition waits.
 func (p *partition) writeDeadLetter(msg *message, cause error, attempts int) {
 	code := topic.CodeOf(cause)
 	if attempts == 0 {
@@ -38,13 +37,13 @@ func (p *partition) writeDeadLetter(msg *message, cause error, attempts int) {
 	}
 	fields := failureFields(msg, attempts, code, cause)
 	if !p.e.typed.hasDeadLetters() {
-		p.log.Error("message given up; the topic has no dead letters", fields...)
+		p.log.Error("message given up, the topic has no dead letters", fields...)
 		p.deadLetterDone(msg, false)
 		return
 	}
 	blocked := false
 	policy := retryUntilDone(p.e.cfg.Retry.Backoff, deadLetterMaxBackoff, func(err error, attempt int) {
-		p.log.Error("dead letter not written, the partition waits",
+		p.log.Error("writing the dead letter failed, the partition waits",
 			zap.Uint64("offset", msg.raw.Offset), zap.String("message_id", uuid.UUID(msg.raw.ID).String()), zap.Int("attempt", attempt), zap.Error(err))
 		p.mu.Lock()
 		if !blocked {
@@ -61,9 +60,9 @@ func (p *partition) writeDeadLetter(msg *message, cause error, attempts int) {
 		return p.e.typed.writeDeadLetter(exec.Context(), msg, cause, code, attempts)
 	})
 	if err != nil {
-		return // lost or stopping: the message comes again
+		return // lost or stopping: the message is delivered again
 	}
-	p.log.Warn("message given up to the dead letters", fields...)
+	p.log.Warn("message given up, dead letter written", fields...)
 	p.mu.Lock()
 	if blocked {
 		p.blockedDeadLetters--
@@ -72,7 +71,7 @@ func (p *partition) writeDeadLetter(msg *message, cause error, attempts int) {
 	p.deadLetterDone(msg, true)
 }
 
-// passed ends a message that was given up.
+// deadLetterDone settles a message that was given up.
 func (p *partition) deadLetterDone(msg *message, confirmed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,9 +1,8 @@
 package consumer
 
-// dedup remembers the ids of the latest messages of a partition that were
-// settled, and of those in hand, so that a message that the producer stored
-// twice is handled once. It outlives the ownership: what was acknowledged and not committed
-// before a lost connection is not handled again after it. A nil dedup
+// dedup remembers the ids of the latest settled messages of a partition and of those in flight, so
+// that a message that was stored twice is handled once. It outlives the assignment: what was
+// acknowledged and not committed when a connection was lost is not handled again. A nil dedup
 // remembers nothing.
 type dedup struct {
 	size int
@@ -19,8 +18,8 @@ func newDedup(size int) *dedup {
 	return &dedup{size: size, seen: make(map[[16]byte]bool)}
 }
 
-// repeated tells whether id was seen, and remembers it as in hand if it was
-// not. A message without an id is never a repetition.
+// isDuplicate reports whether id was seen, and remembers it as in flight if it was not. A message
+// without an id is never a duplicate.
 func (d *dedup) isDuplicate(id [16]byte) bool {
 	if d == nil || id == ([16]byte{}) {
 		return false
@@ -32,7 +31,7 @@ func (d *dedup) isDuplicate(id [16]byte) bool {
 	return false
 }
 
-// settled moves id from those in hand to those remembered, of which the oldest is forgotten.
+// settle moves id from those in flight to the settled ones, of which it forgets the oldest.
 func (d *dedup) settle(id [16]byte) {
 	if d == nil {
 		return
@@ -50,7 +49,7 @@ func (d *dedup) settle(id [16]byte) {
 	d.next = (d.next + 1) % d.size
 }
 
-// forget removes an id in hand: its message will be read again.
+// forget removes an id in flight: its message will be read again.
 func (d *dedup) forget(id [16]byte) {
 	if d == nil {
 		return
@@ -60,7 +59,7 @@ func (d *dedup) forget(id [16]byte) {
 	}
 }
 
-// forgetOpen removes all ids in hand.
+// forgetUnsettled removes all ids in flight.
 func (d *dedup) forgetUnsettled() {
 	if d == nil {
 		return
@@ -72,7 +71,7 @@ func (d *dedup) forgetUnsettled() {
 	}
 }
 
-// reset forgets everything: the partition is read again on purpose.
+// reset forgets everything: messages are delivered again on purpose.
 func (d *dedup) reset() {
 	if d == nil {
 		return

@@ -1,24 +1,24 @@
 package consumer
 
-// lane holds the messages of one key. Its first one is with the application,
-// about to be, or waits for its next delivery; the others wait behind it, so
-// that a key is handled in order and one at a time while other keys go on.
+// lane holds the messages of one key. Its first message is with the application, about to be, or
+// waits for redelivery. The others wait behind it, so that a key is handled in order and one at a
+// time while other keys continue.
 type lane struct {
 	queue messageQueue
 }
 
-// lanes are the lanes of one partition: those of keys that have messages. Lanes
-// are used again, since most live for one message.
+// lanes are the lanes of one partition: those of keys that have messages. Lanes are reused, since
+// most exist for one message.
 type lanes struct {
 	byKey map[string]*lane
 	free  []*lane
 }
 
-// maxSpareLanes is how many empty lanes a partition keeps.
+// maxFreeLanes is how many empty lanes a partition keeps for reuse.
 const maxFreeLanes = 256
 
-// enter puts r in its key's lane and tells whether it may run: it is first, or
-// has no key.
+// add adds msg to the lane of its key and reports whether msg may be delivered: it is first in its
+// lane or has no key.
 func (l *lanes) add(msg *message) bool {
 	if msg.key == "" {
 		return true
@@ -40,8 +40,8 @@ func (l *lanes) add(msg *message) bool {
 	return true
 }
 
-// leave takes r, which is first, out of its lane and gives the next message,
-// which may now run; nil when there is none.
+// release takes msg, which is first, out of its lane and returns the next message, which may be
+// delivered now; nil when there is none.
 func (l *lanes) release(msg *message) *message {
 	at := msg.lane
 	if at == nil {
@@ -58,16 +58,15 @@ func (l *lanes) release(msg *message) *message {
 	return nil
 }
 
-// cut removes the messages numbered seq or more that wait behind others. Those
-// that are first are the caller's matter: it takes them out of the run queue
-// and ends their lanes.
+// removeFrom removes the messages numbered seq or more that wait behind others. The caller removes
+// those that are first from the ready queue, and their lanes by remove.
 func (l *lanes) removeFrom(seq uint64, drop func(*message)) {
 	for _, at := range l.byKey {
 		at.queue.removeFrom(seq, drop)
 	}
 }
 
-// end removes the empty lane of r, a message that was cut while it was first.
+// remove removes the empty lane of msg, which was removed while it was first.
 func (l *lanes) remove(msg *message) {
 	if msg.lane != nil {
 		delete(l.byKey, msg.key)

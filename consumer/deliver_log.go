@@ -9,9 +9,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// about are the fields that tell a message and its failure, in each log entry about one;
-// stream, topic, group and partition are the logger's. The trace is that of whoever published it.
-// Nothing of the payload is among them.
+// failureFields are the fields of each log entry about a message and its failure. Stream, topic,
+// group and partition are fields of the logger. The trace is that of the publisher. They contain
+// nothing of the payload.
 func failureFields(msg *message, attempt int, code string, err error) []zap.Field {
 	fields := []zap.Field{
 		zap.Uint64("offset", msg.raw.Offset), zap.String("message_id", uuid.UUID(msg.raw.ID).String()),
@@ -26,7 +26,7 @@ func failureFields(msg *message, attempt int, code string, err error) []zap.Fiel
 	return fields
 }
 
-// complain has a failed delivery logged. p.mu is held.
+// logFailure logs a failed delivery. p.mu is held.
 func (p *partition) logFailure(msg *message, delivery int, err error, what string, more ...zap.Field) {
 	if !p.log.Core().Enabled(zap.WarnLevel) {
 		return
@@ -35,21 +35,22 @@ func (p *partition) logFailure(msg *message, delivery int, err error, what strin
 	p.deferLog(func() { p.log.Warn(what, fields...) })
 }
 
-// complainAgain is complain for a message that will be delivered again.
+// logRetry logs a failed delivery of a message that will be redelivered. p.mu is held.
 func (p *partition) logRetry(msg *message, delivery int, delay time.Duration, err error) {
-	p.logFailure(msg, delivery, err, "delivery failed, the message comes again", zap.Duration("delay", delay))
+	p.logFailure(msg, delivery, err, "delivery failed, retrying", zap.Duration("delay", delay))
 }
 
-// complainTogether is complainAgain for messages of a batch that failed together. p.mu is held.
+// logBatchRetry logs a failed delivery of messages of a batch that will be redelivered. p.mu is
+// held.
 func (p *partition) logBatchRetry(messages []*message, delay time.Duration, err error) {
 	if len(messages) == 0 {
 		return
 	}
-	p.logFailure(messages[0], messages[0].deliveries-messages[0].untried, err, "delivery of a batch failed, its messages come again",
+	p.logFailure(messages[0], messages[0].deliveries-messages[0].untried, err, "delivery of a batch failed, retrying",
 		zap.Int("count", len(messages)), zap.Duration("delay", delay))
 }
 
-// noteDropped logs a message that the application wants no more of. p.mu is held.
+// logDropped logs a message that the application dropped. p.mu is held.
 func (p *partition) logDropped(msg *message, delivery int, err error) {
 	if !p.log.Core().Enabled(zap.DebugLevel) {
 		return

@@ -4,22 +4,21 @@ import (
 	"runtime"
 )
 
-// ghost is a message of a lost partition that the application still has in
-// hand. It keeps its place in the window, and nothing of its partition is
-// handed out, until the application is done with it: else there would be more
-// messages with the application than there may be, and the same one twice. One whose message
-// the application has forgotten is noticed when the memory is collected.
+// orphan is an orphaned delivery: a message of a lost partition that is still with the application.
+// It counts as in flight, and no message of its partition is delivered, until the application
+// settles it: otherwise more messages than max_in_flight would be with the application, and the
+// same one twice. The garbage collector finds one that the application has no reference to.
 type orphan struct {
 	p     *partition
 	ended bool // guarded by the partition's lock
 }
 
-// haunt makes ghosts of the messages that are with the application, and gives
-// their number. p.mu is held, and p is lost.
+// orphanDeliveries makes orphans of the messages that are with the application, and returns their
+// number. p.mu is held, and p is lost.
 func (p *partition) orphanDeliveries() (n int) {
 	for msg := p.delivered.first; msg != nil; n++ {
 		next := msg.next
-		msg.prev, msg.next, msg.lane = nil, nil, nil // or each would keep the others
+		msg.prev, msg.next, msg.lane = nil, nil, nil // a referenced one would keep the others from being collected
 		msg.orphan = &orphan{p: p}
 		p.e.typed.onCollected(msg, msg.orphan)
 		msg = next
@@ -29,15 +28,14 @@ func (p *partition) orphanDeliveries() (n int) {
 	return n
 }
 
-// putDown says that the application is done with a delivery of a lost
-// partition's message. p.mu is held.
+// settleOrphan ends the orphan of a delivery that the application settles. p.mu is held.
 func (p *partition) settleOrphan(msg *message, delivery int) {
 	if msg.orphan != nil && msg.deliveries == delivery {
 		p.endOrphan(msg.orphan)
 	}
 }
 
-// dispel ends a ghost. p.mu is held.
+// endOrphan ends an orphan. p.mu is held.
 func (p *partition) endOrphan(o *orphan) {
 	if o.ended {
 		return
@@ -47,15 +45,15 @@ func (p *partition) endOrphan(o *orphan) {
 	p.orphanEnded()
 }
 
-// ghostGone is called when a handler of a lost partition returns, and when the
-// application is done with a message of it. p.mu is held.
+// orphanEnded is called when a handler of a lost partition returns, and when an orphan ends. p.mu
+// is held.
 func (p *partition) orphanEnded() {
 	if p.history.orphans.Add(-1) == 0 {
 		p.e.scheduleByID(p.id)
 	}
 }
 
-// whenForgotten implements typed.
+// onCollected implements typedConsumer.
 func (c *Consumer[T]) onCollected(msg *message, o *orphan) {
 	runtime.AddCleanup(msg.typed.(*Message[T]), func(o *orphan) {
 		o.p.mu.Lock()

@@ -17,7 +17,7 @@ func (q *messageQueue) push(msg *message) {
 	q.length++
 }
 
-// unshift puts r before all others.
+// pushFront puts msg before all others.
 func (q *messageQueue) pushFront(msg *message) {
 	msg.next = q.first
 	if q.first = msg; q.last == nil {
@@ -40,7 +40,7 @@ func (q *messageQueue) pop() *message {
 	return msg
 }
 
-// cut removes the messages whose number is seq or more and gives them to drop.
+// removeFrom removes the messages numbered seq or more and passes them to drop.
 func (q *messageQueue) removeFrom(seq uint64, drop func(*message)) {
 	kept := messageQueue{}
 	for msg := q.pop(); msg != nil; msg = q.pop() {
@@ -53,7 +53,8 @@ func (q *messageQueue) removeFrom(seq uint64, drop func(*message)) {
 	*q = kept
 }
 
-// messageSet is a list of messages, through message.prev and message.next, from which any may be taken.
+// messageSet is a list of messages through message.prev and message.next, from which any one may be
+// removed.
 type messageSet struct {
 	first  *message
 	length int

@@ -8,19 +8,13 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// redelivery says how often and after which pauses a failed message is given to
-// the application again.
-//
-// It is failsafe-go's backoff by its formula and not by its executor, which
-// would hold a goroutine for the length of each pause, while a message that
-// waits here holds a timer and its lane.
+// redeliveryPolicy says how often and after which backoff a failed message is delivered again.
 type redeliveryPolicy struct {
 	maxDeliveries int // deliveries; negative: no end
 	backoff       config.Backoff
 }
 
-// delay is the pause after the given number of deliveries: the base, doubled
-// with each one up to the ceiling, spread by ± the jitter.
+// backoffDelay is the backoff after the given number of deliveries.
 func (p redeliveryPolicy) backoffDelay(deliveries int) time.Duration {
 	d := p.backoff.BaseBackoff
 	for i := 1; i < deliveries && d < p.backoff.MaxBackoff; i++ {
@@ -31,7 +25,7 @@ func (p redeliveryPolicy) backoffDelay(deliveries int) time.Duration {
 	return time.Duration(float64(d) * (1 + spread))
 }
 
-// verdict is what becomes of a message whose delivery failed.
+// decision is what happens to a message whose delivery failed.
 type decision uint8
 
 const (
@@ -40,7 +34,7 @@ const (
 	decisionDrop
 )
 
-// judge decides about a failed delivery; deliveries counts this one.
+// decide decides what happens after a failed delivery; deliveries counts this one.
 func (p redeliveryPolicy) decide(err error, deliveries int) (decision, time.Duration) {
 	var permanent *permanentError
 	var after *retryAfterError
@@ -56,21 +50,21 @@ func (p redeliveryPolicy) decide(err error, deliveries int) (decision, time.Dura
 	}
 }
 
-// later delivers r again after a delay. Its lane waits with it. p.mu is held.
+// redeliver delivers msg again after a delay. Its lane waits with it. p.mu is held.
 func (p *partition) redeliver(msg *message, delay time.Duration) {
 	p.setState(msg, messageBackingOff)
 	p.backingOff++
 	p.redeliverTogether([]*message{msg}, delay)
 }
 
-// laterTogether queues messages again after a delay. p.mu is held.
+// redeliverTogether delivers messages again together after a delay. p.mu is held.
 func (p *partition) redeliverTogether(messages []*message, delay time.Duration) {
 	if len(messages) == 0 {
 		return
 	}
 	time.AfterFunc(delay, func() {
 		for _, msg := range messages {
-			p.e.typed.nextDelivery(msg) // nobody else has to do with it while it waits
+			p.e.typed.nextDelivery(msg) // nothing else uses it while it waits
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -87,8 +81,8 @@ func (p *partition) redeliverTogether(messages []*message, delay time.Duration) 
 	})
 }
 
-// giveBack queues r again, before all others, as if it had not been given out: the
-// application did not try it. It has no effect on what was settled. p.mu is not held.
+// takeBack puts msg into the ready queue again, before all others, as if it had not been delivered:
+// the application did not handle it. It has no effect on a settled message. p.mu is not held.
 func (p *partition) takeBack(msg *message, delivery int) {
 	p.mu.Lock()
 	if !p.isCurrent(msg, delivery) {
@@ -100,7 +94,7 @@ func (p *partition) takeBack(msg *message, delivery int) {
 	p.setState(msg, messageBackingOff)
 	p.backingOff++
 	p.mu.Unlock()
-	p.e.typed.nextDelivery(msg) // nobody else has to do with it while it waits
+	p.e.typed.nextDelivery(msg) // nothing else uses it while it waits
 
 	p.mu.Lock()
 	defer p.mu.Unlock()

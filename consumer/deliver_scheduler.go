@@ -4,26 +4,24 @@ import (
 	"sync"
 )
 
-// scheduler brings partitions that have something to do together with those
-// who do it: the handlers' workers, or the callers of Next. It holds
-// partitions and not messages, so that it is asked once for many messages.
+// scheduler gives partitions with deliverable messages to workers: those of the handler, or the
+// callers of Next. It holds partitions and not messages, so that it is asked once for many messages.
 //
-// Its lock may be taken while a partition's is held, never the other way round.
+// Its lock may be taken while a partition's lock is held, never the other way round.
 type scheduler struct {
 	mu          sync.Mutex
-	queue       []*partition // those with something to do, first in first out
-	idle        []*waiter    // last in first out: the warmest worker goes first
+	queue       []*partition // first in, first out
+	idle        []*waiter    // last in, first out: the worker that was busy last is woken first
 	workers     int
-	maxWorkers  int           // of workers
-	startWorker func(*waiter) // starts a worker
-	// waking is set from the moment someone is woken until he has found work.
-	// Only then another one is: a few busy workers are not buried under
-	// all the others for messages that they will have done before.
+	maxWorkers  int
+	startWorker func(*waiter)
+	// waking is set from the moment a worker is woken until it has found work. Only then is the next
+	// one woken, so that few messages do not wake all workers.
 	waking bool
 	closed bool
 }
 
-// seat is where a worker or a caller of Next waits.
+// waiter is a worker or a caller of Next that may wait for a partition.
 type waiter struct {
 	wake   chan struct{} // holds one token, so that sending never blocks
 	parked bool
@@ -32,7 +30,7 @@ type waiter struct {
 
 func newWaiter() *waiter { return &waiter{wake: make(chan struct{}, 1)} }
 
-// ready announces that p has something to do.
+// schedule queues p, which has something to do, unless it is queued already.
 func (s *scheduler) schedule(p *partition) {
 	if p.scheduled.Swap(true) {
 		return
@@ -43,7 +41,7 @@ func (s *scheduler) schedule(p *partition) {
 	s.mu.Unlock()
 }
 
-// rouse wakes one idle worker, or starts one, if there is work. s.mu is held.
+// wakeOne wakes one idle worker, or starts one, if there is work. s.mu is held.
 func (s *scheduler) wakeOne() {
 	if s.waking || s.closed || len(s.queue) == 0 {
 		return
@@ -63,8 +61,8 @@ func (s *scheduler) wakeOne() {
 	}
 }
 
-// next waits for a partition with something to do; nil when done is closed or
-// the scheduler is.
+// next waits for a partition with something to do. It returns nil when done is closed or the
+// scheduler is.
 func (s *scheduler) next(done <-chan struct{}, w *waiter) *partition {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,8 +95,8 @@ func (s *scheduler) next(done <-chan struct{}, w *waiter) *partition {
 	}
 }
 
-// standUp takes st off without work; a wake-up that it was given goes to
-// another one. s.mu is held.
+// removeWaiter ends w's wait without work. If w was woken, another waiter is woken in its place.
+// s.mu is held.
 func (s *scheduler) removeWaiter(w *waiter) {
 	if w.parked {
 		w.parked = false
@@ -128,7 +126,7 @@ func (s *scheduler) pop() *partition {
 	return p
 }
 
-// employ lets up to limit workers be started by spawn. It is called once.
+// startWorkers lets up to limit workers be started by startWorker. It is called once.
 func (s *scheduler) startWorkers(limit int, startWorker func(*waiter)) {
 	s.mu.Lock()
 	s.maxWorkers, s.startWorker = limit, startWorker

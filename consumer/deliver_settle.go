@@ -7,13 +7,13 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// current tells whether r is with the application by this delivery: not when
-// it was settled, waits for another one or belongs to a lost partition. p.mu is held.
+// isCurrent reports whether msg is with the application by this delivery: not when it was settled,
+// waits for redelivery or belongs to a lost partition. p.mu is held.
 func (p *partition) isCurrent(msg *message, delivery int) bool {
 	return p.phase != phaseLost && msg.state == messageDelivered && msg.deliveries == delivery
 }
 
-// ack acknowledges a delivery; a late one is ignored. p.mu is held.
+// ack acknowledges a delivery; one that is not current has no effect. p.mu is held.
 func (p *partition) ack(msg *message, delivery int) {
 	if !p.isCurrent(msg, delivery) {
 		p.settleOrphan(msg, delivery)
@@ -23,9 +23,9 @@ func (p *partition) ack(msg *message, delivery int) {
 	p.settle(msg)
 }
 
-// nack says that a delivery failed; a late one is ignored, and so is a failure after
-// the context of the partition ended or one of the application's at a stop: shutting
-// down is no message's fault. p.mu is held.
+// nack fails a delivery. One that is not current has no effect. Neither has a failure after the
+// context of the partition ended, or of the application's own context during a stop: a shutdown is
+// not a failure of the message. p.mu is held.
 func (p *partition) nack(msg *message, delivery int, err error) {
 	if !p.isCurrent(msg, delivery) {
 		p.settleOrphan(msg, delivery)
@@ -37,8 +37,8 @@ func (p *partition) nack(msg *message, delivery int, err error) {
 	}
 	msg.cause = err
 	if p.e.isDraining() && !p.e.ackOnPoll && errors.Is(err, context.Canceled) {
-		// The application is stopping, too, and told its handler by a context
-		// of its own. The message is unfinished, for the next owner.
+		// The application is stopping, too, and its handler uses a context of the application. The
+		// message is unfinished, and is delivered again to the next owner.
 		p.redeliver(msg, p.e.cfg.Retry.MaxBackoff)
 		return
 	}
@@ -63,7 +63,7 @@ func (p *partition) nack(msg *message, delivery int, err error) {
 	}
 }
 
-// judged applies what a handler returned. p.mu is held.
+// applyResult applies the result of a handler. p.mu is held.
 func (p *partition) applyResult(msg *message, delivery int, err error) {
 	switch {
 	case err != nil:
@@ -73,7 +73,7 @@ func (p *partition) applyResult(msg *message, delivery int, err error) {
 	}
 }
 
-// settled is called when a delivery was settled from outside of a worker. p.mu is held.
+// afterSettle follows the settling of a delivery outside of a worker. p.mu is held.
 func (p *partition) afterSettle() {
 	p.checkDrained()
 	p.scheduleIfReady()

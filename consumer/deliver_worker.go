@@ -6,16 +6,16 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// quantum is how many messages of one partition a worker handles before it
-// looks at the others.
+// messagesPerTurn is how many messages of one partition a worker handles before it looks at the
+// others.
 const messagesPerTurn = 64
 
-// employ has messages handled, by up to e.workers workers.
+// startWorkers has messages handled by up to maxWorkers workers.
 func (e *engine) startWorkers(handle func(msg *message) error) {
 	e.runWorkers(func(p *partition) { e.serveMessages(p, handle) })
 }
 
-// employWith has workers serve the partitions that have something to do.
+// runWorkers has workers serve the scheduled partitions.
 func (e *engine) runWorkers(serve func(p *partition)) {
 	e.scheduler.startWorkers(e.maxWorkers, func(w *waiter) {
 		e.workerTasks.run(func() {
@@ -37,8 +37,8 @@ func (e *engine) runWorkers(serve func(p *partition)) {
 	})
 }
 
-// serve handles some of p's messages, one after another. Between two of them
-// the partition's lock is taken once: to settle the one and get the other.
+// serveMessages handles some of p's messages, one after another. Between two of them the
+// partition's lock is taken once: to settle the one and get the next.
 func (e *engine) serveMessages(p *partition, handle func(msg *message) error) {
 	p.mu.Lock()
 	defer func() {
@@ -58,7 +58,7 @@ func (e *engine) serveMessages(p *partition, handle func(msg *message) error) {
 	}
 }
 
-// hasWork tells whether someone who comes finds something to do. p.mu is held.
+// hasWork reports whether a worker finds something to do. p.mu is held.
 func (p *partition) hasWork() bool {
 	if p.phase == phaseLost || p.blockedDeadLetters > 0 || p.quiesced {
 		return false
@@ -72,9 +72,8 @@ func (p *partition) hasWork() bool {
 	return p.ready.length > 0 || p.canAdmit()
 }
 
-// next gives the message whose turn it is, taking in more when there is none;
-// nil when there is nothing to do. p.mu is held, and released while messages
-// are decoded.
+// nextMessage returns the next message to be delivered, and admits more when none is ready; nil
+// when there is none. p.mu is held, and released while messages are decoded.
 func (p *partition) nextMessage() *message {
 	for {
 		if p.phase == phaseLost || p.blockedDeadLetters > 0 || p.quiesced || p.running >= int(p.e.workersPerPartition.Load()) || (p.paused && p.phase == phaseActive) {
@@ -90,15 +89,15 @@ func (p *partition) nextMessage() *message {
 	}
 }
 
-// announce lists p if there is something to do. p.mu is held.
+// scheduleIfReady schedules p if there is something to do. p.mu is held.
 func (p *partition) scheduleIfReady() {
 	if p.hasWork() {
 		p.e.scheduler.schedule(p)
 	}
 }
 
-// deliver gives r to handle and settles it, also when that ends the goroutine.
-// p.mu is held, and released meanwhile.
+// deliver passes msg to handle and settles it, also when handle ends the goroutine. p.mu is held,
+// and released meanwhile.
 func (p *partition) deliver(msg *message, handle func(msg *message) error) {
 	delivery := msg.deliveries
 	var err error = errHandlerExited // unless handle returns
@@ -118,7 +117,7 @@ func (p *partition) deliver(msg *message, handle func(msg *message) error) {
 	err = handle(msg)
 }
 
-// take waits for the next message, for a caller of Next.
+// nextMessage waits for the next message, for a caller of Next.
 func (e *engine) nextMessage(ctx context.Context) (*message, error) {
 	w := newWaiter()
 	for {
@@ -138,7 +137,7 @@ func (e *engine) nextMessage(ctx context.Context) (*message, error) {
 	}
 }
 
-// takeFrom takes p's next message; nil when there is none.
+// nextMessageOf returns p's next message; nil when there is none.
 func (e *engine) nextMessageOf(p *partition) *message {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,21 +1,18 @@
-// Package consumer reads the messages of a topic and finishes what it takes:
-// every message is delivered at least once, acknowledged offsets are committed
-// as a contiguous prefix of their partition, and a message that can't be handled
-// ends in the dead letters before its offset is passed.
+// Package consumer reads the messages of a topic: every message is delivered at least once,
+// acknowledged offsets are committed as a contiguous prefix of their partition, and the offset of a
+// message that can't be handled is committed only after its dead letter is confirmed.
 //
-// A message goes this way, a file for each word:
+// A consumer has four components, and the files carry their names:
 //
-//	assignment   learns which partitions this member of the group owns
-//	fetcher      reads each of them ahead of its commits
-//	window       bounds the messages that are with the application
-//	lane         keeps messages of one key in order, one at a time
-//	handler      the application's function, or Next and Messages instead
-//	retry        delivers a failed message again, in place
-//	quarantine   writes what was given up to the dead letters
-//	tracker      finds the acknowledged prefix
-//	commit       stores it
+//   - group: which partitions are assigned to this member. It joins, learns the assignment, hands
+//     partitions over, rebalances, leaves, and verifies that logs and stored offsets are the expected
+//     ones.
+//   - fetch: where each partition is read, the prefetch buffer, gaps, truncated logs and offset
+//     resets.
+//   - deliver: which messages are with the application: the in-flight limit, lanes for keys, workers,
+//     redelivery, dead letters and orphaned deliveries.
+//   - commit: the acknowledged prefix and the stored offset of each partition.
 //
-// handover and balance are about partitions that go to another member,
-// rewind and gap about logs that are not what they were. Everything but
-// Consumer, Message and the decoding is not generic and works on raw messages.
+// They share the quotas (quota.go) and the state of an assignment (partition.go). Only Consumer,
+// Message and the decoding know the type of the messages.
 package consumer

@@ -17,51 +17,51 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// typed is the side of a consumer that knows the type of its messages.
+// typedConsumer is the part of a consumer that knows the type of its messages.
 type typedConsumer interface {
-	// decode makes messages of messages, one each, and appends them to dst.
-	// What can't be decoded has a cause.
+	// decode appends the state of each message to dst. The state of a message that can't be
+	// decoded has a cause.
 	decode(messages []wire.Message, dst []*message) []*message
-	// broken makes the message of a message that can't be decoded because of cause.
+	// undecodable returns the state of a message that can't be decoded because of cause.
 	undecodable(m *wire.Message, cause error) *message
-	// again makes the message of a message's next delivery, decoded anew: a
-	// handler may have changed what it was given.
-	nextDelivery(r *message)
-	// whenForgotten ends g when nobody has r's message any more.
-	onCollected(r *message, g *orphan)
+	// nextDelivery makes the Message of msg's next delivery. It decodes the payload anew, since a
+	// handler may have changed the value.
+	nextDelivery(msg *message)
+	// onCollected ends o when the application has no reference to msg's Message any more.
+	onCollected(msg *message, o *orphan)
 	hasDeadLetters() bool
-	// deadLetter writes r to the dead letters; nil means confirmed.
-	writeDeadLetter(ctx context.Context, r *message, cause error, code string, attempts int) error
+	// writeDeadLetter writes msg to the dead letters; nil means confirmed.
+	writeDeadLetter(ctx context.Context, msg *message, cause error, code string, attempts int) error
 }
 
-// engine is a consumer without the type of its messages: the partitions that it
-// owns, and the goroutines that fetch, commit and keep the membership.
+// engine is a consumer without the type of its messages: the assigned partitions, and the
+// goroutines that fetch, deliver, commit and keep the membership.
 type engine struct {
 	name            string
 	cfg             config.Consumer
 	log             *zap.Logger
 	link            *link.Link
-	newLink         func(name string, more ...link.Option) (*link.Link, error) // for the passing member, which is not measured
+	newLink         func(name string, more ...link.Option) (*link.Link, error) // for the transient member, which is not measured
 	typed           typedConsumer
 	identity        transport.Consumer
 	grouped         bool
 	standalone      Standalone
-	storesOffsets   bool // offsets are stored
+	storesOffsets   bool
 	ackOnPoll       bool
 	batchHandler    bool // messages go to a batch handler
-	isolateDecoding bool // messages are decoded in goroutines of their own, since callers of Next take them in
-	// commitEvery is the configured number, at least 1; with an interval of 0
-	// each grown prefix is stored at once.
+	isolateDecoding bool // messages are decoded in goroutines of their own, since callers of Next admit them
+	// commitEvery is the configured number, at least 1. With a commit interval of 0, each longer
+	// prefix is committed at once.
 	commitEvery int
 	redelivery  redeliveryPolicy
 
 	scheduler           scheduler
-	inFlight            quota
-	prefetch            prefetchLimit
-	decompressed        quota
+	inFlight            quota         // messages
+	prefetch            prefetchLimit // messages and bytes
+	decompressed        quota         // bytes
 	committer           *committer
-	deadLetterTasks     *taskGroup // dead letters being written
-	workerTasks         *taskGroup // workers
+	deadLetterTasks     *taskGroup
+	workerTasks         *taskGroup
 	hooks               *hooks
 	meter               *meter
 	maxWorkers          int          // handlers that may run at a time
@@ -70,32 +70,32 @@ type engine struct {
 	// ctx is the life of the consumer; every partition's context comes from it.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	// retreats ends when the consumer is to retire, by retreatBegins.
+	// drainRequested ends when a drain is requested, by signalDrain.
 	drainRequested context.Context
 	signalDrain    context.CancelFunc
 	started        atomic.Bool   // start was called
-	membershipDone chan struct{} // closed when the membership has ended
+	membershipDone chan struct{} // closed when runMemberships has returned
 	stopOnce       sync.Once
 	stopDone       chan struct{} // closed when a stop is over
-	stopErr        error         // how it went
-	// kicked wakes the membership's loop: something changed that it must look at.
+	stopErr        error         // the result of the stop
+	// wakeup wakes the membership's loop, which holds one token.
 	wakeup chan struct{}
 
 	mu             sync.Mutex
 	assigned       []*partition // by id; replaced, never changed
-	firstPartition int
+	firstPartition int          // index of the partition that is polled first
 	histories      map[uint32]*history
-	pastCounters   counters // of former ownerships
+	pastCounters   counters // of earlier assignments
 	fetcher        *fetcher
 	lastErr        error
 	lastErrAt      time.Time
-	evictedErr     error // the membership is gone
+	evictedErr     error // why the membership is gone
 	joined         bool
 	rebalances     int64
-	seeks          []seekRequest // Seek, Pause and Resume of partitions
+	seeks          []seekRequest
 	paused         map[uint32]bool
-	drainCtx       context.Context         // ends when what is in hand must be finished; nil before the retirement
-	cancelDrain    context.CancelCauseFunc // ends retiring; set with it
+	drainCtx       context.Context         // ends when messages in flight must be finished; nil before a drain
+	cancelDrain    context.CancelCauseFunc // ends drainCtx; set with it
 	drained        drainResult
 }
 
@@ -146,7 +146,7 @@ func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, n
 	return e, err
 }
 
-// start runs the membership and the commits.
+// start starts the goroutines of the membership and of the commits.
 func (e *engine) start() {
 	e.started.Store(true)
 	commits, cancel := context.WithCancel(e.ctx)
@@ -163,7 +163,7 @@ func (e *engine) start() {
 	}()
 }
 
-// recall gives what is remembered of a partition.
+// history returns what is remembered of a partition.
 func (e *engine) history(id uint32) *history {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -175,14 +175,14 @@ func (e *engine) history(id uint32) *history {
 	return h
 }
 
-// note remembers the last thing that went wrong, for the status.
+// setLastError remembers the latest error for the status.
 func (e *engine) setLastError(err error) {
 	e.mu.Lock()
 	e.lastErr, e.lastErrAt = err, time.Now()
 	e.mu.Unlock()
 }
 
-// fetchMore wakes the fetchers of the present session.
+// wakePollers wakes the pollers of the present session.
 func (e *engine) wakePollers() {
 	e.mu.Lock()
 	f := e.fetcher
@@ -192,7 +192,7 @@ func (e *engine) wakePollers() {
 	}
 }
 
-// kick wakes the membership's loop.
+// wakeMembership wakes the membership's loop.
 func (e *engine) wakeMembership() {
 	select {
 	case e.wakeup <- struct{}{}:
@@ -200,7 +200,7 @@ func (e *engine) wakeMembership() {
 	}
 }
 
-// gone tells whether err means that the membership, or what it is in, is gone.
+// isMembershipGone reports whether err means that the membership, its group or its topic is gone.
 func (e *engine) isMembershipGone(err error) bool {
 	return e.grouped && (errors.Is(err, iggyerr.ErrNotMember) || errors.Is(err, iggyerr.ErrNotFound))
 }

@@ -8,13 +8,12 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// gap looks after a jump: the log goes on at first instead of at the expected
-// position, since messages were deleted by retention or lost. It tells whether to
-// go on. p.mu is held.
+// handleGap handles a gap: the log continues at first instead of at the expected position, since
+// messages were deleted by retention or lost. It reports whether to continue. p.mu is held.
 func (p *partition) handleGap(first uint64) bool {
 	if first < p.position {
-		// The server answered from before what was asked: not a gap, but
-		// nothing to trust either.
+		// The server answered with messages before the requested offset: not a gap, but a reason to
+		// verify.
 		p.needsVerify = true
 		p.e.wakeMembership()
 		return false
@@ -24,17 +23,17 @@ func (p *partition) handleGap(first uint64) bool {
 	p.counters.gapMessages += int64(missing)
 	expected := p.position
 	p.deferLog(func() {
-		p.log.Warn("messages are missing from the log", zap.Uint64("expected", expected), zap.Uint64("offset", first), zap.Uint64("count", missing))
+		p.log.Warn("messages missing from the log", zap.Uint64("expected", expected), zap.Uint64("offset", first), zap.Uint64("count", missing))
 	})
 	if p.e.cfg.OnGap != config.GapStop {
 		return true
 	}
-	p.stopFetching(fmt.Errorf("iggy: %s/%s/%d: offset %d was expected and the log goes on at %d (on_gap: stop)",
+	p.stopFetching(fmt.Errorf("iggy: %s/%s/%d: offset %d was expected and the log continues at %d (on_gap: stop)",
 		p.e.identity.Stream, p.e.identity.Topic, p.id, p.position, first))
 	return false
 }
 
-// stop ends fetching for good; what is in hand is finished. p.mu is held.
+// stopFetching ends fetching for good; messages in flight are finished. p.mu is held.
 func (p *partition) stopFetching(why error) {
 	p.stopErr = why
 	p.e.setLastError(why)

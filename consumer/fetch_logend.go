@@ -11,13 +11,13 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// looksPerPause is how often the watch looks in vain before its pause is
-// doubled: what comes every few milliseconds is to be noticed at once.
+// checksPerInterval is how many checks in a row may find nothing before their interval is doubled:
+// messages that arrive every few milliseconds are noticed at once.
 const checksPerInterval = 4
 
-// watch asks for the ends of the logs while partitions have been read to
-// theirs, in one request for all of them: there is no long polling. It asks soon after
-// something came, and less and less often while nothing does.
+// watchLogEnds asks for the ends of the logs while partitions are read to their ends, in one
+// request for all of them: there is no long polling. It asks soon after messages arrived, and less
+// and less often while none do.
 func (f *fetcher) watchLogEnds(ctx context.Context) {
 	least := f.e.cfg.PollIntervalMin
 	pause, emptyChecks := least, 0
@@ -45,19 +45,19 @@ func (f *fetcher) watchLogEnds(ctx context.Context) {
 	}
 }
 
-// look compares the positions of the partitions that were read to their ends with the
-// ends as they are now, and tells whether there is something to fetch.
+// checkLogEnds compares the positions of the partitions that are read to their ends with the
+// present ends, and reports whether there are messages to fetch.
 func (f *fetcher) checkLogEnds(ctx context.Context) bool {
-	type place struct {
+	type reached struct {
 		p        *partition
 		position uint64
 	}
-	var idle []place
+	var idle []reached
 	owned, _ := f.e.roundRobin()
 	for _, p := range owned {
 		p.mu.Lock()
 		if p.phase == phaseActive && !p.mayHaveMore && !p.polling && !p.needsVerify && p.stopErr == nil {
-			idle = append(idle, place{p, p.position})
+			idle = append(idle, reached{p, p.position})
 		}
 		p.mu.Unlock()
 	}
@@ -71,7 +71,7 @@ func (f *fetcher) checkLogEnds(ctx context.Context) bool {
 	})
 	var status *iggyerr.StatusError
 	if err != nil && !errors.As(err, &status) {
-		return false // the session's end is noticed elsewhere
+		return false // the membership notices the end of the session
 	}
 	found := false
 	for _, at := range idle {
@@ -79,7 +79,7 @@ func (f *fetcher) checkLogEnds(ctx context.Context) bool {
 		switch {
 		case at.p.phase != phaseActive || at.p.mayHaveMore || at.p.polling || at.p.position != at.position:
 		case err != nil:
-			// Not permitted, or the topic is gone: polls will tell.
+			// Not permitted, or the topic is gone: a poll finds out.
 			at.p.mayHaveMore, found = true, true
 		default:
 			found = f.compareLogEnd(at.p, meta) || found
@@ -87,7 +87,7 @@ func (f *fetcher) checkLogEnds(ctx context.Context) bool {
 		at.p.mu.Unlock()
 	}
 	if err != nil {
-		f.e.log.Debug("topic cannot be read, polling each partition instead", zap.Error(err))
+		f.e.log.Debug("reading the topic failed, polling each partition", zap.Error(err))
 	}
 	if found {
 		f.wakePollers()
@@ -95,7 +95,7 @@ func (f *fetcher) checkLogEnds(ctx context.Context) bool {
 	return found && err == nil
 }
 
-// compare looks at one partition's end. p.mu is held.
+// compareLogEnd compares the end of one partition. p.mu is held.
 func (f *fetcher) compareLogEnd(p *partition, meta transport.Topic) bool {
 	end, ok := partitionEnd(meta, p.id)
 	switch {
@@ -112,7 +112,7 @@ func (f *fetcher) compareLogEnd(p *partition, meta transport.Topic) bool {
 	return false
 }
 
-// logEnd is the offset after the last message of a partition.
+// partitionEnd is the offset after the last message of a partition.
 func partitionEnd(meta transport.Topic, id uint32) (end uint64, ok bool) {
 	for _, q := range meta.Partitions {
 		if q.ID != id {
@@ -126,8 +126,8 @@ func partitionEnd(meta transport.Topic, id uint32) (end uint64, ok bool) {
 	return 0, false
 }
 
-// reaches notes where the log ends: a partition with much to do is polled seldom, and
-// its lag is to be true, too. p.mu is held.
+// raiseLogEnd sets a new end of the log: a partition with many prefetched messages is polled
+// seldom, and its lag must be right, too. p.mu is held.
 func (p *partition) raiseLogEnd(end uint64) {
 	if end > p.logEnd {
 		p.logEnd, p.mayHaveMore = end, true

@@ -5,22 +5,22 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// answer is what one poll brought. Its memory is held, and counted, until the
-// last of its messages is settled.
+// pollResult is the answer of one poll. Its memory is held, and counted, until its last message is
+// settled.
 type pollResult struct {
-	remaining    []wire.Message // not yet taken in
-	encodedBytes int            // the bytes of what came, as the server counts them
+	remaining    []wire.Message // not yet admitted
+	encodedBytes int            // the bytes of the messages, as the server counts them
 	heldBytes    int            // the memory that is held, at most what was reserved
-	neededBytes  int            // the memory that it would take with its headers copied
+	neededBytes  int            // the memory that it takes with its headers copied
 	unsettled    int            // messages that are not settled
-	// recycle gives the memory of the payloads back; nil: that of this answer is not used again.
+	// recycle gives the memory of the payloads back. Nil: this memory is not reused.
 	recycle  func()
 	recycled bool
 }
 
-// newAnswer takes over what a poll brought. Memory that is to be used again must not
-// be needed for the headers, which stay readable for as long as there is a message: they are
-// copied, if the reserved bytes have room for that. Otherwise it is not used again.
+// newPollResult takes over the answer of a poll. Memory that is reused must not be needed for the
+// headers, which stay readable for as long as there is a message: they are copied if the reserved
+// bytes have room for that. Otherwise the memory is not reused.
 func newPollResult(polled *transport.Polled, reserved int) *pollResult {
 	r := &pollResult{remaining: polled.Messages, unsettled: len(polled.Messages), recycle: polled.Recycle}
 	headers := 0
@@ -48,10 +48,11 @@ func newPollResult(polled *transport.Polled, reserved int) *pollResult {
 	return r
 }
 
-// keep leaves the payloads to whoever has them, for good. The lock of the partition is held.
+// retainPayloads leaves the payloads to whoever has them, for good. The partition's lock is held.
 func (r *pollResult) retainPayloads() { r.recycle = nil }
 
-// done gives the memory back when the last message is settled. The lock of the partition is held.
+// recyclePayloads gives the memory back when the last message is settled. The partition's lock is
+// held.
 func (r *pollResult) recyclePayloads() {
 	if r.recycle != nil {
 		r.recycle()
@@ -59,7 +60,7 @@ func (r *pollResult) recyclePayloads() {
 	}
 }
 
-// release lets go of n messages' part in an answer. p.mu is held.
+// releaseResult releases n messages' part of a poll result. p.mu is held.
 func (p *partition) releaseResult(r *pollResult, n int) {
 	if r.unsettled -= n; r.unsettled > 0 {
 		return
@@ -70,7 +71,7 @@ func (p *partition) releaseResult(r *pollResult, n int) {
 	}
 }
 
-// discard forgets what was read and not taken in. p.mu is held.
+// discardPrefetched discards the messages of the prefetch buffer. p.mu is held.
 func (p *partition) discardPrefetched() {
 	for _, r := range p.buffer {
 		p.e.prefetch.release(&p.prefetchShare, amount{messages: len(r.remaining)})

@@ -10,25 +10,24 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// fetchers is how many polls may be under way at once on a session: while one
-// answer is taken over, the next is on its way. Each is for another partition.
+// pollersPerSession is how many polls may be under way at once on a session: while one answer is
+// processed, the next one is on its way. Each poll is of another partition.
 const pollersPerSession = 2
 
-// fetcher reads the owned partitions of one session ahead of the handlers,
-// each in turn. It is where the log's answers enter: jumps, ends and answers that do
-// not fit are noticed here.
+// fetcher prefetches the assigned partitions of one session, one after another. It detects gaps,
+// truncated logs and answers that do not fit.
 type fetcher struct {
 	e        *engine
 	session  *link.Session
 	wake     chan struct{} // holds a token for each poller
-	arrivals chan struct{} // holds a token when something came
+	arrivals chan struct{} // holds a token when messages arrived
 }
 
 func newFetcher(e *engine, s *link.Session) *fetcher {
 	return &fetcher{e: e, session: s, wake: make(chan struct{}, pollersPerSession), arrivals: make(chan struct{}, 1)}
 }
 
-// more wakes the pollers: a partition may have become ready to be polled.
+// wakePollers wakes the pollers: a partition may have become ready to be polled.
 func (f *fetcher) wakePollers() {
 	for range pollersPerSession {
 		select {
@@ -39,7 +38,7 @@ func (f *fetcher) wakePollers() {
 	}
 }
 
-// poll runs one poller until ctx ends.
+// runPoller runs one poller until ctx ends.
 func (f *fetcher) runPoller(ctx context.Context) {
 	for ctx.Err() == nil {
 		req, wait := f.nextPoll()
@@ -51,7 +50,7 @@ func (f *fetcher) runPoller(ctx context.Context) {
 	}
 }
 
-// rest waits until there is more, or until a refused partition may be tried again.
+// waitForWork waits until the pollers are woken, or until a refused partition may be polled again.
 func (f *fetcher) waitForWork(ctx context.Context, wait time.Duration) {
 	var again <-chan time.Time
 	if wait > 0 {
@@ -66,18 +65,18 @@ func (f *fetcher) waitForWork(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// job is a poll to be made.
+// pollRequest is a poll to be made.
 type pollRequest struct {
 	p        *partition
 	strategy transport.Strategy
 	count    int
-	maxBytes int // 0: no bound
+	maxBytes int // 0: no limit
 	reserved amount
 }
 
-// choose picks the next partition that has messages to fetch and room for
-// them, and marks it as being polled. Without one it tells how long a refused
-// one has to wait still; 0: none has.
+// nextPoll picks the next partition that has messages to fetch and room for them, and marks it as
+// being polled. When there is none, it returns how long to wait for a partition whose poll was
+// refused; 0: there is none.
 func (f *fetcher) nextPoll() (pollRequest, time.Duration) {
 	var wait time.Duration
 	now := time.Now()
@@ -99,24 +98,24 @@ func (f *fetcher) nextPoll() (pollRequest, time.Duration) {
 	return pollRequest{}, wait
 }
 
-// wantsPoll tells whether there may be something to fetch, room aside. p.mu is held.
+// canPoll reports whether there may be messages to fetch, without regard to room. p.mu is held.
 func (p *partition) canPoll() bool {
 	return p.phase == phaseActive && p.mayHaveMore && !p.polling && !p.paused && !p.needsVerify && p.stopErr == nil
 }
 
-// wantsMore tells whether the read messages have become so few that the next
-// poll is due. p.mu is held.
+// isPollDue reports whether the prefetched messages have become so few that the next poll is due.
+// p.mu is held.
 func (p *partition) isPollDue() bool {
 	return p.canPoll() && 2*p.buffered <= p.e.prefetch.messages.equalShare()
 }
 
-// plan prepares a poll of p, if it is due. p.mu is held.
+// planPoll prepares a poll of p, if it is due. p.mu is held.
 func (f *fetcher) planPoll(p *partition, now time.Time) (pollRequest, bool) {
 	if !p.isPollDue() || p.nextPollAt.After(now) {
 		return pollRequest{}, false
 	}
 	count := min(f.e.cfg.BatchSize, p.history.maxCount)
-	// What is asked for should not be cut off because some messages are a little larger.
+	// A margin, so that the answer is not cut off because some messages are a little larger.
 	each := p.history.averageSize + p.history.averageSize/16
 	reserved := f.e.prefetch.reserve(&p.prefetchShare, amount{messages: count, bytes: count * each}, each)
 	if reserved.messages == 0 {
@@ -129,15 +128,15 @@ func (f *fetcher) planPoll(p *partition, now time.Time) (pollRequest, bool) {
 	}
 	maxBytes := reserved.bytes
 	if strategy.Kind == transport.FromTimestamp {
-		// Without a bound in bytes, or of what transport.Supersede is about only the
-		// remains might be left; so for one message only.
+		// Without a limit of bytes, which might leave only the remains that transport.Supersede
+		// describes; so for one message only.
 		count, maxBytes = 1, 0
 	}
 	p.polling = true
 	return pollRequest{p: p, strategy: strategy, count: count, maxBytes: maxBytes, reserved: reserved}, true
 }
 
-// fetch makes one poll and takes the answer in.
+// poll makes one poll and processes the answer.
 func (f *fetcher) poll(ctx context.Context, req pollRequest) {
 	p := req.p
 	started := time.Now()
@@ -162,11 +161,11 @@ func (f *fetcher) poll(ctx context.Context, req pollRequest) {
 	if err == nil {
 		result = newPollResult(polled, req.reserved.bytes)
 		if f.e.ackOnPoll {
-			result.retainPayloads() // settled before anybody has seen it
+			result.retainPayloads() // settled before it is delivered
 		}
 	}
 	if err == nil && f.e.ackOnPoll && len(polled.Messages) > 0 && polled.Partition == p.id {
-		// At most once: what is handed out must be passed first.
+		// At most once: the offset is stored before the delivery.
 		err = f.e.storeOffset(ctx, p, polled.Messages[len(polled.Messages)-1].Offset)
 	}
 
@@ -177,11 +176,11 @@ func (f *fetcher) poll(ctx context.Context, req pollRequest) {
 		f.handleRefusal(p, req, err)
 	} else {
 		if f.e.ackOnPoll && len(polled.Messages) > 0 && polled.Partition == p.id && p.phase != phaseLost {
-			p.history.logTruncated = false // something is stored anew
+			p.history.logTruncated = false // another offset is stored
 		}
 		if byTimestamp {
 			p.deferLog(func() {
-				p.log.Warn("the server refuses a message by its offset and gave it by its time", zap.Uint64("offset", req.strategy.Value))
+				p.log.Warn("message refused by offset, read by timestamp", zap.Uint64("offset", req.strategy.Value))
 			})
 		}
 		f.handleResult(p, req, polled, result)

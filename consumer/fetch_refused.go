@@ -11,34 +11,35 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// refused looks after a poll without an answer. p.mu is held.
+// handleRefusal processes a refused poll: it sets when the partition is polled again, and for how
+// many messages. p.mu is held.
 func (f *fetcher) handleRefusal(p *partition, req pollRequest, err error) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, iggyerr.ErrClosed) {
 		return
 	}
 	var conn *iggyerr.ConnError
 	if errors.As(err, &conn) && conn.Sent {
-		// Perhaps the answer was too large for the time there is.
+		// The answer may have been too large for the request timeout.
 		p.history.maxCount = max(1, min(req.count, p.history.maxCount)/8)
 	}
 	pause := max(f.e.cfg.Retry.BaseBackoff, f.e.cfg.PollIntervalMax)
 	var status *iggyerr.StatusError
 	switch {
 	case isUnreadable(err) && req.count > 1:
-		// One of the messages is to blame, and not the others.
+		// Only one of the messages is the reason.
 		p.history.maxCount = max(1, req.count/8)
 		pause = f.e.cfg.PollIntervalMin
 	case errors.As(err, &status) && !f.e.isMembershipGone(err) && !isNotOwner(err) && !p.refusalLogged:
 		p.refusalLogged = true
 		offset := p.position
 		p.deferLog(func() {
-			p.log.Warn("the partition cannot be read, trying again", zap.Uint64("offset", offset), zap.Error(err))
+			p.log.Warn("poll refused, retrying", zap.Uint64("offset", offset), zap.Error(err))
 		})
 	}
 	p.nextPollAt = time.Now().Add(pause)
 }
 
-// pollFailed looks after a poll without an answer.
+// pollFailed reports a failed poll. It loses the membership if that is gone.
 func (e *engine) pollFailed(p *partition, err error) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, iggyerr.ErrClosed) {
 		return

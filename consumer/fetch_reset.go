@@ -9,7 +9,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// rewind applies on_reset to a position that moved back.
+// applyOnReset applies on_reset to a truncated log or a moved offset.
 func (e *engine) applyOnReset(id uint32, h *history, follow startPoint, what string) startPoint {
 	at := follow
 	switch e.cfg.OnReset {
@@ -22,16 +22,16 @@ func (e *engine) applyOnReset(id uint32, h *history, follow startPoint, what str
 	}
 	at.offsetReset = true
 	h.hasCommitted, h.hasNext = false, false
-	e.log.Warn("the partition moved back: "+what, zap.Uint32("partition", id), zap.Uint64("offset", at.position),
+	e.log.Warn("offset reset: "+what, zap.Uint32("partition", id), zap.Uint64("offset", at.position),
 		zap.String("on_reset", string(e.cfg.OnReset)))
 	return at
 }
 
-// afterTail is where a log goes on that lost its end. Messages may have been
-// appended since, below the old position: those with a later time than the
-// last acknowledged one are new. So are those of its time behind it, if the log is
-// whole after all: a batch has one time. While nothing was acknowledged, all goes on at the first message
-// that was seen; without any, nothing is surely handled, and the log is read from its start.
+// startAfterTruncation is where to start in a truncated log. Messages may have been appended since,
+// below the old position: those with a later time than the last acknowledged one are new. So are
+// those of the same time behind it, if the log is complete after all: a batch has one time. When
+// nothing was acknowledged, the first message that was read is the start; when none was, nothing is
+// known to be handled, and the log is read from its start.
 func (e *engine) startAfterTruncation(h *history, end uint64) startPoint {
 	h.logTruncated = true
 	past := skipRange{timestamp: h.timestamp, below: h.next}

@@ -7,7 +7,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// arrived takes an answer in. p.mu is held.
+// handleResult processes an answer: it moves the position and adds the messages to the prefetch
+// buffer. p.mu is held.
 func (f *fetcher) handleResult(p *partition, req pollRequest, polled *transport.Polled, r *pollResult) {
 	p.nextPollAt, p.refusalLogged = time.Time{}, false
 	if p.phase != phaseActive && (p.phase != phaseDraining || !f.e.ackOnPoll) || p.positionChanged(req) {
@@ -54,7 +55,7 @@ func (f *fetcher) handleResult(p *partition, req pollRequest, polled *transport.
 	}
 }
 
-// pass takes off a's head what was handled before. p.mu is held.
+// skipHandled drops the leading messages of r that were handled before. p.mu is held.
 func (p *partition) skipHandled(r *pollResult) {
 	n := 0
 	for n < len(r.remaining) && p.skip.covers(&r.remaining[n]) {
@@ -62,28 +63,28 @@ func (p *partition) skipHandled(r *pollResult) {
 	}
 	r.remaining = r.remaining[n:]
 	if r.unsettled -= n; r.unsettled > 0 {
-		p.skip = skipRange{} // the others are behind
+		p.skip = skipRange{} // no handled messages follow
 	}
 }
 
-// moved tells whether the position changed while the poll was under way. p.mu is held.
+// positionChanged reports whether the position changed while the poll was under way. p.mu is held.
 func (p *partition) positionChanged(req pollRequest) bool {
 	return p.firstPoll == nil && req.strategy.Kind == transport.FromOffset && req.strategy.Value != p.position
 }
 
-// nothing looks after an empty answer: the end of the log, or a partition that
-// is not what it was. p.mu is held.
+// handleEmpty processes an empty answer: the end of the log is reached, or the partition or its log
+// has changed. p.mu is held.
 func (f *fetcher) handleEmpty(p *partition, polled *transport.Polled) {
 	p.mayHaveMore = false
 	if p.firstPoll != nil {
-		return // a time or a place that has no message yet
+		return // no message is stored at that time yet
 	}
 	switch {
 	case f.e.grouped && polled.Partition != p.id:
-		// The server's silent way to say that it is not ours.
+		// The partition is not assigned to this member, which the server does not say.
 		p.needsVerify = true
 	case polled.CurrentOffset+1 < p.position, polled.CurrentOffset+1 < p.logEnd:
-		// Partition 0 of an owner of nothing, or a log that lost its end.
+		// Partition 0 as a member without partitions sees it, or a truncated log.
 		p.needsVerify = p.position > 0 || p.logEnd > 1
 	case polled.CurrentOffset >= p.position && polled.CurrentOffset > 0:
 		// Announced but not readable yet.

@@ -8,43 +8,42 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// start is where a partition is taken up.
+// startPoint is where an assignment of a partition starts.
 type startPoint struct {
 	position       uint64
-	firstPoll      *transport.Strategy // instead of position, for the first poll
-	skip           skipRange           // messages that are passed over then
-	anyFirstOffset bool                // the first message's offset may be any
-	prefix         uint64              // the acknowledged prefix that goes before it
+	firstPoll      *transport.Strategy // the first poll starts here instead of at position
+	skip           skipRange           // messages that the first poll may bring and that were handled before
+	anyFirstOffset bool                // the first message may have any offset
+	prefix         uint64              // the acknowledged prefix before it
 	hasPrefix      bool
 	logEnd         uint64
-	storePrefix    bool  // store prefix at once, so that another owner begins at the same place
-	stopErr        error // on_reset: stop
-	resetDedup     bool  // messages come again on purpose: forget the ids that were seen
+	storePrefix    bool  // store prefix at once, so that another owner starts at the same position
+	stopErr        error // on_reset is stop
+	resetDedup     bool  // messages are delivered again on purpose: forget the ids that were seen
 	offsetReset    bool
-	deleteStored   bool // delete what is stored, so that another owner begins at the start, too
+	deleteStored   bool // delete the stored offset, so that another owner starts at the start, too
 
-	storedOffset uint64 // what is stored now
+	storedOffset uint64 // the offset that is stored now
 	hasStored    bool
 }
 
-// handled are messages that come before those to be read: the ones of a time, by the server's clock
-// in microseconds, below an offset.
+// skipRange is a range of messages that precede those to be read: those of one time, by the
+// server's clock in microseconds, below an offset.
 type skipRange struct{ timestamp, below uint64 }
 
-// covers tells whether m is one of them.
+// covers reports whether m is one of them.
 func (h skipRange) covers(m *wire.Message) bool {
 	return m.Timestamp == h.timestamp && m.Offset < h.below
 }
 
-// place decides where to take up a partition by what is stored, where the
-// log ends, and what this consumer remembers. It is the one place that
-// notices that a stored offset was moved or a log is not what it was.
+// chooseStart decides where an assignment of a partition starts, by the stored offset, the end of
+// the log, and what this consumer remembers. It is the only place that detects that a stored offset
+// was moved or a log was truncated.
 //
-// trusted tells that the message before the remembered place is still the one
-// that was acknowledged. When it is not the log was cut, and what is stored means
-// nothing: a killed server brings the tail of a log and the stored
-// offset back as they were some time ago, the offset mostly as 0 (measured on
-// Iggy 0.8.0), and new messages may stand where acknowledged ones did.
+// trusted tells that the message before the remembered position is still the one that was
+// acknowledged. If it is not, the log was truncated and the stored offset means nothing: a killed
+// server restores the end of a log and the stored offset as they were some time ago, the offset
+// mostly as 0 (measured on Iggy 0.8.0), and new messages may have the offsets of acknowledged ones.
 func (e *engine) chooseStart(id uint32, h *history, stored transport.Offset, end uint64, trusted bool) startPoint {
 	if h.logTruncated {
 		return e.startAfterTruncation(h, end)
@@ -59,7 +58,7 @@ func (e *engine) chooseStart(id uint32, h *history, stored transport.Offset, end
 	case next > end:
 		return e.applyOnReset(id, h, e.startAfterTruncation(h, end), fmt.Sprintf("offset %d is stored and the log ends before %d", stored.Offset, end))
 	case h.hasNext && !trusted && stored.Offset < h.next:
-		return e.applyOnReset(id, h, e.startAfterTruncation(h, end), fmt.Sprintf("offset %d was reached and the log is not the same any more", h.next))
+		return e.applyOnReset(id, h, e.startAfterTruncation(h, end), fmt.Sprintf("offset %d was reached and the log has changed", h.next))
 	case moved:
 		return e.applyOnReset(id, h, at, fmt.Sprintf("offset %d was stored and it is %d now", h.committed, stored.Offset))
 	case trusted && h.next > next:
@@ -68,13 +67,13 @@ func (e *engine) chooseStart(id uint32, h *history, stored transport.Offset, end
 	return at
 }
 
-// unstored is place where nothing is stored.
+// startWithoutOffset is chooseStart for a partition without a stored offset.
 func (e *engine) startWithoutOffset(id uint32, h *history, end uint64, trusted bool) startPoint {
 	switch {
 	case h.hasNext && !trusted:
-		return e.applyOnReset(id, h, e.startAfterTruncation(h, end), fmt.Sprintf("offset %d was reached and the log is not the same any more", h.next))
+		return e.applyOnReset(id, h, e.startAfterTruncation(h, end), fmt.Sprintf("offset %d was reached and the log has changed", h.next))
 	case h.hasCommitted:
-		return e.applyOnReset(id, h, startPoint{anyFirstOffset: true, logEnd: end}, fmt.Sprintf("offset %d was stored and there is none any more", h.committed))
+		return e.applyOnReset(id, h, startPoint{anyFirstOffset: true, logEnd: end}, fmt.Sprintf("offset %d was stored and none is stored now", h.committed))
 	case trusted:
 		return storedStart(h.next, end)
 	}
@@ -84,7 +83,7 @@ func (e *engine) startWithoutOffset(id uint32, h *history, end uint64, trusted b
 	return e.initialStart(end)
 }
 
-// first is where a partition begins for which nothing is stored.
+// initialStart is where a partition starts for which nothing is stored, by start_from.
 func (e *engine) initialStart(end uint64) startPoint {
 	switch e.cfg.StartFrom {
 	case config.StartEnd:
@@ -96,8 +95,8 @@ func (e *engine) initialStart(end uint64) startPoint {
 	}
 }
 
-// pinned begins at an offset that depends on the moment: it is stored, or a
-// change of owners before the first commit would skip what came in between.
+// storedStart starts at an offset that depends on the moment. It is stored at once: otherwise
+// another owner before the first commit would skip the messages that arrive in between.
 func storedStart(position, end uint64) startPoint {
 	s := startPoint{position: position, logEnd: end}
 	if position > 0 {
@@ -106,7 +105,7 @@ func storedStart(position, end uint64) startPoint {
 	return s
 }
 
-// start is where to begin at p, given where the log ends; false for Stored.
+// startPoint is where to start at p, given the end of the log; false for Stored.
 func (p Position) startPoint(end uint64) (startPoint, bool) {
 	switch p.kind {
 	case atFirst:

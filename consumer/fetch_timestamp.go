@@ -8,22 +8,22 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// reach is how many messages before one that is refused may be refused, too.
+// maxRefusedBefore is how many messages before a refused one may be refused, too.
 const maxRefusedBefore = 16
 
-// unreadable tells whether a poll was refused because of what the log holds.
-// A server that was killed between writing a log and writing its index refuses every
-// answer with the first message that came afterwards, for good: remains with
-// the same offset stand before it (measured on Iggy 0.8.0).
+// isUnreadable reports whether a poll was refused because of the contents of the log. A server that
+// was killed between writing a log and writing its index refuses every answer with the first
+// message that was stored afterwards, for good: remains with the same offset stand before it
+// (measured on Iggy 0.8.0).
 func isUnreadable(err error) bool {
 	var status *iggyerr.StatusError
 	return errors.As(err, &status) && status.Status == iggyerr.StatusInvalidOffset
 }
 
-// salvage reads a message by its time that the server refuses by its offset: then nothing is
-// checked, and the remains come with it. Its time is not known, but that of a message before it is,
-// which is earlier, since the server was started in between. When there is no
-// such message the error is one that is unreadable.
+// readByTimestamp reads a message by its time that the server refuses by its offset: then the
+// server checks nothing, and the remains come with the message. The time of the message is not
+// known, but that of a message before it is, and it is earlier, since the server was started in
+// between. When there is no such message, the error is one for which isUnreadable is true.
 func (e *engine) readByTimestamp(ctx context.Context, c transport.Conn, partition uint32, h *history, offset uint64) (*transport.Polled, error) {
 	refused := &iggyerr.StatusError{Op: "poll", Object: e.identity.Object(int64(partition)), Status: iggyerr.StatusInvalidOffset}
 	if h.unreadablePlusOne.Load() == offset+1 {
@@ -37,11 +37,11 @@ func (e *engine) readByTimestamp(ctx context.Context, c transport.Conn, partitio
 		if err != nil {
 			return nil, err
 		}
-		// No bound in bytes, which might cut off all but the remains.
+		// No limit of bytes, which might leave only the remains.
 		polled, err := c.Poll(ctx, transport.Poll{Consumer: e.identity, Partition: int64(partition), Count: uint32(back), Strategy: after})
 		if err != nil {
 			if errors.Is(err, iggyerr.ErrProtocol) {
-				h.unreadablePlusOne.Store(offset + 1) // or each attempt would cost the connection
+				h.unreadablePlusOne.Store(offset + 1) // each attempt would end the connection
 			}
 			return nil, err
 		}
@@ -56,8 +56,8 @@ func (e *engine) readByTimestamp(ctx context.Context, c transport.Conn, partitio
 	return nil, refused
 }
 
-// timeBefore is where what comes after the message that many before offset begins, by
-// time; before the first one it is the start of the log.
+// timestampBefore returns the start, by time, of what follows the message that stands back messages
+// before offset; before the first message it is the start of the log.
 func (e *engine) timestampBefore(ctx context.Context, c transport.Conn, partition uint32, offset, back uint64) (transport.Strategy, error) {
 	after := transport.Strategy{Kind: transport.FromTimestamp}
 	if back > offset {

@@ -7,7 +7,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// gain takes up partitions that are new in the turn.
+// assignPartitions starts assignments of partitions.
 func (m *membership) assignPartitions(ctx context.Context, ids []uint32) error {
 	if len(ids) == 0 {
 		return nil
@@ -25,7 +25,7 @@ func (m *membership) assignPartitions(ctx context.Context, ids []uint32) error {
 	}
 	for _, id := range ids {
 		if _, known := ends[id]; !known {
-			continue // without its end, it would be taken for one that lost everything
+			continue // without its end, its log would look truncated
 		}
 		stored, err := m.storedOffset(ctx, id)
 		if err != nil {
@@ -47,13 +47,13 @@ func (m *membership) assignPartitions(ctx context.Context, ids []uint32) error {
 		}
 		taken = append(taken, p)
 	}
-	// All at once: the first one would take the others' part of the bounds.
+	// All at once: the first one would take the others' parts of the quotas.
 	m.e.addPartitions(taken...)
 	m.e.hooks.post(hookAssigned, partitionIDs(taken)...)
 	return nil
 }
 
-// takeUp begins an ownership in place of one that ended.
+// assignPartition starts an assignment in place of one that ended.
 func (m *membership) assignPartition(ctx context.Context, id uint32, at startPoint) error {
 	p, err := m.newPartition(ctx, id, at)
 	if err == nil {
@@ -62,7 +62,7 @@ func (m *membership) assignPartition(ctx context.Context, id uint32, at startPoi
 	return err
 }
 
-// ownership makes a new ownership of a partition, begun at a place.
+// newPartition returns a new assignment of a partition that starts at a position.
 func (m *membership) newPartition(ctx context.Context, id uint32, at startPoint) (*partition, error) {
 	e := m.e
 	if err := m.deleteStoredOffset(ctx, id, &at); err != nil {
@@ -116,23 +116,23 @@ func (m *membership) newPartition(ctx context.Context, id uint32, at startPoint)
 	return p, nil
 }
 
-// keep looks after a partition that is in the turn: one that was to be taken
-// is not any more.
+// keepPartition handles a partition that is assigned still: a handover that was begun is called
+// off.
 func (m *membership) keepPartition(p *partition) {
 	if _, ok := m.revoking[p.id]; !ok {
 		return
 	}
 	delete(m.revoking, p.id)
 	if p.ctx.Err() != nil {
-		// Its time was over, and it could not be handed over. No handler can work under
-		// an ended context, so it is taken up anew.
+		// Its rebalance timeout passed, and it could not be handed over. No handler can work with an
+		// ended context, so a new assignment follows.
 		m.e.losePartition(p, context.Cause(p.ctx))
 		return
 	}
 	p.mu.Lock()
 	p.resume()
 	p.mu.Unlock()
-	p.log.Info("partition stays after all")
+	p.log.Info("handover called off, partition stays assigned")
 }
 
 func partitionIDs(partitions []*partition) (ids []uint32) {

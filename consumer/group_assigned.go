@@ -6,13 +6,13 @@ import (
 	"go.uber.org/zap"
 )
 
-// present gives the owned partitions.
+// assignedPartitions returns the assigned partitions.
 func (e *engine) assignedPartitions() []*partition {
 	owned, _ := e.roundRobin()
 	return owned
 }
 
-// turn gives the owned partitions and whose turn is first.
+// roundRobin returns the assigned partitions and the index of the one to begin with.
 func (e *engine) roundRobin() ([]*partition, int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -23,7 +23,7 @@ func (e *engine) roundRobin() ([]*partition, int) {
 	return e.assigned, e.firstPartition
 }
 
-// find gives the present ownership of a partition; nil when there is none.
+// findPartition returns the present assignment of a partition; nil when there is none.
 func (e *engine) findPartition(id uint32) *partition {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -35,7 +35,7 @@ func (e *engine) findPartition(id uint32) *partition {
 	return nil
 }
 
-// adopt adds to the owned partitions.
+// addPartitions adds to the assigned partitions.
 func (e *engine) addPartitions(taken ...*partition) {
 	e.mu.Lock()
 	owned := append(slices.Clone(e.assigned), taken...)
@@ -45,7 +45,7 @@ func (e *engine) addPartitions(taken ...*partition) {
 	e.wakePollers()
 }
 
-// drop removes p from the owned partitions.
+// removePartition removes p from the assigned partitions.
 func (e *engine) removePartition(p *partition) {
 	p.mu.Lock()
 	counted := p.counters
@@ -59,8 +59,8 @@ func (e *engine) removePartition(p *partition) {
 	e.wakePollers()
 }
 
-// deal tells the bounds who shares them, and has those that share them look again whether they
-// may go on: with other members, each may have more. e.mu is held.
+// setAssigned sets the assigned partitions, who share the quotas, and schedules them: with other
+// members in the quotas, each may have more room. e.mu is held.
 func (e *engine) setAssigned(owned []*partition) {
 	e.assigned = owned
 	e.workersPerPartition.Store(int64(workerShare(e.maxWorkers, len(owned))))
@@ -78,8 +78,8 @@ func (e *engine) setAssigned(owned []*partition) {
 	}
 }
 
-// handlerShare is how many handlers one of n partitions may keep busy: all but those
-// that the others need to have one each.
+// workerShare is how many workers one of n partitions may occupy: all but those that the others
+// need to have one each.
 func workerShare(workers, n int) int {
 	switch {
 	case workers <= 1 || n <= 1:
@@ -91,7 +91,7 @@ func workerShare(workers, n int) int {
 	}
 }
 
-// lost ends an ownership that was taken from this consumer.
+// losePartition ends an assignment whose partition went to another member.
 func (e *engine) losePartition(p *partition, cause error) {
 	unfinished, first := p.lose(cause)
 	e.removePartition(p)
@@ -103,8 +103,8 @@ func (e *engine) losePartition(p *partition, cause error) {
 	e.wakeMembership()
 }
 
-// leaveBounds takes p, which is lost, out of the shared bounds; but for its
-// ghosts. p.mu is held.
+// leaveQuotas takes p, which is lost, out of the quotas, except for its orphaned deliveries. p.mu
+// is held.
 func (e *engine) leaveQuotas(p *partition, orphans int) {
 	wakeAll(e.inFlight.remove(&p.inFlightShare, orphans))
 	e.prefetch.remove(&p.prefetchShare)
@@ -112,14 +112,14 @@ func (e *engine) leaveQuotas(p *partition, orphans int) {
 	e.wakePollers()
 }
 
-// recheck lists the present ownership of a partition whose former handlers have returned.
+// scheduleByID schedules the present assignment of a partition whose orphans have ended.
 func (e *engine) scheduleByID(id uint32) {
 	if p := e.findPartition(id); p != nil {
 		e.scheduler.schedule(p)
 	}
 }
 
-// counted counts a change of the assignment.
+// countRebalance counts a change of the assignment.
 func (e *engine) countRebalance() {
 	e.mu.Lock()
 	e.rebalances++

@@ -12,22 +12,22 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// balance evens what the server leaves uneven: a member that joins a group is
-// given one partition and no more (measured on Iggy 0.8.0). A leave deals all partitions
-// evenly, but takes them from members in the middle of their work. So one
-// member gives notice by joining the notice group; the others see it, finish
-// what they have in hand, commit, and join it, too. When all have, a passing
-// member joins and leaves the main group, and everyone goes on.
+// fairAssignment rebalances what the server leaves uneven: a member that joins a group is assigned one
+// partition and no more (measured on Iggy 0.8.0). When a member leaves, the server assigns all
+// partitions evenly, but reassigns partitions whose messages are in flight. So one member gives notice by
+// joining the coordination group. The others see it, finish their messages in flight, commit, and join
+// it, too. When all have joined, a transient member joins and leaves the main group, and all
+// members continue.
 //
-// Who acts for all is not agreed upon but read from the server: it is the
-// owner of partition 0 in the notice group. Whoever owns it and only waits for
-// someone to act knows that there is nobody, and goes on.
+// The coordinator of a rebalance is not elected but read from the server: it is the owner of
+// partition 0 in the coordination group. A member that owns it and only waits for the coordinator
+// knows that there is none, and continues.
 type fairAssignment struct {
-	unevenSince       time.Time // shares have been uneven since
+	unevenSince       time.Time // the assignment has been uneven since
 	delay             time.Duration
-	groupMissingSince time.Time // the notice group did not exist then
-	// stale notices belong to a member that hangs: nobody waits for that many again
-	// until ignored has passed.
+	groupMissingSince time.Time // the coordination group did not exist then
+	// staleNotices are notices of members that do nothing. Nobody waits for that many again before
+	// staleUntil.
 	staleNotices int
 	staleUntil   time.Time
 }
@@ -35,11 +35,11 @@ type fairAssignment struct {
 func newFairAssignment() fairAssignment { return fairAssignment{} }
 
 const (
-	coordinationPoll         = 10 * time.Millisecond // between looks at the notices
-	pollsPerCoordinatorCheck = 5                     // looks at the notices between looks who acts
+	coordinationPoll         = 10 * time.Millisecond // between two readings of the coordination group
+	pollsPerCoordinatorCheck = 5                     // readings between two checks who is the coordinator
 
-	// In multiples of rebalance_after: between looks for a notice group that does
-	// not exist, and for how long notices of a hanging member are ignored.
+	// In multiples of rebalance_after: the time between two readings of a coordination group that does
+	// not exist, and the time for which stale notices are ignored.
 	missingGroupFactor = 10
 	staleNoticeFactor  = 20
 )
@@ -50,7 +50,8 @@ func (m *membership) coordinationGroup() transport.Group {
 	return g
 }
 
-// even joins in when someone gave notice, and gives notice when shares have been uneven for too long.
+// maintainFairAssignment joins a rebalance when another member gave notice, and starts one when the
+// assignment has been uneven for long enough.
 func (m *membership) maintainFairAssignment(ctx context.Context, due bool) error {
 	e, f := m.e, &m.fair
 	if !e.grouped || !e.cfg.FairAssignment || time.Since(f.groupMissingSince) < missingGroupFactor*e.cfg.RebalanceAfter && !f.groupMissingSince.IsZero() {
@@ -59,7 +60,7 @@ func (m *membership) maintainFairAssignment(ctx context.Context, due bool) error
 	notices, err := m.groupSize(ctx, m.coordinationGroup())
 	if errors.Is(err, iggyerr.ErrNotFound) {
 		if f.groupMissingSince.IsZero() {
-			e.log.Warn("shares are not evened: the notice group does not exist", zap.String("notice_group", m.coordinationGroup().Name))
+			e.log.Warn("coordination group does not exist, no fair assignment", zap.String("coordination_group", m.coordinationGroup().Name))
 		}
 		f.groupMissingSince = time.Now()
 		return nil
@@ -81,7 +82,7 @@ func (m *membership) maintainFairAssignment(ctx context.Context, due bool) error
 		return nil
 	case f.unevenSince.IsZero():
 		f.unevenSince = time.Now()
-		// Not all at once, though it would do no harm.
+		// The jitter keeps members from starting at once, which would be harmless.
 		f.delay = e.cfg.RebalanceAfter + rand.N(e.cfg.RebalanceAfter/4+time.Millisecond)
 	}
 	if time.Since(f.unevenSince) < f.delay || len(e.assignedPartitions()) != largest || len(m.revoking) > 0 {
@@ -91,7 +92,8 @@ func (m *membership) maintainFairAssignment(ctx context.Context, due bool) error
 	return m.rebalance(ctx)
 }
 
-// shares reads the group and tells whether the largest share is by two or more larger than the smallest.
+// readShares reads the group. It returns the largest number of partitions of a member, and whether
+// it exceeds the smallest one by two or more.
 func (m *membership) readShares(ctx context.Context) (largest int, uneven bool, err error) {
 	members, err := m.groupMembers(ctx, m.group())
 	if err != nil {
@@ -112,14 +114,16 @@ func sharesOf(members transport.Members) (largest int, uneven bool) {
 	return largest, largest-smallest >= 2
 }
 
-// leads tells whether this member, which has joined the notice group, acts for all.
+// isCoordinator reports whether this member, which has joined the coordination group, is the
+// coordinator.
 func (m *membership) isCoordinator(ctx context.Context) (bool, error) {
 	who := m.e.identity
 	who.Name = m.e.cfg.CoordinationGroup()
 	return m.ownsPartitionAs(ctx, who, 0)
 }
 
-// redeal gives notice, waits for the others and has the partitions dealt again.
+// rebalance gives notice, waits for the other members and has the server assign the partitions
+// again.
 func (m *membership) rebalance(ctx context.Context) error {
 	e := m.e
 	if err := m.joinGroup(ctx, m.coordinationGroup()); err != nil {
@@ -128,12 +132,12 @@ func (m *membership) rebalance(ctx context.Context) error {
 	coordinates, err := m.isCoordinator(ctx)
 	if err != nil || !coordinates {
 		if err == nil {
-			// Someone else was first: what it does for itself it does for all.
+			// Another member was first, and rebalances for all.
 			return m.joinRebalance(ctx, 1, true)
 		}
 		return errors.Join(err, m.leaveGroup(ctx, m.coordinationGroup()))
 	}
-	e.log.Info("shares are uneven, having the partitions dealt again")
+	e.log.Info("assignment is uneven, rebalancing")
 	started := time.Now()
 	err = m.withTransientMember(ctx, func(transient *transientMember) error {
 		grace, cancel := context.WithTimeout(ctx, e.cfg.RebalanceGrace)
@@ -148,11 +152,12 @@ func (m *membership) rebalance(ctx context.Context) error {
 		return transient.joinAndLeave(ctx, m.group())
 	})
 	err = errors.Join(err, m.endRebalance(ctx, true))
-	e.log.Info("partitions dealt again", zap.Duration("elapsed", time.Since(started)), zap.Int("count", len(e.assignedPartitions())), zap.Error(err))
+	e.log.Info("rebalanced", zap.Duration("elapsed", time.Since(started)), zap.Int("count", len(e.assignedPartitions())), zap.Error(err))
 	return err
 }
 
-// assembled waits until all but some of the group's members have given notice, or ctx ends.
+// waitForNotices waits until all of the group's members except for some have given notice, or ctx
+// ends.
 func (m *membership) waitForNotices(ctx context.Context, but int) {
 	for {
 		if ready, err := m.noticesComplete(ctx, but); err != nil || ready {
@@ -164,7 +169,7 @@ func (m *membership) waitForNotices(ctx context.Context, but int) {
 	}
 }
 
-// ready tells whether all but some of the group's members have given notice.
+// noticesComplete reports whether all of the group's members except for some have given notice.
 func (m *membership) noticesComplete(ctx context.Context, but int) (bool, error) {
 	members, err := m.groupSize(ctx, m.group())
 	if err != nil {
@@ -174,9 +179,9 @@ func (m *membership) noticesComplete(ctx context.Context, but int) (bool, error)
 	return err == nil && notices >= members-but, err
 }
 
-// yield finishes what is in hand, shows it by joining the notice group and
-// waits until the one who acts for all is done: the notices fall below the most
-// that were seen, only this member's is left, or nobody is ahead of it.
+// joinRebalance drains, gives notice by joining the coordination group, and waits until the
+// coordinator is done: the notices fall below the most that were seen, only this member's notice is
+// left, or this member is the coordinator itself.
 func (m *membership) joinRebalance(ctx context.Context, most int, joined bool) error {
 	e := m.e
 	for _, p := range e.assignedPartitions() {
@@ -217,7 +222,7 @@ func (m *membership) joinRebalance(ctx context.Context, most int, joined bool) e
 		}
 		if time.Now().After(limit) {
 			m.fair.staleNotices, m.fair.staleUntil = notices-own, time.Now().Add(staleNoticeFactor*e.cfg.RebalanceAfter)
-			e.log.Warn("a member gave notice and does nothing, going on", zap.Int("count", notices-own))
+			e.log.Warn("member gave notice and does nothing, continuing", zap.Int("count", notices-own))
 			break
 		}
 		if e.isDraining() || !m.sleep(ctx, coordinationPoll) {
@@ -227,7 +232,7 @@ func (m *membership) joinRebalance(ctx context.Context, most int, joined bool) e
 	return errors.Join(err, m.endRebalance(ctx, joined))
 }
 
-// goOn takes back the notice, learns what is owned now and lets it run.
+// endRebalance withdraws the notice, learns the assignment and resumes the partitions.
 func (m *membership) endRebalance(ctx context.Context, joined bool) (err error) {
 	if joined {
 		err = m.leaveGroup(ctx, m.coordinationGroup())
@@ -244,7 +249,7 @@ func (m *membership) endRebalance(ctx context.Context, joined bool) (err error) 
 	return err
 }
 
-// sleep waits; false when ctx ended first.
+// sleep waits for d. It returns false when ctx ends first.
 func (m *membership) sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

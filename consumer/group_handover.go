@@ -11,23 +11,24 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// errHandedOver is the cause with which the context of a partition ends that
-// was given to another member with nothing left in hand.
+// errHandedOver is the cause with which the context of a partition ends that was handed over with
+// nothing left in flight.
 var errHandedOver = fmt.Errorf("%w: handed over", ErrLost)
 
-// errDealt is the cause with which the context of a partition ends that the
-// server took.
-var errReassigned = fmt.Errorf("%w: dealt to another member", ErrLost)
+// errReassigned is the cause with which the context of a partition ends that the server assigned to
+// another member.
+var errReassigned = fmt.Errorf("%w: assigned to another member", ErrLost)
 
-// errRemoved is the cause with which a standalone consumer's partition ends
-// that the topic has no more.
+// errRemoved is the cause with which the context of a standalone consumer's partition ends that the
+// topic no longer has.
 var errRemoved = fmt.Errorf("%w: removed from the topic", ErrLost)
 
-// errHandOverTime is the cause with which handlers end that outlast rebalance_timeout.
-var errRebalanceTimeout = fmt.Errorf("%w: it was to be handed over, and the rebalance timeout passed", ErrLost)
+// errRebalanceTimeout is the cause with which handlers end that are still running after
+// rebalance_timeout.
+var errRebalanceTimeout = fmt.Errorf("%w: not finished within the rebalance timeout", ErrLost)
 
-// missing looks after an owned partition that is not in the turn: it is about
-// to be taken, or taken already.
+// handleMissing handles an assigned partition that the server does not name any more: it is about
+// to be reassigned, or is reassigned already.
 func (m *membership) handleMissing(ctx context.Context, p *partition) error {
 	if !m.e.grouped {
 		m.e.losePartition(p, errRemoved)
@@ -42,8 +43,8 @@ func (m *membership) handleMissing(ctx context.Context, p *partition) error {
 	}
 	p.mu.Lock()
 	_, settled := p.tracker.prefix()
-	// The server gives it away once what was polled is committed. While there
-	// is nothing to commit yet, the first message must be handled, however long it waits.
+	// The server reassigns it once what was polled is committed. While there is nothing to commit, the
+	// first message must be handled first, however long it waits.
 	keepsReading := !settled && (p.deliveredEnd == 0 && (p.buffered > 0 || p.tracker.pending() > 0) || p.onlyBackingOff())
 	inFlight := p.inFlight()
 	if !keepsReading {
@@ -54,12 +55,12 @@ func (m *membership) handleMissing(ctx context.Context, p *partition) error {
 		return nil
 	}
 	m.revoking[p.id] = time.Now().Add(m.e.cfg.RebalanceTimeout)
-	p.log.Info("partition is about to be taken, finishing", zap.Int("count", inFlight))
+	p.log.Info("partition is about to be reassigned, draining", zap.Int("count", inFlight))
 	m.e.wakeMembership()
 	return nil
 }
 
-// handOvers gives away those partitions that are finished, and those whose time is over.
+// handOverDrained hands over the partitions that are drained or whose time is over.
 func (m *membership) handOverDrained(ctx context.Context) error {
 	for id, deadline := range m.revoking {
 		p := m.e.findPartition(id)
@@ -70,8 +71,7 @@ func (m *membership) handOverDrained(ctx context.Context) error {
 		p.mu.Lock()
 		empty := p.isDrained()
 		if _, settled := p.tracker.prefix(); p.quiesced && !settled && m.e.storesOffsets {
-			// Nothing can be committed, so the server would not move it, and
-			// nobody would read it.
+			// Nothing can be committed, so the server would not reassign it, and nobody would read it.
 			p.resume()
 			delete(m.revoking, id)
 			p.mu.Unlock()
@@ -82,7 +82,7 @@ func (m *membership) handOverDrained(ctx context.Context) error {
 			continue
 		}
 		if !empty {
-			// Not acknowledged, so the next owner gets it again.
+			// What is not acknowledged is delivered again to the next owner.
 			p.cancel(errRebalanceTimeout)
 		}
 		if err := m.handOver(ctx, p); err != nil {
@@ -93,19 +93,18 @@ func (m *membership) handOverDrained(ctx context.Context) error {
 	return nil
 }
 
-// handOver commits p's prefix and gives p to the member that it is meant for.
+// handOver commits p's prefix and hands p over to the member for which it is meant.
 //
-// The server moves a partition at the commit that covers the last offset polled
-// from it (measured on Iggy 0.8.0). What was read ahead and not handled must
-// not be committed; so the prefix is polled once more: then that is the last
-// offset polled.
+// The server reassigns a partition at the commit of the last offset that was polled from it
+// (measured on Iggy 0.8.0). What was prefetched and not handled must not be committed. So the end
+// of the prefix is polled once more: then that is the last offset polled.
 func (m *membership) handOver(ctx context.Context, p *partition) error {
 	e := m.e
 	err := e.commit(ctx, p)
 	var moved *offsetMovedError
 	if err != nil && !errors.As(err, &moved) {
 		if e.findPartition(p.id) != p {
-			return nil // it was taken already, and lost was called
+			return nil // it is lost already
 		}
 		return err
 	}
@@ -114,7 +113,7 @@ func (m *membership) handOver(ctx context.Context, p *partition) error {
 	polled := p.polledEnd
 	p.mu.Unlock()
 	if moved != nil {
-		prefix, settled = moved.current.Offset, moved.current.Stored // the next owner follows
+		prefix, settled = moved.current.Offset, moved.current.Stored // the next owner starts there
 	}
 	if settled && e.storesOffsets {
 		if polled > prefix+1 {
@@ -130,7 +129,7 @@ func (m *membership) handOver(ctx context.Context, p *partition) error {
 	return nil
 }
 
-// unread makes the server believe that prefix is the last offset polled.
+// repollPrefix makes prefix the last offset polled.
 func (m *membership) repollPrefix(ctx context.Context, id uint32, prefix uint64) error {
 	return m.do(ctx, func(ctx context.Context, c transport.Conn) error {
 		_, err := c.Poll(ctx, transport.Poll{
@@ -141,7 +140,7 @@ func (m *membership) repollPrefix(ctx context.Context, id uint32, prefix uint64)
 	})
 }
 
-// revoked ends an ownership that was given away.
+// revokePartition ends an assignment that was handed over.
 func (m *membership) revokePartition(p *partition, cause error) {
 	unfinished, first := p.lose(cause)
 	m.e.removePartition(p)
@@ -157,10 +156,10 @@ func (m *membership) revokePartition(p *partition, cause error) {
 	m.e.hooks.post(hookRevoked, p.id)
 }
 
-// settle stops fetching, and waits until nothing of these partitions is in
-// hand or ctx ends. What is finished is committed. It tells whether all was.
+// drainAll drains all assigned partitions, waits until they are drained or ctx ends, and commits.
+// It reports whether all were drained and committed.
 func (m *membership) drainAll(ctx context.Context) bool {
-	defer m.e.wakeMembership() // what woke it may have been for the loop
+	defer m.e.wakeMembership() // the wake-ups consumed here may have been meant for the loop
 	for _, p := range m.e.assignedPartitions() {
 		p.mu.Lock()
 		p.drain()
@@ -176,7 +175,7 @@ func (m *membership) drainAll(ctx context.Context) bool {
 	return m.commitAll(ctx)
 }
 
-// finished tells whether nothing is in hand.
+// allDrained reports whether all assigned partitions are drained.
 func (m *membership) allDrained() bool {
 	for _, p := range m.e.assignedPartitions() {
 		p.mu.Lock()
@@ -189,8 +188,8 @@ func (m *membership) allDrained() bool {
 	return true
 }
 
-// commitAll commits what every partition can, and tells whether all did. Where
-// someone else moved the stored offset, there is nothing to commit.
+// commitAll commits what every partition can commit, and reports whether all did. Where someone
+// else moved the stored offset, there is nothing to commit.
 func (m *membership) commitAll(ctx context.Context) bool {
 	all := true
 	for _, p := range m.e.assignedPartitions() {

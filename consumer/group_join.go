@@ -14,8 +14,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// enter joins the group, trying until it works; false when the session or the
-// consumer ended first.
+// joinWithRetry joins the group and retries until that succeeds. It returns false when the session
+// or the consumer ended first.
 func (m *membership) joinWithRetry(ctx context.Context) bool {
 	e := m.e
 	if !e.grouped {
@@ -29,7 +29,7 @@ func (m *membership) joinWithRetry(ctx context.Context) bool {
 	backoff := config.Backoff{BaseBackoff: 50 * time.Millisecond, MaxBackoff: 5 * time.Second, Jitter: 0.2}
 	err := retryUntilDone(backoff, backoff.MaxBackoff, func(err error, attempt int) {
 		e.setLastError(fmt.Errorf("iggy: join group %s: %w", e.identity.Name, err))
-		e.log.Warn("cannot join the group, trying again", zap.Int("attempt", attempt), zap.Error(err))
+		e.log.Warn("joining the group failed, retrying", zap.Int("attempt", attempt), zap.Error(err))
 	}).WithContext(ctx).RunWithExecution(func(exec failsafe.Execution[any]) error {
 		return m.do(exec.Context(), func(ctx context.Context, c transport.Conn) error { return c.Join(ctx, m.group()) })
 	})
@@ -38,7 +38,7 @@ func (m *membership) joinWithRetry(ctx context.Context) bool {
 	}
 	e.setJoined(true)
 	e.setDrained(drainResult{})
-	e.log.Info("joined the group", zap.Uint64("generation", m.session.Generation()))
+	e.log.Info("group joined", zap.Uint64("generation", m.session.Generation()))
 	return true
 }
 
@@ -68,7 +68,7 @@ func (m *membership) groupMembers(ctx context.Context, g transport.Group) (membe
 	return members, err
 }
 
-// size is how many members a group has.
+// groupSize is how many members a group has.
 func (m *membership) groupSize(ctx context.Context, g transport.Group) (int, error) {
 	members, err := m.groupMembers(ctx, g)
 	return len(members.Partitions), err

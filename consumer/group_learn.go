@@ -10,22 +10,21 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// nowhere is an offset beyond every log. A poll there with no partition
-// id brings nothing but names an owned partition, the next one in turn; storing it
-// is refused with one status for an owned partition and another for any
-// other. Both measured on Iggy 0.8.0.
+// offsetBeyondEnd is an offset beyond every log. A poll there without a partition id brings no
+// messages but names an assigned partition, the next one in turn. Storing it is refused with one
+// status for an assigned partition and another for any other. Both measured on Iggy 0.8.0.
 const offsetBeyondEnd = 1 << 62
 
 // maxPartitions is how many partitions a topic may have.
 const maxPartitions = 1000
 
-// maxSkipped is how many surveys in a row may find nothing changed before the
-// partitions are learned all the same.
+// maxSkippedChecks is how many checks in a row may find nothing changed before the assignment is
+// learned in any case.
 const maxSkippedChecks = 10
 
-// survey learns again when something changed: a new member, without which
-// nothing is taken, or other shares. Once in a while, and where the
-// group can't be read, it does so all the same.
+// checkAssignment learns the assignment again when the group changed: a new member, without which
+// no partition is reassigned, or other numbers of partitions. After maxSkippedChecks, and where the
+// group can't be read, it learns the assignment in any case.
 func (m *membership) checkAssignment(ctx context.Context) error {
 	if !m.e.grouped {
 		return m.learnAssignment(ctx)
@@ -45,8 +44,8 @@ func (m *membership) checkAssignment(ctx context.Context) error {
 	return m.learnAssignment(ctx)
 }
 
-// isOne tells whether one of the members has exactly what is owned here. If none
-// has, a turn that jumped has hidden some.
+// matchesMember reports whether one of the members has exactly the partitions that are assigned
+// here. If none has, learnAssignment missed some.
 func (m *membership) matchesMember(members transport.Members) bool {
 	owned := partitionIDs(m.e.assignedPartitions())
 	return slices.ContainsFunc(members.Partitions, func(ids []uint32) bool {
@@ -54,7 +53,8 @@ func (m *membership) matchesMember(members transport.Members) bool {
 	})
 }
 
-// learn finds out which partitions are owned now, and takes up and gives up accordingly.
+// learnAssignment finds out which partitions are assigned now, and starts and ends assignments
+// accordingly.
 func (m *membership) learnAssignment(ctx context.Context) error {
 	turn, err := m.assignedIDs(ctx)
 	if err != nil {
@@ -82,8 +82,8 @@ func (m *membership) learnAssignment(ctx context.Context) error {
 	return nil
 }
 
-// turn is the ids of the partitions that the server gives this consumer in
-// turn. Those about to be taken from it are missing.
+// assignedIDs returns the partitions that the server assigns to this consumer, without those that
+// are about to be reassigned.
 func (m *membership) assignedIDs(ctx context.Context) ([]uint32, error) {
 	if !m.e.grouped {
 		return m.standalonePartitions(ctx)
@@ -93,7 +93,7 @@ func (m *membership) assignedIDs(ctx context.Context) ([]uint32, error) {
 		return nil, err
 	}
 	if i := slices.Index(turn, 0); i >= 0 {
-		// An owner of nothing is answered like one of an empty partition 0.
+		// A member without partitions gets the same answer as the owner of an empty partition 0.
 		owned, err := m.ownsPartition(ctx, 0)
 		if err != nil {
 			return nil, err
@@ -106,7 +106,7 @@ func (m *membership) assignedIDs(ctx context.Context) ([]uint32, error) {
 	return turn, nil
 }
 
-// chosen is the partitions that a standalone consumer reads.
+// standalonePartitions returns the partitions that a standalone consumer reads.
 func (m *membership) standalonePartitions(ctx context.Context) ([]uint32, error) {
 	meta, err := m.topicMetadata(ctx)
 	if err != nil {
@@ -126,10 +126,10 @@ func (m *membership) standalonePartitions(ctx context.Context) ([]uint32, error)
 	return ids, nil
 }
 
-// round asks until the partitions come round again. The server keeps the turn
-// twice and changes over with every change of any of its metadata, so the turn
-// may jump: a partition counts as missing only when it did not come in two rounds and
-// more (the jumps were seen on Iggy 0.8.0).
+// pollAssignedIDs polls until the server has named each assigned partition. The server keeps two
+// counters for the next partition in turn and changes between them with every change of its
+// metadata, so it may repeat or leave out a partition: one counts as missing only after two full
+// rounds and more without it (seen on Iggy 0.8.0).
 func (m *membership) pollAssignedIDs(ctx context.Context) (round []uint32, err error) {
 	owned := m.e.assignedPartitions()
 	for again := 0; again <= 2*(len(round)+1) && len(round) <= maxPartitions; {
@@ -150,7 +150,7 @@ func (m *membership) pollAssignedIDs(ctx context.Context) (round []uint32, err e
 	return round, nil
 }
 
-// peek polls beyond the end of the log.
+// pollBeyondEnd polls beyond the end of the log.
 func (m *membership) pollBeyondEnd(ctx context.Context, partition int64) (polled *transport.Polled, err error) {
 	err = m.do(ctx, func(ctx context.Context, c transport.Conn) error {
 		polled, err = c.Poll(ctx, transport.Poll{
@@ -162,12 +162,13 @@ func (m *membership) pollBeyondEnd(ctx context.Context, partition int64) (polled
 	return polled, err
 }
 
-// owns tells whether the partition is dealt to this member, about to be taken
-// or not.
+// ownsPartition reports whether the partition is assigned to this member, about to be reassigned or
+// not.
 func (m *membership) ownsPartition(ctx context.Context, id uint32) (bool, error) {
 	return m.ownsPartitionAs(ctx, m.e.identity, id)
 }
 
+// ownsPartitionAs is ownsPartition for a member of any group.
 func (m *membership) ownsPartitionAs(ctx context.Context, who transport.Consumer, id uint32) (bool, error) {
 	err := m.do(ctx, func(ctx context.Context, c transport.Conn) error {
 		return c.StoreOffset(ctx, who, id, offsetBeyondEnd)
@@ -182,8 +183,8 @@ func (m *membership) ownsPartitionAs(ctx context.Context, who transport.Consumer
 	return false, err
 }
 
-// stillOwned asks whether p is dealt to this member; if it is not, p is lost.
-// What a standalone consumer reads is nobody else's.
+// stillOwned asks the server whether p is assigned to this member; if it is not, p is lost. The
+// partitions of a standalone consumer are always its own.
 func (m *membership) stillOwned(ctx context.Context, p *partition) (bool, error) {
 	if !m.e.grouped {
 		return true, nil
@@ -196,9 +197,8 @@ func (m *membership) stillOwned(ctx context.Context, p *partition) (bool, error)
 	return owned, err
 }
 
-// notOurs tells whether a refused group commit means that the partition went
-// to another member. Over transports that can't tell more, that is
-// the bare status 1, too.
+// isNotOwner reports whether a refused commit of a group means that the partition is assigned to
+// another member. Transports that can't tell more return the bare status 1 for it.
 func isNotOwner(err error) bool {
 	var status *iggyerr.StatusError
 	return errors.Is(err, iggyerr.ErrNotOwner) ||

@@ -6,12 +6,12 @@ import (
 	"go.uber.org/zap"
 )
 
-// retire is the membership's part: finish, commit, give notice, leave.
+// drainAndLeave is the membership's part of a drain: finish, commit, give notice, leave.
 func (m *membership) drainAndLeave(ctx context.Context) {
 	e := m.e
 	work, cancel := context.WithCancel(e.drainContext())
 	defer cancel()
-	defer context.AfterFunc(ctx, cancel)() // the session's end ends everything
+	defer context.AfterFunc(ctx, cancel)() // the end of the session ends everything
 
 	done := m.drainAll(work)
 	if !done {
@@ -19,11 +19,11 @@ func (m *membership) drainAndLeave(ctx context.Context) {
 			p.cancel(ErrStopDeadline)
 		}
 	}
-	// Whatever was acknowledged to the last moment counts.
+	// What was acknowledged up to the last moment counts.
 	m.commitAll(ctx)
 	if e.grouped && ctx.Err() == nil {
 		if err := m.leave(ctx, work); err != nil && ctx.Err() == nil {
-			e.log.Warn("the group could not be left properly", zap.Error(err))
+			e.log.Warn("leaving the group failed", zap.Error(err))
 		}
 	}
 	result := e.countUnfinished()
@@ -36,9 +36,8 @@ func (m *membership) drainAndLeave(ctx context.Context) {
 	e.setDrained(result)
 }
 
-// depart leaves the group. The server would take partitions from the others in
-// the middle of their work, so they get notice and time to finish, if there is
-// any left.
+// leave leaves the group. The server reassigns partitions of the other members whose messages are
+// in flight, so they get notice and time to finish, if there is any left.
 func (m *membership) leave(ctx, work context.Context) error {
 	e := m.e
 	notified := false
@@ -54,16 +53,16 @@ func (m *membership) leave(ctx, work context.Context) error {
 	return err
 }
 
-// giveNotice waits until the others are prepared for this member to leave, or the grace is over.
+// prepareLeave gives notice and waits until the other members are prepared for this member to
+// leave, or rebalance_grace is over.
 func (m *membership) prepareLeave(ctx, work context.Context) bool {
 	grace, cancel := context.WithTimeout(work, m.e.cfg.RebalanceGrace)
 	defer cancel()
 	if err := m.joinGroup(ctx, m.coordinationGroup()); err != nil {
 		return false
 	}
-	// Several may leave at once: one after another, each when it is its turn. While
-	// all are assembled, and so at rest, and the one whose turn it is does
-	// nothing, it only waits, too.
+	// Several members may leave at once: one after another, each when it is the coordinator. When all
+	// have given notice and the coordinator does nothing for a while, it only waits, too.
 	for rest := 0; rest < 2*pollsPerCoordinatorCheck; {
 		coordinates, err := m.isCoordinator(ctx)
 		if err != nil {

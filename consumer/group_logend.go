@@ -9,8 +9,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// ends reads where the logs of partitions end: from the topic, which may lack some, and where that
-// is not permitted from each partition.
+// logEnds reads where the logs of partitions end: from the topic's metadata, which may lack some,
+// and where reading that is not permitted, from each partition.
 func (m *membership) logEnds(ctx context.Context, ids []uint32) (map[uint32]uint64, error) {
 	ends := make(map[uint32]uint64, len(ids))
 	meta, err := m.topicMetadata(ctx)
@@ -36,7 +36,7 @@ func (m *membership) logEnds(ctx context.Context, ids []uint32) (map[uint32]uint
 		}
 		ends[id] = polled.CurrentOffset + 1
 		if polled.CurrentOffset == 0 {
-			// Empty, or of one message.
+			// The log is empty or has one message.
 			if ends[id], err = m.countFirstMessage(ctx, id); err != nil {
 				return nil, err
 			}
@@ -45,7 +45,7 @@ func (m *membership) logEnds(ctx context.Context, ids []uint32) (map[uint32]uint
 	return ends, nil
 }
 
-// count is 1 when there is a message at the start of a log, else 0.
+// countFirstMessage is 1 when there is a message at the start of a log, else 0.
 func (m *membership) countFirstMessage(ctx context.Context, id uint32) (n uint64, err error) {
 	err = m.do(ctx, func(ctx context.Context, c transport.Conn) error {
 		polled, err := c.Poll(ctx, transport.Poll{
@@ -58,7 +58,7 @@ func (m *membership) countFirstMessage(ctx context.Context, id uint32) (n uint64
 		return err
 	})
 	if err == nil && n == 0 && id == 0 && m.e.grouped {
-		// An owner of nothing is answered like this, too.
+		// A member without partitions gets this answer, too.
 		if owned, err := m.ownsPartition(ctx, id); err != nil || !owned {
 			return 0, errors.Join(err, errMaybeNotOwner)
 		}
@@ -66,7 +66,7 @@ func (m *membership) countFirstMessage(ctx context.Context, id uint32) (n uint64
 	return n, err
 }
 
-// topic reads the topic's metadata.
+// topicMetadata reads the metadata of the topic.
 func (m *membership) topicMetadata(ctx context.Context) (meta transport.Topic, err error) {
 	err = m.do(ctx, func(ctx context.Context, c transport.Conn) error {
 		meta, err = c.Topic(ctx, m.e.identity.Stream, m.e.identity.Topic)
@@ -75,7 +75,7 @@ func (m *membership) topicMetadata(ctx context.Context) (meta transport.Topic, e
 	return meta, err
 }
 
-// offset reads what is stored for a partition.
+// storedOffset reads the stored offset of a partition.
 func (m *membership) storedOffset(ctx context.Context, id uint32) (transport.Offset, error) {
 	return m.e.storedOffset(ctx, m.session, id)
 }

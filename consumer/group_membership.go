@@ -14,23 +14,22 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// membership is the time under one session: from joining the group to leaving
-// it, or to the end of the connection, with which the server forgets the
-// member. One goroutine decides everything about which partitions are owned.
+// membership is the time under one session: from joining the group to leaving it, or to the end of
+// the connection, when the server forgets the member. One goroutine decides which partitions are
+// assigned.
 type membership struct {
 	e        *engine
 	session  *link.Session
-	revoking map[uint32]time.Time // partitions about to be taken, and when their time is over
+	revoking map[uint32]time.Time // partitions that are being handed over, with their deadlines
 	fair     fairAssignment
 	pollers  sync.WaitGroup
 
-	lastMembers   transport.Members // the group as it was surveyed last
-	lastAssigned  int               // how many partitions were owned when they were learned last
-	skippedChecks int               // surveys since then
+	lastMembers   transport.Members // the group when it was read last
+	lastAssigned  int               // how many partitions were assigned when they were learned last
+	skippedChecks int               // checks since then that found nothing changed
 }
 
-// live runs memberships, one session after another, until the consumer
-// retires or ends.
+// runMemberships runs memberships, one session after another, until the consumer drains or ends.
 func (e *engine) runMemberships() {
 	seek, cancel := context.WithCancel(e.ctx)
 	defer cancel()
@@ -73,7 +72,7 @@ func (m *membership) run() {
 	}
 }
 
-// fetch starts the session's pollers.
+// startPollers starts the session's pollers.
 func (m *membership) startPollers(ctx context.Context) {
 	f := newFetcher(m.e, m.session)
 	m.e.mu.Lock()
@@ -92,7 +91,7 @@ func (m *membership) startPollers(ctx context.Context) {
 	}()
 }
 
-// loop keeps the membership until its session ends or the consumer retires.
+// loop keeps the membership until its session ends or the consumer drains.
 func (m *membership) loop(ctx context.Context) {
 	e := m.e
 	tick := time.NewTimer(0)
@@ -124,15 +123,15 @@ func (m *membership) loop(ctx context.Context) {
 	}
 }
 
-// ticksPerProbe is how often per probe interval a look is taken whether others
-// want the partitions dealt again: all wait for the last one to notice.
+// coordinationChecksPerProbe is how often in a probe interval a member reads the coordination
+// group: in a rebalance all members wait for the last one to notice.
 const coordinationChecksPerProbe = 3
 
 // step does what is due.
 func (m *membership) step(ctx context.Context, due bool) error {
 	e := m.e
 	if err := e.takeEviction(); err != nil {
-		e.log.Warn("no member of the group any more, joining again", zap.Error(err))
+		e.log.Warn("no longer a member of the group, joining again", zap.Error(err))
 		m.loseAll(fmt.Errorf("%w: %w", ErrLost, err))
 		m.fair, m.lastMembers = newFairAssignment(), transport.Members{}
 		if !m.joinWithRetry(ctx) {
@@ -169,7 +168,7 @@ func (m *membership) step(ctx context.Context, due bool) error {
 	return nil
 }
 
-// failed looks after an error of a step.
+// stepFailed handles the error of a step.
 func (m *membership) stepFailed(err error) {
 	if errors.Is(err, context.Canceled) {
 		return
@@ -179,10 +178,10 @@ func (m *membership) stepFailed(err error) {
 		m.e.evict(err)
 		return
 	}
-	m.e.log.Debug("the membership could not be looked after", zap.Error(err))
+	m.e.log.Debug("membership step failed, retrying", zap.Error(err))
 }
 
-// over ends what was owned under the session.
+// end ends what was assigned under the session.
 func (m *membership) end() {
 	e := m.e
 	e.mu.Lock()
@@ -197,6 +196,7 @@ func (m *membership) end() {
 	m.loseAll(fmt.Errorf("%w: the session ended: %w", ErrLost, cause))
 }
 
+// loseAll ends all assignments with cause.
 func (m *membership) loseAll(cause error) {
 	owned, _ := m.e.roundRobin()
 	if len(owned) > 0 {
@@ -220,7 +220,7 @@ func (m *membership) group() transport.Group {
 	return transport.Group{Stream: m.e.identity.Stream, Topic: m.e.identity.Topic, Name: m.e.identity.Name}
 }
 
-// loseMembership has the membership begin anew.
+// evict has the membership lose its partitions and join again.
 func (e *engine) evict(err error) {
 	e.mu.Lock()
 	if e.evictedErr == nil {
@@ -230,6 +230,7 @@ func (e *engine) evict(err error) {
 	e.wakeMembership()
 }
 
+// takeEviction returns why the membership is gone, once.
 func (e *engine) takeEviction() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

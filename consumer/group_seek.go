@@ -7,14 +7,14 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// order is a Seek that waits for the membership's loop.
+// seekRequest is a Seek that waits for the membership's loop.
 type seekRequest struct {
 	partition uint32
 	to        Position
 	done      chan error // of capacity 1
 }
 
-// obey carries out the orders.
+// applySeeks carries out the waiting Seeks.
 func (m *membership) applySeeks(ctx context.Context) error {
 	m.e.mu.Lock()
 	requests := m.e.seeks
@@ -26,8 +26,8 @@ func (m *membership) applySeeks(ctx context.Context) error {
 	return nil
 }
 
-// move takes a partition up at another place. What was in hand of it is
-// forgotten: the contexts of its handlers end, and late acknowledgements have no effect.
+// applySeek starts an assignment of the partition at another position. Its messages in flight are
+// given up: the contexts of their handlers end, and later acknowledgements have no effect.
 func (m *membership) applySeek(ctx context.Context, req seekRequest) error {
 	e := m.e
 	p := e.findPartition(req.partition)
@@ -35,7 +35,7 @@ func (m *membership) applySeek(ctx context.Context, req seekRequest) error {
 		return fmt.Errorf("iggy: seek %s/%s/%d: %w", e.identity.Stream, e.identity.Topic, req.partition, iggyerr.ErrNotOwner)
 	}
 	select {
-	case p.commitLock <- struct{}{}: // a commit of the old place must not come after the new one
+	case p.commitLock <- struct{}{}: // a commit of the old position must not follow
 		defer func() { <-p.commitLock }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -50,13 +50,13 @@ func (m *membership) applySeek(ctx context.Context, req seekRequest) error {
 	}
 	p.lose(errSeek)
 	e.removePartition(p)
-	delete(m.revoking, req.partition) // it is looked at anew whether it is about to be taken
+	delete(m.revoking, req.partition) // the next step asks again whether it is about to be reassigned
 	at, ok := req.to.startPoint(ends[req.partition])
-	p.history.hasNext, p.history.hasCommitted, p.history.logTruncated = false, false, false // it moves on purpose
+	p.history.hasNext, p.history.hasCommitted, p.history.logTruncated = false, false, false // the offset is moved on purpose
 	if !ok {
 		at = e.chooseStart(req.partition, p.history, stored, ends[req.partition], false)
 	}
-	switch { // it outlives a reconnection
+	switch { // the position outlives a reconnection
 	case at.firstPoll == nil && at.position > 0:
 		at.prefix, at.hasPrefix, at.storePrefix = at.position-1, true, true
 	case at.firstPoll == nil:

@@ -10,13 +10,14 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// passer is a connection of its own that joins and leaves a group, which makes
-// the server deal all its partitions again, evenly.
+// transientMember is a connection of its own that joins and leaves a group, which makes the server
+// assign all partitions of the group again, evenly.
 type transientMember struct{ link *link.Link }
 
-// withPasser runs fn with a connected passer, connected before anyone waits for it.
+// withTransientMember calls fn with a transient member that is connected already, so that nobody
+// waits for its connection.
 func (m *membership) withTransientMember(ctx context.Context, fn func(*transientMember) error) error {
-	l, err := m.e.newLink("consumer." + m.e.name + ".passing")
+	l, err := m.e.newLink("consumer." + m.e.name + ".transient")
 	if err != nil {
 		return err
 	}
@@ -24,7 +25,7 @@ func (m *membership) withTransientMember(ctx context.Context, fn func(*transient
 	defer cancel()
 	defer m.e.onDrain(cancel)()
 	if err := l.Start(bounded); err != nil {
-		return fmt.Errorf("iggy: connect a passing member: %w", err)
+		return fmt.Errorf("iggy: connect a transient member: %w", err)
 	}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -34,8 +35,8 @@ func (m *membership) withTransientMember(ctx context.Context, fn func(*transient
 	return fn(&transientMember{l})
 }
 
-// pass joins the group and leaves it. When the leave gets lost, the end of the
-// connection does the same.
+// joinAndLeave joins the group and leaves it. If the leave gets lost, the end of the connection has
+// the same effect.
 func (t *transientMember) joinAndLeave(ctx context.Context, g transport.Group) error {
 	return errors.Join(
 		t.link.Do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Join(ctx, g) }),

@@ -13,7 +13,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// distrust has p looked at before it goes on.
+// requestVerify has p verified before its next poll.
 func (e *engine) requestVerify(p *partition) {
 	p.mu.Lock()
 	p.needsVerify = true
@@ -21,8 +21,7 @@ func (e *engine) requestVerify(p *partition) {
 	e.wakeMembership()
 }
 
-// inspect looks at a partition where something did not fit: whether it is
-// still ours, and then what audit looks at.
+// verifySuspect asks whether p is still assigned, and then verifies it.
 func (m *membership) verifySuspect(ctx context.Context, p *partition) error {
 	if owned, err := m.stillOwned(ctx, p); err != nil || !owned {
 		return err
@@ -30,13 +29,13 @@ func (m *membership) verifySuspect(ctx context.Context, p *partition) error {
 	return m.verifyPartitions(ctx, p)
 }
 
-// audit compares the stored offsets and the ends of the logs with what they
-// should be. A partition where they differ is taken up anew.
+// verifyPartitions compares the stored offsets and the ends of the logs with the expected ones. A
+// partition where they differ gets a new assignment.
 func (m *membership) verifyPartitions(ctx context.Context, owned ...*partition) error {
 	type place struct {
 		p       *partition
 		reached uint64
-		due     bool // its stored offset is to be read
+		due     bool // read its stored offset
 	}
 	var places []place
 	var ids []uint32
@@ -46,7 +45,7 @@ func (m *membership) verifyPartitions(ctx context.Context, owned ...*partition) 
 		if p.firstPoll != nil {
 			at.reached = 0
 		}
-		watched := p.phase == phaseActive && !p.mayHaveMore && p.stopErr == nil // the watch compares its end
+		watched := p.phase == phaseActive && !p.mayHaveMore && p.stopErr == nil // watchLogEnds compares its end
 		p.mu.Unlock()
 		if at.due || !watched {
 			places, ids = append(places, at), append(ids, p.id)
@@ -55,7 +54,7 @@ func (m *membership) verifyPartitions(ctx context.Context, owned ...*partition) 
 	if len(places) == 0 {
 		return nil
 	}
-	// Read after the positions: unless it was cut, a log only grows.
+	// Read after the positions: a log that is not truncated only grows.
 	ends, err := m.logEnds(ctx, ids)
 	if err != nil {
 		return err
@@ -76,15 +75,15 @@ func (m *membership) verifyPartitions(ctx context.Context, owned ...*partition) 
 	return nil
 }
 
-// verifyAfter is how often the stored offset of one of n partitions is read
-// again while nothing is committed: one of them in each probe interval.
+// verifyInterval is how often the stored offset of one of n partitions is read while nothing is
+// committed: one partition in each probe interval.
 func (e *engine) verifyInterval(n int) time.Duration { return time.Duration(n) * e.cfg.ProbeInterval }
 
-// verify looks at one partition that had reached an offset.
+// verifyPartition verifies one partition that had reached an offset.
 func (m *membership) verifyPartition(ctx context.Context, p *partition, reached, end uint64) error {
 	e := m.e
 	select {
-	case p.commitLock <- struct{}{}: // no commit of our own in between
+	case p.commitLock <- struct{}{}: // no commit of this consumer in between
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -114,22 +113,21 @@ func (m *membership) verifyPartition(ctx context.Context, p *partition, reached,
 		e.wakePollers()
 		return nil
 	}
-	// The one who moved it may be the next owner.
+	// It may be the next owner who moved it.
 	if owned, err := m.stillOwned(ctx, p); err != nil || !owned {
 		return err
 	}
 	if moved && now.Stored && now.Offset > stored {
-		p.log.Warn("the stored offset was moved ahead by someone else, following", zap.Uint64("offset", now.Offset))
+		p.log.Warn("stored offset moved ahead by someone else, following", zap.Uint64("offset", now.Offset))
 	}
-	e.losePartition(p, fmt.Errorf("%w: taken up again at another offset", ErrLost))
+	e.losePartition(p, fmt.Errorf("%w: assigned again at another offset", ErrLost))
 	trusted, err := m.logUnchanged(ctx, p.id, p.history, end)
 	if err != nil {
 		return err
 	}
 	at := e.chooseStart(p.id, p.history, now, end, trusted)
 	if cut && !at.offsetReset {
-		// What was acknowledged is still there, but what was delivered since is
-		// not. Whatever came instead is behind it.
+		// The log was truncated behind the acknowledged prefix. New messages follow the prefix.
 		at = e.applyOnReset(p.id, p.history, at, fmt.Sprintf("offset %d was reached and the log ends before %d", reached, end))
 	}
 	at.storedOffset, at.hasStored = now.Offset, now.Stored
@@ -140,10 +138,10 @@ func (m *membership) verifyPartition(ctx context.Context, p *partition, reached,
 	return nil
 }
 
-// trusts tells whether the message before the place that is remembered of a
-// partition is still the one that was acknowledged: after a server lost the
-// tail of a log, other messages may have got its offsets. It fails when the partition
-// does not seem to be this member's any more: then nothing can be compared.
+// logUnchanged reports whether the message before the remembered position is still the one that was
+// acknowledged: after a server lost the end of a log, other messages may have got its offsets. It
+// returns an error when the partition does not seem to be assigned to this member any more: then
+// nothing can be compared.
 func (m *membership) logUnchanged(ctx context.Context, id uint32, h *history, end uint64) (bool, error) {
 	switch {
 	case !h.hasNext || h.next > end:
@@ -161,7 +159,7 @@ func (m *membership) logUnchanged(ctx context.Context, id uint32, h *history, en
 			polled, err = e.readByTimestamp(ctx, c, id, h, h.next-1)
 		}
 		switch {
-		case isUnreadable(err): // nor can it be compared
+		case isUnreadable(err): // it can't be compared either
 			return nil
 		case err != nil:
 			return err
@@ -176,22 +174,21 @@ func (m *membership) logUnchanged(ctx context.Context, id uint32, h *history, en
 	return same, err
 }
 
-// errSilent says that a member may have asked for a partition that it does not own.
+// errMaybeNotOwner says that a member may have asked for a partition that is not assigned to it.
 var errMaybeNotOwner = errors.New("answered as if it belonged to another member")
 
-// silent tells whether an answer without messages may be the one that a member gets for a partition which it
-// does not own (measured on Iggy 0.8.0): that of an empty partition 0.
+// isMaybeNotOwner reports whether an answer without messages may be the one for a partition that is
+// not assigned to this member (measured on Iggy 0.8.0): that of an empty partition 0.
 func isMaybeNotOwner(polled *transport.Polled, id uint32) bool {
 	return polled.Partition != id || id == 0 && polled.CurrentOffset == 0
 }
 
-// unstore deletes an offset that is stored where a partition begins at its start: no
-// other offset stands for that. It may be a Seek, which is to outlive the connection, or an
-// empty log. A server that was
-// killed brings a lost offset back as 0, and the log without its messages (measured
-// on Iggy 0.8.0): a process that starts when there is a new message
-// at 0, before anything is stored anew, would take that for handled. Where a group without an
-// offset does not begin at the start, it would skip more than that.
+// deleteStoredOffset deletes the stored offset where a partition starts at its first message: no
+// other offset stands for that. The reason is a Seek, which is to outlive the connection, or an
+// empty log. A server that was killed restores a lost offset as 0, and the log without its messages
+// (measured on Iggy 0.8.0): a process that starts when there is a new message at 0, before another
+// offset is stored, would take that message for handled. Where a group without an offset does not
+// start at the first message, it would skip more than that.
 func (m *membership) deleteStoredOffset(ctx context.Context, id uint32, at *startPoint) error {
 	e := m.e
 	if !e.storesOffsets || !at.hasStored || at.logEnd > 0 && !at.deleteStored || at.stopErr != nil || e.cfg.StartFrom != config.StartFirst {
@@ -202,11 +199,11 @@ func (m *membership) deleteStoredOffset(ctx context.Context, id uint32, at *star
 	switch {
 	case err == nil || errors.As(err, &status) && status.Status == iggyerr.StatusOffsetNotStored:
 		at.hasStored = false
-		e.log.Info("deleted the stored offset: the partition is read from its start", zap.Uint32("partition", id), zap.Uint64("offset", at.storedOffset))
+		e.log.Info("stored offset deleted, reading from the start of the partition", zap.Uint32("partition", id), zap.Uint64("offset", at.storedOffset))
 	case status == nil:
 		return err
-	default: // it stays, as it was
-		e.log.Warn("the partition is read from its start, and the offset that is stored cannot be deleted", zap.Uint32("partition", id), zap.Error(err))
+	default: // it stays
+		e.log.Warn("reading from the start of the partition, stored offset not deleted", zap.Uint32("partition", id), zap.Error(err))
 	}
 	return nil
 }

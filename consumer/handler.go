@@ -10,21 +10,20 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Handle has every message given to handler. Consumption begins at Start, or at
-// once when the consumer is started. Up to concurrency handlers run at a time;
-// messages of one key are handled in order and one at a time.
+// Handle sets the handler of every message. Consumption begins at Start, or at once when the
+// consumer is started. Up to concurrency handlers run at a time; messages of one key are handled in
+// order and one at a time.
 //
-// With ack_mode auto a message is acknowledged when its handler returns nil, and
-// an error is a failed delivery, like Nack. With manual, nil leaves it to
-// Ack and Nack, now or later. With on_poll it was acknowledged before, and
-// an error is only counted.
+// With ack_mode auto a message is acknowledged when its handler returns nil, and an error is a
+// failed delivery, like Nack. With manual, nil leaves the acknowledgement to Ack and Nack, now or
+// later. With on_poll the message was acknowledged before, and an error is only counted.
 //
-// The handler's context ends when its partition is lost (ErrLost), after
-// handler_timeout (ErrHandlerTimeout), and when the time for stopping is over
-// (ErrStopDeadline). A handler that panics failed; its stack is in the error. So
-// did one that ends its goroutine by runtime.Goexit.
+// The handler's context ends when its partition is lost (ErrLost), after handler_timeout
+// (ErrHandlerTimeout), and when the time for stopping is over (ErrStopDeadline). A panic of the
+// handler, and the end of its goroutine by runtime.Goexit, is a failed delivery with an error that
+// matches iggyerr.ErrPanic.
 //
-// A second handler, or one beside an iteration, is ErrConsuming.
+// Handle returns ErrConsuming when there is another handler or an iteration.
 func (c *Consumer[T]) Handle(handler func(ctx context.Context, m *Message[T]) error) error {
 	return c.register(func() error {
 		c.handler = handler
@@ -32,11 +31,10 @@ func (c *Consumer[T]) Handle(handler func(ctx context.Context, m *Message[T]) er
 	}, handler != nil)
 }
 
-// HandleBatch is Handle for sinks that do better with many messages at once:
-// each call gets up to batch_size messages of one partition, in order and without a gap, and the
-// next call for that partition comes when all of them are settled. An error
-// is a failed delivery of those messages of the batch that were not settled by Ack or
-// Nack before.
+// HandleBatch is like Handle, for sinks that prefer many messages at once: each call gets up to
+// batch_size messages of one partition, in order and without a gap. The next call for that
+// partition comes when all of them are settled. An error is a failed delivery of those messages of
+// the batch that were not settled by Ack or Nack before.
 func (c *Consumer[T]) HandleBatch(handler func(ctx context.Context, batch []*Message[T]) error) error {
 	return c.register(func() error {
 		c.batchHandler = handler
@@ -45,7 +43,7 @@ func (c *Consumer[T]) HandleBatch(handler func(ctx context.Context, batch []*Mes
 	}, handler != nil)
 }
 
-// register notes where the messages go, and begins when the consumer runs.
+// register sets where the messages go, and begins to consume when the consumer runs.
 func (c *Consumer[T]) register(set func() error, given bool) error {
 	if !given {
 		return errors.New("iggy: no handler given")
@@ -68,7 +66,7 @@ func (c *Consumer[T]) register(set func() error, given bool) error {
 	return nil
 }
 
-// call runs the handler for one message.
+// callHandler calls the handler with one message.
 func (c *Consumer[T]) callHandler(msg *message) (err error) {
 	m := msg.typed.(*Message[T])
 	ctx := msg.partition.ctx
@@ -83,12 +81,12 @@ func (c *Consumer[T]) callHandler(msg *message) (err error) {
 	return c.callObserved(ctx, []*message{msg}, func(ctx context.Context) error { return c.handler(ctx, m) })
 }
 
-// plainCalls tells that calls need neither a timeout nor observation.
+// callsDirectly reports whether calls need neither a timeout nor observation.
 func (c *Consumer[T]) callsDirectly() bool {
 	return c.e.cfg.HandlerTimeout <= 0 && c.tracer == nil && !c.e.meter.enabled()
 }
 
-// callBatch runs the handler for one batch.
+// callBatchHandler calls the handler with one batch.
 func (c *Consumer[T]) callBatchHandler(messages []*message) error {
 	batch := make([]*Message[T], len(messages))
 	for i, msg := range messages {
@@ -97,7 +95,7 @@ func (c *Consumer[T]) callBatchHandler(messages []*message) error {
 	return c.callObserved(messages[0].partition.ctx, messages, func(ctx context.Context) error { return c.batchHandler(ctx, batch) })
 }
 
-// observed runs a handler with its timeout, in a span, and measures it.
+// callObserved calls a handler with its timeout, in a span, and measures it.
 func (c *Consumer[T]) callObserved(ctx context.Context, messages []*message, handler func(context.Context) error) (err error) {
 	if d := c.e.cfg.HandlerTimeout; d > 0 {
 		var cancel context.CancelFunc
@@ -124,7 +122,7 @@ func (c *Consumer[T]) callObserved(ctx context.Context, messages []*message, han
 	return safeError(handler(ctx))
 }
 
-// timeoutError is a handler's failure after its time was over.
+// timeoutError is the failure of a handler that returned after its timeout.
 type timeoutError struct{ err error }
 
 func (e *timeoutError) Error() string { return ErrHandlerTimeout.Error() + ": " + e.err.Error() }

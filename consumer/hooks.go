@@ -20,11 +20,10 @@ const (
 	hookLost
 )
 
-// hooks calls the application's hooks, one after another, in a goroutine of
-// their own: a hook that blocks, or that calls the consumer, holds up nothing
-// but the hooks after it. While one runs, further events wait; when there are many, those of
-// one kind that follow each other become one call, so that the queue
-// is bounded by what can happen to the partitions.
+// hooks calls the application's hooks, one after another, in a goroutine of their own: a hook that
+// blocks, or that calls the consumer, delays only the hooks after it. While one runs, further events
+// are queued. Events of one kind that follow each other become one call, and when the queue is full
+// the oldest event is dropped.
 type hooks struct {
 	log   *zap.Logger
 	calls [3]func(ctx context.Context, partitions []uint32)
@@ -41,7 +40,7 @@ type hookEvent struct {
 	partitions []uint32
 }
 
-// maxHookEvents is how long the queue gets before older events are joined.
+// maxHookEvents is the length of the queue from which the oldest event is dropped.
 const maxHookEvents = 64
 
 func newHooks(log *zap.Logger) *hooks { return &hooks{log: log, idle: make(chan struct{})} }
@@ -52,11 +51,11 @@ func (h *hooks) post(kind hookKind, partitions ...uint32) {
 		return
 	}
 	if h.enqueue(kind, partitions) {
-		h.log.Warn("a hook hangs, the oldest change of partitions is not told")
+		h.log.Warn("hook does not return, oldest event dropped")
 	}
 }
 
-// enqueue adds an event, and tells whether another one had to go for it.
+// enqueue adds an event and reports whether it dropped the oldest one.
 func (h *hooks) enqueue(kind hookKind, partitions []uint32) (overtaken bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -84,7 +83,7 @@ func (h *hooks) enqueue(kind hookKind, partitions []uint32) (overtaken bool) {
 	return overtaken
 }
 
-// run calls hooks until none is due.
+// run calls hooks until the queue is empty.
 func (h *hooks) run() {
 	over := false
 	defer func() {
@@ -119,7 +118,7 @@ func (h *hooks) call(event hookEvent) {
 	h.calls[event.kind](context.Background(), event.partitions)
 }
 
-// close takes no more events; those that wait are still told. It returns a channel that
+// close accepts no more events; those in the queue are still delivered. It returns a channel that
 // is closed when the last hook has returned.
 func (h *hooks) close() <-chan struct{} {
 	h.mu.Lock()

@@ -10,17 +10,17 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// Next waits for the next message, which the caller acknowledges with Ack or Nack,
-// also with ack_mode auto; with on_poll it is acknowledged already. The first
-// call begins the consumption. Several goroutines may call it.
+// Next waits for the next message. The caller acknowledges it with Ack or Nack, also with ack_mode
+// auto; with on_poll it is acknowledged already. The first call begins the consumption. Several
+// goroutines may call Next.
 //
-// Messages of one key are given out one at a time: the next one comes after the
-// one before was acknowledged, so do not collect messages before acknowledging them. End
-// each message by Ack or Nack, also one whose partition was lost meanwhile,
-// which its Context tells: until then it counts, and its partition waits.
+// Messages of one key are returned one at a time: the next one follows after the acknowledgement of
+// the one before, so do not collect messages before acknowledging them. Settle each message by Ack
+// or Nack, also one whose Context tells that its partition was lost: until then the message is in
+// flight, and its partition waits.
 //
-// It fails with ctx's cause when ctx ends, with iggyerr.ErrClosed when the
-// consumer is not started or stops, and with ErrConsuming when a handler is set.
+// Next returns the cause of ctx's end, iggyerr.ErrClosed when the consumer is not started or stops,
+// and ErrConsuming when there is a handler.
 func (c *Consumer[T]) Next(ctx context.Context) (*Message[T], error) {
 	if err := c.startIteration(); err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func (c *Consumer[T]) Next(ctx context.Context) (*Message[T], error) {
 	return msg.typed.(*Message[T]), nil
 }
 
-// iterate notes that messages go to callers of Next.
+// startIteration sets that messages go to the callers of Next.
 func (c *Consumer[T]) startIteration() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,16 +51,14 @@ func (c *Consumer[T]) startIteration() error {
 	return nil
 }
 
-// Messages iterates over the messages as they come, like Next. It ends without
-// an error when ctx ends or the consumer stops, and with one, as the last pair, when
-// it can't go on otherwise.
+// Messages iterates over the messages as Next returns them. It ends without an error when ctx ends
+// or the consumer stops, and with an error as the last pair when it can't continue.
 //
-// With ack_mode auto a message that the loop's body has not settled is
-// acknowledged when the body asks for the next one. One that the loop was left with,
-// by break, return or panic, was not handled and is given back: it is the first of its
-// partition that comes next, here or after a stop, and this delivery does
-// not count for max_deliveries. So acknowledge the last one before you break.
-// With manual it stays with the application.
+// With ack_mode auto, a message that the body of the loop has not settled is acknowledged when the
+// body asks for the next one. When the loop ends by break, return or panic, the current message
+// counts as not handled: it is the next one that its partition delivers, here or after a stop, and
+// this delivery does not count for max_deliveries. So acknowledge the last message before you
+// break. With manual it stays with the application.
 func (c *Consumer[T]) Messages(ctx context.Context) iter.Seq2[*Message[T], error] {
 	return func(yield func(*Message[T], error) bool) {
 		for {
@@ -78,7 +76,7 @@ func (c *Consumer[T]) Messages(ctx context.Context) iter.Seq2[*Message[T], error
 	}
 }
 
-// offer gives m to a loop's body and tells whether that asks for the next one.
+// yieldMessage passes m to the body of a loop and reports whether the body asks for the next one.
 func (c *Consumer[T]) yieldMessage(m *Message[T], yield func(*Message[T], error) bool) bool {
 	if c.e.cfg.AckMode != config.AckAuto {
 		return yield(m, nil)

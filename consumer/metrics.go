@@ -14,9 +14,9 @@ import (
 // instrumentation is the name of the tracer and the meter.
 const instrumentation = "github.com/fetchbox/fetchbox-iggy/consumer"
 
-// meter measures a consumer. What can be counted is read when it is collected,
-// so that counting costs nothing while messages are handled; durations are
-// recorded as they come. A nil meter measures nothing.
+// meter measures a consumer. Counters are read when metrics are collected, so that counting costs
+// nothing while messages are handled; durations are recorded as they occur. A nil meter measures
+// nothing.
 type meter struct {
 	e            *engine
 	attributes   metric.MeasurementOption
@@ -69,7 +69,7 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 		m.gauges = append(m.gauges, gauge{g, read})
 	}
 	outcome := func(name string) attribute.KeyValue { return attribute.String("outcome", name) }
-	const outcomes, outcomesText = "fetchbox_consumer_outcomes_total", "Messages by what became of them."
+	const outcomes, outcomesText = "fetchbox_consumer_outcomes_total", "Messages by outcome."
 	count("fetchbox_consumer_messages_total", "{message}", "Messages read.", func(t counters) int64 { return t.fetched })
 	count("fetchbox_consumer_bytes_total", "By", "Bytes of the messages read.", func(t counters) int64 { return t.bytes })
 	count("fetchbox_consumer_polls_total", "{request}", "Polls that brought messages.", func(t counters) int64 { return t.polls })
@@ -84,14 +84,14 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 	count("fetchbox_worker_dlq_total", "{message}", "Messages confirmed by the dead letters.", func(t counters) int64 { return t.deadLettered })
 	count("fetchbox_consumer_undecodable_total", "{message}", "Messages that could not be decoded.", func(t counters) int64 { return t.undecodable })
 	count("fetchbox_consumer_commits_total", "{request}", "Offsets stored.", func(t counters) int64 { return t.commits })
-	count("fetchbox_consumer_gaps_total", "{gap}", "Jumps of the offset.", func(t counters) int64 { return t.gaps })
-	count("fetchbox_consumer_gap_messages_total", "{message}", "Offsets that jumps passed over.", func(t counters) int64 { return t.gapMessages })
+	count("fetchbox_consumer_gaps_total", "{gap}", "Gaps in the offsets.", func(t counters) int64 { return t.gaps })
+	count("fetchbox_consumer_gap_messages_total", "{message}", "Offsets that are missing at gaps.", func(t counters) int64 { return t.gapMessages })
 	count("fetchbox_consumer_offset_resets_total", "{reset}", "Truncated logs and moved stored offsets.", func(t counters) int64 { return t.offsetResets })
-	measure("fetchbox_consumer_lag", "{message}", "Messages behind the acknowledged prefix, over the owned partitions.", func(s Status) int64 { return int64(s.Lag) })
-	measure("fetchbox_worker_tasks_inflight", "{message}", "Messages with the application.", func(s Status) int64 { return int64(s.InFlight) })
-	measure("fetchbox_consumer_oldest_age_ms", "ms", "How long the oldest unacknowledged message is in hand.", func(s Status) int64 { return s.OldestAge.Milliseconds() })
-	measure("fetchbox_consumer_partitions", "{partition}", "Partitions owned.", func(s Status) int64 { return int64(len(s.Partitions)) })
-	measure("fetchbox_consumer_buffered_bytes", "By", "Bytes of messages held.", func(s Status) int64 { return s.BufferedBytes })
+	measure("fetchbox_consumer_lag", "{message}", "Messages behind the acknowledged prefixes of the assigned partitions.", func(s Status) int64 { return int64(s.Lag) })
+	measure("fetchbox_worker_tasks_inflight", "{message}", "Messages in flight.", func(s Status) int64 { return int64(s.InFlight) })
+	measure("fetchbox_consumer_oldest_age_ms", "ms", "How long the oldest unacknowledged message is in flight.", func(s Status) int64 { return s.OldestAge.Milliseconds() })
+	measure("fetchbox_consumer_partitions", "{partition}", "Partitions assigned.", func(s Status) int64 { return int64(len(s.Partitions)) })
+	measure("fetchbox_consumer_buffered_bytes", "By", "Bytes of messages that are prefetched or in flight.", func(s Status) int64 { return s.BufferedBytes })
 	rebalances, err := api.Int64ObservableCounter("fetchbox_consumer_rebalances_total", metric.WithUnit("{change}"),
 		metric.WithDescription("Partitions assigned, revoked and lost."))
 	errs, observed = append(errs, err), append(observed, rebalances)
@@ -112,7 +112,7 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 		o.ObserveInt64(rebalances, changes, m.attributes)
 		status := e.status()
 		if !status.Consuming {
-			return nil // it holds no partition, and misses none
+			return nil // it has no partition and needs none
 		}
 		for _, g := range m.gauges {
 			o.ObserveInt64(g.instrument, g.read(status), m.attributes)
@@ -122,17 +122,17 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 	return m, err
 }
 
-// on tells whether anything is measured.
+// enabled reports whether anything is measured.
 func (m *meter) enabled() bool { return m != nil }
 
-// polled messages a round trip.
+// recordPoll records the round trip of a poll.
 func (m *meter) recordPoll(d time.Duration) {
 	if m != nil {
 		m.pollTime.Record(context.Background(), d.Seconds(), m.attributes)
 	}
 }
 
-// handling is when a call of a handler begins.
+// startHandle returns the start time of a handler's call.
 func (m *meter) startHandle() time.Time {
 	if m == nil {
 		return time.Time{}
@@ -140,7 +140,7 @@ func (m *meter) startHandle() time.Time {
 	return time.Now()
 }
 
-// handled messages a call of a handler.
+// recordHandle records a handler's call.
 func (m *meter) recordHandle(began time.Time, err error) {
 	if m == nil {
 		return

@@ -214,7 +214,7 @@ func TestStatusAndLimits(t *testing.T) {
 	require.NoError(t, c.Check(context.Background()))
 	r.send(0, numbered("a", 4)...)
 	eventually(t, "age", func() bool { return c.Check(context.Background()) != nil })
-	require.ErrorContains(t, c.Check(context.Background()), "the oldest message is in hand for")
+	require.ErrorContains(t, c.Check(context.Background()), "the oldest message is in flight for")
 	r.send(0, numbered("b", 4)...)
 	eventually(t, "lag", func() bool { return c.Status().Lag > 5 })
 	require.ErrorContains(t, c.Check(context.Background()), "over 5")

@@ -37,7 +37,7 @@ func TestOnPollGoesOnAfterAReconnection(t *testing.T) {
 				require.NoError(t, c.Stop(context.Background()))
 				require.Len(t, l.times, 15)
 				require.Zero(t, l.doubled)
-				require.Empty(t, logs.FilterMessageSnippet("moved back").All())
+				require.Empty(t, logs.FilterMessageSnippet("offset reset").All())
 			})
 		})
 	}

@@ -25,13 +25,13 @@ type options struct {
 	dialer      transport.Dialer
 }
 
-// WithName sets the name by which logs, metrics, health and errors call the
-// consumer; the default is the topic's name.
+// WithName sets the consumer's name in logs, metrics, health and errors; the default is the topic's
+// name.
 func WithName(name string) Option { return func(o *options) { o.name = name } }
 
-// WithCluster names the cluster that the consumer reads from, for applications that use
-// several: metrics have it as iggy.cluster, and it goes before the consumer's name in logs, health and
-// errors. Without it metrics say "default".
+// WithCluster sets the name of the consumer's cluster, for applications that use several: it is
+// iggy.cluster in metrics, and stands before the consumer's name in logs, health and errors. The
+// default is none, which metrics show as "default".
 func WithCluster(name string) Option { return func(o *options) { o.cluster = name } }
 
 // WithLogger sets the logger; nil, the default, means none. Payloads are never logged.
@@ -47,36 +47,35 @@ func WithDeadLetters[T any](d DeadLetters[T]) Option {
 	}
 }
 
-// WithTracerProvider has a span made for each call of a handler, linked to the
-// span that published the message. The default makes none.
+// WithTracerProvider has a span made for each call of a handler, linked to the span that published
+// the message. The default makes none.
 func WithTracerProvider(p trace.TracerProvider) Option { return func(o *options) { o.tracers = p } }
 
-// WithMeterProvider has metrics measured; the default measures none.
+// WithMeterProvider has metrics measured. The default measures none.
 func WithMeterProvider(p metric.MeterProvider) Option { return func(o *options) { o.meters = p } }
 
-// OnAssigned sets a hook that is told which partitions this consumer now owns
-// in addition. All hooks of a consumer are called one after another, in order, by a goroutine
-// that nothing else waits for: they may block, and call the consumer. What
-// they are told may be outdated when they are. Stop does not wait long for one
-// that blocks.
+// OnAssigned sets a hook that gets the partitions that are newly assigned to this consumer. All
+// hooks of a consumer are called one after another, in order, by a goroutine for which nothing else
+// waits: they may block, and may call the consumer. The assignment may have changed again when a
+// hook is called. Stop waits at most a second for a hook.
 func OnAssigned(hook func(ctx context.Context, partitions []uint32)) Option {
 	return func(o *options) { o.hooks[hookAssigned] = hook }
 }
 
-// OnRevoked sets a hook that is told which partitions were given away with all
-// work on them finished and committed; see OnAssigned.
+// OnRevoked sets a hook that gets the partitions that were handed over to other members with all
+// their messages finished and committed; see OnAssigned.
 func OnRevoked(hook func(ctx context.Context, partitions []uint32)) Option {
 	return func(o *options) { o.hooks[hookRevoked] = hook }
 }
 
-// OnLost sets a hook that is told which partitions were lost: messages that
-// were in hand, if any, come again, here or at another member; see OnAssigned.
+// OnLost sets a hook that gets the partitions that were lost: their messages in flight, if any, are
+// delivered again, here or to another member; see OnAssigned.
 func OnLost(hook func(ctx context.Context, partitions []uint32)) Option {
 	return func(o *options) { o.hooks[hookLost] = hook }
 }
 
-// WithStandalone makes a consumer that belongs to no group: the Group of its
-// configuration is not used, and it reads the partitions that s names whoever else does.
+// WithStandalone makes a consumer that belongs to no group: the Group of its configuration is not
+// used, and it reads the partitions that s names, whoever else does.
 func WithStandalone(s Standalone) Option { return func(o *options) { o.standalone = &s } }
 
 // WithDialer replaces the transport that the configuration names. It is meant for tests of this module.

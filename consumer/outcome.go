@@ -10,12 +10,12 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Drop ends a message, returned by a handler or given to Nack (also wrapped),
-// without a dead letter: it is acknowledged, logged at debug level and counted as dropped.
+// Drop, returned by a handler or passed to Nack, also wrapped, ends a message without a dead
+// letter: it is acknowledged, logged at debug level and counted as dropped.
 var Drop = errors.New("iggy: message dropped") //nolint:revive,staticcheck // an instruction rather than an error, like fs.SkipAll
 
-// Permanent marks err as one that another delivery can't mend: the message goes
-// to the dead letters at once. Permanent(nil) is nil.
+// Permanent marks err as one for which another delivery is of no use: the message goes to the dead
+// letters at once. Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -29,11 +29,11 @@ func (e *permanentError) Error() string { return e.err.Error() }
 
 func (e *permanentError) Unwrap() error { return e.err }
 
-// RetryAfter asks for the next delivery after d instead of after the
-// configured backoff, as a server's Retry-After says for example. The delivery
-// counts: when max_deliveries is reached the message is given up all the same.
-// A stop or a change of owners does not wait for it: the message comes again
-// after that, its deliveries counted anew. A negative d means at once; a nil err is allowed.
+// RetryAfter asks for the redelivery after d instead of after the configured backoff, for example
+// because of a server's Retry-After. The delivery counts: when max_deliveries is reached, the
+// message is given up. A stop or a reassignment does not wait for the redelivery: the message is
+// delivered again afterwards, and its deliveries are counted anew. A negative d means at once; err
+// may be nil.
 func RetryAfter(d time.Duration, err error) error {
 	return &retryAfterError{max(d, 0), err}
 }
@@ -52,8 +52,8 @@ func (e *retryAfterError) Error() string {
 
 func (e *retryAfterError) Unwrap() error { return e.err }
 
-// sound is err, or the panic that its methods end in: those of a typed nil may,
-// for example. What comes after it looks at the error where no panic is caught.
+// safeError returns err, or the panic of one of its methods: those of a typed nil may panic, for
+// example. The error is used later where no panic is recovered.
 func safeError(err error) (checked error) {
 	if err == nil {
 		return nil

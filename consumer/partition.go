@@ -13,20 +13,19 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// partition is one ownership of a partition: from when it was learned that the
-// partition is this consumer's until it is not. When it is lost, set to another offset
-// or dealt to this consumer again, a new one takes its place, and whatever is
-// still under way for the old one has no effect any more.
+// partition is one assignment of a partition, from when this consumer learns of it until the
+// partition is lost, revoked or moved by Seek. Another assignment of the same partition is another
+// partition, and what is still under way for the old one has no effect any more.
 type partition struct {
 	e       *engine
 	id      uint32
 	session *link.Session
 	history *history
 	log     *zap.Logger
-	// ctx is what handlers get; it ends with a cause when the partition is lost.
+	// ctx is the context of handlers. It ends with a cause when the partition is lost.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	// commitTurn holds one token: commits of a partition go one after another.
+	// commitLock holds one token: commits of a partition follow one after another.
 	commitLock chan struct{}
 
 	scheduled atomic.Bool // is in the scheduler's queue
@@ -38,70 +37,70 @@ type partition struct {
 
 	mu    sync.Mutex
 	phase phase
-	// stopped is why nothing more is fetched: on_gap or on_reset said stop.
+	// stopErr is why nothing more is fetched: on_gap or on_reset is stop.
 	stopErr     error
 	paused      bool // by the application
-	needsVerify bool // something does not fit: look before anything else is fetched
+	needsVerify bool // the log or the stored offset may have changed: verify before the next poll
 
-	// Fetching.
+	// Fetch: the position in the log.
 	firstPoll      *transport.Strategy // the first poll starts here instead of at position
 	position       uint64              // the next offset to fetch
-	skip           skipRange           // what is passed over where the first poll starts
-	anyFirstOffset bool                // the next message's offset may be any: no gap
-	logEnd         uint64              // the log's end, as far as known: the offset after its last message
+	skip           skipRange           // messages that the first poll may bring and that were handled before
+	anyFirstOffset bool                // the next message may have any offset: no gap
+	logEnd         uint64              // the offset after the log's last message, as far as known
 	mayHaveMore    bool                // there may be messages to fetch
 	polling        bool                // a poll is under way
 	polledEnd      uint64              // the last offset that a poll brought, plus one; 0: none
 	nextPollAt     time.Time           // after a refused poll
 	refusalLogged  bool                // the last poll was refused, and that was logged
 
-	// Read and not taken in.
+	// Fetch: the prefetch buffer.
 	buffer         []*pollResult
-	buffered       int
-	decoding       bool
-	decodingFrom   uint64 // the first offset of what is being taken in
-	discardDecoded bool   // what is being taken in is not wanted any more: see cut
+	buffered       int    // messages in buffer
+	decoding       bool   // messages of buffer are being decoded
+	decodingFrom   uint64 // the first offset of the messages being decoded
+	discardDecoded bool   // the messages being decoded are discarded: see discardUndelivered
 	scratch        []*message
 
-	// In the window.
-	tracker            tracker
+	// Deliver.
 	lanes              lanes
-	ready              messageQueue // messages whose turn it is
-	delivered          messageSet   // messages that are with the application
+	ready              messageQueue // messages that may be delivered
+	delivered          messageSet   // messages with the application
 	running            int          // handlers at work
-	backingOff         int          // messages that wait for their next delivery
-	givenBack          int          // messages in the run queue that the application gave back
+	backingOff         int          // messages that wait for redelivery
+	givenBack          int          // messages in ready that the application gave back
 	deadLettering      int          // messages on their way to the dead letters
 	blockedDeadLetters int          // those of them that could not be written yet
-	deliveredEnd       uint64       // the number after the last message that left the queue
+	deliveredEnd       uint64       // the sequence number after the last message that left the queue
 	batchRunning       bool         // a batch handler is at work
-	quiesced           bool         // it drains, and what is left only waits for its next delivery: see rest
+	quiesced           bool         // draining, and all that is left waits for redelivery: see quiesce
 
-	// Committing.
-	committedEnd    uint64 // the tracker's head when the stored offset was stored
+	// Commit.
+	tracker         tracker
+	committedEnd    uint64 // the tracker's ackedEnd when the stored offset was stored
 	storedOffset    uint64
 	hasStored       bool
-	attemptedOffset uint64 // the offset that was asked to be stored last, since the answer may be lost; nowhere: none
+	attemptedOffset uint64 // the offset of the last store request, whose answer may be lost; offsetBeyondEnd: none
 	commitRequested bool
-	verifiedAt      time.Time     // when the stored offset was last known to be what it should
-	commitWaiters   int           // callers who wait for a commit
-	commitDone      chan struct{} // closed and replaced when a commit was stored, and closed when the partition is lost
+	verifiedAt      time.Time     // when the stored offset was last seen to be the expected one
+	commitWaiters   int           // callers that wait for a commit
+	commitDone      chan struct{} // closed and replaced at each commit, and closed when the partition is lost
 
 	counters    counters
-	pendingLogs []func() // log entries; see say
+	pendingLogs []func() // see deferLog
 }
 
 type phase uint8
 
 const (
 	phaseActive   phase = iota
-	phaseDraining       // takes nothing new, finishes what it has
-	phaseLost           // not this consumer's any more
+	phaseDraining       // admits no more messages and finishes those in flight
+	phaseLost           // not assigned any more
 )
 
-// lose ends the ownership. The contexts of its handlers end with cause, and what
-// they return has no effect. It gives the number of messages that were with
-// the application and not acknowledged; only the first loss counts.
+// lose ends the assignment. The contexts of its handlers end with cause, and what they return has
+// no effect. It returns the number of messages in flight that were not acknowledged. Only the first
+// call has an effect.
 func (p *partition) lose(cause error) (unfinished int, first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,7 +115,7 @@ func (p *partition) lose(cause error) (unfinished int, first bool) {
 	}
 	p.history.orphans.Add(int64(p.running))
 	orphans := 0
-	if !errors.Is(cause, errSeek) { // the application itself gave up what it has
+	if !errors.Is(cause, errSeek) { // Seek gives the messages in flight up
 		orphans = p.orphanDeliveries()
 	}
 	p.history.dedup.forgetUnsettled()
@@ -132,16 +131,17 @@ func (p *partition) isLost() bool {
 	return p.phase == phaseLost
 }
 
-// letGo lets go of the memory of r: its part in an answer, and what it grew to. p.mu is held.
+// releaseMemory releases the memory of msg: its part of the poll result and its decompressed
+// payload. p.mu is held.
 func (p *partition) releaseMemory(msg *message) {
 	p.releaseResult(msg.result, 1)
 	p.releaseDecompressed(msg.decompressed)
 }
 
-// say has something logged when p.mu is released: writing a log is I/O. p.mu is held.
+// deferLog has a log entry written after p.mu is released: writing a log is I/O. p.mu is held.
 func (p *partition) deferLog(entry func()) { p.pendingLogs = append(p.pendingLogs, entry) }
 
-// speak logs what was left to say.
+// flushLogs writes the deferred log entries. p.mu is not held.
 func (p *partition) flushLogs() {
 	p.mu.Lock()
 	entries := p.pendingLogs
@@ -152,7 +152,7 @@ func (p *partition) flushLogs() {
 	}
 }
 
-// speakUp logs what was left to say. p.mu is held, and released meanwhile.
+// flushLogsUnlocked writes the deferred log entries. p.mu is held, and released meanwhile.
 func (p *partition) flushLogsUnlocked() {
 	if len(p.pendingLogs) == 0 {
 		return

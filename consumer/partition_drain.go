@@ -1,16 +1,15 @@
 package consumer
 
-// drain stops taking in messages and forgets those that nobody has seen, so that
-// only what the application has in hand remains to be finished. Messages
-// that were acknowledged or given out behind others that were not are the reason
-// why some of these still have their turn. p.mu is held.
+// drain stops admitting messages and discards those that were not delivered, so that only the
+// messages in flight remain to be finished. Messages that stand before an acknowledged or delivered
+// one are kept: they are still delivered. p.mu is held.
 func (p *partition) drain() {
 	if p.phase != phaseActive {
 		return
 	}
 	p.phase = phaseDraining
 	if p.e.ackOnPoll {
-		// They are committed: nobody else will get them.
+		// What was polled is committed: no other member gets it.
 		p.scheduleIfReady()
 		p.checkDrained()
 		return
@@ -20,7 +19,7 @@ func (p *partition) drain() {
 	p.checkDrained()
 }
 
-// resume lets a draining partition go on. p.mu is held.
+// resume lets a draining partition continue. p.mu is held.
 func (p *partition) resume() {
 	if p.phase != phaseDraining {
 		return
@@ -31,7 +30,8 @@ func (p *partition) resume() {
 	p.e.wakePollers()
 }
 
-// drained tells the one who waits for it that nothing is in hand any more. p.mu is held.
+// checkDrained wakes the membership when a draining partition has nothing left to finish. p.mu is
+// held.
 func (p *partition) checkDrained() {
 	if p.phase != phaseDraining {
 		return
@@ -42,28 +42,29 @@ func (p *partition) checkDrained() {
 	}
 }
 
-// empty tells that nothing of the partition is with the application or on the
-// way to it. p.mu is held.
+// isDrained reports whether no message of the partition is with the application or on the way to
+// it. p.mu is held.
 func (p *partition) isDrained() bool {
 	return (p.tracker.pending() == 0 || p.quiesced) && p.running == 0 && !p.decoding && !p.polling && p.buffered == 0
 }
 
-// rest has a draining partition wait no longer for messages that only wait
-// themselves, for their next delivery, and for those that were given back: nobody
-// works on them, and whoever gets the partition gets them again. Those behind them in their lanes wait with
-// them. From then on nothing of it is handed out, unless it resumes. p.mu is held.
+// quiesce ends a draining partition's deliveries when all that is left waits for redelivery or was
+// given back: no handler works on those messages, and the next owner gets them again. Messages
+// behind them in their lanes wait with them. Nothing is delivered from then on unless the partition
+// resumes. p.mu is held.
 func (p *partition) quiesce() {
 	if p.onlyBackingOff() && (p.ready.length == p.givenBack || p.e.batchHandler) {
 		p.quiesced = true
 	}
 }
 
-// onlyWaits tells whether messages wait for their next delivery, or to be taken again, and nobody works on any. p.mu is held.
+// onlyBackingOff reports whether messages wait for redelivery or were given back, and no handler
+// works on any message. p.mu is held.
 func (p *partition) onlyBackingOff() bool {
 	return p.backingOff+p.givenBack > 0 && p.delivered.length == 0 && p.running == 0 && p.deadLettering == 0
 }
 
-// idle is how many of the messages in hand nobody works on. p.mu is held.
+// idleInFlight is how many of the messages in flight no handler works on. p.mu is held.
 func (p *partition) idleInFlight() int {
 	if p.quiesced {
 		return p.inFlight()
@@ -71,12 +72,13 @@ func (p *partition) idleInFlight() int {
 	return p.backingOff + p.givenBack
 }
 
-// cut forgets the read and queued messages that nobody has seen, so that they
-// are fetched again. p.mu is held.
+// discardUndelivered discards the prefetched and queued messages that were not delivered, so that
+// they are fetched again. p.mu is held.
 func (p *partition) discardUndelivered() {
 	dropped, first := 0, p.position
 	if p.decoding {
-		// Also if it resumes before they are decoded: those before them may be fetched again, too.
+		// They are discarded even if the partition resumes before they are decoded, since messages before
+		// them may be fetched again, too.
 		p.discardDecoded = true
 		first = min(first, p.decodingFrom)
 	}

@@ -1,13 +1,13 @@
 package consumer
 
-// Pause stops the delivery of a partition's messages, owned now or later, until
-// Resume. Messages in hand are not affected.
+// Pause stops the delivery of a partition's messages, whether the partition is assigned now or
+// later, until Resume. Messages in flight are not affected.
 func (c *Consumer[T]) Pause(partition uint32) { c.e.setPaused(partition, true) }
 
 // Resume ends a Pause.
 func (c *Consumer[T]) Resume(partition uint32) { c.e.setPaused(partition, false) }
 
-// pause stops or resumes the delivery of a partition.
+// setPaused stops or resumes the delivery of a partition's messages.
 func (e *engine) setPaused(id uint32, paused bool) {
 	e.mu.Lock()
 	if paused {

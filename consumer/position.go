@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Position is a place in a partition.
+// Position is a position in a partition.
 type Position struct {
 	kind  positionKind
 	value uint64
@@ -22,21 +22,20 @@ const (
 	atTime
 )
 
-// Stored is after the offset that the consumer has stored, and where
-// start_from says when there is none.
+// Stored is the position after the committed offset, and the one of start_from when there is none.
 func Stored() Position { return Position{kind: atStored} }
 
-// First is the first message that there is.
+// First is the first message that is left.
 func First() Position { return Position{kind: atFirst} }
 
-// Last is the last message that there is.
+// Last is the last message.
 func Last() Position { return Position{kind: atLast} }
 
-// End is after the last message: only what comes from now on is read.
+// End is the position after the last message: only messages that are stored afterwards are read.
 func End() Position { return Position{kind: atEnd} }
 
-// Offset is the message with that offset, or the first one after it; an offset beyond the
-// end is the end.
+// Offset is the message with that offset, or the first one after it. An offset beyond the end is
+// the end.
 func Offset(offset uint64) Position { return Position{kind: atOffset, value: offset} }
 
 // Time is the first message that the server stored at t or later.
@@ -44,7 +43,7 @@ func Time(t time.Time) Position {
 	return Position{kind: atTime, value: uint64(max(t.UnixMicro(), 0))}
 }
 
-// String is the position in words.
+// String returns the position in words.
 func (p Position) String() string {
 	switch p.kind {
 	case atFirst:

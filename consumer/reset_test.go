@@ -87,6 +87,7 @@ func TestOffsetThatTheNextOwnerStoredIsNoReset(t *testing.T) {
 		return binary.LittleEndian.Uint32(req.Body[len(req.Body)-4:]) == 1
 	}).Times(1))
 	r.server.WaitFor("the loss of one partition", func() bool { return len(c.Status().Partitions) == 1 })
+	require.Empty(t, logs.FilterMessageSnippet("offset reset").All())
 	require.Empty(t, logs.FilterMessageSnippet("moved").All())
 }
 
@@ -105,6 +106,7 @@ func TestRemovedPartitionEndsUnderAStandaloneConsumer(t *testing.T) {
 	r.server.WaitFor("the loss of the partition", func() bool { return len(c.Status().Partitions) == 1 })
 	r.send(0, "a/1")
 	l.wait(t, 3)
+	require.Empty(t, logs.FilterMessageSnippet("offset reset").All())
 	require.Empty(t, logs.FilterMessageSnippet("moved").All())
 	require.NoError(t, c.Check(context.Background()))
 }

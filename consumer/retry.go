@@ -9,8 +9,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// untilItHolds is the policy for what is tried until it succeeds or its
-// context ends: joining a group, writing a dead letter.
+// retryUntilDone returns the policy for what is retried until it succeeds or its context ends:
+// joining a group, writing a dead letter.
 func retryUntilDone(b config.Backoff, ceiling time.Duration, failed func(err error, attempt int)) failsafe.Executor[any] {
 	base := max(b.BaseBackoff, time.Millisecond)
 	limit := max(min(b.MaxBackoff, ceiling), base)

@@ -78,7 +78,7 @@ func TestUnreadableMessageIsSaidOnce(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				server.append(1, "k/0", "k/1", "k/2")
 				time.Sleep(50 * time.Second)
-				said := logs.FilterMessage("the partition cannot be read, trying again").All()
+				said := logs.FilterMessage("poll refused, retrying").All()
 				require.Len(t, said, 1)
 				require.EqualValues(t, 4, said[0].ContextMap()["offset"])
 				require.Equal(t, 4+3, l.distinct())

@@ -8,15 +8,16 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// Seek sets an owned partition to another place. What is in hand of it is
-// forgotten: the contexts of its handlers end with ErrLost, late acknowledgements have no
-// effect, and unacknowledged messages come again only where the new place is before
-// them. The place is stored at once, and so counts for another owner, too; but for a Time, and for the
-// start with a start_from other than first, which are forgotten when the partition is lost before a message from
-// there is committed.
-// A partition that is not owned is iggyerr.ErrNotOwner, and a consumer that was
-// drained or stopped iggyerr.ErrClosed. When ctx ends first, the partition stays where it is
-// unless it was being moved already.
+// Seek moves an assigned partition to another position. Its messages in flight are given up: the
+// contexts of their handlers end with ErrLost, later acknowledgements have no effect, and
+// unacknowledged messages are delivered again only if they are at or behind the new position. Seek
+// stores the position at once, so it also counts for the next owner of the partition. Two positions
+// are not stored: a Time, and the first message if start_from is not first. They are forgotten when
+// the partition is lost before a message from there is committed.
+//
+// Seek returns iggyerr.ErrNotOwner for a partition that is not assigned to this consumer, and
+// iggyerr.ErrClosed after Drain or Stop. When ctx ends first, the partition stays where it is
+// unless it is being moved already.
 func (c *Consumer[T]) Seek(ctx context.Context, partition uint32, to Position) error {
 	c.mu.Lock()
 	ok := c.state == stateStarted && c.e.started.Load()
@@ -27,7 +28,7 @@ func (c *Consumer[T]) Seek(ctx context.Context, partition uint32, to Position) e
 	return c.e.seek(ctx, partition, to)
 }
 
-// seek has a partition taken up at another place.
+// seek has the membership's loop move a partition.
 func (e *engine) seek(ctx context.Context, id uint32, to Position) error {
 	req := seekRequest{partition: id, to: to, done: make(chan error, 1)}
 	e.mu.Lock()
@@ -43,7 +44,7 @@ func (e *engine) seek(ctx context.Context, id uint32, to Position) error {
 	case <-e.membershipDone:
 		err = iggyerr.ErrClosed
 	}
-	// Nobody waits for it any more, so it must not happen at some later time.
+	// The caller has given up, so the partition must not move later.
 	e.mu.Lock()
 	e.seeks = slices.DeleteFunc(e.seeks, func(other seekRequest) bool { return other.done == req.done })
 	e.mu.Unlock()

@@ -2,8 +2,8 @@ package consumer
 
 // Standalone describes a consumer without a group.
 type Standalone struct {
-	// Name is under which name offsets are stored. Without one nothing is
-	// stored: acknowledging only makes room for the next messages.
+	// Name is the name under which offsets are stored. Without a name nothing is stored, and an
+	// acknowledgement only makes room for the next messages.
 	Name string
 	// Partitions are the partitions to read; none means all, also those that
 	// are added later.
@@ -12,5 +12,5 @@ type Standalone struct {
 	Start Position
 }
 
-// anonymous is the name with which a standalone consumer without one polls.
+// anonymousName is the name with which a standalone consumer without a name polls.
 const anonymousName = "fetchbox-iggy"

@@ -10,68 +10,63 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
 )
 
-// Status is how a consumer is at one moment.
+// Status is the state of a consumer at one moment.
 type Status struct {
-	// Name is the consumer's name, behind that of its cluster if it has one.
+	// Name is the consumer's name, with the name of its cluster before it if that has one.
 	Name string
-	// Stream, Topic and Group are what it consumes; Group is the name of a
-	// standalone consumer.
+	// Stream, Topic and Group are what it consumes. Group is the name of a standalone consumer.
 	Stream, Topic, Group string
-	// Consuming tells whether someone consumes: before that it holds nothing.
+	// Consuming tells whether someone consumes. Before that it has no partition.
 	Consuming bool
-	// Connected tells whether there is a connection, and Joined whether it is a
-	// member of the group.
+	// Connected tells whether there is a connection, and Joined whether it is a member of the group.
 	Connected, Joined bool
-	// Partitions are those that it owns, by id.
+	// Partitions are the assigned partitions, by id.
 	Partitions []PartitionStatus
-	// InFlight is how many messages are with the application: delivered and
-	// not acknowledged, or on the way to the dead letters. Those of lost partitions
-	// count until the application is done with them.
+	// InFlight is how many messages are in flight: delivered and not acknowledged, or on the way to
+	// the dead letters. Orphaned deliveries of lost partitions count until they are settled.
 	InFlight int
-	// Buffered is how many messages are read ahead, and BufferedBytes what the
-	// memory of all messages in hand takes: as they were read, and once more
-	// decompressed where they were compressed.
+	// Buffered is how many messages are prefetched. BufferedBytes is the memory of the prefetched
+	// messages and of those in flight: as they were read, and that of decompressed payloads.
 	Buffered      int
 	BufferedBytes int64
-	// Lag is how many offsets the owned partitions' logs go on after their
-	// acknowledged prefixes, as far as known.
+	// Lag is the number of offsets between the acknowledged prefixes of the assigned partitions and
+	// the ends of their logs, as far as known.
 	Lag uint64
-	// OldestAge is how long the oldest unacknowledged message has been in hand.
+	// OldestAge is how long the oldest unacknowledged message has been in flight.
 	OldestAge time.Duration
-	// LastError is the last thing that went wrong, and when; it stays after it is mended.
+	// LastError is the latest error, and LastErrorAt its time. They stay after the fault is over.
 	LastError   error
 	LastErrorAt time.Time
 }
 
-// PartitionStatus is how one owned partition is.
+// PartitionStatus is the state of one assigned partition.
 type PartitionStatus struct {
 	ID uint32
-	// Position is the next offset to fetch, Committed the offset stored, if
-	// any, and End the offset after the log's last message, as far as known.
+	// Position is the next offset to fetch, Committed the committed offset, if any, and End the
+	// offset after the log's last message, as far as known.
 	Position     uint64
 	Committed    uint64
 	HasCommitted bool
 	End          uint64
-	// Lag is how many offsets the log goes on after the acknowledged prefix.
+	// Lag is the number of offsets between the acknowledged prefix and the end of the log.
 	Lag      uint64
 	InFlight int
-	// Leaving tells that it is being given away, and Paused that Pause was called.
+	// Leaving tells that the partition is being handed over, and Paused that Pause was called.
 	Leaving, Paused bool
-	// Blocked tells that dead letters can't be written, and Stopped why nothing
-	// is fetched any more.
+	// Blocked tells that dead letters can't be written, and Stopped why nothing is fetched any more.
 	Blocked bool
 	Stopped error
-	// OldestAge is how long its oldest unacknowledged message has been in hand.
+	// OldestAge is how long its oldest unacknowledged message has been in flight.
 	OldestAge time.Duration
 }
 
-// Status tells how the consumer is.
+// Status returns the present state of the consumer.
 func (c *Consumer[T]) Status() Status { return c.e.status() }
 
-// Check is nil when the consumer is in order: connected, joined, no partition
-// stopped or waiting for the dead letters, lag and age within max_lag and
-// max_age. One that owns no partition, since others hold them all, is in order; and so is one that
-// nobody consumes from, as long as it is connected. The error names everything that is not.
+// Check returns nil when the consumer is in order: connected, joined, no partition stopped or
+// waiting for the dead letters, lag and age within max_lag and max_age. A consumer without
+// partitions, since other members have them all, is in order; so is one from which nobody consumes,
+// as long as it is connected. The error names everything that is not in order.
 func (c *Consumer[T]) Check(context.Context) error {
 	s := c.Status()
 	c.mu.Lock()
@@ -102,7 +97,7 @@ func (c *Consumer[T]) Check(context.Context) error {
 		errs = append(errs, fmt.Errorf("lag %d is over %d", s.Lag, limit))
 	}
 	if limit := c.e.cfg.MaxAge; limit > 0 && s.OldestAge > limit {
-		errs = append(errs, fmt.Errorf("the oldest message is in hand for %s, over %s", s.OldestAge.Round(time.Millisecond), limit))
+		errs = append(errs, fmt.Errorf("the oldest message is in flight for %s, over %s", s.OldestAge.Round(time.Millisecond), limit))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("iggy: consumer %s: %w", s.Name, err)
@@ -135,7 +130,7 @@ func (e *engine) status() Status {
 	return s
 }
 
-// status is how p is. p.mu is held.
+// status returns the state of p. p.mu is held.
 func (p *partition) status(now int64) PartitionStatus {
 	q := PartitionStatus{
 		ID: p.id, Position: p.position, Committed: p.storedOffset, HasCommitted: p.hasStored, End: p.logEnd,

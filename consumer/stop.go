@@ -12,15 +12,15 @@ import (
 // hookGrace is how long a stop waits for hooks after everything else is done.
 const hookGrace = time.Second
 
-// retreat is what a retirement could not finish, or what a lost membership
-// had in hand when there was none after it.
+// drainResult is what a drain could not finish, or what a lost membership had in flight when no
+// other followed.
 type drainResult struct {
 	unfinished, waiting, uncommitted int
 	err                              error
 }
 
-// remaining bounds work by the drain timeout, and leaves something of the
-// caller's time for what comes after.
+// drainContext returns a context for the drain: it ends after the drain timeout, and early enough
+// to leave a fifth of the caller's time to what follows.
 func drainContext(ctx context.Context, drain time.Duration) (context.Context, context.CancelFunc) {
 	if deadline, ok := ctx.Deadline(); ok {
 		left := time.Until(deadline)
@@ -29,9 +29,9 @@ func drainContext(ctx context.Context, drain time.Duration) (context.Context, co
 	return context.WithTimeoutCause(ctx, drain, ErrStopDeadline)
 }
 
-// retire finishes what is in hand for as long as work lasts, commits, and
-// leaves the group. It returns at once; live ends when it is done. A retirement that
-// has begun keeps the time that it has.
+// requestDrain has the membership drain: it finishes what is in flight until work ends, commits and
+// leaves the group. It returns at once; runMemberships returns when the drain is done. A second
+// request does not change the time of the first.
 func (e *engine) requestDrain(work context.Context) {
 	e.mu.Lock()
 	if e.drainCtx == nil {
@@ -42,15 +42,16 @@ func (e *engine) requestDrain(work context.Context) {
 	e.wakeMembership()
 }
 
-// retreatAsked tells whether the consumer retires.
+// isDraining reports whether a drain was requested.
 func (e *engine) isDraining() bool { return e.drainRequested.Err() != nil }
 
-// whenRetiring calls f when the consumer retires, unless stop is called first.
+// onDrain calls f when a drain is requested, unless stop is called first.
 func (e *engine) onDrain(f func()) (stop func() bool) {
 	return context.AfterFunc(e.drainRequested, f)
 }
 
-// retireWithin has the retirement end with work, also one that a drain began with more time.
+// drainWithin requests a drain that ends with work, and also ends a drain that was requested with
+// more time.
 func (e *engine) drainWithin(work context.Context) (release func() bool) {
 	e.requestDrain(work)
 	return context.AfterFunc(work, func() { e.cancelDrain(context.Cause(work)) })
@@ -62,7 +63,7 @@ func (e *engine) drainContext() context.Context {
 	return e.drainCtx
 }
 
-// drain retires: what is in hand is finished while work lasts.
+// drain requests a drain and waits for it. What is not finished when work ends is in the error.
 func (e *engine) drain(ctx, work context.Context) error {
 	e.requestDrain(work)
 	var err error
@@ -78,7 +79,7 @@ func (e *engine) drain(ctx, work context.Context) error {
 	result := e.drained
 	e.mu.Unlock()
 	if left := e.countUnfinished(); err != nil && left.unfinished+left.uncommitted > 0 {
-		result = left // the retirement is not over, and never will be
+		result = left // the drain did not end
 	}
 	err = errors.Join(result.err, err)
 	if err == nil && result.unfinished == 0 && result.uncommitted == 0 {
@@ -87,7 +88,7 @@ func (e *engine) drain(ctx, work context.Context) error {
 	return &StopError{Consumer: e.name, Unfinished: result.unfinished, Waiting: result.waiting, Uncommitted: result.uncommitted, Err: err}
 }
 
-// left counts what is not finished and not committed now.
+// countUnfinished counts what is not finished and not committed now.
 func (e *engine) countUnfinished() drainResult {
 	var result drainResult
 	for _, p := range e.assignedPartitions() {
@@ -104,7 +105,7 @@ func (e *engine) countUnfinished() drainResult {
 	return result
 }
 
-// retreated notes what is left for the error of a stop.
+// setDrained sets the result of the drain, for the error of a stop.
 func (e *engine) setDrained(result drainResult) {
 	e.mu.Lock()
 	e.drained = result
@@ -124,7 +125,7 @@ func (e *engine) stop(ctx, work context.Context) error {
 	}
 	for _, g := range []*taskGroup{e.workerTasks, e.deadLetterTasks} {
 		if waitErr := g.wait(ctx); waitErr != nil && err == nil {
-			err = &StopError{Consumer: e.name, Err: fmt.Errorf("handlers still run: %w", waitErr)}
+			err = &StopError{Consumer: e.name, Err: fmt.Errorf("handlers still running: %w", waitErr)}
 		}
 	}
 	err = errors.Join(err, e.link.Stop(ctx))
@@ -134,14 +135,14 @@ func (e *engine) stop(ctx, work context.Context) error {
 	select {
 	case <-hooks:
 	case <-grace.C:
-		e.log.Warn("a hook still runs after the consumer stopped")
+		e.log.Warn("hook still running after the consumer stopped")
 	case <-ctx.Done():
 	}
 	e.setStopResult(err)
 	return err
 }
 
-// finish notes how the stop went, for those who wait for it.
+// setStopResult sets the result of the stop and wakes those that wait for it.
 func (e *engine) setStopResult(err error) {
 	e.stopOnce.Do(func() {
 		e.stopErr = err
@@ -149,7 +150,7 @@ func (e *engine) setStopResult(err error) {
 	})
 }
 
-// abandon ends everything that is under way.
+// cancelAll ends everything that is under way.
 func (e *engine) cancelAll() {
 	e.cancel(iggyerr.ErrClosed)
 	e.signalDrain()
@@ -164,7 +165,7 @@ func (e *engine) cancelAll() {
 	e.meter.stop()
 }
 
-// stopped waits for a stop that another one began.
+// waitStopped waits for a stop that another caller began.
 func (e *engine) waitStopped(ctx context.Context) error {
 	select {
 	case <-e.stopDone:

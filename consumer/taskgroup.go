@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// crew owns goroutines that are started one by one: none after it was closed,
-// and close's caller can wait for all of them.
+// taskGroup owns goroutines that are started one by one. After close it starts none, and wait waits
+// for all of them.
 type taskGroup struct {
 	mu     sync.Mutex
 	count  int
@@ -16,7 +16,7 @@ type taskGroup struct {
 
 func newTaskGroup() *taskGroup { return &taskGroup{empty: make(chan struct{})} }
 
-// run starts f, unless the crew is closed.
+// run starts f in a goroutine, unless the group is closed.
 func (g *taskGroup) run(f func()) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -39,7 +39,7 @@ func (g *taskGroup) done() {
 	}
 }
 
-// close lets no more start.
+// close has the group start no more goroutines.
 func (g *taskGroup) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -51,7 +51,7 @@ func (g *taskGroup) close() {
 	}
 }
 
-// wait waits for those of a closed crew, or for ctx.
+// wait waits for the goroutines of a closed group, or for ctx.
 func (g *taskGroup) wait(ctx context.Context) error {
 	select {
 	case <-g.empty:

@@ -11,8 +11,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// trace begins the span of a call of a handler, a new trace that is linked to
-// the spans which published the messages. It returns how the span ends.
+// trace begins the span of a handler's call: a new trace, linked to the spans that published the
+// messages. It returns the function that ends the span.
 func (c *Consumer[T]) trace(ctx context.Context, messages []*message) (context.Context, func(error)) {
 	if c.tracer == nil {
 		return ctx, func(error) {}
@@ -47,7 +47,7 @@ func offsetOf(msg *message) attribute.KeyValue {
 	return attribute.Int64("messaging.iggy.offset", int64(msg.raw.Offset))
 }
 
-// publisherOf is the span that published a message, from its headers.
+// publisherOf returns the span that published a message, from the message's headers.
 func publisherOf(msg *message) trace.SpanContext {
 	if len(msg.raw.Headers) == 0 {
 		return trace.SpanContext{}
