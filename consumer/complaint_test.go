@@ -76,7 +76,8 @@ func TestLogsOfFailuresTellTheMessage(t *testing.T) {
 	cfg := quick()
 	cfg.Retry.MaxDeliveries = 2
 	box := newLetters()
-	c := r.consumer(cfg, consumer.WithDeadLetters[string](box), consumer.WithLogger(book.logger()), consumer.WithName("me"))
+	c := r.consumer(cfg, consumer.WithLogger(book.logger()), consumer.WithName("me"))
+	require.NoError(t, c.SetDeadLetters(box))
 	require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
 		if strings.HasPrefix(m.Value, "d/") {
 			return consumer.Drop

@@ -2,10 +2,10 @@ package consumer
 
 import (
 	"context"
-	"runtime/debug"
+	"fmt"
 	"slices"
 
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -19,24 +19,29 @@ type DeadLetters[T any] interface {
 	DeadLetter(ctx context.Context, f topic.Failure[T]) error
 }
 
+// SetDeadLetters sets where the messages go that the consumer gives up; nil means nowhere. Without dead
+// letters such messages are logged, counted and skipped. SetDeadLetters returns ErrConsuming once
+// consumption has begun: call it before Handle, Next and Messages.
+func (c *Consumer[T]) SetDeadLetters(d DeadLetters[T]) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.consuming {
+		return fmt.Errorf("iggy: consumer %s: set dead letters: %w", c.e.name, ErrConsuming)
+	}
+	c.deadLetters = d
+	return nil
+}
+
 // hasDeadLetters implements typedConsumer.
 func (c *Consumer[T]) hasDeadLetters() bool { return c.deadLetters != nil }
 
 // writeDeadLetter implements typedConsumer.
-func (c *Consumer[T]) writeDeadLetter(ctx context.Context, msg *message, cause error, code string, attempts int) (err error) {
-	if exitsGoroutine(func() { err = c.callDeadLetters(ctx, msg, cause, code, attempts) }) {
-		return errDeadLettersExited
-	}
-	return err
+func (c *Consumer[T]) writeDeadLetter(ctx context.Context, msg *message, cause error, code string, attempts int) error {
+	return callback.Call(func() error { return c.callDeadLetters(ctx, msg, cause, code, attempts) })
 }
 
 // callDeadLetters passes a message to the dead letters.
-func (c *Consumer[T]) callDeadLetters(ctx context.Context, msg *message, cause error, code string, attempts int) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
+func (c *Consumer[T]) callDeadLetters(ctx context.Context, msg *message, cause error, code string, attempts int) error {
 	f := topic.Failure[T]{
 		Origin: originOf(msg), Payload: msg.raw.Payload, Headers: headersOf(msg), Key: msg.key,
 		Code: code, Err: cause, Attempts: attempts,
@@ -50,6 +55,3 @@ func (c *Consumer[T]) callDeadLetters(ctx context.Context, msg *message, cause e
 	}
 	return c.deadLetters.DeadLetter(ctx, f)
 }
-
-// errLettersExited is the failure of an attempt to write a dead letter that ended its goroutine.
-var errDeadLettersExited = &iggyerr.PanicError{Value: "the dead letters ended their goroutine"}

@@ -27,7 +27,8 @@ func TestHeadersOfALetterDescribeItsPayload(t *testing.T) {
 	b.Append([16]byte{2}, 1, []byte("!garbage"), headersOf("br"))
 	r.sendBatch(0, &b)
 	letters := make(chan topic.Failure[string], 10)
-	c := r.consumer(quick(), consumer.WithDeadLetters[string](letterBox(func(_ context.Context, f topic.Failure[string]) error {
+	c := r.consumer(quick())
+	require.NoError(t, c.SetDeadLetters(letterBox(func(_ context.Context, f topic.Failure[string]) error {
 		letters <- f
 		return nil
 	})))

@@ -1,9 +1,7 @@
 package consumer
 
 import (
-	"runtime/debug"
-
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
@@ -38,68 +36,39 @@ func (c *Consumer[T]) undecodable(m *wire.Message, cause error) *message {
 
 // decodeMessage decodes one message. A panic of the codec or the key function is a failure of the
 // message.
-func (c *Consumer[T]) decodeMessage(msg *message, m *Message[T]) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
+func (c *Consumer[T]) decodeMessage(msg *message, m *Message[T]) error {
+	return callback.Recover(func() error {
+		payload, err := c.decompress(msg)
+		if err != nil {
+			return err
 		}
-	}()
-	payload, err := c.decompress(msg)
-	if err != nil {
-		return err
-	}
-	if compressed(msg.raw) {
-		msg.decompressed = len(payload)
-	}
-	if m.Value, err = c.topic.Codec().Decode(payload); err != nil {
-		return err
-	}
-	msg.key = c.topic.KeyOf(m.Value)
-	return nil
-}
-
-// decodeValue decodes the payload of a message.
-func (c *Consumer[T]) decodeValue(msg *message) (value T, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
+		if compressed(msg.raw) {
+			msg.decompressed = len(payload)
 		}
-	}()
-	payload, err := c.decompress(msg)
-	if err != nil {
-		return value, err
-	}
-	return c.topic.Codec().Decode(payload)
+		if m.Value, err = c.topic.Codec().Decode(payload); err != nil {
+			return err
+		}
+		msg.key = c.topic.KeyOf(m.Value)
+		return nil
+	})
 }
 
 // originalValue is the value of a message that was decoded before, as it was then.
 func (c *Consumer[T]) originalValue(msg *message) (value T) {
-	var err error
-	if !exitsGoroutine(func() { value, err = c.decodeValue(msg) }) && err == nil {
-		return value
+	err := callback.Call(func() error {
+		payload, err := c.decompress(msg)
+		if err == nil {
+			value, err = c.topic.Codec().Decode(payload)
+		}
+		return err
+	})
+	if err != nil { // a codec that can't decode twice
+		return msg.typed.(*Message[T]).Value
 	}
-	return msg.typed.(*Message[T]).Value // a codec that can't do it twice
+	return value
 }
 
 // nextDelivery implements typedConsumer.
 func (c *Consumer[T]) nextDelivery(msg *message) {
 	msg.typed = &Message[T]{Value: c.originalValue(msg), msg: msg, delivery: msg.deliveries + 1}
 }
-
-// exits runs f in a goroutine of its own, waits for it, and tells whether f ended the
-// goroutine instead of returning, as FailNow of a test does. f does not panic.
-func exitsGoroutine(f func()) bool {
-	returned := false
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-		returned = true
-	}()
-	<-done
-	return !returned
-}
-
-// errDecoderExited is the failure of a message whose codec, or its topic's
-// key function, ended its goroutine.
-var errDecoderExited = &iggyerr.PanicError{Value: "the codec or the key function ended its goroutine"}

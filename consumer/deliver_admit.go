@@ -3,6 +3,7 @@ package consumer
 import (
 	"time"
 
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
@@ -48,10 +49,10 @@ func (p *partition) admit(most int) bool {
 	if n = p.reserveInFlight(n); n == 0 {
 		return false
 	}
-	roomy, reserved := p.reserveDecompressed(r.remaining[:n])
-	if roomy < n {
-		p.releaseInFlight(n - roomy)
-		if n = roomy; n == 0 {
+	decodable, reserved := p.reserveDecompressed(r.remaining[:n])
+	if decodable < n {
+		p.releaseInFlight(n - decodable)
+		if n = decodable; n == 0 {
 			return false
 		}
 	}
@@ -71,22 +72,22 @@ func (p *partition) admit(most int) bool {
 		p.e.wakePollers()
 	}
 	since := time.Now().UnixNano()
-	var messages []*message
-	decoded := false
-	defer func() {
-		if !decoded {
-			// The codec ended this goroutine. What it was given counts as
-			// undecodable, and the others are admitted before the goroutine is gone.
-			p.admitDecoded(r, raw, p.e.decodeIsolated(raw, scratch[:0]), reserved, since)
-		}
-	}()
 	if p.e.isolateDecoding {
-		messages = p.e.decodeIsolated(raw, scratch[:0])
-	} else {
-		messages = p.e.typed.decode(raw, scratch[:0])
+		p.admitDecoded(r, raw, p.e.decodeIsolated(raw, scratch[:0]), reserved, since)
+		return true
 	}
-	decoded = true
-	p.admitDecoded(r, raw, messages, reserved, since)
+	var messages []*message
+	callback.Run(func() error {
+		messages = p.e.typed.decode(raw, scratch[:0])
+		return nil
+	}, func(err error) {
+		if err != nil {
+			// The codec ended this goroutine. Its message counts as undecodable, and the others are
+			// admitted before the goroutine is gone.
+			messages = p.e.decodeIsolated(raw, scratch[:0])
+		}
+		p.admitDecoded(r, raw, messages, reserved, since)
+	})
 	return true
 }
 
@@ -100,11 +101,11 @@ func (p *partition) admitDecoded(r *pollResult, raw []wire.Message, messages []*
 	}
 	p.scratch = messages
 	defer clear(messages)
-	forsaken := p.discardDecoded
+	discard := p.discardDecoded
 	p.decoding, p.discardDecoded = false, false
 	switch {
 	case p.phase == phaseLost:
-	case forsaken:
+	case discard:
 		// They were not delivered, and are fetched again.
 		p.releaseInFlight(n)
 		p.releaseResult(r, n)
@@ -145,18 +146,25 @@ func (p *partition) admitMessage(msg *message, r *pollResult, since int64) {
 	}
 }
 
-// decodeIsolated decodes in goroutines of their own, so that a codec that ends its goroutine does
-// not end the caller's.
+// decodeIsolated decodes in goroutines of their own, so that a codec that ends its goroutine does not
+// end the caller's.
 func (e *engine) decodeIsolated(raw []wire.Message, dst []*message) (messages []*message) {
-	if !exitsGoroutine(func() { messages = e.typed.decode(raw, dst) }) {
+	err := callback.Call(func() error {
+		messages = e.typed.decode(raw, dst)
+		return nil
+	})
+	if err == nil {
 		return messages
 	}
 	messages = dst
 	for i := range raw {
-		one := raw[i : i+1]
 		var decoded []*message
-		if exitsGoroutine(func() { decoded = e.typed.decode(one, nil) }) {
-			decoded = []*message{e.typed.undecodable(&raw[i], errDecoderExited)}
+		err := callback.Call(func() error {
+			decoded = e.typed.decode(raw[i:i+1], nil)
+			return nil
+		})
+		if err != nil {
+			decoded = []*message{e.typed.undecodable(&raw[i], err)}
 		}
 		messages = append(messages, decoded...)
 	}

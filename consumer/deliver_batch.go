@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 )
 
 // canStartBatch reports whether the next batch of a partition may begin: the messages of the one
@@ -28,19 +29,18 @@ func (e *engine) serveBatch(p *partition, handle func(messages []*message) error
 		return
 	}
 	p.batchRunning = true
-	collected := false
-	defer func() {
-		if !collected { // a codec ended the goroutine
+	var messages []*message
+	callback.Run(func() error {
+		messages = p.collectBatch()
+		return nil
+	}, func(err error) {
+		if err != nil || len(messages) == 0 { // an error means that a codec ended the goroutine
 			p.batchRunning = false
+			p.checkDrained()
 			p.scheduleIfReady()
 		}
-	}()
-	messages := p.collectBatch()
-	collected = true
+	})
 	if len(messages) == 0 {
-		p.batchRunning = false
-		p.checkDrained()
-		p.scheduleIfReady()
 		return
 	}
 	deliveries := make([]int, len(messages))
@@ -49,23 +49,20 @@ func (e *engine) serveBatch(p *partition, handle func(messages []*message) error
 		deliveries[i] = msg.deliveries
 	}
 	p.running++
-	var err error = errHandlerExited // unless handle returns
 	p.mu.Unlock()
-	defer func() {
+	callback.Run(func() error { return handle(messages) }, func(err error) {
 		p.mu.Lock()
 		p.running--
 		p.batchRunning = false
+		p.applyBatchResult(messages, deliveries, err)
 		if p.phase == phaseLost {
-			p.applyBatchResult(messages, deliveries, err)
 			p.orphanEnded()
 			return
 		}
-		p.applyBatchResult(messages, deliveries, err)
 		p.checkDrained()
 		p.scheduleIfReady()
 		p.flushLogsUnlocked()
-	}()
-	err = handle(messages)
+	})
 }
 
 // collectBatch takes the queued messages, and admits more until they make a batch. p.mu is held,

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go"
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 
+	"github.com/fetchbox/fetchbox-iggy/internal/retry"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -42,7 +42,9 @@ func (p *partition) writeDeadLetter(msg *message, cause error, attempts int) {
 		return
 	}
 	blocked := false
-	policy := retryUntilDone(p.e.cfg.Retry.Backoff, deadLetterMaxBackoff, func(err error, attempt int) {
+	backoff := p.e.cfg.Retry.Backoff
+	backoff.MaxBackoff = min(backoff.MaxBackoff, deadLetterMaxBackoff)
+	policy := retry.New(backoff, retry.OnRetry(func(err error, attempt int) {
 		p.log.Error("writing the dead letter failed, the partition waits",
 			zap.Uint64("offset", msg.raw.Offset), zap.String("message_id", uuid.UUID(msg.raw.ID).String()), zap.Int("attempt", attempt), zap.Error(err))
 		p.mu.Lock()
@@ -52,12 +54,9 @@ func (p *partition) writeDeadLetter(msg *message, cause error, attempts int) {
 		}
 		p.e.setLastError(fmt.Errorf("iggy: %s/%d: dead letters cannot be written: %w", p.e.identity.Topic, p.id, err))
 		p.mu.Unlock()
-	})
-	err := policy.WithContext(p.ctx).RunWithExecution(func(exec failsafe.Execution[any]) error {
-		if p.ctx.Err() != nil {
-			return context.Cause(p.ctx)
-		}
-		return p.e.typed.writeDeadLetter(exec.Context(), msg, cause, code, attempts)
+	}))
+	err := policy.Do(p.ctx, func(ctx context.Context, _ int) error {
+		return p.e.typed.writeDeadLetter(ctx, msg, cause, code, attempts)
 	})
 	if err != nil {
 		return // lost or stopping: the message is delivered again

@@ -2,10 +2,10 @@ package consumer
 
 import (
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/internal/retry"
 )
 
 // redeliveryPolicy says how often and after which backoff a failed message is delivered again.
@@ -14,15 +14,10 @@ type redeliveryPolicy struct {
 	backoff       config.Backoff
 }
 
-// backoffDelay is the backoff after the given number of deliveries.
+// backoffDelay is the backoff after the given number of deliveries. A message that waits for redelivery
+// holds a timer and its lane, but no goroutine.
 func (p redeliveryPolicy) backoffDelay(deliveries int) time.Duration {
-	d := p.backoff.BaseBackoff
-	for i := 1; i < deliveries && d < p.backoff.MaxBackoff; i++ {
-		d *= 2
-	}
-	d = min(d, max(p.backoff.MaxBackoff, p.backoff.BaseBackoff))
-	spread := (rand.Float64()*2 - 1) * p.backoff.Jitter
-	return time.Duration(float64(d) * (1 + spread))
+	return retry.Delay(p.backoff, deliveries)
 }
 
 // decision is what happens to a message whose delivery failed.

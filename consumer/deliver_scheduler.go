@@ -134,15 +134,6 @@ func (s *scheduler) startWorkers(limit int, startWorker func(*waiter)) {
 	s.mu.Unlock()
 }
 
-// resign takes off a worker that ends by itself; another one is started in its
-// place when there is something to do.
-func (s *scheduler) workerExited() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.workers--
-	s.wakeOne()
-}
-
 // close ends every wait, now and later.
 func (s *scheduler) close() {
 	s.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 )
 
 // messagesPerTurn is how many messages of one partition a worker handles before it looks at the
@@ -19,18 +20,7 @@ func (e *engine) startWorkers(handle func(msg *message) error) {
 func (e *engine) runWorkers(serve func(p *partition)) {
 	e.scheduler.startWorkers(e.maxWorkers, func(w *waiter) {
 		e.workerTasks.run(func() {
-			closed := false
-			defer func() {
-				if !closed {
-					e.scheduler.workerExited() // a handler ended the goroutine
-				}
-			}()
-			for {
-				p := e.scheduler.next(nil, w)
-				if p == nil {
-					closed = true
-					return
-				}
+			for p := e.scheduler.next(nil, w); p != nil; p = e.scheduler.next(nil, w) {
 				serve(p)
 			}
 		})
@@ -96,25 +86,22 @@ func (p *partition) scheduleIfReady() {
 	}
 }
 
-// deliver passes msg to handle and settles it, also when handle ends the goroutine. p.mu is held,
-// and released meanwhile.
+// deliver passes msg to handle and settles it, also when handle ends the goroutine. p.mu is held, and
+// released meanwhile.
 func (p *partition) deliver(msg *message, handle func(msg *message) error) {
 	delivery := msg.deliveries
-	var err error = errHandlerExited // unless handle returns
 	p.mu.Unlock()
-	defer func() {
+	callback.Run(func() error { return handle(msg) }, func(err error) {
 		p.mu.Lock()
 		p.running--
+		p.applyResult(msg, delivery, err)
 		if p.phase == phaseLost {
-			p.applyResult(msg, delivery, err)
 			p.orphanEnded()
 			return
 		}
-		p.applyResult(msg, delivery, err)
 		p.checkDrained()
 		p.flushLogsUnlocked()
-	}()
-	err = handle(msg)
+	})
 }
 
 // nextMessage waits for the next message, for a caller of Next.

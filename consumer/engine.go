@@ -75,9 +75,7 @@ type engine struct {
 	signalDrain    context.CancelFunc
 	started        atomic.Bool   // start was called
 	membershipDone chan struct{} // closed when runMemberships has returned
-	stopOnce       sync.Once
-	stopDone       chan struct{} // closed when a stop is over
-	stopErr        error         // the result of the stop
+
 	// wakeup wakes the membership's loop, which holds one token.
 	wakeup chan struct{}
 
@@ -114,9 +112,9 @@ func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, n
 		hooks:           newHooks(log),
 		wakeup:          make(chan struct{}, 1),
 		membershipDone:  make(chan struct{}),
-		stopDone:        make(chan struct{}),
-		histories:       map[uint32]*history{},
-		paused:          map[uint32]bool{},
+
+		histories: map[uint32]*history{},
+		paused:    map[uint32]bool{},
 	}
 	if cfg.CommitInterval == 0 {
 		e.commitEvery = 1

@@ -185,15 +185,18 @@ func (b boxOf) DeadLetter(_ context.Context, f topic.Failure[string]) error {
 	return nil // confirmed: now the message's offset may be committed
 }
 
-func ExampleWithDeadLetters() {
+func ExampleConsumer_SetDeadLetters() {
 	cluster, stop := exampleServer("hello")
 	defer stop()
 
 	cfg := config.DefaultConsumer("greeters")
 	cfg.Retry.MaxDeliveries = 2
 	box := boxOf{done: make(chan struct{})}
-	c, err := consumer.New(cluster, cfg, greetings, consumer.WithDeadLetters[string](box))
+	c, err := consumer.New(cluster, cfg, greetings)
 	if err != nil {
+		log.Fatal(err)
+	}
+	if err := c.SetDeadLetters(box); err != nil {
 		log.Fatal(err)
 	}
 	err = c.Handle(func(context.Context, *consumer.Message[string]) error { return errors.New("nobody is here") })

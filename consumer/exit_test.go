@@ -96,7 +96,8 @@ func TestPromiseExitsAreFailures(t *testing.T) {
 			var exited atomic.Bool
 			l := &causes{causes: map[uint64]string{}}
 			cfg := quick()
-			c := r.consumer(cfg, consumer.WithDeadLetters[string](l.box(func() {
+			c := r.consumer(cfg)
+			require.NoError(t, c.SetDeadLetters(l.box(func() {
 				if !exited.Swap(true) {
 					runtime.Goexit() // the first attempt
 				}

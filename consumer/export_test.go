@@ -3,6 +3,8 @@ package consumer
 import (
 	"slices"
 	"time"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
 // What the tests of the package's parts need of them.
@@ -102,6 +104,9 @@ func (l *Prefetch) Adjust(p, reservedMessages, reservedBytes, messages, bytes in
 
 func (l *Prefetch) Release(p, messages, bytes int) { l.l.release(l.shares[p], amount{messages, bytes}) }
 func (l *Prefetch) Used() (int, int)               { return l.l.inUse().messages, l.l.inUse().bytes }
+
+// WithDialer replaces the transport that the configuration names.
+func WithDialer(d transport.Dialer) Option { return func(o *options) { o.dialer = d } }
 
 // Lanes are lanes for tests.
 type Lanes struct {

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go"
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/retry"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
+
+// joinBackoff is the backoff between attempts to join the group.
+var joinBackoff = config.Backoff{BaseBackoff: 50 * time.Millisecond, MaxBackoff: 5 * time.Second, Jitter: 0.2}
 
 // joinWithRetry joins the group and retries until that succeeds. It returns false when the session
 // or the consumer ended first.
@@ -26,13 +29,11 @@ func (m *membership) joinWithRetry(ctx context.Context) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer e.onDrain(cancel)()
-	backoff := config.Backoff{BaseBackoff: 50 * time.Millisecond, MaxBackoff: 5 * time.Second, Jitter: 0.2}
-	err := retryUntilDone(backoff, backoff.MaxBackoff, func(err error, attempt int) {
+	policy := retry.New(joinBackoff, retry.OnRetry(func(err error, attempt int) {
 		e.setLastError(fmt.Errorf("iggy: join group %s: %w", e.identity.Name, err))
 		e.log.Warn("joining the group failed, retrying", zap.Int("attempt", attempt), zap.Error(err))
-	}).WithContext(ctx).RunWithExecution(func(exec failsafe.Execution[any]) error {
-		return m.do(exec.Context(), func(ctx context.Context, c transport.Conn) error { return c.Join(ctx, m.group()) })
-	})
+	}))
+	err := policy.Do(ctx, func(ctx context.Context, _ int) error { return m.joinGroup(ctx, m.group()) })
 	if err != nil || ctx.Err() != nil {
 		return false
 	}

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
+	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -14,9 +15,9 @@ import (
 // consumer is started. Up to concurrency handlers run at a time; messages of one key are handled in
 // order and one at a time.
 //
-// With ack_mode auto a message is acknowledged when its handler returns nil, and an error is a
-// failed delivery, like Nack. With manual, nil leaves the acknowledgement to Ack and Nack, now or
-// later. With on_poll the message was acknowledged before, and an error is only counted.
+// With ack_mode auto a message is acknowledged when its handler returns nil, and an error is a failed
+// delivery, like Nack. With manual, nil leaves the acknowledgement to Ack and Nack, now or later.
+// With on_poll the message was acknowledged before, and an error is only counted.
 //
 // The handler's context ends when its partition is lost (ErrLost), after handler_timeout
 // (ErrHandlerTimeout), and when the time for stopping is over (ErrStopDeadline). A panic of the
@@ -25,57 +26,43 @@ import (
 //
 // Handle returns ErrConsuming when there is another handler or an iteration.
 func (c *Consumer[T]) Handle(handler func(ctx context.Context, m *Message[T]) error) error {
-	return c.register(func() error {
-		c.handler = handler
-		return nil
-	}, handler != nil)
+	return c.register(func() { c.handler = handler }, handler != nil)
 }
 
 // HandleBatch is like Handle, for sinks that prefer many messages at once: each call gets up to
-// batch_size messages of one partition, in order and without a gap. The next call for that
-// partition comes when all of them are settled. An error is a failed delivery of those messages of
-// the batch that were not settled by Ack or Nack before.
+// batch_size messages of one partition, in order and without a gap. The next call for that partition
+// comes when all of them are settled. An error is a failed delivery of those messages of the batch
+// that were not settled by Ack or Nack before.
 func (c *Consumer[T]) HandleBatch(handler func(ctx context.Context, batch []*Message[T]) error) error {
-	return c.register(func() error {
-		c.batchHandler = handler
-		c.e.batchHandler = true
-		return nil
-	}, handler != nil)
+	return c.register(func() { c.batchHandler, c.e.batchHandler = handler, true }, handler != nil)
 }
 
-// register sets where the messages go, and begins to consume when the consumer runs.
-func (c *Consumer[T]) register(set func() error, given bool) error {
+// register sets where the messages go, and begins to consume when the consumer is connected.
+func (c *Consumer[T]) register(set func(), given bool) error {
 	if !given {
 		return errors.New("iggy: no handler given")
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state >= stateStopping || c.state == stateStarted && c.consuming && c.mode == modeNone {
+	if c.life.State() >= startstop.StateStopping || c.consuming && c.mode == modeNone {
 		return iggyerr.ErrClosed
 	}
 	if c.mode != modeNone {
 		return fmt.Errorf("iggy: consumer %s: %w", c.e.name, ErrConsuming)
 	}
-	if err := set(); err != nil {
-		return err
-	}
+	set()
 	c.mode = modeHandler
-	if c.state == stateStarted {
+	if c.connected {
 		c.startConsuming()
 	}
 	return nil
 }
 
 // callHandler calls the handler with one message.
-func (c *Consumer[T]) callHandler(msg *message) (err error) {
+func (c *Consumer[T]) callHandler(msg *message) error {
 	m := msg.typed.(*Message[T])
 	ctx := msg.partition.ctx
 	if c.callsDirectly() {
-		defer func() {
-			if v := recover(); v != nil {
-				err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
-			}
-		}()
 		return safeError(c.handler(ctx, m))
 	}
 	return c.callObserved(ctx, []*message{msg}, func(ctx context.Context) error { return c.handler(ctx, m) })
@@ -104,11 +91,8 @@ func (c *Consumer[T]) callObserved(ctx context.Context, messages []*message, han
 	}
 	ctx, end := c.trace(ctx, messages)
 	began := c.e.meter.startHandle()
-	err = errHandlerExited // unless the handler returns or panics
-	defer func() {
-		if v := recover(); v != nil {
-			err = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
-		}
+	callback.Run(func() error { return safeError(handler(ctx)) }, func(result error) {
+		err = result
 		if err != nil && errors.Is(context.Cause(ctx), ErrHandlerTimeout) {
 			err = &timeoutError{err}
 		}
@@ -118,8 +102,8 @@ func (c *Consumer[T]) callObserved(ctx context.Context, messages []*message, han
 		}
 		c.e.meter.recordHandle(began, failure)
 		end(failure)
-	}()
-	return safeError(handler(ctx))
+	})
+	return err
 }
 
 // timeoutError is the failure of a handler that returned after its timeout.

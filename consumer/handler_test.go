@@ -162,7 +162,8 @@ func TestFailedMessagesEndInTheDeadLetters(t *testing.T) {
 	cfg := quick()
 	cfg.Retry.MaxDeliveries = 3
 	box := newLetters()
-	c := r.consumer(cfg, consumer.WithDeadLetters[string](box))
+	c := r.consumer(cfg)
+	require.NoError(t, c.SetDeadLetters(box))
 	got := newSeen()
 	require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
 		got.add(m.Value)
@@ -220,7 +221,8 @@ func TestPartitionWaitsWhileDeadLettersCannotBeWritten(t *testing.T) {
 	r := newRig(t, 2)
 	box := newLetters()
 	box.broken = errors.New("disk full")
-	c := r.consumer(quick(), consumer.WithDeadLetters[string](box))
+	c := r.consumer(quick())
+	require.NoError(t, c.SetDeadLetters(box))
 	got := newSeen()
 	require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
 		got.add(m.Value)
@@ -251,7 +253,8 @@ func TestHandlerTimeoutAndRetryAfter(t *testing.T) {
 	cfg.HandlerTimeout = 20 * time.Millisecond
 	cfg.Retry.MaxDeliveries = 1
 	box := newLetters()
-	c := r.consumer(cfg, consumer.WithDeadLetters[string](box))
+	c := r.consumer(cfg)
+	require.NoError(t, c.SetDeadLetters(box))
 	require.NoError(t, c.Handle(func(ctx context.Context, m *consumer.Message[string]) error {
 		if m.Value == "a/slow" {
 			<-ctx.Done()
@@ -332,7 +335,8 @@ func TestBatches(t *testing.T) {
 	cfg.BatchSize, cfg.MaxInFlight = 10, 40
 	cfg.Retry.MaxDeliveries = 3
 	box := newLetters()
-	c := r.consumer(cfg, consumer.WithDeadLetters[string](box))
+	c := r.consumer(cfg)
+	require.NoError(t, c.SetDeadLetters(box))
 	got := newSeen()
 	var failed atomic.Int32
 	require.NoError(t, c.HandleBatch(func(_ context.Context, batch []*consumer.Message[string]) error {

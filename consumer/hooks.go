@@ -2,13 +2,12 @@ package consumer
 
 import (
 	"context"
-	"runtime/debug"
 	"slices"
 	"sync"
 
 	"go.uber.org/zap"
 
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 )
 
 // hookKind is what happened to partitions.
@@ -56,7 +55,7 @@ func (h *hooks) post(kind hookKind, partitions ...uint32) {
 }
 
 // enqueue adds an event and reports whether it dropped the oldest one.
-func (h *hooks) enqueue(kind hookKind, partitions []uint32) (overtaken bool) {
+func (h *hooks) enqueue(kind hookKind, partitions []uint32) (dropped bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -72,29 +71,23 @@ func (h *hooks) enqueue(kind hookKind, partitions []uint32) (overtaken bool) {
 	} else {
 		h.queue = append(h.queue, hookEvent{kind, slices.Clone(partitions)})
 	}
-	if overtaken = len(h.queue) > maxHookEvents; overtaken {
-		// A hook hangs. The oldest change is overtaken by those after it.
+	if dropped = len(h.queue) > maxHookEvents; dropped {
+		// A hook does not return. The oldest event is outdated by those after it.
 		h.queue = h.queue[1:]
 	}
 	if !h.running {
 		h.running = true
-		go h.run()
+		callback.Go(h.run, func() {})
 	}
-	return overtaken
+	return dropped
 }
 
 // run calls hooks until the queue is empty.
 func (h *hooks) run() {
-	over := false
-	defer func() {
-		if !over {
-			go h.run() // a hook ended the goroutine; the others have their turn
-		}
-	}()
 	for {
 		h.mu.Lock()
 		if len(h.queue) == 0 {
-			h.running, over = false, true
+			h.running = false
 			if h.closed {
 				close(h.idle)
 			}
@@ -109,13 +102,14 @@ func (h *hooks) run() {
 }
 
 func (h *hooks) call(event hookEvent) {
-	defer func() {
-		if v := recover(); v != nil {
-			h.log.Error("hook panicked", zap.Error(&iggyerr.PanicError{Value: v, Stack: debug.Stack()}))
-		}
-	}()
 	slices.Sort(event.partitions)
-	h.calls[event.kind](context.Background(), event.partitions)
+	err := callback.Recover(func() error {
+		h.calls[event.kind](context.Background(), event.partitions)
+		return nil
+	})
+	if err != nil {
+		h.log.Error("hook panicked", zap.Error(err))
+	}
 }
 
 // close accepts no more events; those in the queue are still delivered. It returns a channel that

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
 )
 
 // Next waits for the next message. The caller acknowledges it with Ack or Nack, also with ack_mode
@@ -41,7 +42,7 @@ func (c *Consumer[T]) startIteration() error {
 	switch {
 	case c.mode == modeHandler:
 		return fmt.Errorf("iggy: consumer %s: %w", c.e.name, ErrConsuming)
-	case c.state != stateStarted || c.consuming && c.mode == modeNone:
+	case c.life.State() != startstop.StateStarted || c.consuming && c.mode == modeNone:
 		return iggyerr.ErrClosed
 	}
 	if c.mode == modeNone {

@@ -47,7 +47,8 @@ func TestErrorWhosePanicIsItsOwnFailsTheMessage(t *testing.T) {
 			cfg := quick()
 			cfg.Retry.MaxDeliveries = 2
 			box := newLetters()
-			c := r.consumer(cfg, consumer.WithDeadLetters[string](box))
+			c := r.consumer(cfg)
+			require.NoError(t, c.SetDeadLetters(box))
 			require.NoError(t, register(c, nil))
 			start(t, c)
 			f := box.wait(t, 1)[0]
@@ -86,7 +87,8 @@ func TestHandlerThatEndsItsGoroutineFailsTheMessage(t *testing.T) {
 			cfg.Retry.MaxDeliveries = 2
 			box := newLetters()
 			got := newSeen()
-			c := r.consumer(cfg, consumer.WithDeadLetters[string](box))
+			c := r.consumer(cfg)
+			require.NoError(t, c.SetDeadLetters(box))
 			require.NoError(t, register(c, func(text string) {
 				if text == "a/1" {
 					runtime.Goexit() // as FailNow of a test does
@@ -163,8 +165,9 @@ func TestWhatAHandlerDoesToAMessageIsNotInItsNextDelivery(t *testing.T) {
 	cfg := quick()
 	cfg.Retry.MaxDeliveries = 3
 	box := noteBox{make(chan topic.Failure[*note], 1)}
-	c, err := consumer.New(r.iggy, cfg, topic.New("s", "t", noteCodec{}), consumer.WithDeadLetters[*note](box))
+	c, err := consumer.New(r.iggy, cfg, topic.New("s", "t", noteCodec{}))
 	require.NoError(t, err)
+	require.NoError(t, c.SetDeadLetters(box))
 	t.Cleanup(func() { _ = c.Stop(context.Background()) })
 	got := newSeen()
 	require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[*note]) error {

@@ -132,7 +132,8 @@ func TestMetrics(t *testing.T) {
 	cfg := quick()
 	cfg.Retry.MaxDeliveries = 2
 	box := newLetters()
-	c := r.consumer(cfg, consumer.WithMeterProvider(meters), consumer.WithDeadLetters[string](box))
+	c := r.consumer(cfg, consumer.WithMeterProvider(meters))
+	require.NoError(t, c.SetDeadLetters(box))
 	held := make(chan struct{})
 	got := newSeen()
 	require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {

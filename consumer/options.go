@@ -14,15 +14,14 @@ import (
 type Option func(*options)
 
 type options struct {
-	name        string
-	cluster     string
-	log         *zap.Logger
-	deadLetters any
-	tracers     trace.TracerProvider
-	meters      metric.MeterProvider
-	standalone  *Standalone
-	hooks       [3]func(ctx context.Context, partitions []uint32)
-	dialer      transport.Dialer
+	name       string
+	cluster    string
+	log        *zap.Logger
+	tracers    trace.TracerProvider
+	meters     metric.MeterProvider
+	standalone *Standalone
+	hooks      [3]func(ctx context.Context, partitions []uint32)
+	dialer     transport.Dialer // of a test, in place of the configured transport
 }
 
 // WithName sets the consumer's name in logs, metrics, health and errors; the default is the topic's
@@ -36,16 +35,6 @@ func WithCluster(name string) Option { return func(o *options) { o.cluster = nam
 
 // WithLogger sets the logger; nil, the default, means none. Payloads are never logged.
 func WithLogger(log *zap.Logger) Option { return func(o *options) { o.log = log } }
-
-// WithDeadLetters sets where messages go that are given up. T must be the type
-// of the consumer's messages: New fails otherwise. Without it they are logged, counted and passed over.
-func WithDeadLetters[T any](d DeadLetters[T]) Option {
-	return func(o *options) {
-		if d != nil {
-			o.deadLetters = d
-		}
-	}
-}
 
 // WithTracerProvider has a span made for each call of a handler, linked to the span that published
 // the message. The default makes none.
@@ -77,6 +66,3 @@ func OnLost(hook func(ctx context.Context, partitions []uint32)) Option {
 // WithStandalone makes a consumer that belongs to no group: the Group of its configuration is not
 // used, and it reads the partitions that s names, whoever else does.
 func WithStandalone(s Standalone) Option { return func(o *options) { o.standalone = &s } }
-
-// WithDialer replaces the transport that the configuration names. It is meant for tests of this module.
-func WithDialer(d transport.Dialer) Option { return func(o *options) { o.dialer = d } }

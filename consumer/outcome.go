@@ -3,10 +3,9 @@ package consumer
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -54,20 +53,13 @@ func (e *retryAfterError) Unwrap() error { return e.err }
 
 // safeError returns err, or the panic of one of its methods: those of a typed nil may panic, for
 // example. The error is used later where no panic is recovered.
-func safeError(err error) (checked error) {
+func safeError(err error) error {
 	if err == nil {
 		return nil
 	}
-	defer func() {
-		if v := recover(); v != nil {
-			checked = &iggyerr.PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	_, _ = errors.Is(err, Drop), topic.CodeOf(err)
-	_ = err.Error()
-	return err
+	return callback.Recover(func() error {
+		_, _ = errors.Is(err, Drop), topic.CodeOf(err)
+		_ = err.Error()
+		return err
+	})
 }
-
-// errExited is the failure of a delivery whose handler ended its goroutine, as
-// FailNow of a test does.
-var errHandlerExited = &iggyerr.PanicError{Value: "the handler ended its goroutine"}

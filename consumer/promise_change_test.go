@@ -63,13 +63,13 @@ func TestPromiseDeadLettersAwayForAMinute(t *testing.T) {
 			return nil
 		})
 		all := newAttendance()
-		c := bubbled(t, server, nil, func(_ context.Context, m *consumer.Message[string]) error {
+		c := bubbledWithDeadLetters(t, server, nil, box, func(_ context.Context, m *consumer.Message[string]) error {
 			if m.Value == "c/bad" {
 				return consumer.Permanent(errBroken)
 			}
 			all.note(placeOf(m))
 			return nil
-		}, consumer.WithDeadLetters[string](box))
+		})
 		time.Sleep(50 * time.Second)
 		stored, _ := server.committed()
 		require.Equal(t, map[uint32]uint64{0: 0, 1: 0}, stored, "offsets wait")

@@ -61,7 +61,7 @@ func TestPromiseOffsetWaitsForTheDeadLetter(t *testing.T) {
 		cfg := quick()
 		cfg.CommitInterval = 5 * time.Millisecond
 		cfg.Retry.MaxDeliveries = 3
-		r.handling(cfg, func(_ context.Context, m *consumer.Message[string]) error {
+		r.handlingWithDeadLetters(cfg, box, func(_ context.Context, m *consumer.Message[string]) error {
 			switch m.Value {
 			case "b/fails":
 				return fmt.Errorf("attempt %d: %w", m.Deliveries(), errBroken)
@@ -69,7 +69,7 @@ func TestPromiseOffsetWaitsForTheDeadLetter(t *testing.T) {
 				panic("no such thing")
 			}
 			return nil
-		}, consumer.WithDeadLetters[string](box))
+		})
 
 		// Messages of other keys may be given up before it.
 		for received(t, "the dead letter of message 1", waiting) != 1 {
@@ -142,18 +142,18 @@ func TestPromiseCancellationIsNoFailure(t *testing.T) {
 			overTransports(t, 1, func(t *testing.T, r *transportRig) {
 				r.send(0, "a/0", "b/0", "c/0")
 				var bad problems
-				var opts []consumer.Option
+				var box consumer.DeadLetters[string]
 				if letters {
-					opts = append(opts, consumer.WithDeadLetters[string](letterBox(func(_ context.Context, f topic.Failure[string]) error {
+					box = letterBox(func(_ context.Context, f topic.Failure[string]) error {
 						bad.add("a dead letter of %s: %v", f.Payload, f.Err)
 						return nil
-					})))
+					})
 				}
 				cfg := quick()
 				cfg.Retry.MaxDeliveries = 1
 				cfg.DrainTimeout = 100 * time.Millisecond
 				began, ended := make(chan string, 20), make(chan error, 20)
-				first := r.handling(cfg, func(ctx context.Context, m *consumer.Message[string]) error {
+				first := r.handlingWithDeadLetters(cfg, box, func(ctx context.Context, m *consumer.Message[string]) error {
 					if m.Deliveries() != 1 {
 						bad.add("%s: delivery %d", m.Value, m.Deliveries())
 					}
@@ -161,7 +161,7 @@ func TestPromiseCancellationIsNoFailure(t *testing.T) {
 					<-ctx.Done()
 					ended <- context.Cause(ctx)
 					return ctx.Err()
-				}, opts...)
+				})
 				for range 3 {
 					received(t, "handlers", began)
 				}
@@ -181,13 +181,13 @@ func TestPromiseCancellationIsNoFailure(t *testing.T) {
 				}
 
 				got := newSeen()
-				r.handling(cfg, func(_ context.Context, m *consumer.Message[string]) error {
+				r.handlingWithDeadLetters(cfg, box, func(_ context.Context, m *consumer.Message[string]) error {
 					if m.Deliveries() != 1 {
 						bad.add("%s: delivery %d", m.Value, m.Deliveries())
 					}
 					got.add(m.Value)
 					return nil
-				}, opts...)
+				})
 				require.ElementsMatch(t, []string{"a/0", "b/0", "c/0"}, got.wait(t, 3))
 				bad.none(t)
 			})

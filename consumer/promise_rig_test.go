@@ -57,7 +57,14 @@ func (r *transportRig) member(cfg config.Consumer, opts ...consumer.Option) *con
 // handling starts a consumer with a handler.
 func (r *transportRig) handling(cfg config.Consumer, handler func(context.Context, *consumer.Message[string]) error, opts ...consumer.Option) *consumer.Consumer[string] {
 	r.t.Helper()
+	return r.handlingWithDeadLetters(cfg, nil, handler, opts...)
+}
+
+// handlingWithDeadLetters starts a consumer with a handler and dead letters; nil are none.
+func (r *transportRig) handlingWithDeadLetters(cfg config.Consumer, d consumer.DeadLetters[string], handler func(context.Context, *consumer.Message[string]) error, opts ...consumer.Option) *consumer.Consumer[string] {
+	r.t.Helper()
 	c := r.member(cfg, opts...)
+	require.NoError(r.t, c.SetDeadLetters(d))
 	require.NoError(r.t, c.Handle(handler))
 	start(r.t, c)
 	return c

@@ -57,11 +57,11 @@ func TestPromiseOwnCancellationWhileStoppingIsNoFailure(t *testing.T) {
 		began := make(chan string, 20)
 		application, end := context.WithCancel(t.Context())
 		defer end()
-		c := r.handling(cfg, func(_ context.Context, m *consumer.Message[string]) error {
+		c := r.handlingWithDeadLetters(cfg, box, func(_ context.Context, m *consumer.Message[string]) error {
 			began <- m.Value
 			<-application.Done()
 			return fmt.Errorf("download: %w", application.Err())
-		}, consumer.WithDeadLetters[string](box))
+		})
 		for range 3 {
 			received(t, "handlers", began)
 		}

@@ -65,8 +65,9 @@ func TestMemoryIsUsedAgainOnlyWhenNobodyNeedsIt(t *testing.T) {
 	cfg.Retry.MaxDeliveries = 2
 	dead := &keptLetters{kept: map[uint64][]byte{}}
 	c, err := consumer.New(r.iggy, cfg, topic.New(r.stream, "t", topic.Codec[[]byte](aliasing{})),
-		consumer.WithLogger(logger(t)), consumer.WithDeadLetters[[]byte](dead))
+		consumer.WithLogger(logger(t)))
 	require.NoError(t, err)
+	require.NoError(t, c.SetDeadLetters(dead))
 	var mu sync.Mutex
 	var wrong []string
 	asked := map[uint64][]byte{}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
 )
 
 // Seek moves an assigned partition to another position. Its messages in flight are given up: the
@@ -19,10 +20,7 @@ import (
 // iggyerr.ErrClosed after Drain or Stop. When ctx ends first, the partition stays where it is
 // unless it is being moved already.
 func (c *Consumer[T]) Seek(ctx context.Context, partition uint32, to Position) error {
-	c.mu.Lock()
-	ok := c.state == stateStarted && c.e.started.Load()
-	c.mu.Unlock()
-	if !ok {
+	if c.life.State() != startstop.StateStarted || !c.e.started.Load() {
 		return fmt.Errorf("iggy: seek partition %d: %w", partition, iggyerr.ErrNotOwner)
 	}
 	return c.e.seek(ctx, partition, to)

@@ -1,5 +1,11 @@
 package consumer
 
+import (
+	"errors"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+)
+
 // Standalone describes a consumer without a group.
 type Standalone struct {
 	// Name is the name under which offsets are stored. Without a name nothing is stored, and an
@@ -14,3 +20,16 @@ type Standalone struct {
 
 // anonymousName is the name with which a standalone consumer without a name polls.
 const anonymousName = "fetchbox-iggy"
+
+// validate checks cfg, and the name of s if that is not nil: then the group of cfg is not used.
+func (s *Standalone) validate(cfg *config.Consumer) error {
+	if s == nil {
+		return cfg.Validate()
+	}
+	cfg.Group = anonymousName
+	err := cfg.Validate()
+	if len(s.Name) > 255 {
+		err = errors.Join(err, errors.New("standalone name: must have at most 255 bytes"))
+	}
+	return err
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
+	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
 )
 
 // Status is the state of a consumer at one moment.
@@ -69,10 +70,7 @@ func (c *Consumer[T]) Status() Status { return c.e.status() }
 // as long as it is connected. The error names everything that is not in order.
 func (c *Consumer[T]) Check(context.Context) error {
 	s := c.Status()
-	c.mu.Lock()
-	state := c.state
-	c.mu.Unlock()
-	if state >= stateStopping {
+	if c.life.State() >= startstop.StateStopping {
 		return fmt.Errorf("iggy: consumer %s: %w", s.Name, iggyerr.ErrClosed)
 	}
 	var errs []error

@@ -97,7 +97,7 @@ func (e *engine) countUnfinished() drainResult {
 		result.unfinished += inFlight
 		result.waiting += p.idleInFlight()
 		if e.storesOffsets && !e.ackOnPoll {
-			seen := min(p.tracker.end, max(p.deliveredEnd, p.tracker.ackedEnd)) // the others were given to nobody
+			seen := min(p.tracker.end, max(p.deliveredEnd, p.tracker.ackedEnd)) // the others were not delivered
 			result.uncommitted += int(seen-p.committedEnd) - inFlight
 		}
 		p.mu.Unlock()
@@ -138,16 +138,7 @@ func (e *engine) stop(ctx, work context.Context) error {
 		e.log.Warn("hook still running after the consumer stopped")
 	case <-ctx.Done():
 	}
-	e.setStopResult(err)
 	return err
-}
-
-// setStopResult sets the result of the stop and wakes those that wait for it.
-func (e *engine) setStopResult(err error) {
-	e.stopOnce.Do(func() {
-		e.stopErr = err
-		close(e.stopDone)
-	})
 }
 
 // cancelAll ends everything that is under way.
@@ -156,21 +147,11 @@ func (e *engine) cancelAll() {
 	e.signalDrain()
 	e.mu.Lock()
 	if e.cancelDrain != nil {
-		e.cancelDrain(iggyerr.ErrClosed) // the caller's context need not know it any more
+		e.cancelDrain(iggyerr.ErrClosed) // releases the context of the caller
 	}
 	e.mu.Unlock()
 	e.scheduler.close()
 	e.workerTasks.close()
 	e.deadLetterTasks.close()
 	e.meter.stop()
-}
-
-// waitStopped waits for a stop that another caller began.
-func (e *engine) waitStopped(ctx context.Context) error {
-	select {
-	case <-e.stopDone:
-		return e.stopErr
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

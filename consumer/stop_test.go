@@ -54,11 +54,9 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 		_, err := consumer.New(r.iggy, cfg, r.topic)
 		require.ErrorContains(t, err, name)
 	}
-	_, err := consumer.New(r.iggy, quick(), r.topic, consumer.WithDeadLetters[[]byte](bytesBox{}))
-	require.ErrorContains(t, err, "not for messages of type string")
 	cluster := r.iggy
 	cluster.ClientSecret = config.Secret{}
-	_, err = consumer.New(cluster, quick(), r.topic)
+	_, err := consumer.New(cluster, quick(), r.topic)
 	require.ErrorContains(t, err, "iggy.client_secret")
 }
 
@@ -90,7 +88,8 @@ func TestStopEndsTheContextsOfHandlersThatOutlastIt(t *testing.T) {
 	cfg := quick()
 	cfg.DrainTimeout = 50 * time.Millisecond
 	box := newLetters()
-	c := r.consumer(cfg, consumer.WithDeadLetters[string](box))
+	c := r.consumer(cfg)
+	require.NoError(t, c.SetDeadLetters(box))
 	var once sync.WaitGroup
 	once.Add(3)
 	causes := make(chan error, 1)
@@ -207,7 +206,8 @@ func TestPoisonAmongGoodMessages(t *testing.T) {
 	cfg.Retry.BaseBackoff, cfg.Retry.MaxBackoff = time.Millisecond, 2*time.Millisecond
 	box := &unsureLetters{confirmed: map[string]int{}}
 	l := newLedger()
-	c := r.consumer(cfg, consumer.WithDeadLetters[string](box))
+	c := r.consumer(cfg)
+	require.NoError(t, c.SetDeadLetters(box))
 	require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
 		if m.Value[0] == 'b' {
 			return errors.New("bad")

@@ -3,6 +3,8 @@ package consumer
 import (
 	"context"
 	"sync"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 )
 
 // taskGroup owns goroutines that are started one by one. After close it starts none, and wait waits
@@ -11,12 +13,13 @@ type taskGroup struct {
 	mu     sync.Mutex
 	count  int
 	closed bool
-	empty  chan struct{} // closed when the last one of a closed crew has returned
+	empty  chan struct{} // closed when the group is closed and all goroutines have returned
 }
 
 func newTaskGroup() *taskGroup { return &taskGroup{empty: make(chan struct{})} }
 
-// run starts f in a goroutine, unless the group is closed.
+// run starts f in a goroutine, unless the group is closed. When a callback of the application in f ends
+// the goroutine, f is called again in another one.
 func (g *taskGroup) run(f func()) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -24,10 +27,7 @@ func (g *taskGroup) run(f func()) bool {
 		return false
 	}
 	g.count++
-	go func() {
-		defer g.done()
-		f()
-	}()
+	callback.Go(f, g.done)
 	return true
 }
 

@@ -17,6 +17,12 @@ import (
 // configuration but for change.
 func bubbled(t *testing.T, server *fakeServer, change func(*config.Consumer), handler func(context.Context, *consumer.Message[string]) error, opts ...consumer.Option) *consumer.Consumer[string] {
 	t.Helper()
+	return bubbledWithDeadLetters(t, server, change, nil, handler, opts...)
+}
+
+// bubbledWithDeadLetters is bubbled with dead letters; nil are none.
+func bubbledWithDeadLetters(t *testing.T, server *fakeServer, change func(*config.Consumer), d consumer.DeadLetters[string], handler func(context.Context, *consumer.Message[string]) error, opts ...consumer.Option) *consumer.Consumer[string] {
+	t.Helper()
 	cluster := config.Default().Iggy
 	cluster.ClientID, cluster.ClientSecret = "iggy", config.NewSecret("iggy")
 	cfg := config.DefaultConsumer("g")
@@ -26,6 +32,7 @@ func bubbled(t *testing.T, server *fakeServer, change func(*config.Consumer), ha
 	}
 	c, err := consumer.New(cluster, cfg, texts("s", "t"), append(opts, consumer.WithDialer(server))...)
 	require.NoError(t, err)
+	require.NoError(t, c.SetDeadLetters(d))
 	require.NoError(t, c.Handle(handler))
 	require.NoError(t, c.Start(context.Background()))
 	return c
@@ -115,13 +122,13 @@ func TestRedeliveryBacksOff(t *testing.T) {
 		server := newFakeServer(1)
 		var times []time.Time
 		box := newLetters()
-		c := bubbled(t, server, nil, func(_ context.Context, m *consumer.Message[string]) error {
+		c := bubbledWithDeadLetters(t, server, nil, box, func(_ context.Context, m *consumer.Message[string]) error {
 			times = append(times, time.Now())
 			if m.Deliveries() == 3 {
 				return consumer.RetryAfter(time.Minute, errors.New("busy"))
 			}
 			return errors.New("failed")
-		}, consumer.WithDeadLetters[string](box))
+		})
 		server.append(0, "a/0")
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
@@ -146,7 +153,7 @@ func TestMessagesWaitForTheDeadLettersWithGrowingPauses(t *testing.T) {
 		server := newFakeServer(1)
 		box := newLetters()
 		box.broken = errors.New("no connection")
-		c := bubbled(t, server, nil, nothing, consumer.WithDeadLetters[string](box))
+		c := bubbledWithDeadLetters(t, server, nil, box, nothing)
 		server.append(0, "!malformed")
 		time.Sleep(10 * time.Minute)
 		box.mu.Lock()

@@ -38,15 +38,13 @@ func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.De
 	if !ok {
 		return nil, fmt.Errorf("fxiggy: the configuration%s has no section consumers.%s", c.suffix(), name)
 	}
-	opts := []consumer.Option{
+	built, err := consumer.New(c.cfg.Iggy, cfg, t,
 		consumer.WithName(name), consumer.WithCluster(c.name), consumer.WithLogger(c.log),
-		consumer.WithTracerProvider(c.tracers), consumer.WithMeterProvider(c.meters),
-	}
-	if d != nil {
-		opts = append(opts, consumer.WithDeadLetters(d))
-	}
-	built, err := consumer.New(c.cfg.Iggy, cfg, t, opts...)
+		consumer.WithTracerProvider(c.tracers), consumer.WithMeterProvider(c.meters))
 	if err != nil {
+		return nil, err
+	}
+	if err := built.SetDeadLetters(d); err != nil {
 		return nil, err
 	}
 	if err := c.addCheck("consumer."+name, checkConsumer(c.name, built)); err != nil {

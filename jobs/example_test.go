@@ -60,8 +60,11 @@ func run(ctx context.Context, cfg config.Config) error {
 	}
 
 	// A consumer, whose failed tasks go to the dead letters.
-	tasks, err := consumer.New(cfg.Iggy, cfg.Consumers["tasks"], topics.Tasks, consumer.WithDeadLetters(publisher))
+	tasks, err := consumer.New(cfg.Iggy, cfg.Consumers["tasks"], topics.Tasks)
 	if err != nil {
+		return err
+	}
+	if err := tasks.SetDeadLetters(publisher); err != nil {
 		return err
 	}
 	if err := tasks.Start(ctx); err != nil {

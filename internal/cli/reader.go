@@ -56,9 +56,11 @@ func (a *app) openReader(ctx context.Context, cluster config.Cluster, stream, na
 		return nil, err
 	}
 	r.consumer, err = consumer.New(cluster.Iggy, cfg, topic.New(stream, name, topic.Bytes()), consumer.WithName("cli"),
-		consumer.WithLogger(a.logger()), consumer.WithStandalone(consumer.Standalone{Start: start.position()}),
-		consumer.WithDeadLetters[[]byte](r))
+		consumer.WithLogger(a.logger()), consumer.WithStandalone(consumer.Standalone{Start: start.position()}))
 	if err != nil {
+		return nil, err
+	}
+	if err = r.consumer.SetDeadLetters(r); err != nil {
 		return nil, err
 	}
 	if err = r.consumer.Start(ctx); err == nil {
