@@ -36,8 +36,10 @@ func main() {
 	)
 	flag.StringVar(&o.ConfigFile, "config", "",
 		"YAML configuration `file` (default: the file that FETCHBOX_CONFIG names, or none)")
-	flag.StringVar(&o.Data, "data", "data", "`directory` of resources and job states; the processes of all roles share it")
-	flag.StringVar(&role, "role", string(app.RoleAll), "`role` of this process: api, worker, ledger or all")
+	flag.StringVar(&o.Data, "data", "data",
+		"`directory` of resources and job states; the processes of all roles share it")
+	flag.StringVar(&role, "role", string(app.RoleAll),
+		"`role` of this process: api, worker, ledger or all")
 	flag.TextVar(&level, "log", level, "`level` of the log on standard error: debug, info, warn or error")
 	flag.Parse()
 	if flag.NArg() > 0 {

@@ -86,7 +86,8 @@ func (a *API) handle(pattern string, serve func(http.ResponseWriter, *http.Reque
 		}
 		e := asHTTPError(err)
 		if e.status >= http.StatusInternalServerError {
-			a.Log.Error("request failed", zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Int("status", e.status), telemetry.TraceID(r.Context()), zap.Error(err))
+			a.Log.Error("request failed", zap.String("method", r.Method), zap.String("path", r.URL.Path),
+				zap.Int("status", e.status), telemetry.TraceID(r.Context()), zap.Error(err))
 		}
 		writeError(w, e)
 	})

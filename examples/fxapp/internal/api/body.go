@@ -12,6 +12,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/manifest"
 )
 
+// readTimeout bounds the reading of a request body.
+const readTimeout = 30 * time.Second
+
 // readBody reads and decompresses the body. The size limit applies before and after decompression.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	const limit = manifest.MaxBytes
@@ -19,8 +22,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(readTimeout))
 	// A client that is still sending must not delay the stop.
-	detach := context.AfterFunc(r.Context(), func() { _ = control.SetReadDeadline(time.Now()) })
-	defer detach()
+	stop := context.AfterFunc(r.Context(), func() { _ = control.SetReadDeadline(time.Now()) })
+	defer stop()
 	if r.ContentLength > limit {
 		discardBody(r, limit)
 		return nil, tooLarge(limit)
@@ -29,11 +32,11 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
 	case "", "identity":
 	case "gzip", "x-gzip":
-		unpacked, err := gzip.NewReader(body)
+		decompressed, err := gzip.NewReader(body)
 		if err != nil {
 			return nil, readError(err, limit)
 		}
-		body = io.LimitReader(unpacked, limit+1)
+		body = io.LimitReader(decompressed, limit+1)
 	default:
 		return nil, invalidPayload("the content encoding %q is not supported, gzip is", encoding)
 	}
@@ -56,6 +59,7 @@ func discardBody(r *http.Request, limit int64) {
 	}
 }
 
+// readError returns the response to an error of reading the body.
 func readError(err error, limit int64) error {
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {

@@ -34,7 +34,9 @@ func (e *httpError) Error() string {
 func (e *httpError) Unwrap() error { return e.cause }
 
 func invalidPayload(format string, args ...any) error {
-	return &httpError{status: http.StatusBadRequest, code: codeInvalid, message: fmt.Sprintf(format, args...)}
+	return &httpError{
+		status: http.StatusBadRequest, code: codeInvalid, message: fmt.Sprintf(format, args...),
+	}
 }
 
 func tooLarge(limit int64) error {
@@ -49,13 +51,17 @@ func notFound(what string) error {
 }
 
 func unavailable(message string, cause error) error {
-	return &httpError{status: http.StatusServiceUnavailable, code: codeUnavailable, message: message, cause: cause}
+	return &httpError{
+		status: http.StatusServiceUnavailable, code: codeUnavailable, message: message, cause: cause,
+	}
 }
 
 func asHTTPError(err error) *httpError {
 	var e *httpError
 	if !errors.As(err, &e) {
-		e = &httpError{status: http.StatusInternalServerError, code: codeInternal, message: "internal error", cause: err}
+		e = &httpError{
+			status: http.StatusInternalServerError, code: codeInternal, message: "internal error", cause: err,
+		}
 	}
 	return e
 }

@@ -67,12 +67,12 @@ func parseLogPosition(id string) (logPosition, error) {
 	if id == "" {
 		return logPosition{}, nil
 	}
-	var at logPosition
-	if n, err := fmt.Sscanf(id, "%d-%d", &at.partition, &at.next); n != 2 || err != nil {
+	var p logPosition
+	if n, err := fmt.Sscanf(id, "%d-%d", &p.partition, &p.next); n != 2 || err != nil {
 		return logPosition{}, invalidPayload("Last-Event-ID must be an event's id")
 	}
-	at.next++
-	return at, nil
+	p.next++
+	return p, nil
 }
 
 // writeLogEvents writes the entries of reader as events until the stream ends.
@@ -82,9 +82,9 @@ func writeLogEvents(
 	out := http.NewResponseController(w)
 	// When the process stops, a client that does not read must not block the stream.
 	limitWrites := func() { _ = out.SetWriteDeadline(time.Now().Add(logCloseTimeout)) }
-	detach := context.AfterFunc(r.Context(), limitWrites)
+	stop := context.AfterFunc(r.Context(), limitWrites)
 	defer func() {
-		if detach() {
+		if stop() {
 			_ = out.SetWriteDeadline(time.Time{}) // the connection may serve other requests
 		} else {
 			limitWrites()
@@ -98,22 +98,22 @@ func writeLogEvents(
 		if r.Context().Err() != nil {
 			return nil
 		}
-		logs, err := reader.Next()
+		entries, err := reader.Next()
 		if err != nil {
 			return err
 		}
 		var b bytes.Buffer
-		for _, log := range logs {
-			if log.Partition == after.partition && log.Offset < after.next {
+		for _, entry := range entries {
+			if entry.Partition == after.partition && entry.Offset < after.next {
 				continue
 			}
-			fmt.Fprintf(&b, "id: %d-%d\nevent: log\ndata: %s\n\n", log.Partition, log.Offset,
-				bytes.ReplaceAll(log.Entry, []byte{'\n'}, nil))
+			fmt.Fprintf(&b, "id: %d-%d\nevent: log\ndata: %s\n\n", entry.Partition, entry.Offset,
+				bytes.ReplaceAll(entry.Entry, []byte{'\n'}, nil))
 		}
 		if _, err := w.Write(b.Bytes()); err != nil || out.Flush() != nil {
-			return nil //nolint:nilerr // the caller has gone
+			return nil //nolint:nilerr // the client has disconnected
 		}
-		if len(logs) > 0 {
+		if len(entries) > 0 {
 			continue
 		}
 		if !follow {
@@ -125,7 +125,7 @@ func writeLogEvents(
 		case <-poll.C:
 		case <-keepalive.C:
 			if _, err := w.Write([]byte(": \n\n")); err != nil {
-				return nil //nolint:nilerr // the caller has gone
+				return nil //nolint:nilerr // the client has disconnected
 			}
 		}
 	}

@@ -23,8 +23,6 @@ import (
 const (
 	jobTypeHeader    = "X-Fetchbox-Job-Type"
 	maxJobTypeLength = 128
-	// readTimeout bounds the reading of a request body.
-	readTimeout = 30 * time.Second
 	// responseTimeout bounds the writing of a response, in addition to the publish timeout.
 	responseTimeout = 30 * time.Second
 )

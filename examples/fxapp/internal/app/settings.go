@@ -83,7 +83,8 @@ func (s *settings) applyDefaults(c *config.Config, from config.Sources) error {
 			"must be set: a process with the role %s shares a server with the others", s.Role)}
 	}
 	s.embedded = true
-	c.Iggy.ClientID, c.Iggy.ClientSecret = embedded.DefaultUsername, config.NewSecret(embedded.DefaultPassword)
+	c.Iggy.ClientID = embedded.DefaultUsername
+	c.Iggy.ClientSecret = config.NewSecret(embedded.DefaultPassword)
 	c.Iggy.ClientSecretFile, c.Iggy.Token = "", config.Secret{}
 	c.Iggy.TLS = config.TLS{}
 	return nil

@@ -68,10 +68,12 @@ func (l *Ledger) Log(ctx context.Context, m *consumer.Message[*jobspb.JobLog]) e
 func stateOf(status *jobspb.JobStatus) store.State {
 	state := store.State{
 		JobID: status.GetJobId(), JobType: status.GetJobType(), Status: statusOf(status.GetState()),
-		Total: status.GetResourcesTotal(), Completed: status.GetResourcesCompleted(), Failed: status.GetResourcesFailed(),
-		At: time.UnixMilli(int64(status.GetTimestampMs())).UTC(),
+		Total: status.GetResourcesTotal(), Completed: status.GetResourcesCompleted(),
+		Failed: status.GetResourcesFailed(),
+		At:     time.UnixMilli(int64(status.GetTimestampMs())).UTC(),
 	}
-	if code, message := status.GetLastErrorCode(), status.GetLastErrorMessage(); code != "" || message != "" {
+	code, message := status.GetLastErrorCode(), status.GetLastErrorMessage()
+	if code != "" || message != "" {
 		state.LastError = strings.TrimPrefix(strings.TrimSuffix(code+": "+message, ": "), ": ")
 	}
 	return state

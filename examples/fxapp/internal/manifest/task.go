@@ -39,7 +39,9 @@ func (m *Manifest) Tasks(job Job) []*jobspb.DownloadTask {
 		for name, value := range r.Headers {
 			task.Headers = append(task.Headers, &jobspb.HttpHeader{Name: strings.ToLower(name), Value: value})
 		}
-		slices.SortFunc(task.Headers, func(a, b *jobspb.HttpHeader) int { return strings.Compare(a.Name, b.Name) })
+		slices.SortFunc(task.Headers, func(a, b *jobspb.HttpHeader) int {
+			return strings.Compare(a.Name, b.Name)
+		})
 		tasks[i] = task
 	}
 	return tasks

@@ -34,7 +34,8 @@ func (m *Manifest) validate() error {
 		f.add("metadata.tenant: must have at most %d bytes, not %d", maxTenantBytes, n)
 	}
 	if n := len(m.encodedAttributes()); n*len(m.Resources) > maxAttributesBytes {
-		f.add("attributes: must have at most %d bytes with %d resources, not %d", maxAttributesBytes/len(m.Resources), len(m.Resources), n)
+		f.add("attributes: must have at most %d bytes with %d resources, not %d",
+			maxAttributesBytes/len(m.Resources), len(m.Resources), n)
 	}
 	seen := make(map[string]int, len(m.Resources))
 	for i := range m.Resources {
@@ -57,7 +58,8 @@ func (r *Resource) validate(at string, f *errorList) {
 	case utf8.RuneCountInString(r.ID) > maxIDLength:
 		f.add("%s.id: must have at most %d characters", at, maxIDLength)
 	}
-	if u, err := url.Parse(r.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+	u, err := url.Parse(r.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		f.add("%s.url: must be an http or https URL with a host", at)
 	}
 	if len(r.Headers) > maxHeaders {
@@ -85,7 +87,8 @@ func (r *Resource) validate(at string, f *errorList) {
 func isToken(s string) bool {
 	for _, c := range []byte(s) {
 		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
+			strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
 		default:
 			return false
 		}

@@ -87,7 +87,9 @@ func (r *Reporter) report(ctx context.Context, job store.Job, skip func(*jobEntr
 
 // count returns the job's status according to the store.
 func (r *Reporter) count(job store.Job, e *jobEntry) (*jobspb.JobStatus, error) {
-	status := &jobspb.JobStatus{JobId: job.ID, JobType: job.Type, State: jobspb.JobState_JOB_STATE_IN_PROGRESS}
+	status := &jobspb.JobStatus{
+		JobId: job.ID, JobType: job.Type, State: jobspb.JobState_JOB_STATE_IN_PROGRESS,
+	}
 	if e.manifest == nil {
 		m, err := r.store.Manifest(job)
 		switch {

@@ -26,7 +26,8 @@ func Do(ctx context.Context, log *zap.Logger, operation string, f func(context.C
 		}).
 		Build()
 	if ctx.Err() == nil {
-		err := failsafe.With[any](policy).WithContext(ctx).RunWithExecution(func(e failsafe.Execution[any]) error {
+		executor := failsafe.With[any](policy).WithContext(ctx)
+		err := executor.RunWithExecution(func(e failsafe.Execution[any]) error {
 			return f(e.Context())
 		})
 		if err == nil {

@@ -18,7 +18,8 @@ func FileName(id string) string {
 	var b strings.Builder
 	for i := range len(id) {
 		switch c := id[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '.' && i > 0:
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
+			c == '-', c == '_', c == '.' && i > 0:
 			b.WriteByte(c)
 		default:
 			b.WriteByte('%')

@@ -98,7 +98,9 @@ func (s *Store) Jobs(limit int) ([]State, error) {
 			jobs = append(jobs, job{e.Name(), info.ModTime()})
 		}
 	}
-	slices.SortFunc(jobs, func(a, b job) int { return cmp.Or(b.at.Compare(a.at), strings.Compare(a.name, b.name)) })
+	slices.SortFunc(jobs, func(a, b job) int {
+		return cmp.Or(b.at.Compare(a.at), strings.Compare(a.name, b.name))
+	})
 	states := make([]State, 0, min(limit, len(jobs)))
 	for _, j := range jobs[:min(limit, len(jobs))] {
 		if state, err := s.readState(path.Join("ledger", j.name)); err == nil {

@@ -30,7 +30,8 @@ func StartSpan(
 			carrier[h.Key] = h.Value
 		}
 	}
-	publisher := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
+	publisher := trace.SpanContextFromContext(
+		propagation.TraceContext{}.Extract(context.Background(), carrier))
 	if publisher.IsValid() {
 		if own := trace.SpanContextFromContext(ctx); own.IsValid() {
 			options = append(options, trace.WithLinks(trace.Link{SpanContext: own}))

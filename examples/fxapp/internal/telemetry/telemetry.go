@@ -33,7 +33,9 @@ type Telemetry struct {
 // New returns a Telemetry for the named service. Spans go to the given processors and, when
 // OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set, to that collector over
 // HTTP.
-func New(ctx context.Context, service string, processors ...sdktrace.SpanProcessor) (*Telemetry, error) {
+func New(
+	ctx context.Context, service string, processors ...sdktrace.SpanProcessor,
+) (*Telemetry, error) {
 	t := &Telemetry{registry: prometheus.NewRegistry()}
 	t.registry.MustRegister(
 		collectors.NewGoCollector(),
@@ -55,7 +57,8 @@ func New(ctx context.Context, service string, processors ...sdktrace.SpanProcess
 	for _, p := range processors {
 		options = append(options, sdktrace.WithSpanProcessor(p))
 	}
-	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != "" {
+	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" ||
+		os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != "" {
 		exporter, err := otlptracehttp.New(ctx)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("traces: %w", err), t.meters.Shutdown(ctx))

@@ -36,8 +36,9 @@ func (w *Worker) handleFailure(
 		zap.String("message_id", uuid.UUID(origin.ID).String()), telemetry.TraceID(ctx),
 		zap.Int("attempt", deliveries), zap.Error(err))
 	fields["code"], fields["error"] = topic.CodeOf(err), err.Error()
-	if err := w.publishLog(ctx, task, jobspb.LogLevel_LOG_LEVEL_WARN, "attempt failed", fields); err != nil {
-		return err
+	logErr := w.publishLog(ctx, task, jobspb.LogLevel_LOG_LEVEL_WARN, "attempt failed", fields)
+	if logErr != nil {
+		return logErr
 	}
 	var failed *download.Error
 	switch {
