@@ -54,7 +54,7 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 	for _, opt := range opts {
 		opt(&o)
 	}
-	name := telemetry.In(o.cluster, o.name)
+	name := telemetry.QualifiedName(o.cluster, o.name)
 	log := o.log
 	if log == nil {
 		log = zap.NewNop()

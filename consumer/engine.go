@@ -99,7 +99,7 @@ type engine struct {
 
 func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, newLink func(string, ...link.Option) (*link.Link, error), stream, name string) (*engine, error) {
 	e := &engine{
-		name: telemetry.In(o.cluster, o.name), cfg: cfg, log: log, link: l, newLink: newLink,
+		name: telemetry.QualifiedName(o.cluster, o.name), cfg: cfg, log: log, link: l, newLink: newLink,
 		identity: transport.Consumer{Stream: stream, Topic: name, Name: cfg.Group, Group: true},
 		grouped:  true, storesOffsets: true,
 		ackOnPoll:       cfg.AckMode == config.AckOnPoll,

@@ -96,10 +96,10 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 		metric.WithDescription("Partitions assigned, revoked and lost."))
 	errs, observed = append(errs, err), append(observed, rebalances)
 	m.pollTime, err = api.Float64Histogram("fetchbox_consumer_poll_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Round trips of polls."),
-		telemetry.RequestSeconds())
+		telemetry.RequestBuckets())
 	errs = append(errs, err)
 	m.handleTime, err = api.Float64Histogram("fetchbox_consumer_handle_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Calls of the handler."),
-		telemetry.WorkSeconds())
+		telemetry.HandlerBuckets())
 	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

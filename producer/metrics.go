@@ -40,10 +40,10 @@ func newMetrics(mp metric.MeterProvider, name, cluster string) (*metrics, error)
 		metric.WithExplicitBucketBoundaries(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000))
 	m.latency, errs[3] = m.meter.Float64Histogram("fetchbox_producer_latency_seconds",
 		metric.WithDescription("From accepting a batch's oldest message to its outcome."), metric.WithUnit("s"),
-		telemetry.RequestSeconds())
+		telemetry.RequestBuckets())
 	m.request, errs[4] = m.meter.Float64Histogram("fetchbox_producer_request_seconds",
 		metric.WithDescription("Time of one request, by whether it succeeded."), metric.WithUnit("s"),
-		telemetry.RequestSeconds())
+		telemetry.RequestBuckets())
 	m.retries, errs[5] = m.meter.Int64Counter("fetchbox_producer_retries_total",
 		metric.WithDescription("Requests that were made again."), metric.WithUnit("{request}"))
 	return m, errors.Join(errs[:]...)

@@ -76,7 +76,7 @@ func WithCompression(stream, topic string, c config.Compression, minSize config.
 
 // apply sets the fields of p.
 func (o *options) apply(p *Producer, address string) error {
-	p.name = telemetry.In(o.cluster, o.name)
+	p.name = telemetry.QualifiedName(o.cluster, o.name)
 	if o.log != nil {
 		p.log = o.log.Named("producer")
 		if p.name != defaultName {

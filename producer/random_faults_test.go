@@ -186,8 +186,10 @@ func (a *attempts) observe(r iggytest.Request) bool {
 	defer a.mu.Unlock()
 	metadata := 4 + int(binary.LittleEndian.Uint32(r.Body))
 	n := int(binary.LittleEndian.Uint32(r.Body[metadata-4:]))
-	for b := r.Body[metadata+n*wire.IndexSize:]; len(b) > 0; {
-		m, size, err := wire.DecodeMessage(b)
+	const indexEntrySize = 16
+	for b := r.Body[metadata+n*indexEntrySize:]; len(b) > 0; {
+		var m wire.Message
+		size, err := m.Decode(b)
 		if err != nil {
 			return false
 		}

@@ -77,11 +77,11 @@ func request(nc net.Conn, op string, code uint32, body []byte) ([]byte, error) {
 	if _, err := nc.Write(frame); err != nil {
 		return nil, err
 	}
-	var head [transport.AnswerHeadSize]byte
+	var head [transport.AnswerHeaderSize]byte
 	if _, err := io.ReadFull(nc, head[:]); err != nil {
 		return nil, transport.ReadError(err, nil, false)
 	}
-	status, length, err := transport.ParseAnswerHead(head)
+	status, length, err := transport.ParseAnswerHeader(head)
 	if err != nil {
 		return nil, err
 	}

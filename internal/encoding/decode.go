@@ -15,23 +15,20 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// ErrUnknown is returned for a content-encoding that this package does not know.
-var ErrUnknown = errors.New("encoding: unknown content-encoding")
+// errUnknown is returned for an unknown content-encoding.
+var errUnknown = errors.New("encoding: unknown content-encoding")
 
-// ErrMalformed is returned for bytes that are not what their content-encoding says.
-var ErrMalformed = errors.New("encoding: malformed payload")
+// errMalformed is returned for bytes that do not have the form of their content-encoding.
+var errMalformed = errors.New("encoding: malformed payload")
 
-// Decode undoes the compression that a content-encoding header names: s2,
-// zstd or gzip, in lower case as Append's names are. For an empty name, none
-// and identity it returns payload itself; otherwise the result is memory of its own.
+// Decode decompresses a payload. contentEncoding is the value of the content-encoding header: s2,
+// zstd or gzip, in lower case as for Append. For an empty name, none and identity it returns
+// payload itself. Otherwise the result has memory of its own.
 //
-// limit bounds the decompressed size in bytes, 0 or less meaning no bound. A
-// payload that would grow beyond it fails with an error that matches
-// iggyerr.ErrTooLarge, before more than a small
-// multiple of limit (8 MiB at the least) was allocated for it, whatever sizes it
-// claims or hides. The limit holds for payloads that are not compressed, too.
-//
-// Other errors match ErrUnknown or ErrMalformed. It is safe for concurrent use.
+// limit bounds the decompressed size in bytes; 0 or less means no bound. A larger payload fails
+// with an error that matches iggyerr.ErrTooLarge, before more than a small multiple of limit (at
+// least 8 MiB) was allocated for it, whatever size it declares. The limit holds for payloads that
+// are not compressed, too. Decode is safe for concurrent use.
 func Decode(contentEncoding string, payload []byte, limit int) ([]byte, error) {
 	if limit <= 0 {
 		limit = maxInt
@@ -49,14 +46,14 @@ func Decode(contentEncoding string, payload []byte, limit int) ([]byte, error) {
 	case "gzip":
 		return decodeGzip(payload, limit)
 	default:
-		return nil, fmt.Errorf("%w %q", ErrUnknown, contentEncoding)
+		return nil, fmt.Errorf("%w %q", errUnknown, contentEncoding)
 	}
 }
 
 const maxInt = int(^uint(0) >> 1)
 
-// minGuess is what a buffer for an unknown size starts with at least.
-const minGuess = 4 << 10
+// minInitialSize is the smallest initial size of a buffer for an unknown size, in bytes.
+const minInitialSize = 4 << 10
 
 func decodeS2(payload []byte, limit int) ([]byte, error) {
 	n, err := s2.DecodedLen(payload)
@@ -73,20 +70,19 @@ func decodeS2(payload []byte, limit int) ([]byte, error) {
 	return out, nil
 }
 
-// zstdWindow is the memory bound below which no decoder goes: encoders that
-// stream announce a window of up to 8 MiB for small contents, too, and a
-// decoder refuses windows above its memory bound.
-const zstdWindow = 8 << 20
+// minZstdMemory is the smallest memory bound of a decoder, in bytes. A decoder refuses windows
+// above its bound, and streaming encoders announce a window of up to 8 MiB for small contents, too.
+const minZstdMemory = 8 << 20
 
-// zstdDecoders has a decoder for each bound that is a power of two, made when
-// it is first wanted, since the bound belongs to the decoder and not to the call.
+// zstdDecoders has a decoder for each bound that is a power of two, made at its first use: the
+// bound belongs to the decoder and not to the call.
 var zstdDecoders [64]struct {
 	once sync.Once
 	d    *zstd.Decoder
 }
 
 func zstdDecoder(limit int) *zstd.Decoder {
-	k := bits.Len(uint(max(limit, zstdWindow) - 1))
+	k := bits.Len(uint(max(limit, minZstdMemory) - 1))
 	e := &zstdDecoders[k]
 	e.once.Do(func() {
 		// Without a reader the decoder starts no goroutine; the options are valid.
@@ -124,13 +120,13 @@ func decodeGzip(payload []byte, limit int) ([]byte, error) {
 	if err := r.Reset(bytes.NewReader(payload)); err != nil {
 		return nil, malformed("gzip", err)
 	}
-	out := make([]byte, 0, guess(payload, limit))
+	out := make([]byte, 0, initialSize(payload, limit))
 	for {
 		if len(out) == cap(out) {
 			if len(out) >= limit {
-				return out, atEnd(r, limit)
+				return out, checkEnd(r, limit)
 			}
-			grown := make([]byte, len(out), double(cap(out), limit))
+			grown := make([]byte, len(out), nextSize(cap(out), limit))
 			copy(grown, out)
 			out = grown
 		}
@@ -145,8 +141,8 @@ func decodeGzip(payload []byte, limit int) ([]byte, error) {
 	}
 }
 
-// atEnd tells a payload of exactly limit bytes from a larger one.
-func atEnd(r io.Reader, limit int) error {
+// checkEnd tells a payload of exactly limit bytes from a larger one.
+func checkEnd(r io.Reader, limit int) error {
 	var one [1]byte
 	switch n, err := io.ReadFull(r, one[:]); {
 	case n > 0:
@@ -158,13 +154,15 @@ func atEnd(r io.Reader, limit int) error {
 	}
 }
 
-func guess(payload []byte, limit int) int { return min(max(minGuess, 4*len(payload)), limit) }
+func initialSize(payload []byte, limit int) int {
+	return min(max(minInitialSize, 4*len(payload)), limit)
+}
 
-func double(n, limit int) int {
+func nextSize(n, limit int) int {
 	if n > limit/2 {
 		return limit
 	}
-	return max(2*n, minGuess)
+	return max(2*n, minInitialSize)
 }
 
 func tooLarge(what string, limit int) error {
@@ -172,5 +170,5 @@ func tooLarge(what string, limit int) error {
 }
 
 func malformed(what string, err error) error {
-	return fmt.Errorf("%w: %s: %w", ErrMalformed, what, err)
+	return fmt.Errorf("%w: %s: %w", errMalformed, what, err)
 }

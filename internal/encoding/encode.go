@@ -13,16 +13,16 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// Append appends the compressed src to dst and returns the longer slice. The
-// name of the compression is the content-encoding that Decode takes:
+// Append appends the compressed src to dst and returns the longer slice. The name of the
+// compression is the content-encoding that Decode takes:
 //
 //   - none (or empty): src as it is
 //   - s2: one S2 block with its length in front, no stream framing
 //   - zstd: one frame with its content size and checksum
 //   - gzip: one member
 //
-// dst and src must not overlap. It is safe for concurrent use, and fails only
-// for a compression that does not exist.
+// dst and src must not overlap. Append is safe for concurrent use. It fails only for a compression
+// that does not exist.
 func Append(dst []byte, c config.Compression, src []byte) ([]byte, error) {
 	switch c {
 	case config.CompressionNone, "":
@@ -34,7 +34,7 @@ func Append(dst []byte, c config.Compression, src []byte) ([]byte, error) {
 	case config.CompressionGzip:
 		return appendGzip(dst, src)
 	default:
-		return dst, fmt.Errorf("%w %q", ErrUnknown, string(c))
+		return dst, fmt.Errorf("%w %q", errUnknown, string(c))
 	}
 }
 

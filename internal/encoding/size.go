@@ -7,9 +7,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Size is the decompressed size in bytes that a payload claims, without
-// decompressing it: 0 when it claims none, and payloads may lie. For an encoding that
-// Decode doesn't know it is 0, too.
+// Size returns the decompressed size in bytes that a payload declares, without decompressing it. It
+// returns 0 when the payload declares none, or when Decode does not know the encoding. A payload
+// may declare a false size.
 func Size(contentEncoding string, payload []byte) int {
 	var n uint64
 	switch contentEncoding {

@@ -49,7 +49,7 @@ func newMetrics(mp metric.MeterProvider, name, cluster string) (*metrics, error)
 	m.failures, errs[3] = m.meter.Int64ObservableCounter("fetchbox_link_failures_total",
 		metric.WithDescription("Attempts to connect and log in that failed."), metric.WithUnit("{attempt}"))
 	m.heartbeat, errs[4] = m.meter.Float64Histogram("fetchbox_link_heartbeat_duration_seconds",
-		metric.WithDescription("Round-trip time of answered heartbeats."), metric.WithUnit("s"), telemetry.RequestSeconds())
+		metric.WithDescription("Round-trip time of answered heartbeats."), metric.WithUnit("s"), telemetry.RequestBuckets())
 	return m, errors.Join(errs[:]...)
 }
 

@@ -1,4 +1,3 @@
-// Package telemetry is what the metrics and the spans of connections, producers and
-// consumers have in common, so that an operator finds the same thing under the same
-// name on all sides.
+// Package telemetry holds what the metrics and spans of connections, producers and consumers have
+// in common, so that the same thing has the same name everywhere.
 package telemetry

@@ -8,10 +8,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// ErrorType is the class of an error for the attribute error.type: few values, whatever
-// the error's text holds.
+// ErrorType returns the class of an error for the attribute error.type. There are few classes,
+// whatever the error's text is.
 func ErrorType(err error) string {
-	for _, class := range classes {
+	for _, class := range errorTypes {
 		if errors.Is(err, class.err) {
 			return class.name
 		}
@@ -24,11 +24,11 @@ func ErrorType(err error) string {
 	if errors.As(err, &conn) {
 		return "connection"
 	}
-	return "_OTHER" // the conventions' own name for it
+	return "_OTHER" // the name in the semantic conventions
 }
 
-// classes are in the order of their significance, since one error may match several.
-var classes = []struct {
+// errorTypes are in the order of their precedence: one error may match several.
+var errorTypes = []struct {
 	err  error
 	name string
 }{

@@ -12,8 +12,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Operation is what a span is about, by OpenTelemetry's semantic conventions for messaging.
-type Operation struct {
+// operation is what a span is about, by OpenTelemetry's semantic conventions for messaging.
+type operation struct {
 	name string
 	kind trace.SpanKind
 	typ  attribute.KeyValue
@@ -21,20 +21,20 @@ type Operation struct {
 
 // The operations that have spans.
 var (
-	Send    = Operation{"send", trace.SpanKindProducer, semconv.MessagingOperationTypeSend}
-	Process = Operation{"process", trace.SpanKindConsumer, semconv.MessagingOperationTypeProcess}
+	Send    = operation{"send", trace.SpanKindProducer, semconv.MessagingOperationTypeSend}
+	Process = operation{"process", trace.SpanKindConsumer, semconv.MessagingOperationTypeProcess}
 )
 
 // Tracer makes the spans of one producer or consumer. A nil Tracer makes none.
 type Tracer struct {
 	tracer trace.Tracer
-	op     Operation
+	op     operation
 	common []attribute.KeyValue
 }
 
-// NewTracer makes a Tracer for op, whose spans all have the cluster, the server's address
-// and the given attributes; nil when tp is nil.
-func NewTracer(tp trace.TracerProvider, scope string, op Operation, cluster, address string, more ...attribute.KeyValue) *Tracer {
+// NewTracer returns a Tracer for op. Its spans all have the cluster, the server's address and the
+// given attributes. It returns nil when tp is nil.
+func NewTracer(tp trace.TracerProvider, scope string, op operation, cluster, address string, more ...attribute.KeyValue) *Tracer {
 	if tp == nil {
 		return nil
 	}
@@ -52,11 +52,11 @@ func NewTracer(tp trace.TracerProvider, scope string, op Operation, cluster, add
 	}
 }
 
-// Destination is how spans and metrics call a topic.
+// Destination returns the name of a topic in spans and metrics.
 func Destination(stream, topic string) string { return stream + "/" + topic }
 
-// Start begins a span for so many messages of a destination; it is empty when they
-// have several. The tracer is not nil.
+// Start begins a span for so many messages of a destination. The destination is empty when the
+// messages have several. t must not be nil.
 func (t *Tracer) Start(ctx context.Context, destination string, messages int, options ...trace.SpanStartOption) (context.Context, trace.Span) {
 	name, attributes := t.op.name, t.common[:len(t.common):len(t.common)]
 	if destination != "" {
@@ -70,20 +70,20 @@ func (t *Tracer) Start(ctx context.Context, destination string, messages int, op
 	return t.tracer.Start(ctx, name, options...)
 }
 
-// Partition is the attribute that tells a partition.
+// Partition returns the attribute of a partition.
 func Partition(id uint32) attribute.KeyValue {
 	return semconv.MessagingDestinationPartitionID(strconv.FormatUint(uint64(id), 10))
 }
 
-// MessageID is the attribute that tells a message's id.
+// MessageID returns the attribute of a message's id.
 func MessageID(id [16]byte) attribute.KeyValue {
 	return semconv.MessagingMessageID(uuid.UUID(id).String())
 }
 
-// Group is the attribute that tells a consumer group.
+// Group returns the attribute of a consumer group.
 func Group(name string) attribute.KeyValue { return semconv.MessagingConsumerGroupName(name) }
 
-// Fail marks a span as failed, by an error of a class that errorType names.
+// Fail marks a span as failed, with the class of the error.
 func Fail(span trace.Span, errorType, description string) {
 	span.SetAttributes(semconv.ErrorTypeKey.String(errorType))
 	span.SetStatus(codes.Error, description)

@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// ErrHeaders is returned for user headers that can't be decoded.
-var ErrHeaders = errors.New("iggy: malformed user headers")
+// errHeaders is returned for user headers that can't be decoded.
+var errHeaders = errors.New("iggy: malformed user headers")
 
 // Kinds of keys and values of user headers.
 const (
@@ -31,8 +31,8 @@ const (
 	kindDouble  = 15
 )
 
-// AppendHeader appends one user header of kind string, key and value each as
-// kind u8, length u32, bytes.
+// AppendHeader appends one user header of kind string, key and value each as kind u8, length u32,
+// bytes.
 func AppendHeader(dst []byte, key, value string) []byte {
 	dst = append(dst, kindString)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(key)))
@@ -45,8 +45,8 @@ func AppendHeader(dst []byte, key, value string) []byte {
 // HeaderSize is the number of bytes that AppendHeader appends.
 func HeaderSize(key, value string) int { return 10 + len(key) + len(value) }
 
-// RangeHeaders calls yield for each user header of b until it returns false.
-// Keys and values of other kinds than string are given in their text form.
+// RangeHeaders calls yield for each user header of b until yield returns false. Keys and values of
+// other kinds than string are given in their text form.
 func RangeHeaders(b []byte, yield func(key, value string) bool) error {
 	for len(b) > 0 {
 		key, rest, err := headerField(b)
@@ -67,17 +67,17 @@ func RangeHeaders(b []byte, yield func(key, value string) bool) error {
 
 func headerField(b []byte) (text string, rest []byte, err error) {
 	if len(b) < 5 {
-		return "", nil, ErrHeaders
+		return "", nil, errHeaders
 	}
 	kind, n := b[0], binary.LittleEndian.Uint32(b[1:])
 	if n == 0 || n > 255 || int(n) > len(b)-5 {
-		return "", nil, ErrHeaders
+		return "", nil, errHeaders
 	}
 	text, err = fieldText(kind, b[5:5+n])
 	return text, b[5+n:], err
 }
 
-// sizes of the fixed kinds, in bytes.
+// kindSize has the sizes of the fixed kinds, in bytes.
 var kindSize = map[byte]int{
 	kindBool: 1, kindInt8: 1, kindInt16: 2, kindInt32: 4, kindInt64: 8, kindInt128: 16,
 	kindUint8: 1, kindUint16: 2, kindUint32: 4, kindUint64: 8, kindUint128: 16, kindFloat: 4, kindDouble: 8,
@@ -88,7 +88,7 @@ func fieldText(kind byte, b []byte) (string, error) {
 		return string(b), nil
 	}
 	if size, ok := kindSize[kind]; !ok || size != len(b) {
-		return "", fmt.Errorf("%w: kind %d with %d bytes", ErrHeaders, kind, len(b))
+		return "", fmt.Errorf("%w: kind %d with %d bytes", errHeaders, kind, len(b))
 	}
 	switch kind {
 	case kindBool:

@@ -5,19 +5,18 @@ import (
 	"errors"
 )
 
-// ErrTruncated is returned for bytes that end before what they announce.
-var ErrTruncated = errors.New("iggy: truncated message")
+// errTruncated is returned for bytes that end before the message does.
+var errTruncated = errors.New("iggy: truncated message")
 
-// Message is a stored message. Payload and Headers alias the bytes that it was
-// decoded from.
+// Message is a stored message. Payload and Headers alias the bytes that it was decoded from.
 type Message struct {
 	// ID is the message's id.
 	ID [16]byte
-	// Offset is the message's place in its partition, from 0.
+	// Offset is the message's position in its partition, from 0.
 	Offset uint64
-	// Timestamp is when the server stored it, in microseconds since the epoch.
+	// Timestamp is when the server stored it, in microseconds since the Unix epoch.
 	Timestamp uint64
-	// OriginTimestamp is when the client made it, in microseconds since the epoch.
+	// OriginTimestamp is when the client made it, in microseconds since the Unix epoch.
 	OriginTimestamp uint64
 	// Payload is the message's body.
 	Payload []byte
@@ -25,13 +24,12 @@ type Message struct {
 	Headers []byte
 }
 
-// Decode sets m to the first message of b and returns how many bytes it takes.
-// It fails with ErrTruncated when b is too short for it, whatever the lengths
-// in it say, and leaves m alone then.
+// Decode sets m to the first message of b and returns how many bytes the message takes. When b is
+// too short for the message, whatever the lengths in it are, Decode fails and does not change m.
 func (m *Message) Decode(b []byte) (int, error) {
 	size, err := MessageSize(b)
 	if err != nil || size > uint64(len(b)) {
-		return 0, ErrTruncated
+		return 0, errTruncated
 	}
 	end := MessageHeaderSize + int(binary.LittleEndian.Uint32(b[52:]))
 	copy(m.ID[:], b[8:24])
@@ -46,18 +44,11 @@ func (m *Message) Decode(b []byte) (int, error) {
 	return int(size), nil
 }
 
-// DecodeMessage is Decode into a new message.
-func DecodeMessage(b []byte) (Message, int, error) {
-	var m Message
-	n, err := m.Decode(b)
-	return m, n, err
-}
-
-// MessageSize is the number of bytes that the first message of b says it
-// takes; b may end before. It fails with ErrTruncated when b is too short to say.
+// MessageSize returns the number of bytes that the first message of b takes by its header; b may
+// end earlier. It fails when b is too short for the header.
 func MessageSize(b []byte) (uint64, error) {
 	if len(b) < MessageHeaderSize {
-		return 0, ErrTruncated
+		return 0, errTruncated
 	}
 	headers, payload := binary.LittleEndian.Uint32(b[48:]), binary.LittleEndian.Uint32(b[52:])
 	return MessageHeaderSize + uint64(headers) + uint64(payload), nil

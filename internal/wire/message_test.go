@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
@@ -43,8 +42,8 @@ func TestDecodeStored(t *testing.T) {
 	require.Equal(t, []string{"content-type=application/x-protobuf", "attempt=0"}, got)
 }
 
-// A message that ends before what it announces is never decoded, and the slices
-// of one that is whole can't grow into the next one.
+// A message that ends before what it announces is never decoded, and the slices of one that is
+// whole can't grow into the next one.
 func TestDecodeTruncated(t *testing.T) {
 	t.Parallel()
 	b := unhex(t, stored)
@@ -66,56 +65,8 @@ func TestDecodeTruncated(t *testing.T) {
 	require.Equal(t, len(m.Headers), cap(m.Headers))
 }
 
-func TestBatchRoundTrip(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		var batch wire.Batch
-		var want []wire.Message
-		size := 0
-		for range rapid.IntRange(0, 30).Draw(t, "messages") {
-			m := wire.Message{
-				ID:              [16]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")),
-				OriginTimestamp: rapid.Uint64().Draw(t, "origin"),
-				Payload:         rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "payload"),
-			}
-			for range rapid.IntRange(0, 2).Draw(t, "headers") {
-				m.Headers = wire.AppendHeader(m.Headers, rapid.StringN(1, 20, 255).Draw(t, "key"), rapid.StringN(1, 20, 255).Draw(t, "value"))
-			}
-			batch.Append(m.ID, m.OriginTimestamp, m.Payload, m.Headers)
-			size += wire.EncodedSize(len(m.Payload), len(m.Headers))
-			want = append(want, m)
-		}
-		require.Equal(t, len(want), batch.Len())
-		require.Equal(t, size, batch.Size())
-		require.GreaterOrEqual(t, batch.Cap(), size)
-		var got []wire.Message
-		for m := range batch.Messages() {
-			got = append(got, m)
-		}
-		require.Equal(t, want, got)
-		for range batch.Messages() {
-			break // may be left early
-		}
-
-		index := batch.AppendIndex(nil)
-		require.Len(t, index, wire.IndexSize*len(want))
-		end := 0
-		for i, m := range want {
-			entry := index[i*wire.IndexSize:]
-			end += wire.EncodedSize(len(m.Payload), len(m.Headers))
-			require.Zero(t, binary.LittleEndian.Uint32(entry))
-			require.Equal(t, uint32(end), binary.LittleEndian.Uint32(entry[4:]))
-			require.Zero(t, binary.LittleEndian.Uint64(entry[8:]))
-		}
-		batch.Reset()
-		require.Zero(t, batch.Len())
-		require.Empty(t, batch.Bytes())
-		require.Empty(t, batch.AppendIndex(nil))
-	})
-}
-
-// FuzzDecodeMessage decodes anything without a panic, and what it decodes lies
-// within what it was given.
+// FuzzDecodeMessage decodes anything without a panic, and what it decodes lies within what it was
+// given.
 func FuzzDecodeMessage(f *testing.F) {
 	f.Add(unhex(f, stored))
 	f.Add(unhex(f, stored)[:100])

@@ -13,15 +13,15 @@ const (
 	prime5 uint32 = 374761393
 )
 
-// PartitionOf is the partition that the server gives a key: XXH32 of the key
-// with seed 0, modulo the number of partitions. partitions must not be 0.
-// Source: verified on the server 0.8.0 with five keys.
+// PartitionOf returns the partition that the server gives a key: XXH32 of the key with seed 0,
+// modulo the number of partitions. partitions must not be 0. Source: verified on the server 0.8.0
+// with five keys.
 func PartitionOf[K string | []byte](key K, partitions uint32) uint32 {
 	return XXH32(key) % partitions
 }
 
-// XXH32 is the 32-bit xxHash of key with seed 0, by its published
-// specification. No maintained Go module offers the 32-bit variant.
+// XXH32 returns the 32-bit xxHash of key with seed 0, by its published specification. No maintained
+// Go module offers the 32-bit variant.
 func XXH32[K string | []byte](key K) uint32 {
 	b := []byte(key)
 	n := uint32(len(b))

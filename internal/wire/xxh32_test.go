@@ -8,8 +8,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// The values are the published test vectors of XXH32 with seed 0, and those of
-// the reference program xxh32sum.
+// The values are the published test vectors of XXH32 with seed 0, and those of the reference
+// program xxh32sum.
 func TestXXH32(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -13,8 +13,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// instant is a server without a network: whatever is written is answered at
-// once with the same answer, so that what is left is the client's own work.
+// instant is a server without a network: whatever is written is answered at once with the same
+// answer, so that what is left is the client's own work.
 type instant struct {
 	script
 	answer []byte
@@ -82,7 +82,7 @@ func BenchmarkOverhead(b *testing.B) {
 			defer cancel()
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := c.Poll(ctx, transport.Poll{Consumer: who, Strategy: transport.Strategy{Kind: transport.FromNext}, Count: 100}); err != nil {
+				if _, err := c.Poll(ctx, transport.Poll{Consumer: who, Strategy: transport.Strategy{Kind: transport.FromFirst}, Count: 100}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -9,7 +9,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// roundTrip exchanges the call for its answer and gives it back to the pool.
+// roundTrip sends the call, returns its answer and releases the call.
 func (c *conn) roundTrip(ctx context.Context, k *call, tail []byte) (answer, error) {
 	reusable, err := c.exchange(ctx, k, tail)
 	if err != nil {
@@ -25,9 +25,9 @@ func (c *conn) roundTrip(ctx context.Context, k *call, tail []byte) (answer, err
 	return a, err
 }
 
-// about adds the command's object to an answer other than success. An answer for
-// which the connection was given up is another call's, and shared by all that it ended.
-func about(err error, object string) error {
+// withObject adds the command's object to a status error of the command itself. The error for which
+// a connection was closed is that of another call, and shared by all calls that it ended.
+func withObject(err error, object string) error {
 	var conn *iggyerr.ConnError
 	var status *iggyerr.StatusError
 	if !errors.As(err, &conn) && errors.As(err, &status) {
@@ -36,8 +36,8 @@ func about(err error, object string) error {
 	return err
 }
 
-// undecodable breaks the connection for an answer that could not be decoded.
-func (c *conn) undecodable(op string, err error) error {
+// failDecode breaks the connection because of an answer that could not be decoded.
+func (c *conn) failDecode(op string, err error) error {
 	c.fail(err)
 	return &iggyerr.ConnError{Op: op, Addr: c.address, Sent: true, Err: err}
 }
@@ -63,14 +63,14 @@ func (c *conn) Login(ctx context.Context, cred transport.Credentials) error {
 	return err
 }
 
-// Ping asks for a sign of life.
+// Ping checks that the server answers.
 func (c *conn) Ping(ctx context.Context) error {
-	_, err := c.roundTrip(ctx, newCall("ping", codePing, nothing), nil)
+	_, err := c.roundTrip(ctx, newCall("ping", codePing, emptyShape), nil)
 	return err
 }
 
-// Topic reads a topic's metadata. The server answers with an empty body when
-// the stream or the topic does not exist.
+// Topic reads a topic's metadata. The server answers with an empty body when the stream or the
+// topic does not exist.
 func (c *conn) Topic(ctx context.Context, stream, topic string) (transport.Topic, error) {
 	const op = "read topic"
 	if err := transport.CheckNames(op, "stream", stream, "topic", topic); err != nil {
@@ -84,17 +84,16 @@ func (c *conn) Topic(ctx context.Context, stream, topic string) (transport.Topic
 		err = &iggyerr.StatusError{Op: op, Status: iggyerr.StatusTopicNotFound}
 	}
 	if err != nil {
-		return transport.Topic{}, about(err, transport.ObjectTopic(stream, topic))
+		return transport.Topic{}, withObject(err, transport.ObjectTopic(stream, topic))
 	}
 	t, err := decodeTopic(a.body)
 	if err != nil {
-		return transport.Topic{}, c.undecodable(op, err)
+		return transport.Topic{}, c.failDecode(op, err)
 	}
 	return t, nil
 }
 
-// Send appends the batch to one partition. Large batches are written straight
-// from their memory.
+// Send appends the batch to one partition. It writes large batches straight from their memory.
 func (c *conn) Send(ctx context.Context, stream, topic string, partition uint32, b *wire.Batch) error {
 	const op = "send"
 	if err := transport.CheckNames(op, "stream", stream, "topic", topic); err != nil {
@@ -103,30 +102,30 @@ func (c *conn) Send(ctx context.Context, stream, topic string, partition uint32,
 	if b.Len() == 0 {
 		return transport.ErrEmptyBatch
 	}
-	k := newCall(op, codeSend, nothing)
+	k := newCall(op, codeSend, emptyShape)
 	k.frame = appendSend(k.frame, stream, topic, partition, b)
 	if _, err := c.roundTrip(ctx, k, b.Bytes()); err != nil {
-		return about(err, transport.ObjectPartition(stream, topic, partition))
+		return withObject(err, transport.ObjectPartition(stream, topic, partition))
 	}
 	return nil
 }
 
-// Poll reads messages. It takes two allocations, one for all bytes and one for
-// all messages, beside the answer itself.
+// Poll reads messages. It takes two allocations beside the answer, one for all bytes and one for
+// all messages.
 func (c *conn) Poll(ctx context.Context, p transport.Poll) (*transport.Polled, error) {
 	const op = "poll"
 	if err := checkConsumer(op, p.Consumer); err != nil {
 		return nil, err
 	}
-	k := newCall(op, codePoll, shape{polled: true, maxBytes: p.MaxBytes})
+	k := newCall(op, codePoll, answerShape{polled: true, maxBytes: p.MaxBytes})
 	k.frame = appendPoll(k.frame, p)
 	a, err := c.roundTrip(ctx, k, nil)
 	if err != nil {
-		return nil, about(err, p.Consumer.Object(p.Partition))
+		return nil, withObject(err, p.Consumer.Object(p.Partition))
 	}
 	polled, err := decodePolled(a)
 	if err != nil {
-		return nil, c.undecodable(op, err)
+		return nil, c.failDecode(op, err)
 	}
 	return polled, nil
 }
@@ -137,10 +136,10 @@ func (c *conn) StoreOffset(ctx context.Context, who transport.Consumer, partitio
 	if err := checkConsumer(op, who); err != nil {
 		return err
 	}
-	k := newCall(op, codeStoreOffset, nothing)
+	k := newCall(op, codeStoreOffset, emptyShape)
 	k.frame = appendStoreOffset(k.frame, who, partition, offset)
 	if _, err := c.roundTrip(ctx, k, nil); err != nil {
-		return about(err, who.Object(int64(partition)))
+		return withObject(err, who.Object(int64(partition)))
 	}
 	return nil
 }
@@ -151,10 +150,10 @@ func (c *conn) DeleteOffset(ctx context.Context, who transport.Consumer, partiti
 	if err := checkConsumer(op, who); err != nil {
 		return err
 	}
-	k := newCall(op, codeDeleteOffset, nothing)
+	k := newCall(op, codeDeleteOffset, emptyShape)
 	k.frame = appendConsumer(k.frame, who, int64(partition))
 	if _, err := c.roundTrip(ctx, k, nil); err != nil {
-		return about(err, who.Object(int64(partition)))
+		return withObject(err, who.Object(int64(partition)))
 	}
 	return nil
 }
@@ -169,28 +168,28 @@ func (c *conn) Offset(ctx context.Context, who transport.Consumer, partition uin
 	k.frame = appendConsumer(k.frame, who, int64(partition))
 	a, err := c.roundTrip(ctx, k, nil)
 	if err != nil {
-		return transport.Offset{}, about(err, who.Object(int64(partition)))
+		return transport.Offset{}, withObject(err, who.Object(int64(partition)))
 	}
 	o, err := decodeOffset(a.body)
 	if err != nil {
-		return transport.Offset{}, c.undecodable(op, err)
+		return transport.Offset{}, c.failDecode(op, err)
 	}
 	return o, nil
 }
 
 // Join makes the connection a member of the group.
 func (c *conn) Join(ctx context.Context, g transport.Group) error {
-	_, err := c.group(ctx, "join", codeJoin, nothing, g)
+	_, err := c.group(ctx, "join", codeJoin, emptyShape, g)
 	return err
 }
 
 // Leave ends the membership.
 func (c *conn) Leave(ctx context.Context, g transport.Group) error {
-	_, err := c.group(ctx, "leave", codeLeave, nothing, g)
+	_, err := c.group(ctx, "leave", codeLeave, emptyShape, g)
 	return err
 }
 
-// Members reads who owns what in the group. The server answers with an empty
+// Members reads which partitions each member of the group owns. The server answers with an empty
 // body when the group, its topic or its stream does not exist.
 func (c *conn) Members(ctx context.Context, g transport.Group) (transport.Members, error) {
 	const op = "read group"
@@ -203,12 +202,12 @@ func (c *conn) Members(ctx context.Context, g transport.Group) (transport.Member
 	}
 	m, err := decodeGroup(a.body)
 	if err != nil {
-		return transport.Members{}, c.undecodable(op, err)
+		return transport.Members{}, c.failDecode(op, err)
 	}
 	return m, nil
 }
 
-func (c *conn) group(ctx context.Context, op string, code uint32, s shape, g transport.Group) (answer, error) {
+func (c *conn) group(ctx context.Context, op string, code uint32, s answerShape, g transport.Group) (answer, error) {
 	if err := transport.CheckNames(op, "stream", g.Stream, "topic", g.Topic, "group", g.Name); err != nil {
 		return answer{}, err
 	}
@@ -216,11 +215,24 @@ func (c *conn) group(ctx context.Context, op string, code uint32, s shape, g tra
 	k.frame = appendGroup(k.frame, g)
 	a, err := c.roundTrip(ctx, k, nil)
 	if err != nil {
-		return answer{}, about(err, g.String())
+		return answer{}, withObject(err, g.String())
 	}
 	return a, nil
 }
 
 func checkConsumer(op string, c transport.Consumer) error {
 	return transport.CheckNames(op, "stream", c.Stream, "topic", c.Topic, "consumer", c.Name)
+}
+
+// exchange sends the call's request, followed by tail, and waits for its answer. reusable tells
+// that nothing refers to the call any more.
+func (c *conn) exchange(ctx context.Context, k *call, tail []byte) (reusable bool, err error) {
+	if ctx.Err() != nil {
+		return true, c.connError(k, false, context.Cause(ctx))
+	}
+	k.interrupter.watch(ctx, c, k.interrupt)
+	if err = c.send(ctx, k, tail); err == nil {
+		err = c.await(ctx, k)
+	}
+	return k.interrupter.stopWatching() && err == nil, err
 }

@@ -1,7 +1,6 @@
 package native
 
 import (
-	"context"
 	"crypto/tls"
 	"net"
 	"sync"
@@ -11,8 +10,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// maxInFlight is how many requests may be on their way on a connection. When
-// it is reached, calls wait for an answer to come, or for their context.
+// maxInFlight bounds the requests in flight on a connection. Further calls wait for an answer or
+// for the end of their context.
 const maxInFlight = 256
 
 // conn is one connection.
@@ -21,15 +20,15 @@ type conn struct {
 	nc      net.Conn
 	plain   bool // no TLS
 
-	slots chan struct{} // one value for each call in the queue
-	pen   chan struct{} // held by the call that writes
-	lead  chan struct{} // held by the one that reads
-	done  chan struct{}
-	ended chan struct{} // the connection's goroutine has returned
+	slots     chan struct{} // holds a value for each call in the queue
+	writeLock chan struct{} // held by the call that writes
+	readLock  chan struct{} // held by the goroutine that reads
+	done      chan struct{}
+	watchDone chan struct{} // closed when the connection's goroutine has returned
 
-	prompt  *prompt       // nc, as it is read
-	reader  reader        // belongs to the lead
-	answers atomic.Uint64 // that were read
+	acks    *ackConn      // nc with prompt acknowledgements
+	reader  reader        // guarded by readLock
+	answers atomic.Uint64 // number of answers read
 
 	mu    sync.Mutex
 	queue queue
@@ -40,14 +39,14 @@ func newConn(address string, nc net.Conn) *conn {
 	_, overTLS := nc.(*tls.Conn)
 	c := &conn{
 		address: address, nc: nc, plain: !overTLS,
-		slots: make(chan struct{}, maxInFlight),
-		pen:   make(chan struct{}, 1),
-		lead:  make(chan struct{}, 1),
-		done:  make(chan struct{}), ended: make(chan struct{}),
-		prompt: newPrompt(nc),
+		slots:     make(chan struct{}, maxInFlight),
+		writeLock: make(chan struct{}, 1),
+		readLock:  make(chan struct{}, 1),
+		done:      make(chan struct{}), watchDone: make(chan struct{}),
+		acks: newAckConn(nc),
 	}
-	c.reader = newReader(c.prompt)
-	go c.watch()
+	c.reader = newReader(c.acks)
+	go c.readWhenIdle()
 	return c
 }
 
@@ -61,15 +60,14 @@ func (c *conn) Err() error {
 	return c.err
 }
 
-// Close cuts the connection and waits for its goroutine.
+// Close closes the connection and waits for its goroutine.
 func (c *conn) Close() error {
 	c.fail(iggyerr.ErrClosed)
-	<-c.ended
+	<-c.watchDone
 	return nil
 }
 
-// fail ends the connection for the first reason that it is given, and with it
-// every call that is in the queue.
+// fail ends the connection with err, unless it has ended before, and fails all calls in the queue.
 func (c *conn) fail(err error) {
 	c.mu.Lock()
 	if c.err != nil {
@@ -77,31 +75,18 @@ func (c *conn) fail(err error) {
 		return
 	}
 	c.err = err
-	var orphans []*call
+	var pending []*call
 	for k := c.queue.pop(); k != nil; k = c.queue.pop() {
-		orphans = append(orphans, k)
+		pending = append(pending, k)
 	}
 	close(c.done)
 	c.mu.Unlock()
 	transport.Abort(c.nc)
-	for _, k := range orphans {
+	for _, k := range pending {
 		k.settle(0, answer{}, err)
 	}
 }
 
 func (c *conn) connError(k *call, sent bool, cause error) error {
 	return &iggyerr.ConnError{Op: k.op, Addr: c.address, Sent: sent, Err: cause}
-}
-
-// exchange sends the call's request, followed by tail, and waits for its
-// answer. reusable tells whether nobody refers to the call any more.
-func (c *conn) exchange(ctx context.Context, k *call, tail []byte) (reusable bool, err error) {
-	if ctx.Err() != nil {
-		return true, c.connError(k, false, context.Cause(ctx))
-	}
-	k.guard.start(ctx, c, k.interrupt)
-	if err = c.send(ctx, k, tail); err == nil {
-		err = c.await(ctx, k)
-	}
-	return k.guard.finish() && err == nil, err
 }

@@ -1,24 +1,20 @@
-// Package native speaks Iggy's 0.8 protocol itself: the data plane only, behind
-// transport.Conn.
+// Package native implements Iggy's 0.8 protocol for the data plane only, behind transport.Conn.
 //
-// Several requests are in flight on a connection. Each call encodes its request
-// into a pooled buffer, writes it in its turn from its own goroutine, a batch's
-// messages straight from the batch's memory, and waits. One goroutine reads the
-// answers, which come in the order of the requests, and hands each to the call
-// at the head of the queue.
+// Several requests are in flight on a connection. Each call encodes its request into a pooled
+// buffer, waits for the write lock, writes the request in its own goroutine, a batch's messages
+// straight from the batch's memory, and waits for the answer. The waiting calls read the answers,
+// one call at a time. Answers come in the order of the requests, and each goes to the call at the
+// front of the queue.
 //
 // When a call's context ends
 //
-//   - before the first byte was written, nothing happened;
-//   - in the middle of the write, the connection is broken, since the rest of
-//     the frame can't come any more and the server would take the next request
-//     for it;
-//   - after the write, the call returns at once, and its answer is read and
-//     dropped in its turn.
+//   - before the first byte was written, nothing happens;
+//   - in the middle of the write, the connection is broken: the rest of the frame can't follow, and the server would take the next request for it;
+//   - after the write, the call returns at once, and its answer is discarded when it comes.
 //
-// In all cases the memory of the batch is left alone when the call returns.
+// In all cases the call does not use the memory of the batch after it has returned.
 //
-// What the peer sends is not trusted: lengths are checked against what the
-// command calls for, memory grows only with bytes that have come, and an answer
-// that does not fit breaks the connection with iggyerr.ErrProtocol.
+// The peer is not trusted: lengths are checked against what the command allows, memory grows only
+// with bytes that have come, and an answer that does not fit breaks the connection with
+// iggyerr.ErrProtocol.
 package native

@@ -23,8 +23,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// script is a peer that says what it is told to, in pieces, once it was asked.
-// Between two pieces a read fails as it does when it is interrupted.
+// script is a peer that says what it is told to, in pieces, once it was asked. Between two pieces a
+// read fails as it does when it is interrupted.
 type script struct {
 	mu     sync.Mutex
 	asked  chan struct{}
@@ -99,9 +99,8 @@ var calls = []func(context.Context, transport.Conn, int) (any, error){
 	},
 }
 
-// seeds are answers: success without a body, a login, an offset, a poll of a
-// partition that is not owned, the statuses 42 and 40; and a page of another
-// protocol, and an absurd length.
+// seeds are answers: success without a body, a login, an offset, a poll of a partition that is not
+// owned, the statuses 42 and 40; and a page of another protocol, and an absurd length.
 var seeds = []string{
 	"0000000000000000",
 	"0000000004000000" + "00000000",
@@ -113,9 +112,9 @@ var seeds = []string{
 	"0000000000000080",
 }
 
-// FuzzAnswer lets a peer say anything to any command: the call ends with an
-// answer or an error of one of the documented kinds, whatever the pieces are
-// in which the bytes come, and an answer keeps the bounds that were asked for.
+// FuzzAnswer lets a peer say anything to any command: the call ends with an answer or an error of
+// one of the documented kinds, whatever the pieces are in which the bytes come, and an answer keeps
+// the bounds that were asked for.
 func FuzzAnswer(f *testing.F) {
 	for _, r := range seeds {
 		b, err := hex.DecodeString(r)

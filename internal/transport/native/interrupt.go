@@ -6,86 +6,86 @@ import (
 	"time"
 )
 
-// role is what a call does to the socket at the moment.
-type role uint8
+// socketUse is what a call does with the socket at the moment.
+type socketUse uint8
 
 const (
-	idle role = iota
-	writing
-	reading
+	useNone socketUse = iota
+	useWrite
+	useRead
 )
 
-// past, as a deadline, ends what blocks on a socket.
-var past = time.Unix(1, 0)
+// pastDeadline as a deadline interrupts a blocked read or write.
+var pastDeadline = time.Unix(1, 0)
 
-// guard ends a call's reads and writes when the call's context ends. One
-// registration with the context serves the whole call.
-type guard struct {
-	mu       sync.Mutex
-	role     role
-	over     bool // the context has ended
-	poisoned bool // the socket's deadline for role is past
+// interrupter interrupts a call's reads and writes when the call's context ends. One registration
+// with the context serves the whole call.
+type interrupter struct {
+	mu          sync.Mutex
+	use         socketUse
+	ended       bool // the context has ended
+	deadlineSet bool // the socket has pastDeadline for this use
 
 	conn *conn
 	stop func() bool
 }
 
-// start begins to watch ctx, which may have no end.
-func (g *guard) start(ctx context.Context, c *conn, interrupt func()) {
+// watch begins to watch ctx, which may have no end.
+func (g *interrupter) watch(ctx context.Context, c *conn, interrupt func()) {
 	g.conn = c
 	if ctx.Done() != nil {
 		g.stop = context.AfterFunc(ctx, interrupt)
 	}
 }
 
-// finish ends the watch. It reports false when interrupt may still run, so
-// that nothing may use the guard again.
-func (g *guard) finish() bool { return g.stop == nil || g.stop() }
+// stopWatching ends the watch. It returns false when interrupt may still run, so that the
+// interrupter must not be used again.
+func (g *interrupter) stopWatching() bool { return g.stop == nil || g.stop() }
 
 // interrupt runs when the context has ended.
-func (g *guard) interrupt() {
+func (g *interrupter) interrupt() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.over = true
-	g.poison()
+	g.ended = true
+	g.setPastDeadline()
 }
 
-func (g *guard) poison() {
-	switch g.role {
-	case writing:
-		g.poisoned = g.conn.nc.SetWriteDeadline(past) == nil
-	case reading:
-		g.poisoned = g.conn.nc.SetReadDeadline(past) == nil
-	case idle:
+func (g *interrupter) setPastDeadline() {
+	switch g.use {
+	case useWrite:
+		g.deadlineSet = g.conn.nc.SetWriteDeadline(pastDeadline) == nil
+	case useRead:
+		g.deadlineSet = g.conn.nc.SetReadDeadline(pastDeadline) == nil
+	case useNone:
 	}
 }
 
-// enter takes on a role; the context's end will end it.
-func (g *guard) enter(r role) {
+// begin begins a use of the socket, which the end of the context interrupts.
+func (g *interrupter) begin(r socketUse) {
 	if g.stop == nil {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.role = r
-	if g.over {
-		g.poison()
+	g.use = r
+	if g.ended {
+		g.setPastDeadline()
 	}
 }
 
-// leave ends the role, and mends the socket for the next one in it.
-func (g *guard) leave() {
+// end ends the use and resets the socket's deadline.
+func (g *interrupter) end() {
 	if g.stop == nil {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.poisoned {
-		if g.role == writing {
+	if g.deadlineSet {
+		if g.use == useWrite {
 			_ = g.conn.nc.SetWriteDeadline(time.Time{})
 		} else {
 			_ = g.conn.nc.SetReadDeadline(time.Time{})
 		}
 	}
-	g.role, g.poisoned = idle, false
+	g.use, g.deadlineSet = useNone, false
 }

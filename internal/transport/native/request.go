@@ -7,8 +7,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// Codes of commands. Source: recorded exchanges with the server 0.8.0, as for
-// all layouts of this file.
+// Codes of commands. All codes and layouts of this file are from recorded exchanges with the server
+// 0.8.0.
 const (
 	codePing         uint32 = 1
 	codePoll         uint32 = 100
@@ -30,8 +30,8 @@ const (
 	partitioningLength = 4
 )
 
-// appendName appends an identifier: kind u8, length u8, bytes. Names were
-// checked to be short enough.
+// appendName appends an identifier: kind u8, length u8, bytes. The length of the name was checked
+// before.
 func appendName(dst []byte, name string) []byte {
 	dst = append(dst, kindName, byte(len(name)))
 	return append(dst, name...)
@@ -44,9 +44,8 @@ func appendGroup(dst []byte, g transport.Group) []byte {
 	return appendName(dst, g.Name)
 }
 
-// appendConsumer appends what every command of a consumer begins with: kind
-// u8, the identifiers of consumer, stream and topic, whether a partition
-// follows u8, its id u32.
+// appendConsumer appends the beginning of every command of a consumer: kind u8, the identifiers of
+// consumer, stream and topic, whether a partition follows u8, its id u32.
 func appendConsumer(dst []byte, c transport.Consumer, partition int64) []byte {
 	kind := byte(kindConsumer)
 	if c.Group {
@@ -63,8 +62,8 @@ func appendConsumer(dst []byte, c transport.Consumer, partition int64) []byte {
 	return binary.LittleEndian.AppendUint32(dst, uint32(partition))
 }
 
-// appendPoll appends consumer, strategy u8, its value u64, count u32, and 0:
-// the server is not to store the offset.
+// appendPoll appends consumer, strategy u8, its value u64, count u32, and 0, which tells the server
+// not to store the offset.
 func appendPoll(dst []byte, p transport.Poll) []byte {
 	dst = appendConsumer(dst, p.Consumer, p.Partition)
 	dst = append(dst, byte(p.Strategy.Kind))
@@ -73,9 +72,8 @@ func appendPoll(dst []byte, p transport.Poll) []byte {
 	return append(dst, 0)
 }
 
-// appendSend appends all but the messages: the length of the metadata u32, the
-// metadata (identifiers of stream and topic, partitioning, count u32) and the
-// index of the messages.
+// appendSend appends everything but the messages: the length of the metadata u32, the metadata
+// (identifiers of stream and topic, partitioning, count u32) and the index of the messages.
 func appendSend(dst []byte, stream, topic string, partition uint32, b *wire.Batch) []byte {
 	at := len(dst)
 	dst = append(dst, 0, 0, 0, 0)

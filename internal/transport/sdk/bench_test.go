@@ -21,9 +21,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// The benchmarks run each transport and the bare SDK on the server that
-// IGGY_TEST_ENDPOINT names, or on an embedded one in this process, which takes
-// its share of the machine and of the allocations that are counted.
+// The benchmarks run each transport and the bare SDK on the server that IGGY_TEST_ENDPOINT names,
+// or on an embedded one in this process, which takes its share of the machine and of the
+// allocations that are counted.
 
 const (
 	benchPartitions = 8
@@ -86,8 +86,7 @@ var dialers = []struct {
 	dialer transport.Dialer
 }{{"native", native.Dialer{}}, {"sdk", sdk.Dialer{}}}
 
-// sendWith is one way to send a batch of count messages; each goroutine gets
-// one of its own.
+// sendWith is one way to send a batch of count messages; each goroutine gets one of its own.
 type sendWith func() func(partition uint32) error
 
 func (p *place) bareSend(c *tcp.IggyTcpClient, count int) sendWith {
@@ -121,8 +120,7 @@ func (p *place) connSend(ctx context.Context, c transport.Conn, count int) sendW
 	}
 }
 
-// BenchmarkSend sends batches of messages, from one goroutine or from several
-// on one connection.
+// BenchmarkSend sends batches of messages, from one goroutine or from several on one connection.
 func BenchmarkSend(b *testing.B) {
 	p := newPlace(b)
 	ctx, cancel := context.WithTimeout(b.Context(), time.Hour) // as a caller's would have

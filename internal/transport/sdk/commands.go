@@ -7,11 +7,12 @@ import (
 
 	iggcon "github.com/apache/iggy/foreign/go/contracts"
 
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// name is an identifier of the SDK; its length was checked.
+// name returns an identifier of the SDK. The length of s was checked before.
 func name(s string) iggcon.Identifier {
 	return iggcon.Identifier{Kind: iggcon.StringId, Length: len(s), Value: []byte(s)}
 }
@@ -23,7 +24,7 @@ func consumer(c transport.Consumer) iggcon.Consumer {
 	return iggcon.NewSingleConsumer(name(c.Name))
 }
 
-// Ping asks for a sign of life.
+// Ping checks that the server answers.
 func (c *conn) Ping(ctx context.Context) error {
 	return c.do(ctx, "ping", "", &exchange{}, c.client.Ping)
 }
@@ -93,7 +94,7 @@ func (c *conn) Poll(ctx context.Context, p transport.Poll) (*transport.Polled, e
 		polled, err = c.client.PollMessages(name(p.Consumer.Stream), name(p.Consumer.Topic), consumer(p.Consumer),
 			iggcon.NewPollingStrategy(iggcon.MessagePolling(p.Strategy.Kind), p.Strategy.Value), p.Count, false, partition)
 		if err == nil && int64(len(polled.Messages)) > int64(polled.MessageCount) {
-			polled.Messages = transport.Supersede(polled.Messages, func(m *iggcon.IggyMessage) uint64 { return m.Header.Offset })
+			polled.Messages = transport.DropSuperseded(polled.Messages, func(m *iggcon.IggyMessage) uint64 { return m.Header.Offset })
 		}
 		if err == nil && int64(len(polled.Messages)) != int64(polled.MessageCount) {
 			// The SDK stops silently at a message that it can't decode.
@@ -104,11 +105,11 @@ func (c *conn) Poll(ctx context.Context, p transport.Poll) (*transport.Polled, e
 	if err != nil {
 		return nil, err
 	}
-	return keep(polled, p.MaxBytes), nil
+	return toPolled(polled, p.MaxBytes), nil
 }
 
-// keep takes over the messages up to the bound.
-func keep(polled *iggcon.PolledMessage, maxBytes int) *transport.Polled {
+// toPolled converts the messages up to maxBytes.
+func toPolled(polled *iggcon.PolledMessage, maxBytes int) *transport.Polled {
 	answer := &transport.Polled{Partition: polled.PartitionId, CurrentOffset: polled.CurrentOffset}
 	size := 0
 	for i, m := range polled.Messages {
@@ -187,7 +188,7 @@ func (c *conn) group(ctx context.Context, op string, g transport.Group, call fun
 	})
 }
 
-// Members reads who owns what in the group.
+// Members reads which partitions each member of the group owns.
 func (c *conn) Members(ctx context.Context, g transport.Group) (transport.Members, error) {
 	const op = "read group"
 	if err := transport.CheckNames(op, "stream", g.Stream, "topic", g.Topic, "group", g.Name); err != nil {
@@ -210,4 +211,40 @@ func (c *conn) Members(ctx context.Context, g transport.Group) (transport.Member
 
 func checkConsumer(op string, c transport.Consumer) error {
 	return transport.CheckNames(op, "stream", c.Stream, "topic", c.Topic, "consumer", c.Name)
+}
+
+// Login authenticates the connection. The relay makes the request itself; see the package's
+// comment.
+func (c *conn) Login(ctx context.Context, cred transport.Credentials) error {
+	if err := transport.CheckCredentials(cred); err != nil {
+		return err
+	}
+	var frame []byte
+	if cred.Token != "" {
+		frame = wire.AppendTokenLogin(wire.BeginFrame(nil, wire.CodeTokenLogin), cred.Token)
+	} else {
+		frame = wire.AppendLogin(wire.BeginFrame(nil, wire.CodeLogin), cred.Username, cred.Password)
+	}
+	wire.EndFrame(frame, 0)
+	x := &exchange{body: make(chan []byte, 1)}
+	return c.do(ctx, "login", "", x, func() error {
+		x.setSent(true)
+		if _, err := c.serverSide.Write(frame); err != nil {
+			x.setSent(false)
+			return err
+		}
+		var body []byte
+		select {
+		case body = <-x.body:
+		case <-c.done:
+			return c.Err()
+		}
+		if _, _, status := x.outcome(); status != 0 {
+			return &iggyerr.StatusError{Op: "login", Status: status}
+		}
+		if len(body) != 4 {
+			return transport.Malformed("login: %d bytes", len(body))
+		}
+		return nil
+	})
 }

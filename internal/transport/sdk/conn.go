@@ -5,46 +5,44 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime/debug"
 	"sync"
 
 	"github.com/apache/iggy/foreign/go/client/tcp"
 	ierror "github.com/apache/iggy/foreign/go/errors"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
-	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// conn is one SDK client behind a relay. Calls take turns.
+// conn is one SDK client behind a relay. It makes one call at a time.
 type conn struct {
-	address string
-	client  *tcp.IggyTcpClient
-	outer   net.Conn     // to the server
-	inner   *net.TCPConn // to the SDK
-	turn    chan struct{}
-	pumps   sync.WaitGroup
-	done    chan struct{}
-	ended   chan struct{} // the connection's goroutines have returned
+	address    string
+	client     *tcp.IggyTcpClient
+	serverSide net.Conn     // to the server
+	sdkSide    *net.TCPConn // to the SDK
+	callLock   chan struct{}
+	relays     sync.WaitGroup
+	done       chan struct{}
+	ended      chan struct{} // closed when the connection's goroutines have returned
 
-	mu  sync.Mutex
-	x   *exchange // under way
-	err error
+	mu       sync.Mutex
+	exchange *exchange // in progress
+	err      error
 }
 
-func newConn(address string, client *tcp.IggyTcpClient, outer net.Conn, inner *net.TCPConn) *conn {
+func newConn(address string, client *tcp.IggyTcpClient, serverSide net.Conn, sdkSide *net.TCPConn) *conn {
 	c := &conn{
-		address: address, client: client, outer: outer, inner: inner,
-		turn: make(chan struct{}, 1), done: make(chan struct{}), ended: make(chan struct{}),
+		address: address, client: client, serverSide: serverSide, sdkSide: sdkSide,
+		callLock: make(chan struct{}, 1), done: make(chan struct{}), ended: make(chan struct{}),
 	}
-	c.pumps.Add(2)
-	go c.forward()
-	go c.backward()
+	c.relays.Add(2)
+	go c.relayRequests()
+	go c.relayAnswers()
 	go func() {
 		defer close(c.ended)
-		c.pumps.Wait()
-		// The sockets are cut, so a call that holds the SDK's lock returns, and
-		// this one gets it.
+		c.relays.Wait()
+		// The sockets are closed, so a call that holds the SDK's lock returns.
 		_ = c.client.Close()
 	}()
 	return c
@@ -60,14 +58,14 @@ func (c *conn) Err() error {
 	return c.err
 }
 
-// Close cuts the connection and waits for its goroutines.
+// Close closes the connection and waits for its goroutines.
 func (c *conn) Close() error {
 	c.fail(iggyerr.ErrClosed)
 	<-c.ended
 	return nil
 }
 
-// fail ends the connection for the first reason that it is given.
+// fail ends the connection with err, unless it has ended before.
 func (c *conn) fail(err error) {
 	c.mu.Lock()
 	first := c.err == nil
@@ -77,15 +75,15 @@ func (c *conn) fail(err error) {
 	}
 	c.mu.Unlock()
 	if first {
-		transport.Abort(c.outer)
-		// A reset frees the SDK from a write, too, of which nobody reads.
-		_ = c.inner.SetLinger(0)
-		_ = c.inner.Close()
+		transport.Abort(c.serverSide)
+		// A reset also interrupts a write of the SDK that nobody reads.
+		_ = c.sdkSide.SetLinger(0)
+		_ = c.sdkSide.Close()
 	}
 }
 
-// abandon ends the connection if x is still under way.
-func (c *conn) abandon(x *exchange, cause error) {
+// cancel ends the connection if x is still in progress.
+func (c *conn) cancel(x *exchange, cause error) {
 	if c.current() == x {
 		c.fail(cause)
 	}
@@ -94,69 +92,68 @@ func (c *conn) abandon(x *exchange, cause error) {
 func (c *conn) current() *exchange {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.x
+	return c.exchange
 }
 
 func (c *conn) setCurrent(x *exchange) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.x = x
+	c.exchange = x
 }
 
-// do runs one call of the SDK, or of the relay itself, in its turn. The call
-// runs in the caller's goroutine: when the context ends the connection is cut,
-// which makes the call return, so that nothing that the caller handed over is
-// touched afterwards.
+// do waits for the call lock and makes one call of the SDK, or of the relay itself, in the caller's
+// goroutine. When the context ends, do closes the connection, which makes the call return. So the
+// call does not use the caller's memory afterwards.
 func (c *conn) do(ctx context.Context, op, object string, x *exchange, call func() error) error {
 	if ctx.Err() != nil {
 		return c.connError(op, false, context.Cause(ctx))
 	}
 	select {
-	case c.turn <- struct{}{}:
+	case c.callLock <- struct{}{}:
 	case <-ctx.Done():
 		return c.connError(op, false, context.Cause(ctx))
 	case <-c.done:
 		return c.connError(op, false, c.Err())
 	}
-	defer func() { <-c.turn }()
+	defer func() { <-c.callLock }()
 	if err := c.Err(); err != nil {
 		return c.connError(op, false, err)
 	}
 	x.op = op
 	c.setCurrent(x)
-	stop := context.AfterFunc(ctx, func() { c.abandon(x, context.Cause(ctx)) })
-	err := guard(call)
+	stop := context.AfterFunc(ctx, func() { c.cancel(x, context.Cause(ctx)) })
+	err := recoverPanic(call)
 	stop()
 	c.setCurrent(nil)
 	if err == nil {
 		return nil
 	}
-	return c.explain(op, object, x, err)
+	return c.transportError(op, object, x, err)
 }
 
-// explain turns what a call returned into the errors of transport.Conn.
-func (c *conn) explain(op, object string, x *exchange, err error) error {
+// transportError converts the error of a call to the errors of transport.Conn.
+func (c *conn) transportError(op, object string, x *exchange, err error) error {
 	_, answered, status := x.outcome()
 	if answered && status != 0 {
 		return &iggyerr.StatusError{Op: op, Object: object, Status: status}
 	}
-	if status, ok := missing(err); ok && answered {
+	if status, ok := notFoundStatus(err); ok && answered {
 		return &iggyerr.StatusError{Op: op, Object: object, Status: status}
 	}
 	var local ierror.IggyError
 	if sent, _, _ := x.outcome(); !sent && errors.As(err, &local) && c.Err() == nil {
-		// Refused by the SDK itself: the connection is as it was.
+		// The SDK itself refused the call: the connection is unchanged.
 		return fmt.Errorf("iggy: %s %s: %w", op, object, err)
 	}
-	// Whatever else went wrong leaves the SDK out of step with the server.
+	// Every other error leaves the SDK out of step with the server.
 	c.fail(err)
-	c.pumps.Wait()
+	c.relays.Wait()
 	sent, _, _ := x.outcome()
 	return c.connError(op, sent, c.Err())
 }
 
-// missing gives the status for what the server says with an empty answer.
-func missing(err error) (iggyerr.Status, bool) {
+// notFoundStatus returns the status for what the server reports by an empty answer.
+func notFoundStatus(err error) (iggyerr.Status, bool) {
 	switch {
 	case errors.Is(err, ierror.ErrStreamIdNotFound):
 		return iggyerr.StatusStreamNotFound, true
@@ -172,49 +169,12 @@ func (c *conn) connError(op string, sent bool, cause error) error {
 	return &iggyerr.ConnError{Op: op, Addr: c.address, Sent: sent, Err: cause}
 }
 
-// guard turns a panic of the SDK, whose decoders trust what they read, into an
-// error.
-func guard(call func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("%w: %w", iggyerr.ErrProtocol, &iggyerr.PanicError{Value: v, Stack: debug.Stack()})
-		}
-	}()
-	return call()
-}
-
-// Login authenticates. The relay makes the request itself; see the package's
-// comment.
-func (c *conn) Login(ctx context.Context, cred transport.Credentials) error {
-	if err := transport.CheckCredentials(cred); err != nil {
-		return err
+// recoverPanic turns a panic of the SDK, whose decoders do not check what they read, into an error.
+func recoverPanic(call func() error) error {
+	err := callback.Recover(call)
+	var panicked *iggyerr.PanicError
+	if errors.As(err, &panicked) {
+		return fmt.Errorf("%w: %w", iggyerr.ErrProtocol, panicked)
 	}
-	var frame []byte
-	if cred.Token != "" {
-		frame = wire.AppendTokenLogin(wire.BeginFrame(nil, wire.CodeTokenLogin), cred.Token)
-	} else {
-		frame = wire.AppendLogin(wire.BeginFrame(nil, wire.CodeLogin), cred.Username, cred.Password)
-	}
-	wire.EndFrame(frame, 0)
-	x := &exchange{direct: make(chan []byte, 1)}
-	return c.do(ctx, "login", "", x, func() error {
-		x.setSent(true)
-		if _, err := c.outer.Write(frame); err != nil {
-			x.setSent(false)
-			return err
-		}
-		var body []byte
-		select {
-		case body = <-x.direct:
-		case <-c.done:
-			return c.Err()
-		}
-		if _, _, status := x.outcome(); status != 0 {
-			return &iggyerr.StatusError{Op: "login", Status: status}
-		}
-		if len(body) != 4 {
-			return transport.Malformed("login: %d bytes", len(body))
-		}
-		return nil
-	})
+	return err
 }

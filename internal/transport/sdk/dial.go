@@ -17,61 +17,60 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// Dialer opens connections through the official SDK. The zero value is ready
-// and safe for concurrent use.
+// Dialer opens connections through the official SDK. The zero value is ready and safe for
+// concurrent use.
 type Dialer struct{}
 
 var _ transport.Dialer = Dialer{}
 
-// maxConstructing bounds the SDK's constructors under way in this process. A
-// constructor dials loopback, where a listener waits for it, so it returns at
-// once; only a process out of file descriptors makes it try again, every 2 s,
-// until there are some. One whose caller has gone stays counted until then.
-const maxConstructing = 16
+// maxConstructors bounds the concurrent constructors of the SDK in this process. A constructor
+// dials a listener on loopback, so it returns at once. Only when the process has no file
+// descriptors left it retries, every 2 s. A constructor whose caller has gone counts until it
+// returns.
+const maxConstructors = 16
 
-var constructing = make(chan struct{}, maxConstructing)
+var constructors = make(chan struct{}, maxConstructors)
 
-// handshakeTimeout bounds the two steps over loopback for contexts without a
-// deadline.
+// handshakeTimeout bounds the two steps over loopback for contexts without a deadline.
 const handshakeTimeout = 10 * time.Second
 
-// Dial connects to the server first, so that a refused or silent address ends
-// the call before the SDK is involved.
+// Dial connects to the server first, so that a refused or silent address ends the call before the
+// SDK is used.
 func (Dialer) Dial(ctx context.Context, address string, cfg *tls.Config) (transport.Conn, error) {
-	outer, err := transport.Connect(ctx, address, cfg)
+	serverSide, err := transport.Connect(ctx, address, cfg)
 	if err != nil {
 		return nil, err
 	}
-	client, inner, err := attach(ctx)
+	client, sdkSide, err := newClient(ctx)
 	if err != nil {
-		transport.Abort(outer)
-		return nil, &iggyerr.ConnError{Op: "connect", Addr: address, Err: transport.EndOf(ctx, err)}
+		transport.Abort(serverSide)
+		return nil, &iggyerr.ConnError{Op: "connect", Addr: address, Err: transport.CauseOf(ctx, err)}
 	}
-	return newConn(address, client, outer, inner), nil
+	return newConn(address, client, serverSide, sdkSide), nil
 }
 
-// attach makes an SDK client that is connected to inner.
-func attach(ctx context.Context) (*tcp.IggyTcpClient, *net.TCPConn, error) {
+// newClient returns an SDK client and the relay's end of its connection.
+func newClient(ctx context.Context) (*tcp.IggyTcpClient, *net.TCPConn, error) {
 	select {
-	case constructing <- struct{}{}:
+	case constructors <- struct{}{}:
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}
 	ln, err := listen()
 	if err != nil {
-		<-constructing
+		<-constructors
 		return nil, nil, fmt.Errorf("relay: %w", err)
 	}
 	client, err := construct(ctx, ln)
 	if err != nil {
 		return nil, nil, err
 	}
-	inner, err := accept(ctx, ln, client)
+	sdkSide, err := accept(ctx, ln, client)
 	if err != nil {
 		_ = client.Close()
 		return nil, nil, fmt.Errorf("relay: %w", err)
 	}
-	return client, inner, nil
+	return client, sdkSide, nil
 }
 
 func listen() (*net.TCPListener, error) {
@@ -83,25 +82,25 @@ func listen() (*net.TCPListener, error) {
 	return ln, err
 }
 
-// construct runs the SDK's constructor. It gives up its place in constructing,
-// and closes ln when it fails.
+// construct runs the SDK's constructor. It releases its place in constructors, and closes ln when
+// it fails.
 func construct(ctx context.Context, ln *net.TCPListener) (*tcp.IggyTcpClient, error) {
 	type result struct {
 		client *tcp.IggyTcpClient
 		err    error
 	}
 	var mu sync.Mutex
-	abandoned := false
+	cancelled := false
 	results := make(chan result, 1)
 	go func() {
-		defer func() { <-constructing }()
+		defer func() { <-constructors }()
 		client, err := tcp.NewIggyTcpClient(tcp.WithServerAddress(ln.Addr().String()))
 		mu.Lock()
 		defer mu.Unlock()
-		if err != nil || abandoned {
+		if err != nil || cancelled {
 			_ = ln.Close()
 		}
-		if err == nil && abandoned {
+		if err == nil && cancelled {
 			_ = client.Close()
 		}
 		results <- result{client, err}
@@ -111,7 +110,7 @@ func construct(ctx context.Context, ln *net.TCPListener) (*tcp.IggyTcpClient, er
 		return r.client, r.err
 	case <-ctx.Done():
 		mu.Lock()
-		abandoned = true
+		cancelled = true
 		mu.Unlock()
 		select {
 		case r := <-results: // it had returned just before
@@ -125,9 +124,9 @@ func construct(ctx context.Context, ln *net.TCPListener) (*tcp.IggyTcpClient, er
 	}
 }
 
-// accept takes the client's connection off ln and closes ln. Another process
-// of the machine may have dialed ln, too: so one connection is accepted, and a
-// ping of the client, answered there, proves that it is the client's.
+// accept accepts the client's connection from ln and closes ln. Another process of the machine may
+// have dialed ln, too. So accept takes one connection, and answers a ping of the client there,
+// which proves that the connection is the client's.
 func accept(ctx context.Context, ln *net.TCPListener, client *tcp.IggyTcpClient) (*net.TCPConn, error) {
 	defer func() { _ = ln.Close() }()
 	deadline, ok := ctx.Deadline()
@@ -135,38 +134,38 @@ func accept(ctx context.Context, ln *net.TCPListener, client *tcp.IggyTcpClient)
 		deadline = time.Now().Add(handshakeTimeout)
 	}
 	_ = ln.SetDeadline(deadline)
-	inner, err := ln.AcceptTCP()
+	sdkSide, err := ln.AcceptTCP()
 	if err != nil {
 		return nil, err
 	}
-	// The client's connection ends here if it is still waiting to be accepted.
+	// This closes the client's connection if it was not accepted.
 	_ = ln.Close()
-	stop := context.AfterFunc(ctx, func() { _ = inner.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = sdkSide.Close() })
 	defer stop()
-	_ = inner.SetDeadline(deadline)
+	_ = sdkSide.SetDeadline(deadline)
 	pong := make(chan error, 1)
 	go func() { pong <- client.Ping() }()
-	err = answerPing(inner)
+	err = answerPing(sdkSide)
 	if err != nil {
-		_ = inner.Close()
+		_ = sdkSide.Close()
 	}
 	if err = errors.Join(err, <-pong); err != nil {
-		_ = inner.Close()
+		_ = sdkSide.Close()
 		return nil, err
 	}
-	return inner, inner.SetDeadline(time.Time{})
+	return sdkSide, sdkSide.SetDeadline(time.Time{})
 }
 
-func answerPing(inner *net.TCPConn) error {
-	var got [wire.FrameHeadSize]byte
-	if _, err := io.ReadFull(inner, got[:]); err != nil {
+func answerPing(sdkSide *net.TCPConn) error {
+	var got [wire.FrameHeaderSize]byte
+	if _, err := io.ReadFull(sdkSide, got[:]); err != nil {
 		return err
 	}
 	want := wire.BeginFrame(nil, 1)
 	wire.EndFrame(want, 0)
-	if [wire.FrameHeadSize]byte(want) != got {
-		return errors.New("another process spoke first")
+	if [wire.FrameHeaderSize]byte(want) != got {
+		return errors.New("another process connected first")
 	}
-	_, err := inner.Write(make([]byte, transport.AnswerHeadSize))
+	_, err := sdkSide.Write(make([]byte, transport.AnswerHeaderSize))
 	return err
 }

@@ -11,3 +11,6 @@ import (
 func Accept(ctx context.Context, ln *net.TCPListener, client *tcp.IggyTcpClient) (*net.TCPConn, error) {
 	return accept(ctx, ln, client)
 }
+
+// ErrNotSDK is the error of Control for a connection of another transport.
+var ErrNotSDK = errNotSDK

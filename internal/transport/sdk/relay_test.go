@@ -14,8 +14,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// Another process of the machine may reach the relay before the SDK does. It
-// gets no access to the server, whatever it says.
+// Another process of the machine may reach the relay before the SDK does. It gets no access to the
+// server, whatever it says.
 func TestRelayRefusesStrangers(t *testing.T) {
 	t.Parallel()
 	ping := wire.BeginFrame(nil, 1)
@@ -50,8 +50,7 @@ func TestRelayRefusesStrangers(t *testing.T) {
 	}
 }
 
-// A panic of the SDK's decoders is an error that holds the stack, and the end of
-// the connection.
+// A panic of the SDK's decoders is an error that holds the stack, and the end of the connection.
 func TestPanicOfTheSDK(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,5 +1,4 @@
-// Package transporttest is the conformance suite of transports: what every
-// implementation of transport.Conn must do, on a server and towards peers that
-// misbehave. Both transports run it, and the native one is the default because
-// it passes.
+// Package transporttest is the conformance suite of transports: what every implementation of
+// transport.Conn must do with a server and with misbehaving peers. Both transports run it, on the
+// embedded server always and on a real one when IGGY_TEST_ENDPOINT names it.
 package transporttest

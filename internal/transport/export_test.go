@@ -1,0 +1,4 @@
+package transport
+
+// DescribeForeign is describeForeign.
+func DescribeForeign(b []byte) string { return describeForeign(b) }
