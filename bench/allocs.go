@@ -11,15 +11,15 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// measureAllocations counts the allocations of the whole process per message, with raw
-// payloads and with protobuf messages.
+// measureAllocations measures the allocations of the process per message, with raw payloads and
+// with protobuf messages.
 func measureAllocations(ctx context.Context, b *bench) error {
 	p, err := b.producer(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = p.Stop(ctx) }()
-	n := b.amount(200_000)
+	n := b.scale(200_000)
 	raw, err := b.allocations(func(topic string) error { return b.sendAsync(ctx, p, topic, n) }, n)
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func measureAllocations(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// allocations are those of the second run, per message: the first one warms up.
+// allocations are the allocations per message of a second run. The first one warms up.
 func (b *bench) allocations(run func(topic string) error, n int) (float64, error) {
 	topic, remove, err := b.newTopic()
 	if err != nil {

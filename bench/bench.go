@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
+	"time"
 
 	"github.com/apache/iggy/foreign/go/client/tcp"
 	iggcon "github.com/apache/iggy/foreign/go/contracts"
@@ -21,20 +24,19 @@ const (
 	keyCount    = 1000
 )
 
-// bench is what all measurements share: the server, a stream of its own on it, and
-// the table.
+// bench holds what all measurements share: the server, a stream on it, and the table.
 type bench struct {
-	target  *target
+	target  *server
 	quick   bool
 	stream  string
-	control *tcp.IggyTcpClient // creates and deletes
+	control *tcp.IggyTcpClient // for streams and topics
 	table   table
 	keys    []string
 	payload []byte
 	topics  int
 }
 
-func newBench(t *target, quick bool) (*bench, error) {
+func newBench(t *server, quick bool) (*bench, error) {
 	b := &bench{target: t, quick: quick, stream: fmt.Sprintf("bench-%d", os.Getpid()), payload: make([]byte, payloadSize)}
 	for i := range keyCount {
 		b.keys = append(b.keys, "job-"+strconv.Itoa(i))
@@ -52,11 +54,11 @@ func newBench(t *target, quick bool) (*bench, error) {
 
 // close deletes the stream.
 func (b *bench) close() {
-	_ = b.control.DeleteStream(name(b.stream))
+	_ = b.control.DeleteStream(identifier(b.stream))
 	_ = b.control.Close()
 }
 
-// rounds is n, or few of them for a quick look.
+// rounds is n, or 1 with -quick.
 func (b *bench) rounds(n int) int {
 	if b.quick {
 		return 1
@@ -64,23 +66,23 @@ func (b *bench) rounds(n int) int {
 	return n
 }
 
-// amount is n, or a tenth for a quick look.
-func (b *bench) amount(n int) int {
+// scale is n, or a tenth of it with -quick.
+func (b *bench) scale(n int) int {
 	if b.quick {
 		return n / 10
 	}
 	return n
 }
 
-// newTopic creates a topic and returns its name; delete removes it with what it holds.
+// newTopic creates a topic and returns its name. remove deletes it.
 func (b *bench) newTopic() (topic string, remove func(), err error) {
 	b.topics++
 	topic = fmt.Sprintf("t%d", b.topics)
-	_, err = b.control.CreateTopic(name(b.stream), topic, partitions, iggcon.CompressionAlgorithmNone, iggcon.IggyExpiryNeverExpire, 0, nil)
-	return topic, func() { _ = b.control.DeleteTopic(name(b.stream), name(topic)) }, err
+	_, err = b.control.CreateTopic(identifier(b.stream), topic, partitions, iggcon.CompressionAlgorithmNone, iggcon.IggyExpiryNeverExpire, 0, nil)
+	return topic, func() { _ = b.control.DeleteTopic(identifier(b.stream), identifier(topic)) }, err
 }
 
-// sdk is a new connection of the official SDK.
+// sdk opens a connection of the official SDK.
 func (b *bench) sdk() (*tcp.IggyTcpClient, error) {
 	client, err := tcp.NewIggyTcpClient(tcp.WithServerAddress(b.target.address))
 	if err != nil {
@@ -93,7 +95,7 @@ func (b *bench) sdk() (*tcp.IggyTcpClient, error) {
 	return client, nil
 }
 
-// cluster is the configuration for connections of this library.
+// cluster is the configuration of the library's connections.
 func (b *bench) cluster() config.Iggy {
 	cfg := config.Default().Iggy
 	cfg.Endpoint = "iggy://" + b.target.address
@@ -111,13 +113,64 @@ func (b *bench) producer(ctx context.Context, opts ...producer.Option) (*produce
 	return p, p.Start(ctx)
 }
 
-// partitionOf is where the i-th message goes, by its key.
+// partitionOf is the partition of the i-th message, by its key.
 func (b *bench) partitionOf(i int) uint32 { return wire.PartitionOf(b.keys[i%keyCount], partitions) }
 
-func name(s string) iggcon.Identifier {
+func identifier(s string) iggcon.Identifier {
 	id, err := iggcon.NewIdentifier(s)
 	if err != nil {
-		panic(err) // all names here are constant and valid
+		panic(err) // not expected: the names are valid
 	}
 	return id
+}
+
+// waitUntil waits until ok returns true.
+func waitUntil(ctx context.Context, ok func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for !ok() {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return errors.New("the consumer is not ready after 30 s")
+		}
+	}
+	return nil
+}
+
+// heapBytes is the size of the heap.
+func heapBytes() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// newFilledTopic creates a topic with n messages, the same number in each partition, and the groups
+// of readers.
+func (b *bench) newFilledTopic(ctx context.Context, n int) (topic string, remove func(), err error) {
+	topic, remove, err = b.newTopic()
+	if err != nil {
+		return "", nil, err
+	}
+	if err = b.groups(topic, "g"); err == nil && n > 0 {
+		var f *frames
+		if f, err = b.frames(ctx, topic); err == nil {
+			err = f.send(n, partitions)
+			_ = f.conn.Close()
+		}
+	}
+	if err != nil {
+		remove()
+	}
+	return topic, remove, err
+}
+
+// groups creates a consumer group and its coordination group.
+func (b *bench) groups(topic, group string) error {
+	for _, g := range []string{group, config.DefaultConsumer(group).CoordinationGroup()} {
+		if _, err := b.control.CreateConsumerGroup(identifier(b.stream), identifier(topic), g); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -11,10 +11,14 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-const codeSend = 101
+// The codes of the commands.
+const (
+	codePoll = 100
+	codeSend = 101
+)
 
-// frames are requests that were encoded beforehand, one for each partition, on a
-// bare socket: what the server can take from one connection.
+// frames sends requests that are encoded beforehand, one for each partition, on a plain socket. It
+// measures the throughput of the server on one connection.
 type frames struct {
 	conn    net.Conn
 	answers *bufio.Reader
@@ -61,7 +65,7 @@ func sendFrame(stream, topic string, partition uint32, batch *wire.Batch) []byte
 	return frame
 }
 
-// answer reads one answer and drops its body.
+// answer reads one answer and discards its body.
 func (f *frames) answer() error {
 	var head [8]byte
 	if _, err := io.ReadFull(f.answers, head[:]); err != nil {
@@ -74,10 +78,10 @@ func (f *frames) answer() error {
 	return err
 }
 
-// send sends n messages' worth of frames, with window requests in flight.
-func (f *frames) send(n, window int) error {
+// send sends the frames of n messages, with that many requests in flight.
+func (f *frames) send(n, inFlight int) error {
 	requests := n / batchSize
-	room := make(chan struct{}, window)
+	room := make(chan struct{}, inFlight)
 	written := make(chan error, 1)
 	go func() {
 		for i := range requests {
@@ -97,4 +101,30 @@ func (f *frames) send(n, window int) error {
 		<-room
 	}
 	return <-written
+}
+
+// poll polls the first n messages, one request at a time, and discards the answers.
+func (f *frames) poll(stream, topic string, n int) error {
+	for i := range n / batchSize {
+		frame := pollFrame(stream, topic, uint32(i%partitions), uint64(i/partitions*batchSize))
+		if _, err := f.conn.Write(frame); err != nil {
+			return err
+		}
+		if err := f.answer(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func pollFrame(stream, topic string, partition uint32, offset uint64) []byte {
+	frame := append(wire.BeginFrame(nil, codePoll), 1)
+	for _, s := range []string{"bench", stream, topic} {
+		frame = append(append(frame, 2, byte(len(s))), s...)
+	}
+	frame = binary.LittleEndian.AppendUint32(append(frame, 1), partition)
+	frame = binary.LittleEndian.AppendUint64(append(frame, 1), offset)
+	frame = append(binary.LittleEndian.AppendUint32(frame, batchSize), 0)
+	wire.EndFrame(frame, 0)
+	return frame
 }

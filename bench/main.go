@@ -13,13 +13,13 @@ import (
 	"strings"
 )
 
-// suite measures some figures that belong together.
+// suite is a group of measurements.
 type suite struct {
 	name string
 	run  func(context.Context, *bench) error
 }
 
-// suites are run in this order.
+// suites are the suites in the order in which they run.
 var suites = []suite{
 	{"send", measureSending},
 	{"allocs", measureAllocations},
@@ -46,17 +46,17 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 	log.SetOutput(io.Discard) // the SDK writes there
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	asJSON := flags.Bool("json", false, "print one JSON object instead of the table")
-	quick := flags.Bool("quick", false, "measure a tenth: to see that it works")
+	quick := flags.Bool("quick", false, "measure a tenth, to check that everything works")
 	only := flags.String("only", "", "the suites to run, separated by commas: "+strings.Join(suiteNames(), ","))
 	profile := flags.String("cpuprofile", "", "write a CPU profile to this `file`")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	chosen, err := choose(*only)
+	chosen, err := selectSuites(*only)
 	if err != nil {
 		return err
 	}
-	target, err := findServer(ctx)
+	target, err := connectServer(ctx)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func suiteNames() []string {
 	return names
 }
 
-func choose(only string) ([]suite, error) {
+func selectSuites(only string) ([]suite, error) {
 	if only == "" {
 		return suites, nil
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// sample is what one contender did in one round.
+// sample is the result of a contender in one round.
 type sample struct {
 	rate float64       // messages per second
 	cpu  time.Duration // of this process, per message
@@ -17,21 +17,20 @@ type sample struct {
 // contender is one way to do the same work.
 type contender struct {
 	name string
-	// prepare makes what a round needs, a new topic for example. run does n messages' worth
-	// of work and waits until the server has confirmed it; it may be called again.
+	// prepare prepares a round, for example with a new topic. run processes n messages and waits
+	// until the server has confirmed them. It is called twice.
 	prepare func() (run func(n int) error, end func(), err error)
-	// warm is the part of a round's work that is done before it and does not count: what
-	// is measured is the steady state, with pools and server warm.
-	warm float64
+	// warmup is the fraction of n that run processes first, without measuring it.
+	warmup float64
 }
 
-// compete lets the contenders do n messages each, in alternating rounds, and returns each
-// one's samples by round.
-func compete(ctx context.Context, rounds, n int, contenders ...contender) (map[string][]sample, error) {
+// compare lets each contender process n messages per round, and returns the samples of each by
+// round.
+func compare(ctx context.Context, rounds, n int, contenders ...contender) (map[string][]sample, error) {
 	samples := map[string][]sample{}
 	for round := range rounds {
 		for i := range contenders {
-			c := contenders[(i+round)%len(contenders)] // nobody is always the first
+			c := contenders[(i+round)%len(contenders)] // another contender is the first in each round
 			s, err := c.round(n)
 			if err == nil {
 				err = ctx.Err()
@@ -51,8 +50,8 @@ func (c contender) round(n int) (sample, error) {
 		return sample{}, err
 	}
 	defer end()
-	runtime.GC() // of what the others left
-	if warm := int(float64(n) * c.warm); warm > 0 {
+	runtime.GC() // of the garbage of other contenders
+	if warm := int(float64(n) * c.warmup); warm > 0 {
 		if err := run(warm); err != nil {
 			return sample{}, err
 		}
@@ -68,8 +67,8 @@ func (c contender) round(n int) (sample, error) {
 func rateOf(s sample) float64 { return s.rate }
 func cpuOf(s sample) float64  { return float64(s.cpu) }
 
-// middle is the median of one contender's samples.
-func middle(samples []sample, of func(sample) float64) float64 {
+// medianOf is the median of a contender's samples.
+func medianOf(samples []sample, of func(sample) float64) float64 {
 	values := make([]float64, len(samples))
 	for i, s := range samples {
 		values[i] = of(s)
@@ -77,7 +76,7 @@ func middle(samples []sample, of func(sample) float64) float64 {
 	return median(values)
 }
 
-// ratio is the median of what a did relative to b in the same round.
+// ratio is the median of the ratios of a to b in the same round.
 func ratio(a, b []sample, of func(sample) float64) float64 {
 	values := make([]float64, len(a))
 	for i := range a {
@@ -97,8 +96,36 @@ func median(values []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// percentile is the value that the part p, 0 to 1, of values does not exceed.
+// percentile is the p-quantile of values, with p from 0 to 1.
 func percentile(values []time.Duration, p float64) time.Duration {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[min(len(sorted)-1, int(p*float64(len(sorted))))]
+}
+
+// withSameTopic makes a contender that uses the same topic in all rounds.
+func withSameTopic(name string, warmup float64, run func(n int) error) contender {
+	return contender{name: name, warmup: warmup, prepare: func() (func(int) error, func(), error) { return run, func() {}, nil }}
+}
+
+// withNewTopic makes a contender that uses a new topic in each round.
+func (b *bench) withNewTopic(name string, prepare func(topic string) (func(int) error, func(), error)) contender {
+	return contender{name: name, warmup: 0.5, prepare: func() (func(int) error, func(), error) {
+		topic, remove, err := b.newTopic()
+		if err != nil {
+			return nil, nil, err
+		}
+		run, end, err := prepare(topic)
+		if err != nil {
+			remove()
+			return nil, nil, err
+		}
+		return run, func() { end(); remove() }, nil
+	}}
+}
+
+// topicOnly is the preparation of contenders that need only a topic.
+func topicOnly(run func(topic string, n int) error) func(string) (func(int) error, func(), error) {
+	return func(topic string) (func(int) error, func(), error) {
+		return func(n int) error { return run(topic, n) }, func() {}, nil
+	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// measureSending compares asynchronous sends of 512-byte messages, whose keys
-// spread over 8 partitions, on one connection.
+// measureSending compares asynchronous sends of 512-byte messages to 8 partitions by key, on one
+// connection.
 func measureSending(ctx context.Context, b *bench) error {
 	p, err := b.producer(ctx)
 	if err != nil {
@@ -25,67 +25,44 @@ func measureSending(ctx context.Context, b *bench) error {
 	}
 	defer func() { _ = client.Close() }()
 
-	rawFrames := func(window int) func(string) (func(int) error, func(), error) {
+	rawFrames := func(inFlight int) func(string) (func(int) error, func(), error) {
 		return func(topic string) (func(int) error, func(), error) {
 			f, err := b.frames(ctx, topic)
 			if err != nil {
 				return nil, nil, err
 			}
-			return func(n int) error { return f.send(n, window) }, func() { _ = f.conn.Close() }, nil
+			return func(n int) error { return f.send(n, inFlight) }, func() { _ = f.conn.Close() }, nil
 		}
 	}
-	n := b.amount(400_000)
-	samples, err := compete(ctx, b.rounds(9), n,
-		b.onNewTopic("library", always(func(topic string, n int) error { return b.sendAsync(ctx, p, topic, n) })),
-		b.onNewTopic("sdk", always(func(topic string, n int) error { return b.sendBatched(client, topic, n) })),
-		b.onNewTopic("frames", rawFrames(1)),
-		b.onNewTopic("frames8", rawFrames(partitions)),
+	n := b.scale(400_000)
+	samples, err := compare(ctx, b.rounds(9), n,
+		b.withNewTopic("library", topicOnly(func(topic string, n int) error { return b.sendAsync(ctx, p, topic, n) })),
+		b.withNewTopic("sdk", topicOnly(func(topic string, n int) error { return b.sendBatched(client, topic, n) })),
+		b.withNewTopic("frames", rawFrames(1)),
+		b.withNewTopic("frames8", rawFrames(partitions)),
 	)
 	if err != nil {
 		return err
 	}
-	naive, err := compete(ctx, b.rounds(3), n/50, b.onNewTopic("naive", always(func(topic string, n int) error { return b.sendNaively(client, topic, n) })))
+	naive, err := compare(ctx, b.rounds(3), n/50, b.withNewTopic("naive", topicOnly(func(topic string, n int) error { return b.sendOneByOne(client, topic, n) })))
 	if err != nil {
 		return err
 	}
-	ours, sdk := samples["library"], samples["sdk"]
+	library, sdk := samples["library"], samples["sdk"]
 	t := &b.table
-	t.add("send_vs_sdk", ratio(ours, sdk, rateOf), "messages/s, this library to the SDK hand-batched at 1,000", atLeast(1.5))
-	t.add("send_vs_frames", ratio(ours, samples["frames"], rateOf), "messages/s, this library to ready frames of 1,000, one request at a time", atLeast(0.75))
-	t.add("send_vs_frames_8_in_flight", ratio(ours, samples["frames8"], rateOf), "the same to ready frames with 8 requests in flight", goal{})
-	t.add("send_cpu_vs_sdk", ratio(ours, sdk, cpuOf), "client CPU per message, this library to the SDK", atMost(0.5))
-	t.add("send_per_s", middle(ours, rateOf), "messages/s, this library", goal{})
-	t.add("send_sdk_batched_per_s", middle(sdk, rateOf), "messages/s, the SDK hand-batched", goal{})
-	t.add("send_sdk_naive_per_s", middle(naive["naive"], rateOf), "messages/s, the SDK with one message a call", goal{})
-	t.add("send_frames_per_s", middle(samples["frames"], rateOf), "messages/s, ready frames, one request at a time", goal{})
-	t.add("send_frames_8_in_flight_per_s", middle(samples["frames8"], rateOf), "messages/s, ready frames, 8 requests in flight", goal{})
-	t.add("send_cpu_ns", middle(ours, cpuOf), "client CPU per message in ns, this library", goal{})
-	t.add("send_sdk_cpu_ns", middle(sdk, cpuOf), "client CPU per message in ns, the SDK", goal{})
-	t.add("send_frames_cpu_ns", middle(samples["frames8"], cpuOf), "client CPU per message in ns, ready frames, 8 in flight", goal{})
+	t.add("send_vs_sdk", ratio(library, sdk, rateOf), "messages/s, this library to the SDK hand-batched at 1,000", atLeast(1.5))
+	t.add("send_vs_frames", ratio(library, samples["frames"], rateOf), "messages/s, this library to ready frames of 1,000, one request at a time", atLeast(0.75))
+	t.add("send_vs_frames_8_in_flight", ratio(library, samples["frames8"], rateOf), "the same to ready frames with 8 requests in flight", goal{})
+	t.add("send_cpu_vs_sdk", ratio(library, sdk, cpuOf), "client CPU per message, this library to the SDK", atMost(0.5))
+	t.add("send_per_s", medianOf(library, rateOf), "messages/s, this library", goal{})
+	t.add("send_sdk_batched_per_s", medianOf(sdk, rateOf), "messages/s, the SDK hand-batched", goal{})
+	t.add("send_sdk_naive_per_s", medianOf(naive["naive"], rateOf), "messages/s, the SDK with one message a call", goal{})
+	t.add("send_frames_per_s", medianOf(samples["frames"], rateOf), "messages/s, ready frames, one request at a time", goal{})
+	t.add("send_frames_8_in_flight_per_s", medianOf(samples["frames8"], rateOf), "messages/s, ready frames, 8 requests in flight", goal{})
+	t.add("send_cpu_ns", medianOf(library, cpuOf), "client CPU per message in ns, this library", goal{})
+	t.add("send_sdk_cpu_ns", medianOf(sdk, cpuOf), "client CPU per message in ns, the SDK", goal{})
+	t.add("send_frames_cpu_ns", medianOf(samples["frames8"], cpuOf), "client CPU per message in ns, ready frames, 8 in flight", goal{})
 	return nil
-}
-
-// onNewTopic makes a contender that has a new topic in each round.
-func (b *bench) onNewTopic(name string, prepare func(topic string) (func(int) error, func(), error)) contender {
-	return contender{name: name, warm: 0.5, prepare: func() (func(int) error, func(), error) {
-		topic, remove, err := b.newTopic()
-		if err != nil {
-			return nil, nil, err
-		}
-		run, end, err := prepare(topic)
-		if err != nil {
-			remove()
-			return nil, nil, err
-		}
-		return run, func() { end(); remove() }, nil
-	}}
-}
-
-// always is for contenders that need nothing but the topic.
-func always(run func(topic string, n int) error) func(string) (func(int) error, func(), error) {
-	return func(topic string) (func(int) error, func(), error) {
-		return func(n int) error { return run(topic, n) }, func() {}, nil
-	}
 }
 
 // sendAsync sends n keyed messages and waits for their outcomes.
@@ -110,10 +87,10 @@ func (b *bench) sendAsync(ctx context.Context, p *producer.Producer, topic strin
 	return nil
 }
 
-// sendBatched is what a careful user of the SDK writes: one slice of messages for each
-// partition, sent when it is full.
+// sendBatched sends with the SDK in batches: one slice of messages for each partition, sent when
+// full.
 func (b *bench) sendBatched(client *tcp.IggyTcpClient, topic string, n int) error {
-	stream, id := name(b.stream), name(topic)
+	stream, id := identifier(b.stream), identifier(topic)
 	var open [partitions][]iggcon.IggyMessage
 	for i := range n {
 		at := b.partitionOf(i)
@@ -139,9 +116,9 @@ func (b *bench) sendBatched(client *tcp.IggyTcpClient, topic string, n int) erro
 	return nil
 }
 
-// sendNaively is what the SDK's examples show: one message a call, by key.
-func (b *bench) sendNaively(client *tcp.IggyTcpClient, topic string, n int) error {
-	stream, id := name(b.stream), name(topic)
+// sendOneByOne sends one message a call by key, as the SDK's examples do.
+func (b *bench) sendOneByOne(client *tcp.IggyTcpClient, topic string, n int) error {
+	stream, id := identifier(b.stream), identifier(topic)
 	for i := range n {
 		message, err := iggcon.NewIggyMessage(b.payload)
 		if err != nil {

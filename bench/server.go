@@ -15,20 +15,19 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 )
 
-// serveArgument makes the program the embedded server of another bench.
+// serveArgument makes the program run as the embedded server of another process.
 const serveArgument = "serve-embedded"
 
-// target is the server that is measured.
-type target struct {
+// server is the measured server.
+type server struct {
 	name               string
 	address            string
 	username, password string
 	close              func()
 }
 
-// findServer takes the server that IGGY_TEST_ENDPOINT names, or starts an embedded
-// one in a process of its own.
-func findServer(ctx context.Context) (*target, error) {
+// connectServer is the server that IGGY_TEST_ENDPOINT names, or a new embedded one.
+func connectServer(ctx context.Context) (*server, error) {
 	raw := os.Getenv("IGGY_TEST_ENDPOINT")
 	if raw == "" {
 		return startServer(ctx)
@@ -38,15 +37,15 @@ func findServer(ctx context.Context) (*target, error) {
 		return nil, errors.New("IGGY_TEST_ENDPOINT: must be iggy://user:password@host:port") // it holds a password
 	}
 	password, _ := endpoint.User.Password()
-	return &target{
+	return &server{
 		name: "the one at " + endpoint.Host, address: endpoint.Host,
 		username: endpoint.User.Username(), password: password, close: func() {},
 	}, nil
 }
 
-// startServer starts this program again as an embedded server. It ends when its
-// standard input does, so also when this process dies.
-func startServer(ctx context.Context) (*target, error) {
+// startServer starts this program as an embedded server. It stops at the end of its standard input,
+// so also when this process dies.
+func startServer(ctx context.Context) (*server, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -73,13 +72,13 @@ func startServer(ctx context.Context) (*target, error) {
 		stop()
 		return nil, fmt.Errorf("start the embedded server: %w", err)
 	}
-	return &target{
+	return &server{
 		name: "embedded, in a process of its own", address: strings.TrimSpace(address),
 		username: embedded.DefaultUsername, password: embedded.DefaultPassword, close: stop,
 	}, nil
 }
 
-// serve is the embedded server: it prints its address and lasts until in ends.
+// serve runs the embedded server: it prints its address, and stops when in ends.
 func serve(in io.Reader, out io.Writer) error {
 	server, err := embedded.Start(embedded.WithRetention(128 << 20))
 	if err != nil {

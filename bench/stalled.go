@@ -2,22 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
-	"io"
-	"net"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// measureStalled fills a producer's buffer while the server does not read, and looks
-// at the heap.
+// measureStalled measures the heap while a producer's buffer is full, because the server does not
+// read.
 func measureStalled(ctx context.Context, b *bench) error {
-	proxy, err := newValve(b.target.address)
+	proxy, err := newStallingProxy(b.target.address)
 	if err != nil {
 		return err
 	}
@@ -29,8 +25,8 @@ func measureStalled(ctx context.Context, b *bench) error {
 	defer remove()
 	cluster, cfg := b.cluster(), config.Default().Producer
 	cluster.Endpoint = "iggy://" + proxy.listener.Addr().String()
-	cluster.RequestTimeout = time.Minute // it stays stalled
-	cfg.MaxBufferedMessages = 10_000_000 // the bytes are the bound
+	cluster.RequestTimeout = time.Minute // longer than the measurement
+	cfg.MaxBufferedMessages = 10_000_000 // only the bytes are limited
 	cfg.DrainTimeout = 100 * time.Millisecond
 	p, err := producer.New(cluster, cfg)
 	if err != nil {
@@ -39,13 +35,13 @@ func measureStalled(ctx context.Context, b *bench) error {
 	if err := p.Start(ctx); err != nil {
 		return err
 	}
-	if err := b.sendAsync(ctx, p, topic, b.amount(100_000)); err != nil {
+	if err := b.sendAsync(ctx, p, topic, b.scale(100_000)); err != nil {
 		return err
 	}
 	runtime.GC()
 	runtime.GC()
 	before := heapBytes()
-	proxy.shut.Store(true)
+	proxy.stalled.Store(true)
 
 	sending, cancel := context.WithCancel(ctx)
 	var sender sync.WaitGroup
@@ -69,84 +65,9 @@ func measureStalled(ctx context.Context, b *bench) error {
 	}
 	cancel()
 	sender.Wait()
-	_ = p.Stop(ctx) // reports what the stall left
+	_ = p.Stop(ctx) // reports the unsent messages
 	ceiling := float64(cfg.MaxBufferedBytes)
 	b.table.add("send_stalled_heap_vs_ceiling", float64(peak)/ceiling, "highest heap above the idle producer's, to producer.max_buffered_bytes", atMost(1.25))
 	b.table.add("send_stalled_buffered_vs_ceiling", float64(buffered)/ceiling, "highest buffered bytes, to producer.max_buffered_bytes", atMost(1))
 	return nil
-}
-
-func heapBytes() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
-// valve is a proxy that can stop reading from its clients.
-type valve struct {
-	listener net.Listener
-	upstream string
-	shut     atomic.Bool
-	open     context.Context // ends when the valve is closed
-	cancel   context.CancelFunc
-	relays   sync.WaitGroup
-}
-
-func newValve(upstream string) (*valve, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	v := &valve{listener: listener, upstream: upstream}
-	v.open, v.cancel = context.WithCancel(context.Background())
-	v.relays.Go(func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			v.relays.Go(func() { v.relay(client) })
-		}
-	})
-	return v, nil
-}
-
-func (v *valve) relay(client net.Conn) {
-	server, err := net.Dial("tcp", v.upstream)
-	if err != nil {
-		_ = client.Close()
-		return
-	}
-	end := sync.OnceFunc(func() {
-		_ = client.Close()
-		_ = server.Close()
-	})
-	defer context.AfterFunc(v.open, end)()
-	v.relays.Go(func() {
-		_, _ = io.Copy(client, server)
-		end()
-	})
-	defer end()
-	buffer := make([]byte, 64<<10)
-	for {
-		if v.shut.Load() {
-			<-v.open.Done()
-			return
-		}
-		n, err := client.Read(buffer)
-		if n > 0 {
-			if _, err := server.Write(buffer[:n]); err != nil {
-				return
-			}
-		}
-		if err != nil && !errors.Is(err, net.ErrClosed) {
-			return
-		}
-	}
-}
-
-func (v *valve) close() {
-	v.cancel()
-	_ = v.listener.Close()
-	v.relays.Wait()
 }

@@ -13,13 +13,13 @@ import (
 
 // figure is one line of the table.
 type figure struct {
-	name  string
-	value float64
-	what  string
-	goal  goal
+	name        string
+	value       float64
+	description string
+	goal        goal
 }
 
-// goal is what a figure should reach; the zero goal is none.
+// goal is the bound that a figure should reach. The zero goal is none.
 type goal struct {
 	sign  string // ≥ or ≤
 	bound float64
@@ -35,6 +35,7 @@ func (g goal) String() string {
 	return fmt.Sprintf("%s %g", g.sign, g.bound)
 }
 
+// verdict reports whether the figure reaches its goal.
 func (f figure) verdict() string {
 	switch {
 	case f.goal.sign == "":
@@ -59,7 +60,7 @@ func (t *table) write(out io.Writer, server string) error {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "name\tvalue\tmust reach\t\twhat")
 	for _, f := range t.figures {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", f.name, format(f.value), f.goal, f.verdict(), f.what)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", f.name, formatValue(f.value), f.goal, f.verdict(), f.description)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -68,7 +69,7 @@ func (t *table) write(out io.Writer, server string) error {
 	return err
 }
 
-func format(v float64) string {
+func formatValue(v float64) string {
 	switch {
 	case v >= 1000:
 		return fmt.Sprintf("%.0f", v)

@@ -14,8 +14,7 @@ import (
 
 const waitingCallers = 64
 
-// measureWaiting compares calls that wait for their own message, from many goroutines
-// and from one, on one connection.
+// measureWaiting compares synchronous sends, from many goroutines and from one, on one connection.
 func measureWaiting(ctx context.Context, b *bench) error {
 	p, err := b.producer(ctx)
 	if err != nil {
@@ -32,40 +31,35 @@ func measureWaiting(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer remove()
-	stream, id := name(b.stream), name(topic)
+	stream, id := identifier(b.stream), identifier(topic)
 	send := func(i int) error {
 		return p.Send(ctx, producer.Message{Stream: b.stream, Topic: topic, Key: b.keys[i%keyCount], Payload: b.payload})
 	}
 	sdkSend := func(i int) error { return b.sdkSend(client, stream, id, i) }
 
-	n := b.amount(25_600)
-	samples, err := compete(ctx, b.rounds(7), n,
-		onSameTopic("library", 0.2, func(n int) error { return fromMany(n, send) }),
-		onSameTopic("sdk", 0.2, func(n int) error { return fromMany(n, sdkSend) }),
+	n := b.scale(25_600)
+	samples, err := compare(ctx, b.rounds(7), n,
+		withSameTopic("library", 0.2, func(n int) error { return callConcurrently(n, send) }),
+		withSameTopic("sdk", 0.2, func(n int) error { return callConcurrently(n, sdkSend) }),
 	)
 	if err != nil {
 		return err
 	}
-	ours, theirs, err := latencies(b.amount(500), 20, send, sdkSend)
+	libraryTimes, sdkTimes, err := measureLatencies(b.scale(500), 20, send, sdkSend)
 	if err != nil {
 		return err
 	}
 	t := &b.table
 	t.add("send_waiting_64_vs_sdk", ratio(samples["library"], samples["sdk"], rateOf), "messages/s of 64 waiting goroutines, this library to the SDK", atLeast(8))
-	t.add("send_waiting_64_per_s", middle(samples["library"], rateOf), "messages/s of 64 waiting goroutines, this library", goal{})
-	t.add("send_waiting_64_sdk_per_s", middle(samples["sdk"], rateOf), "messages/s of 64 waiting goroutines, the SDK", goal{})
-	median, sdkMedian := percentile(ours, 0.5), percentile(theirs, 0.5)
+	t.add("send_waiting_64_per_s", medianOf(samples["library"], rateOf), "messages/s of 64 waiting goroutines, this library", goal{})
+	t.add("send_waiting_64_sdk_per_s", medianOf(samples["sdk"], rateOf), "messages/s of 64 waiting goroutines, the SDK", goal{})
+	median, sdkMedian := percentile(libraryTimes, 0.5), percentile(sdkTimes, 0.5)
 	t.add("send_waiting_1_vs_sdk", float64(median)/float64(sdkMedian), "median time of one waiting call, this library to the SDK", atMost(1.15))
 	t.add("send_waiting_1_us", micros(median), "median time of one waiting call in µs, this library", goal{})
 	t.add("send_waiting_1_sdk_us", micros(sdkMedian), "median time of one waiting call in µs, the SDK", goal{})
-	t.add("send_waiting_1_p99_us", micros(percentile(ours, 0.99)), "99th percentile in µs, this library", goal{})
-	t.add("send_waiting_1_sdk_p99_us", micros(percentile(theirs, 0.99)), "99th percentile in µs, the SDK", goal{})
+	t.add("send_waiting_1_p99_us", micros(percentile(libraryTimes, 0.99)), "99th percentile in µs, this library", goal{})
+	t.add("send_waiting_1_sdk_p99_us", micros(percentile(sdkTimes, 0.99)), "99th percentile in µs, the SDK", goal{})
 	return nil
-}
-
-// onSameTopic makes a contender that needs nothing new in a round.
-func onSameTopic(name string, warm float64, run func(n int) error) contender {
-	return contender{name: name, warm: warm, prepare: func() (func(int) error, func(), error) { return run, func() {}, nil }}
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
@@ -79,8 +73,8 @@ func (b *bench) sdkSend(client *tcp.IggyTcpClient, stream, topic iggcon.Identifi
 	return client.SendMessages(stream, topic, iggcon.PartitionId(b.partitionOf(i)), []iggcon.IggyMessage{message})
 }
 
-// fromMany makes n calls from the waiting goroutines.
-func fromMany(n int, send func(int) error) error {
+// callConcurrently calls send n times from waitingCallers goroutines.
+func callConcurrently(n int, send func(int) error) error {
 	errs := make([]error, waitingCallers)
 	var callers sync.WaitGroup
 	for caller := range waitingCallers {
@@ -94,8 +88,8 @@ func fromMany(n int, send func(int) error) error {
 	return errors.Join(errs...)
 }
 
-// latencies are the times of single calls, in alternating blocks.
-func latencies(rounds, block int, a, b func(int) error) (as, bs []time.Duration, err error) {
+// measureLatencies measures single calls of a and b, in alternating blocks.
+func measureLatencies(rounds, block int, a, b func(int) error) (as, bs []time.Duration, err error) {
 	one := func(send func(int) error, to *[]time.Duration) error {
 		for i := range block {
 			started := time.Now()

@@ -13,16 +13,15 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// measureWaking takes the time from a publish to the handler: of a consumer
-// that has had nothing to do for a while, with the default intervals, and of
-// one to which something comes all the time; and the CPU time that an idle one costs.
+// measureWaking measures the time from a publish to the handler, of an idle and of a busy consumer
+// with the default intervals, and the CPU time of an idle one.
 func measureWaking(ctx context.Context, b *bench) error {
-	source, remove, err := b.filled(ctx, 0)
+	source, remove, err := b.newFilledTopic(ctx, 0)
 	if err != nil {
 		return err
 	}
 	defer remove()
-	c, err := consumer.New(b.cluster(), config.DefaultConsumer("g"), topic.New(b.stream, source, topic.Codec[[]byte](asIs{})))
+	c, err := consumer.New(b.cluster(), config.DefaultConsumer("g"), topic.New(b.stream, source, topic.Codec[[]byte](rawCodec{})))
 	if err != nil {
 		return err
 	}
@@ -42,9 +41,9 @@ func measureWaking(ctx context.Context, b *bench) error {
 		return err
 	}
 
-	// The intervals have grown after a second.
+	// The poll interval reaches its maximum within a second.
 	time.Sleep(2 * time.Second)
-	span := time.Duration(b.amount(20)) * time.Second
+	span := time.Duration(b.scale(20)) * time.Second
 	used := cpuTime()
 	time.Sleep(span)
 	idle := float64(cpuTime()-used) / float64(span) * 100
@@ -54,7 +53,7 @@ func measureWaking(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer func() { _ = p.Stop(ctx) }()
-	times := func(count int, pause func() time.Duration) ([]time.Duration, error) {
+	measure := func(count int, pause func() time.Duration) ([]time.Duration, error) {
 		var all []time.Duration
 		for i := range count {
 			time.Sleep(pause())
@@ -73,35 +72,21 @@ func measureWaking(ctx context.Context, b *bench) error {
 		}
 		return all, nil
 	}
-	rested, err := times(b.amount(200), func() time.Duration { return 150*time.Millisecond + rand.N(100*time.Millisecond) })
+	idleTimes, err := measure(b.scale(200), func() time.Duration { return 150*time.Millisecond + rand.N(100*time.Millisecond) })
 	if err != nil {
 		return err
 	}
-	busy, err := times(b.amount(2000), func() time.Duration { return rand.N(2 * time.Millisecond) })
+	busyTimes, err := measure(b.scale(2000), func() time.Duration { return rand.N(2 * time.Millisecond) })
 	if err != nil {
 		return err
 	}
 	t := &b.table
-	t.add("wake_idle_p50_ms", millis(percentile(rested, 0.5)), "publish to handler in ms, idle consumer, median", atMost(30))
-	t.add("wake_idle_p99_ms", millis(percentile(rested, 0.99)), "the same, 99th percentile", atMost(60))
-	t.add("wake_busy_p50_ms", millis(percentile(busy, 0.5)), "publish to handler in ms, busy consumer, median", atMost(2))
-	t.add("wake_busy_p99_ms", millis(percentile(busy, 0.99)), "the same, 99th percentile", goal{})
+	t.add("wake_idle_p50_ms", millis(percentile(idleTimes, 0.5)), "publish to handler in ms, idle consumer, median", atMost(30))
+	t.add("wake_idle_p99_ms", millis(percentile(idleTimes, 0.99)), "the same, 99th percentile", atMost(60))
+	t.add("wake_busy_p50_ms", millis(percentile(busyTimes, 0.5)), "publish to handler in ms, busy consumer, median", atMost(2))
+	t.add("wake_busy_p99_ms", millis(percentile(busyTimes, 0.99)), "the same, 99th percentile", goal{})
 	t.add("idle_cpu_percent", idle, "CPU of one idle consumer of 8 partitions, in percent of a core", atMost(1))
 	return nil
 }
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// waitUntil waits until ok.
-func waitUntil(ctx context.Context, ok func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	for !ok() {
-		select {
-		case <-time.After(time.Millisecond):
-		case <-ctx.Done():
-			return errors.New("the consumer did not get there")
-		}
-	}
-	return nil
-}

@@ -48,7 +48,8 @@ func Example(dir string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// writeEntry explains each kind of repeated section once, at its first place.
+// writeEntry writes a key with its comment. explained has the sections that are described already,
+// by the name of their struct: the keys of a further one are written without comments (quiet).
 func writeEntry(out *bytes.Buffer, e entry, depth int, explained map[string]string, quiet bool) {
 	indent := strings.Repeat("  ", depth)
 	comment := strings.ReplaceAll(e.meaning, "`", "")
@@ -73,6 +74,7 @@ func writeEntry(out *bytes.Buffer, e entry, depth int, explained map[string]stri
 	}
 }
 
+// wrap breaks text into lines of at most width bytes.
 func wrap(text string, width int) []string {
 	var lines []string
 	line := ""

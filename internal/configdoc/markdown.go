@@ -70,6 +70,7 @@ func Markdown(dir string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// writeSection writes the keys of a section, and then its sections.
 func writeSection(out *bytes.Buffer, e entry) {
 	var values, sections []entry
 	for _, child := range e.entries {
@@ -128,6 +129,7 @@ func writeSections(out *bytes.Buffer, parent string, same []entry) {
 	writeSection(out, general)
 }
 
+// differences are the indexes of the keys whose defaults differ.
 func differences(same []entry) []int {
 	var differ []int
 	for i := range same[0].entries {
@@ -141,6 +143,7 @@ func differences(same []entry) []int {
 	return differ
 }
 
+// rename replaces the start of the paths of an entry.
 func rename(e entry, from, to string) entry {
 	e.path = to + strings.TrimPrefix(e.path, from)
 	children := make([]entry, len(e.entries))
@@ -151,6 +154,7 @@ func rename(e entry, from, to string) entry {
 	return e
 }
 
+// writeTable writes the table of keys.
 func writeTable(out *bytes.Buffer, values []entry) {
 	if len(values) == 0 {
 		return

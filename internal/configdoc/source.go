@@ -44,7 +44,7 @@ func readSource(dir string) (*source, error) {
 		if err != nil {
 			return nil, err
 		}
-		ast.Inspect(file, s.node)
+		ast.Inspect(file, s.readNode)
 	}
 	if len(s.fields) == 0 {
 		return nil, fmt.Errorf("no structs in %s", dir)
@@ -52,21 +52,21 @@ func readSource(dir string) (*source, error) {
 	return s, nil
 }
 
-func (s *source) node(n ast.Node) bool {
+func (s *source) readNode(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.TypeSpec:
 		if structure, ok := n.Type.(*ast.StructType); ok {
 			for _, f := range structure.Fields.List {
-				s.field(n.Name.Name, f)
+				s.readField(n.Name.Name, f)
 			}
 		}
 	case *ast.ValueSpec:
-		s.constant(n)
+		s.readConstant(n)
 	}
 	return true
 }
 
-func (s *source) field(structure string, f *ast.Field) {
+func (s *source) readField(structure string, f *ast.Field) {
 	if f.Tag == nil || len(f.Names) != 1 {
 		return
 	}
@@ -78,7 +78,7 @@ func (s *source) field(structure string, f *ast.Field) {
 	}
 }
 
-func (s *source) constant(n *ast.ValueSpec) {
+func (s *source) readConstant(n *ast.ValueSpec) {
 	kind, ok := n.Type.(*ast.Ident)
 	if !ok || len(n.Names) != 1 || len(n.Values) != 1 || !n.Names[0].IsExported() {
 		return
@@ -112,8 +112,8 @@ func (s *source) meaning(structure reflect.Type, field reflect.StructField) stri
 
 var goName = regexp.MustCompile(`\b[A-Z][A-Za-z]+\b`)
 
-// sentence removes the name at the start of a Go comment and replaces the names of other fields with
-// their keys.
+// sentence removes the name at the start of a Go comment and replaces the names of other fields
+// with their keys.
 func (s *source) sentence(structure, name, comment string) string {
 	text := strings.Join(strings.Fields(comment), " ")
 	text = strings.TrimPrefix(text, name+" ")
@@ -124,7 +124,7 @@ func (s *source) sentence(structure, name, comment string) string {
 	text = goName.ReplaceAllStringFunc(text, func(word string) string {
 		key, ok := s.keys[word]
 		_, sibling := s.fields[structure+"."+word]
-		if !ok || !sibling && humps(word) < 2 || strings.ToUpper(word) == word {
+		if !ok || !sibling && countUpper(word) < 2 || strings.ToUpper(word) == word {
 			return word
 		}
 		return "`" + key + "`"
@@ -135,7 +135,8 @@ func (s *source) sentence(structure, name, comment string) string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-func humps(word string) int {
+// countUpper counts the upper-case letters of a word.
+func countUpper(word string) int {
 	n := 0
 	for _, r := range word {
 		if unicode.IsUpper(r) {

@@ -22,6 +22,7 @@ type entry struct {
 	entries []entry
 }
 
+// tree is the keys of the configuration with their defaults.
 func tree(dir string) ([]entry, error) {
 	s, err := readSource(dir)
 	if err != nil {
@@ -30,6 +31,7 @@ func tree(dir string) ([]entry, error) {
 	return s.entries(reflect.ValueOf(config.Default()), ""), nil
 }
 
+// entries are the keys of a struct.
 func (s *source) entries(v reflect.Value, path string) []entry {
 	var all []entry
 	for i := range v.NumField() {
@@ -44,7 +46,7 @@ func (s *source) entries(v reflect.Value, path string) []entry {
 		case f.Type.Kind() == reflect.Struct && !isText(f.Type):
 			e.section, e.entries = f.Type.Name(), s.entries(v.Field(i), e.path)
 		case f.Type.Kind() == reflect.Map:
-			e.entries = s.named(v.Field(i), e.path)
+			e.entries = s.mapEntries(v.Field(i), e.path)
 		default:
 			e.kind, e.value = kind(f.Type), scalar(v.Field(i))
 			for _, c := range s.values[f.Type.Name()] {
@@ -56,8 +58,8 @@ func (s *source) entries(v reflect.Value, path string) []entry {
 	return all
 }
 
-// named returns the sections of a map that exist by default, in the order of the page.
-func (s *source) named(v reflect.Value, path string) []entry {
+// mapEntries returns the sections of a map that exist by default, in the order of the page.
+func (s *source) mapEntries(v reflect.Value, path string) []entry {
 	var all []entry
 	for _, name := range []string{"tasks", "status", "logs", "dlq"} {
 		if child := v.MapIndex(reflect.ValueOf(name)); child.IsValid() {
@@ -68,10 +70,12 @@ func (s *source) named(v reflect.Value, path string) []entry {
 	return all
 }
 
+// isText reports whether YAML writes the type as a text.
 func isText(t reflect.Type) bool {
 	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
+// kind names a type for readers of the page.
 func kind(t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[time.Duration]():
@@ -94,6 +98,7 @@ func kind(t reflect.Type) string {
 	return "whole number"
 }
 
+// scalar is a default as YAML writes it.
 func scalar(v reflect.Value) string {
 	switch value := v.Interface().(type) {
 	case config.Secret:

@@ -11,27 +11,27 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// measureStuck lets a consumer's handlers hang with much more to read than it may
-// hold, and looks at the heap.
+// measureStuck measures the heap of a consumer whose handlers hang, with more messages to read than
+// it may buffer.
 func measureStuck(ctx context.Context, b *bench) error {
-	n := b.amount(400_000) / (partitions * batchSize) * (partitions * batchSize)
-	source, remove, err := b.filled(ctx, n)
+	n := b.scale(400_000) / (partitions * batchSize) * (partitions * batchSize)
+	source, remove, err := b.newFilledTopic(ctx, n)
 	if err != nil {
 		return err
 	}
 	defer remove()
-	cfg := throughput("g")
-	cfg.MaxInFlight, cfg.Concurrency = 1_000_000, 16 // the bytes are the bound
-	cfg.MaxBufferedBytes = config.Bytes(max(b.amount(32<<20), 4<<20))
+	cfg := throughputConfig("g")
+	cfg.MaxInFlight, cfg.Concurrency = 1_000_000, 16 // only the bytes are limited
+	cfg.MaxBufferedBytes = config.Bytes(max(b.scale(32<<20), 4<<20))
 	cfg.DrainTimeout = 100 * time.Millisecond
-	c, err := consumer.New(b.cluster(), cfg, topic.New(b.stream, source, topic.Codec[[]byte](asIs{})))
+	c, err := consumer.New(b.cluster(), cfg, topic.New(b.stream, source, topic.Codec[[]byte](rawCodec{})))
 	if err != nil {
 		return err
 	}
 	release := make(chan struct{})
-	var given atomic.Int64
+	var delivered atomic.Int64
 	if err := c.Handle(func(context.Context, *consumer.Message[[]byte]) error {
-		given.Add(1)
+		delivered.Add(1)
 		<-release
 		return nil
 	}); err != nil {
@@ -45,7 +45,7 @@ func measureStuck(ctx context.Context, b *bench) error {
 	}
 	var peak uint64
 	for full := time.Now(); time.Since(full) < 3*time.Second; time.Sleep(20 * time.Millisecond) {
-		runtime.GC() // what is held counts, not what is about to be freed
+		runtime.GC() // only live memory counts
 		peak = max(peak, heapBytes()-min(before, heapBytes()))
 		if c.Status().BufferedBytes == 0 {
 			full = time.Now()
@@ -53,7 +53,7 @@ func measureStuck(ctx context.Context, b *bench) error {
 	}
 	held := c.Status().BufferedBytes
 	close(release)
-	_ = c.Stop(ctx) // reports what was stuck
+	_ = c.Stop(ctx) // reports the unfinished messages
 	limit := float64(cfg.MaxBufferedBytes)
 	b.table.add("stuck_handler_heap_vs_limit", float64(peak)/limit, "highest live heap while handlers hang, to max_buffered_bytes", atMost(2))
 	b.table.add("stuck_handler_bytes_vs_limit", float64(held)/limit, "bytes of the messages held, to max_buffered_bytes", atMost(1))
