@@ -9,7 +9,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// What is written behind a frame counts as its body.
+// Bytes that are written after a frame count as its body.
 func TestFrameWithTail(t *testing.T) {
 	t.Parallel()
 	b := append(wire.BeginFrame(make([]byte, 0, 64), 101), 1, 2, 3)

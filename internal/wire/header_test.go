@@ -43,7 +43,7 @@ func TestHeadersRoundTrip(t *testing.T) {
 	})
 }
 
-// Other clients write other kinds; they are given as text.
+// Other clients write other kinds, which are returned as text.
 func TestHeaderKinds(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

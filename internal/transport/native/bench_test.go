@@ -13,27 +13,27 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// instant is a server without a network: whatever is written is answered at once with the same
-// answer, so that what is left is the client's own work.
-type instant struct {
-	script
+// instantServer answers each write at once with the same answer, without a network. What remains is
+// the client's own work.
+type instantServer struct {
+	scriptedConn
 	answer []byte
 	ready  chan []byte
 	rest   []byte
 }
 
-func newInstant(answer []byte) *instant {
-	i := &instant{answer: answer, ready: make(chan []byte, 256)}
+func newInstantServer(answer []byte) *instantServer {
+	i := &instantServer{answer: answer, ready: make(chan []byte, 256)}
 	i.closed = make(chan struct{})
 	return i
 }
 
-func (i *instant) Write(b []byte) (int, error) {
+func (i *instantServer) Write(b []byte) (int, error) {
 	i.ready <- i.answer
 	return len(b), nil
 }
 
-func (i *instant) Read(b []byte) (int, error) {
+func (i *instantServer) Read(b []byte) (int, error) {
 	if len(i.rest) == 0 {
 		select {
 		case i.rest = <-i.ready:
@@ -46,13 +46,13 @@ func (i *instant) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func instantly(b *testing.B, answer []byte) transport.Conn {
-	c := native.NewConn(newInstant(answer))
+func newInstantConn(b *testing.B, answer []byte) transport.Conn {
+	c := native.NewConn(newInstantServer(answer))
 	b.Cleanup(func() { require.NoError(b, c.Close()) })
 	return c
 }
 
-// BenchmarkOverhead is the client's share of a call that waits for its answer.
+// BenchmarkOverhead measures the client's part of a call.
 func BenchmarkOverhead(b *testing.B) {
 	for _, tt := range []struct {
 		name string
@@ -64,7 +64,7 @@ func BenchmarkOverhead(b *testing.B) {
 		}},
 	} {
 		b.Run("send/"+tt.name, func(b *testing.B) {
-			c := instantly(b, make([]byte, 8))
+			c := newInstantConn(b, make([]byte, 8))
 			ctx, cancel := tt.ctx()
 			defer cancel()
 			var batch wire.Batch
@@ -77,7 +77,7 @@ func BenchmarkOverhead(b *testing.B) {
 			}
 		})
 		b.Run("poll of nothing/"+tt.name, func(b *testing.B) {
-			c := instantly(b, polled(1))
+			c := newInstantConn(b, polled(1))
 			ctx, cancel := tt.ctx()
 			defer cancel()
 			b.ReportAllocs()

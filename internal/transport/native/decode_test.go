@@ -9,11 +9,12 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// Answers come whole out of any pieces, also of those between which the reader was interrupted.
+// Answers are complete whatever pieces they come in, also when the reader is interrupted between
+// two pieces.
 func TestAnswersInPieces(t *testing.T) {
 	t.Parallel()
 	for piece := 1; piece < 100; piece += 3 {
-		got, err := hear(t, calls[0], polled(3, "first", "second"), piece, 0)
+		got, err := receive(t, calls[0], polled(3, "first", "second"), piece, 0)
 		require.NoError(t, err)
 		p := got.(*transport.Polled)
 		require.Equal(t, uint32(3), p.Partition)
@@ -23,25 +24,25 @@ func TestAnswersInPieces(t *testing.T) {
 		require.Equal(t, "second", string(p.Messages[1].Payload))
 		require.False(t, p.Truncated)
 
-		got, err = hear(t, calls[0], polled(3, "first", "second"), piece, 1)
+		got, err = receive(t, calls[0], polled(3, "first", "second"), piece, 1)
 		require.NoError(t, err)
 		p = got.(*transport.Polled)
 		require.Len(t, p.Messages, 1)
 		require.True(t, p.Truncated)
 
-		got, err = hear(t, calls[1], frame(topicOf(3)), piece, 0)
+		got, err = receive(t, calls[1], frame(topicOf(3)), piece, 0)
 		require.NoError(t, err)
 		require.Equal(t, transport.Topic{Partitions: []transport.Partition{
 			{ID: 0, Messages: 3, CurrentOffset: 2}, {ID: 1, Messages: 2, CurrentOffset: 1}, {ID: 2, Messages: 1},
 		}}, got)
 
-		got, err = hear(t, calls[2], frame(groupOf(3)), piece, 0)
+		got, err = receive(t, calls[2], frame(groupOf(3)), piece, 0)
 		require.NoError(t, err)
 		require.Equal(t, transport.Members{Partitions: [][]uint32{{}, {10}, {20, 21}}}, got)
 	}
 }
 
-// Answers of the server 0.8.0, recorded.
+// These answers were recorded from the server 0.8.0.
 func TestRecordedAnswers(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -79,7 +80,7 @@ func TestRecordedAnswers(t *testing.T) {
 			t.Parallel()
 			body, err := hex.DecodeString(tt.body)
 			require.NoError(t, err)
-			got, err := hear(t, calls[tt.call], frame(body), 1000, 0)
+			got, err := receive(t, calls[tt.call], frame(body), 1000, 0)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, got)
 		})

@@ -6,5 +6,5 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// NewConn is a connection over any net.Conn.
+// NewConn returns a connection over any net.Conn.
 func NewConn(nc net.Conn) transport.Conn { return newConn(nc.RemoteAddr().String(), nc) }

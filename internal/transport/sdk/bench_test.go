@@ -22,16 +22,16 @@ import (
 )
 
 // The benchmarks run each transport and the bare SDK on the server that IGGY_TEST_ENDPOINT names,
-// or on an embedded one in this process, which takes its share of the machine and of the
-// allocations that are counted.
+// or on an embedded one in this process. The embedded server uses CPU time too, and its allocations
+// are counted.
 
 const (
 	benchPartitions = 8
 	benchPayload    = 512
 )
 
-// place is a topic on a server, and a bare SDK client that made it.
-type place struct {
+// benchServer is a topic on a server, and the bare SDK client that created it.
+type benchServer struct {
 	address string
 	login   transport.Credentials
 	stream  string
@@ -40,8 +40,8 @@ type place struct {
 	tid     iggcon.Identifier
 }
 
-func newPlace(b *testing.B) *place {
-	p := &place{stream: fmt.Sprintf("bench-%d", time.Now().UnixNano())}
+func newBenchServer(b *testing.B) *benchServer {
+	p := &benchServer{stream: fmt.Sprintf("bench-%d", time.Now().UnixNano())}
 	p.login = transport.Credentials{Username: embedded.DefaultUsername, Password: embedded.DefaultPassword}
 	if endpoint := os.Getenv("IGGY_TEST_ENDPOINT"); endpoint != "" {
 		u, err := url.Parse(endpoint)
@@ -54,7 +54,7 @@ func newPlace(b *testing.B) *place {
 		b.Cleanup(func() { require.NoError(b, server.Stop(context.Background())) })
 		p.address = server.Endpoint()
 	}
-	p.admin = p.bare(b)
+	p.admin = p.bareClient(b)
 	p.sid, p.tid = identifier(p.stream), identifier("t")
 	_, err := p.admin.CreateStream(p.stream)
 	require.NoError(b, err)
@@ -64,7 +64,7 @@ func newPlace(b *testing.B) *place {
 	return p
 }
 
-func (p *place) bare(b *testing.B) *tcp.IggyTcpClient {
+func (p *benchServer) bareClient(b *testing.B) *tcp.IggyTcpClient {
 	c, err := tcp.NewIggyTcpClient(tcp.WithServerAddress(p.address))
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, c.Close()) })
@@ -73,7 +73,7 @@ func (p *place) bare(b *testing.B) *tcp.IggyTcpClient {
 	return c
 }
 
-func (p *place) dial(b *testing.B, d transport.Dialer) transport.Conn {
+func (p *benchServer) dial(b *testing.B, d transport.Dialer) transport.Conn {
 	c, err := d.Dial(b.Context(), p.address, nil)
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, c.Close()) })
@@ -89,7 +89,7 @@ var dialers = []struct {
 // sendWith is one way to send a batch of count messages; each goroutine gets one of its own.
 type sendWith func() func(partition uint32) error
 
-func (p *place) bareSend(c *tcp.IggyTcpClient, count int) sendWith {
+func (p *benchServer) bareSend(c *tcp.IggyTcpClient, count int) sendWith {
 	payload := make([]byte, benchPayload)
 	return func() func(uint32) error {
 		return func(partition uint32) error {
@@ -106,7 +106,7 @@ func (p *place) bareSend(c *tcp.IggyTcpClient, count int) sendWith {
 	}
 }
 
-func (p *place) connSend(ctx context.Context, c transport.Conn, count int) sendWith {
+func (p *benchServer) connSend(ctx context.Context, c transport.Conn, count int) sendWith {
 	payload := make([]byte, benchPayload)
 	return func() func(uint32) error {
 		var batch wire.Batch
@@ -122,10 +122,10 @@ func (p *place) connSend(ctx context.Context, c transport.Conn, count int) sendW
 
 // BenchmarkSend sends batches of messages, from one goroutine or from several on one connection.
 func BenchmarkSend(b *testing.B) {
-	p := newPlace(b)
+	p := newBenchServer(b)
 	ctx, cancel := context.WithTimeout(b.Context(), time.Hour) // as a caller's would have
 	defer cancel()
-	bare := p.bare(b)
+	bare := p.bareClient(b)
 	for _, size := range []struct{ messages, goroutines int }{{1, 1}, {1, 64}, {100, 1}, {100, 8}, {1000, 1}, {1000, 8}} {
 		run := func(name string, with sendWith) {
 			b.Run(fmt.Sprintf("messages=%d/goroutines=%d/%s", size.messages, size.goroutines, name), func(b *testing.B) {
@@ -155,13 +155,13 @@ func BenchmarkSend(b *testing.B) {
 	}
 }
 
-// BenchmarkPoll polls messages that are there.
+// BenchmarkPoll polls stored messages.
 func BenchmarkPoll(b *testing.B) {
 	const batches = 20
-	p := newPlace(b)
+	p := newBenchServer(b)
 	ctx, cancel := context.WithTimeout(b.Context(), time.Hour)
 	defer cancel()
-	bare := p.bare(b)
+	bare := p.bareClient(b)
 	fill := p.bareSend(bare, 1000)()
 	for range batches {
 		require.NoError(b, fill(0))

@@ -25,15 +25,15 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The bare SDK, which these tests compare with, tells about its logins here.
+	// The bare SDK logs its logins here.
 	log.SetOutput(io.Discard)
 	goleak.VerifyTestMain(m)
 }
 
-// codeClusterMetadata is a command that the SDK's login sends besides.
+// codeClusterMetadata is a command that the SDK's login sends, too.
 const codeClusterMetadata = 12
 
-// recorder is a server that answers everything with success and keeps what it was asked.
+// recorder is a server that answers everything with success and keeps the requests.
 type recorder struct {
 	address string
 	frames  chan []byte
@@ -91,7 +91,7 @@ func (r *recorder) serve(nc net.Conn) {
 	}
 }
 
-// take is what was asked since the last time.
+// take returns the requests since the last call.
 func (r *recorder) take() []byte {
 	var all []byte
 	for {
@@ -216,7 +216,7 @@ func identifier(name string) iggcon.Identifier {
 	return id
 }
 
-// For the same calls the transports send the bytes that the official SDK sends.
+// For the same calls the transports send the same bytes as the official SDK.
 func TestBytesOfTheSDK(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -250,8 +250,8 @@ func TestBytesOfTheSDK(t *testing.T) {
 	})
 }
 
-// The adapter's login keeps quiet where the SDK's own tells the standard logger.
-func TestQuietLogin(t *testing.T) {
+// The transport's login logs nothing, though the SDK's logs to the standard logger.
+func TestLoginLogsNothing(t *testing.T) {
 	var told bytes.Buffer
 	log.SetOutput(&told)
 	defer log.SetOutput(io.Discard)

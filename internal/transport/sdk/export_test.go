@@ -7,7 +7,7 @@ import (
 	"github.com/apache/iggy/foreign/go/client/tcp"
 )
 
-// Accept takes the client's connection off ln, and refuses another one's.
+// Accept accepts the client's connection from ln, and refuses another process's.
 func Accept(ctx context.Context, ln *net.TCPListener, client *tcp.IggyTcpClient) (*net.TCPConn, error) {
 	return accept(ctx, ln, client)
 }

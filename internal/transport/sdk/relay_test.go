@@ -14,9 +14,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// Another process of the machine may reach the relay before the SDK does. It gets no access to the
-// server, whatever it says.
-func TestRelayRefusesStrangers(t *testing.T) {
+// Another process of the machine may connect to the relay before the SDK does. It gets no access to
+// the server.
+func TestRelayRefusesOtherProcesses(t *testing.T) {
 	t.Parallel()
 	ping := wire.BeginFrame(nil, 1)
 	wire.EndFrame(ping, 0)
@@ -50,8 +50,8 @@ func TestRelayRefusesStrangers(t *testing.T) {
 	}
 }
 
-// A panic of the SDK's decoders is an error that holds the stack, and the end of the connection.
-func TestPanicOfTheSDK(t *testing.T) {
+// A panic of the SDK's decoders becomes an error that contains the stack, and ends the connection.
+func TestPanicOfSDKIsAnError(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

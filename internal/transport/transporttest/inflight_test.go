@@ -103,7 +103,7 @@ func testCancelSendAtRandom(t *testing.T, b *serverSuite) {
 		}
 	}
 	require.NotZero(t, unsent)
-	// The messages of requests that were given up may still be under way.
+	// The messages of cancelled requests may still be in flight.
 	require.NoError(t, b.login(t).Send(within(t), stream, topic, 0, batchOf("x")))
 	var stored int
 	require.Eventually(t, func() bool {

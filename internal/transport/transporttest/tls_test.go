@@ -185,7 +185,7 @@ func testTLSDoesNotRead(t *testing.T, d transport.Dialer, s tlsServer) {
 	clear(batch.Bytes())
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.False(t, requireConnError(t, err).Sent)
-	// Neither waits to say farewell to a peer that does not read.
+	// Neither waits to send a TLS alert to a peer that does not read.
 	require.NoError(t, c.Close())
 	requireDone(t, c)
 }
