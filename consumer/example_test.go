@@ -177,9 +177,9 @@ func ExampleWithStandalone() {
 }
 
 // boxOf prints what it is given.
-type boxOf struct{ done chan struct{} }
+type printDeadLetters struct{ done chan struct{} }
 
-func (b boxOf) DeadLetter(_ context.Context, f topic.Failure[string]) error {
+func (b printDeadLetters) DeadLetter(_ context.Context, f topic.Failure[string]) error {
 	fmt.Printf("%s after %d deliveries: %v\n", f.Code, f.Attempts, f.Err)
 	close(b.done)
 	return nil // confirmed: now the message's offset may be committed
@@ -191,7 +191,7 @@ func ExampleConsumer_SetDeadLetters() {
 
 	cfg := config.DefaultConsumer("greeters")
 	cfg.Retry.MaxDeliveries = 2
-	box := boxOf{done: make(chan struct{})}
+	box := printDeadLetters{done: make(chan struct{})}
 	c, err := consumer.New(cluster, cfg, greetings)
 	if err != nil {
 		log.Fatal(err)

@@ -12,24 +12,24 @@ import (
 // Tracker is a tracker for tests.
 type Tracker struct{ t tracker }
 
-func (t *Tracker) StartAt(offset uint64)            { t.t.startAt(offset) }
-func (t *Tracker) Add(offset uint64) uint64         { return t.t.add(offset, offset+1, int64(offset)) }
-func (t *Tracker) Ack(n uint64) bool                { return t.t.ack(n) }
-func (t *Tracker) Cut(n uint64)                     { t.t.truncate(n) }
-func (t *Tracker) Prefix() (offset uint64, ok bool) { return t.t.prefix() }
-func (t *Tracker) Open() int                        { return t.t.pending() }
-func (t *Tracker) Oldest() (since int64, ok bool)   { return t.t.oldestPending() }
-func (t *Tracker) First() (offset uint64, ok bool)  { return t.t.firstPending() }
+func (t *Tracker) StartAt(offset uint64)                  { t.t.startAt(offset) }
+func (t *Tracker) Add(offset uint64) uint64               { return t.t.add(offset, offset+1, int64(offset)) }
+func (t *Tracker) Ack(n uint64) bool                      { return t.t.ack(n) }
+func (t *Tracker) Truncate(n uint64)                      { t.t.truncate(n) }
+func (t *Tracker) Prefix() (offset uint64, ok bool)       { return t.t.prefix() }
+func (t *Tracker) Pending() int                           { return t.t.pending() }
+func (t *Tracker) OldestPending() (since int64, ok bool)  { return t.t.oldestPending() }
+func (t *Tracker) FirstPending() (offset uint64, ok bool) { return t.t.firstPending() }
 
 // Dedup is a dedup for tests.
 type Dedup struct{ d *dedup }
 
-func NewDedup(size int) Dedup             { return Dedup{newDedup(size)} }
-func (d Dedup) Repeated(id [16]byte) bool { return d.d.isDuplicate(id) }
-func (d Dedup) Settled(id [16]byte)       { d.d.settle(id) }
-func (d Dedup) Forget(id [16]byte)        { d.d.forget(id) }
-func (d Dedup) ForgetOpen()               { d.d.forgetUnsettled() }
-func (d Dedup) Reset()                    { d.d.reset() }
+func NewDedup(size int) Dedup                { return Dedup{newDedup(size)} }
+func (d Dedup) IsDuplicate(id [16]byte) bool { return d.d.isDuplicate(id) }
+func (d Dedup) Settle(id [16]byte)           { d.d.settle(id) }
+func (d Dedup) Forget(id [16]byte)           { d.d.forget(id) }
+func (d Dedup) ForgetUnsettled()             { d.d.forgetUnsettled() }
+func (d Dedup) Reset()                       { d.d.reset() }
 
 // Quota is a quota for tests, over partitions that hold nothing but room.
 type Quota struct {
@@ -119,7 +119,7 @@ func NewLanes() *Lanes { return &Lanes{messages: map[uint64]*message{}} }
 
 // Enter puts a message in; Next takes the next one whose turn it is; Done
 // ends it; Cut removes those from seq on.
-func (l *Lanes) Enter(seq uint64, key string) {
+func (l *Lanes) Add(seq uint64, key string) {
 	msg := &message{seq: seq, key: key}
 	l.messages[seq] = msg
 	if l.l.add(msg) {
@@ -135,14 +135,14 @@ func (l *Lanes) Next() (seq uint64, key string, ok bool) {
 	return msg.seq, msg.key, true
 }
 
-func (l *Lanes) Done(seq uint64) {
+func (l *Lanes) Release(seq uint64) {
 	if next := l.l.release(l.messages[seq]); next != nil {
 		l.run.push(next)
 	}
 	delete(l.messages, seq)
 }
 
-func (l *Lanes) Cut(seq uint64) (dropped int) {
+func (l *Lanes) RemoveFrom(seq uint64) (dropped int) {
 	drop := func(msg *message) { dropped++; delete(l.messages, msg.seq) }
 	l.l.removeFrom(seq, drop)
 	l.run.removeFrom(seq, func(msg *message) {
@@ -163,7 +163,7 @@ func RedeliveryDelay(base, ceiling time.Duration, jitter float64, deliveries int
 }
 
 // The grid of the longer waits.
-const Beat = timerGrid
+const TimerGrid = timerGrid
 
 // OnBeat is onBeat.
-func OnBeat(wait time.Duration) time.Duration { return coalesce(wait) }
+func Coalesce(wait time.Duration) time.Duration { return coalesce(wait) }

@@ -2,6 +2,7 @@ package consumer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -13,19 +14,19 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-func TestNextBeginsTheConsumption(t *testing.T) {
+func TestNextStartsConsumption(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 2)
-	r.send(1, numbered("a", 3)...)
-	c := r.consumer(quick())
+	e := newTestEnv(t, 2)
+	e.send(1, numbered("a", 3)...)
+	c := e.consumer(fastConfig())
 	_, err := c.Next(context.Background())
 	require.ErrorIs(t, err, iggyerr.ErrClosed, "not started")
 	start(t, c)
 	require.False(t, c.Status().Consuming)
 	require.NoError(t, c.Check(context.Background()))
-	require.Zero(t, r.server.Members("s", "t", "g"))
+	require.Zero(t, e.server.Members("s", "t", "g"))
 
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	for i := range 3 {
 		m, err := c.Next(ctx)
@@ -45,13 +46,13 @@ func TestNextBeginsTheConsumption(t *testing.T) {
 		}
 		m.Ack()
 	}
-	require.Equal(t, 1, r.server.Members("s", "t", "g"))
+	require.Equal(t, 1, e.server.Members("s", "t", "g"))
 	short, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
 	defer cancel()
 	_, err = c.Next(short)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	stop(t, c)
-	offset, _ := r.server.Committed("s", "t", "g", 1)
+	offset, _ := e.server.Committed("s", "t", "g", 1)
 	require.EqualValues(t, 2, offset)
 	_, err = c.Next(ctx)
 	require.ErrorIs(t, err, iggyerr.ErrClosed)
@@ -59,9 +60,9 @@ func TestNextBeginsTheConsumption(t *testing.T) {
 
 func TestMessagesEndWithStopAndContext(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 1)
-	r.send(0, numbered("", 10)...)
-	c := r.consumer(quick())
+	e := newTestEnv(t, 1)
+	e.send(0, numbered("", 10)...)
+	c := e.consumer(fastConfig())
 	start(t, c)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -83,11 +84,11 @@ func TestMessagesEndWithStopAndContext(t *testing.T) {
 		}
 	}
 	require.NoError(t, <-stopping)
-	offset, _ := r.server.Committed("s", "t", "g", 0)
+	offset, _ := e.server.Committed("s", "t", "g", 0)
 	require.EqualValues(t, 9, offset)
 }
 
-func TestMessageThatTheLoopWasLeftWithComesAgain(t *testing.T) {
+func TestBreakRedeliversTheCurrentMessage(t *testing.T) {
 	t.Parallel()
 	type body = func(*consumer.Message[string])
 	for name, leave := range map[string]func(loop func(body), then body){
@@ -103,11 +104,11 @@ func TestMessageThatTheLoopWasLeftWithComesAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, 1)
-			r.send(0, "a/0", "b/0", "a/1")
-			cfg := quick()
+			e := newTestEnv(t, 1)
+			e.send(0, "a/0", "b/0", "a/1")
+			cfg := fastConfig()
 			cfg.DrainTimeout, cfg.MaxInFlight, cfg.Retry.MaxDeliveries = time.Minute, 2, 2
-			c := r.consumer(cfg)
+			c := e.consumer(cfg)
 			start(t, c)
 			once := func(then body) {
 				for m, err := range c.Messages(t.Context()) {
@@ -148,7 +149,7 @@ func TestMessageThatTheLoopWasLeftWithComesAgain(t *testing.T) {
 			require.NotErrorIs(t, err, consumer.ErrStopDeadline, "nobody works on it")
 			require.Equal(t, err, c.Stop(t.Context()), "a second stop tells the same")
 
-			again := r.consumer(cfg)
+			again := e.consumer(cfg)
 			start(t, again)
 			for m, err := range again.Messages(t.Context()) {
 				require.NoError(t, err)
@@ -161,13 +162,13 @@ func TestMessageThatTheLoopWasLeftWithComesAgain(t *testing.T) {
 	}
 }
 
-func TestMessageThatAManualLoopWasLeftWithStays(t *testing.T) {
+func TestBreakWithManualAckKeepsTheMessage(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 1)
-	r.send(0, "a/0", "b/0")
-	cfg := quick()
+	e := newTestEnv(t, 1)
+	e.send(0, "a/0", "b/0")
+	cfg := fastConfig()
 	cfg.AckMode = config.AckManual
-	c := r.consumer(cfg)
+	c := e.consumer(cfg)
 	start(t, c)
 	var kept *consumer.Message[string]
 	for m, err := range c.Messages(t.Context()) {
@@ -181,17 +182,17 @@ func TestMessageThatAManualLoopWasLeftWithStays(t *testing.T) {
 	m.Ack()
 	kept.Ack()
 	stop(t, c)
-	offset, _ := r.server.Committed("s", "t", "g", 0)
+	offset, _ := e.server.Committed("s", "t", "g", 0)
 	require.EqualValues(t, 1, offset)
 }
 
 func TestOnPollMessagesNeedNoAcknowledgement(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 1)
-	r.send(0, numbered("a", 100)...)
-	cfg := quick()
+	e := newTestEnv(t, 1)
+	e.send(0, numbered("a", 100)...)
+	cfg := fastConfig()
 	cfg.AckMode, cfg.MaxInFlight = config.AckOnPoll, 4
-	c := r.consumer(cfg)
+	c := e.consumer(cfg)
 	start(t, c)
 	for i := range 100 {
 		m, err := c.Next(context.Background())
@@ -199,4 +200,71 @@ func TestOnPollMessagesNeedNoAcknowledgement(t *testing.T) {
 		require.Equal(t, fmt.Sprintf("a/%d", i), m.Value)
 	}
 	stop(t, c)
+}
+
+func TestMisusedIteration(t *testing.T) {
+	t.Parallel()
+	e := newTestEnv(t, 1)
+	e.send(0, numbered("a", 20)...)
+	cfg := fastConfig()
+	cfg.AckMode = config.AckManual
+	cfg.MaxInFlight = 1
+	c := e.consumer(cfg)
+	start(t, c)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+	defer cancel()
+	var all []string
+	for len(all) < 20 {
+		for m, err := range c.Messages(ctx) {
+			require.NoError(t, err)
+			m.Ack()
+			m.Nack(errors.New("too late"))
+			m.Ack()
+			all = append(all, m.Value)
+			break // left early, resumed later
+		}
+	}
+	require.Equal(t, numbered("a", 20), all)
+	short, done := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer done()
+	_, err := c.Next(short)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	ended, end := context.WithCancelCause(ctx)
+	end(errors.New("enough"))
+	e.send(0, "a/20")
+	_, err = c.Next(ended)
+	require.ErrorContains(t, err, "enough")
+	m, err := c.Next(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "a/20", m.Value)
+	require.NoError(t, m.AckSync(ctx))
+	stop(t, c)
+}
+
+// Messages ends its messages itself, also those that were lost.
+func TestLoopContinuesAfterALoss(t *testing.T) {
+	t.Parallel()
+	overTransports(t, 1, func(t *testing.T, e *transportEnv) {
+		e.send(0, numbered("", 10)...)
+		cfg := fastConfig()
+		cfg.MaxInFlight = 1
+		c := e.member(cfg)
+		start(t, c)
+		ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+		defer cancel()
+		var offsets []uint64
+		for m, err := range c.Messages(ctx) {
+			require.NoError(t, err)
+			offsets = append(offsets, m.Offset())
+			if len(offsets) == 3 {
+				e.reconnected(c, []*consumer.Message[string]{m})
+			}
+			if m.Offset() == 9 {
+				m.Ack()
+				break
+			}
+		}
+		require.Equal(t, []uint64{0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9}, offsets)
+		stop(t, c)
+	})
 }

@@ -2,6 +2,8 @@ package consumer_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,8 +16,29 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 )
 
+func TestOnPollIsAtMostOnce(t *testing.T) {
+	t.Parallel()
+	e := newTestEnv(t, 1)
+	e.send(0, "a/0", "b/0")
+	cfg := fastConfig()
+	cfg.AckMode = config.AckOnPoll
+	c := e.consumer(cfg)
+	got := newSeen()
+	require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
+		offset, ok := e.server.Committed("s", "t", "g", 0)
+		got.add(fmt.Sprintf("%s %d %v", m.Value, offset, ok))
+		return errors.New("not delivered again")
+	}))
+	start(t, c)
+	got.wait(t, 2)
+	e.send(0, "c/0")
+	require.ElementsMatch(t, []string{"a/0 1 true", "b/0 1 true", "c/0 2 true"}, got.wait(t, 3))
+	stop(t, c)
+	require.Len(t, got.all(), 3)
+}
+
 // A lost connection is no cut log, with on_poll neither: nothing stops, is skipped or comes again.
-func TestOnPollGoesOnAfterAReconnection(t *testing.T) {
+func TestOnPollContinuesAfterReconnection(t *testing.T) {
 	t.Parallel()
 	for _, on := range []config.OnReset{config.ResetFollow, config.ResetLatest, config.ResetStop} {
 		t.Run(string(on), func(t *testing.T) {
@@ -24,10 +47,10 @@ func TestOnPollGoesOnAfterAReconnection(t *testing.T) {
 				server := newFakeServer(1)
 				server.append(0, numbered("old", 10)...)
 				core, logs := observer.New(zap.WarnLevel)
-				l := newLedger()
-				c := bubbled(t, server, func(cfg *config.Consumer) { cfg.AckMode, cfg.OnReset = config.AckOnPoll, on },
+				log := newHandlerLog()
+				c := startInBubble(t, server, func(cfg *config.Consumer) { cfg.AckMode, cfg.OnReset = config.AckOnPoll, on },
 					func(_ context.Context, m *consumer.Message[string]) error {
-						l.done(m.Value)
+						log.done(m.Value)
 						return nil
 					}, consumer.WithLogger(zap.New(core)))
 				time.Sleep(10 * time.Second)
@@ -35,8 +58,8 @@ func TestOnPollGoesOnAfterAReconnection(t *testing.T) {
 				server.append(0, numbered("new", 5)...)
 				time.Sleep(10 * time.Second)
 				require.NoError(t, c.Stop(context.Background()))
-				require.Len(t, l.times, 15)
-				require.Zero(t, l.doubled)
+				require.Len(t, log.times, 15)
+				require.Zero(t, log.doubled)
 				require.Empty(t, logs.FilterMessageSnippet("offset reset").All())
 			})
 		})
@@ -44,29 +67,29 @@ func TestOnPollGoesOnAfterAReconnection(t *testing.T) {
 }
 
 // Once something is stored anew after a cut, what is stored counts: another member may have passed more.
-func TestOnPollBelievesWhatIsStoredAfterACut(t *testing.T) {
+func TestOnPollUsesTheStoredOffsetAfterTruncation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server := newFakeServer(1)
 		server.append(0, numbered("old", 10)...)
-		l := newLedger()
-		c := bubbled(t, server, func(cfg *config.Consumer) { cfg.AckMode = config.AckOnPoll }, func(_ context.Context, m *consumer.Message[string]) error {
-			l.done(m.Value)
+		log := newHandlerLog()
+		c := startInBubble(t, server, func(cfg *config.Consumer) { cfg.AckMode = config.AckOnPoll }, func(_ context.Context, m *consumer.Message[string]) error {
+			log.done(m.Value)
 			return nil
 		})
 		time.Sleep(10 * time.Second)
 		server.crash(func() { server.partitions[0] = server.partitions[0][:5] })
 		server.append(0, numbered("new", 3)...)
 		time.Sleep(10 * time.Second)
-		require.Equal(t, 13, l.distinct())
+		require.Equal(t, 13, log.distinct())
 		server.append(0, "passed/0", "passed/1")
 		server.crash(func() { server.stored[0] = 9 }) // by another member
 		server.append(0, "last/0")
 		time.Sleep(10 * time.Second)
 		require.NoError(t, c.Stop(context.Background()))
-		require.Contains(t, l.times, "last/0")
-		require.NotContains(t, l.times, "passed/0")
-		require.NotContains(t, l.times, "passed/1")
-		require.Zero(t, l.doubled)
+		require.Contains(t, log.times, "last/0")
+		require.NotContains(t, log.times, "passed/0")
+		require.NotContains(t, log.times, "passed/1")
+		require.Zero(t, log.doubled)
 	})
 }

@@ -1,16 +1,21 @@
 package consumer_test
 
 import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-func TestWindowIsNeverExceededAndLeavesEachItsPart(t *testing.T) {
+func TestQuotaIsNeverExceededAndKeepsItsReserves(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.IntRange(1, 64).Draw(t, "limit")
@@ -56,7 +61,7 @@ func TestWindowIsNeverExceededAndLeavesEachItsPart(t *testing.T) {
 	})
 }
 
-func TestWindowTellsThoseThatWait(t *testing.T) {
+func TestQuotaReturnsWaiters(t *testing.T) {
 	t.Parallel()
 	q := consumer.NewQuota(4, 2)
 	require.Equal(t, 1, q.ReservePerMember())
@@ -70,67 +75,8 @@ func TestWindowTellsThoseThatWait(t *testing.T) {
 	require.Equal(t, 2, q.Reserve(1, 10))
 }
 
-func TestAheadKeepsToItsLimitsButForOneMessageEach(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		const messages, bytes = 20, 1000
-		n := rapid.IntRange(1, 5).Draw(t, "partitions")
-		l := consumer.NewPrefetch(messages, bytes, n)
-		held := make([]int, n)
-		heldMessages := make([]int, n)
-		t.Repeat(map[string]func(*rapid.T){
-			"poll": func(t *rapid.T) {
-				p := rapid.IntRange(0, n-1).Draw(t, "partition")
-				gotMessages, gotBytes := l.Reserve(p, rapid.IntRange(1, 30).Draw(t, "messages"), rapid.IntRange(1, 2000).Draw(t, "bytes"))
-				require.Equal(t, gotMessages == 0, gotBytes == 0)
-				if held[p] == 0 && heldMessages[p] == 0 {
-					require.Positive(t, gotMessages, "one that holds nothing may go on")
-				}
-				if gotMessages == 0 {
-					return
-				}
-				came := rapid.IntRange(0, gotBytes).Draw(t, "came")
-				l.Adjust(p, gotMessages, gotBytes, gotMessages, came)
-				held[p] += came
-				heldMessages[p] += gotMessages
-			},
-			"give": func(t *rapid.T) {
-				p := rapid.IntRange(0, n-1).Draw(t, "partition")
-				l.Release(p, heldMessages[p], held[p])
-				held[p], heldMessages[p] = 0, 0
-			},
-			"": func(t *rapid.T) {
-				sum, sumMessages := 0, 0
-				for i := range held {
-					sum, sumMessages = sum+held[i], sumMessages+heldMessages[i]
-				}
-				usedMessages, usedBytes := l.Used()
-				require.Equal(t, sumMessages, usedMessages)
-				require.Equal(t, sum, usedBytes)
-				require.LessOrEqual(t, usedMessages, messages+n)
-				require.LessOrEqual(t, usedBytes, bytes+n)
-			},
-		})
-	})
-}
-
-func TestRedeliveryDelayGrowsToItsCeiling(t *testing.T) {
-	t.Parallel()
-	ms := time.Millisecond
-	var got []time.Duration
-	for n := 1; n <= 5; n++ {
-		got = append(got, consumer.RedeliveryDelay(10*ms, 60*ms, 0, n))
-	}
-	require.Equal(t, []time.Duration{10 * ms, 20 * ms, 40 * ms, 60 * ms, 60 * ms}, got)
-	rapid.Check(t, func(t *rapid.T) {
-		d := consumer.RedeliveryDelay(100*ms, time.Second, 0.2, rapid.IntRange(1, 1_000_000).Draw(t, "deliveries"))
-		require.GreaterOrEqual(t, d, 80*ms)
-		require.LessOrEqual(t, d, 1200*ms)
-	})
-}
-
 // The one who finds no room and the one who frees some may come at the same time: one of them sees the other.
-func TestWindowTellsThoseThatBeginToWait(t *testing.T) {
+func TestQuotaReturnsConcurrentWaiters(t *testing.T) {
 	t.Parallel()
 	for range 20_000 {
 		q := consumer.NewQuota(1, 2)
@@ -148,7 +94,7 @@ func TestWindowTellsThoseThatBeginToWait(t *testing.T) {
 	}
 }
 
-func TestGhostsAreInTheirPartitionsPartOfTheWindow(t *testing.T) {
+func TestOrphansCountInTheShareOfTheirPartition(t *testing.T) {
 	t.Parallel()
 	q := consumer.NewQuota(4, 2)
 	require.Equal(t, 3, q.Reserve(0, 10))
@@ -166,7 +112,7 @@ func TestGhostsAreInTheirPartitionsPartOfTheWindow(t *testing.T) {
 	require.Equal(t, 4, q.Used())
 }
 
-func TestGhostsOfPartitionsElsewhereAreNobodysPart(t *testing.T) {
+func TestOrphansOfOtherPartitionsCountInNoShare(t *testing.T) {
 	t.Parallel()
 	q := consumer.NewQuota(5, 3)
 	q.Lose(2, 0)
@@ -177,4 +123,66 @@ func TestGhostsOfPartitionsElsewhereAreNobodysPart(t *testing.T) {
 	require.Zero(t, q.Reserve(1, 1))
 	require.Equal(t, 1, q.EndOrphan(0))
 	require.Equal(t, 1, q.Reserve(1, 1))
+}
+
+func TestInFlightLimitOfOneIsFair(t *testing.T) {
+	t.Parallel()
+	const partitions, each = 8, 200
+	e := newTestEnv(t, partitions)
+	for p := range uint32(partitions) {
+		e.send(p, numbered(fmt.Sprint("k", p), each)...)
+	}
+	cfg := fastConfig()
+	cfg.MaxInFlight, cfg.Concurrency, cfg.BatchSize, cfg.MaxBufferedBytes, cfg.CommitInterval = 1, 1, 1, 1, 0
+	var busy, most atomic.Int32
+	got := newSeen()
+	c := e.consumer(cfg)
+	require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
+		if n := busy.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		runtime.Gosched()
+		busy.Add(-1)
+		got.add(m.Value)
+		return nil
+	}))
+	start(t, c)
+	texts := got.wait(t, partitions*each)
+	require.Len(t, texts, partitions*each)
+	require.EqualValues(t, 1, most.Load())
+	first := map[string]bool{}
+	for _, text := range texts[:partitions*each/2] {
+		key, _, _ := strings.Cut(text, "/")
+		first[key] = true
+	}
+	require.Len(t, first, partitions, "each has its turn")
+	stop(t, c)
+}
+
+func TestStuckPartitionLeavesQuotaToOthers(t *testing.T) {
+	t.Parallel()
+	e := newTestEnv(t, 4)
+	for p := range uint32(4) {
+		e.send(p, numbered(fmt.Sprintf("%d", p), 100)...)
+	}
+	cfg := fastConfig()
+	cfg.MaxInFlight, cfg.Concurrency = 8, 4
+	texts := topic.New("s", "t", textCodec{}) // no keys: all may run at once
+	c, err := consumer.New(e.iggy, cfg, texts)
+	require.NoError(t, err)
+	got := newSeen()
+	release := make(chan struct{})
+	require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
+		if m.Partition() == 0 {
+			<-release
+		}
+		got.add(m.Value)
+		return nil
+	}))
+	start(t, c)
+	got.wait(t, 300)
+	require.LessOrEqual(t, c.Status().InFlight, 8)
+	close(release)
+	got.wait(t, 400)
+	stop(t, c)
 }
