@@ -1,5 +1,5 @@
-// Command fetchbox-iggy-cli is the operators' tool for FetchBox's streams: it
-// publishes, tails, provisions, watches and repairs them. See its --help.
+// Command fetchbox-iggy-cli publishes and reads FetchBox's messages, provisions topics, shows the
+// lag of consumers, sets offsets and handles dead letters. See its --help.
 package main
 
 import (
@@ -14,11 +14,11 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
-	// A closed pipe is an error of a write, and handled there.
+	// A write to a closed pipe then returns an error, which the command handles.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// The first signal asks, the second one kills.
+	// The first signal ends the context, the second one ends the process.
 	context.AfterFunc(ctx, stop)
 	return cli.Run(ctx, cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args[1:])
 }

@@ -24,7 +24,7 @@ func build(t *testing.T) string {
 	return program
 }
 
-// TestProcess holds what only a process shows: signals, closed pipes, exit codes.
+// TestProcess tests what needs a process: signals, closed pipes and exit codes.
 func TestProcess(t *testing.T) {
 	t.Parallel()
 	program := build(t)

@@ -14,7 +14,7 @@ var errDeclined = errors.New("nothing was done")
 // confirm asks for confirmation at a terminal. Elsewhere --yes is needed.
 func (a *app) confirm(ctx context.Context, question string) error {
 	if !interactive(a.streams.In) {
-		return usagef("%s Nobody can be asked here: say --yes", strings.ToUpper(question[:1])+question[1:])
+		return usagef("%s There is no terminal to ask at: confirm with --yes", strings.ToUpper(question[:1])+question[1:])
 	}
 	fmt.Fprintf(a.err, "%s [y/N] ", question)
 	answer, err := bufio.NewReader(&interruptibleReader{ctx: ctx, r: a.in}).ReadString('\n')

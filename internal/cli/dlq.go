@@ -7,8 +7,8 @@ import (
 func (a *app) dlqCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dlq",
-		Short: "Look at the dead letters, put them back or drop them",
-		Long: `Look at the dead letters, put them back or drop them.
+		Short: "List, replay or drop dead letters",
+		Long: `List, replay or drop dead letters.
 
 Messages can be neither changed nor deleted one by one. So what was done with a dead
 letter is written to a topic of its own, named like that of the dead letters with

@@ -55,7 +55,7 @@ func (l deadLetter) unfit(undecoded bool) string {
 	case isUndecoded && undecoded:
 		return ""
 	case isUndecoded:
-		return "its message could not be decoded; --undecoded puts it back as it was"
+		return "its message could not be decoded; --undecoded replays it unchanged"
 	case proto.Equal(task, &jobspb.DownloadTask{Attributes: &jobspb.TaskAttributes{Extra: task.GetAttributes().GetExtra()}}):
 		return "its message was too long to be kept whole"
 	}

@@ -16,7 +16,7 @@ func (a *app) dlqDropCommand() *cobra.Command {
 		Use:   "drop [POSITION...]",
 		Short: "Drop dead letters: list and replay leave them out then",
 		Long: `Drop dead letters, selected by position or by filters. Nothing is deleted: they are
-marked, and list and replay leave them out. replay --state dropped puts them back.`,
+marked, and list and replay leave them out. replay --state dropped replays them.`,
 		Example: `  fetchbox-iggy-cli dlq drop --job-id 42 --code VALIDATION_DECODE --yes`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.filter.positions = args
@@ -54,7 +54,7 @@ func (a *app) dlqDrop(ctx context.Context, o selectionOptions) error {
 	}
 	text := "dropped " + plural(dropped, "dead letter")
 	if n := len(selected.letters) - dropped; n > 0 {
-		text += fmt.Sprintf("; %d were taken by someone else meanwhile", n)
+		text += fmt.Sprintf("; %d were changed by another run meanwhile", n)
 	}
 	_, err = fmt.Fprintln(a.out, text)
 	return err

@@ -26,7 +26,7 @@ func (a *app) dlqReplayCommand() *cobra.Command {
 	var o selectionOptions
 	c := &cobra.Command{
 		Use:   "replay [POSITION...]",
-		Short: "Put the tasks of dead letters back on their topic",
+		Short: "Publish the tasks of dead letters again",
 		Long: `Publish the tasks of dead letters again, selected by position or by filters.
 
 Each dead letter is claimed before its task is sent, and marked afterwards. So replay
@@ -54,8 +54,8 @@ type replayCounts struct {
 	Replayed int `json:"replayed"`
 	// Found counts those that an earlier run replayed and did not mark.
 	Found int `json:"found"`
-	// Taken counts those that another run has claimed meanwhile.
-	Taken   int      `json:"taken"`
+	// Claimed counts those that another run has claimed meanwhile.
+	Claimed int      `json:"claimed"`
 	Failed  int      `json:"failed"`
 	Unknown int      `json:"unknown"`
 	Unfit   []string `json:"unfit,omitempty"`
@@ -73,7 +73,7 @@ func (a *app) dlqReplay(ctx context.Context, o selectionOptions) error {
 	wanted := map[string]bool{}
 	for _, l := range selected.letters {
 		if l.unfit != "" {
-			fmt.Fprintf(a.err, "fetchbox-iggy-cli: %s is left: %s\n", l.position, l.unfit)
+			fmt.Fprintf(a.err, "fetchbox-iggy-cli: %s is skipped: %s\n", l.position, l.unfit)
 			total.Unfit = append(total.Unfit, l.position)
 			continue
 		}
@@ -118,10 +118,10 @@ func (a *app) printReplayed(r replayCounts) error {
 		n    int
 		text string
 	}{
-		{r.Found, "had been put back by a run that ended early"},
-		{r.Taken, "taken by someone else"},
-		{len(r.Unfit), "left, since they can't be put back"},
-		{r.Failed, "failed, surely not put back"},
+		{r.Found, "were replayed by an earlier run"},
+		{r.Claimed, "claimed by another run"},
+		{len(r.Unfit), "skipped, since they can't be replayed"},
+		{r.Failed, "failed, surely not replayed"},
 		{r.Unknown, "unknown: sent, but not confirmed; replay again in 5 minutes to find out"},
 	} {
 		if more.n > 0 {
@@ -161,7 +161,7 @@ func (a *app) replayChunk(ctx context.Context, selected *selection, from string,
 	for _, l := range letters {
 		s := selected.marks.state(l.key)
 		if s.state != stateClaimed || s.claimedBy != selected.marks.run {
-			total.Taken++
+			total.Claimed++
 			continue
 		}
 		id := replayID(l.key, s.replays)

@@ -16,8 +16,8 @@ import (
 )
 
 type replayCounts struct {
-	Replayed, Found, Taken, Failed, Unknown int
-	Unfit                                   []string
+	Replayed, Found, Claimed, Failed, Unknown int
+	Unfit                                     []string
 }
 
 func (s system) replay(args ...string) replayCounts {
@@ -28,9 +28,9 @@ func (s system) replay(args ...string) replayCounts {
 func TestDLQReplayPublishesTasks(t *testing.T) {
 	t.Parallel()
 	s := newSystemWithDeadLetters(t)
-	s.run("dlq", "replay", "--yes").fails(t, 2, "say which dead letters")
-	s.run("dlq", "replay", "--yes", "--all", "--job-id", "a").fails(t, 2, "say which dead letters")
-	s.run("dlq", "replay", "--all").fails(t, 2, "say --yes")
+	s.run("dlq", "replay", "--yes").fails(t, 2, "select the dead letters")
+	s.run("dlq", "replay", "--yes", "--all", "--job-id", "a").fails(t, 2, "select the dead letters")
+	s.run("dlq", "replay", "--all").fails(t, 2, "confirm with --yes")
 	require.Contains(t, s.run("dlq", "replay", "--all", "--dry-run").ok(t), "would replay 4 dead letters")
 	require.Empty(t, s.Messages("fetchbox", "jobs.tasks"))
 
@@ -45,7 +45,7 @@ func TestDLQReplayPublishesTasks(t *testing.T) {
 	require.Len(t, counts.Unfit, 1)
 	require.Contains(t, all.err, "could not be decoded")
 	require.Len(t, s.Messages("fetchbox", "jobs.tasks"), 3)
-	// Once more there is nothing left, but what can't be put back.
+	// Only the dead letter that can't be replayed is left.
 	require.Zero(t, s.replay("--all").Replayed)
 	require.Contains(t, s.run("dlq", "replay", "--job-id", "a", "--yes").ok(t), "there is no dead letter to replay")
 	require.Len(t, s.Messages("fetchbox", "jobs.tasks"), 3)
@@ -75,7 +75,7 @@ func TestDLQReplayRestoresUndecodedMessages(t *testing.T) {
 	tooLong := failure("", "", topic.CodeDecode, 5)
 	tooLong.Decoded, tooLong.Value, tooLong.Payload = false, nil, make([]byte, 10_000_000)
 	require.NoError(t, s.publisher().DeadLetter(t.Context(), tooLong))
-	require.Contains(t, s.run("dlq", "list", "-o", "json").ok(t), "--undecoded puts it back as it was")
+	require.Contains(t, s.run("dlq", "list", "-o", "json").ok(t), "--undecoded replays it unchanged")
 
 	r := s.run("dlq", "replay", "--all", "--undecoded", "--yes", "-o", "json")
 	counts := jsonOf[replayCounts](t, r.ok(t))
@@ -113,7 +113,7 @@ func TestDLQReplayAfterLostAnswer(t *testing.T) {
 	for _, m := range s.Messages("fetchbox", "jobs.tasks") {
 		stored[m.ID]++
 	}
-	// The producer sent them again, under the ids that tell a duplicate.
+	// The producer sent them again, with the same ids.
 	require.Len(t, stored, 2)
 	for _, n := range stored {
 		require.LessOrEqual(t, n, 2)

@@ -58,7 +58,7 @@ func (a *app) selectLetters(ctx context.Context, o selectionOptions, verb string
 		return nil, err
 	}
 	if o.filter.hasCriteria() == o.filter.all {
-		return nil, usagef("say which dead letters to %s: by position, by --job-id, --code, --since or --until, or --all", verb)
+		return nil, usagef("select the dead letters to %s: by position, by --job-id, --code, --since or --until, or --all", verb)
 	}
 	cluster, err := a.loadCluster()
 	if err != nil {

@@ -15,7 +15,7 @@ func (a *app) dlqShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "show POSITION",
 		Short:   "Show everything about one dead letter",
-		Long:    "Show everything about one dead letter: the task, why and where it failed, its\nheaders, and what was done with it. list tells the position.",
+		Long:    "Show everything about one dead letter: the task, why and where it failed, its\nheaders, and what was done with it. list prints the positions.",
 		Example: `  fetchbox-iggy-cli dlq show 0/12`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {

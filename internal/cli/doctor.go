@@ -201,7 +201,7 @@ func (d *diagnosis) version(ctx context.Context, server *admin.Admin) {
 	var status *iggyerr.StatusError
 	switch {
 	case errors.As(err, &status) && status.Status == iggyerr.StatusUnauthorized:
-		d.warn("version", "unknown: the user may not read the server's statistics", "grant read_servers, to have doctor look at more")
+		d.warn("version", "unknown: the user may not read the server's statistics", "grant read_servers, so that doctor can check more")
 	case err != nil:
 		d.fail("version", err, "this library speaks the protocol of Iggy 0.8; other versions may answer otherwise")
 	case !strings.HasPrefix(about.Version, supportedVersion):
@@ -267,7 +267,7 @@ func (d *diagnosis) groups(ctx context.Context, server *admin.Admin) {
 			}
 		}
 		if beyondEnd > 0 {
-			d.warn("groups", fmt.Sprintf("%s: the committed offset is beyond the end of %s: acknowledged messages were lost, or the topic was made anew", l.Group, plural(beyondEnd, "partition")),
+			d.warn("groups", fmt.Sprintf("%s: the committed offset is beyond the end of %s: acknowledged messages were lost, or the topic was recreated", l.Group, plural(beyondEnd, "partition")),
 				fmt.Sprintf("stop its consumers, then fetchbox-iggy-cli offsets reset --topic %s --group %s --to end", l.Topic, l.Name))
 		}
 		if unread > 0 {

@@ -23,11 +23,11 @@ func (d *diagnosis) settings(ctx context.Context) {
 	var status *iggyerr.StatusError
 	switch {
 	case errors.Is(err, errNoSettings):
-		d.warn("settings", "the server does not tell its settings",
+		d.warn("settings", "the server does not disclose its settings",
 			"by default it enforces no retention and may lose the last 1,024 acknowledged messages of each partition in a crash: "+setCleaner+"; "+setFsync)
 		return
 	case errors.As(err, &status):
-		d.warn("settings", "unknown: "+strings.Join(describe(err), "; "), "grant read_servers, to have doctor look at retention and durability")
+		d.warn("settings", "unknown: "+strings.Join(describe(err), "; "), "grant read_servers, so that doctor can check retention and durability")
 		return
 	case err != nil:
 		d.fail("settings", err, "look at the server's log")
@@ -45,7 +45,7 @@ func (d *diagnosis) settings(ctx context.Context) {
 	required, err := strconv.ParseUint(found["system.partition.messages_required_to_save"], 10, 64)
 	switch {
 	case err != nil:
-		d.warn(durability, "the server does not tell how many messages it holds back", setFsync)
+		d.warn(durability, "the server does not disclose how many messages it buffers", setFsync)
 	case required > 1:
 		d.warn(durability, fmt.Sprintf("acknowledged messages may be lost: up to %d of each partition are only in the server's memory", required), setFsync)
 	case found["system.partition.enforce_fsync"] != "true":

@@ -76,7 +76,7 @@ type lineReader struct {
 	buffered  []byte // read by startsArray and not yet by the decoder
 	read      int64
 	remaining int
-	breaks    []int64 // offsets of the line breaks behind what has passed
+	breaks    []int64 // offsets of the line breaks after the last discardBefore
 	discarded int     // number of line breaks before these
 }
 

@@ -21,7 +21,7 @@ func TestOffsetsSetAndReset(t *testing.T) {
 		return s.Committed("fetchbox", "jobs.tasks", "workers", uint32(partition[0]-'0'))
 	}
 	set := []string{"offsets", "set", "--topic", "tasks", "--partition", partition, "--offset"}
-	s.run(append(set, "1")...).fails(t, 2, "say --yes")
+	s.run(append(set, "1")...).fails(t, 2, "confirm with --yes")
 	s.run(append(set, "1", "--dry-run")...).ok(t)
 	_, ok := committed()
 	require.False(t, ok)

@@ -15,7 +15,7 @@ func TestProvisionCreatesWhatIsMissing(t *testing.T) {
 	require.Contains(t, s.run("provision", "--dry-run").ok(t), "+ topic  fetchbox/jobs.tasks: 8 partitions")
 	require.Zero(t, s.Members("fetchbox", "jobs.tasks", "workers"))
 	r := s.run("provision")
-	r.fails(t, 2, "say --yes")
+	r.fails(t, 2, "confirm with --yes")
 	require.Contains(t, r.out, "+ stream fetchbox", "the plan comes first")
 	require.Contains(t, s.run("provision", "--yes").ok(t), "created 13 objects")
 	out := s.run("provision").ok(t)

@@ -51,8 +51,8 @@ func (a *app) rootCommand() *cobra.Command {
 
 The configuration is the services' own: defaults, then the file of --config or
 FETCHBOX_CONFIG, then variables such as FETCHBOX__IGGY__CLIENT_ID. The
-sections of other programs in the file are ignored; one that looks like a
-misspelling of a section that is missing is an error.
+sections of other programs in the file are ignored. A section that looks like a
+misspelling of a missing one is an error.
 
 Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
 		Version:           version(),

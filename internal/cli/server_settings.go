@@ -33,7 +33,7 @@ const (
 )
 
 // errNoSettings is returned when the server does not disclose its settings.
-var errNoSettings = errors.New("the server does not tell")
+var errNoSettings = errors.New("the server does not disclose its settings")
 
 // readSettings reads the server's settings with the command get snapshot: the request is `[u8
 // compression][u8 n][n × u8 part]`, the answer a ZIP archive with a TOML file. Measured on Iggy
