@@ -2,5 +2,5 @@
 
 package iggytest
 
-// reserve has no means here: the port may be taken.
-func reserve(string) (release func()) { return func() {} }
+// reservePort does nothing: on this system another process may take the port.
+func reservePort(string) (release func()) { return func() {} }
