@@ -33,6 +33,15 @@ lint: $(GOLANGCI_LINT) ## Format check, vet and the linters of .golangci.yml
 	go vet ./...
 	$(GOLANGCI_LINT) run --allow-parallel-runners
 
+.PHONY: cross
+cross: ## Compile and vet everything, tests included, for other systems
+	@set -e; \
+	for target in darwin/arm64 windows/amd64 linux/arm64; do \
+		echo "$$target"; \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build ./...; \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go vet ./...; \
+	done
+
 .PHONY: test
 test: ## Run the tests
 	go test ./...

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// reserve keeps a port of 127.0.0.1 from being given to outgoing connections of
+// reservePort keeps a port of 127.0.0.1 from being given to outgoing connections of
 // anybody while nothing listens at it. Connections to it are refused. It ends with release.
 func reservePort(address string) (release func()) {
 	none := func() {}
