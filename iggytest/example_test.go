@@ -11,7 +11,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// exampleT is what an example, which is given no *testing.T, has in its place.
+// exampleT takes the place of the *testing.T that an example does not have.
 type exampleT struct {
 	testing.TB
 	ends []func()
@@ -29,8 +29,8 @@ func (t *exampleT) end() {
 	}
 }
 
-// A server for one test, a fault, and a look at what the server holds then. The
-// answer to the first send is lost: the record is sent again, under the same id.
+// A server for one test, a fault, and the messages that the server holds afterwards. The answer to
+// the first send is lost: the message is sent again with the same id.
 func ExampleNewServer() {
 	t := &exampleT{} // a test's own *testing.T
 	defer t.end()

@@ -1,16 +1,16 @@
 package iggytest
 
-// Rebalance assigns the partitions of a consumer group among its members again, at
-// once: what was polled and not committed comes again, perhaps to another one.
-// It fails when there is no such group.
+// Rebalance assigns the partitions of a consumer group to its members again, at once. What was polled
+// and not committed is delivered again, possibly to another member. It fails when there is no such
+// group.
 func (s *Server) Rebalance(stream, topic, group string) error {
 	defer s.notifyChange()
 	return s.Embedded().Rebalance(stream, topic, group)
 }
 
-// RemoveMembers removes the members of a consumer group, without their knowledge:
-// their polls and commits are answered with status 5006. The group and its
-// offsets stay. It fails when there is no such group.
+// RemoveMembers removes the members of a consumer group. They do not learn of it: their polls and
+// commits are answered with [embedded.StatusNotMember]. The group and its offsets stay. It fails when
+// there is no such group.
 func (s *Server) RemoveMembers(stream, topic, group string) error {
 	defer s.notifyChange()
 	members, err := s.Embedded().GroupMembers(stream, topic, group)
@@ -18,15 +18,14 @@ func (s *Server) RemoveMembers(stream, topic, group string) error {
 		return err
 	}
 	for _, m := range members {
-		// One that has left by itself meanwhile is none that fails.
+		// The error says that the member has left meanwhile.
 		_ = s.Embedded().RemoveMember(stream, topic, group, m.ClientID)
 	}
 	return nil
 }
 
-// DeleteGroup deletes a consumer group with its offsets, as an operator would;
-// its members are answered with status 5000. It fails when there is no such
-// group.
+// DeleteGroup deletes a consumer group with its offsets. Its members are answered with
+// [embedded.StatusGroupNotFound]. It fails when there is no such group.
 func (s *Server) DeleteGroup(stream, topic, group string) error {
 	defer s.notifyChange()
 	return s.Embedded().DeleteGroup(stream, topic, group)

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// patience is how long the waiting functions wait before they fail the test.
-// It only has to be longer than what a heavily loaded machine needs.
+// waitTimeout is how long the waiting functions wait before they fail the test. It only has to be
+// longer than what a heavily loaded machine needs.
 const waitTimeout = 30 * time.Second
 
-// logged is how many strikes of one fault are written to the test's log.
+// maxLogged bounds the requests for which one fault writes a line to the test's log.
 const maxLogged = 20
 
-// Injection is a fault at work.
+// Injection is a fault in a proxy.
 type Injection struct {
 	fault  Fault
 	tb     testing.TB
@@ -25,34 +25,34 @@ type Injection struct {
 	random  *rand.Rand
 	matched int
 	count   int
-	changed chan struct{}
+	changed chan struct{} // closed and replaced when count changes
 }
 
-// Struck is how many times the fault has struck.
+// Count returns how many times the fault was applied.
 func (i *Injection) Count() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.count
 }
 
-// Wait returns when the fault has struck n times in all. When that does not
-// happen within 30 seconds it fails the test. A fault has struck when its time
-// has come: the request was held back, or its answer is there.
+// Wait returns when the fault was applied n times in all. It fails the test when that does not happen
+// within 30 seconds. A fault is applied when the request would be forwarded, or after the effect, when
+// its answer would be.
 func (i *Injection) Wait(n int) {
 	i.tb.Helper()
 	timeout := time.NewTimer(waitTimeout)
 	defer timeout.Stop()
 	for {
 		i.mu.Lock()
-		struck, changed := i.count, i.changed
+		count, changed := i.count, i.changed
 		i.mu.Unlock()
-		if struck >= n {
+		if count >= n {
 			return
 		}
 		select {
 		case <-changed:
 		case <-timeout.C:
-			i.tb.Fatalf("iggytest: %s: struck %d times of %d after %s", i.fault, struck, n, waitTimeout)
+			i.tb.Fatalf("iggytest: %s: applied %d times of %d after %s", i.fault, count, n, waitTimeout)
 		}
 	}
 }
@@ -60,10 +60,11 @@ func (i *Injection) Wait(n int) {
 // Remove ends the fault. What it has done to connections stays.
 func (i *Injection) Remove() { i.faults.remove(i) }
 
-// take tells whether the fault is to strike this request, and counts it.
+// matches reports whether the fault is to be applied to this request, and counts the requests for
+// Skip and Times. It must be called once for each request.
 func (i *Injection) matches(r Request) bool {
 	f := &i.fault
-	if f.kind != kindRefuse && len(f.commands) > 0 && !slices.Contains(f.commands, r.Command) {
+	if !f.kind.ofConnections() && len(f.commands) > 0 && !slices.Contains(f.commands, r.Command) {
 		return false
 	}
 	for _, match := range f.when {
@@ -87,7 +88,7 @@ func (i *Injection) matches(r Request) bool {
 	return true
 }
 
-// strike notes that the fault's time has come.
+// applied counts a request to which the fault is applied.
 func (i *Injection) applied(r Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -97,91 +98,4 @@ func (i *Injection) applied(r Request) {
 	if i.count <= maxLogged && i.fault.kind != kindObserve {
 		i.tb.Logf("iggytest: %s: connection %d, request %d, %s", i.fault, r.Conn, r.Number, r.Command)
 	}
-}
-
-// script holds the faults of a proxy, in the order in which they were injected.
-type faultList struct {
-	mu         sync.Mutex
-	injections []*Injection
-}
-
-func (s *faultList) inject(tb testing.TB, f Fault) *Injection {
-	i := &Injection{fault: f, tb: tb, faults: s, changed: make(chan struct{})}
-	if f.chance > 0 {
-		i.random = rand.New(rand.NewPCG(f.seed, f.seed))
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.injections = append(slices.Clone(s.injections), i)
-	return i
-}
-
-func (s *faultList) remove(i *Injection) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.injections = slices.DeleteFunc(slices.Clone(s.injections), func(other *Injection) bool { return other == i })
-}
-
-func (s *faultList) all() []*Injection {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.injections
-}
-
-// plan is what is to happen to a request: everything that lets it pass adds up,
-// and the first fault that does not decides.
-type plan struct {
-	passing     []*Injection
-	replacement *Injection
-}
-
-func (s *faultList) plan(r Request) plan {
-	var p plan
-	for _, i := range s.all() {
-		switch {
-		case i.fault.kind == kindRefuse:
-		case i.fault.kind.passes():
-			if i.matches(r) {
-				p.passing = append(p.passing, i)
-			}
-		case p.replacement == nil && i.matches(r):
-			p.replacement = i
-		}
-	}
-	return p
-}
-
-// refuses tells whether a new connection is to be refused.
-func (s *faultList) refusesConn(r Request) bool {
-	for _, i := range s.all() {
-		if i.fault.kind == kindRefuse && i.matches(r) {
-			i.applied(r)
-			return true
-		}
-	}
-	return false
-}
-
-// rate is the slowest rate asked for, in bytes a second; 0 is none.
-func (p plan) rate() int {
-	rate := 0
-	for _, i := range p.passing {
-		if i.fault.kind == kindSlow && (rate == 0 || i.fault.rate < rate) {
-			rate = i.fault.rate
-		}
-	}
-	return rate
-}
-
-// at returns the decisive fault when it is to strike at this stage.
-func (p plan) replacementAt(after bool) *Injection {
-	if p.replacement != nil && p.replacement.fault.after == after {
-		return p.replacement
-	}
-	return nil
-}
-
-// alone tells whether the request must have the connection for itself.
-func (p plan) exclusive() bool {
-	return p.replacement != nil || slices.ContainsFunc(p.passing, func(i *Injection) bool { return i.fault.kind == kindDo })
 }

@@ -10,10 +10,9 @@ import (
 	"time"
 )
 
-// Proxy passes connections on to a server and makes faults on the way. It knows
-// the protocol's frames, so faults can be addressed to commands. A connection
-// that speaks TLS passes as it is, and only [Refuse], CutConnections and
-// StopListening work on it.
+// Proxy forwards connections to a server and injects faults. It knows the protocol's frames, so
+// faults can apply to single commands. A connection that speaks TLS passes unchanged, and only
+// [Refuse], [Latency], CutConnections and StopListening apply to it.
 type Proxy struct {
 	tb      testing.TB
 	tls     *tls.Config
@@ -24,21 +23,21 @@ type Proxy struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu          sync.Mutex
-	upstream    string
-	listener    net.Listener
-	reservation func() // of the port, while nothing listens at it
-	listening   bool
-	relays      map[*relay]struct{}
-	accepted    uint64
-	closed      bool
-	changedCh   chan struct{}
+	mu       sync.Mutex
+	upstream string
+	listener net.Listener
+	// releaseReserved ends the reservation of the port while nothing listens on it.
+	releaseReserved func()
+	listening       bool
+	relays          map[*relay]struct{}
+	accepted        uint64
+	closed          bool
+	changed         chan struct{}
 }
 
-// NewProxy starts a proxy before the server at upstream ("host:port"), which
-// need not be there yet: connections are then reset. The proxy ends with the
-// test, and with it all connections through it. It fails the test when it
-// cannot listen.
+// NewProxy starts a proxy in front of the server at upstream ("host:port"). Connections are reset
+// while nothing listens there. The proxy ends with the test, and with it all connections through
+// it. It fails the test when it cannot listen.
 func NewProxy(tb testing.TB, upstream string) *Proxy {
 	tb.Helper()
 	p := newProxy(tb, upstream, nil)
@@ -48,7 +47,7 @@ func NewProxy(tb testing.TB, upstream string) *Proxy {
 
 func newProxy(tb testing.TB, upstream string, config *tls.Config) *Proxy {
 	tb.Helper()
-	p := &Proxy{tb: tb, upstream: upstream, tls: config, relays: map[*relay]struct{}{}, changedCh: make(chan struct{})}
+	p := &Proxy{tb: tb, upstream: upstream, tls: config, relays: map[*relay]struct{}{}, changed: make(chan struct{})}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -56,19 +55,18 @@ func newProxy(tb testing.TB, upstream string, config *tls.Config) *Proxy {
 		tb.Fatalf("iggytest: proxy: %v", err)
 	}
 	p.address = l.Addr().String()
-	p.serve(l)
+	p.listen(l)
 	return p
 }
 
-// Endpoint is the proxy's address as "host:port". It stays the same.
+// Endpoint returns the proxy's address as "host:port". It never changes.
 func (p *Proxy) Endpoint() string { return p.address }
 
-// Inject sets a fault to work, behind those that are there already: each
-// request meets all faults that let it pass (Observe, Do, Delay, Slow) and the
-// first of the others.
+// Inject adds a fault behind those that are there already. To each request apply all faults that
+// let it pass (Observe, Do, Delay, Slow) and the first one of the others.
 func (p *Proxy) Inject(f Fault) *Injection { return p.faults.inject(p.tb, f) }
 
-// CutConnections resets all connections that are open, and returns how many.
+// CutConnections resets all open connections and returns their number.
 func (p *Proxy) CutConnections() int {
 	relays := p.openRelays()
 	for _, r := range relays {
@@ -77,15 +75,15 @@ func (p *Proxy) CutConnections() int {
 	return len(relays)
 }
 
-// Connections is how many connections are open.
+// Connections returns the number of open connections.
 func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.relays)
 }
 
-// StopListening has the operating system refuse new connections until
-// StartListening. Those that are open go on.
+// StopListening makes the operating system refuse new connections until StartListening. Open
+// connections stay.
 func (p *Proxy) StopListening() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -94,24 +92,24 @@ func (p *Proxy) StopListening() {
 	}
 	p.listening = false
 	_ = p.listener.Close()
-	p.reservation = reservePort(p.address)
+	p.releaseReserved = reservePort(p.address)
 }
 
-// StartListening ends StopListening, at the same address, and does nothing
-// without it. It fails the test when another process has taken the address
-// meanwhile.
+// StartListening ends StopListening, at the same address, and does nothing without it. It fails the
+// test when another process uses the address meanwhile.
 func (p *Proxy) StartListening() {
 	p.tb.Helper()
 	if p.isListening() {
 		return
 	}
 	p.releasePort()
-	// An outgoing connection of anybody may hold the port for a moment, where it could not be reserved.
+	// Where the port could not be reserved, an outgoing connection of another process may use it
+	// for a moment.
 	deadline := time.Now().Add(waitTimeout)
 	for {
 		l, err := net.Listen("tcp", p.address)
 		if err == nil {
-			p.serve(l)
+			p.listen(l)
 			return
 		}
 		if time.Now().After(deadline) {
@@ -139,7 +137,7 @@ func (p *Proxy) setUpstream(upstream string) {
 	p.upstream = upstream
 }
 
-func (p *Proxy) serve(l net.Listener) {
+func (p *Proxy) listen(l net.Listener) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -197,27 +195,27 @@ func (p *Proxy) openRelays() []*relay {
 	return relays
 }
 
-// notify wakes those who wait for something to happen at the server.
+// notifyChange wakes those who wait for a change on the server.
 func (p *Proxy) notifyChange() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	close(p.changedCh)
-	p.changedCh = make(chan struct{})
+	close(p.changed)
+	p.changed = make(chan struct{})
 }
 
-func (p *Proxy) changes() <-chan struct{} {
+func (p *Proxy) nextChange() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.changedCh
+	return p.changed
 }
 
-// free ends the reservation of the port, if there is one.
+// releasePort ends the reservation of the port, if there is one.
 func (p *Proxy) releasePort() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.reservation != nil {
-		p.reservation()
-		p.reservation = nil
+	if p.releaseReserved != nil {
+		p.releaseReserved()
+		p.releaseReserved = nil
 	}
 }
 

@@ -16,12 +16,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-// pythonPackage is the official Python client; the Rust SDK is inside.
+// pythonPackage is the official Python client, which contains the Rust SDK.
 const pythonPackage = "apache-iggy==0.8.0"
 
-// TestPythonClient runs a client of another language, unchanged, against the
-// embedded server, and against a real one when IGGY_TEST_ENDPOINT names it: both
-// must give what was once recorded with the real one.
+// TestPythonClient runs the official Python client against the embedded server, and against a real
+// one when IGGY_TEST_ENDPOINT names it. Both must give what was recorded with the real one.
 func TestPythonClient(t *testing.T) {
 	t.Parallel()
 	python := python(t)
@@ -33,7 +32,7 @@ func TestPythonClient(t *testing.T) {
 		srv := iggytest.NewServer(t)
 		endpoint := "iggy://iggy:iggy@" + srv.Endpoint()
 		require.JSONEq(t, string(want), runPython(t, python, endpoint, stream))
-		// What the server holds, past any client.
+		// The state of the server.
 		require.Len(t, srv.Messages(stream, "orders"), 13)
 		require.Len(t, srv.Messages(stream, "shared"), 60)
 		offset, ok := srv.Committed(stream, "orders", "packers", 0)
@@ -41,7 +40,7 @@ func TestPythonClient(t *testing.T) {
 		require.EqualValues(t, 9, offset)
 		_, ok = srv.Committed(stream, "orders", "packers", 1)
 		require.False(t, ok)
-		// Members end with their connections.
+		// Members leave when their connections end.
 		srv.WaitFor("the members to go", func() bool {
 			return srv.Members(stream, "orders", "packers") == 0 && srv.Members(stream, "shared", "sharers") == 0
 		})
@@ -84,10 +83,9 @@ func runPython(t *testing.T, python, endpoint, stream string) string {
 	return string(out)
 }
 
-// python returns the interpreter of a virtual environment with the package,
-// which is made once for each user. It skips the test where there is no Python
-// or no way to the package, and fails it there when IGGY_TEST_PYTHON is
-// "required".
+// python returns the interpreter of a virtual environment with the package, which is created once
+// for each user. Without Python or access to the package it skips the test, or fails it when
+// IGGY_TEST_PYTHON is "required".
 func python(t *testing.T) string {
 	t.Helper()
 	unavailable := t.Skipf
@@ -125,7 +123,7 @@ func python(t *testing.T) string {
 			unavailable("the Python client is not tested: %v: %v\n%s", args, err, out)
 		}
 	}
-	// Another process may have been first; either one serves.
+	// Another process may have created it first. Both are usable.
 	if os.Rename(fresh, venv) != nil && imports(interpreter) != nil {
 		require.NoError(t, os.RemoveAll(venv))
 		require.NoError(t, os.Rename(fresh, venv))

@@ -9,25 +9,25 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 )
 
-// headSize is the size of a frame's head: a request is `[u32 length = 4 + body]
-// [u32 command][body]`, an answer `[u32 status][u32 length][body]`, little endian.
+// headerSize is the size of a frame's header. A request is `[u32 length = 4 + body][u32 command]
+// [body]`, an answer `[u32 status][u32 length][body]`, little endian.
 const headerSize = 8
 
-// Request is a request on its way to the server, as conditions see it.
+// Request is a request as faults see it.
 type Request struct {
-	// Conn is the number of the connection, counted from 1 in the order of arrival.
+	// Conn is the number of the connection, counted from 1 in the order in which they are accepted.
 	Conn uint64
-	// Number is the number of the request on its connection, counted from 1; 0
-	// for the connection itself (see [Refuse]).
+	// Number is the number of the request on its connection, counted from 1. It is 0 for the
+	// connection itself (see [Refuse]).
 	Number uint64
-	// Command is what is asked for; 0 for the connection itself.
+	// Command is the command. It is 0 for the connection itself.
 	Command embedded.Command
-	// Body is what follows the frame's head. It must not be changed.
+	// Body is the body of the request. It must not be changed.
 	Body []byte
 }
 
-// readRequest reads one frame. It allocates no more than what has arrived, so
-// that lengths that lie cost nothing. It returns io.EOF only between frames.
+// readRequest reads one frame. It allocates no more than what has arrived, so that false lengths
+// cost nothing. It returns io.EOF only between frames.
 func readRequest(r io.Reader) (frame []byte, err error) {
 	var buf bytes.Buffer
 	if _, err := io.CopyN(&buf, r, headerSize); err != nil {

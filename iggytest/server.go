@@ -11,37 +11,35 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 )
 
-// Username and Password are the root user's, unless the server is started with
-// other ones.
+// Username and Password are the root user's, unless the server is started with others.
 const (
 	Username = embedded.DefaultUsername
 	Password = embedded.DefaultPassword
 )
 
-// Server is an embedded server behind a [Proxy] that belongs to it: Endpoint,
-// Inject, CutConnections, StopListening and StartListening are the proxy's.
+// Server is an embedded server behind a [Proxy]. Endpoint, Inject, CutConnections, StopListening
+// and StartListening are the proxy's.
 type Server struct {
 	*Proxy
 	opts []embedded.Option
 	ca   []byte
 
-	// life keeps a crash that a fault began from reaching into the next start.
+	// restartMu keeps a crash by a fault from overlapping with the next start.
 	restartMu sync.Mutex
 	mu        sync.Mutex
 	embedded  *embedded.Server
 }
 
-// NewServer starts a server that ends with the test. It logs to the test's log.
-// The options are the embedded server's; an address among them is that behind
-// the proxy, and TLS belongs to [NewTLSServer]. It fails the test when the
-// server does not start.
+// NewServer starts a server that ends with the test. It logs to the test's log. The options are the
+// embedded server's. An address among them is the one behind the proxy, and for TLS there is
+// [NewTLSServer]. It fails the test when the server does not start.
 func NewServer(tb testing.TB, opts ...embedded.Option) *Server {
 	tb.Helper()
 	return newServer(tb, nil, nil, opts)
 }
 
-// NewTLSServer is NewServer with TLS and a certificate of its own for localhost
-// and 127.0.0.1; see [Server.CA].
+// NewTLSServer is [NewServer] with TLS and a certificate of its own for localhost and 127.0.0.1.
+// See [Server.CA].
 func NewTLSServer(tb testing.TB, opts ...embedded.Option) *Server {
 	tb.Helper()
 	config, ca, err := embedded.SelfSigned()
@@ -66,32 +64,31 @@ func newServer(tb testing.TB, config *tls.Config, ca []byte, opts []embedded.Opt
 	return s
 }
 
-// CA is the certificate, in PEM, that clients of [NewTLSServer] have to trust;
-// nil without TLS.
+// CA returns the certificate, in PEM, that clients of [NewTLSServer] must trust. It is nil without
+// TLS.
 func (s *Server) CA() []byte { return s.ca }
 
-// Embedded is the server behind the proxy, for what has no method here. Start
-// replaces it.
+// Embedded returns the server behind the proxy. [Server.Start] replaces it.
 func (s *Server) Embedded() *embedded.Server {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.embedded
 }
 
-// Crash ends the server as kill -9 ends a process: connections are reset, new
-// ones refused, and what was not written to a directory is lost, though it was
-// confirmed. [Server.Start] brings it back.
+// Crash ends the server as kill -9 ends a process: connections are reset, new ones are refused, and
+// what was not written to a directory is lost, also when it was confirmed. [Server.Start] starts it
+// again.
 func (s *Server) Crash() {
 	s.restartMu.Lock()
 	defer s.restartMu.Unlock()
 	s.StopListening()
-	// What is on its way back is lost, too.
+	// Answers that are on their way are lost too.
 	s.CutConnections()
 	s.Embedded().Crash()
 }
 
-// Stop ends the server in order: connections end, new ones are refused.
-// Without a directory everything is lost all the same.
+// Stop stops the server: connections end, and new ones are refused. Without a directory all
+// messages are lost.
 func (s *Server) Stop() {
 	s.restartMu.Lock()
 	defer s.restartMu.Unlock()
@@ -100,8 +97,8 @@ func (s *Server) Stop() {
 	_ = s.Embedded().Stop(context.Background())
 }
 
-// Start starts the server again after Crash or Stop, at the same Endpoint and
-// with the same options. It fails the test when that does not work.
+// Start starts the server again after Crash or Stop, at the same Endpoint and with the same
+// options. It fails the test when that does not work.
 func (s *Server) Start() {
 	s.tb.Helper()
 	s.restartMu.Lock()

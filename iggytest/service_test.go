@@ -20,8 +20,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
-// The code of docs/testing.md. Service is what is tested there: it does download
-// tasks and says so on the topic of states.
+// Service is the application that the tests of this file test. It handles download tasks and
+// publishes their status. docs/testing.md shows this code.
 var Service = fx.Options(
 	fxiggy.Module,
 	fx.NopLogger,
@@ -59,7 +59,7 @@ func TestLostAnswerOfService(t *testing.T) {
 	app := fxtest.New(t, Service, at(srv), fx.Populate(&publisher))
 	defer app.RequireStart().RequireStop()
 
-	// The task is stored, but the service does not hear of it: it sends it again, under the same id.
+	// The task is stored, but the answer is lost: the service sends it again with the same id.
 	lost := srv.Inject(iggytest.Cut().AfterEffect().On(embedded.SendMessages).Times(1))
 	require.NoError(t, publisher.PublishDownloadTask(t.Context(), task))
 	lost.Wait(1)
@@ -89,7 +89,7 @@ func TestLostGroupUnderService(t *testing.T) {
 	app := fxtest.New(t, Service, at(srv), fx.Populate(&publisher))
 	defer app.RequireStart().RequireStop()
 
-	// When the service is about to commit what it has done, it is no member any more.
+	// The service is no longer a member of the group when it is about to commit.
 	lost := srv.Inject(iggytest.Do(func(iggytest.Request) {
 		_ = srv.RemoveMembers("fetchbox", "jobs.tasks", "workers")
 	}).On(embedded.StoreOffset).Times(1))

@@ -6,10 +6,9 @@ import (
 	"path/filepath"
 )
 
-// YAML is the section iggy of a FetchBox configuration that leads to this
-// server, logging in with [Username] and [Password]; other sections may follow
-// it. Of a server with TLS it names a file with the certificate, which is there
-// until the test ends; when that can't be written it fails the test.
+// YAML returns the section iggy of a configuration for this server, with [Username] and [Password].
+// Other sections may follow it. For a server with TLS it names a file with the certificate, which
+// exists until the test ends. It fails the test when the file can't be written.
 func (s *Server) YAML() []byte {
 	s.tb.Helper()
 	text := fmt.Sprintf("iggy:\n  endpoint: iggy://%s\n  client_id: %s\n  client_secret: %s\n", s.Endpoint(), Username, Password)

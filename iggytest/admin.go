@@ -10,15 +10,15 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 )
 
-// CreateTopic creates a topic, and its stream when that is missing. A topic that
-// exists stays as it is. It goes past the faults, as the root user with
-// [Username] and [Password], and fails the test when that does not work.
+// CreateTopic creates a topic, and its stream when that is missing. A topic that exists stays as it
+// is. Faults do not apply. It logs in with [Username] and [Password] and fails the test when that does
+// not work.
 func (s *Server) CreateTopic(stream, topic string, partitions uint32) {
 	s.tb.Helper()
 	// [identifier stream][u32 partitions][u8 compression][u64 expiry][u64 size limit][u8 replication][name]
 	body := binary.LittleEndian.AppendUint32(appendIdentifier(nil, stream), partitions)
 	body = append(body, 1)                                    // no compression
-	body = binary.LittleEndian.AppendUint64(body, ^uint64(0)) // never
+	body = binary.LittleEndian.AppendUint64(body, ^uint64(0)) // no expiry
 	body = binary.LittleEndian.AppendUint64(body, 0)          // the server's default
 	body = appendName(append(body, 0), topic)
 	s.runAsRoot([]adminRequest{
@@ -27,38 +27,39 @@ func (s *Server) CreateTopic(stream, topic string, partitions uint32) {
 	})
 }
 
-// CreateGroup creates a consumer group of a topic that exists; see CreateTopic.
+// CreateGroup creates a consumer group of a topic that exists. See [Server.CreateTopic].
 func (s *Server) CreateGroup(stream, topic, group string) {
 	s.tb.Helper()
 	body := appendName(appendIdentifier(appendIdentifier(nil, stream), topic), group)
 	s.runAsRoot([]adminRequest{{embedded.CreateGroup, body, embedded.StatusGroupExists}})
 }
 
-// step is a command and the status that says that it was done before.
+// adminRequest is a request that creates something.
 type adminRequest struct {
-	command      embedded.Command
-	body         []byte
-	existsStatus embedded.Status
+	command embedded.Command
+	body    []byte
+	exists  embedded.Status // the status that says that it exists already
 }
 
-func (s *Server) runAsRoot(steps []adminRequest) {
+// runAsRoot sends requests on a connection of its own, past the proxy.
+func (s *Server) runAsRoot(requests []adminRequest) {
 	s.tb.Helper()
 	defer s.notifyChange()
 	login := append(appendName(appendName(nil, Username), Password), make([]byte, 8)...)
-	steps = append([]adminRequest{{command: embedded.LoginUser, body: login}}, steps...)
+	requests = append([]adminRequest{{command: embedded.LoginUser, body: login}}, requests...)
 	nc, err := net.Dial("tcp", s.Embedded().Endpoint())
 	if err != nil {
 		s.tb.Fatalf("iggytest: %v", err)
 	}
 	defer func() { _ = nc.Close() }()
 	_ = nc.SetDeadline(time.Now().Add(waitTimeout))
-	for _, step := range steps {
-		status, err := roundTrip(nc, step.command, step.body)
-		if err == nil && status != embedded.StatusOK && status != step.existsStatus {
+	for _, r := range requests {
+		status, err := roundTrip(nc, r.command, r.body)
+		if err == nil && status != embedded.StatusOK && status != r.exists {
 			err = fmt.Errorf("%s", status)
 		}
 		if err != nil {
-			s.tb.Fatalf("iggytest: %s: %v", step.command, err)
+			s.tb.Fatalf("iggytest: %s: %v", r.command, err)
 		}
 	}
 }
@@ -69,15 +70,15 @@ func roundTrip(rw io.ReadWriter, command embedded.Command, body []byte) (embedde
 	if _, err := rw.Write(append(frame, body...)); err != nil {
 		return 0, err
 	}
-	head := make([]byte, headerSize)
-	if _, err := io.ReadFull(rw, head); err != nil {
+	header := make([]byte, headerSize)
+	if _, err := io.ReadFull(rw, header); err != nil {
 		return 0, err
 	}
-	_, err := io.CopyN(io.Discard, rw, int64(binary.LittleEndian.Uint32(head[4:])))
-	return embedded.Status(binary.LittleEndian.Uint32(head)), err
+	_, err := io.CopyN(io.Discard, rw, int64(binary.LittleEndian.Uint32(header[4:])))
+	return embedded.Status(binary.LittleEndian.Uint32(header)), err
 }
 
-// identifier appends an object's name where the protocol takes a name or a number.
+// appendIdentifier writes the name of an object where the protocol accepts a name or a number.
 func appendIdentifier(b []byte, name string) []byte { return appendName(append(b, 2), name) }
 
 func appendName(b []byte, s string) []byte { return append(append(b, byte(len(s))), s...) }

@@ -7,8 +7,9 @@ import (
 	"syscall"
 )
 
-// reservePort keeps a port of 127.0.0.1 from being given to outgoing connections of
-// anybody while nothing listens at it. Connections to it are refused. It ends with release.
+// reservePort keeps a port of 127.0.0.1 from being used for outgoing connections of any process
+// while nothing listens on it. Connections to it are refused. The returned function ends the
+// reservation.
 func reservePort(address string) (release func()) {
 	none := func() {}
 	addr, err := net.ResolveTCPAddr("tcp4", address)
@@ -24,7 +25,7 @@ func reservePort(address string) (release func()) {
 	if err != nil {
 		return none
 	}
-	// What the proxy accepted before may still be open at the port.
+	// Connections that the proxy accepted may still be open on the port.
 	err = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
 	if err == nil {
 		err = syscall.Bind(fd, &syscall.SockaddrInet4{Port: addr.Port, Addr: [4]byte(addr.IP.To4())})

@@ -14,7 +14,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 )
 
-// client speaks the protocol in its barest form.
+// client sends and receives frames.
 type client struct {
 	net.Conn
 }
@@ -46,7 +46,7 @@ func (c *client) request(command embedded.Command, body []byte) error {
 	return err
 }
 
-// answer returns what came, also when that is less than an answer.
+// answer returns what was received, also when that is less than an answer.
 func (c *client) answer() (embedded.Status, []byte, error) {
 	head := make([]byte, 8)
 	if n, err := io.ReadFull(c, head); err != nil {
@@ -75,7 +75,7 @@ func (c *client) login(t *testing.T) *client {
 	return c
 }
 
-// status is the answer to a call that gets one.
+// status returns the status of the answer to a request.
 func (c *client) status(t *testing.T, command embedded.Command, body []byte) embedded.Status {
 	t.Helper()
 	status, _, err := c.call(command, body)
@@ -83,7 +83,7 @@ func (c *client) status(t *testing.T, command embedded.Command, body []byte) emb
 	return status
 }
 
-// exists asks on a connection of its own whether there is a stream of this name.
+// exists reports whether there is a stream of this name, on a connection of its own.
 func exists(t *testing.T, srv *embedded.Server, stream string) bool {
 	t.Helper()
 	c := dial(t, srv.Endpoint()).login(t)

@@ -2,5 +2,5 @@
 
 package iggytest
 
-// reservePort does nothing: on this system another process may take the port.
+// reservePort does nothing, since there is no portable way to reserve a port.
 func reservePort(string) (release func()) { return func() {} }

@@ -1,0 +1,100 @@
+package iggytest_test
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/iggytest"
+)
+
+// TestFaultAmongPipelinedRequests cuts a connection among requests in flight: answers to earlier
+// requests arrive, and later requests do not reach the server.
+func TestFaultAmongPipelinedRequests(t *testing.T) {
+	t.Parallel()
+	srv := start(t)
+	proxy := iggytest.NewProxy(t, srv.Endpoint())
+	proxy.Inject(iggytest.Cut().AfterEffect().On(create).Skip(2).Times(1))
+	conn := dial(t, proxy.Endpoint()).login(t)
+	streams := []string{"one", "two", "three", "four", "five"}
+	for _, s := range streams {
+		require.NoError(t, conn.request(create, name(s)))
+	}
+	for range 2 {
+		status, _, err := conn.answer()
+		require.NoError(t, err)
+		require.Equal(t, embedded.StatusOK, status)
+	}
+	_, _, err := conn.answer()
+	require.ErrorIs(t, err, io.EOF)
+	for i, s := range streams {
+		require.Equal(t, i < 3, exists(t, srv, s), s)
+	}
+}
+
+func TestConnectionsWithoutServerAreReset(t *testing.T) {
+	t.Parallel()
+	srv := start(t)
+	proxy := iggytest.NewProxy(t, srv.Endpoint())
+	conn := dial(t, proxy.Endpoint()).login(t)
+	srv.Crash()
+	_, _, err := conn.answer()
+	require.Error(t, err)
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+	nc, err := net.Dial("tcp", proxy.Endpoint())
+	if err == nil {
+		_, err = nc.Read(make([]byte, 1))
+		_ = nc.Close()
+	}
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+}
+
+// TestPassesTLS expects that TLS up to the server passes unchanged.
+func TestPassesTLS(t *testing.T) {
+	t.Parallel()
+	config, ca, err := embedded.SelfSigned()
+	require.NoError(t, err)
+	srv := start(t, embedded.WithTLS(config))
+	proxy := iggytest.NewProxy(t, srv.Endpoint())
+	conn := dialTLS(t, proxy.Endpoint(), trust(t, ca))
+	require.Equal(t, embedded.StatusOK, conn.login(t).status(t, create, name("stream")))
+	require.Equal(t, 1, proxy.CutConnections())
+	_, _, err = conn.answer()
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+}
+
+// TestBytesThatAreNoRequestsPassUnchanged sends frames with false lengths and incomplete ones.
+func TestBytesThatAreNoRequestsPassUnchanged(t *testing.T) {
+	t.Parallel()
+	for label, sent := range map[string][]byte{
+		"a short length": {1, 0, 0, 0, 1, 0, 0, 0}, "half a head": {4, 0}, "a long length": {0xff, 0xff, 0xff, 0x7f, 202, 0, 0, 0, 1},
+	} {
+		t.Run(label, func(t *testing.T) {
+			t.Parallel()
+			l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			defer func() { _ = l.Close() }()
+			conn := dial(t, iggytest.NewProxy(t, l.Addr().String()).Endpoint())
+			server, err := l.Accept()
+			require.NoError(t, err)
+			defer func() { _ = server.Close() }()
+			_, err = conn.Write(sent)
+			require.NoError(t, err)
+			require.NoError(t, conn.Conn.(*net.TCPConn).CloseWrite())
+			got, err := io.ReadAll(server)
+			require.NoError(t, err)
+			require.Equal(t, sent, got)
+			// Answers without a request pass too.
+			_, err = server.Write(binary.LittleEndian.AppendUint64(nil, 1))
+			require.NoError(t, err)
+			require.NoError(t, server.Close())
+		})
+	}
+}
