@@ -10,7 +10,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 )
 
-// Waits that begin at any time end together, and never later than they should.
+// Waits that begin at any time end together, and never later than requested.
 func TestLongWaitsEndTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -58,8 +58,8 @@ func (c *committer) run(ctx context.Context, e *engine) {
 			}
 		case <-timer.C:
 			timer.Reset(coalesce(interval))
-			owned, _ := e.roundRobin()
-			for _, p := range owned {
+			assigned := e.assignedPartitions()
+			for _, p := range assigned {
 				_ = e.commit(ctx, p)
 			}
 		}

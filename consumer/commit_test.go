@@ -49,13 +49,13 @@ func TestCommitsByIntervalAndByCount(t *testing.T) {
 	})
 }
 
-// With commit_interval 0, too, a commit that the server refused is tried again, and who waits for it gets it.
+// With commit_interval 0, too, a refused commit is retried, and its waiters succeed.
 func TestRefusedCommitIsRetriedWithoutAnInterval(t *testing.T) {
 	t.Parallel()
 	e := newTestEnv(t, 1)
 	e.send(0, "a/0")
 	refused := e.server.Inject(iggytest.Answer(embedded.StatusUnauthorized).On(embedded.StoreOffset).When(func(req iggytest.Request) bool {
-		return req.Body[len(req.Body)-1] == 0 // no question whether a partition is owned
+		return req.Body[len(req.Body)-1] == 0 // not the question whether a partition is assigned
 	}).Times(1))
 	cfg := fastConfig()
 	cfg.CommitInterval, cfg.AckMode = 0, config.AckManual
@@ -70,8 +70,7 @@ func TestRefusedCommitIsRetriedWithoutAnInterval(t *testing.T) {
 	e.server.WaitCommitted("s", "t", "g", 0, 0)
 }
 
-// acknowledged is which messages an application has acknowledged, and what was
-// stored of that.
+// acknowledged is which messages an application has acknowledged, and which offsets were stored.
 type acknowledged struct {
 	mu     sync.Mutex
 	acked  map[location]bool
@@ -88,9 +87,9 @@ func (a *acknowledged) ack(at location) {
 	}
 }
 
-// Promise 4: each message is delivered; the committed offset covers nothing
-// beyond the acknowledged prefix and does not move back, whatever happens to
-// connections, requests and the group, and in whatever order messages are acknowledged.
+// Promise 4: each message is delivered; the committed offset covers nothing beyond the acknowledged
+// prefix and does not move back, whatever happens to connections, requests and the group, and in
+// whatever order messages are acknowledged.
 func TestPromiseCommitsCoverTheAcknowledgedPrefix(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 3, func(t *testing.T, e *transportEnv) {
@@ -136,7 +135,7 @@ func TestPromiseCommitsCoverTheAcknowledgedPrefix(t *testing.T) {
 				select {
 				case m := <-pool:
 					hand = append(hand, m)
-				case <-time.After(time.Millisecond): // nothing comes: let go of something
+				case <-time.After(time.Millisecond): // no message arrives: acknowledge one
 				case <-stopped:
 					return
 				}
@@ -163,7 +162,7 @@ func TestPromiseCommitsCoverTheAcknowledgedPrefix(t *testing.T) {
 		for _, f := range faults {
 			f.Remove()
 		}
-		// The answer to the last commit may have been lost: the stop can't mend that.
+		// The answer to the last commit may have been lost, which the stop can't repair.
 		eventually(t, "the commits to be known", func() bool {
 			now := c.Status().Partitions
 			return len(now) == 3 && !slices.ContainsFunc(now, func(p consumer.PartitionStatus) bool { return p.Committed != each-1 || p.InFlight > 0 })
@@ -173,7 +172,7 @@ func TestPromiseCommitsCoverTheAcknowledgedPrefix(t *testing.T) {
 	})
 }
 
-// coveringDialer looks at every offset that is stored over its connections.
+// coveringDialer observes every offset that is stored over its connections.
 type coveringDialer struct {
 	transport.Dialer
 	store func(partition uint32, offset uint64)
@@ -193,14 +192,14 @@ type coveringConn struct {
 }
 
 func (c *coveringConn) StoreOffset(ctx context.Context, who transport.Consumer, partition uint32, offset uint64) error {
-	if offset < 1<<61 { // the others ask whether the partition is owned
+	if offset < 1<<61 { // the others ask whether the partition is assigned
 		c.store(partition, offset)
 	}
 	return c.Conn.StoreOffset(ctx, who, partition, offset)
 }
 
-// Promise 4: over a campaign of members that come, go and lose their connections, with messages that fail, no
-// offset is ever stored that acknowledged messages don't cover, and every message is handled.
+// Promise 4: while members join, leave and lose their connections, and messages fail, no offset is
+// stored that acknowledged messages don't cover, and every message is handled.
 func TestPromiseEveryStoredOffsetIsAcknowledged(t *testing.T) {
 	t.Parallel()
 	overServers(t, 4, func(t *testing.T, e *testEnv, cfg config.Consumer) {
@@ -254,7 +253,7 @@ func TestPromiseEveryStoredOffsetIsAcknowledged(t *testing.T) {
 			next, nextProxy := join()
 			proxy.CutConnections()
 			all.wait(t, step*4*each/5+each/5)
-			_ = c.Stop(t.Context()) // what waits for its next delivery comes again
+			_ = c.Stop(t.Context()) // what waits for redelivery is delivered again
 			c, proxy = next, nextProxy
 		}
 		all.wait(t, 4*each)

@@ -9,8 +9,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 )
 
-// TestTrackerCommitsThePrefixAndNothingBeyond compares the tracker with a list
-// of messages that is searched anew for each answer.
+// The tracker agrees with a list of messages that is searched anew for each answer.
 func TestTrackerCommitsThePrefixAndNothingBeyond(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

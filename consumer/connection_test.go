@@ -13,8 +13,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-// Promise 9: a half-open connection is noticed and replaced, too. The server goes on believing in the
-// other end, so a group's partitions would stay with it; without a group the consumer reads on.
+// Promise 9: a half-open connection is noticed and replaced, too. The server keeps the other end,
+// so a group's partitions would stay with it; a consumer without a group reads on.
 func TestPromiseStandaloneConsumerReplacesAHalfOpenConnection(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 2, func(t *testing.T, e *transportEnv) {
@@ -80,8 +80,8 @@ func TestPromiseContextFreesItsCaller(t *testing.T) {
 	})
 }
 
-// Promise 9: whatever becomes of a connection, the consumer notices within the request timeout, replaces it and
-// goes on; nothing is lost by it.
+// Promise 9: whatever happens to a connection, the consumer notices within the request timeout,
+// replaces it and continues; nothing is lost.
 func TestPromiseConsumerReplacesABadConnection(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]iggytest.Fault{

@@ -45,9 +45,9 @@ func (c *counters) add(other counters) {
 // assignment.
 func (e *engine) totalCounters() (counters, int64) {
 	e.mu.Lock()
-	owned, total, changes := e.assigned, e.pastCounters, e.rebalances
+	assigned, total, changes := e.assigned, e.pastCounters, e.rebalances
 	e.mu.Unlock()
-	for _, p := range owned {
+	for _, p := range assigned {
 		p.mu.Lock()
 		t := p.counters
 		p.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// slowCodec is a codec of texts that waits before it decodes one of them for the first time.
+// slowCodec is a codec of texts that blocks before it decodes one of them for the first time.
 type slowCodec struct {
 	textCodec
 	text    string
@@ -41,9 +41,9 @@ func (c slowCodec) Decode(b []byte) (string, error) {
 	return c.textCodec.Decode(b)
 }
 
-// A partition that has to finish and goes on after all, while messages are being decoded: those behind them in the
-// log that nobody had seen were forgotten, and are read again. So must these be, or they would come before them, and
-// what was acknowledged of them would be committed over the others.
+// A partition that drains and resumes while messages are being decoded discards those behind them
+// in the log and reads them again. The messages being decoded must be discarded, too: otherwise
+// they would be delivered first, and their acknowledgement would commit the others.
 func TestPartitionContinuesDuringDecoding(t *testing.T) {
 	t.Parallel()
 	e := newTestEnv(t, 1)
@@ -87,7 +87,8 @@ func TestPartitionContinuesDuringDecoding(t *testing.T) {
 	require.Len(t, got.all(), messages)
 }
 
-// Promise 6: without commits nothing is delivered beyond the bound, so that no crash can bring back more.
+// Promise 6: without commits nothing is delivered beyond the bound, so that a crash redelivers no
+// more than that.
 func TestPromiseDeliveryWaitsForCommits(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 3, func(t *testing.T, e *transportEnv) {
@@ -116,9 +117,9 @@ func TestPromiseDeliveryWaitsForCommits(t *testing.T) {
 	})
 }
 
-// Promise 5: at most max_in_flight messages are with the application; those of a
-// key are handled one at a time and in order, also over failures, lost connections and
-// dealt groups, and other keys go on meanwhile.
+// Promise 5: at most max_in_flight messages are with the application. Those of a key are handled
+// one at a time and in order, also with failures, lost connections and rebalances, and other keys
+// continue meanwhile.
 func TestPromiseInFlightLimitAndKeyOrder(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 4, func(t *testing.T, e *transportEnv) {
@@ -183,8 +184,8 @@ func TestPromiseInFlightLimitAndKeyOrder(t *testing.T) {
 	})
 }
 
-// Promise 5: a message counts from its first delivery until it is settled, so also
-// while it waits for the next one.
+// Promise 5: a message is in flight from its first delivery until it is settled, also while it
+// waits for redelivery.
 func TestPromiseBackoffCountsAsInFlight(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 3, func(t *testing.T, e *transportEnv) {

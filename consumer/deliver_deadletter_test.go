@@ -21,8 +21,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// The headers of what was given up describe the payload that is given with them,
-// so that it can be put back as it was.
+// The headers of a dead letter describe the payload that it has, so that it can be sent again as it
+// was.
 func TestDeadLetterHeadersDescribeThePayload(t *testing.T) {
 	t.Parallel()
 	e := newTestEnv(t, 1)
@@ -169,8 +169,8 @@ func TestDeadLetterRetriesBackOff(t *testing.T) {
 	})
 }
 
-// Promise 7: what can't be decoded or handled ends in the dead letters with its
-// cause, attempts and origin, and its offset is committed only after they have confirmed it.
+// Promise 7: what can't be decoded or handled ends in the dead letters with its cause, attempts and
+// origin, and its offset is committed only after they have confirmed it.
 func TestPromiseOffsetWaitsForTheDeadLetter(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, e *transportEnv) {
@@ -259,7 +259,8 @@ func TestPromiseOffsetWaitsForTheDeadLetter(t *testing.T) {
 	})
 }
 
-// Promise 7: where a topic has no dead letters a message is counted and passed, and those after it come.
+// Promise 7: where a topic has no dead letters, a message is counted and skipped, and those after
+// it follow.
 func TestPromiseMessageIsSkippedWithoutDeadLetters(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, e *transportEnv) {
@@ -279,8 +280,8 @@ func TestPromiseMessageIsSkippedWithoutDeadLetters(t *testing.T) {
 	})
 }
 
-// Promise 7: while the dead letters are away nothing is lost, offsets wait, and
-// the consumer says so; when they are back each bad message is there.
+// Promise 7: while the dead letters are unavailable nothing is lost, offsets wait, and the consumer
+// is not ready. Afterwards each failed message is in the dead letters.
 func TestPromiseDeadLettersUnavailableForAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -335,7 +336,7 @@ func TestPromiseDeadLettersUnavailableForAMinute(t *testing.T) {
 	})
 }
 
-// unsureLetters confirms nine of ten.
+// unreliableDeadLetters confirms nine of ten.
 type unreliableDeadLetters struct {
 	deadLetterRecorder
 	confirmed map[string]int

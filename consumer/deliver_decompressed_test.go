@@ -16,7 +16,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// weighingCodec weighs what is decoded and not handled.
+// measuringCodec measures what is decoded and not handled.
 type measuringCodec struct {
 	topic.Codec[[]byte]
 	mu         sync.Mutex
@@ -41,10 +41,10 @@ func (c *measuringCodec) heaviest() int {
 	return c.most
 }
 
-// Promise 5: what compressed messages grow to keeps to max_buffered_bytes, but for a message
-// of each partition, however many may be in flight.
+// Promise 5: decompressed payloads keep to max_buffered_bytes, except for one message of each
+// partition, however many may be in flight.
 //
-// It is not parallel, since it looks at the memory.
+// It is not parallel, since it measures the heap.
 func TestPromiseDecompressedBytesAreBounded(t *testing.T) {
 	for _, transport := range []config.Transport{config.TransportNative, config.TransportSDK} {
 		for _, compression := range []config.Compression{config.CompressionZstd, config.CompressionGzip} {
@@ -90,7 +90,7 @@ func TestPromiseDecompressedBytesAreBounded(t *testing.T) {
 	}
 }
 
-// heap is what is allocated and in use.
+// heap is the number of bytes that are allocated and in use.
 func heap() uint64 {
 	runtime.GC()
 	runtime.GC() // what was pooled needs two
@@ -99,8 +99,8 @@ func heap() uint64 {
 	return memory.HeapAlloc
 }
 
-// A partition whose compressed messages are stuck takes nothing of the others'
-// part, and a message that claims too little is counted for what it is.
+// A partition whose compressed messages are stuck does not use the part of the others, and a
+// message that claims too small a size counts with its true one.
 func TestStuckCompressedMessagesLeaveQuotaToOthers(t *testing.T) {
 	t.Parallel()
 	e := newTestEnv(t, 2)

@@ -16,7 +16,7 @@ func TestDedupKeepsTheLatestIDs(t *testing.T) {
 	id := func(n int) [16]byte { return [16]byte{0: 1, 15: byte(n)} }
 	d := consumer.NewDedup(2)
 	require.False(t, d.IsDuplicate(id(1)))
-	require.True(t, d.IsDuplicate(id(1)), "in hand")
+	require.True(t, d.IsDuplicate(id(1)), "in flight")
 	d.Forget(id(1))
 	require.False(t, d.IsDuplicate(id(1)), "forgotten")
 	d.Settle(id(1))
@@ -26,7 +26,7 @@ func TestDedupKeepsTheLatestIDs(t *testing.T) {
 		require.False(t, d.IsDuplicate(id(n)))
 		d.Settle(id(n))
 	}
-	require.False(t, d.IsDuplicate(id(1)), "the window holds two")
+	require.False(t, d.IsDuplicate(id(1)), "two are remembered")
 	d.ForgetUnsettled()
 	require.True(t, d.IsDuplicate(id(3)))
 	d.Reset()
@@ -54,8 +54,8 @@ func TestDuplicatesByIDAreDropped(t *testing.T) {
 	e.server.WaitCommitted("s", "t", "g", 0, 2)
 }
 
-// Promise 6: with deduplication on, a message that was stored twice, as after a lost answer, is
-// handled once, in the window of ids; what was acknowledged before a lost connection is not handled again after it.
+// Promise 6: with deduplication on, a message that was stored twice is handled once, within the
+// window of ids; what was acknowledged before a lost connection is not handled again after it.
 func TestPromiseDeduplication(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, e *transportEnv) {

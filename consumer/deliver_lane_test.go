@@ -152,8 +152,8 @@ func TestSlowKeyBlocksOnlyItself(t *testing.T) {
 	require.Equal(t, []string{"slow/0", "slow/1"}, all[23:])
 }
 
-// Promise 5: one key that is being retried without end holds up neither other keys of its partition, nor
-// other partitions; what comes after it in its key waits.
+// Promise 5: a key that is retried without end blocks neither other keys of its partition nor other
+// partitions. What follows in its key waits.
 func TestPromiseRetriedKeyDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 2, func(t *testing.T, e *transportEnv) {

@@ -18,7 +18,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// logBook is a log as it is written, line by line.
+// logLines is a log as it is written, line by line.
 type logLines struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -34,7 +34,7 @@ func (b *logLines) logger() *zap.Logger {
 	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(b), zap.DebugLevel))
 }
 
-// lines are the entries with that message; every entry has each field once.
+// lines returns the entries with that message. Each field of an entry occurs once.
 func (b *logLines) lines(t *testing.T, message string) (found []map[string]any) {
 	t.Helper()
 	b.mu.Lock()
@@ -68,7 +68,7 @@ func requireDistinctKeys(t *testing.T, line string) {
 
 const traceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-// Whoever reads the log of a failure finds the message, and its trace; the payload is not there.
+// The log of a failure names the message and its trace, and contains nothing of the payload.
 func TestFailureLogsNameTheMessage(t *testing.T) {
 	t.Parallel()
 	e := newTestEnv(t, 1)
@@ -94,11 +94,11 @@ func TestFailureLogsNameTheMessage(t *testing.T) {
 
 	again := book.lines(t, "delivery failed, retrying")
 	require.Len(t, again, 1)
-	buried := book.lines(t, "message given up, dead letter written")
-	require.Len(t, buried, 1)
+	deadLettered := book.lines(t, "message given up, dead letter written")
+	require.Len(t, deadLettered, 1)
 	dropped := book.lines(t, "message dropped")
 	require.Len(t, dropped, 1)
-	for _, entry := range []map[string]any{again[0], buried[0], dropped[0]} {
+	for _, entry := range []map[string]any{again[0], deadLettered[0], dropped[0]} {
 		for _, changing := range []string{"ts", "caller", "delay"} {
 			delete(entry, changing)
 		}
@@ -111,7 +111,7 @@ func TestFailureLogsNameTheMessage(t *testing.T) {
 	}
 	require.Equal(t, want, again[0])
 	want["msg"], want["attempt"] = "message given up, dead letter written", 2.0
-	require.Equal(t, want, buried[0])
+	require.Equal(t, want, deadLettered[0])
 	require.Equal(t, "01000000-0000-0000-0000-000000000000", dropped[0]["message_id"])
 	require.Equal(t, "debug", dropped[0]["level"])
 	require.NotContains(t, book.text.String(), "secret")

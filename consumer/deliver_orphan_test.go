@@ -12,13 +12,13 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 )
 
-// outcome is what a call of Next gave.
+// outcome is the result of a call of Next.
 type outcome struct {
 	m   *consumer.Message[string]
 	err error
 }
 
-// asked calls Next in the background.
+// nextInBackground calls Next in the background.
 func nextInBackground(t *testing.T, c *consumer.Consumer[string]) <-chan outcome {
 	came := make(chan outcome, 1)
 	go func() {
@@ -28,8 +28,8 @@ func nextInBackground(t *testing.T, c *consumer.Consumer[string]) <-chan outcome
 	return came
 }
 
-// Promise 5: messages that were taken by Next keep their places after their partition was lost, until the
-// application has ended them, and are not given out a second time before that.
+// Promise 5: messages that Next returned count as in flight after their partition was lost, and are
+// not delivered a second time, until the application settles them.
 func TestPromiseOrphansOfNextCountAsInFlight(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, e *transportEnv) {
@@ -77,7 +77,7 @@ func TestPromiseOrphansOfNextCountAsInFlight(t *testing.T) {
 	})
 }
 
-// Promise 5: and so do messages that a handler kept, with ack_mode manual.
+// Promise 5: so do messages that a handler kept with ack_mode manual.
 func TestPromiseOrphansOfManualAckCountAsInFlight(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, e *transportEnv) {
@@ -106,7 +106,8 @@ func TestPromiseOrphansOfManualAckCountAsInFlight(t *testing.T) {
 	})
 }
 
-// Promise 5: an application that forgets what it lost does not stop its consumer for good.
+// Promise 5: lost messages to which the application has no reference do not stop its consumer for
+// good.
 func TestPromiseUnreferencedOrphansEnd(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, e *transportEnv) {
@@ -142,7 +143,7 @@ func TestPromiseUnreferencedOrphansEnd(t *testing.T) {
 	})
 }
 
-// Promise 5: what is still in hand of a lost partition does not take the other partitions' part.
+// Promise 5: orphaned deliveries of a lost partition do not use the part of other partitions.
 func TestPromiseOrphansLeaveQuotaToOthers(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 2, func(t *testing.T, e *transportEnv) {
@@ -152,7 +153,7 @@ func TestPromiseOrphansLeaveQuotaToOthers(t *testing.T) {
 		c := e.member(cfg)
 		start(t, c)
 		var held []*consumer.Message[string]
-		for range 3 { // one place is the other partition's
+		for range 3 { // one is reserved for the other partition
 			m, err := c.Next(t.Context())
 			require.NoError(t, err)
 			held = append(held, m)
@@ -172,7 +173,7 @@ func TestPromiseOrphansLeaveQuotaToOthers(t *testing.T) {
 		for _, m := range held {
 			m.Ack()
 		}
-		eventually(t, "nothing in hand", func() bool { return c.Status().InFlight == 0 })
+		eventually(t, "nothing in flight", func() bool { return c.Status().InFlight == 0 })
 		stop(t, c)
 	})
 }

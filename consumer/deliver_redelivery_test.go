@@ -73,7 +73,7 @@ func (noteCodec) MessageType() string { return "" }
 
 func (noteCodec) Decode(b []byte) (*note, error) { return &note{string(b)}, nil }
 
-// noteBox keeps the text of the last dead letter.
+// noteDeadLetters keeps the text of the last dead letter.
 type noteDeadLetters struct{ got chan topic.Failure[*note] }
 
 func (b noteDeadLetters) DeadLetter(_ context.Context, f topic.Failure[*note]) error {
@@ -104,8 +104,9 @@ func TestRedeliveryDecodesAnew(t *testing.T) {
 	require.Equal(t, "as it was stored", f.Value.text)
 }
 
-// Promise 7: that a handler is cancelled when the consumer stops, or its partition is lost, is no failure of
-// the message: it has no dead letter, and comes again as if for the first time.
+// Promise 7: a handler that is cancelled because the consumer stops, or its partition is lost, is
+// not a failure of the message: the message gets no dead letter, and is delivered again as if for
+// the first time.
 func TestPromiseCancellationIsNoFailure(t *testing.T) {
 	t.Parallel()
 	for name, letters := range map[string]bool{"with dead letters": true, "without": false} {

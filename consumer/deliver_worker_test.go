@@ -11,7 +11,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// When another member gets partitions, those that stay may use their handlers at once, and not
+// When another member gets partitions, the remaining ones may use their workers at once, and not
 // only when one of their own returns.
 func TestWorkersOfLostPartitionsAreReused(t *testing.T) {
 	t.Parallel()

@@ -15,8 +15,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-// Promise 6: while nothing is lost nothing comes twice, also when members join the group and leave it
-// under load, and the partitions are dealt evenly each time.
+// Promise 6: while nothing is lost nothing is delivered twice, also when members join and leave the
+// group under load and rebalance each time.
 func TestPromiseNoDuplicatesWithoutALoss(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 4, func(t *testing.T, e *transportEnv) {
@@ -63,8 +63,8 @@ func TestPromiseNoDuplicatesWithoutALoss(t *testing.T) {
 	})
 }
 
-// Promise 6: what comes again after a crash is bounded by the window in flight: max_in_flight and
-// commit_every together, for each partition.
+// Promise 6: what is delivered again after a crash is bounded by max_in_flight and commit_every
+// together, for each partition.
 func TestPromiseDuplicatesAreBounded(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 3, func(t *testing.T, e *transportEnv) {

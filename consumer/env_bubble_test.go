@@ -10,14 +10,14 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 )
 
-// bubbled makes a consumer of a fake server, started, with the default
-// configuration but for change.
+// startInBubble starts a consumer of a fake server with the default configuration, as changed by
+// change.
 func startInBubble(t *testing.T, server *fakeServer, change func(*config.Consumer), handler func(context.Context, *consumer.Message[string]) error, opts ...consumer.Option) *consumer.Consumer[string] {
 	t.Helper()
 	return startInBubbleWithDeadLetters(t, server, change, nil, handler, opts...)
 }
 
-// bubbledWithDeadLetters is bubbled with dead letters; nil are none.
+// startInBubbleWithDeadLetters is startInBubble with dead letters; nil are none.
 func startInBubbleWithDeadLetters(t *testing.T, server *fakeServer, change func(*config.Consumer), d consumer.DeadLetters[string], handler func(context.Context, *consumer.Message[string]) error, opts ...consumer.Option) *consumer.Consumer[string] {
 	t.Helper()
 	cluster := config.Default().Iggy

@@ -29,10 +29,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// patience is how long a test waits for what must happen.
+// testTimeout is how long a test waits for what must happen.
 const testTimeout = 30 * time.Second
 
-// rig is a server with one topic, and a connection that writes to it.
+// testEnv is a server with one topic, and a connection that writes to it.
 type testEnv struct {
 	t       testing.TB
 	server  *iggytest.Server // nil when the server is a real one
@@ -43,8 +43,8 @@ type testEnv struct {
 	written atomic.Uint64
 }
 
-// newRig makes a topic of that many partitions on an embedded server. Messages
-// are texts "key/anything"; "key" is the partition key.
+// newTestEnv makes a topic with that many partitions on an embedded server. Messages are texts
+// "key/anything"; "key" is the partition key.
 func newTestEnv(t testing.TB, partitions uint32, opts ...embedded.Option) *testEnv {
 	t.Helper()
 	server := iggytest.NewServer(t, opts...)
@@ -60,7 +60,7 @@ func newTestEnv(t testing.TB, partitions uint32, opts ...embedded.Option) *testE
 	return e
 }
 
-// realRig makes a topic on the server that IGGY_TEST_ENDPOINT names as
+// newRealEnv makes a topic on the server that IGGY_TEST_ENDPOINT names as
 // iggy://user:password@host:port, and skips the test without one.
 func newRealEnv(t testing.TB, partitions uint32) *testEnv {
 	t.Helper()
@@ -91,8 +91,8 @@ func newRealEnv(t testing.TB, partitions uint32) *testEnv {
 	return e
 }
 
-// overServers runs a test over both transports, against the embedded server in a hurry, and
-// against a real one with the default configuration.
+// overServers runs a test over both transports, against the embedded server with short intervals,
+// and against a real one with the default configuration.
 func overServers(t *testing.T, partitions uint32, test func(t *testing.T, e *testEnv, cfg config.Consumer)) {
 	for _, name := range []config.Transport{config.TransportSDK, config.TransportNative} {
 		t.Run(string(name), func(t *testing.T) {
@@ -105,8 +105,8 @@ func overServers(t *testing.T, partitions uint32, test func(t *testing.T, e *tes
 	}
 }
 
-// onBoth runs a test against the embedded server in a hurry, and against a
-// real one with the default configuration.
+// overBothServers runs a test against the embedded server with short intervals, and against a real
+// one with the default configuration.
 func overBothServers(t *testing.T, partitions uint32, test func(t *testing.T, e *testEnv, cfg config.Consumer)) {
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
@@ -193,11 +193,10 @@ func (e *testEnv) sendLarge(n int) {
 	}
 }
 
-// large is the payload of a message: one of which a few make an answer whose
-// memory is used again.
+// large is the payload of a message of which a few make a poll result whose memory is reused.
 func large(i int) []byte { return bytes.Repeat([]byte{byte(i), byte(i >> 8)}, 500) }
 
-// load sends messages to all partitions until it is stopped, and tells how many.
+// load sends messages to all partitions until it is stopped, and returns how many.
 func (e *testEnv) load(partitions uint32, every time.Duration) (stop func() int) {
 	quit, done := make(chan struct{}), make(chan int)
 	go func() {
@@ -223,7 +222,7 @@ func (e *testEnv) load(partitions uint32, every time.Duration) (stop func() int)
 	}
 }
 
-// remake deletes the topic and makes it again.
+// remake deletes the topic and creates it again.
 func (e *testEnv) remake() {
 	e.t.Helper()
 	e.admin(func(c *tcp.IggyTcpClient) {
@@ -232,7 +231,7 @@ func (e *testEnv) remake() {
 	e.server.CreateTopic("s", "t", 1)
 }
 
-// recreate makes the topic anew after the server lost it.
+// recreate creates the topic again after the server lost it.
 func (e *testEnv) recreate(partitions uint32) {
 	e.server.CreateTopic("s", "t", partitions)
 	e.server.CreateGroup("s", "t", "g")
@@ -240,7 +239,7 @@ func (e *testEnv) recreate(partitions uint32) {
 	e.conn = e.connect()
 }
 
-// quick is a configuration with which things happen fast.
+// fastConfig is a configuration with short intervals.
 func fastConfig() config.Consumer {
 	cfg := config.DefaultConsumer("g")
 	cfg.PollIntervalMax = 5 * time.Millisecond
@@ -265,7 +264,7 @@ func (e *testEnv) consumer(cfg config.Consumer, opts ...consumer.Option) *consum
 	return c
 }
 
-// worker starts a member of the group that notes what it handles.
+// worker starts a member of the group that logs what it handles.
 func (e *testEnv) worker(cfg config.Consumer, log *handlerLog, work time.Duration, opts ...consumer.Option) *consumer.Consumer[string] {
 	e.t.Helper()
 	c := e.consumer(cfg, opts...)

@@ -33,7 +33,7 @@ func overTransports(t *testing.T, partitions uint32, test func(t *testing.T, e *
 	}
 }
 
-// transportRig is a rig whose consumers use one of the transports.
+// transportEnv is a testEnv whose consumers use one of the transports.
 type transportEnv struct {
 	*testEnv
 	cluster config.Iggy
@@ -68,8 +68,8 @@ func (e *transportEnv) handlingWithDeadLetters(cfg config.Consumer, d consumer.D
 	return c
 }
 
-// onStore calls f with each offset that a consumer is about to store. Questions whether a partition is owned,
-// which are offsets that no log can have, are left out.
+// onStore calls f with each offset that a consumer is about to store, except for offsets that no
+// log can have, which only ask whether a partition is assigned.
 func (e *transportEnv) onStore(f func(partition uint32, offset uint64)) {
 	e.server.Inject(iggytest.Do(func(req iggytest.Request) {
 		// […][u32 partition][u64 offset]
@@ -81,7 +81,8 @@ func (e *transportEnv) onStore(f func(partition uint32, offset uint64)) {
 	}).On(embedded.StoreOffset))
 }
 
-// reconnected cuts the connections and waits until the consumer owns partitions again, and has read ahead.
+// reconnected cuts the connections and waits until partitions are assigned again and messages are
+// prefetched.
 func (e *transportEnv) reconnected(c *consumer.Consumer[string], held []*consumer.Message[string]) {
 	e.t.Helper()
 	e.server.CutConnections()

@@ -76,7 +76,7 @@ func Example() {
 	}
 	fmt.Println(lines[0])
 	fmt.Println(lines[1])
-	// Finishes what is in hand, commits, and leaves the group.
+	// Finishes the messages in flight, commits, and leaves the group.
 	if err := c.Stop(ctx); err != nil {
 		log.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func ExampleConsumer_Messages() {
 			log.Fatal(err)
 		}
 		if m.Value == "bonjour" && m.Deliveries() == 1 {
-			m.Nack(errors.New("not understood")) // it comes again
+			m.Nack(errors.New("not understood")) // it is redelivered
 			continue
 		}
 		fmt.Println(m.Value)

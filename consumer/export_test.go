@@ -103,7 +103,8 @@ func (l *Prefetch) Adjust(p, reservedMessages, reservedBytes, messages, bytes in
 }
 
 func (l *Prefetch) Release(p, messages, bytes int) { l.l.release(l.shares[p], amount{messages, bytes}) }
-func (l *Prefetch) Used() (int, int)               { return l.l.inUse().messages, l.l.inUse().bytes }
+
+func (l *Prefetch) Used() (int, int) { return l.l.inUse().messages, l.l.inUse().bytes }
 
 // WithDialer replaces the transport that the configuration names.
 func WithDialer(d transport.Dialer) Option { return func(o *options) { o.dialer = d } }

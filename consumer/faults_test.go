@@ -25,9 +25,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// siege is a topic whose consumers are disturbed by all that may happen at once: connections
-// that are cut anywhere in an answer, garbage, partitions that are dealt anew, pauses, and an
-// application that does with its messages what it likes.
+// faultTest is a topic whose consumers are disturbed by everything that may happen at once:
+// connections that are cut anywhere in an answer, garbage, rebalances, pauses, and an application
+// that settles its messages in any way.
 type faultTest struct {
 	*transportEnv
 	violations violations
@@ -42,13 +42,13 @@ type faultTest struct {
 
 const faultPartitions = 4
 
-// siegePayload is what the message at a place holds.
+// faultPayload is the payload of the message at a location.
 func faultPayload(at location) []byte {
 	b := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(nil, at.partition), at.offset)
 	return bytes.Repeat(b, 50)
 }
 
-// lay begins a siege: each partition gets messages, of which a third is compressed.
+// newFaultTest fills the partitions with messages, of which a third is compressed.
 func newFaultTest(e *transportEnv, each int) *faultTest {
 	s := &faultTest{transportEnv: e, done: map[location]bool{}, left: faultPartitions * each, allSettled: make(chan struct{})}
 	for p := range uint32(faultPartitions) {
@@ -178,7 +178,7 @@ func (s *faultTest) injectFaults(members []*consumer.Consumer[[]byte]) {
 		select {
 		case <-s.allSettled:
 			return
-		case <-time.After(time.Duration(1+rand.IntN(15)) * time.Millisecond): // the pace of the siege
+		case <-time.After(time.Duration(1+rand.IntN(15)) * time.Millisecond): // between two faults
 		}
 		c := members[rand.IntN(len(members))]
 		polls := []embedded.Command{embedded.PollMessages}
@@ -199,7 +199,7 @@ func (s *faultTest) injectFaults(members []*consumer.Consumer[[]byte]) {
 			s.inject(iggytest.Garbage().On(polls...).Times(1))
 		case 5:
 			if err := s.server.Rebalance("s", "t", "g"); err != nil {
-				s.violations.add("redeal: %v", err)
+				s.violations.add("rebalance: %v", err)
 			}
 		case 6:
 			c.Pause(p)
@@ -305,7 +305,7 @@ func TestRandomFaults(t *testing.T) {
 					s.violations.add("a wedge: %+v; %+v", members[0].Status(), members[1].Status())
 				}
 				s.violations.none(t)
-				eventually(t, "nothing in hand", func() bool {
+				eventually(t, "nothing in flight", func() bool {
 					return !slices.ContainsFunc(members, func(c *consumer.Consumer[[]byte]) bool {
 						now := c.Status()
 						return now.InFlight != 0 || now.BufferedBytes != 0 || now.Buffered != 0 || now.Lag != 0

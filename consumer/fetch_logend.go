@@ -53,8 +53,8 @@ func (f *fetcher) checkLogEnds(ctx context.Context) bool {
 		position uint64
 	}
 	var idle []reached
-	owned, _ := f.e.roundRobin()
-	for _, p := range owned {
+	assigned := f.e.assignedPartitions()
+	for _, p := range assigned {
 		p.mu.Lock()
 		if p.phase == phaseActive && !p.mayHaveMore && !p.polling && !p.needsVerify && p.stopErr == nil {
 			idle = append(idle, reached{p, p.position})

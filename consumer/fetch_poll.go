@@ -80,9 +80,9 @@ type pollRequest struct {
 func (f *fetcher) nextPoll() (pollRequest, time.Duration) {
 	var wait time.Duration
 	now := time.Now()
-	owned, start := f.e.roundRobin()
-	for i := range owned {
-		p := owned[(start+i)%len(owned)]
+	assigned, start := f.e.roundRobin()
+	for i := range assigned {
+		p := assigned[(start+i)%len(assigned)]
 		p.mu.Lock()
 		req, ok := f.planPoll(p, now)
 		if !p.nextPollAt.IsZero() && p.nextPollAt.After(now) && p.canPoll() {
@@ -187,9 +187,9 @@ func (f *fetcher) poll(ctx context.Context, req pollRequest) {
 	}
 	p.checkDrained()
 	p.scheduleIfReady()
-	unsaid := len(p.pendingLogs) > 0
+	hasLogs := len(p.pendingLogs) > 0
 	p.mu.Unlock()
-	if unsaid {
+	if hasLogs {
 		p.flushLogs()
 	}
 	if err != nil {

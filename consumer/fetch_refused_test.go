@@ -18,8 +18,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-// A message that cannot be had by its time either is said to be so, and the connection and other
-// partitions don't suffer from it.
+// A message that can't be read by its time either is logged, and the connection and other
+// partitions are not affected.
 func TestUnreadableMessageIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	for name, garbled := range map[string]bool{"no answer by time": false, "an answer that makes no sense": true} {
@@ -46,7 +46,7 @@ func TestUnreadableMessageIsLoggedOnce(t *testing.T) {
 				require.EqualValues(t, 3, stored[0])
 				require.EqualValues(t, 2, stored[1])
 				require.ErrorContains(t, c.Status().LastError, "invalid offset")
-				require.LessOrEqual(t, server.counted("join"), 2*2) // the group and the notice group
+				require.LessOrEqual(t, server.counted("join"), 2*2) // the group and the coordination group
 				require.NoError(t, c.Stop(context.Background()))
 			})
 		})
@@ -58,7 +58,7 @@ func TestPollCountFallsAfterATimeout(t *testing.T) {
 	e := newTestEnv(t, 1)
 	e.iggy.RequestTimeout = 300 * time.Millisecond
 	e.send(0, numbered("a", 400)...)
-	// Whoever asks for more than 50 gets no answer in time.
+	// A poll of more than 50 messages gets no answer in time.
 	slow := e.server.Inject(iggytest.Silence().On(embedded.PollMessages).When(func(req iggytest.Request) bool {
 		return pollCount(req) > 50
 	}))
@@ -70,8 +70,8 @@ func TestPollCountFallsAfterATimeout(t *testing.T) {
 	log.wait(t, 50)
 }
 
-// pollCount is the number of messages that a poll asks for: it stands before
-// the last byte of the request.
+// pollCount is the number of messages that a poll asks for: it stands before the last byte of the
+// request.
 func pollCount(r iggytest.Request) uint32 {
 	return binary.LittleEndian.Uint32(r.Body[len(r.Body)-5:])
 }

@@ -47,9 +47,9 @@ func TestMessagesAfterATruncationAreRead(t *testing.T) {
 	}
 }
 
-// TestKilledServer is what a kill -9 does to the real server: logs end where
-// they were written last, stored offsets come back as 0, and new messages get the offsets of
-// lost ones before the consumer is back.
+// A kill -9 leaves the real server like this: logs end where they were written last, stored offsets
+// are restored as 0, and new messages get the offsets of lost ones before the consumer is connected
+// again.
 func TestLogOfAKilledServerIsReadOn(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -85,7 +85,7 @@ func TestLogOfAKilledServerIsReadOn(t *testing.T) {
 				})
 				server.append(0, numbered("new", tt.added)...)
 				time.Sleep(10 * time.Second)
-				// The connection ends once more before and after something is new.
+				// The connection ends once more before and after new messages arrive.
 				server.crash(func() {})
 				time.Sleep(10 * time.Second)
 				server.append(0, numbered("newer", 5)...)
@@ -103,8 +103,8 @@ func TestLogOfAKilledServerIsReadOn(t *testing.T) {
 	}
 }
 
-// A log that only seems to have lost its end, since metadata is late, must not lose what is not
-// acknowledged: also when it is of one batch, and so of one time, with what is.
+// A log that only seems truncated, since metadata is late, must not lose what is not acknowledged,
+// also when that is of the same batch, and so of the same time, as what is.
 func TestLogThatOnlySeemsTruncatedIsReadOn(t *testing.T) {
 	t.Parallel()
 	for name, acked := range map[string]int{"some acknowledged": 5, "none acknowledged": 0} {
@@ -114,7 +114,7 @@ func TestLogThatOnlySeemsTruncatedIsReadOn(t *testing.T) {
 				server := newFakeServer(1)
 				server.append(0, numbered("", 10)...)
 				if acked == 0 {
-					server.stored[0] = 3 // by a former process
+					server.stored[0] = 3 // by an earlier process
 				}
 				got := map[string]int{}
 				var mu sync.Mutex
@@ -124,7 +124,7 @@ func TestLogThatOnlySeemsTruncatedIsReadOn(t *testing.T) {
 					if got[m.Value]++; int(m.Offset()) < acked || got[m.Value] > 1 || m.Value == "/new" {
 						m.Ack()
 					} else {
-						context.AfterFunc(ctx, m.Ack) // too late: it is to come again
+						context.AfterFunc(ctx, m.Ack) // too late: it is delivered again
 					}
 					return nil
 				})
@@ -153,9 +153,9 @@ func TestLogThatOnlySeemsTruncatedIsReadOn(t *testing.T) {
 	}
 }
 
-// Promise 4: a server that was killed brings a partition back empty and its stored offset as 0. Whoever
-// sees that deletes the offset, so that a process that starts later, when there is a new message at 0, does not take that
-// for handled.
+// Promise 4: a server that was killed restores a partition empty and its stored offset as 0. A
+// consumer that sees that deletes the offset, so that a process that starts later, when there is a
+// new message at 0, does not take that message for handled.
 func TestPromiseOffsetOfATruncatedLogHidesNoMessage(t *testing.T) {
 	t.Parallel()
 	for name, alive := range map[string]bool{"seen by one that lived through it": true, "seen by a fresh one": false} {

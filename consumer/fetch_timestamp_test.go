@@ -13,8 +13,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 )
 
-// Messages that the server refuses by their offsets, since it was killed before them, are
-// handled in their turn, and compared after a reconnection like others.
+// Messages that the server refuses by their offsets, since it was killed before they were stored,
+// are handled in order, and compared after a reconnection like others.
 func TestRefusedMessagesAreReadByTimestamp(t *testing.T) {
 	t.Parallel()
 	for name, refused := range map[string][]uint64{

@@ -16,9 +16,9 @@ func (m *membership) assignPartitions(ctx context.Context, ids []uint32) error {
 	if err != nil {
 		return err
 	}
-	var taken []*partition
+	var added []*partition
 	fail := func(err error) error {
-		for _, p := range taken {
+		for _, p := range added {
 			p.cancel(err)
 		}
 		return err
@@ -45,11 +45,11 @@ func (m *membership) assignPartitions(ctx context.Context, ids []uint32) error {
 		if err != nil {
 			return fail(err)
 		}
-		taken = append(taken, p)
+		added = append(added, p)
 	}
 	// All at once: the first one would take the others' parts of the quotas.
-	m.e.addPartitions(taken...)
-	m.e.hooks.post(hookAssigned, partitionIDs(taken)...)
+	m.e.addPartitions(added...)
+	m.e.hooks.post(hookAssigned, partitionIDs(added)...)
 	return nil
 }
 

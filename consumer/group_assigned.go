@@ -8,8 +8,9 @@ import (
 
 // assignedPartitions returns the assigned partitions.
 func (e *engine) assignedPartitions() []*partition {
-	owned, _ := e.roundRobin()
-	return owned
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.assigned
 }
 
 // roundRobin returns the assigned partitions and the index of the one to begin with.
@@ -36,11 +37,11 @@ func (e *engine) findPartition(id uint32) *partition {
 }
 
 // addPartitions adds to the assigned partitions.
-func (e *engine) addPartitions(taken ...*partition) {
+func (e *engine) addPartitions(added ...*partition) {
 	e.mu.Lock()
-	owned := append(slices.Clone(e.assigned), taken...)
-	slices.SortFunc(owned, func(a, b *partition) int { return int(a.id) - int(b.id) })
-	e.setAssigned(owned)
+	assigned := append(slices.Clone(e.assigned), added...)
+	slices.SortFunc(assigned, func(a, b *partition) int { return int(a.id) - int(b.id) })
+	e.setAssigned(assigned)
 	e.mu.Unlock()
 	e.wakePollers()
 }
@@ -61,17 +62,17 @@ func (e *engine) removePartition(p *partition) {
 
 // setAssigned sets the assigned partitions, who share the quotas, and schedules them: with other
 // members in the quotas, each may have more room. e.mu is held.
-func (e *engine) setAssigned(owned []*partition) {
-	e.assigned = owned
-	e.workersPerPartition.Store(int64(workerShare(e.maxWorkers, len(owned))))
-	inFlight, prefetch, decompressed := make([]*quotaShare, len(owned)), make([]*prefetchShare, len(owned)), make([]*quotaShare, len(owned))
-	for i, p := range owned {
+func (e *engine) setAssigned(assigned []*partition) {
+	e.assigned = assigned
+	e.workersPerPartition.Store(int64(workerShare(e.maxWorkers, len(assigned))))
+	inFlight, prefetch, decompressed := make([]*quotaShare, len(assigned)), make([]*prefetchShare, len(assigned)), make([]*quotaShare, len(assigned))
+	for i, p := range assigned {
 		inFlight[i], prefetch[i], decompressed[i] = &p.inFlightShare, &p.prefetchShare, &p.decompressedShare
 	}
 	e.inFlight.setMembers(inFlight)
 	e.prefetch.setMembers(prefetch)
 	e.decompressed.setMembers(decompressed)
-	for _, p := range owned {
+	for _, p := range assigned {
 		p.inFlightShare.waiting.Store(false)
 		p.decompressedShare.waiting.Store(false)
 		e.scheduler.schedule(p)

@@ -19,11 +19,11 @@ import (
 )
 
 var (
-	mainGroup   = transport.Group{Stream: "s", Topic: "t", Name: "g"}
-	noticeGroup = transport.Group{Stream: "s", Topic: "t", Name: "g.balance"}
+	mainGroup         = transport.Group{Stream: "s", Topic: "t", Name: "g"}
+	coordinationGroup = transport.Group{Stream: "s", Topic: "t", Name: "g.balance"}
 )
 
-// shares are the numbers of partitions that members believe to own, smallest first.
+// shares are the numbers of partitions of the members, smallest first.
 func shares(members []*consumer.Consumer[string]) []int {
 	var owned []int
 	for _, c := range members {
@@ -33,7 +33,7 @@ func shares(members []*consumer.Consumer[string]) []int {
 	return owned
 }
 
-// settled waits until the members own the wanted numbers of partitions.
+// waitForAssignment waits until the members have the wanted numbers of partitions.
 func waitForAssignment(t *testing.T, members []*consumer.Consumer[string], want ...int) {
 	t.Helper()
 	begun := time.Now()
@@ -114,7 +114,7 @@ func TestRebalanceWaitsForForeignMemberWithinGrace(t *testing.T) {
 	log := newHandlerLog()
 	ours := e.worker(cfg, log, 0)
 	waitForAssignment(t, []*consumer.Consumer[string]{ours}, 8)
-	foreign := e.connect() // knows nothing of notices
+	foreign := e.connect() // does not know the coordination group
 	require.NoError(t, foreign.Join(context.Background(), mainGroup))
 	waitForAssignment(t, []*consumer.Consumer[string]{ours}, 4)
 	require.NoError(t, foreign.Close())
@@ -129,12 +129,12 @@ func TestNoticeOfCrashedMemberIsForgotten(t *testing.T) {
 	log := newHandlerLog()
 	e.worker(fastConfig(), log, 0)
 	dying := e.connect()
-	require.NoError(t, dying.Join(context.Background(), noticeGroup))
-	eventually(t, "our sign", func() bool { return e.server.Members("s", "t", noticeGroup.Name) == 2 })
+	require.NoError(t, dying.Join(context.Background(), coordinationGroup))
+	eventually(t, "the member's notice", func() bool { return e.server.Members("s", "t", coordinationGroup.Name) == 2 })
 	e.send(0, "a/0")
 	require.NoError(t, dying.Close())
 	log.wait(t, 1)
-	eventually(t, "the end of the notice", func() bool { return e.server.Members("s", "t", noticeGroup.Name) == 0 })
+	eventually(t, "the end of the notice", func() bool { return e.server.Members("s", "t", coordinationGroup.Name) == 0 })
 }
 
 func TestStaleNoticeIsIgnored(t *testing.T) {
@@ -146,22 +146,22 @@ func TestStaleNoticeIsIgnored(t *testing.T) {
 	log := newHandlerLog()
 	e.worker(cfg, log, 0)
 	hanging := e.connect()
-	require.NoError(t, hanging.Join(context.Background(), noticeGroup))
-	eventually(t, "our sign", func() bool { return e.server.Members("s", "t", noticeGroup.Name) == 2 })
-	eventually(t, "the end of the patience", func() bool { return e.server.Members("s", "t", noticeGroup.Name) == 1 })
+	require.NoError(t, hanging.Join(context.Background(), coordinationGroup))
+	eventually(t, "the member's notice", func() bool { return e.server.Members("s", "t", coordinationGroup.Name) == 2 })
+	eventually(t, "the stale notice to be ignored", func() bool { return e.server.Members("s", "t", coordinationGroup.Name) == 1 })
 	for i := range 20 {
 		begun := time.Now()
 		e.send(0, fmt.Sprintf("a/%d", i))
 		log.wait(t, i+1)
 		require.Less(t, time.Since(begun), cfg.RebalanceGrace+time.Second, "nobody waits for it again")
 	}
-	require.Equal(t, 1, e.server.Members("s", "t", noticeGroup.Name))
+	require.Equal(t, 1, e.server.Members("s", "t", coordinationGroup.Name))
 }
 
 func TestMissingCoordinationGroupLeavesAssignmentUneven(t *testing.T) {
 	t.Parallel()
 	e := newTestEnv(t, 4)
-	require.NoError(t, e.server.DeleteGroup("s", "t", noticeGroup.Name))
+	require.NoError(t, e.server.DeleteGroup("s", "t", coordinationGroup.Name))
 	cfg := fastConfig()
 	cfg.RebalanceAfter = 100 * time.Millisecond
 	log := newHandlerLog()
@@ -172,14 +172,13 @@ func TestMissingCoordinationGroupLeavesAssignmentUneven(t *testing.T) {
 	e.send(0, "a/0")
 	e.send(3, "b/0")
 	log.wait(t, 2)
-	e.server.CreateGroup("s", "t", noticeGroup.Name)
+	e.server.CreateGroup("s", "t", coordinationGroup.Name)
 	waitForAssignment(t, members, 2, 2)
 	stop(t, members[0])
 	waitForAssignment(t, members[1:], 4)
 }
 
-// TestBalanceSurvivesTheDeathOfAMemberInAnyStep cuts off the connection that
-// makes the nth request of those that the protocol is made of.
+// The connection that makes the nth request of a rebalance is cut.
 func TestRebalanceSurvivesMemberCrashAtAnyStep(t *testing.T) {
 	t.Parallel()
 	for step := range 12 {
@@ -214,16 +213,17 @@ func TestStopEndsRebalance(t *testing.T) {
 	eventually(t, "all partitions", func() bool { return len(c.Status().Partitions) == 4 })
 	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
-	// It gets one partition and knows of no notices.
+	// It gets one partition and does not know the coordination group.
 	require.NoError(t, e.conn.Join(ctx, transport.Group{Stream: e.stream, Topic: "t", Name: "g"}))
-	eventually(t, "the partitions are to be dealt", func() bool {
+	eventually(t, "the partitions to be reassigned", func() bool {
 		partitions := c.Status().Partitions
 		return len(partitions) == 3 && partitions[0].Leaving && partitions[1].Leaving && partitions[2].Leaving
 	})
 	stop(t, c)
 }
 
-// Promise 6: where its partition stays, such a message is delivered again when it is due.
+// Promise 6: where its partition stays, a message that waits for redelivery is delivered when it is
+// due.
 func TestPromiseRetriesSurviveARebalance(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 2, func(t *testing.T, e *transportEnv) {
@@ -232,7 +232,7 @@ func TestPromiseRetriesSurviveARebalance(t *testing.T) {
 		}
 		cfg := fastConfig()
 		cfg.RebalanceGrace, cfg.DrainTimeout = time.Minute, 0
-		var due sync.Map // partitions that gave way to a notice while their message waited
+		var due sync.Map // partitions that were drained for a rebalance while their message waited
 		again := make(chan int, 10)
 		first := e.handling(cfg, func(_ context.Context, m *consumer.Message[string]) error {
 			if m.Value != "late/0" {
@@ -247,11 +247,11 @@ func TestPromiseRetriesSurviveARebalance(t *testing.T) {
 		for p := range uint32(2) {
 			e.server.WaitCommitted("s", "t", "g", p, 0)
 		}
-		// Someone who gives notice, and for whom the member puts down its work.
+		// Another member gives notice, and the member drains.
 		someone := e.connect()
 		notice := transport.Group{Stream: "s", Topic: "t", Name: "g.balance"}
 		require.NoError(t, someone.Join(t.Context(), notice))
-		e.server.WaitFor("the member to have put down its work", func() bool { return e.server.Members("s", "t", "g.balance") == 2 })
+		e.server.WaitFor("the member to have drained", func() bool { return e.server.Members("s", "t", "g.balance") == 2 })
 		for _, s := range first.Status().Partitions {
 			require.True(t, s.Leaving)
 			require.Equal(t, 1, s.InFlight)

@@ -42,8 +42,8 @@ func TestHandlerBeyondRebalanceTimeoutIsCancelled(t *testing.T) {
 	require.Contains(t, log.times, "b/0", "the other one gets it")
 }
 
-// A partition whose time for the hand-over passed, and which stays after all since the server
-// would not let it go, goes on: with contexts that have not ended.
+// A partition whose rebalance timeout passed, and which stays since the server does not reassign
+// it, continues with contexts that have not ended.
 func TestPartitionKeptAfterRebalanceTimeoutContinues(t *testing.T) {
 	t.Parallel()
 	e := newTestEnv(t, 2)
@@ -72,7 +72,7 @@ func TestPartitionKeptAfterRebalanceTimeoutContinues(t *testing.T) {
 		e.server.WaitCommitted("s", "t", "g", p, 4)
 	}
 	refused := e.server.Inject(iggytest.Answer(embedded.StatusUnauthorized).On(embedded.StoreOffset).When(func(req iggytest.Request) bool {
-		return req.Body[len(req.Body)-1] == 0 // no question whether a partition is owned
+		return req.Body[len(req.Body)-1] == 0 // not the question whether a partition is assigned
 	}))
 	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
@@ -92,8 +92,8 @@ func TestPartitionKeptAfterRebalanceTimeoutContinues(t *testing.T) {
 	}
 }
 
-// Promise 6: a message that waits for its next delivery does not hold up the hand-over
-// of partitions to another member.
+// Promise 6: a message that waits for redelivery does not delay the handover of partitions to
+// another member.
 func TestPromiseHandoverDoesNotWaitForRetries(t *testing.T) {
 	t.Parallel()
 	for name, balance := range map[string]bool{"by notice": true, "by the server": false} {
@@ -133,7 +133,7 @@ func TestPromiseHandoverDoesNotWaitForRetries(t *testing.T) {
 					e.server.WaitCommitted("s", "t", "g", p, 0)
 				}
 				second := e.handling(cfg, work("second"))
-				// In a group of two with two partitions the server gives one to the second.
+				// In a group of two with two partitions the server assigns one to the second member.
 				got := received(t, "one of them at the second member", came)
 				require.Equal(t, "second", got.member)
 				require.Equal(t, 1, got.count)

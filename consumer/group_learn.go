@@ -56,12 +56,12 @@ func (m *membership) matchesMember(members transport.Members) bool {
 // learnAssignment finds out which partitions are assigned now, and starts and ends assignments
 // accordingly.
 func (m *membership) learnAssignment(ctx context.Context) error {
-	turn, err := m.assignedIDs(ctx)
+	assigned, err := m.assignedIDs(ctx)
 	if err != nil {
 		return err
 	}
 	for _, p := range m.e.assignedPartitions() {
-		if slices.Contains(turn, p.id) {
+		if slices.Contains(assigned, p.id) {
 			m.keepPartition(p)
 			continue
 		}
@@ -69,13 +69,13 @@ func (m *membership) learnAssignment(ctx context.Context) error {
 			return err
 		}
 	}
-	var gained []uint32
-	for _, id := range turn {
+	var added []uint32
+	for _, id := range assigned {
 		if m.e.findPartition(id) == nil {
-			gained = append(gained, id)
+			added = append(added, id)
 		}
 	}
-	if err := m.assignPartitions(ctx, gained); err != nil {
+	if err := m.assignPartitions(ctx, added); err != nil {
 		return err
 	}
 	m.lastAssigned = len(m.e.assignedPartitions())
@@ -88,22 +88,22 @@ func (m *membership) assignedIDs(ctx context.Context) ([]uint32, error) {
 	if !m.e.grouped {
 		return m.standalonePartitions(ctx)
 	}
-	turn, err := m.pollAssignedIDs(ctx)
+	assigned, err := m.pollAssignedIDs(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if i := slices.Index(turn, 0); i >= 0 {
+	if i := slices.Index(assigned, 0); i >= 0 {
 		// A member without partitions gets the same answer as the owner of an empty partition 0.
 		owned, err := m.ownsPartition(ctx, 0)
 		if err != nil {
 			return nil, err
 		}
 		if !owned {
-			turn = slices.Delete(turn, i, i+1)
+			assigned = slices.Delete(assigned, i, i+1)
 		}
 	}
-	slices.Sort(turn)
-	return turn, nil
+	slices.Sort(assigned)
+	return assigned, nil
 }
 
 // standalonePartitions returns the partitions that a standalone consumer reads.
@@ -130,24 +130,24 @@ func (m *membership) standalonePartitions(ctx context.Context) ([]uint32, error)
 // counters for the next partition in turn and changes between them with every change of its
 // metadata, so it may repeat or leave out a partition: one counts as missing only after two full
 // rounds and more without it (seen on Iggy 0.8.0).
-func (m *membership) pollAssignedIDs(ctx context.Context) (round []uint32, err error) {
-	owned := m.e.assignedPartitions()
-	for again := 0; again <= 2*(len(round)+1) && len(round) <= maxPartitions; {
+func (m *membership) pollAssignedIDs(ctx context.Context) (ids []uint32, err error) {
+	assigned := m.e.assignedPartitions()
+	for again := 0; again <= 2*(len(ids)+1) && len(ids) <= maxPartitions; {
 		polled, err := m.pollBeyondEnd(ctx, transport.AnyPartition)
 		if err != nil {
 			return nil, err
 		}
-		i := slices.Index(round, polled.Partition)
+		i := slices.Index(ids, polled.Partition)
 		if i < 0 {
-			round, again = append(round, polled.Partition), 0
+			ids, again = append(ids, polled.Partition), 0
 			continue
 		}
 		again++
-		if i == 0 && !slices.ContainsFunc(owned, func(p *partition) bool { return !slices.Contains(round, p.id) }) {
+		if i == 0 && !slices.ContainsFunc(assigned, func(p *partition) bool { return !slices.Contains(ids, p.id) }) {
 			break
 		}
 	}
-	return round, nil
+	return ids, nil
 }
 
 // pollBeyondEnd polls beyond the end of the log.

@@ -16,9 +16,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-// Promise 4: all partitions are read from the next look on, also when others create topics and groups while a
-// member learns which are its own. Each change of the server's metadata makes its turn jump, which
-// can hide all partitions but the first.
+// Promise 4: all partitions are read from the next check on, also when others create topics and
+// groups while a member learns its assignment. Each change of the server's metadata disturbs its
+// round robin, which can hide all partitions except the first.
 func TestPromiseIrregularRoundRobinHidesNoPartition(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 8, func(t *testing.T, e *transportEnv) {
@@ -41,8 +41,9 @@ func TestPromiseIrregularRoundRobinHidesNoPartition(t *testing.T) {
 	})
 }
 
-// Promise 4: a member that asks for a message of a partition which was just dealt to another one gets an answer
-// without messages. That does not mean that the log is not the same any more, or what comes after would be skipped.
+// Promise 4: a member that asks for a message of a partition which was just assigned to another one
+// gets an answer without messages. That does not mean that the log has changed: otherwise the next
+// messages would be skipped.
 func TestPromiseAnswerToANonOwnerHidesNoMessage(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 2, func(t *testing.T, e *transportEnv) {
@@ -65,7 +66,7 @@ func TestPromiseAnswerToANonOwnerHidesNoMessage(t *testing.T) {
 		for p := range uint32(2) {
 			e.server.WaitCommitted("s", "t", "g", p, 4)
 		}
-		// As it answers who does not own it, when the message before the place to go on at is compared.
+		// The answer to a member that does not own it, when the message before the position is compared.
 		unowned := e.server.Inject(iggytest.Answer(embedded.StatusOK).On(embedded.PollMessages).When(func(req iggytest.Request) bool {
 			// […][u64 offset][u32 count][u8 commit]
 			n := len(req.Body)
@@ -88,8 +89,8 @@ func TestPromiseAnswerToANonOwnerHidesNoMessage(t *testing.T) {
 	})
 }
 
-// Promise 4: a group that consumes takes partitions up that are added to its topic, from
-// their start, and goes on with those that are left when others are deleted.
+// Promise 4: a consuming group reads partitions that are added to its topic from their start, and
+// continues with the remaining ones when others are deleted.
 func TestPromisePartitionsAreAddedAndRemoved(t *testing.T) {
 	t.Parallel()
 	overServers(t, 2, func(t *testing.T, e *testEnv, cfg config.Consumer) {

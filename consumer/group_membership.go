@@ -142,8 +142,8 @@ func (m *membership) step(ctx context.Context, due bool) error {
 	if err := m.applySeeks(ctx); err != nil {
 		return err
 	}
-	owned, _ := e.roundRobin()
-	for _, p := range owned {
+	assigned := e.assignedPartitions()
+	for _, p := range assigned {
 		p.mu.Lock()
 		suspect := p.needsVerify && p.phase == phaseActive
 		p.mu.Unlock()
@@ -198,15 +198,15 @@ func (m *membership) end() {
 
 // loseAll ends all assignments with cause.
 func (m *membership) loseAll(cause error) {
-	owned, _ := m.e.roundRobin()
-	if len(owned) > 0 {
+	assigned := m.e.assignedPartitions()
+	if len(assigned) > 0 {
 		result := m.e.countUnfinished()
 		if result.unfinished+result.uncommitted > 0 {
 			result.err = cause
 		}
 		m.e.setDrained(result)
 	}
-	for _, p := range owned {
+	for _, p := range assigned {
 		m.e.losePartition(p, cause)
 	}
 	clear(m.revoking)

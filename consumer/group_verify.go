@@ -31,7 +31,7 @@ func (m *membership) verifySuspect(ctx context.Context, p *partition) error {
 
 // verifyPartitions compares the stored offsets and the ends of the logs with the expected ones. A
 // partition where they differ gets a new assignment.
-func (m *membership) verifyPartitions(ctx context.Context, owned ...*partition) error {
+func (m *membership) verifyPartitions(ctx context.Context, assigned ...*partition) error {
 	type place struct {
 		p       *partition
 		reached uint64
@@ -39,9 +39,9 @@ func (m *membership) verifyPartitions(ctx context.Context, owned ...*partition) 
 	}
 	var places []place
 	var ids []uint32
-	for _, p := range owned {
+	for _, p := range assigned {
 		p.mu.Lock()
-		at := place{p, p.position, p.needsVerify || time.Since(p.verifiedAt) >= m.e.verifyInterval(len(owned))}
+		at := place{p, p.position, p.needsVerify || time.Since(p.verifiedAt) >= m.e.verifyInterval(len(assigned))}
 		if p.firstPoll != nil {
 			at.reached = 0
 		}

@@ -18,8 +18,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// Promise 4: an operator's reset is honoured, back and forth, also while the group is consuming: an operator who
-// joins it, sets the offset of the partition that is given to him and leaves.
+// Promise 4: an operator's reset is honoured, back and forth, also while the group is consuming:
+// the operator joins it, stores an offset for the partition that is assigned to him and leaves.
 func TestPromiseOperatorsResetIsHonoured(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 2, func(t *testing.T, e *transportEnv) {
@@ -64,7 +64,7 @@ func TestPromiseOperatorsResetIsHonoured(t *testing.T) {
 		e.send(p, numbered("c", 10)...)
 		e.server.WaitMessages("s", "t", 50)
 		q := take()
-		for q != p { // the server chooses which one it gives
+		for q != p { // the server chooses which one it assigns
 			require.NoError(t, operator.Leave(ctx, group))
 			q = take()
 		}
@@ -155,7 +155,7 @@ func resetWhileBusy(t *testing.T, to uint64) {
 		return ok && offset == 49
 	})
 	require.NoError(t, e.conn.StoreOffset(context.Background(), who, 0, to))
-	// More messages make the consumer commit before it has looked around.
+	// More messages make the consumer commit before it verifies.
 	e.send(0, "b/0")
 	got.waitFor(t, "the messages after the reset", func(texts []string) bool {
 		n := 0
@@ -184,12 +184,12 @@ func TestOffsetStoredByTheNextOwnerIsNoReset(t *testing.T) {
 		e.server.WaitCommitted("s", "t", "g", p, 9)
 	}
 	group := transport.Group{Stream: "s", Topic: "t", Name: "g"}
-	other, passer := e.connect(), e.connect()
+	other, transient := e.connect(), e.connect()
 	ctx := context.Background()
 	e.server.Inject(iggytest.Do(func(iggytest.Request) {
 		_ = other.Join(ctx, group)
-		_ = passer.Join(ctx, group)
-		_ = passer.Leave(ctx, group) // deals evenly
+		_ = transient.Join(ctx, group)
+		_ = transient.Leave(ctx, group) // the server rebalances
 		_ = other.StoreOffset(ctx, transport.Consumer{Stream: "s", Topic: "t", Name: "g", Group: true}, 1, 5)
 	}).On(embedded.GetOffset).When(func(req iggytest.Request) bool {
 		return binary.LittleEndian.Uint32(req.Body[len(req.Body)-4:]) == 1

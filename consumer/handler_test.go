@@ -97,7 +97,7 @@ func TestOnlyOneHandlerOrIteration(t *testing.T) {
 	require.ErrorIs(t, c.Handle(handler), iggyerr.ErrClosed)
 }
 
-// hollow is an error type whose methods need a value that a typed nil lacks.
+// panickingError is an error type whose methods need a value that a typed nil lacks.
 type panickingError struct{ err error }
 
 func (h *panickingError) Error() string { return h.err.Error() }
@@ -187,8 +187,8 @@ func TestGoexitOfAHandlerFailsTheMessage(t *testing.T) {
 	}
 }
 
-// exitingCodec ends its goroutine, as FailNow of a test does, for texts that
-// end in "exit", and the second time for those that end in "once".
+// goexitCodec ends its goroutine, as FailNow of a test does, for texts that end in "exit", and the
+// second time for those that end in "once".
 type goexitCodec struct {
 	textCodec
 	decoded *sync.Map
@@ -202,7 +202,7 @@ func (c goexitCodec) Decode(b []byte) (string, error) {
 	return c.textCodec.Decode(b)
 }
 
-// causes notes the offsets and causes of dead letters.
+// causes collects the offsets and causes of dead letters.
 type causes struct {
 	mu     sync.Mutex
 	causes map[uint64]string
@@ -228,8 +228,8 @@ func (l *causes) all() map[uint64]string {
 	return all
 }
 
-// Promise 7: code of the application that ends its goroutine has failed, like code that panics: it holds
-// up no partition and ends no process.
+// Promise 7: code of the application that ends its goroutine has failed, like code that panics: it
+// blocks no partition and ends no process.
 func TestPromiseGoexitIsAFailure(t *testing.T) {
 	t.Parallel()
 	for name, consume := range map[string]func(c *consumer.Consumer[string], got *seen) error{

@@ -21,8 +21,8 @@ func TestHooksReportAssignmentAndRevocation(t *testing.T) {
 		consumer.OnAssigned(note("assigned")), consumer.OnRevoked(note("revoked")), consumer.OnLost(note("lost")))
 	require.Equal(t, []string{"assigned[0 1]"}, got.wait(t, 1))
 	e.server.CutConnections()
-	// Losses are told in one call or two.
-	got.waitFor(t, "the partitions to come back", func(all []string) bool { return len(all) > 1 && all[len(all)-1] == "assigned[0 1]" })
+	// Losses are reported in one call or two.
+	got.waitFor(t, "the partitions to be assigned again", func(all []string) bool { return len(all) > 1 && all[len(all)-1] == "assigned[0 1]" })
 	all := got.all()
 	require.Contains(t, all[1], "lost")
 	stop(t, c)

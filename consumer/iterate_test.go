@@ -241,7 +241,7 @@ func TestMisusedIteration(t *testing.T) {
 	stop(t, c)
 }
 
-// Messages ends its messages itself, also those that were lost.
+// Messages settles its messages itself, also lost ones.
 func TestLoopContinuesAfterALoss(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, e *transportEnv) {

@@ -10,7 +10,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// letters is a dead letter box that can be broken.
+// deadLetterRecorder records dead letters, and can be made to fail.
 type deadLetterRecorder struct {
 	mu       sync.Mutex
 	failures []topic.Failure[string]
@@ -56,7 +56,7 @@ func (l *deadLetterRecorder) wait(t testing.TB, n int) []topic.Failure[string] {
 	return append([]topic.Failure[string](nil), l.failures...)
 }
 
-// letterBox takes dead letters, as its function says.
+// deadLetterFunc is a function as dead letters.
 type deadLetterFunc func(ctx context.Context, f topic.Failure[string]) error
 
 func (b deadLetterFunc) DeadLetter(ctx context.Context, f topic.Failure[string]) error {

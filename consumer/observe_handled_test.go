@@ -11,7 +11,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 )
 
-// seen collects what handlers saw.
+// seen collects what handlers received.
 type seen struct {
 	mu      sync.Mutex
 	texts   []string
@@ -60,7 +60,7 @@ func (s *seen) waitFor(t testing.TB, what string, ok func(texts []string) bool) 
 	}
 }
 
-// ledger counts deliveries of each message over all members of a group.
+// handlerLog counts deliveries of each message over all members of a group.
 type handlerLog struct {
 	mu       sync.Mutex
 	times    map[string]int
@@ -119,7 +119,7 @@ func (log *handlerLog) wait(t testing.TB, n int) {
 	}
 }
 
-// place is where a message is stored.
+// location is where a message is stored.
 type location struct {
 	partition uint32
 	offset    uint64
@@ -131,7 +131,7 @@ func locationOfBytes(m *consumer.Message[[]byte]) location {
 	return location{m.Partition(), m.Offset()}
 }
 
-// attendance counts how often each message was handled.
+// deliveryCount counts how often each message was handled.
 type deliveryCount struct {
 	mu          sync.Mutex
 	times       map[location]int
@@ -143,7 +143,7 @@ func newDeliveryCount() *deliveryCount {
 	return &deliveryCount{times: map[location]int{}, changed: make(chan struct{})}
 }
 
-// note counts a message and returns the number of different ones so far.
+// add counts a message and returns the number of different ones so far.
 func (a *deliveryCount) add(at location) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -155,7 +155,7 @@ func (a *deliveryCount) add(at location) int {
 	return len(a.times)
 }
 
-// repeated is how many times messages were handled again.
+// repeats is how many times messages were handled again.
 func (a *deliveryCount) repeats() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -181,7 +181,7 @@ func (a *deliveryCount) wait(t testing.TB, n int) {
 	}
 }
 
-// problems collects what must not happen, from any goroutine.
+// violations collects what must not happen, from any goroutine.
 type violations struct {
 	mu   sync.Mutex
 	list []string

@@ -37,7 +37,8 @@ func TestOnPollIsAtMostOnce(t *testing.T) {
 	require.Len(t, got.all(), 3)
 }
 
-// A lost connection is no cut log, with on_poll neither: nothing stops, is skipped or comes again.
+// A lost connection is not a truncated log, with on_poll neither: nothing stops, is skipped or is
+// delivered again.
 func TestOnPollContinuesAfterReconnection(t *testing.T) {
 	t.Parallel()
 	for _, on := range []config.OnReset{config.ResetFollow, config.ResetLatest, config.ResetStop} {
@@ -66,7 +67,8 @@ func TestOnPollContinuesAfterReconnection(t *testing.T) {
 	}
 }
 
-// Once something is stored anew after a cut, what is stored counts: another member may have passed more.
+// Once another offset is stored after a truncation, the stored offset counts: another member may
+// have handled more.
 func TestOnPollUsesTheStoredOffsetAfterTruncation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -21,8 +21,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// CONSUMER_STRESS is how many messages go through the chain, and
-// CONSUMER_SEED makes a run's choices again.
+// stressSize is how many messages go through the pipeline: CONSUMER_STRESS, or small. CONSUMER_SEED
+// repeats the choices of a run.
 func stressSize(small int) int {
 	if n, err := strconv.Atoi(os.Getenv("CONSUMER_STRESS")); err == nil {
 		return n
@@ -37,8 +37,8 @@ func stressSeed() uint64 {
 	return uint64(time.Now().UnixNano())
 }
 
-// chain is a server with topics t0 to t3, and stages that carry messages from
-// each to the next one.
+// pipeline is a server with topics t0 to t3, and stages that forward messages from each to the next
+// one.
 type pipeline struct {
 	t        *testing.T
 	server   *iggytest.Server
@@ -48,7 +48,7 @@ type pipeline struct {
 	seed     uint64
 }
 
-// stage is one consumer group of the chain.
+// stage is one consumer group of the pipeline.
 type stage struct {
 	p      *pipeline
 	number int
@@ -60,8 +60,7 @@ type stage struct {
 	lost     int // partitions that members lost
 	handled  atomic.Int64
 	overlaps atomic.Int64
-	// disturbed is when the server dealt the group's partitions again without
-	// asking: when a member was cut off.
+	// disturbedAt is when the server rebalanced the group without notice: when a member was cut off.
 	disturbedAt atomic.Int64
 	working     map[uint32]map[*member]int
 }
@@ -108,7 +107,7 @@ func (p *pipeline) addStage(cfg config.Consumer, handle func(context.Context, *c
 	return s
 }
 
-// forward sends a message on to a topic, with its id.
+// forward sends a message to the next topic, with its id.
 func (p *pipeline) forward(ctx context.Context, stage int, m *consumer.Message[string]) error {
 	return p.producer.Send(ctx, producer.Message{
 		Stream: "pipeline", Topic: fmt.Sprint("t", stage), Key: m.Key(), ID: m.ID(), Payload: []byte(m.Value),
@@ -138,8 +137,8 @@ func (s *stage) join() {
 	s.mu.Unlock()
 }
 
-// enter notes that a member works on a partition, and counts another one that does at
-// the same time, unless the partitions were dealt without notice just now.
+// enter says that a member works on a partition, and counts other members that do at the same time,
+// unless the server has just rebalanced without notice.
 func (s *stage) enter(ctx context.Context, m *member, partition uint32) func() {
 	const settling = 2 * time.Second
 	s.mu.Lock()
@@ -189,7 +188,7 @@ func (s *stage) leave(m *member) {
 	require.NoError(s.p.t, m.Stop(ctx))
 }
 
-// crash takes a member's network away and then stops it: it can say nothing to anyone.
+// crash cuts a member's network and then stops the member, which can send nothing any more.
 func (s *stage) crash(m *member) {
 	s.setDisturbed()
 	m.proxy.StopListening()
@@ -201,7 +200,7 @@ func (s *stage) crash(m *member) {
 
 func (s *stage) setDisturbed() { s.disturbedAt.Store(time.Now().UnixNano()) }
 
-// disturb does something to the chain at random.
+// injectFault disturbs the pipeline at random.
 func (p *pipeline) injectFault() string {
 	s := p.stages[p.rand.IntN(len(p.stages))]
 	switch p.rand.IntN(6) {
@@ -233,7 +232,7 @@ func (p *pipeline) injectFault() string {
 	default:
 		s.setDisturbed()
 		require.NoError(p.t, p.server.Rebalance("pipeline", fmt.Sprint("t", s.number), "g"))
-		return fmt.Sprintf("stage %d: redeal", s.number)
+		return fmt.Sprintf("stage %d: rebalance", s.number)
 	}
 	return ""
 }
@@ -254,7 +253,7 @@ func (p *pipeline) stop() {
 	all.Wait()
 }
 
-// arrivals checks what comes out of the chain.
+// arrivals checks the output of the pipeline.
 type arrivals struct {
 	mu       sync.Mutex
 	ids      map[[16]byte]bool

@@ -75,7 +75,8 @@ func TestQuotaReturnsWaiters(t *testing.T) {
 	require.Equal(t, 2, q.Reserve(1, 10))
 }
 
-// The one who finds no room and the one who frees some may come at the same time: one of them sees the other.
+// A partition that finds no room and one that frees some may come at the same time: one of them
+// sees the other.
 func TestQuotaReturnsConcurrentWaiters(t *testing.T) {
 	t.Parallel()
 	for range 20_000 {
@@ -155,7 +156,7 @@ func TestInFlightLimitOfOneIsFair(t *testing.T) {
 		key, _, _ := strings.Cut(text, "/")
 		first[key] = true
 	}
-	require.Len(t, first, partitions, "each has its turn")
+	require.Len(t, first, partitions, "each is served")
 	stop(t, c)
 }
 

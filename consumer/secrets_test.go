@@ -21,7 +21,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// paper is where a logger writes all it is told, debug messages included.
+// logRecorder is the output of a logger, debug messages included.
 type logRecorder struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -96,7 +96,8 @@ func TestPromiseNothingSecretIsLogged(t *testing.T) {
 	})
 }
 
-// Promise 10: a consumer of something that does not exist says so, by name, and begins when it does.
+// Promise 10: a consumer of something that does not exist reports it by name, and begins when it
+// exists.
 func TestPromiseMissingObjectsAreNamed(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

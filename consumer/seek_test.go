@@ -12,8 +12,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// A Seek to the start outlives a connection that ends before anything is committed, like one to
-// any other offset.
+// A Seek to the start survives a connection that ends before anything is committed, like one to any
+// other offset.
 func TestSeekSurvivesReconnection(t *testing.T) {
 	t.Parallel()
 	for name, to := range map[string]consumer.Position{"start": consumer.First(), "offset": consumer.Offset(0), "middle": consumer.Offset(3)} {
@@ -47,7 +47,7 @@ func TestSeekSurvivesReconnection(t *testing.T) {
 	}
 }
 
-// Seek forgets what is in hand: nothing waits for it.
+// Seek gives messages in flight up and does not wait for them.
 func TestSeekDoesNotWaitForMessages(t *testing.T) {
 	t.Parallel()
 	e := newTestEnv(t, 1)
@@ -92,8 +92,8 @@ func TestSeekOfADrainedConsumerFails(t *testing.T) {
 	require.ErrorIs(t, c.Seek(ctx, 0, consumer.First()), iggyerr.ErrClosed)
 }
 
-// A partition that is about to be taken and is set to another place is read there, like one that
-// has just been assigned, before it is handed over.
+// A partition that is about to be reassigned and is moved by Seek is read there before it is handed
+// over, like one that has just been assigned.
 func TestSeekDuringHandover(t *testing.T) {
 	t.Parallel()
 	e := newTestEnv(t, 2)
@@ -124,7 +124,7 @@ func TestSeekDuringHandover(t *testing.T) {
 	defer cancel()
 	require.NoError(t, e.conn.Join(ctx, transport.Group{Stream: e.stream, Topic: "t", Name: "g"}))
 	leaving := -1
-	eventually(t, "a partition to be taken", func() bool {
+	eventually(t, "a partition about to be reassigned", func() bool {
 		leaving = slices.IndexFunc(c.Status().Partitions, func(p consumer.PartitionStatus) bool { return p.Leaving })
 		return leaving >= 0
 	})

@@ -13,7 +13,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 )
 
-// next waits for the next message, acknowledges it and gives its text.
+// next waits for the next message, acknowledges it and returns its text.
 func next(t testing.TB, c *consumer.Consumer[string]) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)

@@ -109,13 +109,13 @@ func (e *engine) status() Status {
 		Name: e.name, Stream: e.identity.Stream, Topic: e.identity.Topic, Group: e.identity.Name,
 		Consuming: e.started.Load(), Joined: e.joined, LastError: e.lastErr, LastErrorAt: e.lastErrAt,
 	}
-	owned := e.assigned
+	assigned := e.assigned
 	e.mu.Unlock()
 	s.Connected = e.link.Status().State == link.StateReady
 	s.InFlight = e.inFlight.orphans()
 	s.BufferedBytes = int64(e.prefetch.inUse().bytes + e.decompressed.inUse())
 	now := time.Now().UnixNano()
-	for _, p := range owned {
+	for _, p := range assigned {
 		p.mu.Lock()
 		q := p.status(now)
 		s.Buffered += p.buffered

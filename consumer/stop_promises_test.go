@@ -15,8 +15,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Promise 8: a stop polls no more, lets what is in flight finish, commits what is acknowledged, leaves
-// the group and closes the connection, in this order.
+// Promise 8: a stop polls no more, finishes the messages in flight, commits what is acknowledged,
+// leaves the group and closes the connection, in this order.
 func TestPromiseStopFinishesCommitsAndLeaves(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 2, func(t *testing.T, e *transportEnv) {
@@ -46,7 +46,7 @@ func TestPromiseStopFinishesCommitsAndLeaves(t *testing.T) {
 		for range 6 {
 			received(t, "handlers", began)
 		}
-		own := e.server.Connections() - 1 // but for the rig's
+		own := e.server.Connections() - 1 // without that of the environment
 		e.server.Inject(iggytest.Do(func(req iggytest.Request) {
 			switch {
 			case req.Command == embedded.LeaveGroup && running.Load() > 0:
@@ -124,8 +124,8 @@ func TestPromiseStopKeepsItsDeadline(t *testing.T) {
 	})
 }
 
-// Promise 8: a stop does not wait for messages that only wait for their next
-// delivery. It commits what goes before them and counts them; they come again, as if for the first time.
+// Promise 8: a stop does not wait for messages that wait for redelivery. It commits what stands
+// before them and counts them; they are delivered again as if for the first time.
 func TestPromiseStopDoesNotWaitForRetries(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, e *transportEnv) {
@@ -185,7 +185,7 @@ func TestPromiseStopDoesNotWaitForRetries(t *testing.T) {
 	})
 }
 
-// Promise 8: nor does it wait for batches that wait.
+// Promise 8: nor does it wait for batches that wait for redelivery.
 func TestPromiseStopDoesNotWaitForBatches(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, e *transportEnv) {
@@ -216,8 +216,7 @@ func TestPromiseStopDoesNotWaitForBatches(t *testing.T) {
 	})
 }
 
-// Promise 8: what could not be committed is in the error, also when there is
-// no connection to commit over.
+// Promise 8: the error counts what could not be committed, also when there is no connection.
 func TestPromiseStopWithoutAConnectionCountsUnfinished(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, e *transportEnv) {
@@ -244,8 +243,8 @@ func TestPromiseStopWithoutAConnectionCountsUnfinished(t *testing.T) {
 	})
 }
 
-// Promise 7: the end of a context of the application's own, while it stops, is
-// no failure of the message that was being handled under it.
+// Promise 7: the end of the application's own context during a stop is not a failure of the message
+// that is being handled.
 func TestPromiseOwnCancellationWhileStoppingIsNoFailure(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, e *transportEnv) {

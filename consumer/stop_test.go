@@ -16,8 +16,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-// held starts a consumer of three messages, of which "a/0" is done and the others keep
-// their handlers until they are let go.
+// startWithBlockedHandlers starts a consumer of three messages, of which "a/0" is acknowledged and
+// the others block their handlers until the test ends.
 func startWithBlockedHandlers(t *testing.T, e *testEnv, commit time.Duration) *consumer.Consumer[string] {
 	t.Helper()
 	e.send(0, "a/0", "b/0", "c/0")
@@ -137,7 +137,7 @@ func TestStopWithoutAServerIsBounded(t *testing.T) {
 	require.Less(t, time.Since(begun), 5*time.Second)
 }
 
-// A stop keeps drain_timeout also when a drain before it had all the time there is.
+// A stop keeps drain_timeout, also when a Drain before it had no deadline.
 func TestStopEndsADrainWithoutDeadline(t *testing.T) {
 	t.Parallel()
 	e := newTestEnv(t, 1)
@@ -171,7 +171,7 @@ func TestStopWithoutTimeCountsUnfinished(t *testing.T) {
 	t.Parallel()
 	e := newTestEnv(t, 1)
 	c := startWithBlockedHandlers(t, e, time.Hour)
-	// Or the retirement may have committed before the counts are taken.
+	// The drain may have committed before the counts are read.
 	e.server.Inject(iggytest.Silence().On(embedded.StoreOffset, embedded.GetOffset))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Nanosecond)
 	defer cancel()
