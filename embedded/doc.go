@@ -25,7 +25,8 @@
 //     status, and then the connection is closed. A send whose lengths exceed its frame is refused at
 //     once. The real server goes on, or waits for more.
 //   - A partition keeps its last 256 MiB ([WithRetention]). It has one segment, which is never deleted.
-//   - Purging deletes everything. The real server keeps what it has not written to its disk yet.
+//   - Purging deletes everything. The real server keeps what it has not written to its disk yet
+//     ([WithPurgeSavedOnly]).
 //   - A send by key to a topic without partitions is refused. The real server exits.
 //   - Few statistics of the machine are filled in, and the parts of a snapshot have only their names.
 //

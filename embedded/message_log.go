@@ -55,9 +55,20 @@ func (f *partitionFiles) logPath(baseOffset uint64) string {
 // save writes the messages and offsets that are not written yet, with sync to the disk.
 func (p *partition) save(sync bool) error {
 	if p.files == nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.setSaved(p.nextOffset, p.unsavedBytes)
 		return nil
 	}
 	return errors.Join(p.saveMessages(sync), p.saveOffsets())
+}
+
+// setSaved notes that messages of this size, up to an offset, are saved. It needs the partition's
+// lock.
+func (p *partition) setSaved(until, size uint64) {
+	p.savedUntil = until
+	p.unsavedBytes -= size
+	p.purged = purgedMessages{}
 }
 
 func (p *partition) saveMessages(sync bool) error {
@@ -69,7 +80,7 @@ func (p *partition) saveMessages(sync bool) error {
 	unsaved := p.unsavedBytes
 	var pg page
 	if p.savedUntil < p.nextOffset {
-		p.readFrom(p.savedUntil, uint32(min(p.nextOffset-p.savedUntil, 1<<31)), &pg)
+		p.readStored(p.savedUntil, uint32(min(p.nextOffset-p.savedUntil, 1<<31)), &pg)
 	}
 	first := p.firstOffset()
 	p.mu.Unlock()
@@ -81,8 +92,7 @@ func (p *partition) saveMessages(sync bool) error {
 			return fmt.Errorf("embedded: partition file %s: %w", f.logPath(base), err)
 		}
 		p.mu.Lock()
-		p.savedUntil = base + uint64(pg.count)
-		p.unsavedBytes -= unsaved
+		p.setSaved(base+uint64(pg.count), unsaved)
 		p.applyRetention()
 		p.mu.Unlock()
 	}

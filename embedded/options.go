@@ -30,6 +30,7 @@ type options struct {
 	retention       int64
 	clock           func() time.Time
 	migration       bool
+	purgeSavedOnly  bool
 }
 
 // Option changes a server before it starts.
@@ -83,3 +84,13 @@ func WithClock(now func() time.Time) Option { return func(o *options) { o.clock 
 // default, this happens always, which reveals programs that send on the connection of a group
 // member. With false it never happens.
 func WithConnectionMigration(on bool) Option { return func(o *options) { o.migration = on } }
+
+// WithPurgeSavedOnly says whether PurgeTopic and PurgeStream keep the messages that are not saved,
+// as the real server does with default settings. A partition saves its messages when 1,024 of them,
+// or 1 MiB, are not saved, and on FlushUnsavedBuffer. Messages that survive a purge keep their
+// offsets, while new messages are numbered from 0: a poll then returns old messages, and of the new
+// ones only those behind them. Default: false, a purge deletes everything.
+//
+// The next save ends this. From then on only new messages are answered, where the real server
+// answers most polls with [StatusInvalidOffset].
+func WithPurgeSavedOnly(on bool) Option { return func(o *options) { o.purgeSavedOnly = on } }

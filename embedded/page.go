@@ -20,6 +20,15 @@ type page struct {
 // readFrom collects up to count messages that start at offset, or at the oldest stored one if that
 // is later.
 func (p *partition) readFrom(offset uint64, count uint32, pg *page) {
+	if !p.purged.empty() {
+		p.readPurged(offset, count, pg)
+		return
+	}
+	p.readStored(offset, count, pg)
+}
+
+// readStored is readFrom without the messages that have survived a purge.
+func (p *partition) readStored(offset uint64, count uint32, pg *page) {
 	i := sort.Search(len(p.chunks), func(i int) bool {
 		c := p.chunks[i]
 		return c.baseOffset+uint64(len(c.ends)) > offset
@@ -36,6 +45,10 @@ func (p *partition) readFrom(offset uint64, count uint32, pg *page) {
 
 // readSince collects up to count messages that were stored at the timestamp or later.
 func (p *partition) readSince(timestamp uint64, count uint32, pg *page) {
+	if !p.purged.empty() {
+		p.readPurged(0, count, pg)
+		return
+	}
 	i := sort.Search(len(p.chunks), func(i int) bool {
 		c := p.chunks[i]
 		return c.timestamp(len(c.ends)-1) >= timestamp

@@ -51,11 +51,13 @@ type partition struct {
 	// retention bounds size. A negative number means no bound.
 	retention int64
 	// files are nil for a server without a directory. Messages before savedUntil are written to
-	// them.
+	// them, or would be if there were a directory.
 	files      *partitionFiles
 	savedUntil uint64
 	// unsavedBytes is the size of the messages that are not written.
 	unsavedBytes uint64
+	// purged are the messages that have survived a purge, see [WithPurgeSavedOnly].
+	purged purgedMessages
 
 	consumerOffsets map[uint32]uint64
 	groupOffsets    map[uint32]uint64
@@ -136,7 +138,7 @@ func (p *partition) appendInMemory(data []byte, ends []uint32, now uint64) (full
 	p.appendToChunks(base, data, ends)
 	p.unsavedBytes += uint64(len(data))
 	p.applyRetention()
-	return p.files != nil && (p.nextOffset-p.savedUntil >= saveMessages || p.unsavedBytes >= saveBytes), true
+	return p.nextOffset-p.savedUntil >= saveMessages || p.unsavedBytes >= saveBytes, true
 }
 
 func (p *partition) appendToChunks(base uint64, data []byte, ends []uint32) {
@@ -186,16 +188,18 @@ func (p *partition) applyRetention() {
 	p.chunks = p.chunks[n:]
 }
 
-// purge deletes all messages and all offsets. The next message gets offset 0. On the real server,
-// messages that it has not written to its disk yet stay, and are answered together with the new
-// ones of the same offsets. This server does not copy that.
-func (p *partition) purge() error {
+// purge deletes all messages and all offsets. The next message gets offset 0. With savedOnly the
+// messages that are not saved can still be polled.
+func (p *partition) purge(savedOnly bool) error {
 	if p.files != nil {
 		p.files.mu.Lock()
 		defer p.files.mu.Unlock()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if savedOnly {
+		p.purged.add(p.chunks, p.savedUntil)
+	}
 	p.chunks, p.nextOffset, p.size, p.count, p.savedUntil, p.unsavedBytes = nil, 0, 0, 0, 0, 0
 	clear(p.consumerOffsets)
 	clear(p.groupOffsets)

@@ -47,3 +47,26 @@ func TestRetentionBoundsMemory(t *testing.T) {
 		})
 	}
 }
+
+// TestSaveEndsIncompletePurge expects that messages that have survived a purge are gone after the
+// next save, and that a restart finds the new ones only.
+func TestSaveEndsIncompletePurge(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	srv := startIn(t, dir, embedded.WithPurgeSavedOnly(true))
+	c := makeTopic(t, srv, 1)
+	sendN(t, c, 0, 3)
+	c.mustCall(t, embedded.PurgeTopic, join(streamS, topicT))
+	poll := pollBody(single("c"), streamS, topicT, 0, 3, 0, 10, 0)
+	count := func() uint32 {
+		t.Helper()
+		return binary.LittleEndian.Uint32(c.mustCall(t, embedded.PollMessages, poll)[12:])
+	}
+	require.EqualValues(t, 3, count())
+	sendN(t, c, 0, 2)
+	require.EqualValues(t, 3, count())
+	c.mustCall(t, embedded.FlushUnsavedBuffer, join(streamS, topicT, u32(0), []byte{0}))
+	require.EqualValues(t, 2, count())
+	srv.Crash()
+	require.Len(t, payloads(t, startIn(t, dir), 0), 2)
+}

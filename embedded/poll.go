@@ -71,7 +71,7 @@ func (p *partition) poll(r pollRequest, who offsetOwner) page {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	pg := page{currentOffset: p.currentOffset()}
-	if r.count == 0 || p.nextOffset == 0 {
+	if r.count == 0 || p.nextOffset == 0 && p.purged.empty() {
 		return pg
 	}
 	switch r.kind {

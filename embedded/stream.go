@@ -103,6 +103,6 @@ func (c *conn) updateStream(s *stream, name string) Status {
 // purgeStream deletes the messages and offsets of all topics.
 func (c *conn) purgeStream(s *stream, _ none) Status {
 	var errs []error
-	s.topics.each(func(_ uint32, t *topic) { errs = append(errs, t.purge()) })
+	s.topics.each(func(_ uint32, t *topic) { errs = append(errs, t.purge(c.server.opts.purgeSavedOnly)) })
 	return c.purgeStatus(errors.Join(errs...))
 }

@@ -109,10 +109,10 @@ func (t *topic) totals() (size, messages uint64) {
 	return size, messages
 }
 
-func (t *topic) purge() error {
+func (t *topic) purge(savedOnly bool) error {
 	var errs []error
 	for _, p := range t.partitions {
-		errs = append(errs, p.purge())
+		errs = append(errs, p.purge(savedOnly))
 	}
 	return errors.Join(errs...)
 }
@@ -215,7 +215,9 @@ func (c *conn) deleteTopic(t *topic, _ none) Status {
 }
 
 // purgeTopic deletes the messages and offsets of a topic.
-func (c *conn) purgeTopic(t *topic, _ none) Status { return c.purgeStatus(t.purge()) }
+func (c *conn) purgeTopic(t *topic, _ none) Status {
+	return c.purgeStatus(t.purge(c.server.opts.purgeSavedOnly))
+}
 
 // purgeStatus returns the answer to a purge that failed with err, if it is not nil.
 func (c *conn) purgeStatus(err error) Status {

@@ -98,3 +98,72 @@ func scriptPurge(s *script) {
 	s.topic(st, "t", 2)
 	first("a topic of the same name starts empty")
 }
+
+// scriptPurgeUnsaved purges a topic whose messages the server has not written to its disk yet. With
+// default settings the real server keeps them.
+func scriptPurgeUnsaved(s *script) {
+	st := s.stream("s")
+	t := s.topic(st, "t", 2)
+	a := s.admin
+	who := single("c")
+	n := uint64(0)
+	send := func(partition uint32, payloads ...string) {
+		var batch [][]byte
+		for _, p := range payloads {
+			n++
+			batch = append(batch, message(n, p, ""))
+		}
+		a.call("send", embedded.SendMessages, sendBody(st, t, toPartition(partition), batch...))
+	}
+	show := func(label string, partition int) {
+		a.call(label+", topic", embedded.GetTopic, join(st, t))
+		a.call(label+", offset", embedded.GetOffset, join(who, st, t, part(partition)))
+		poll := func(what string, kind byte, value uint64, count uint32) {
+			a.call(label+", "+what, embedded.PollMessages, pollBody(who, st, t, partition, kind, value, count, 0))
+		}
+		poll("first", 3, 0, 10)
+		poll("last", 4, 0, 10)
+		poll("last 2", 4, 0, 2)
+		poll("from 0", 1, 0, 10)
+		poll("from 1", 1, 1, 10)
+		poll("from 2", 1, 2, 10)
+		poll("from 3", 1, 3, 10)
+		poll("from 5", 1, 5, 10)
+		poll("one from 1", 1, 1, 1)
+		poll("next", 5, 0, 10)
+	}
+	purge := func() { a.call("purge", embedded.PurgeTopic, join(st, t)) }
+	store := func(partition int, offset uint64) {
+		a.call("store", embedded.StoreOffset, join(who, st, t, part(partition), u64(offset)))
+	}
+
+	send(0, "a", "b", "c")
+	send(0, "d")
+	store(0, 3)
+	purge()
+	show("nothing saved", 0)
+	store(0, 0)
+	send(0, "e")
+	show("one more", 0)
+	store(0, 0)
+	show("offset 0 stored", 0)
+	send(0, "f", "g", "h", "i", "j", "k")
+	show("seven more", 0)
+	purge()
+	show("purged again", 0)
+	send(0, "l")
+	show("after the second purge", 0)
+
+	send(1, "m", "n")
+	a.call("flush", embedded.FlushUnsavedBuffer, join(st, t, u32(1), []byte{0}))
+	send(1, "o", "p")
+	store(1, 3)
+	purge()
+	show("two of four saved", 1)
+	send(1, "q", "r")
+	show("two more", 1)
+	purge()
+	show("second purge", 1)
+	send(1, "s", "t", "u", "v", "w")
+	show("five more", 1)
+}

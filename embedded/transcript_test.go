@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/embedded"
 )
 
 var update = flag.Bool("update", false, "write the transcripts in testdata from the answers of the server that IGGY_TEST_ENDPOINT names")
@@ -28,8 +30,14 @@ var scripts = map[string]func(*script){
 	"permissions":           scriptPermissions,
 	"tokens":                scriptTokens,
 	"frames":                scriptFrames,
+	"purge-unsaved":         scriptPurgeUnsaved,
 	"poll-cursor":           scriptPollCursor,
 	"sdk":                   scriptSDK,
+}
+
+// scriptOptions are the options of the embedded server for single scripts.
+var scriptOptions = map[string][]embedded.Option{
+	"purge-unsaved": {embedded.WithPurgeSavedOnly(true)},
 }
 
 func transcript(t *testing.T, run func(*script), tg target) string {
@@ -50,7 +58,7 @@ func TestTranscripts(t *testing.T) {
 			}
 			want, err := os.ReadFile(transcriptFile(name))
 			require.NoError(t, err)
-			require.Equal(t, string(want), transcript(t, run, embeddedTarget(t)))
+			require.Equal(t, string(want), transcript(t, run, embeddedTarget(t, scriptOptions[name]...)))
 		})
 	}
 }
