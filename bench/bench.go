@@ -105,12 +105,13 @@ func (b *bench) cluster() config.Iggy {
 }
 
 // producer is a started producer with the default configuration.
-func (b *bench) producer(ctx context.Context, opts ...producer.Option) (*producer.Producer, error) {
-	p, err := producer.New(b.cluster(), config.Default().Producer, opts...)
+func (b *bench) producer(ctx context.Context) (*producer.Producer, error) {
+	p, err := producer.New(b.cluster(), config.Default().Producer)
 	if err != nil {
 		return nil, err
 	}
-	return p, p.Start(ctx)
+	err = p.Start(ctx)
+	return p, err
 }
 
 // partitionOf is the partition of the i-th message, by its key.

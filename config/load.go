@@ -153,7 +153,7 @@ func lookup(environ []string, variable string) (name, value string) {
 func (l *loader) validate() {
 	found := Faults(l.config.Validate())
 	for name, s := range l.sections {
-		if v, ok := s.value.Addr().Interface().(interface{ Validate() error }); ok {
+		if v, ok := reflect.TypeAssert[interface{ Validate() error }](s.value.Addr()); ok {
 			found = append(found, sectionFaults(name, v.Validate())...)
 		}
 	}

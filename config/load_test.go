@@ -1,7 +1,6 @@
 package config_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -147,7 +146,7 @@ helth: {}
 	}, texts(t, err))
 
 	var first *config.KeyError
-	require.True(t, errors.As(err, &first))
+	require.ErrorAs(t, err, &first)
 	require.Equal(t, "iggy.dial_timeout", first.Key)
 	require.Equal(t, config.Source{File: "app.yaml", Line: 3}, first.Source)
 }

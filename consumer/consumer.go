@@ -64,7 +64,7 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 		return nil, fmt.Errorf("iggy: consumer %s: %w", name, err)
 	}
 	newLink := func(name string, more ...link.Option) (*link.Link, error) {
-		linkOpts := append(more, link.WithLogger(o.log))
+		linkOpts := append([]link.Option{link.WithLogger(o.log)}, more...)
 		if o.dialer != nil {
 			linkOpts = append(linkOpts, link.WithDialer(o.dialer))
 		}

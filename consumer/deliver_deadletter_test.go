@@ -356,10 +356,7 @@ func (l *unreliableDeadLetters) DeadLetter(_ context.Context, f topic.Failure[st
 
 func TestFailingMessagesDoNotBlockOthers(t *testing.T) {
 	t.Parallel()
-	poison := stressSize(1000)
-	if poison > 10000 {
-		poison = 10000
-	}
+	poison := min(stressSize(1000), 10000)
 	e := newTestEnv(t, 4)
 	good := 0
 	for i := 0; i < poison; {

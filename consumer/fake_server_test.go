@@ -3,6 +3,7 @@ package consumer_test
 import (
 	"context"
 	"crypto/tls"
+	"maps"
 	"sync"
 	"time"
 
@@ -63,9 +64,7 @@ func (f *fakeServer) committed() (map[uint32]uint64, []time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	stored := map[uint32]uint64{}
-	for p, offset := range f.stored {
-		stored[p] = offset
-	}
+	maps.Copy(stored, f.stored)
 	return stored, append([]time.Time(nil), f.commits...)
 }
 

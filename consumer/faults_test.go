@@ -288,11 +288,9 @@ func TestRandomFaults(t *testing.T) {
 						continue
 					}
 					for range 3 {
-						iterations.Add(1)
-						go func() {
-							defer iterations.Done()
+						iterations.Go(func() {
 							s.iterate(c)
-						}()
+						})
 					}
 				}
 				s.injectFaults(members)

@@ -3,6 +3,7 @@ package consumer_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"runtime"
 	"strings"
 	"sync"
@@ -222,9 +223,7 @@ func (l *causes) all() map[uint64]string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := map[uint64]string{}
-	for at, cause := range l.causes {
-		all[at] = cause
-	}
+	maps.Copy(all, l.causes)
 	return all
 }
 

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -53,7 +54,7 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 		telemetry.Cluster(cluster),
 	}
 	with := func(more ...attribute.KeyValue) metric.MeasurementOption {
-		return metric.WithAttributeSet(attribute.NewSet(append(base[:len(base):len(base)], more...)...))
+		return metric.WithAttributeSet(attribute.NewSet(append(slices.Clip(base), more...)...))
 	}
 	m := &meter{e: e, attributes: with(), ok: with(attribute.String("outcome", "ok")), failed: with(attribute.String("outcome", "error"))}
 	var errs []error

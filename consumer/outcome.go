@@ -11,7 +11,7 @@ import (
 
 // Drop ends a message without a dead letter when a handler returns it, or Nack gets it, also wrapped:
 // the message is acknowledged, logged at debug level and counted as dropped.
-var Drop = errors.New("iggy: message dropped") //nolint:revive,staticcheck // an instruction rather than an error, like fs.SkipAll
+var Drop = errors.New("iggy: message dropped") //nolint:revive,staticcheck,errname // an instruction rather than an error, like fs.SkipAll
 
 // Permanent marks err as one for which another delivery is of no use: the message goes to the dead
 // letters at once. Permanent(nil) is nil.

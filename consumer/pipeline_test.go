@@ -241,13 +241,11 @@ func (p *pipeline) stop() {
 	var all sync.WaitGroup
 	for _, s := range p.stages {
 		for m := s.pick(0); m != nil; m = s.pick(0) {
-			all.Add(1)
-			go func() {
-				defer all.Done()
+			all.Go(func() {
 				ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 				defer cancel()
 				_ = m.Stop(ctx)
-			}()
+			})
 		}
 	}
 	all.Wait()
@@ -357,7 +355,7 @@ func TestPipelineOfGroupsUnderFaults(t *testing.T) {
 	for k := range keys {
 		require.Equal(t, total/keys, out.next[fmt.Sprint("k", k)])
 	}
-	lost, bound, extra := 0, 0, int64(0)
+	lost, extra := 0, int64(0)
 	for _, s := range p.stages {
 		stored := len(p.server.Messages("pipeline", fmt.Sprint("t", s.number)))
 		again := s.handled.Load() - int64(stored)
@@ -368,7 +366,7 @@ func TestPipelineOfGroupsUnderFaults(t *testing.T) {
 		s.mu.Unlock()
 		require.Zero(t, s.overlaps.Load(), "stage %d: two members acted on a partition", s.number)
 	}
-	bound = lost * (cfg.MaxInFlight + cfg.CommitEvery)
+	bound := lost * (cfg.MaxInFlight + cfg.CommitEvery)
 	t.Logf("%d messages in %s, %d doubled at the end, %d handled again in all (bound %d by %d lost partitions); %v",
 		total, time.Since(begun).Round(time.Millisecond), out.doubled, extra, bound, lost, disturbances)
 }

@@ -72,7 +72,7 @@ func TestPromiseStopFinishesCommitsAndLeaves(t *testing.T) {
 		require.NoError(t, received(t, "the stop", stopped))
 		settled.Store(true)
 
-		require.EqualValues(t, handled+6, finished.Load(), "what was in flight was finished, and nothing more begun")
+		require.Equal(t, handled+6, finished.Load(), "what was in flight was finished, and nothing more begun")
 		var committed uint64
 		for p := range uint32(2) {
 			if offset, ok := e.server.Committed("s", "t", "g", p); ok {

@@ -124,7 +124,7 @@ func TestIdleConnectionsUseLittleMemory(t *testing.T) { // not parallel: it meas
 			t.Logf("no more descriptors than for %d connections: %v", len(conns), err)
 			break
 		}
-		defer nc.Close()
+		defer func() { _ = nc.Close() }()
 		conns = append(conns, nc)
 	}
 	require.NotEmpty(t, conns)

@@ -22,7 +22,7 @@ func ExampleStart() {
 	if err != nil {
 		panic(err)
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	if _, err = client.LoginUser(embedded.DefaultUsername, embedded.DefaultPassword); err != nil {
 		panic(err)
 	}

@@ -31,7 +31,7 @@ func scriptPermissions(s *script) {
 	p := s.connect("per")
 	p.call("login", embedded.LoginUser, loginBody(s.name("per"), "secret"))
 	try := func(label string) {
-		body := func(parts ...[]byte) []byte { return join(parts...) }
+		body := join
 		p.call(label, embedded.GetStats, nil)
 		if answer := p.callQuietly(embedded.GetUsers, nil); len(answer) == 0 {
 			s.note("no users: %s", label)

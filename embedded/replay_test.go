@@ -39,7 +39,7 @@ func readRecording(t testing.TB, name string) []exchange {
 	t.Helper()
 	f, err := os.Open(filepath.Join("testdata", name))
 	require.NoError(t, err)
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	var list []exchange
 	for sc := bufio.NewScanner(f); sc.Scan(); {
 		var x exchange

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.uber.org/fx"
@@ -100,9 +101,7 @@ func newConfig(p configParams) (config.Config, error) {
 func withDefaults(cfg, defaults config.Config) (config.Config, error) {
 	cfg.Cluster = clusterWithDefaults(cfg.Cluster, defaults.Cluster)
 	clusters := make(map[string]config.Cluster, len(defaults.Clusters))
-	for name, cluster := range cfg.Clusters {
-		clusters[name] = cluster
-	}
+	maps.Copy(clusters, cfg.Clusters)
 	for name, cluster := range defaults.Clusters {
 		if given, ok := cfg.Clusters[name]; ok {
 			cluster = clusterWithDefaults(given, cluster)
@@ -118,12 +117,8 @@ func withDefaults(cfg, defaults config.Config) (config.Config, error) {
 
 func clusterWithDefaults(cluster, defaults config.Cluster) config.Cluster {
 	consumers := make(map[string]config.Consumer, len(defaults.Consumers))
-	for name, consumer := range defaults.Consumers {
-		consumers[name] = consumer
-	}
-	for name, consumer := range cluster.Consumers {
-		consumers[name] = consumer
-	}
+	maps.Copy(consumers, defaults.Consumers)
+	maps.Copy(consumers, cluster.Consumers)
 	cluster.Consumers = consumers
 	return cluster
 }

@@ -32,7 +32,7 @@ func Named(name string) fx.Option {
 
 // clusterOptions provides the components of one cluster.
 func clusterOptions(name string) fx.Option {
-	params := func(tags ...string) fx.Annotation { return fx.ParamTags(tags...) }
+	params := fx.ParamTags
 	named, sink := tag(name), optional(name)
 	result := fx.ResultTags(named)
 	return fx.Provide(

@@ -242,7 +242,7 @@ func TestPanicIsDown(t *testing.T) {
 	require.NoError(t, r.Register(health.New("wild", func(context.Context) health.Result { panic("boo") })))
 	require.Equal(t, "panic: boo", r.Check(t.Context()).Components["wild"].LastError)
 	require.Equal(t, 1, logs.Len())
-	require.Contains(t, string(logs.All()[0].ContextMap()["stack"].(string)), "TestPanicIsDown")
+	require.Contains(t, logs.All()[0].ContextMap()["stack"].(string), "TestPanicIsDown")
 }
 
 // textlessError is an error whose nil pointer panics in Error.

@@ -3,6 +3,7 @@ package iggytest_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
@@ -24,8 +25,8 @@ func (t *exampleT) Context() context.Context  { return context.Background() }
 func (t *exampleT) Fatalf(f string, a ...any) { panic(fmt.Sprintf(f, a...)) }
 
 func (t *exampleT) end() {
-	for i := len(t.ends) - 1; i >= 0; i-- {
-		t.ends[i]()
+	for _, v := range slices.Backward(t.ends) {
+		v()
 	}
 }
 

@@ -1,7 +1,6 @@
 package jobs_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
@@ -114,7 +113,7 @@ func requireFields(t *testing.T, err error, message string, fields []string) {
 	var got []string
 	for _, err := range errs {
 		var field *jobs.FieldError
-		require.True(t, errors.As(err, &field), "%v", err)
+		require.ErrorAs(t, err, &field, "%v", err)
 		require.Equal(t, message, field.Message)
 		got = append(got, field.Field)
 	}

@@ -10,7 +10,8 @@ import (
 // item returns m in the form in which it is appended to a batch.
 func (m *Message) item(s *scratch) (item, error) {
 	it := item{key: m.Key, partition: m.Partition, id: m.ID, payload: m.Payload, scratch: s}
-	return it, it.addHeaders(m.Headers)
+	err := it.addHeaders(m.Headers)
+	return it, err
 }
 
 const maxKeyBytes = 255

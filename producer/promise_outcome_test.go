@@ -76,7 +76,7 @@ func TestPromiseEachMessageHasOneTrueOutcome(t *testing.T) {
 		}
 		wg.Wait()
 		outcomes := got.waitForAll(t, senders*each)
-		require.Equal(t, senders*each, len(outcomes))
+		require.Len(t, outcomes, senders*each)
 		s.requireOutcomesMatchLog(t, outcomes)
 		require.Positive(t, count(outcomes, producer.Confirmed))
 		require.Positive(t, count(outcomes, producer.Failed))
@@ -145,7 +145,7 @@ func TestPromiseStopGivesEachMessageItsOutcome(t *testing.T) {
 		var left *producer.StopError
 		require.ErrorAs(t, err, &left)
 		outcomes := got.waitForAll(t, 130)
-		require.Equal(t, 130, len(outcomes))
+		require.Len(t, outcomes, 130)
 		s.requireOutcomesMatchLog(t, outcomes)
 		require.Len(t, left.Remainders, 1)
 		require.EqualValues(t, count(outcomes, producer.Failed), left.Remainders[0].Failed)

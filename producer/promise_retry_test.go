@@ -54,7 +54,7 @@ func TestPromiseRetriesKeepBytesIDsAndOrder(t *testing.T) {
 			require.EqualValues(t, 0x80, id[8]&0xc0, "UUID variant")
 			payloads[id] = payload
 		}
-		require.Equal(t, keys*each, len(payloads), "ids are unique")
+		require.Len(t, payloads, keys*each, "ids are unique")
 		next := map[string]int{}
 		doubled := 0
 		for _, m := range s.server.Messages("s", "t") {

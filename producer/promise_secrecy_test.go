@@ -3,7 +3,6 @@ package producer_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -139,6 +138,6 @@ func TestPromiseClearErrors(t *testing.T) {
 
 		// And a producer that is stopped.
 		require.NoError(t, q.Stop(t.Context()))
-		require.True(t, errors.Is(q.Send(t.Context(), message("", "x")), iggyerr.ErrClosed))
+		require.ErrorIs(t, q.Send(t.Context(), message("", "x")), iggyerr.ErrClosed)
 	})
 }

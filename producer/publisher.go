@@ -138,5 +138,6 @@ func (pub *Publisher[T]) item(s *scratch, v T, opts []PublishOption) (item, erro
 		it.key = pub.topic.KeyOf(v)
 	}
 	it.partition, it.id = o.partition, o.id
-	return it, it.addHeaders(o.headers)
+	err = it.addHeaders(o.headers)
+	return it, err
 }

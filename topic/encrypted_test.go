@@ -3,7 +3,6 @@ package topic_test
 import (
 	"bytes"
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -134,12 +133,12 @@ func TestEncryptedNeedsACodecThatAppends(t *testing.T) {
 func TestKeyring(t *testing.T) {
 	t.Parallel()
 	key := bytes.Repeat([]byte("k"), 32)
-	for want, make := range map[string]func() (*topic.Keyring, error){
+	for want, newKeyring := range map[string]func() (*topic.Keyring, error){
 		"the current key is not among": func() (*topic.Keyring, error) { return topic.NewKeyring("a", nil) },
 		"key a has 16 bytes":           func() (*topic.Keyring, error) { return topic.NewKeyring("a", map[string][]byte{"a": key[:16]}) },
 		"the id of a key":              func() (*topic.Keyring, error) { return topic.NewKeyring("a b", map[string][]byte{"a b": key}) },
 	} {
-		k, err := make()
+		k, err := newKeyring()
 		require.ErrorContains(t, err, want)
 		require.Nil(t, k)
 		require.NotContains(t, err.Error(), "kkkk")
@@ -154,7 +153,7 @@ func TestKeyring(t *testing.T) {
 		for _, value := range []any{k, orders, orders.Codec()} {
 			text := fmt.Sprintf(verb, value)
 			for _, spelled := range []string{"kkkk", "6b6b6b6b", "107 107", "0x6b, 0x6b", "0x6b6b"} {
-				require.False(t, strings.Contains(text, spelled), "%s: %s", verb, text)
+				require.NotContains(t, text, spelled, "%s: %s", verb, text)
 			}
 		}
 	}

@@ -29,7 +29,7 @@ func ExampleNew() {
 func TestNewPanicsForInvalidArguments(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 256)
-	for name, make := range map[string]func(){
+	for name, call := range map[string]func(){
 		"no stream":        func() { topic.New("", "t", topic.Bytes()) },
 		"no name":          func() { topic.New("s", "", topic.Bytes()) },
 		"long stream":      func() { topic.New(long, "t", topic.Bytes()) },
@@ -40,7 +40,7 @@ func TestNewPanicsForInvalidArguments(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.Panics(t, make)
+			require.Panics(t, call)
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -55,9 +56,7 @@ func (f *fileServer) requestCounts() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	counts := make(map[string]int, len(f.requests))
-	for name, n := range f.requests {
-		counts[name] = n
-	}
+	maps.Copy(counts, f.requests)
 	return counts
 }
 

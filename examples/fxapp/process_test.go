@@ -39,9 +39,9 @@ func startProcess(t *testing.T, data string, env []string) *process {
 	go func() { p.done <- p.cmd.Wait() }()
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
-		<-p.done
+		err := <-p.done
 		if t.Failed() {
-			t.Logf("standard error of the process:\n%s", p.stderr)
+			t.Logf("the process ended with %v; its standard error:\n%s", err, p.stderr)
 		}
 	})
 	select {

@@ -17,7 +17,7 @@ func TestDLQDropMarksDeadLetters(t *testing.T) {
 	require.Equal(t, "dropped", s.list("--state", "dropped")[0].State)
 
 	s.run("dlq", "drop", "--job-id", "b", "--yes").ok(t)
-	require.Zero(t, len(s.list("--code", "HANDLER_ERROR")))
+	require.Empty(t, s.list("--code", "HANDLER_ERROR"))
 	require.Equal(t, replayCounts{Replayed: 1}, s.replay("--job-id", "b", "--state", "dropped"))
 	require.Len(t, s.Messages("fetchbox", "jobs.tasks"), 1)
 }

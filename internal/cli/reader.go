@@ -251,7 +251,7 @@ func (r *reader) receive(ctx context.Context, delay time.Duration, check func(co
 	}
 	timer := time.NewTimer(statusInterval)
 	defer timer.Stop()
-	for received := 0; received < maxQueuedMessages; received++ {
+	for received := range maxQueuedMessages {
 		select {
 		case m := <-r.incoming:
 			q := r.queue(m.partition)

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"net"
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -58,7 +59,7 @@ func Destination(stream, topic string) string { return stream + "/" + topic }
 // Start begins a span for so many messages of a destination. The destination is empty when the
 // messages have several. t must not be nil.
 func (t *Tracer) Start(ctx context.Context, destination string, messages int, options ...trace.SpanStartOption) (context.Context, trace.Span) {
-	name, attributes := t.op.name, t.common[:len(t.common):len(t.common)]
+	name, attributes := t.op.name, slices.Clip(t.common)
 	if destination != "" {
 		name += " " + destination
 		attributes = append(attributes, semconv.MessagingDestinationName(destination))

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,7 +92,7 @@ func TestMalformedHeaders(t *testing.T) {
 		"wrong size":   {3, 2, 0, 0, 0, 1, 1},
 		"huge":         {2, 0xff, 0xff, 0xff, 0xff, 1},
 	} {
-		got, err := headersOf(append(good[:len(good):len(good)], b...))
+		got, err := headersOf(append(slices.Clip(good), b...))
 		require.ErrorIs(t, err, wire.ErrHeaders, name)
 		require.Equal(t, []pair{{"k", "v"}}, got, "%s: what stands before it is given", name)
 	}

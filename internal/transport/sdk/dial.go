@@ -153,7 +153,8 @@ func accept(ctx context.Context, ln *net.TCPListener, client *tcp.IggyTcpClient)
 		_ = sdkSide.Close()
 		return nil, err
 	}
-	return sdkSide, sdkSide.SetDeadline(time.Time{})
+	err = sdkSide.SetDeadline(time.Time{})
+	return sdkSide, err
 }
 
 func answerPing(sdkSide *net.TCPConn) error {

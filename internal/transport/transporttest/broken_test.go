@@ -35,7 +35,7 @@ func testCutIdle(t *testing.T, p *peerSuite) {
 			require.NoError(t, c.Ping(within(t)))
 			requireDone(t, c)
 			err := c.Ping(within(t))
-			require.False(t, requireConnError(t, err).Sent)
+			require.False(t, connErrorOf(t, err).Sent)
 			require.True(t, iggyerr.IsRetryable(err))
 		})
 	}
@@ -73,7 +73,7 @@ func testHalfAnswers(t *testing.T, p *peerSuite) {
 				Consumer: transport.Consumer{Stream: "s", Topic: "t", Name: "c"},
 				Strategy: transport.Strategy{Kind: transport.FromFirst}, Count: 10, MaxBytes: 10 * n,
 			})
-			require.True(t, requireConnError(t, err).Sent)
+			require.True(t, connErrorOf(t, err).Sent)
 			require.True(t, iggyerr.IsRetryable(err))
 			requireDone(t, c)
 		})

@@ -1,7 +1,6 @@
 package transporttest
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -54,7 +53,7 @@ func testServerDisconnects(t *testing.T, p *peerSuite) {
 func requireDisconnected(t *testing.T, err error) {
 	t.Helper()
 	var status *iggyerr.StatusError
-	require.True(t, errors.As(err, &status), "%v", err)
+	require.ErrorAs(t, err, &status, "%v", err)
 	require.Equal(t, iggyerr.StatusDisconnected, status.Status)
 	require.True(t, iggyerr.IsRetryable(err), "%v", err)
 	require.False(t, iggyerr.MayHaveEffect(err), "%v", err)

@@ -1,11 +1,11 @@
 package transporttest
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,11 +27,17 @@ func shortContext(t *testing.T) context.Context {
 	return ctx
 }
 
-func requireConnError(t *testing.T, err error) *iggyerr.ConnError {
+func connErrorOf(t *testing.T, err error) *iggyerr.ConnError {
 	t.Helper()
 	var conn *iggyerr.ConnError
 	require.ErrorAs(t, err, &conn)
 	return conn
+}
+
+func requireConnError(t *testing.T, err error) {
+	t.Helper()
+	var conn *iggyerr.ConnError
+	require.ErrorAs(t, err, &conn)
 }
 
 // A refused port is an error at once.
@@ -43,7 +49,7 @@ func testRefused(t *testing.T, p *peerSuite) {
 	start := time.Now()
 	_, err = p.dialer.Dial(within(t), address, nil)
 	require.Less(t, time.Since(start), waitTimeout)
-	conn := requireConnError(t, err)
+	conn := connErrorOf(t, err)
 	require.Equal(t, address, conn.Addr)
 	require.False(t, conn.Sent)
 	require.True(t, iggyerr.IsRetryable(err))
@@ -56,7 +62,7 @@ func testSilentHandshake(t *testing.T, p *peerSuite) {
 	address := p.start(t, (*peer).drain)
 	_, err := p.dialer.Dial(shortContext(t), address, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.False(t, requireConnError(t, err).Sent)
+	require.False(t, connErrorOf(t, err).Sent)
 }
 
 // Contexts end at random moments of a dial. Nothing is left behind.
@@ -68,7 +74,7 @@ func testCancelDialAtRandom(t *testing.T, p *peerSuite) {
 		cancel()
 		if err != nil {
 			require.ErrorIs(t, err, context.DeadlineExceeded)
-			require.False(t, requireConnError(t, err).Sent)
+			require.False(t, connErrorOf(t, err).Sent)
 			continue
 		}
 		require.NoError(t, c.Err())
@@ -103,7 +109,7 @@ func testStalled(t *testing.T, p *peerSuite) {
 	})
 	err := c.Ping(endWhen(t, asked, context.DeadlineExceeded))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.True(t, requireConnError(t, err).Sent)
+	require.True(t, connErrorOf(t, err).Sent)
 	require.True(t, iggyerr.MayHaveEffect(err))
 	if !p.traits.keepsAfterCancel {
 		requireDone(t, c)
@@ -138,7 +144,7 @@ func testLateAnswer(t *testing.T, p *peerSuite) {
 	ask := transport.Poll{Consumer: transport.Consumer{Stream: "s", Topic: "t", Name: "c"}, Strategy: transport.Strategy{Kind: transport.FromFirst}, Count: 1}
 	_, err := c.Poll(endWhen(t, asked, context.Canceled), ask)
 	require.ErrorIs(t, err, context.Canceled)
-	require.True(t, requireConnError(t, err).Sent)
+	require.True(t, connErrorOf(t, err).Sent)
 	behind := make(chan *transport.Polled, 1)
 	go func() {
 		got, err := c.Poll(within(t), ask)
@@ -174,13 +180,13 @@ func testDoesNotRead(t *testing.T, p *peerSuite) {
 	err := c.Send(shortContext(t), "s", "t", 0, &batch)
 	clear(batch.Bytes())
 	wg.Wait()
-	conn := requireConnError(t, err)
+	conn := connErrorOf(t, err)
 	require.False(t, conn.Sent, "the request did not go out whole")
 	require.False(t, iggyerr.MayHaveEffect(err))
 	for c.Err() == nil {
 		// Nothing of it was written: the context ended before its turn.
 		err = c.Send(shortContext(t), "s", "t", 0, &batch)
-		require.False(t, requireConnError(t, err).Sent)
+		require.False(t, connErrorOf(t, err).Sent)
 	}
 	requireDone(t, c)
 }
@@ -231,7 +237,7 @@ func testCauses(t *testing.T, p *peerSuite) {
 	cause := errors.New("the owner stops")
 	err := c.Ping(endWhen(t, asked, cause))
 	require.ErrorIs(t, err, cause)
-	require.True(t, requireConnError(t, err).Sent)
+	require.True(t, connErrorOf(t, err).Sent)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(iggyerr.ErrClosed)
 	err = c.Ping(ctx)
@@ -262,7 +268,8 @@ func testSingleBytes(t *testing.T, p *peerSuite) {
 		})
 		require.NoError(t, err)
 		require.Equal(t, uint32(3), got.Partition)
-		require.True(t, bytes.HasPrefix([]byte("onetwo"), []byte(payloads(got))))
+		const all = "onetwo"
+		require.True(t, strings.HasPrefix(all, payloads(got)))
 		require.Equal(t, maxBytes > 0, got.Truncated)
 	}
 }

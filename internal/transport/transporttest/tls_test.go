@@ -184,7 +184,7 @@ func testTLSDoesNotRead(t *testing.T, d transport.Dialer, s tlsServer) {
 	err = c.Send(shortContext(t), "s", "t", 0, &batch)
 	clear(batch.Bytes())
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.False(t, requireConnError(t, err).Sent)
+	require.False(t, connErrorOf(t, err).Sent)
 	// Neither waits to send a TLS alert to a peer that does not read.
 	require.NoError(t, c.Close())
 	requireDone(t, c)
@@ -203,6 +203,6 @@ func testTLSStalled(t *testing.T, d transport.Dialer, s tlsServer) {
 	require.NoError(t, err)
 	err = c.Ping(endWhen(t, asked, context.DeadlineExceeded))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.True(t, requireConnError(t, err).Sent)
+	require.True(t, connErrorOf(t, err).Sent)
 	require.NoError(t, c.Close())
 }

@@ -111,7 +111,7 @@ func writeLogEvents(
 				bytes.ReplaceAll(entry.Entry, []byte{'\n'}, nil))
 		}
 		if _, err := w.Write(b.Bytes()); err != nil || out.Flush() != nil {
-			return nil //nolint:nilerr // the client has disconnected
+			return nil // the client has disconnected
 		}
 		if len(entries) > 0 {
 			continue
@@ -125,7 +125,7 @@ func writeLogEvents(
 		case <-poll.C:
 		case <-keepalive.C:
 			if _, err := w.Write([]byte(": \n\n")); err != nil {
-				return nil //nolint:nilerr // the client has disconnected
+				return nil // the client has disconnected
 			}
 		}
 	}

@@ -73,7 +73,7 @@ func runUntilStopped(ctx context.Context, app *fx.App, log *zap.Logger) error {
 	defer cancel()
 	if err := app.Start(starting); err != nil {
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // the caller stopped it before it had started
+			return nil // the caller stopped it before it had started
 		}
 		return err
 	}

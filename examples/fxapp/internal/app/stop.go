@@ -27,7 +27,7 @@ func onlyUnfinishedMessages(err error) bool {
 
 // joinedErrors returns the errors that errors.Join joined to err, at any depth.
 func joinedErrors(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // walks the tree itself
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return []error{err}
 	}

@@ -38,7 +38,7 @@ func checkTask(task *jobspb.DownloadTask) error {
 
 // joinedErrors returns the errors that errors.Join joined to err.
 func joinedErrors(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // ValidateTask joins
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}
 	return nil
