@@ -9,6 +9,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
 	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
@@ -23,10 +24,11 @@ import (
 //
 // All methods are safe for concurrent use.
 type Consumer[T any] struct {
-	e      *engine
-	topic  topic.Topic[T]
-	tracer *telemetry.Tracer // nil: no spans
-	life   *startstop.Lifecycle
+	e         *engine
+	topic     topic.Topic[T]
+	tracer    *telemetry.Tracer // nil: no spans
+	life      *startstop.Lifecycle
+	onHandler func() // nil: none
 
 	mu           sync.Mutex
 	connected    bool // start has connected, so consumption may begin
@@ -51,8 +53,8 @@ const (
 // does; the group of a standalone consumer is not checked.
 func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts ...Option) (*Consumer[T], error) {
 	o := options{name: t.Name()}
-	for _, opt := range opts {
-		opt(&o)
+	if err := argument.Apply(&o, opts); err != nil {
+		return nil, err
 	}
 	name := telemetry.QualifiedName(o.cluster, o.name)
 	log := o.log
@@ -74,7 +76,7 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 	if err != nil {
 		return nil, err
 	}
-	c := &Consumer[T]{topic: t}
+	c := &Consumer[T]{topic: t, onHandler: o.onHandler}
 	c.life = startstop.New(c.start, c.stop)
 	if c.e, err = newEngine(cfg, &o, log, l, newLink, t.Stream(), t.Name()); err != nil {
 		return nil, err
@@ -147,6 +149,9 @@ func (c *Consumer[T]) stop(ctx context.Context, started bool) error {
 // Drain ends the consumption like Stop, but gives the messages in flight all the time that ctx has,
 // and keeps the connection, which only Stop closes. A drained consumer can't be used again.
 func (c *Consumer[T]) Drain(ctx context.Context) error {
+	if err := argument.Context(ctx); err != nil {
+		return err
+	}
 	if c.life.State() != startstop.StateStarted {
 		return iggyerr.ErrClosed
 	}

@@ -42,6 +42,16 @@ func (c *Consumer[T]) register(set func(), given bool) error {
 	if !given {
 		return errors.New("iggy: no handler given")
 	}
+	if err := c.setHandler(set); err != nil {
+		return err
+	}
+	if c.onHandler != nil {
+		c.onHandler()
+	}
+	return nil
+}
+
+func (c *Consumer[T]) setHandler(set func()) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.life.State() >= startstop.StateStopping || c.consuming && c.mode == modeNone {

@@ -98,6 +98,47 @@ func TestOnlyOneHandlerOrIteration(t *testing.T) {
 	require.ErrorIs(t, c.Handle(handler), iggyerr.ErrClosed)
 }
 
+// The hook is called by the call that sets the handler, and by no other.
+func TestOnHandler(t *testing.T) {
+	t.Parallel()
+	e := newTestEnv(t, 1)
+	calls := 0
+	c := e.consumer(fastConfig(), consumer.OnHandler(func() { calls++ }))
+	handler := func(context.Context, *consumer.Message[string]) error { return nil }
+	require.Error(t, c.Handle(nil))
+	require.Zero(t, calls)
+	require.NoError(t, c.Handle(handler))
+	require.Equal(t, 1, calls)
+	require.ErrorIs(t, c.Handle(handler), consumer.ErrConsuming)
+	require.Equal(t, 1, calls)
+}
+
+func TestNilContextsAndOptionsAreErrors(t *testing.T) {
+	t.Parallel()
+	var none context.Context
+	_, err := consumer.New(config.Default().Iggy, fastConfig(), topic.New("s", "t", topic.Bytes()), nil)
+	require.ErrorContains(t, err, "option 1 of 1 is nil")
+
+	e := newTestEnv(t, 1)
+	e.send(0, numbered("a", 1)...)
+	c := e.consumer(fastConfig())
+	require.ErrorContains(t, c.Start(none), "nil context")
+	start(t, c)
+	_, err = c.Next(none)
+	require.ErrorContains(t, err, "nil context")
+	for _, last := range c.Messages(none) {
+		err = last
+	}
+	require.ErrorContains(t, err, "nil context")
+	m, err := c.Next(t.Context())
+	require.NoError(t, err)
+	require.ErrorContains(t, m.AckSync(none), "nil context")
+	m.Ack()
+	require.ErrorContains(t, c.Seek(none, 0, consumer.Offset(0)), "nil context")
+	require.ErrorContains(t, c.Drain(none), "nil context")
+	require.ErrorContains(t, c.Stop(none), "nil context")
+}
+
 // panickingError is an error type whose methods need a value that a typed nil lacks.
 type panickingError struct{ err error }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
 )
 
@@ -23,6 +24,9 @@ import (
 // Next returns the cause of ctx's end, iggyerr.ErrClosed when the consumer is not started or stops,
 // and ErrConsuming when there is a handler.
 func (c *Consumer[T]) Next(ctx context.Context) (*Message[T], error) {
+	if err := argument.Context(ctx); err != nil {
+		return nil, err
+	}
 	if err := c.startIteration(); err != nil {
 		return nil, err
 	}
@@ -65,7 +69,7 @@ func (c *Consumer[T]) Messages(ctx context.Context) iter.Seq2[*Message[T], error
 		for {
 			m, err := c.Next(ctx)
 			if err != nil {
-				if ctx.Err() == nil && !errors.Is(err, iggyerr.ErrClosed) {
+				if (ctx == nil || ctx.Err() == nil) && !errors.Is(err, iggyerr.ErrClosed) {
 					yield(nil, err)
 				}
 				return

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -120,6 +121,9 @@ func (m *Message[T]) Nack(err error) {
 // acknowledged. A handler that waits here occupies one of the concurrency handlers, which a message
 // before it may need for its redelivery: use a ctx with a deadline, or wait in another goroutine.
 func (m *Message[T]) AckSync(ctx context.Context) error {
+	if err := argument.Context(ctx); err != nil {
+		return err
+	}
 	m.Ack()
 	return m.msg.partition.waitCommitted(ctx, m.msg.seq)
 }

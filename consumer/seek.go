@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
 )
 
@@ -20,6 +21,9 @@ import (
 // iggyerr.ErrClosed after Drain or Stop. When ctx ends first, the partition stays where it is
 // unless it is being moved already.
 func (c *Consumer[T]) Seek(ctx context.Context, partition uint32, to Position) error {
+	if err := argument.Context(ctx); err != nil {
+		return err
+	}
 	if c.life.State() != startstop.StateStarted || !c.e.started.Load() {
 		return fmt.Errorf("iggy: seek partition %d: %w", partition, iggyerr.ErrNotOwner)
 	}

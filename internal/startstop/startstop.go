@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 )
 
 // State is where a component is in its life. A later state has a greater number.
@@ -74,15 +75,13 @@ func (l *Lifecycle) State() State { return State(l.state.Load()) }
 // before stop is called.
 func (l *Lifecycle) Context() context.Context { return l.ctx }
 
-var errNilContext = errors.New("iggy: nil context")
-
 // Start starts the component. A second call returns nil, or waits for the start that is under
 // way and returns its result. After Stop, and after a start that failed, it returns
 // iggyerr.ErrClosed. A start that fails has stopped the component. A start that Stop
 // ends returns an error that matches iggyerr.ErrClosed.
 func (l *Lifecycle) Start(ctx context.Context) error {
-	if ctx == nil {
-		return errNilContext
+	if err := argument.Context(ctx); err != nil {
+		return err
 	}
 	starting, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -134,8 +133,8 @@ func (l *Lifecycle) Start(ctx context.Context) error {
 // waits for the first one and returns its result. Where another call stops the
 // component, the end of ctx ends the wait and is the error.
 func (l *Lifecycle) Stop(ctx context.Context) error {
-	if ctx == nil {
-		return errNilContext
+	if err := argument.Context(ctx); err != nil {
+		return err
 	}
 	l.mu.Lock()
 	was := l.State()
