@@ -7,9 +7,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 )
 
-// messagesPerTurn is how many messages of one partition a worker handles before it looks at the
+// messagesPerRun is how many messages of one partition a worker handles before it looks at the
 // others.
-const messagesPerTurn = 64
+const messagesPerRun = 64
 
 // startWorkers has messages handled by up to maxWorkers workers.
 func (e *engine) startWorkers(handle func(msg *message) error) {
@@ -35,7 +35,7 @@ func (e *engine) serveMessages(p *partition, handle func(msg *message) error) {
 		p.scheduleIfReady()
 		p.mu.Unlock()
 	}()
-	for range messagesPerTurn {
+	for range messagesPerRun {
 		msg := p.nextMessage()
 		if msg == nil {
 			return

@@ -42,7 +42,7 @@ func (l *prefetchLimit) reserve(s *prefetchShare, want amount, least int) amount
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	whenEmpty := 0
-	if s.messages.taken == 0 && s.bytes.taken == 0 {
+	if s.messages.used == 0 && s.bytes.used == 0 {
 		whenEmpty, least = 1, 1
 	}
 	messages := l.messages.reserve(&s.messages, quotaRequest{want: want.messages, whenEmpty: whenEmpty})

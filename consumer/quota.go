@@ -24,7 +24,7 @@ type quota struct {
 // quotaShare is the part of one assigned partition in a quota. Its fields are guarded by the lock of
 // the quota, except for the atomic ones.
 type quotaShare struct {
-	taken   int
+	used    int
 	removed bool
 	// orphaned is what the orphaned deliveries of this partition hold. It outlives the assignment.
 	// Nil where the quota has none.
@@ -82,14 +82,14 @@ func (q *quota) reserve(s *quotaShare, r quotaRequest) int {
 		q.hasWaiters.Store(len(q.waiters) > 0)
 	}
 	q.used += granted
-	s.taken += granted
+	s.used += granted
 	return granted
 }
 
 // grant is what reserve may give to s now. q.mu is held.
 func (q *quota) grant(s *quotaShare, r quotaRequest) int {
 	granted := min(r.want, q.available(s))
-	if s.taken == 0 {
+	if s.used == 0 {
 		granted = max(granted, r.whenEmpty)
 	}
 	if granted < max(r.least, 1) {
@@ -107,7 +107,7 @@ func (q *quota) available(s *quotaShare) int {
 	if reserved := q.reservePerMember(); reserved > 0 {
 		for _, m := range q.members {
 			if m != s {
-				room -= max(0, reserved-m.taken-m.orphans())
+				room -= max(0, reserved-m.used-m.orphans())
 			}
 		}
 	}
@@ -147,7 +147,7 @@ func (q *quota) reclaim(s *quotaShare) {
 	}
 	n := int(s.free.Swap(0))
 	q.used -= n
-	s.taken -= n
+	s.used -= n
 }
 
 // keepFree leaves n of what s holds to its next use, and reports whether others wait for it: then
@@ -185,7 +185,7 @@ func (q *quota) adjust(s *quotaShare, n int) {
 func (q *quota) change(s *quotaShare, n int) {
 	if !s.removed {
 		q.used += n
-		s.taken += n
+		s.used += n
 	}
 }
 
@@ -195,12 +195,12 @@ func (q *quota) remove(s *quotaShare, orphaned int) []*quotaShare {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.reclaim(s)
-	q.used += orphaned - s.taken
+	q.used += orphaned - s.used
 	if s.orphaned != nil {
 		q.orphaned += orphaned
 		*s.orphaned += orphaned
 	}
-	s.taken, s.removed = 0, true
+	s.used, s.removed = 0, true
 	return q.takeWaiters()
 }
 

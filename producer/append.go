@@ -79,8 +79,8 @@ func (p *partition) updateExpectedSize(b *batch) {
 // advanceRoundRobin sends the following messages without a key to the next partition, if p receives
 // them now.
 func (p *partition) advanceRoundRobin() {
-	turn := p.topic.roundRobin.Load()
-	if r := p.topic.route.Load(); r != nil && r.partitions[turn%uint32(len(r.partitions))] == p {
-		p.topic.roundRobin.CompareAndSwap(turn, turn+1)
+	current := p.topic.roundRobin.Load()
+	if r := p.topic.route.Load(); r != nil && r.partitions[current%uint32(len(r.partitions))] == p {
+		p.topic.roundRobin.CompareAndSwap(current, current+1)
 	}
 }

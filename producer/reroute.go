@@ -20,7 +20,7 @@ func (p *partition) reroute(b *batch, cause error) {
 		return
 	}
 	n := uint32(len(r.partitions))
-	turn := p.topic.roundRobin.Load()
+	current := p.topic.roundRobin.Load()
 	targets := make([]uint32, b.len())
 	const none = ^uint32(0)
 	unroutable := false
@@ -29,7 +29,7 @@ func (p *partition) reroute(b *batch, cause error) {
 		case byKey:
 			targets[i] = m.hash % n
 		case byRoundRobin:
-			targets[i] = turn % n
+			targets[i] = current % n
 		default:
 			targets[i] = none
 			unroutable = true

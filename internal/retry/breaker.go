@@ -12,7 +12,7 @@ import (
 // Breaker is a circuit breaker: after some failures in a row it is open for a while, and lets one call
 // through then. It is safe for concurrent use.
 //
-// The results are recorded by Success and Failure, and not by the end of a call: a connection
+// The results are reported by Success and Failure, and not by the end of a call: a connection
 // counts by what it serves later.
 type Breaker struct {
 	breaker circuitbreaker.CircuitBreaker[any] // nil: always closed
@@ -48,14 +48,14 @@ func (b *Breaker) Wait(ctx context.Context) error {
 	return nil
 }
 
-// Success records a call that succeeded. It closes the breaker after it was open.
+// Success reports a call that succeeded. It closes the breaker after it was open.
 func (b *Breaker) Success() {
 	if b.breaker != nil {
 		b.breaker.RecordSuccess()
 	}
 }
 
-// Failure records a call that failed.
+// Failure reports a call that failed.
 func (b *Breaker) Failure() {
 	if b.breaker != nil {
 		b.breaker.RecordFailure()
