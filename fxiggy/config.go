@@ -10,6 +10,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 )
 
 // ConfigFile loads the configuration from a YAML file, which must exist. Without this option, or with
@@ -43,7 +44,7 @@ func newConfig(p configParams) (config.Config, error) {
 	for _, d := range all {
 		switch {
 		case d.isCluster:
-			if d.cluster == "" || d.cluster == defaultCluster {
+			if d.cluster == "" || d.cluster == telemetry.DefaultCluster {
 				errs = append(errs, fmt.Errorf("fxiggy: cluster %q: needs a name, and not the one that metrics have for the cluster of Module", d.cluster))
 				continue
 			}

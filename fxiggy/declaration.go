@@ -22,9 +22,6 @@ type declaration struct {
 	defaults config.Consumer // of consumer
 }
 
-// defaultCluster is the iggy.cluster of the unnamed cluster in metrics.
-const defaultCluster = "default"
-
 var declarations atomic.Uint64
 
 func declare(d declaration) fx.Option {

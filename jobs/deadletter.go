@@ -16,36 +16,36 @@ import (
 // The user headers of a dead letter, with the origin and the failure of its message. Headers without a
 // value are left out.
 const (
-	// HeaderOriginStream is the stream of the message.
-	HeaderOriginStream = "origin-stream"
-	// HeaderOriginTopic is the topic of the message.
-	HeaderOriginTopic = "origin-topic"
-	// HeaderOriginPartition is the message's partition, in decimal.
-	HeaderOriginPartition = "origin-partition"
-	// HeaderOriginOffset is the message's offset, in decimal.
-	HeaderOriginOffset = "origin-offset"
-	// HeaderOriginID is the message's id, in the form of a UUID.
-	HeaderOriginID = "origin-id"
-	// HeaderOriginGroup is the consumer group that read the message.
-	HeaderOriginGroup = "origin-group"
-	// HeaderOriginTimestamp is when the server stored the message, in RFC 3339.
-	HeaderOriginTimestamp = "origin-timestamp"
-	// HeaderOriginType is the content-type of a message that could not be decoded.
-	HeaderOriginType = "origin-content-type"
-	// HeaderOriginMessage is the message-type of a message that could not be decoded.
-	HeaderOriginMessage = "origin-message-type"
-	// HeaderOriginEncoding is the content-encoding of the payload in attributes.extra when it could not be
+	// headerOriginStream is the stream of the message.
+	headerOriginStream = "origin-stream"
+	// headerOriginTopic is the topic of the message.
+	headerOriginTopic = "origin-topic"
+	// headerOriginPartition is the message's partition, in decimal.
+	headerOriginPartition = "origin-partition"
+	// headerOriginOffset is the message's offset, in decimal.
+	headerOriginOffset = "origin-offset"
+	// headerOriginID is the message's id, in the form of a UUID.
+	headerOriginID = "origin-id"
+	// headerOriginGroup is the consumer group that read the message.
+	headerOriginGroup = "origin-group"
+	// headerOriginTimestamp is when the server stored the message, in RFC 3339.
+	headerOriginTimestamp = "origin-timestamp"
+	// headerOriginType is the content-type of a message that could not be decoded.
+	headerOriginType = "origin-content-type"
+	// headerOriginMessage is the message-type of a message that could not be decoded.
+	headerOriginMessage = "origin-message-type"
+	// headerOriginEncoding is the content-encoding of the payload in attributes.extra when it could not be
 	// decompressed.
-	HeaderOriginEncoding = "origin-content-encoding"
-	// HeaderOriginBytes is the size of the payload, in decimal, when the dead letter has only its
+	headerOriginEncoding = "origin-content-encoding"
+	// headerOriginBytes is the size of the payload, in decimal, when the dead letter has only its
 	// beginning.
-	HeaderOriginBytes = "origin-payload-bytes"
-	// HeaderFailureCode is failure_code.
-	HeaderFailureCode = "failure-code"
-	// HeaderFailureCause is the beginning of failure_message.
-	HeaderFailureCause = "failure-cause"
-	// HeaderFailureAttempts is attempts, in decimal.
-	HeaderFailureAttempts = "failure-attempts"
+	headerOriginBytes = "origin-payload-bytes"
+	// headerFailureCode is failure_code.
+	headerFailureCode = "failure-code"
+	// headerFailureCause is the beginning of failure_message.
+	headerFailureCause = "failure-cause"
+	// headerFailureAttempts is attempts, in decimal.
+	headerFailureAttempts = "failure-attempts"
 )
 
 const (
@@ -86,7 +86,7 @@ func NewDeadLetter(f topic.Failure[*jobspb.DownloadTask], at time.Time) (*jobspb
 		letter.FailureMessage = truncate(letter.GetFailureMessage(), max(len(letter.GetFailureMessage())-over, maxHeaderValue))
 	}
 	if proto.Size(letter) > maxPayload {
-		headers = append(headers, topic.Header{Key: HeaderOriginBytes, Value: strconv.Itoa(len(f.Payload))})
+		headers = append(headers, topic.Header{Key: headerOriginBytes, Value: strconv.Itoa(len(f.Payload))})
 		letter.Task = undecodedTask(f.Payload[:min(len(f.Payload), maxPayload-2*maxFailureMessage)])
 	}
 	return letter, headers
@@ -94,9 +94,9 @@ func NewDeadLetter(f topic.Failure[*jobspb.DownloadTask], at time.Time) (*jobspb
 
 // originHeaders maps the headers that describe a payload to their names in a dead letter.
 var originHeaders = map[string]string{
-	topic.HeaderContentType:     HeaderOriginType,
-	topic.HeaderMessageType:     HeaderOriginMessage,
-	topic.HeaderContentEncoding: HeaderOriginEncoding,
+	topic.HeaderContentType:     headerOriginType,
+	topic.HeaderMessageType:     headerOriginMessage,
+	topic.HeaderContentEncoding: headerOriginEncoding,
 }
 
 // PayloadOf returns the payload of a message that could not be decoded, and the headers that describe
@@ -108,7 +108,7 @@ func PayloadOf(letter *jobspb.DeadLetterTask, headers []topic.Header) (payload [
 		return nil, nil, false
 	}
 	for _, h := range headers {
-		if h.Key == HeaderOriginBytes {
+		if h.Key == headerOriginBytes {
 			return nil, nil, false
 		}
 		for key, origin := range originHeaders {
@@ -133,14 +133,14 @@ func headersOf(f topic.Failure[*jobspb.DownloadTask], letter *jobspb.DeadLetterT
 		}
 	}
 	o := f.Origin
-	add(HeaderOriginStream, o.Stream)
-	add(HeaderOriginTopic, o.Topic)
-	add(HeaderOriginPartition, strconv.FormatUint(uint64(o.Partition), 10))
-	add(HeaderOriginOffset, strconv.FormatUint(o.Offset, 10))
-	add(HeaderOriginID, uuid.UUID(o.ID).String())
-	add(HeaderOriginGroup, o.Group)
+	add(headerOriginStream, o.Stream)
+	add(headerOriginTopic, o.Topic)
+	add(headerOriginPartition, strconv.FormatUint(uint64(o.Partition), 10))
+	add(headerOriginOffset, strconv.FormatUint(o.Offset, 10))
+	add(headerOriginID, uuid.UUID(o.ID).String())
+	add(headerOriginGroup, o.Group)
 	if !o.Timestamp.IsZero() {
-		add(HeaderOriginTimestamp, o.Timestamp.UTC().Format(time.RFC3339Nano))
+		add(headerOriginTimestamp, o.Timestamp.UTC().Format(time.RFC3339Nano))
 	}
 	if !f.Decoded {
 		for _, h := range f.Headers {
@@ -149,9 +149,9 @@ func headersOf(f topic.Failure[*jobspb.DownloadTask], letter *jobspb.DeadLetterT
 			}
 		}
 	}
-	add(HeaderFailureCode, letter.GetFailureCode())
-	add(HeaderFailureCause, letter.GetFailureMessage())
-	add(HeaderFailureAttempts, strconv.FormatUint(uint64(letter.GetAttempts()), 10))
+	add(headerFailureCode, letter.GetFailureCode())
+	add(headerFailureCause, letter.GetFailureMessage())
+	add(headerFailureAttempts, strconv.FormatUint(uint64(letter.GetAttempts()), 10))
 	return headers
 }
 
@@ -162,17 +162,17 @@ func OriginOf(headers []topic.Header) (topic.Origin, bool) {
 	for _, h := range headers {
 		values[h.Key] = h.Value
 	}
-	partition, err1 := strconv.ParseUint(values[HeaderOriginPartition], 10, 32)
-	offset, err2 := strconv.ParseUint(values[HeaderOriginOffset], 10, 64)
-	id, err3 := uuid.Parse(values[HeaderOriginID])
-	if err1 != nil || err2 != nil || err3 != nil || values[HeaderOriginStream] == "" || values[HeaderOriginTopic] == "" {
+	partition, err1 := strconv.ParseUint(values[headerOriginPartition], 10, 32)
+	offset, err2 := strconv.ParseUint(values[headerOriginOffset], 10, 64)
+	id, err3 := uuid.Parse(values[headerOriginID])
+	if err1 != nil || err2 != nil || err3 != nil || values[headerOriginStream] == "" || values[headerOriginTopic] == "" {
 		return topic.Origin{}, false
 	}
-	timestamp, _ := time.Parse(time.RFC3339Nano, values[HeaderOriginTimestamp])
+	timestamp, _ := time.Parse(time.RFC3339Nano, values[headerOriginTimestamp])
 	return topic.Origin{
-		Stream: values[HeaderOriginStream], Topic: values[HeaderOriginTopic],
+		Stream: values[headerOriginStream], Topic: values[headerOriginTopic],
 		Partition: uint32(partition), Offset: offset, ID: id,
-		Group: values[HeaderOriginGroup], Timestamp: timestamp,
+		Group: values[headerOriginGroup], Timestamp: timestamp,
 	}, true
 }
 
