@@ -3,6 +3,7 @@ package fxiggy_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -17,7 +18,13 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(stoppingProcess) != "" {
+		runStopping()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // within is how long a test waits for an event.
 const within = 30 * time.Second

@@ -32,8 +32,9 @@ func newBackground(rt *runtime) *Background { return &Background{rt} }
 // code 1.
 //
 // Go must be called while the application is built, in a constructor or an fx.Invoke: the loop starts
-// after, and stops before, everything that is built until then. A later call is an error, since
-// Fx runs no hook that is added after the start. Names are unique.
+// after, and stops before, everything that is built until then. It also starts after, and stops
+// before, the producers that are built later. A later call is an error, since Fx runs no hook
+// that is added after the start. Names are unique.
 func (b *Background) Go(name string, run func(ctx context.Context) error) error {
 	if b.rt.started.Load() {
 		return fmt.Errorf("background %s: the application has started: loops are added while it is built", name)
@@ -43,21 +44,33 @@ func (b *Background) Go(name string, run func(ctx context.Context) error) error 
 	if err := b.rt.registry.Register(health.New("background."+name, l.check)); err != nil {
 		return err
 	}
-	b.rt.lifecycle.Append(fx.Hook{OnStart: l.start, OnStop: l.stop})
+	l.workload = newWorkload(l.stop)
+	b.rt.addWorkload(l.workload)
+	b.rt.lifecycle.Append(fx.Hook{
+		OnStart: l.start,
+		OnStop:  func(ctx context.Context) error { return b.rt.stopWorkload(ctx, l.workload) },
+	})
 	return nil
 }
 
 type loop struct {
-	rt     *runtime
-	name   string
-	run    func(ctx context.Context) error
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	done   chan struct{} // closed when run has returned
-	err    error         // set before done is closed
+	rt       *runtime
+	name     string
+	run      func(ctx context.Context) error
+	workload *workload
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+
+	done        chan struct{} // closed when run has returned
+	err         error         // set before done is closed
+	endedByStop bool          // run returned when the stop had begun; set before done is closed
 }
 
-func (l *loop) start(context.Context) error {
+func (l *loop) start(ctx context.Context) error {
+	if err := l.rt.startProducers(ctx); err != nil {
+		return err
+	}
+	l.workload.started.Store(true)
 	go callback.Run(func() error { return l.run(l.ctx) }, l.ended)
 	return nil
 }
@@ -65,34 +78,27 @@ func (l *loop) start(context.Context) error {
 // ended handles the end of run, by which err was returned.
 func (l *loop) ended(err error) {
 	defer close(l.done)
-	stopping := l.ctx.Err() != nil
-	if err == nil || stopping && (errors.Is(err, iggyerr.ErrClosed) || errors.Is(err, context.Canceled)) {
+	// The consumer of the loop may stop before the loop's context ends.
+	l.endedByStop = l.rt.stopping.Load()
+	if err == nil || l.endedByStop && (errors.Is(err, iggyerr.ErrClosed) || errors.Is(err, context.Canceled)) {
 		return
 	}
 	l.err = fmt.Errorf("background %s: %w", l.name, err)
-	if !stopping {
+	if !l.endedByStop {
 		go l.rt.fail("background "+l.name, err)
 	}
 }
 
-// stop ends the loop and waits for it. It returns the error of a loop that failed while it was being
+// stop ends the loop and waits for it. It returns the error of a loop that failed while the application
 // stopped; fail has logged the others.
 func (l *loop) stop(ctx context.Context) error {
-	running := true
-	select {
-	case <-l.done:
-		running = false
-	default:
-	}
 	l.cancel(iggyerr.ErrClosed)
-	ctx, cancel := withReserve(ctx, drainReserve)
-	defer cancel()
 	select {
 	case <-l.done:
 	case <-ctx.Done():
 		return fmt.Errorf("background %s: still runs: %w", l.name, context.Cause(ctx))
 	}
-	if running {
+	if l.endedByStop {
 		return l.err
 	}
 	return nil

@@ -93,6 +93,9 @@ func newAdmin(c *cluster) (*admin.Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.lifecycle.Append(fx.Hook{OnStop: func(context.Context) error { return a.Close() }})
+	c.lifecycle.Append(fx.Hook{OnStop: func(ctx context.Context) error {
+		c.stopWorkloads(ctx)
+		return a.Close()
+	}})
 	return a, nil
 }

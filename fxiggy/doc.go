@@ -33,12 +33,20 @@
 //
 // # Start and stop
 //
-// At start, missing topics and groups are created (topics.provision), then the producer and each
-// consumer connect. At stop, all consumers stop polling at once, finish the messages in flight
-// at the same time, commit and leave their groups; then the producer is flushed and the
-// connections close. Hooks are appended when components are built. So what a component depends
-// on stops after it: a constructor that takes the consumer and appends a hook of its own
-// is stopped before the consumer.
+// At start, missing topics and groups are created (topics.provision), then the producers connect,
+// then each consumer connects. At stop, all consumers stop polling at once, finish the messages in
+// flight at the same time, commit and leave their groups; then the producers are flushed and the
+// connections close.
+//
+// A consumer's hooks are appended when it gets its handler, by Handle or HandleBatch, and those of
+// a loop by Background.Go. So everything that is built by then, in whatever order, starts before the
+// handler is called and stops after it has returned: the application's database, an HTTP client,
+// the dead letters. Producers always do, also those that are built later. Set handlers while the
+// application is built, in a constructor or an fx.Invoke, and after what they use was built.
+//
+// A consumer without a handler, whose messages are taken by Next or Messages, starts and stops where
+// it was built. Take them in a loop of Background, or in a goroutine that a hook of the application
+// stops and waits for.
 //
 // Fx's limits for start and stop (15 s each) cover the hooks of the whole application. Each hook of
 // this package leaves time for those that come after it, and returns an error with counts for

@@ -19,7 +19,7 @@ func newProducer(c *cluster) (*producer.Producer, error) {
 	if err := c.addCheck("producer", checkProducer(c.name, p)); err != nil {
 		return nil, err
 	}
-	c.addComponent(p)
+	c.addProducer(p)
 	return p, nil
 }
 

@@ -43,10 +43,11 @@ type runtime struct {
 	meters     metric.MeterProvider
 	failOnce   sync.Once
 	started    atomic.Bool // the application is starting or has started, and Fx runs no hook that is added now
+	stopping   atomic.Bool // a hook of this package stops
 
-	mu        sync.Mutex
-	consumers []*drainedConsumer
-	draining  bool
+	// They are added while the application is built, by one goroutine.
+	workloads []*workload // in the order in which they start
+	producers []*startedProducer
 }
 
 func newRuntime(p Params) *runtime {
@@ -57,10 +58,13 @@ func newRuntime(p Params) *runtime {
 	if rt.log == nil {
 		rt.log = zap.NewNop()
 	}
-	rt.lifecycle.Append(fx.Hook{OnStart: func(context.Context) error {
-		rt.started.Store(true)
-		return nil
-	}})
+	rt.lifecycle.Append(fx.Hook{
+		OnStart: func(context.Context) error {
+			rt.started.Store(true)
+			return nil
+		},
+		OnStop: rt.stopProducers,
+	})
 	return rt
 }
 
@@ -71,28 +75,5 @@ func (rt *runtime) fail(what string, err error) {
 		if err := rt.shutdowner.Shutdown(fx.ExitCode(1)); err != nil {
 			rt.log.Named("fxiggy").Error("the application could not be shut down", zap.Error(err))
 		}
-	})
-}
-
-// component has a life cycle.
-type component interface {
-	Start(ctx context.Context) error
-	Stop(ctx context.Context) error
-}
-
-// addComponent adds the hooks that start and stop a component.
-func (rt *runtime) addComponent(c component) {
-	rt.lifecycle.Append(fx.Hook{
-		OnStart: func(ctx context.Context) error {
-			ctx, cancel := withReserve(ctx, startReserve)
-			defer cancel()
-			return c.Start(ctx)
-		},
-		OnStop: func(ctx context.Context) error {
-			rt.registry.Drain()
-			ctx, cancel := withReserve(ctx, closeReserve)
-			defer cancel()
-			return c.Stop(ctx)
-		},
 	})
 }
