@@ -9,8 +9,8 @@ import (
 )
 
 // Bytes is a size in bytes. In YAML it is a whole number, or a number with a unit: B, the powers of
-// 1000 kB, MB, GB and TB, or the powers of 1024 KiB, MiB, GiB and TiB. Case doesn't matter, and
-// a space before the unit is allowed.
+// 1000 kB, MB, GB and TB, or the powers of 1024 KiB, MiB, GiB and TiB. Case doesn't matter, and a
+// space before the unit is allowed.
 type Bytes int64
 
 var byteUnits = []struct {

@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// Config is the configuration of an application's use of Iggy. Make one with Default or Load: the zero
-// value is not valid. It is safe for concurrent reading.
+// Config is the configuration of an application's use of Iggy. Make one with Default or Load: the
+// zero value is not valid. It is safe for concurrent reading.
 type Config struct {
 	// Cluster is the cluster of the sections at the top level.
 	Cluster `yaml:",inline"`
 	// Health is the configuration of the health checks.
 	Health Health `yaml:"health"`
-	// Clusters has a section for each other cluster, by the name with which the application declares
-	// it.
+	// Clusters has a section for each other cluster, by the name with which the application
+	// declares it.
 	Clusters map[string]Cluster `yaml:"clusters,omitempty"`
 }
 
@@ -23,15 +23,15 @@ type Cluster struct {
 	Iggy Iggy `yaml:"iggy"`
 	// Producer is the configuration of the producer.
 	Producer Producer `yaml:"producer"`
-	// Consumers has a section for each consumer, by its name: tasks, status, logs, dlq and those that
-	// the application declares.
+	// Consumers has a section for each consumer, by its name: tasks, status, logs, dlq and those
+	// that the application declares.
 	Consumers map[string]Consumer `yaml:"consumers"`
 	// Topics is where the topics are and how they are created.
 	Topics Topics `yaml:"topics"`
 }
 
-// Validate returns all faults, joined, each as a KeyError with its key. It reads the files of secrets
-// and certificates, and changes nothing.
+// Validate returns all faults, joined, each as a KeyError with its key. It reads the files of
+// secrets and certificates, and changes nothing.
 func (c Config) Validate() error {
 	f := newFaults("")
 	c.validate(f)

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Credentials are the credentials of a login: a user's name and password, or a personal access token.
+// Credentials are the credentials of a login: a user's name and password, or a personal access
+// token.
 type Credentials struct {
 	// Username is the user's name; it is empty when there is a Token.
 	Username string
@@ -19,8 +20,8 @@ type Credentials struct {
 // maxSecretFile is the largest size of a file with a secret.
 const maxSecretFile Bytes = 64 << 10
 
-// Credentials returns the configured credentials. It reads client_secret_file at each call, so that a
-// new connection uses a changed password. Its errors name the key.
+// Credentials returns the configured credentials. It reads client_secret_file at each call, so that
+// a new connection uses a changed password. Its errors name the key.
 func (i Iggy) Credentials() (Credentials, error) {
 	f := newFaults("iggy")
 	credentials := i.login(f)
@@ -56,7 +57,8 @@ func (i Iggy) login(f faults) Credentials {
 	return Credentials{Username: i.ClientID, Password: password}
 }
 
-// checkLogin checks that exactly one kind of credentials is configured, and returns the key at fault.
+// checkLogin checks that exactly one kind of credentials is configured, and returns the key at
+// fault.
 func (i Iggy) checkLogin() (key string, err error) {
 	secret, file, token := i.ClientSecret.IsSet(), i.ClientSecretFile != "", i.Token.IsSet()
 	switch {
@@ -78,7 +80,8 @@ func (i Iggy) checkLogin() (key string, err error) {
 	return "", nil
 }
 
-// readSecret reads a secret from a file, without a line break at its end, which editors and echo add.
+// readSecret reads a secret from a file, without a line break at its end, which editors and echo
+// add.
 func readSecret(path string) (Secret, error) {
 	text, err := readFile(path, maxSecretFile)
 	if err != nil {

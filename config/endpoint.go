@@ -11,8 +11,8 @@ import (
 // defaultPort is the TCP port for an endpoint without one.
 const defaultPort = 8090
 
-// Address returns the endpoint's host and port in the form of net.Dial, or "" when the endpoint is not
-// valid.
+// Address returns the endpoint's host and port in the form of net.Dial, or "" when the endpoint is
+// not valid.
 func (i Iggy) Address() string {
 	host, port, err := splitEndpoint(i.Endpoint)
 	if err != nil {
@@ -30,8 +30,8 @@ func (i Iggy) Host() string {
 	return host
 }
 
-// splitEndpoint returns the host and the port. Its errors don't quote the endpoint, which may have a
-// password in it.
+// splitEndpoint returns the host and the port. Its errors don't quote the endpoint, which may have
+// a password in it.
 func splitEndpoint(endpoint string) (host, port string, err error) {
 	const form = "must be iggy://host:port or tcp://host:port"
 	u, err := url.Parse(endpoint)

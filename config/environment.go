@@ -97,8 +97,8 @@ func setVariable(v reflect.Value, text string) error {
 	return errors.New("is a section: name one of its keys after another __")
 }
 
-// sameName compares a key with a part of a variable's name, ignoring what variables can't express: case,
-// dashes and dots.
+// sameName compares a key with a part of a variable's name, ignoring what variables can't express:
+// case, dashes and dots.
 func sameName(key, part string) bool { return foldName(key) == foldName(part) }
 
 func foldName(name string) string {

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// KeyError is a fault of one key of a configuration. Load and Validate join all faults that they find;
-// errors.As finds the first one and Faults all. The text never has the value of a secret.
+// KeyError is a fault of one key of a configuration. Load and Validate join all faults that they
+// find; errors.As finds the first one and Faults all. The text never has the value of a secret.
 type KeyError struct {
-	// Key is the path of the key, "producer.retry.max_retries" for example. It is empty for a
-	// fault of a whole file.
+	// Key is the path of the key, "producer.retry.max_retries" for example. It is empty for a fault
+	// of a whole file.
 	Key string
 	// Source is where the value comes from. It is the zero Source for a default and for a missing
 	// value.

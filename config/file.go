@@ -19,8 +19,8 @@ type fileLayer struct {
 	sources Sources
 	faults  []error
 	merges  int
-	// secretKey is the last key when it is a secret in block style. If the lines of the block are not
-	// indented, YAML reads them as keys.
+	// secretKey is the last key when it is a secret in block style. If the lines of the block are
+	// not indented, YAML reads them as keys.
 	secretKey string
 }
 

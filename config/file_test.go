@@ -78,8 +78,8 @@ func TestLoadBoundsAliasesAndNesting(t *testing.T) {
 	require.ErrorContains(t, err, "too many merges")
 }
 
-// The lines of a secret in block style that are not indented are read as keys, and an error about an
-// unknown key would show them.
+// The lines of a secret in block style that are not indented are read as keys, and an error about
+// an unknown key would show them.
 func TestLoadDoesNotShowASecretThatIsNotIndented(t *testing.T) {
 	t.Parallel()
 	const hidden = "unknown key, not shown because it may be a part of iggy.client_secret: indent all lines of that value"

@@ -12,8 +12,8 @@ type Iggy struct {
 	ClientID string `yaml:"client_id"`
 	// ClientSecret is the user's password.
 	ClientSecret Secret `yaml:"client_secret"`
-	// ClientSecretFile is a file with the password; a line break at its end is ignored. At most one of
-	// ClientSecret, ClientSecretFile and Token is set.
+	// ClientSecretFile is a file with the password; a line break at its end is ignored. At most one
+	// of ClientSecret, ClientSecretFile and Token is set.
 	ClientSecretFile string `yaml:"client_secret_file"`
 	// Token is a personal access token, in place of name and password.
 	Token Secret `yaml:"token"`
@@ -21,8 +21,8 @@ type Iggy struct {
 	TLS TLS `yaml:"tls"`
 	// DialTimeout is the time limit of connecting, the TLS handshake and the login together.
 	DialTimeout time.Duration `yaml:"dial_timeout"`
-	// RequestTimeout is the time limit of each request. When the server does not answer in time, the
-	// connection is replaced.
+	// RequestTimeout is the time limit of each request. When the server does not answer in time,
+	// the connection is replaced.
 	RequestTimeout time.Duration `yaml:"request_timeout"`
 	// HeartbeatInterval is the interval of the pings on a connection.
 	HeartbeatInterval time.Duration `yaml:"heartbeat_interval"`

@@ -4,9 +4,9 @@ import (
 	"time"
 )
 
-// The upper limits of numbers: more than anyone needs, and less than exhausts a machine or overflows in a
-// sum. With them, a typing error (a size without its unit, a number of bytes in place of messages)
-// is reported at start.
+// The upper limits of numbers: more than anyone needs, and less than exhausts a machine or
+// overflows in a sum. With them, a typing error (a size without its unit, a number of bytes in
+// place of messages) is reported at start.
 const (
 	// maxConnections is for one producer. Partitions share its connections.
 	maxConnections = 256

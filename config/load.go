@@ -25,12 +25,12 @@ func (s Sources) Has(key string) bool {
 	return false
 }
 
-// Load reads the configuration in layers, each over the one before: Default, the file of WithFile or
-// FETCHBOX_CONFIG if there is one, and the variables FETCHBOX__SECTION__KEY. Then it applies
+// Load reads the configuration in layers, each over the one before: Default, the file of WithFile
+// or FETCHBOX_CONFIG if there is one, and the variables FETCHBOX__SECTION__KEY. Then it applies
 // overrides and validates the result.
 //
-// The error joins all faults: unknown keys, invalid values, and those of Validate. Each is a KeyError
-// with the key and the line or variable (see Faults). After an error, the Config is the
+// The error joins all faults: unknown keys, invalid values, and those of Validate. Each is a
+// KeyError with the key and the line or variable (see Faults). After an error, the Config is the
 // zero value, and the sections of the application are unchanged.
 func Load(opts ...Option) (Config, error) {
 	l := &loader{config: Default(), sources: Sources{}, sections: map[string]*section{}}
@@ -89,8 +89,8 @@ func (l *loader) load() error {
 	return errors.Join(l.faults...)
 }
 
-// root returns a struct with the keys of Config and of the application's sections. It is made at run
-// time, so that one walk decodes all of them.
+// root returns a struct with the keys of Config and of the application's sections. It is made at
+// run time, so that one walk decodes all of them.
 func (l *loader) root() reflect.Value {
 	config := reflect.TypeFor[Config]()
 	all := []reflect.StructField{{Name: "Config", Type: config, Tag: `yaml:",inline"`}}
@@ -148,8 +148,8 @@ func lookup(environ []string, variable string) (name, value string) {
 	return name, value
 }
 
-// validate adds the faults of values, with their sources. Keys with a value that could not be decoded
-// have their defaults, which are valid.
+// validate adds the faults of values, with their sources. Keys with a value that could not be
+// decoded have their defaults, which are valid.
 func (l *loader) validate() {
 	found := Faults(l.config.Validate())
 	for name, s := range l.sections {

@@ -8,8 +8,8 @@ import (
 // Option is an option of Load.
 type Option func(*loader)
 
-// WithFile sets the path of the YAML file, which must exist and have at most 1 MiB. It may be a pipe. An
-// empty path is the same as no option: FETCHBOX_CONFIG names the file.
+// WithFile sets the path of the YAML file, which must exist and have at most 1 MiB. It may be a
+// pipe. An empty path is the same as no option: FETCHBOX_CONFIG names the file.
 func WithFile(path string) Option {
 	return func(l *loader) { l.path = path }
 }
@@ -24,15 +24,15 @@ func WithEnviron(environ []string) Option {
 	return func(l *loader) { l.environ = append([]string{}, environ...) }
 }
 
-// WithSection declares a section of the application. The section name of the file, and the variables
-// FETCHBOX__NAME__KEY, are decoded over the struct to which target points; unknown keys are
-// errors. Keys are yaml tags, or field names in lower case. Fields may be strings, numbers,
-// booleans, durations, types that implement encoding.TextUnmarshaler, lists of these
-// (separated by commas in a variable), maps of these by name, structs, and maps of
-// structs, of which only the present entries can be set.
+// WithSection declares a section of the application. The section name of the file, and the
+// variables FETCHBOX__NAME__KEY, are decoded over the struct to which target points; unknown keys
+// are errors. Keys are yaml tags, or field names in lower case. Fields may be strings, numbers,
+// booleans, durations, types that implement encoding.TextUnmarshaler, lists of these (separated by
+// commas in a variable), maps of these by name, structs, and maps of structs, of which only the
+// present entries can be set.
 //
-// When target has a method Validate() error, Load calls it and reports its error under the name of the
-// section. It may join KeyErrors with keys relative to the section.
+// When target has a method Validate() error, Load calls it and reports its error under the name of
+// the section. It may join KeyErrors with keys relative to the section.
 //
 // The struct changes only when Load succeeds.
 func WithSection(name string, target any) Option {
@@ -74,8 +74,8 @@ func WithConsumer(name string, defaults Consumer) Option {
 
 // WithCluster declares another cluster, with the section clusters.NAME and the given defaults
 // (DefaultCluster, for example). The section has the keys iggy, producer, consumers and topics, and
-// inherits nothing from the top level. Consumers that the application declares on the
-// cluster are in defaults.Consumers.
+// inherits nothing from the top level. Consumers that the application declares on the cluster are
+// in defaults.Consumers.
 func WithCluster(name string, defaults Cluster) Option {
 	return func(l *loader) {
 		if err := declare("cluster", name, l.config.Clusters); err != nil {
@@ -95,9 +95,9 @@ func WithCluster(name string, defaults Cluster) Option {
 	}
 }
 
-// WithOverride calls override after the other layers and before the validation, for flags of a command
-// line, or for defaults that depend on other values and their sources. Its error is joined to
-// that of Load. Several overrides are called in the order of the options.
+// WithOverride calls override after the other layers and before the validation, for flags of a
+// command line, or for defaults that depend on other values and their sources. Its error is joined
+// to that of Load. Several overrides are called in the order of the options.
 func WithOverride(override func(c *Config, from Sources) error) Option {
 	return func(l *loader) { l.overrides = append(l.overrides, override) }
 }

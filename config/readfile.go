@@ -11,8 +11,8 @@ import (
 // maxFile is the largest size of a configuration file and of certificate files.
 const maxFile Bytes = 1 << 20
 
-// readFile reads a regular file of at most limit bytes. It refuses other files: reading a pipe blocks
-// and empties it for the next connection, and a device may have no end. Errors name the path
+// readFile reads a regular file of at most limit bytes. It refuses other files: reading a pipe
+// blocks and empties it for the next connection, and a device may have no end. Errors name the path
 // unless it is the content of a file by mistake.
 func readFile(path string, limit Bytes) ([]byte, error) {
 	if err := checkPath(path); err != nil {
@@ -25,8 +25,8 @@ func readFile(path string, limit Bytes) ([]byte, error) {
 	return readStream(path, limit)
 }
 
-// readStream is like readFile but also reads pipes: with process substitution, a shell passes a pipe as
-// the configuration file.
+// readStream is like readFile but also reads pipes: with process substitution, a shell passes a
+// pipe as the configuration file.
 func readStream(path string, limit Bytes) ([]byte, error) {
 	if err := checkPath(path); err != nil {
 		return nil, err

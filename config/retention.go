@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Retention is how long a topic keeps its messages, RetentionDefault or RetentionForever. In YAML it is
-// a duration that accepts days, such as 7d or 1d12h, or 0 or -1.
+// Retention is how long a topic keeps its messages, RetentionDefault or RetentionForever. In YAML
+// it is a duration that accepts days, such as 7d or 1d12h, or 0 or -1.
 type Retention time.Duration
 
 const (

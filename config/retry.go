@@ -2,8 +2,8 @@ package config
 
 import "time"
 
-// Backoff is an exponential backoff: the delay starts at BaseBackoff, doubles with each attempt up to
-// MaxBackoff, and varies by ±Jitter of itself.
+// Backoff is an exponential backoff: the delay starts at BaseBackoff, doubles with each attempt up
+// to MaxBackoff, and varies by ±Jitter of itself.
 type Backoff struct {
 	// BaseBackoff is the delay before the second attempt.
 	BaseBackoff time.Duration `yaml:"base_backoff"`

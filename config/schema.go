@@ -57,8 +57,8 @@ func kindOf(t reflect.Type) kind {
 	return kindInvalid
 }
 
-// field is a key of a section. In a map, value is a copy, which set writes back; elsewhere, set does
-// nothing.
+// field is a key of a section. In a map, value is a copy, which set writes back; elsewhere, set
+// does nothing.
 type field struct {
 	name  string
 	value reflect.Value
@@ -130,8 +130,8 @@ func checkSchema(key string, t reflect.Type) error {
 	return nil
 }
 
-// findField returns the key of a section whose name is the same as name. In a kindMap, it returns a new
-// key.
+// findField returns the key of a section whose name is the same as name. In a kindMap, it returns a
+// new key.
 func findField(section reflect.Value, name string, same func(a, b string) bool) (field, bool) {
 	if kindOf(section.Type()) == kindMap {
 		value := reflect.New(section.Type().Elem()).Elem()

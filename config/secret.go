@@ -8,11 +8,11 @@ import (
 	"log/slog"
 )
 
-// Secret is a text that is not printed: every verb of fmt, JSON, YAML, slog and zap print ***. Reveal
-// returns the text. The zero value is no secret, and is printed as an empty text.
+// Secret is a text that is not printed: every verb of fmt, JSON, YAML, slog and zap print ***.
+// Reveal returns the text. The zero value is no secret, and is printed as an empty text.
 //
-// The text is behind a pointer, since fmt does not call the methods of unexported fields and would print
-// it with a struct that has a configuration in one. So secrets are compared with Equal, not
+// The text is behind a pointer, since fmt does not call the methods of unexported fields and would
+// print it with a struct that has a configuration in one. So secrets are compared with Equal, not
 // with ==.
 type Secret struct {
 	text *string

@@ -24,9 +24,9 @@ type TLS struct {
 	InsecureSkipVerify bool `yaml:"insecure_skip_verify"`
 }
 
-// TLSConfig returns the configuration for crypto/tls, with TLS 1.2 or newer. It is nil when TLS is off.
-// TLSConfig reads the files at each call, so that a new connection uses renewed certificates. Its
-// errors name the key.
+// TLSConfig returns the configuration for crypto/tls, with TLS 1.2 or newer. It is nil when TLS is
+// off. TLSConfig reads the files at each call, so that a new connection uses renewed certificates.
+// Its errors name the key.
 func (i Iggy) TLSConfig() (*tls.Config, error) {
 	if !i.TLS.Enabled {
 		return nil, nil //nolint:nilnil // nil is how crypto/tls's users say that TLS is off

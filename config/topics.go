@@ -28,8 +28,8 @@ type Topic struct {
 	Name string `yaml:"name"`
 	// Partitions is the number of partitions with which the topic is created.
 	Partitions uint32 `yaml:"partitions"`
-	// Retention is how long messages are kept; 0 means the server's default, -1 for ever. It accepts
-	// days: 7d.
+	// Retention is how long messages are kept; 0 means the server's default, -1 for ever. It
+	// accepts days: 7d.
 	Retention Retention `yaml:"retention"`
 	// MaxSize is the largest size of the topic, 1GiB or more; 0 means the server's default.
 	MaxSize Bytes `yaml:"max_size"`

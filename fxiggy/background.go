@@ -26,14 +26,13 @@ type Background struct{ rt *runtime }
 func newBackground(rt *runtime) *Background { return &Background{rt} }
 
 // Go runs a loop from the application's start to its stop. At stop, the loop's context ends with
-// iggyerr.ErrClosed, and the stop waits for the loop to return. A loop that returns nil has
-// ended for good. One that returns another error, panics or ends its goroutine by
-// runtime.Goexit is a fatal fault: its health check fails, and the application shuts down with exit
-// code 1.
+// iggyerr.ErrClosed, and the stop waits for the loop to return. A loop that returns nil has ended
+// for good. One that returns another error, panics or ends its goroutine by runtime.Goexit is a
+// fatal fault: its health check fails, and the application shuts down with exit code 1.
 //
-// Go must be called while the application is built, in a constructor or an fx.Invoke: the loop starts
-// after, and stops before, everything that is built until then. It also starts after, and stops
-// before, the producers that are built later. A later call is an error, since Fx runs no hook
+// Go must be called while the application is built, in a constructor or an fx.Invoke: the loop
+// starts after, and stops before, everything that is built until then. It also starts after, and
+// stops before, the producers that are built later. A later call is an error, since Fx runs no hook
 // that is added after the start. Names are unique.
 func (b *Background) Go(name string, run func(ctx context.Context) error) error {
 	if b.rt.started.Load() {
@@ -89,8 +88,8 @@ func (l *loop) ended(err error) {
 	}
 }
 
-// stop ends the loop and waits for it. It returns the error of a loop that failed while the application
-// stopped; fail has logged the others.
+// stop ends the loop and waits for it. It returns the error of a loop that failed while the
+// application stopped; fail has logged the others.
 func (l *loop) stop(ctx context.Context) error {
 	l.cancel(iggyerr.ErrClosed)
 	select {

@@ -68,7 +68,8 @@ func TestAFatalFaultEndsTheApplicationOnce(t *testing.T) {
 			require.NoError(t, app.Err())
 			require.NoError(t, app.Start(t.Context()))
 			require.Equal(t, 1, receive(t, app.Wait()).ExitCode)
-			// The stop must not find one of them in the midst of its fault: that would be one while stopping.
+			// The stop must not find one of them in the midst of its fault: that would be one while
+			// stopping.
 			require.Eventually(t, func() bool {
 				report := registry.Check(t.Context())
 				return report.Components["background.one"].Status == health.Down && report.Components["background.two"].Status == health.Down

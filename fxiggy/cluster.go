@@ -23,8 +23,8 @@ type cluster struct {
 }
 
 // clusterOf returns the constructor of the cluster with the given name. The cluster's hook is the
-// first one of its components: when it runs, all of them are built and have called
-// requireTopic, and none is started.
+// first one of its components: when it runs, all of them are built and have called requireTopic,
+// and none is started.
 func clusterOf(name string) func(*runtime) *cluster {
 	return func(rt *runtime) *cluster {
 		c := &cluster{runtime: rt, name: name, cfg: rt.cfg.Cluster}

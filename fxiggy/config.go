@@ -13,8 +13,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 )
 
-// ConfigFile loads the configuration from a YAML file, which must exist. Without this option, or with
-// an empty path, the environment variable FETCHBOX_CONFIG names the file; without both there
+// ConfigFile loads the configuration from a YAML file, which must exist. Without this option, or
+// with an empty path, the environment variable FETCHBOX_CONFIG names the file; without both there
 // is none. Variables of the environment override the file; see config.Load.
 func ConfigFile(path string) fx.Option { return ConfigOptions(config.WithFile(path)) }
 

@@ -11,11 +11,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Consume provides a *consumer.Consumer[T] for a topic of the application, with the
-// configuration section consumers.NAME. The defaults of the section are config.DefaultConsumer with
-// the name as group. Dead letters go to the consumer.DeadLetters[T] that the application
-// provides; without one, a message that would become a dead letter is logged, counted and
-// skipped.
+// Consume provides a *consumer.Consumer[T] for a topic of the application, with the configuration
+// section consumers.NAME. The defaults of the section are config.DefaultConsumer with the name as
+// group. Dead letters go to the consumer.DeadLetters[T] that the application provides; without one,
+// a message that would become a dead letter is logged, counted and skipped.
 //
 // The topic and the group are created when they are missing and topics.provision is on.
 func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {

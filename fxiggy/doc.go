@@ -28,8 +28,8 @@
 // # Optional dependencies
 //
 // Module uses a *zap.Logger, a trace.TracerProvider, a metric.MeterProvider and a
-// consumer.DeadLetters[T] for each consumer of T, if the application provides them. The dead letters
-// of download tasks go to the *jobs.Publisher by default.
+// consumer.DeadLetters[T] for each consumer of T, if the application provides them. The dead
+// letters of download tasks go to the *jobs.Publisher by default.
 //
 // # Start and stop
 //
@@ -39,16 +39,17 @@
 // connections close.
 //
 // A consumer's hooks are appended when it gets its handler, by Handle or HandleBatch, and those of
-// a loop by Background.Go. So everything that is built by then, in whatever order, starts before the
-// handler is called and stops after it has returned: the application's database, an HTTP client,
-// the dead letters. Producers always do, also those that are built later. Set handlers while the
-// application is built, in a constructor or an fx.Invoke, and after what they use was built.
+// a loop by Background.Go. So everything that is built by then, in whatever order, starts before
+// the handler is called and stops after it has returned: the application's database, an HTTP
+// client, the dead letters. Producers always do, also those that are built later. Set handlers
+// while the application is built, in a constructor or an fx.Invoke, and after what they use was
+// built.
 //
-// A consumer without a handler, whose messages are taken by Next or Messages, starts and stops where
-// it was built. Take them in a loop of Background, or in a goroutine that a hook of the application
-// stops and waits for.
+// A consumer without a handler, whose messages are taken by Next or Messages, starts and stops
+// where it was built. Take them in a loop of Background, or in a goroutine that a hook of the
+// application stops and waits for.
 //
 // Fx's limits for start and stop (15 s each) cover the hooks of the whole application. Each hook of
-// this package leaves time for those that come after it, and returns an error with counts for
-// what it could not finish in time. A start that fails releases what was started.
+// this package leaves time for those that come after it, and returns an error with counts for what
+// it could not finish in time. A start that fails releases what was started.
 package fxiggy

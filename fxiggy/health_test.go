@@ -42,8 +42,8 @@ func TestHealth(t *testing.T) {
 	require.True(t, report.Draining)
 }
 
-// While the server is away, the service is alive and not ready, with the cause and the state of each
-// connection in the report. When the server is back, the service is ready.
+// While the server is away, the service is alive and not ready, with the cause and the state of
+// each connection in the report. When the server is back, the service is ready.
 func TestHealthWithoutAServer(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -24,8 +24,8 @@ func gone(t *testing.T, srv *iggytest.Server) {
 	srv.WaitFor("the connections to end", func() bool { return srv.Connections() == 0 })
 }
 
-// The order of promise 8: no new polls, work in flight finishes, acknowledged offsets
-// are committed, the group is left, the producer is flushed, connections close.
+// The order of promise 8: no new polls, work in flight finishes, acknowledged offsets are
+// committed, the group is left, the producer is flushed, connections close.
 func TestStopFinishesTheWorkInFlight(t *testing.T) {
 	t.Parallel()
 	srv := server(t)
@@ -64,8 +64,8 @@ func TestStopFinishesTheWorkInFlight(t *testing.T) {
 	require.Equal(t, uint64(len(srv.Messages("fetchbox", "jobs.status"))-1), stored[0], "no more and no less")
 }
 
-// A handler that ignores the stop delays its consumer only: the producer is flushed and the stop returns
-// within Fx's limit.
+// A handler that ignores the stop delays its consumer only: the producer is flushed and the stop
+// returns within Fx's limit.
 func TestAHandlerThatDoesNotEndLeavesTimeForTheOthers(t *testing.T) {
 	t.Parallel()
 	srv := server(t)

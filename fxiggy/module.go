@@ -4,8 +4,8 @@ import (
 	"go.uber.org/fx"
 )
 
-// Module provides the components of the cluster that the top level of the configuration
-// describes. An application uses it once.
+// Module provides the components of the cluster that the top level of the configuration describes.
+// An application uses it once.
 var Module = fx.Module("iggy",
 	fx.Provide(newConfig, newRuntime, newBackground, newRegistry, newHandler),
 	clusterOptions(""),
@@ -21,8 +21,8 @@ var Module = fx.Module("iggy",
 //
 // A consumer.DeadLetters[T] for its consumers and an fx.Decorate of its jobs.Topics need the name,
 // too. Its health checks are in the registry of Module, which the application needs as well, under
-// names that begin with the cluster's. In metrics, iggy.cluster is the name; the cluster of
-// Module is "default" there, so no other cluster may have that name.
+// names that begin with the cluster's. In metrics, iggy.cluster is the name; the cluster of Module
+// is "default" there, so no other cluster may have that name.
 func Named(name string) fx.Option {
 	return fx.Module("iggy."+name,
 		declare(declaration{cluster: name, isCluster: true}),

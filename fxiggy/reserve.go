@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// reserve is the time that a hook leaves to the hooks after it: a share of the time that is left, at
-// most max.
+// reserve is the time that a hook leaves to the hooks after it: a share of the time that is left,
+// at most max.
 type reserve struct {
 	share float64
 	max   time.Duration
 }
 
 var (
-	// startReserve lets Fx stop what has been started when a start takes too long: Fx runs no
-	// hook after its own time limit.
+	// startReserve lets Fx stop what has been started when a start takes too long: Fx runs no hook
+	// after its own time limit.
 	startReserve = reserve{0.2, 2 * time.Second}
 	// drainReserve is for the flush of the producer and the connections, after the consumers.
 	drainReserve = reserve{0.35, 6 * time.Second}

@@ -11,17 +11,16 @@ var (
 	// Stop cancels.
 	ErrClosed = errors.New("iggy: client closed")
 
-	// ErrNotConnected is returned when there was no connection in time. The request was not
-	// sent.
+	// ErrNotConnected is returned when there was no connection in time. The request was not sent.
 	ErrNotConnected = errors.New("iggy: not connected")
 
-	// ErrCredentials is returned when the server refuses the name, the password or the token. It
-	// is not retryable.
+	// ErrCredentials is returned when the server refuses the name, the password or the token. It is
+	// not retryable.
 	ErrCredentials = errors.New("iggy: credentials refused")
 
 	// ErrTLS is returned when the TLS handshake fails: the server's certificate is not trusted or
-	// belongs to another name, or the server refuses the client's certificate, its absence or
-	// every version and cipher that the client offers. It is not retryable.
+	// belongs to another name, or the server refuses the client's certificate, its absence or every
+	// version and cipher that the client offers. It is not retryable.
 	ErrTLS = errors.New("iggy: no TLS connection")
 
 	// ErrProtocol is returned when the peer's answer is not one of Iggy 0.8: another version of the
@@ -50,8 +49,8 @@ var (
 	// the consumer group.
 	ErrNotMember = errors.New("iggy: not a member of the consumer group")
 
-	// ErrNotOwner is matched by StatusNotOwner: the partition is not, or no longer, assigned to this
-	// member of the group.
+	// ErrNotOwner is matched by StatusNotOwner: the partition is not, or no longer, assigned to
+	// this member of the group.
 	ErrNotOwner = errors.New("iggy: partition not owned by this member")
 
 	// ErrPanic is matched by every PanicError.
@@ -59,8 +58,8 @@ var (
 )
 
 // MaxPayloadBytes is the largest size of a payload in bytes; the smallest is 1. It is the limit of
-// the official Go SDK v0.8.0, so that every client can read the message; the server 0.8.0
-// accepts 64,000,000 bytes.
+// the official Go SDK v0.8.0, so that every client can read the message; the server 0.8.0 accepts
+// 64,000,000 bytes.
 const MaxPayloadBytes = 10_000_000
 
 // MaxHeaderBytes is the largest encoded size of a message's user headers in bytes. Keys and values
@@ -74,8 +73,8 @@ type ConnError struct {
 	Op string
 	// Addr is the server's host:port.
 	Addr string
-	// Sent reports whether the server may have received the complete request. When it is false,
-	// the request had no effect; when it is true, its effect is unknown.
+	// Sent reports whether the server may have received the complete request. When it is false, the
+	// request had no effect; when it is true, its effect is unknown.
 	Sent bool
 	// Err is the cause: a network error, or the cause of a context.
 	Err error
@@ -89,8 +88,8 @@ func (e *ConnError) Error() string {
 // Unwrap returns the cause.
 func (e *ConnError) Unwrap() error { return e.Err }
 
-// PanicError is a recovered panic, or a runtime.Goexit, of a function of the application. It matches
-// ErrPanic.
+// PanicError is a recovered panic, or a runtime.Goexit, of a function of the application. It
+// matches ErrPanic.
 type PanicError struct {
 	// Value is the argument of panic.
 	Value any

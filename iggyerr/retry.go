@@ -7,8 +7,8 @@ import (
 )
 
 // IsRetryable reports whether the same call may succeed when it is made again: after a broken or
-// missing connection, and after statuses that are about the state of the server and not about
-// the request. This function alone decides it in this module.
+// missing connection, and after statuses that are about the state of the server and not about the
+// request. This function alone decides it in this module.
 //
 // Not retryable are a cancelled context, refused credentials, a refused certificate, another
 // protocol, a panic, a closed client and every unknown error.
@@ -83,8 +83,8 @@ func (s Status) retryable() bool {
 }
 
 // ambiguous reports whether a command with this status may have taken effect. These are statuses of
-// one part of the server about another one: a shard that did not answer in time may still
-// execute the command.
+// one part of the server about another one: a shard that did not answer in time may still execute
+// the command.
 func (s Status) ambiguous() bool {
 	switch s {
 	case StatusGeneric,

@@ -95,8 +95,7 @@ func (s Status) String() string {
 }
 
 // StatusError is an answer of the server other than success: the server has read the command and
-// refused it. By its status it matches ErrNotFound, ErrNotMember, ErrNotOwner or
-// ErrCredentials.
+// refused it. By its status it matches ErrNotFound, ErrNotMember, ErrNotOwner or ErrCredentials.
 type StatusError struct {
 	// Op is the command, "send" for example.
 	Op string

@@ -13,8 +13,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// The user headers of a dead letter, with the origin and the failure of its message. Headers without a
-// value are left out.
+// The user headers of a dead letter, with the origin and the failure of its message. Headers
+// without a value are left out.
 const (
 	// headerOriginStream is the stream of the message.
 	headerOriginStream = "origin-stream"
@@ -34,8 +34,8 @@ const (
 	headerOriginType = "origin-content-type"
 	// headerOriginMessage is the message-type of a message that could not be decoded.
 	headerOriginMessage = "origin-message-type"
-	// headerOriginEncoding is the content-encoding of the payload in attributes.extra when it could not be
-	// decompressed.
+	// headerOriginEncoding is the content-encoding of the payload in attributes.extra when it could
+	// not be decompressed.
 	headerOriginEncoding = "origin-content-encoding"
 	// headerOriginBytes is the size of the payload, in decimal, when the dead letter has only its
 	// beginning.
@@ -57,12 +57,12 @@ const (
 	maxPayload = 10_000_000
 )
 
-// NewDeadLetter returns the dead letter of a message that failed at the given time, and the user headers
-// with its origin and cause. For a message that could not be decoded, the task has nothing
+// NewDeadLetter returns the dead letter of a message that failed at the given time, and the user
+// headers with its origin and cause. For a message that could not be decoded, the task has nothing
 // but the payload, in attributes.extra.
 //
-// The result can always be published: texts are truncated and made valid UTF-8. A task with which the
-// dead letter exceeds 10,000,000 bytes is replaced by the beginning of its payload, as if it
+// The result can always be published: texts are truncated and made valid UTF-8. A task with which
+// the dead letter exceeds 10,000,000 bytes is replaced by the beginning of its payload, as if it
 // could not be decoded, and the header origin-payload-bytes has the size of the payload.
 func NewDeadLetter(f topic.Failure[*jobspb.DownloadTask], at time.Time) (*jobspb.DeadLetterTask, []topic.Header) {
 	letter := &jobspb.DeadLetterTask{
@@ -99,8 +99,8 @@ var originHeaders = map[string]string{
 	topic.HeaderContentEncoding: headerOriginEncoding,
 }
 
-// PayloadOf returns the payload of a message that could not be decoded, and the headers that describe
-// it, from its dead letter and the user headers of that. It reports false for a dead
+// PayloadOf returns the payload of a message that could not be decoded, and the headers that
+// describe it, from its dead letter and the user headers of that. It reports false for a dead
 // letter of a decoded message, and for a truncated payload.
 func PayloadOf(letter *jobspb.DeadLetterTask, headers []topic.Header) (payload []byte, described []topic.Header, ok bool) {
 	payload = letter.GetTask().GetAttributes().GetExtra()
@@ -155,8 +155,8 @@ func headersOf(f topic.Failure[*jobspb.DownloadTask], letter *jobspb.DeadLetterT
 	return headers
 }
 
-// OriginOf returns the origin of a dead letter's message from the user headers of the dead letter. It
-// reports false when they don't have it, since another program wrote the dead letter.
+// OriginOf returns the origin of a dead letter's message from the user headers of the dead letter.
+// It reports false when they don't have it, since another program wrote the dead letter.
 func OriginOf(headers []topic.Header) (topic.Origin, bool) {
 	values := make(map[string]string, len(headers))
 	for _, h := range headers {

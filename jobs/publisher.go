@@ -14,9 +14,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Publisher publishes FetchBox's messages. Each method returns when the server has confirmed the message,
-// or an error; ctx limits the wait. Messages are validated first. They are not changed: header
-// names are converted to lower case, and missing times are set, on a copy.
+// Publisher publishes FetchBox's messages. Each method returns when the server has confirmed the
+// message, or an error; ctx limits the wait. Messages are validated first. They are not changed:
+// header names are converted to lower case, and missing times are set, on a copy.
 //
 // All methods are safe for concurrent use. A Publisher needs no start and stop: it works while its
 // producer does, and the producer's flush includes its messages.
@@ -38,8 +38,8 @@ func NewPublisher(p *producer.Producer, topics Topics) *Publisher {
 	}
 }
 
-// Compression returns the options with which a producer compresses the messages of the four topics as
-// configured.
+// Compression returns the options with which a producer compresses the messages of the four topics
+// as configured.
 func Compression(cfg config.Topics) []producer.Option {
 	compress := func(t config.Topic) producer.Option {
 		return producer.WithCompression(cfg.Stream, t.Name, t.Compression, t.CompressionMinSize)
@@ -47,10 +47,10 @@ func Compression(cfg config.Topics) []producer.Option {
 	return []producer.Option{compress(cfg.Tasks), compress(cfg.Status), compress(cfg.Logs), compress(cfg.DLQ)}
 }
 
-// PublishDownloadTask publishes one task. Its key is computed by the topic's function; by default it is
-// the job id. Workers handle tasks of one key one after another, and tasks of different keys
-// concurrently. For another key, use Topics.KeyTasksBy on both sides: producer.WithKey only
-// changes the partition. A task for which ValidateTask returns an error is not published.
+// PublishDownloadTask publishes one task. Its key is computed by the topic's function; by default
+// it is the job id. Workers handle tasks of one key one after another, and tasks of different keys
+// concurrently. For another key, use Topics.KeyTasksBy on both sides: producer.WithKey only changes
+// the partition. A task for which ValidateTask returns an error is not published.
 func (p *Publisher) PublishDownloadTask(ctx context.Context, task *jobspb.DownloadTask, opts ...producer.PublishOption) error {
 	if err := ValidateTask(task); err != nil {
 		return err
@@ -58,8 +58,8 @@ func (p *Publisher) PublishDownloadTask(ctx context.Context, task *jobspb.Downlo
 	return p.tasks.Publish(ctx, withLowerCaseHeaders(task), opts...)
 }
 
-// PublishDownloadTasks publishes tasks in batches, and returns when each of them has its outcome. When
-// ValidateTask returns an error for one of them, none is published, and the error has its
+// PublishDownloadTasks publishes tasks in batches, and returns when each of them has its outcome.
+// When ValidateTask returns an error for one of them, none is published, and the error has its
 // index, from 0. Otherwise the error joins those of the tasks that were not confirmed.
 func (p *Publisher) PublishDownloadTasks(ctx context.Context, tasks []*jobspb.DownloadTask, opts ...producer.PublishOption) error {
 	out := make([]*jobspb.DownloadTask, len(tasks))

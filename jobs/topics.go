@@ -12,17 +12,17 @@ import (
 
 const day = 24 * time.Hour
 
-// FetchBox's four topics with their default places and settings. Their key is the job id, so that all
-// messages of a job stay in order. FromConfig returns them with the configured ones.
+// FetchBox's four topics with their default places and settings. Their key is the job id, so that
+// all messages of a job stay in order. FromConfig returns them with the configured ones.
 var (
-	// Tasks is jobs.tasks: a message for each resource to fetch. The API and other producers write it,
-	// and the group workers reads it.
+	// Tasks is jobs.tasks: a message for each resource to fetch. The API and other producers write
+	// it, and the group workers reads it.
 	Tasks = topic.New("fetchbox", "jobs.tasks", topic.Proto[*jobspb.DownloadTask](),
 		topic.Key((*jobspb.DownloadTask).GetJobId),
 		topic.WithSettings[*jobspb.DownloadTask](topic.Settings{Partitions: 8, Retention: 7 * day}))
 
-	// Status is jobs.status: the states of jobs over time. The API and the workers write it, and the
-	// group operators reads it.
+	// Status is jobs.status: the states of jobs over time. The API and the workers write it, and
+	// the group operators reads it.
 	Status = topic.New("fetchbox", "jobs.status", topic.Proto[*jobspb.JobStatus](),
 		topic.Key((*jobspb.JobStatus).GetJobId),
 		topic.WithSettings[*jobspb.JobStatus](topic.Settings{Partitions: 4, Retention: 14 * day}))

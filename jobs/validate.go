@@ -60,9 +60,9 @@ func (f *faults) traceID(value string) {
 	f.check(value == "" || IsTraceID(value), "trace_id", "must be 32 lower case hexadecimal digits, not all zero")
 }
 
-// ValidateTask checks that a task has a job id of at most 255 bytes, a resource id, an http or https URL
-// with a host, headers with names, and a valid W3C trace id or none. It joins all faults, each a
-// *FieldError.
+// ValidateTask checks that a task has a job id of at most 255 bytes, a resource id, an http or
+// https URL with a host, headers with names, and a valid W3C trace id or none. It joins all faults,
+// each a *FieldError.
 func ValidateTask(task *jobspb.DownloadTask) error {
 	if task == nil {
 		return &FieldError{Message: "DownloadTask", Field: "job_id", Rule: "the message is nil"}
@@ -82,8 +82,8 @@ func ValidateTask(task *jobspb.DownloadTask) error {
 	return errors.Join(f.errs...)
 }
 
-// ValidateStatus checks that a status has a job id and a known state, and not more completed and failed
-// resources than it has resources. It joins all faults, each a *FieldError.
+// ValidateStatus checks that a status has a job id and a known state, and not more completed and
+// failed resources than it has resources. It joins all faults, each a *FieldError.
 func ValidateStatus(status *jobspb.JobStatus) error {
 	if status == nil {
 		return &FieldError{Message: "JobStatus", Field: "job_id", Rule: "the message is nil"}
@@ -98,8 +98,8 @@ func ValidateStatus(status *jobspb.JobStatus) error {
 	return errors.Join(f.errs...)
 }
 
-// ValidateLog checks that a log entry has a job id, a message and a known level. It joins all faults,
-// each a *FieldError.
+// ValidateLog checks that a log entry has a job id, a message and a known level. It joins all
+// faults, each a *FieldError.
 func ValidateLog(log *jobspb.JobLog) error {
 	if log == nil {
 		return &FieldError{Message: "JobLog", Field: "job_id", Rule: "the message is nil"}
@@ -113,8 +113,8 @@ func ValidateLog(log *jobspb.JobLog) error {
 	return errors.Join(f.errs...)
 }
 
-// ValidateDeadLetter checks that a dead letter has a task and a failure code. It does not check the task.
-// It joins all faults, each a *FieldError.
+// ValidateDeadLetter checks that a dead letter has a task and a failure code. It does not check the
+// task. It joins all faults, each a *FieldError.
 func ValidateDeadLetter(letter *jobspb.DeadLetterTask) error {
 	if letter == nil {
 		return &FieldError{Message: "DeadLetterTask", Field: "task", Rule: "the message is nil"}
@@ -130,7 +130,8 @@ func isHTTPURL(raw string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
-// IsTraceID reports whether s is a W3C trace id: 32 lower case hexadecimal digits that are not all zero.
+// IsTraceID reports whether s is a W3C trace id: 32 lower case hexadecimal digits that are not all
+// zero.
 func IsTraceID(s string) bool {
 	if len(s) != 32 {
 		return false

@@ -96,8 +96,8 @@ func TestValidateDeadLetter(t *testing.T) {
 	requireFields(t, jobs.ValidateDeadLetter(&jobspb.DeadLetterTask{}), "DeadLetterTask", []string{"task", "failure_code"})
 }
 
-// requireFields checks that err is about exactly these fields, in order, and
-// carries the failure code of validation.
+// requireFields checks that err is about exactly these fields, in order, and carries the failure
+// code of validation.
 func requireFields(t *testing.T, err error, message string, fields []string) {
 	t.Helper()
 	if fields == nil {

@@ -8,20 +8,18 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Codec encodes messages as payloads and decodes them. Implementations are safe for concurrent
-// use.
+// Codec encodes messages as payloads and decodes them. Implementations are safe for concurrent use.
 type Codec[T any] interface {
-	// Append appends the encoding of v to dst and returns the extended slice. Encrypted
-	// returns an error for a codec that returns a slice without dst at its beginning.
+	// Append appends the encoding of v to dst and returns the extended slice. Encrypted returns an
+	// error for a codec that returns a slice without dst at its beginning.
 	Append(dst []byte, v T) ([]byte, error)
 	// Decode decodes a payload. The message must not refer to the payload's memory: a consumer
-	// reuses it after the message is settled. A codec whose messages do refer to it must
-	// tell its users that handlers may not keep them.
+	// reuses it after the message is settled. A codec whose messages do refer to it must tell its
+	// users that handlers may not keep them.
 	Decode(payload []byte) (T, error)
 	// ContentType returns the media type for the content-type header.
 	ContentType() string
-	// MessageType returns the name of the type for the message-type header; "" means no
-	// header.
+	// MessageType returns the name of the type for the message-type header; "" means no header.
 	MessageType() string
 }
 

@@ -23,9 +23,9 @@ const ContentTypeEncrypted = "application/vnd.fetchbox.encrypted"
 // Encrypted returns a codec that encrypts the payloads of codec by AES-256-GCM. Only holders of the
 // key can read or make them; the server and those who read its disks can not.
 //
-// Not encrypted are the length of a message, its time, its headers and so the message
-// type. The partition, which depends on the key, is visible, too. A dead letter is
-// encrypted only when the codec of its own topic is.
+// Not encrypted are the length of a message, its time, its headers and so the message type. The
+// partition, which depends on the key, is visible, too. A dead letter is encrypted only when the
+// codec of its own topic is.
 //
 // Decode refuses a payload that is not encrypted, so encryption can't be turned on for a topic that
 // holds messages. Compression gains nothing on encrypted payloads. The payload is

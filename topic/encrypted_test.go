@@ -113,12 +113,14 @@ func TestEncryptedRefuses(t *testing.T) {
 	require.Equal(t, "before", string(dst))
 }
 
-// freshCodec does not append, which goes unnoticed with a producer that has nothing before the payload.
+// freshCodec does not append, which goes unnoticed with a producer that has nothing before the
+// payload.
 type freshCodec struct{ topic.Codec[[]byte] }
 
 func (freshCodec) Append(_, v []byte) ([]byte, error) { return bytes.Clone(v), nil }
 
-// What such a codec made was once sealed from the middle on: the message's beginning was sent in the open.
+// What such a codec made was once sealed from the middle on: the message's beginning was sent in
+// the open.
 func TestEncryptedNeedsACodecThatAppends(t *testing.T) {
 	t.Parallel()
 	codec := topic.Encrypted[[]byte](freshCodec{topic.Bytes()}, keyring(t, "a"))

@@ -9,8 +9,8 @@ import (
 )
 
 // JSON returns the codec for a type that encoding/json can encode and decode. Decode ignores
-// unknown fields. Its errors don't quote the payload; they wrap the error of
-// encoding/json, which may.
+// unknown fields. Its errors don't quote the payload; they wrap the error of encoding/json, which
+// may.
 func JSON[T any]() Codec[T] { return jsonCodec[T]{} }
 
 type jsonCodec[T any] struct{}

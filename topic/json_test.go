@@ -23,7 +23,8 @@ type code string
 
 func (*code) UnmarshalText(text []byte) error { return errors.New("bad code " + string(text)) }
 
-// What a decoder says of a payload is logged, so it must not quote it: encoding/json does in several places.
+// What a decoder says of a payload is logged, so it must not quote it: encoding/json does in
+// several places.
 func TestJSONErrorsHoldNothingOfThePayload(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -78,8 +79,8 @@ func TestJSONRoundTrip(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Promise 10 of docs/guarantees.md: errors of decoding are logged, so they don't quote what
-// could not be decoded.
+// Promise 10 of docs/guarantees.md: errors of decoding are logged, so they don't quote what could
+// not be decoded.
 func TestPromiseDecodersQuoteNothing(t *testing.T) {
 	t.Parallel()
 	type order struct {

@@ -27,8 +27,8 @@ type Keyring struct {
 // 64 letters, digits, dots, dashes and underscores, and are part of each message, unencrypted.
 //
 // To change the key, first give the new one to all readers, then make it the current one of the
-// writers. Remove the old one when the topic's retention has passed. A key is good for
-// 2^32 messages, since nonces are random.
+// writers. Remove the old one when the topic's retention has passed. A key is good for 2^32
+// messages, since nonces are random.
 func NewKeyring(current string, keys map[string][]byte) (*Keyring, error) {
 	k := &Keyring{current: current, keys: make(map[string]cipher.AEAD, len(keys))}
 	for id, key := range keys {

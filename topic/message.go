@@ -3,8 +3,8 @@ package topic
 import "time"
 
 // Header is a user header of a message. Keys and values have 1 to 255 bytes; all headers of a
-// message together have at most 100,000 bytes encoded. Values of other kinds than text, which
-// other clients may write, are converted to text.
+// message together have at most 100,000 bytes encoded. Values of other kinds than text, which other
+// clients may write, are converted to text.
 type Header struct {
 	Key, Value string
 }
@@ -30,15 +30,14 @@ type Origin struct {
 	Offset        uint64
 	// ID is the message's id, a UUIDv7 when this library wrote it.
 	ID [16]byte
-	// Group is the consumer group that read the message, or the name of the standalone
-	// consumer.
+	// Group is the consumer group that read the message, or the name of the standalone consumer.
 	Group string
 	// Timestamp is when the server stored the message, in UTC.
 	Timestamp time.Time
 }
 
-// Failure is a message that could not be decoded, or whose handler failed at the last attempt.
-// Dead letters are made from it.
+// Failure is a message that could not be decoded, or whose handler failed at the last attempt. Dead
+// letters are made from it.
 type Failure[T any] struct {
 	Origin Origin
 	// Value is the message; it is valid only when Decoded is true.
@@ -56,7 +55,6 @@ type Failure[T any] struct {
 	Code string
 	// Err is the cause.
 	Err error
-	// Attempts is the number of deliveries to the handler; 0 when the message could not be
-	// decoded.
+	// Attempts is the number of deliveries to the handler; 0 when the message could not be decoded.
 	Attempts int
 }

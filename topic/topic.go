@@ -32,15 +32,14 @@ type Topic[T any] struct {
 // Option sets a property of a Topic in New or With.
 type Option[T any] func(*Topic[T])
 
-// Key sets the function that returns a message's partition key. Messages of one key are
-// stored in one partition, in the order in which they are sent. With an empty key, and
-// without this option or with a nil function, the producer chooses the partition. A key
-// has at most 255 bytes.
+// Key sets the function that returns a message's partition key. Messages of one key are stored in
+// one partition, in the order in which they are sent. With an empty key, and without this option or
+// with a nil function, the producer chooses the partition. A key has at most 255 bytes.
 //
-// The key is not stored with the message. A consumer calls the function again, and handles
-// messages of one key in order and one at a time. So producers and consumers of a topic
-// need the same function, which they have when they share one Topic. The key that
-// producer.WithKey gives to one message is not known to consumers.
+// The key is not stored with the message. A consumer calls the function again, and handles messages
+// of one key in order and one at a time. So producers and consumers of a topic need the same
+// function, which they have when they share one Topic. The key that producer.WithKey gives to one
+// message is not known to consumers.
 func Key[T any](key func(T) string) Option[T] {
 	return func(t *Topic[T]) { t.key = key }
 }
@@ -50,9 +49,9 @@ func WithSettings[T any](s Settings) Option[T] {
 	return func(t *Topic[T]) { t.settings = s }
 }
 
-// New returns the topic name of stream, with messages that codec encodes. It panics when stream
-// or name does not have 1 to 255 bytes, or codec is nil: topics are package-level
-// variables, so these are faults of the program.
+// New returns the topic name of stream, with messages that codec encodes. It panics when stream or
+// name does not have 1 to 255 bytes, or codec is nil: topics are package-level variables, so these
+// are faults of the program.
 func New[T any](stream, name string, codec Codec[T], opts ...Option[T]) Topic[T] {
 	t := Topic[T]{stream: stream, name: name, codec: codec}.With(opts...)
 	if err := t.validate(); err != nil {

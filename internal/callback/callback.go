@@ -1,7 +1,7 @@
-// Package callback calls functions of the application: handlers, hooks, codecs, health checks.
-// Such a function may panic, or end its goroutine by runtime.Goexit, as FailNow of a test
-// does. Both become a *iggyerr.PanicError with the stack, which matches
-// iggyerr.ErrPanic; that of a Goexit also matches ErrGoexit.
+// Package callback calls functions of the application: handlers, hooks, codecs, health checks. Such
+// a function may panic, or end its goroutine by runtime.Goexit, as FailNow of a test does. Both
+// become a *iggyerr.PanicError with the stack, which matches iggyerr.ErrPanic; that of a Goexit
+// also matches ErrGoexit.
 //
 // The functions differ in what happens to the caller's goroutine, which nothing saves from a
 // Goexit:
@@ -15,8 +15,8 @@
 //   - [Go] starts a goroutine for a loop that calls callbacks, and another one if a callback has
 //     ended it.
 //
-// The usual pattern is a loop that Go starts and that calls each callback by Run: done
-// of Run settles the message, and the loop goes on with the next one.
+// The usual pattern is a loop that Go starts and that calls each callback by Run: done of Run
+// settles the message, and the loop goes on with the next one.
 package callback
 
 import (
@@ -32,8 +32,8 @@ var ErrGoexit = errors.New("callback ended its goroutine (runtime.Goexit)")
 // Run calls f in the caller's goroutine, and then calls done with the outcome: what f returned, or
 // its panic or Goexit as an error. It allocates nothing when f returns.
 //
-// After a Goexit, Run does not return: done is called while the goroutine ends, and then
-// the deferred functions of the callers. A panic in done is not caught.
+// After a Goexit, Run does not return: done is called while the goroutine ends, and then the
+// deferred functions of the callers. A panic in done is not caught.
 func Run(f func() error, done func(err error)) {
 	var err error
 	returned := false
@@ -47,8 +47,8 @@ func Run(f func() error, done func(err error)) {
 	returned = true
 }
 
-// Recover calls f in the caller's goroutine, and returns what f returned or its panic as an error. It
-// allocates nothing when f returns. A Goexit in f ends the caller's goroutine, too.
+// Recover calls f in the caller's goroutine, and returns what f returned or its panic as an error.
+// It allocates nothing when f returns. A Goexit in f ends the caller's goroutine, too.
 func Recover(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -58,17 +58,17 @@ func Recover(f func() error) (err error) {
 	return f()
 }
 
-// Call calls f in a goroutine of its own, waits for it, and returns what f returned, or its panic or
-// Goexit as an error.
+// Call calls f in a goroutine of its own, waits for it, and returns what f returned, or its panic
+// or Goexit as an error.
 func Call(f func() error) error {
 	outcome := make(chan error, 1)
 	go Run(f, func(err error) { outcome <- err })
 	return <-outcome
 }
 
-// Go calls loop in a new goroutine, and calls done after loop has returned. When a callback in
-// loop ends the goroutine, loop is called again in another one, so it must find what is
-// left to do by itself. A panic in loop is not caught.
+// Go calls loop in a new goroutine, and calls done after loop has returned. When a callback in loop
+// ends the goroutine, loop is called again in another one, so it must find what is left to do by
+// itself. A panic in loop is not caught.
 func Go(loop, done func()) {
 	go func() {
 		returned := false
@@ -84,8 +84,8 @@ func Go(loop, done func()) {
 	}()
 }
 
-// failure is the error of a callback that did not return; v is what recover returned. It is called by
-// the deferred function, so the stack shows where the callback ended.
+// failure is the error of a callback that did not return; v is what recover returned. It is called
+// by the deferred function, so the stack shows where the callback ended.
 func failure(v any) error {
 	if v == nil {
 		v = ErrGoexit

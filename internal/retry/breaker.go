@@ -9,8 +9,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// Breaker is a circuit breaker: after some failures in a row it is open for a while, and lets one call
-// through then. It is safe for concurrent use.
+// Breaker is a circuit breaker: after some failures in a row it is open for a while, and lets one
+// call through then. It is safe for concurrent use.
 //
 // The results are reported by Success and Failure, and not by the end of a call: a connection
 // counts by what it serves later.
@@ -30,8 +30,8 @@ func NewBreaker(cfg config.Breaker) *Breaker {
 		Build()}
 }
 
-// Wait waits until the breaker lets a call through, or returns the cause of ctx's end. Each Wait that
-// returns nil is followed by a Success or a Failure.
+// Wait waits until the breaker lets a call through, or returns the cause of ctx's end. Each Wait
+// that returns nil is followed by a Success or a Failure.
 func (b *Breaker) Wait(ctx context.Context) error {
 	if b.breaker == nil {
 		return nil

@@ -7,10 +7,10 @@
 // A policy has no limit of attempts: the end of the context, or an error that If refuses, ends the
 // retries. Make a policy once and use it for many calls.
 //
-// Policies nest from the outside to the inside as retry, circuit breaker, time-out of the
-// request. Breaker is the breaker; the time-out is a context.WithTimeoutCause inside
-// of the call, since the time-out policy of failsafe-go waits for a call that ignores its
-// context. A panic in the call is not caught: use package callback inside.
+// Policies nest from the outside to the inside as retry, circuit breaker, time-out of the request.
+// Breaker is the breaker; the time-out is a context.WithTimeoutCause inside of the call, since the
+// time-out policy of failsafe-go waits for a call that ignores its context. A panic in the call is
+// not caught: use package callback inside.
 package retry
 
 import (
@@ -42,16 +42,16 @@ func If(retryable func(err error) bool) Option {
 	}
 }
 
-// OnRetry calls hook before each backoff with the error of the attempt that failed and its number, from
-// 1.
+// OnRetry calls hook before each backoff with the error of the attempt that failed and its number,
+// from 1.
 func OnRetry(hook func(err error, attempt int)) Option {
 	return func(b retrypolicy.Builder[any]) {
 		b.OnRetryScheduled(func(e failsafe.ExecutionScheduledEvent[any]) { hook(e.LastError(), e.Attempts()) })
 	}
 }
 
-// New returns a policy with the given backoff. A base below 1 ms counts as 1 ms, and a ceiling below
-// the base as the base, so that no call is repeated without a pause.
+// New returns a policy with the given backoff. A base below 1 ms counts as 1 ms, and a ceiling
+// below the base as the base, so that no call is repeated without a pause.
 func New(b config.Backoff, opts ...Option) *Policy {
 	base, ceiling := bounds(b)
 	builder := retrypolicy.NewBuilder[any]().
@@ -72,9 +72,9 @@ func New(b config.Backoff, opts ...Option) *Policy {
 // Do calls f until it succeeds, fails with an error that is not retried, or ctx ends. attempt
 // counts from 1.
 //
-// When ctx has ended before, Do returns its cause and does not call f. When ctx ends later, the result
-// is nil if the last call succeeded, and an error that wraps the cause and the error of
-// the last call otherwise.
+// When ctx has ended before, Do returns its cause and does not call f. When ctx ends later, the
+// result is nil if the last call succeeded, and an error that wraps the cause and the error of the
+// last call otherwise.
 func (p *Policy) Do(ctx context.Context, f func(ctx context.Context, attempt int) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -98,8 +98,8 @@ func (p *Policy) Do(ctx context.Context, f func(ctx context.Context, attempt int
 }
 
 // Delay returns the backoff after the given attempt, counted from 1, as a Policy has it: the base,
-// doubled with each attempt up to the ceiling, spread by ± the jitter. It is for those
-// that wait by a timer, since a Policy holds a goroutine for the length of each backoff.
+// doubled with each attempt up to the ceiling, spread by ± the jitter. It is for those that wait by
+// a timer, since a Policy holds a goroutine for the length of each backoff.
 func Delay(b config.Backoff, attempt int) time.Duration {
 	delay, ceiling := bounds(b)
 	for i := 1; i < attempt && delay < ceiling; i++ {

@@ -1,16 +1,15 @@
 // Package startstop holds the life cycle of a component with Start and Stop: a producer, a
-// consumer, a link. A component makes a Lifecycle from two functions of its own and
-// passes its Start and Stop on:
+// consumer, a link. A component makes a Lifecycle from two functions of its own and passes its
+// Start and Stop on:
 //
 //	c.life = startstop.New(c.start, c.stop)
 //
 //	func (c *Component) Start(ctx context.Context) error { return c.life.Start(ctx) }
 //	func (c *Component) Stop(ctx context.Context) error  { return c.life.Stop(ctx) }
 //
-// start connects and starts goroutines; it returns when ctx ends. stop ends and releases
-// everything that New and start made, whatever start has reached. Neither needs a
-// lock against the other: Lifecycle calls start at most once, stop at most once, and
-// never both at a time.
+// start connects and starts goroutines; it returns when ctx ends. stop ends and releases everything
+// that New and start made, whatever start has reached. Neither needs a lock against the other:
+// Lifecycle calls start at most once, stop at most once, and never both at a time.
 package startstop
 
 import (
@@ -59,9 +58,9 @@ type Lifecycle struct {
 //
 // The context of start ends with the cause iggyerr.ErrClosed when Stop is called meanwhile.
 //
-// stop is called once: by Stop, or by Start after start has failed. started is false when
-// start has failed or was never called. Its context is that of Stop; after a failed
-// start it is that of Start, without its end.
+// stop is called once: by Stop, or by Start after start has failed. started is false when start has
+// failed or was never called. Its context is that of Stop; after a failed start it is that of
+// Start, without its end.
 func New(start func(ctx context.Context) error, stop func(ctx context.Context, started bool) error) *Lifecycle {
 	l := &Lifecycle{start: start, stop: stop, startDone: make(chan struct{}), stopDone: make(chan struct{})}
 	l.ctx, l.close = context.WithCancelCause(context.Background())
@@ -71,14 +70,14 @@ func New(start func(ctx context.Context) error, stop func(ctx context.Context, s
 // State returns the present state. It takes no lock.
 func (l *Lifecycle) State() State { return State(l.state.Load()) }
 
-// Context ends with the cause iggyerr.ErrClosed when Stop begins or a start has failed,
-// before stop is called.
+// Context ends with the cause iggyerr.ErrClosed when Stop begins or a start has failed, before stop
+// is called.
 func (l *Lifecycle) Context() context.Context { return l.ctx }
 
-// Start starts the component. A second call returns nil, or waits for the start that is under
-// way and returns its result. After Stop, and after a start that failed, it returns
-// iggyerr.ErrClosed. A start that fails has stopped the component. A start that Stop
-// ends returns an error that matches iggyerr.ErrClosed.
+// Start starts the component. A second call returns nil, or waits for the start that is under way
+// and returns its result. After Stop, and after a start that failed, it returns iggyerr.ErrClosed.
+// A start that fails has stopped the component. A start that Stop ends returns an error that
+// matches iggyerr.ErrClosed.
 func (l *Lifecycle) Start(ctx context.Context) error {
 	if err := argument.Context(ctx); err != nil {
 		return err
@@ -129,9 +128,9 @@ func (l *Lifecycle) Start(ctx context.Context) error {
 	return err
 }
 
-// Stop stops the component. It ends a start that is under way. A second or concurrent call
-// waits for the first one and returns its result. Where another call stops the
-// component, the end of ctx ends the wait and is the error.
+// Stop stops the component. It ends a start that is under way. A second or concurrent call waits
+// for the first one and returns its result. Where another call stops the component, the end of ctx
+// ends the wait and is the error.
 func (l *Lifecycle) Stop(ctx context.Context) error {
 	if err := argument.Context(ctx); err != nil {
 		return err

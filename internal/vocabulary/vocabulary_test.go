@@ -16,13 +16,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// retired is a word that must not occur in names, comments and log messages, with its forms, and the
-// word to use.
+// retired is a word that must not occur in names, comments and log messages, with its forms, and
+// the word to use.
 type retired struct {
 	forms string
 	use   string
-	// in is for words that are also plain English: they are refused in names of this package only, in
-	// which they stood for something of its own. "." is every package.
+	// in is for words that are also plain English: they are refused in names of this package only,
+	// in which they stood for something of its own. "." is every package.
 	in string
 }
 
@@ -72,7 +72,8 @@ var glossary = []retired{
 	{forms: "siege campaign rig hostile", use: "the behaviour"},
 }
 
-// allowed lists where a retired word is a term of its own, by the beginning of the path and the word.
+// allowed lists where a retired word is a term of its own, by the beginning of the path and the
+// word.
 var allowed = map[[2]string]string{
 	{"config/", "window"}:                    "dedup_window",
 	{"consumer/history.go", "window"}:        "dedup_window",
@@ -230,7 +231,8 @@ func splitName(name string) []string {
 			end()
 			continue
 		}
-		// A word begins at a capital after a small letter, and at the last capital of several before one.
+		// A word begins at a capital after a small letter, and at the last capital of several
+		// before one.
 		if unicode.IsUpper(r) && i > 0 && (unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1])) {
 			end()
 		}
