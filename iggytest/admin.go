@@ -11,11 +11,12 @@ import (
 )
 
 // CreateTopic creates a topic, and its stream when that is missing. A topic that exists stays as it
-// is. Faults do not apply. It logs in with [Username] and [Password] and fails the test when that does
-// not work.
+// is. Faults do not apply. It logs in with [Username] and [Password] and fails the test when that
+// does not work.
 func (s *Server) CreateTopic(stream, topic string, partitions uint32) {
 	s.tb.Helper()
-	// [identifier stream][u32 partitions][u8 compression][u64 expiry][u64 size limit][u8 replication][name]
+	// [identifier stream][u32 partitions][u8 compression][u64 expiry][u64 size limit][u8
+	// replication][name]
 	body := binary.LittleEndian.AppendUint32(appendIdentifier(nil, stream), partitions)
 	body = append(body, 1)                                    // no compression
 	body = binary.LittleEndian.AppendUint64(body, ^uint64(0)) // no expiry

@@ -46,8 +46,8 @@ func (k faultKind) ofConnections() bool { return k >= kindRefuse }
 // request until it is removed.
 //
 // A fault applies before the request takes effect, unless AfterEffect says otherwise. When several
-// requests of a connection are in flight, a fault that replaces one of them applies when all earlier
-// ones are answered, and later ones wait for it.
+// requests of a connection are in flight, a fault that replaces one of them applies when all
+// earlier ones are answered, and later ones wait for it.
 type Fault struct {
 	kind     faultKind
 	after    bool
@@ -70,23 +70,24 @@ type Fault struct {
 func Observe() Fault { return Fault{kind: kindObserve} }
 
 // Do calls f in the goroutine of the connection. The request waits until f returns. f may call
-// [Server.Rebalance], [Server.RemoveMembers] or [Server.Crash], which then happens at an exact request.
+// [Server.Rebalance], [Server.RemoveMembers] or [Server.Crash], which then happens at an exact
+// request.
 func Do(f func(Request)) Fault { return Fault{kind: kindDo, do: f} }
 
 // Delay holds the request back for d, or after the effect its answer, and with it everything that
 // follows on the connection. See [Latency] for a slow network.
 func Delay(d time.Duration) Fault { return Fault{kind: kindDelay, delay: d} }
 
-// Slow forwards the request and its answer in small pieces, each at this number of bytes a second (at
-// least 1).
+// Slow forwards the request and its answer in small pieces, each at this number of bytes a second
+// (at least 1).
 func Slow(bytesPerSecond int) Fault { return Fault{kind: kindSlow, rate: max(bytesPerSecond, 1)} }
 
-// Answer answers with a status in place of the server. After the effect it replaces the answer of the
-// server. With [embedded.StatusOK] the answer has no body.
+// Answer answers with a status in place of the server. After the effect it replaces the answer of
+// the server. With [embedded.StatusOK] the answer has no body.
 func Answer(status embedded.Status) Fault { return Fault{kind: kindAnswer, status: status} }
 
-// Garbage sends these bytes in place of the answer. The connection stays open. Without bytes it sends
-// 64 that are no answer.
+// Garbage sends these bytes in place of the answer. The connection stays open. Without bytes it
+// sends 64 that are no answer.
 func Garbage(b ...byte) Fault {
 	if len(b) == 0 {
 		b = make([]byte, 64)
@@ -98,40 +99,40 @@ func Garbage(b ...byte) Fault {
 	return Fault{kind: kindGarbage, bytes: slices.Clone(b)}
 }
 
-// Silence drops the request and everything that the client sends later on this connection, which stays
-// open, like a server that hangs. After the effect it drops this answer and all later ones, while
-// requests still reach the server.
+// Silence drops the request and everything that the client sends later on this connection, which
+// stays open, like a server that hangs. After the effect it drops this answer and all later ones,
+// while requests still reach the server.
 func Silence() Fault { return Fault{kind: kindSilence} }
 
-// BlackHole forwards nothing more on this connection, in both directions, from this request (or after
-// the effect, this answer) on, not even the end of the connection. Each side keeps the connection
-// until a time-out of its own. The server keeps a group member that has disconnected. It ends with
-// CutConnections or with the test.
+// BlackHole forwards nothing more on this connection, in both directions, from this request (or
+// after the effect, this answer) on, not even the end of the connection. Each side keeps the
+// connection until a time-out of its own. The server keeps a group member that has disconnected. It
+// ends with CutConnections or with the test.
 func BlackHole() Fault { return Fault{kind: kindBlackHole} }
 
 // Cut closes the connection in place of the request. After the effect it closes it in place of the
 // answer, which is lost. Earlier answers arrive.
 func Cut() Fault { return Fault{kind: kindCut} }
 
-// CutAfter is Cut when n bytes of the request's frame have passed, or after the effect n bytes of the
-// answer's. A frame of at most n bytes passes completely before the cut.
+// CutAfter is Cut when n bytes of the request's frame have passed, or after the effect n bytes of
+// the answer's. A frame of at most n bytes passes completely before the cut.
 func CutAfter(n int) Fault { return Fault{kind: kindCut, cutAt: max(n, 0)} }
 
 // HalfFrame is Cut in the middle of the request's frame, or after the effect, of the answer's.
 func HalfFrame() Fault { return Fault{kind: kindCut, cutAt: -1} }
 
-// Reset is Cut with a TCP reset. The client sees an error instead of an end, and may lose answers that
-// it has not read yet.
+// Reset is Cut with a TCP reset. The client sees an error instead of an end, and may lose answers
+// that it has not read yet.
 func Reset() Fault { return Fault{kind: kindReset} }
 
 // Refuse resets a new connection as soon as it is accepted. On and AfterEffect have no effect. When
 // sees the number of the connection. StopListening makes the operating system refuse connections.
 func Refuse() Fault { return Fault{kind: kindRefuse} }
 
-// Latency delays every byte of a new connection by d in each direction, like a long network path: the
-// round trip takes 2d, and any number of requests may be in flight meanwhile. Opening the connection
-// takes no longer. On and AfterEffect have no effect. When sees the number of the connection. Several
-// faults add up.
+// Latency delays every byte of a new connection by d in each direction, like a long network path:
+// the round trip takes 2d, and any number of requests may be in flight meanwhile. Opening the
+// connection takes no longer. On and AfterEffect have no effect. When sees the number of the
+// connection. Several faults add up.
 func Latency(d time.Duration) Fault { return Fault{kind: kindLatency, delay: d} }
 
 // On limits the fault to these commands.
@@ -140,14 +141,15 @@ func (f Fault) On(commands ...embedded.Command) Fault {
 	return f
 }
 
-// When limits the fault to requests for which match returns true, in addition to all other conditions.
-// match is called concurrently for several connections.
+// When limits the fault to requests for which match returns true, in addition to all other
+// conditions. match is called concurrently for several connections.
 func (f Fault) When(match func(Request) bool) Fault {
 	f.when = append(slices.Clone(f.when), match)
 	return f
 }
 
-// AfterEffect applies the fault after the request has taken effect and before its answer is forwarded.
+// AfterEffect applies the fault after the request has taken effect and before its answer is
+// forwarded.
 func (f Fault) AfterEffect() Fault {
 	f.after = true
 	return f
@@ -165,9 +167,9 @@ func (f Fault) Times(n int) Fault {
 	return f
 }
 
-// Chance applies the fault to a matching request with the probability p, drawn from a generator with
-// this seed. The sequence of draws is the same for the same seed. Which request gets which draw is the
-// same only when requests arrive in the same order.
+// Chance applies the fault to a matching request with the probability p, drawn from a generator
+// with this seed. The sequence of draws is the same for the same seed. Which request gets which
+// draw is the same only when requests arrive in the same order.
 func (f Fault) Chance(p float64, seed uint64) Fault {
 	f.chance, f.seed = p, seed
 	return f

@@ -1,16 +1,16 @@
 package iggytest
 
-// Rebalance assigns the partitions of a consumer group to its members again, at once. What was polled
-// and not committed is delivered again, possibly to another member. It fails when there is no such
-// group.
+// Rebalance assigns the partitions of a consumer group to its members again, at once. What was
+// polled and not committed is delivered again, possibly to another member. It fails when there is
+// no such group.
 func (s *Server) Rebalance(stream, topic, group string) error {
 	defer s.notifyChange()
 	return s.Embedded().Rebalance(stream, topic, group)
 }
 
 // RemoveMembers removes the members of a consumer group. They do not learn of it: their polls and
-// commits are answered with [embedded.StatusNotMember]. The group and its offsets stay. It fails when
-// there is no such group.
+// commits are answered with [embedded.StatusNotMember]. The group and its offsets stay. It fails
+// when there is no such group.
 func (s *Server) RemoveMembers(stream, topic, group string) error {
 	defer s.notifyChange()
 	members, err := s.Embedded().GroupMembers(stream, topic, group)

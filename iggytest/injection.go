@@ -35,9 +35,9 @@ func (i *Injection) Count() int {
 	return i.count
 }
 
-// Wait returns when the fault was applied n times in all. It fails the test when that does not happen
-// within 30 seconds. A fault is applied when the request would be forwarded, or after the effect, when
-// its answer would be.
+// Wait returns when the fault was applied n times in all. It fails the test when that does not
+// happen within 30 seconds. A fault is applied when the request would be forwarded, or after the
+// effect, when its answer would be.
 func (i *Injection) Wait(n int) {
 	i.tb.Helper()
 	timeout := time.NewTimer(waitTimeout)

@@ -15,8 +15,8 @@ import (
 
 const latency = 20 * time.Millisecond
 
-// timePipelined sends n requests without waiting for answers and returns how long it takes until all
-// answers are there.
+// timePipelined sends n requests without waiting for answers and returns how long it takes until
+// all answers are there.
 func timePipelined(t *testing.T, conn *client, n int) time.Duration {
 	t.Helper()
 	start := time.Now()

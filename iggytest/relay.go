@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// relay is one connection through the proxy. One goroutine forwards requests, another one the answers.
-// The requests whose answers are missing are in pending.
+// relay is one connection through the proxy. One goroutine forwards requests, another one the
+// answers. The requests whose answers are missing are in pending.
 type relay struct {
 	proxy *Proxy
 	id    uint64
@@ -26,8 +26,8 @@ type relay struct {
 	client  net.Conn
 	pending chan *exchange
 
-	// cutByFault is set before the server's connection is closed for a fault, so that a reset by the
-	// server is not taken for one of its own.
+	// cutByFault is set before the server's connection is closed for a fault, so that a reset by
+	// the server is not taken for one of its own.
 	cutByFault atomic.Bool
 	// blackHole is closed when nothing may pass any more.
 	blackHole      chan struct{}
@@ -125,8 +125,8 @@ func (r *relay) run() {
 		r.forwardRequests(in)
 	}
 	answers.Wait()
-	// A socket that is closed before everything is read from it resets the connection, and the client
-	// could lose what is on its way to it.
+	// A socket that is closed before everything is read from it resets the connection, and the
+	// client could lose what is on its way to it.
 	_, _ = io.Copy(io.Discard, transport)
 	if r.latency != nil {
 		r.latency.waitSent()
@@ -156,7 +156,8 @@ func (r *relay) dial() bool {
 	return r.ctx.Err() == nil
 }
 
-// applyPassing applies the faults that let the request pass, at the stage before or after the effect.
+// applyPassing applies the faults that let the request pass, at the stage before or after the
+// effect.
 func (r *relay) applyPassing(x *exchange, after bool) error {
 	for _, i := range x.plan.passing {
 		f := i.fault

@@ -2,8 +2,9 @@ package iggytest
 
 import "time"
 
-// checkInterval is how often WaitFor checks a condition when no request is answered. Partitions that
-// are handed over after a time-out, and messages that exceed the retention, change without a request.
+// checkInterval is how often WaitFor checks a condition when no request is answered. Partitions
+// that are handed over after a time-out, and messages that exceed the retention, change without a
+// request.
 const checkInterval = 50 * time.Millisecond
 
 // WaitFor returns when condition returns true. It checks again after each answer to a request and
