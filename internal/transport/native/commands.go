@@ -69,6 +69,20 @@ func (c *conn) Ping(ctx context.Context) error {
 	return err
 }
 
+// Cluster reads the metadata of the cluster.
+func (c *conn) Cluster(ctx context.Context) (transport.Cluster, error) {
+	const op = "read cluster"
+	a, err := c.roundTrip(ctx, newCall(op, codeCluster, metadataShape), nil)
+	if err != nil {
+		return transport.Cluster{}, err
+	}
+	cluster, err := decodeCluster(a.body)
+	if err != nil {
+		return transport.Cluster{}, c.failDecode(op, err)
+	}
+	return cluster, nil
+}
+
 // Topic reads a topic's metadata. The server answers with an empty body when the stream or the
 // topic does not exist.
 func (c *conn) Topic(ctx context.Context, stream, topic string) (transport.Topic, error) {

@@ -2,10 +2,12 @@ package native_test
 
 import (
 	"encoding/hex"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -75,6 +77,10 @@ func TestRecordedAnswers(t *testing.T) {
 		"no offset":                   {3, "", transport.Offset{}},
 		"poll that names a partition": {0, "00000000090000000000000000000000", &transport.Polled{CurrentOffset: 9}},
 		"login":                       {4, "00000000", nil},
+		"cluster of one": {
+			7, recordedCluster,
+			transport.Cluster{Name: "single-node", Nodes: []transport.Node{{Name: "iggy-node", Host: "127.0.0.1", Port: 8090, Leader: true}}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -84,5 +90,24 @@ func TestRecordedAnswers(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.want, got)
 		})
+	}
+}
+
+func TestMalformedClusterIsRefused(t *testing.T) {
+	t.Parallel()
+	whole, err := hex.DecodeString(recordedCluster)
+	require.NoError(t, err)
+	for n := range whole {
+		_, err := receive(t, calls[7], frame(whole[:n]), 1000, 0)
+		require.ErrorIs(t, err, iggyerr.ErrProtocol, "%d bytes", n)
+	}
+	for name, change := range map[string]func([]byte) []byte{
+		"a byte more":    func(b []byte) []byte { return append(b, 0) },
+		"too many nodes": func(b []byte) []byte { b[15] = 65; return b },
+		"a node more":    func(b []byte) []byte { b[15] = 2; return b },
+		"a long name":    func(b []byte) []byte { b[3] = 0xff; return b },
+	} {
+		_, err := receive(t, calls[7], frame(change(slices.Clone(whole))), 1000, 0)
+		require.ErrorIs(t, err, iggyerr.ErrProtocol, name)
 	}
 }

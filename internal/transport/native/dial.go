@@ -10,7 +10,10 @@ import (
 // Dialer opens connections. The zero value is ready and safe for concurrent use.
 type Dialer struct{}
 
-var _ transport.Dialer = Dialer{}
+var (
+	_ transport.Dialer = Dialer{}
+	_ transport.Prober = Dialer{}
+)
 
 // Dial connects, TLS included when cfg is not nil, and ends with ctx.
 func (Dialer) Dial(ctx context.Context, address string, cfg *tls.Config) (transport.Conn, error) {
@@ -19,4 +22,9 @@ func (Dialer) Dial(ctx context.Context, address string, cfg *tls.Config) (transp
 		return nil, err
 	}
 	return newConn(address, nc), nil
+}
+
+// Probe tells whether a server speaks the protocol of Iggy 0.9 or later.
+func (Dialer) Probe(ctx context.Context, address string, cfg *tls.Config) error {
+	return transport.Probe(ctx, address, cfg)
 }

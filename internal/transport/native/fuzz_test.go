@@ -97,6 +97,9 @@ var calls = []func(context.Context, transport.Conn, int) (any, error){
 		b.Append([16]byte{1}, 1, []byte("x"), nil)
 		return nil, c.Send(ctx, "s", "t", 0, &b)
 	},
+	func(ctx context.Context, c transport.Conn, _ int) (any, error) {
+		return c.(transport.ClusterReader).Cluster(ctx)
+	},
 }
 
 // seeds are answers: success without a body, a login, an offset, a poll of a partition that is not
@@ -111,6 +114,9 @@ var seeds = []string{
 	"485454502f312e3120343030204261642052657175657374",
 	"0000000000000080",
 }
+
+// recordedCluster is the metadata of a server without a cluster.
+const recordedCluster = "0b00000073696e676c652d6e6f64650100000009000000696767792d6e6f6465090000003132372e302e302e319a1f901fb80b9c1f0000"
 
 // FuzzAnswer sends any bytes as the answer to any command. The call ends with an answer or an error
 // of a documented kind, whatever pieces the bytes come in, and an answer keeps the requested
@@ -130,6 +136,9 @@ func FuzzAnswer(f *testing.F) {
 	}
 	f.Add(frame(topicOf(3)), uint8(1), uint16(50), uint16(0))
 	f.Add(frame(groupOf(4)), uint8(2), uint16(3), uint16(0))
+	cluster, err := hex.DecodeString(recordedCluster)
+	require.NoError(f, err)
+	f.Add(frame(cluster), uint8(7), uint16(3), uint16(0))
 	f.Fuzz(func(t *testing.T, says []byte, call uint8, piece, maxBytes uint16) {
 		do := calls[int(call)%len(calls)]
 		got, err := receive(t, do, says, int(piece), int(maxBytes))

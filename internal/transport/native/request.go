@@ -11,6 +11,7 @@ import (
 // 0.8.0.
 const (
 	codePing         uint32 = 1
+	codeCluster      uint32 = 12
 	codePoll         uint32 = 100
 	codeSend         uint32 = 101
 	codeOffset       uint32 = 120

@@ -29,6 +29,26 @@ func (c *conn) Ping(ctx context.Context) error {
 	return c.do(ctx, "ping", "", &exchange{}, c.client.Ping)
 }
 
+// Cluster reads the metadata of the cluster.
+func (c *conn) Cluster(ctx context.Context) (transport.Cluster, error) {
+	var metadata *iggcon.ClusterMetadata
+	err := c.do(ctx, "read cluster", "", &exchange{}, func() (err error) {
+		metadata, err = c.client.GetClusterMetadata()
+		return err
+	})
+	if err != nil {
+		return transport.Cluster{}, err
+	}
+	cluster := transport.Cluster{Name: metadata.Name, Nodes: make([]transport.Node, len(metadata.Nodes))}
+	for i, n := range metadata.Nodes {
+		cluster.Nodes[i] = transport.Node{
+			Name: n.Name, Host: n.IP, Port: n.Endpoints.Tcp,
+			Leader: n.Role == iggcon.RoleLeader, Status: transport.NodeStatus(n.Status),
+		}
+	}
+	return cluster, nil
+}
+
 // Topic reads a topic's metadata.
 func (c *conn) Topic(ctx context.Context, stream, topic string) (transport.Topic, error) {
 	const op = "read topic"

@@ -21,7 +21,10 @@ import (
 // concurrent use.
 type Dialer struct{}
 
-var _ transport.Dialer = Dialer{}
+var (
+	_ transport.Dialer = Dialer{}
+	_ transport.Prober = Dialer{}
+)
 
 // maxConstructors bounds the concurrent constructors of the SDK in this process. A constructor
 // dials a listener on loopback, so it returns at once. Only when the process has no file
@@ -47,6 +50,11 @@ func (Dialer) Dial(ctx context.Context, address string, cfg *tls.Config) (transp
 		return nil, &iggyerr.ConnError{Op: "connect", Addr: address, Err: transport.CauseOf(ctx, err)}
 	}
 	return newConn(address, client, serverSide, sdkSide), nil
+}
+
+// Probe tells whether a server speaks the protocol of Iggy 0.9 or later.
+func (Dialer) Probe(ctx context.Context, address string, cfg *tls.Config) error {
+	return transport.Probe(ctx, address, cfg)
 }
 
 // newClient returns an SDK client and the relay's end of its connection.
