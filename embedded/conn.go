@@ -82,7 +82,7 @@ func (c *conn) run() {
 
 // serveRequests answers requests until the connection or the server ends.
 func (c *conn) serveRequests() error {
-	for {
+	for first := true; ; first = false {
 		if !c.nextRequestBuffered() {
 			if err := c.flush(); err != nil {
 				return err
@@ -102,6 +102,9 @@ func (c *conn) serveRequests() error {
 			return err
 		}
 		length := binary.LittleEndian.Uint32(header)
+		if first && length == 0 && c.foreignClient() {
+			return c.refuseForeignClient()
+		}
 		command := Command(binary.LittleEndian.Uint32(header[4:]))
 		_, _ = c.reader.Discard(frameHeaderSize)
 		if length < 4 {

@@ -1,7 +1,7 @@
 // Package embedded is an Iggy server in this process. It speaks the TCP protocol of Apache Iggy
 // 0.8.0 on a loopback socket, so the official SDKs, and everything else that speaks the protocol,
 // work against it unchanged. It is made for development, demonstrations and tests, not for
-// production: it has one node, no QUIC, HTTP or WebSocket, and it keeps messages in memory unless
+// production: it replicates nothing and has no QUIC, HTTP or WebSocket, and it keeps messages in memory unless
 // it is given a directory.
 //
 //	srv, err := embedded.Start(embedded.WithRetention(64 << 20))
@@ -28,6 +28,8 @@
 //   - Purging deletes everything. The real server keeps what it has not written to its disk yet
 //     ([WithPurgeSavedOnly]).
 //   - A send by key to a topic without partitions is refused. The real server exits.
+//   - A client of Iggy 0.9 or later, which speaks another protocol, is named in the log and its
+//     connection closed. The real server answers each 8 bytes of its requests with a status.
 //   - Few statistics of the machine are filled in, and the parts of a snapshot have only their names.
 //
 // # Faults

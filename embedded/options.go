@@ -31,6 +31,7 @@ type options struct {
 	clock           func() time.Time
 	migration       bool
 	purgeSavedOnly  bool
+	cluster         func() Cluster
 }
 
 // Option changes a server before it starts.
@@ -73,6 +74,12 @@ func WithWriteTimeout(d time.Duration) Option { return func(o *options) { o.writ
 // oldest are removed when more arrive, but never the last batch. Default: [DefaultRetention]. A
 // negative number means no bound, as with the default configuration of the real server.
 func WithRetention(bytes int64) Option { return func(o *options) { o.retention = bytes } }
+
+// WithCluster makes the server a node of a cluster, as far as Iggy 0.8.0 has them: it tells clients
+// which nodes there are and which one is the leader. Nothing is replicated, and a follower carries
+// out every request itself. The function is called for each such question, so the leader may change.
+// Default: nil, a single node.
+func WithCluster(metadata func() Cluster) Option { return func(o *options) { o.cluster = metadata } }
 
 // WithClock sets the clock of timestamps. Default: [time.Now]. Timers do not use it.
 func WithClock(now func() time.Time) Option { return func(o *options) { o.clock = now } }

@@ -40,8 +40,10 @@ type Server struct {
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
 	accepted uint64
-	closed   bool
-	stopped  chan struct{}
+	// foreignLogged is when the last log entry about a foreign client was written.
+	foreignLogged time.Time
+	closed        bool
+	stopped       chan struct{}
 	// stopErr is the result of the stop. It is set before stopped is closed.
 	stopErr error
 	crashed atomic.Bool

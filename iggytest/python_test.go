@@ -11,19 +11,24 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-// pythonPackage is the official Python client, which contains the Rust SDK.
-const pythonPackage = "apache-iggy==0.8.0"
+// The official Python client; the Rust SDK is inside. newerPythonPackage speaks another protocol.
+const (
+	pythonPackage      = "apache-iggy==0.8.0"
+	newerPythonPackage = "apache-iggy==0.9.0"
+)
 
 // TestPythonClient runs the official Python client against the embedded server, and against a real
 // one when IGGY_TEST_ENDPOINT names it. Both must give what was recorded with the real one.
 func TestPythonClient(t *testing.T) {
 	t.Parallel()
-	python := python(t)
+	python := python(t, pythonPackage)
 	want, err := os.ReadFile("testdata/client.json")
 	require.NoError(t, err)
 
@@ -83,10 +88,41 @@ func runPython(t *testing.T, python, endpoint, stream string) string {
 	return string(out)
 }
 
+// A client of Iggy 0.9 gets the end of its connection, and the server's log says why.
+func TestPythonClientOfAnotherProtocolIsNamed(t *testing.T) {
+	t.Parallel()
+	python := python(t, newerPythonPackage)
+	core, logs := observer.New(zap.WarnLevel)
+	srv := iggytest.NewServer(t, embedded.WithLogger(zap.New(core)))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	// The client connects again and again, so it is ended once it is named.
+	cmd := exec.CommandContext(ctx, python, "-c", `
+import asyncio, sys
+from apache_iggy import IggyClient
+async def main():
+    client = IggyClient(sys.argv[1])
+    await client.connect()
+    await client.login_user("iggy", "iggy")
+asyncio.run(main())`, srv.Endpoint())
+	require.NoError(t, cmd.Start())
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		_ = cmd.Wait()
+	}()
+	named := func() bool {
+		return logs.FilterMessageSnippet("client speaks the protocol of Iggy 0.9 or later").Len() > 0
+	}
+	require.Eventually(t, named, time.Minute, 10*time.Millisecond)
+	_ = cmd.Process.Kill()
+	<-exited
+}
+
 // python returns the interpreter of a virtual environment with the package, which is created once
 // for each user. Without Python or access to the package it skips the test, or fails it when
 // IGGY_TEST_PYTHON is "required".
-func python(t *testing.T) string {
+func python(t *testing.T, pkg string) string {
 	t.Helper()
 	unavailable := t.Skipf
 	if os.Getenv("IGGY_TEST_PYTHON") == "required" {
@@ -96,7 +132,7 @@ func python(t *testing.T) string {
 	if err != nil {
 		cache = os.TempDir()
 	}
-	venv := filepath.Join(cache, "fetchbox-iggy", pythonPackage)
+	venv := filepath.Join(cache, "fetchbox-iggy", pkg)
 	interpreter := filepath.Join(venv, "bin", "python")
 	imports := func(python string) error {
 		return exec.CommandContext(t.Context(), python, "-c", "import apache_iggy").Run()
@@ -114,7 +150,7 @@ func python(t *testing.T) string {
 	defer func() { _ = os.RemoveAll(fresh) }()
 	for _, args := range [][]string{
 		{system, "-m", "venv", fresh},
-		{filepath.Join(fresh, "bin", "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pythonPackage},
+		{filepath.Join(fresh, "bin", "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pkg},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()

@@ -118,8 +118,8 @@ func (r *relay) run() {
 	in := bufio.NewReaderSize(r.client, 64<<10)
 	var answers sync.WaitGroup
 	answers.Go(r.forwardAnswers)
-	if first, err := in.Peek(2); err == nil && first[0] == 0x16 && first[1] == 0x03 {
-		_, _ = io.Copy(r.server, in) // TLS that ends at the server
+	if foreign(in) {
+		_, _ = io.Copy(r.server, in)
 		_ = r.server.CloseWrite()
 	} else {
 		r.forwardRequests(in)
@@ -142,6 +142,17 @@ func (r *relay) addLatency(d time.Duration) {
 	if r.ctx.Err() != nil {
 		_ = r.latency.Close()
 	}
+}
+
+// foreign reports whether a connection begins with something else than a frame of Iggy 0.8, which
+// passes unchanged: TLS that ends at the server, or the zeros with which a client of Iggy 0.9 or
+// later begins.
+func foreign(in *bufio.Reader) bool {
+	if first, err := in.Peek(2); err != nil || first[0] == 0x16 && first[1] == 0x03 {
+		return err == nil
+	}
+	first, err := in.Peek(4)
+	return err == nil && [4]byte(first) == [4]byte{}
 }
 
 // dial connects to the server and reports whether the relay goes on.
