@@ -8,6 +8,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/connect"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport/sdk"
 )
@@ -20,9 +21,9 @@ import (
 // Errors are *iggyerr.StatusError for an error answer of the server, which names the object,
 // *iggyerr.ConnError for a request that ended without an answer, and iggyerr.ErrClosed after Close.
 type Admin struct {
-	cfg    config.Iggy
-	log    *zap.Logger
-	dialer transport.Dialer
+	cfg       config.Iggy
+	log       *zap.Logger
+	connector *connect.Connector
 
 	// conn holds the kept connection, nil when there is none. Whoever has received it may make
 	// requests, and sends it back. Close receives it for good.
@@ -43,17 +44,22 @@ func WithLogger(log *zap.Logger) Option {
 	}
 }
 
-// New makes an Admin for one server. It validates the configuration and reads the files that it
-// names; it does no other I/O. It uses the SDK whatever transport is configured.
+// New makes an Admin for one cluster. Its requests go to the leader. It validates the configuration
+// and reads the files that it names; it does no other I/O. It uses the SDK whatever transport is
+// configured.
 func New(cfg config.Iggy, opts ...Option) (*Admin, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
-	a := &Admin{cfg: cfg, log: zap.NewNop(), dialer: sdk.Dialer{}, conn: make(chan transport.Conn, 1)}
+	a := &Admin{cfg: cfg, log: zap.NewNop(), conn: make(chan transport.Conn, 1)}
 	a.closed, a.cancel = context.WithCancelCause(context.Background())
 	a.conn <- nil
 	for _, opt := range opts {
 		opt(a)
+	}
+	var err error
+	if a.connector, err = connect.New(cfg, sdk.Dialer{}, a.log); err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
 	}
 	return a, nil
 }
@@ -61,6 +67,7 @@ func New(cfg config.Iggy, opts ...Option) (*Admin, error) {
 // Close closes the connection. Requests in flight return iggyerr.ErrClosed. It may be called twice.
 func (a *Admin) Close() error {
 	a.cancel(iggyerr.ErrClosed)
+	defer a.connector.Close()
 	// Only the first call receives the connection: do returns it, and nobody acquires it after the
 	// end.
 	if conn, ok := <-a.conn; ok {

@@ -94,33 +94,16 @@ func (a *Admin) acquire(ctx context.Context) (transport.Conn, error) {
 	}
 }
 
-// connect opens a connection and logs in.
+// connect opens a connection to the leader and logs in.
 func (a *Admin) connect(ctx context.Context) (transport.Conn, error) {
-	credentials, err := a.cfg.Credentials()
-	if err != nil {
-		return nil, err
-	}
-	encryption, err := a.cfg.TLSConfig()
-	if err != nil {
-		return nil, err
-	}
 	if a.cfg.TLS.InsecureSkipVerify {
 		a.log.Warn("the server's certificate is not verified", zap.String("address", a.cfg.Address()))
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, a.cfg.DialTimeout, fmt.Errorf("no connection within the dial timeout of %s", a.cfg.DialTimeout))
-	defer cancel()
-	conn, err := a.dialer.Dial(ctx, a.cfg.Address(), encryption)
+	connection, err := a.connector.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	err = conn.Login(ctx, transport.Credentials{
-		Username: credentials.Username, Password: credentials.Password.Reveal(), Token: credentials.Token.Reveal(),
-	})
-	if err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	return conn, nil
+	return connection.Conn, nil
 }
 
 // bounded runs one request within the request timeout.

@@ -22,6 +22,10 @@ func TestEndpoint(t *testing.T) {
 		require.Equal(t, want, i.Address(), endpoint)
 	}
 	require.Equal(t, "::1", config.Iggy{Endpoint: "iggy://[::1]:5"}.Host())
+	several := config.Iggy{Endpoint: "iggy://a:8091,b,[::1]:7,10.0.0.4/"}
+	require.Equal(t, []string{"a:8091", "b:8090", "[::1]:7", "10.0.0.4:8090"}, several.Addresses())
+	require.Equal(t, "a:8091", several.Address())
+	require.Equal(t, "a", several.Host())
 
 	for endpoint, want := range map[string]string{
 		"":                       "must be iggy://host:port or tcp://host:port",
@@ -43,6 +47,12 @@ func TestEndpoint(t *testing.T) {
 		"iggy://user@broker":     "without a user or a password: they belong in client_id and client_secret",
 		"iggy://user:pw@broker":  "without a user or a password",
 		"iggy://user:pw@broker?": "without a user or a password",
+		"iggy://a,":              "with a host",
+		"iggy://,b":              "with a host",
+		"iggy://a,,b":            "with a host",
+		"iggy://a,b:0":           "with a port of 1 to 65535",
+		"iggy://a,user:pw@b":     "without a user or a password",
+		"iggy://a,iggy://b":      "without a path",
 	} {
 		c := valid()
 		c.Iggy.Endpoint = endpoint
@@ -51,5 +61,6 @@ func TestEndpoint(t *testing.T) {
 		require.ErrorContains(t, err, want, endpoint)
 		require.Empty(t, c.Iggy.Address(), endpoint)
 		require.Empty(t, c.Iggy.Host(), endpoint)
+		require.Empty(t, c.Iggy.Addresses(), endpoint)
 	}
 }

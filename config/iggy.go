@@ -4,7 +4,8 @@ import "time"
 
 // Iggy is the connection to a server.
 type Iggy struct {
-	// Endpoint is iggy://host:port or tcp://host:port. The port defaults to 8090.
+	// Endpoint is iggy://host:port or tcp://host:port, or several hosts: iggy://a:8090,b:8090. The
+	// port defaults to 8090.
 	Endpoint string `yaml:"endpoint"`
 	// Transport is the implementation of the wire protocol.
 	Transport Transport `yaml:"transport"`
@@ -53,7 +54,7 @@ func (i Iggy) Validate() error {
 }
 
 func (i Iggy) validate(f faults) {
-	if _, _, err := splitEndpoint(i.Endpoint); err != nil {
+	if _, err := splitEndpoint(i.Endpoint); err != nil {
 		f.add("endpoint", err)
 	}
 	oneOf(f, "transport", i.Transport, TransportNative, TransportSDK)

@@ -1,8 +1,8 @@
 // Package embedded is an Iggy server in this process. It speaks the TCP protocol of Apache Iggy
 // 0.8.0 on a loopback socket, so the official SDKs, and everything else that speaks the protocol,
 // work against it unchanged. It is made for development, demonstrations and tests, not for
-// production: it replicates nothing and has no QUIC, HTTP or WebSocket, and it keeps messages in memory unless
-// it is given a directory.
+// production: it replicates nothing and has no QUIC, HTTP or WebSocket, and it keeps messages in
+// memory unless it is given a directory.
 //
 //	srv, err := embedded.Start(embedded.WithRetention(64 << 20))
 //	if err != nil {

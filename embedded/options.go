@@ -77,8 +77,8 @@ func WithRetention(bytes int64) Option { return func(o *options) { o.retention =
 
 // WithCluster makes the server a node of a cluster, as far as Iggy 0.8.0 has them: it tells clients
 // which nodes there are and which one is the leader. Nothing is replicated, and a follower carries
-// out every request itself. The function is called for each such question, so the leader may change.
-// Default: nil, a single node.
+// out every request itself. The function is called for each such question, so the leader may
+// change. Default: nil, a single node.
 func WithCluster(metadata func() Cluster) Option { return func(o *options) { o.cluster = metadata } }
 
 // WithClock sets the clock of timestamps. Default: [time.Now]. Timers do not use it.

@@ -27,6 +27,11 @@ var (
 	// protocol, another service, or a damaged stream of bytes.
 	ErrProtocol = errors.New("iggy: the peer does not speak the Iggy 0.8 protocol")
 
+	// ErrLeader is returned when there is no connection to the leader of a cluster: it can't be
+	// reached, advertises an address that nobody can dial, is not named, or the servers name each
+	// other in a loop.
+	ErrLeader = errors.New("iggy: not connected to the leader of the cluster")
+
 	// ErrEmptyPayload is returned for a message without a payload, which the server refuses.
 	ErrEmptyPayload = errors.New("iggy: empty payload")
 

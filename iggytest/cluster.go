@@ -12,8 +12,9 @@ import (
 )
 
 // Cluster is a number of servers that name each other as the nodes of a cluster, as servers of Iggy
-// 0.8.0 do: one is the leader, nothing is replicated, and a follower carries out every request itself.
-// A client must find the leader by the metadata. Each node is a [Server] with faults of its own.
+// 0.8.0 do: one is the leader, nothing is replicated, and a follower carries out every request
+// itself. A client must find the leader by the metadata. Each node is a [Server] with faults of its
+// own.
 type Cluster struct {
 	tb    testing.TB
 	nodes []*Server

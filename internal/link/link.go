@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/connect"
 	"github.com/fetchbox/fetchbox-iggy/internal/retry"
 	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
@@ -20,9 +22,10 @@ import (
 // Link is one supervised connection. All methods are safe for concurrent use.
 type Link struct {
 	name      string
-	address   string
+	address   string // all hosts of the endpoint
 	cfg       config.Iggy
 	dialer    transport.Dialer
+	connector *connect.Connector
 	log       *zap.Logger
 	reconnect *retry.Policy
 	breaker   *retry.Breaker
@@ -66,26 +69,21 @@ func New(name string, cfg config.Iggy, opts ...Option) (*Link, error) {
 	for _, opt := range opts {
 		opt(l)
 	}
-	if l.address = cfg.Address(); l.address == "" {
-		return nil, errors.New("iggy.endpoint: must be iggy://host:port or tcp://host:port")
-	}
-	if _, err := cfg.Credentials(); err != nil {
-		return nil, err
-	}
-	if _, err := cfg.TLSConfig(); err != nil {
-		return nil, err
-	}
 	if l.dialer == nil {
 		var err error
 		if l.dialer, err = newDialer(cfg.Transport); err != nil {
 			return nil, err
 		}
 	}
-	l.log = l.log.With(zap.String("link", name), zap.String("address", l.address))
+	l.log = l.log.With(zap.String("link", name))
+	var err error
+	if l.connector, err = connect.New(cfg, l.dialer, l.log); err != nil {
+		return nil, err
+	}
+	l.address = strings.Join(cfg.Addresses(), ",")
 	l.life = startstop.New(l.start, l.stop)
 	l.reconnect = retry.New(cfg.Reconnect, retry.If(func(err error) bool { return !errors.Is(err, iggyerr.ErrClosed) }))
 	l.breaker = retry.NewBreaker(cfg.Breaker)
-	var err error
 	l.metrics, err = newMetrics(l.meters, name, l.cluster)
 	return l, err
 }
@@ -147,6 +145,7 @@ func (l *Link) Stop(ctx context.Context) error { return l.life.Stop(ctx) }
 // supervision before.
 func (l *Link) stop(ctx context.Context, _ bool) error {
 	l.metrics.unregister()
+	defer l.connector.Close()
 	if l.done == nil {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
+	"github.com/fetchbox/fetchbox-iggy/internal/connect"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -21,7 +22,7 @@ var errStalled = errors.New("no answer within the request timeout")
 // for example, ends with it. All methods are safe for concurrent use.
 type Session struct {
 	link       *Link
-	conn       transport.Conn
+	conn       *connect.Connection
 	generation uint64
 	served     atomic.Bool // a request has succeeded
 	closedBy   atomic.Pointer[requestError]
@@ -47,11 +48,11 @@ func (s *Session) Err() error {
 // step, and the link makes a new one. The end of ctx alone does not end the session.
 func (s *Session) Do(ctx context.Context, fn func(context.Context, transport.Conn) error) error {
 	if ctx.Err() != nil {
-		return &iggyerr.ConnError{Op: "request", Addr: s.link.address, Err: context.Cause(ctx)}
+		return &iggyerr.ConnError{Op: "request", Addr: s.conn.Address, Err: context.Cause(ctx)}
 	}
 	bounded, cancel := context.WithTimeoutCause(ctx, s.link.cfg.RequestTimeout, errStalled)
 	defer cancel()
-	err := s.withCause(callback.Recover(func() error { return fn(bounded, s.conn) }))
+	err := s.withCause(callback.Recover(func() error { return fn(bounded, s.conn.Conn) }))
 	switch {
 	case err == nil:
 		if !s.served.Swap(true) {
@@ -84,16 +85,16 @@ func (s *Session) withCause(err error) error {
 }
 
 // newSession makes conn the connection of the current session.
-func (l *Link) newSession(conn transport.Conn) *Session {
+func (l *Link) newSession(conn *connect.Connection) *Session {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.generation++
 	l.session = &Session{link: l, conn: conn, generation: l.generation}
 	l.since = time.Now()
 	if l.generation > 1 {
-		l.log.Info("reconnected", zap.Uint64("generation", l.generation))
+		l.log.Info("reconnected", zap.String("address", conn.Address), zap.Uint64("generation", l.generation))
 	} else {
-		l.log.Info("connected")
+		l.log.Info("connected", zap.String("address", conn.Address))
 	}
 	l.notify()
 	return l.session

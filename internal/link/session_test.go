@@ -18,7 +18,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// silentServer accepts one login and answers no other request.
+// silentServer accepts one login, knows no clusters and answers no other request.
 func silentServer(t *testing.T) (address string, requests <-chan struct{}) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -41,6 +41,10 @@ func silentServer(t *testing.T) (address string, requests <-chan struct{}) {
 			}
 			if first {
 				_, _ = nc.Write([]byte{0, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0})
+				continue
+			}
+			if code := binary.LittleEndian.Uint32(head[4:]); code == 12 {
+				_, _ = nc.Write([]byte{5, 0, 0, 0, 0, 0, 0, 0}) // feature unavailable
 				continue
 			}
 			asked <- struct{}{}

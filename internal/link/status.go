@@ -23,7 +23,8 @@ const (
 type Status struct {
 	// Name is the link's name.
 	Name string
-	// Address is the server's host:port.
+	// Address is the host:port of the server of the connection. Without a connection it has all
+	// hosts of the endpoint.
 	Address string
 	State   State
 	// Since is when the state began.
@@ -50,7 +51,7 @@ func (l *Link) Status() Status {
 	case state == startstop.StateNew || state >= startstop.StateStopping:
 		s.State = StateClosed
 	case l.session != nil:
-		s.State = StateReady
+		s.State, s.Address = StateReady, l.session.conn.Address
 	}
 	if l.generation > 1 {
 		s.Reconnects = l.generation - 1

@@ -2,13 +2,11 @@ package link
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
-	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -37,7 +35,7 @@ func (l *Link) runConnection(ctx context.Context, attempt int) error {
 		return iggyerr.ErrClosed
 	}
 	started := time.Now()
-	conn, err := l.dial(ctx)
+	conn, err := l.connector.Connect(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			return iggyerr.ErrClosed
@@ -56,42 +54,13 @@ func (l *Link) runConnection(ctx context.Context, attempt int) error {
 	if ctx.Err() != nil {
 		return iggyerr.ErrClosed
 	}
-	l.log.Warn("connection lost", zap.Error(err), zap.Duration("elapsed", time.Since(started)))
+	l.log.Warn("connection lost", zap.String("address", s.conn.Address), zap.Error(err), zap.Duration("elapsed", time.Since(started)))
 	if !s.served.Load() {
 		l.breaker.Failure()
 	} else if time.Since(started) > l.cfg.Reconnect.MaxBackoff {
 		return nil
 	}
 	return err
-}
-
-// dial connects and logs in within the dial timeout.
-func (l *Link) dial(ctx context.Context) (conn transport.Conn, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, l.cfg.DialTimeout, fmt.Errorf("no connection within the dial timeout of %s", l.cfg.DialTimeout))
-	defer cancel()
-	credentials, err := l.cfg.Credentials()
-	if err != nil {
-		return nil, err
-	}
-	tls, err := l.cfg.TLSConfig()
-	if err != nil {
-		return nil, err
-	}
-	login := transport.Credentials{
-		Username: credentials.Username, Password: credentials.Password.Reveal(), Token: credentials.Token.Reveal(),
-	}
-	err = callback.Recover(func() (err error) {
-		conn, err = l.dialer.Dial(ctx, l.address, tls)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := callback.Recover(func() error { return conn.Login(ctx, login) }); err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	return conn, nil
 }
 
 // connectFailed notes and logs a failed attempt to connect.
@@ -101,12 +70,12 @@ func (l *Link) connectFailed(err error, attempt int, elapsed time.Duration) {
 	l.failures++
 	l.notify()
 	l.mu.Unlock()
-	l.log.Warn("cannot connect", zap.Error(err), zap.Int("attempt", attempt), zap.Duration("elapsed", elapsed))
+	l.log.Warn("cannot connect", zap.String("address", l.address), zap.Error(err), zap.Int("attempt", attempt), zap.Duration("elapsed", elapsed))
 }
 
 // heartbeat pings the server at each interval until the session ends, and returns why it ended. It
 // also pings over a busy connection: a server that checks heartbeats counts nothing but pings
-// (measured on Iggy 0.8.0).
+// (measured on Iggy 0.8.0). A session that is no longer at the leader of the cluster ends.
 func (l *Link) heartbeat(ctx context.Context, s *Session) error {
 	tick := time.NewTicker(l.cfg.HeartbeatInterval)
 	defer tick.Stop()
@@ -115,13 +84,15 @@ func (l *Link) heartbeat(ctx context.Context, s *Session) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-s.Done():
-			return &iggyerr.ConnError{Op: "connection", Addr: l.address, Err: s.Err()}
+			return &iggyerr.ConnError{Op: "connection", Addr: s.conn.Address, Err: s.Err()}
 		case <-tick.C:
 			start := time.Now()
 			// A failure ends the session, which the next round of the loop notices.
-			if err := s.Do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Ping(ctx) }); err == nil {
-				l.metrics.observeHeartbeat(time.Since(start))
+			if err := s.Do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Ping(ctx) }); err != nil {
+				continue
 			}
+			l.metrics.observeHeartbeat(time.Since(start))
+			_ = s.Do(ctx, func(ctx context.Context, _ transport.Conn) error { return l.connector.CheckLeader(ctx, s.conn) })
 		}
 	}
 }

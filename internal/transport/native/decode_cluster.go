@@ -13,9 +13,9 @@ const (
 	nodeTrailerSize = 10
 )
 
-// decodeCluster decodes the name (length u32, bytes), the count of nodes u32 and the nodes: name and
-// host (each length u32, bytes), the ports of TCP, QUIC, HTTP and WebSocket (u16 each), role u8 (0
-// is the leader), status u8.
+// decodeCluster decodes the name (length u32, bytes), the count of nodes u32 and the nodes: name
+// and host (each length u32, bytes), the ports of TCP, QUIC, HTTP and WebSocket (u16 each), role u8
+// (0 is the leader), status u8.
 func decodeCluster(b []byte) (transport.Cluster, error) {
 	size := len(b)
 	malformed := func() (transport.Cluster, error) {
