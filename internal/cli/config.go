@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"fmt"
 	"net/url"
 	"os"
 	"slices"
@@ -68,7 +67,7 @@ func (a *app) loadCluster() (config.Cluster, error) {
 }
 
 // override applies the flags and the interactive timeouts, over all other layers.
-func (a *app) override(c *config.Config, from config.Sources, endpoint *url.URL) {
+func (a *app) override(c *config.Config, from config.Sources, endpoint *endpointFlag) {
 	cluster, prefix := &c.Cluster, ""
 	if a.cluster != "" {
 		named := c.Clusters[a.cluster]
@@ -81,14 +80,12 @@ func (a *app) override(c *config.Config, from config.Sources, endpoint *url.URL)
 		cluster.Producer.DeliveryTimeout = max(2*interactiveTimeout, cluster.Iggy.RequestTimeout)
 	}
 	if endpoint != nil {
-		if endpoint.User != nil {
-			password, _ := endpoint.User.Password()
-			cluster.Iggy.ClientID, cluster.Iggy.ClientSecret = endpoint.User.Username(), config.NewSecret(password)
+		if user := endpoint.user; user != nil {
+			password, _ := user.Password()
+			cluster.Iggy.ClientID, cluster.Iggy.ClientSecret = user.Username(), config.NewSecret(password)
 			cluster.Iggy.ClientSecretFile, cluster.Iggy.Token = "", config.Secret{}
 		}
-		bare := *endpoint
-		bare.User = nil
-		cluster.Iggy.Endpoint = bare.String()
+		cluster.Iggy.Endpoint = endpoint.hosts
 	}
 	if a.cluster != "" {
 		c.Clusters[a.cluster] = *cluster
@@ -98,21 +95,35 @@ func (a *app) override(c *config.Config, from config.Sources, endpoint *url.URL)
 	}
 }
 
+// endpointFlag is the value of --endpoint: the hosts in the form of iggy.endpoint, and the user.
+type endpointFlag struct {
+	hosts string
+	user  *url.Userinfo // nil without one
+}
+
 // parseEndpoint parses --endpoint. It returns nil when the flag is not set.
-func (a *app) parseEndpoint() (*url.URL, error) {
+func (a *app) parseEndpoint() (*endpointFlag, error) {
 	if a.endpoint == "" {
 		return nil, nil
 	}
-	endpoint := a.endpoint
-	if !strings.Contains(endpoint, "://") {
-		endpoint = "iggy://" + endpoint
+	scheme, rest, ok := strings.Cut(a.endpoint, "://")
+	if !ok {
+		scheme, rest = "iggy", a.endpoint
 	}
-	u, err := url.Parse(endpoint)
+	// A URL has one host, so the others are cut off before the first one is parsed.
+	first, others, several := strings.Cut(rest[strings.LastIndex(rest, "@")+1:], ",")
+	u, err := url.Parse(scheme + "://" + rest[:strings.LastIndex(rest, "@")+1] + first)
 	if err != nil {
 		// The parser's error quotes the URL, which may hold a password.
-		return nil, usagef("--endpoint must be iggy://[user:password@]host:port")
+		return nil, usagef("--endpoint must be iggy://[user:password@]host:port[,host:port…]")
 	}
-	return u, nil
+	flag := &endpointFlag{user: u.User}
+	u.User = nil
+	flag.hosts = u.String()
+	if several {
+		flag.hosts += "," + others
+	}
+	return flag, nil
 }
 
 const clustersSection = "clusters"
@@ -227,9 +238,11 @@ func libraryVariables(environ, used, present []string) []string {
 
 // describeServer names the server in output, without credentials.
 func describeServer(c config.Iggy) string {
-	scheme := "iggy://"
 	if c.TLS.Enabled {
-		return fmt.Sprintf("%s%s (TLS)", scheme, c.Address())
+		return endpointOf(c) + " (TLS)"
 	}
-	return scheme + c.Address()
+	return endpointOf(c)
 }
+
+// endpointOf is the endpoint with the ports of all hosts.
+func endpointOf(c config.Iggy) string { return "iggy://" + strings.Join(c.Addresses(), ",") }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,8 +12,6 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
-	"github.com/fetchbox/fetchbox-iggy/internal/transport"
-	"github.com/fetchbox/fetchbox-iggy/internal/transport/native"
 )
 
 // The verdicts of a check.
@@ -104,9 +101,11 @@ func (d *diagnosis) fail(check string, err error, cure string) {
 }
 
 func (d *diagnosis) run(ctx context.Context, a *app) {
-	if !d.connection(ctx) {
+	leader := d.connection(ctx)
+	if leader == nil {
 		return
 	}
+	defer func() { _ = leader.Close() }()
 	server, err := a.newAdmin(d.cluster)
 	if err != nil {
 		d.fail("administration", err, "correct the configuration")
@@ -117,79 +116,7 @@ func (d *diagnosis) run(ctx context.Context, a *app) {
 	if d.topics(ctx, server) {
 		d.groups(ctx, server)
 	}
-	d.settings(ctx)
-}
-
-// connection checks the way to the server, up to the login.
-func (d *diagnosis) connection(ctx context.Context) bool {
-	cfg := d.cluster.Iggy
-	ctx, cancel := context.WithTimeout(ctx, cfg.DialTimeout)
-	defer cancel()
-	addresses, err := net.DefaultResolver.LookupHost(ctx, cfg.Host())
-	if err != nil {
-		d.fail("address", err, "correct the host in iggy.endpoint, or the name service")
-		return false
-	}
-	nc, err := transport.Connect(ctx, cfg.Address(), nil)
-	if err != nil {
-		d.fail("address", err, "start the server, or correct iggy.endpoint; a firewall may stand between")
-		return false
-	}
-	transport.Abort(nc)
-	d.ok("address", "%s accepts connections", cfg.Address())
-
-	tlsConfig, err := cfg.TLSConfig()
-	if err != nil {
-		d.fail("TLS", err, "correct the files of iggy.tls")
-		return false
-	}
-	conn, err := native.Dialer{}.Dial(ctx, cfg.Address(), tlsConfig)
-	if err != nil {
-		d.fail("TLS", err, "iggy.tls must fit the server: whether it speaks TLS, the authority (ca_file) and the name (server_name) of its certificate")
-		return false
-	}
-	defer func() { _ = conn.Close() }()
-	switch {
-	case tlsConfig != nil && tlsConfig.InsecureSkipVerify:
-		d.warn("TLS", "certificates are not verified: anyone on the way can read and change everything", "set iggy.tls.ca_file in place of insecure_skip_verify")
-	case tlsConfig != nil:
-		d.ok("TLS", "the server's certificate is trusted")
-	case !loopback(addresses):
-		d.warn("TLS", "off: the password and all messages travel in plain text", "turn TLS on at the server and iggy.tls.enabled here")
-	default:
-		d.ok("TLS", "off, on this machine only")
-	}
-	if err := conn.Ping(ctx); err != nil {
-		d.fail("protocol", err, "iggy.endpoint must be the TCP port of an Iggy server 0.8; is TLS needed?")
-		return false
-	}
-	d.ok("protocol", "the server speaks Iggy's TCP protocol")
-	credentials, err := cfg.Credentials()
-	if err == nil {
-		err = conn.Login(ctx, transport.Credentials{
-			Username: credentials.Username, Password: credentials.Password.Reveal(), Token: credentials.Token.Reveal(),
-		})
-	}
-	if err != nil {
-		cure := "look at the server's log"
-		if errors.Is(err, iggyerr.ErrCredentials) {
-			cure = "correct iggy.client_id and iggy.client_secret (or iggy.token), or create the user on the server"
-		}
-		d.fail("login", err, cure)
-		return false
-	}
-	d.ok("login", "accepted")
-	return true
-}
-
-// loopback reports whether all addresses are on this machine.
-func loopback(addresses []string) bool {
-	for _, a := range addresses {
-		if ip := net.ParseIP(a); ip == nil || !ip.IsLoopback() {
-			return false
-		}
-	}
-	return true
+	d.settings(ctx, leader)
 }
 
 // supportedVersion is the prefix of the server versions whose protocol the library speaks.

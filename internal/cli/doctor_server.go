@@ -9,17 +9,18 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/connect"
 )
 
 // settings checks the server's settings for retention and durability.
-func (d *diagnosis) settings(ctx context.Context) {
+func (d *diagnosis) settings(ctx context.Context, leader *connect.Connection) {
 	const (
 		retention  = "retention"
 		durability = "durability"
 		setCleaner = "set data_maintenance.messages.cleaner_enabled = true in the server's configuration (IGGY_DATA_MAINTENANCE_MESSAGES_CLEANER_ENABLED=true)"
 		setFsync   = "set system.partition.messages_required_to_save = 1 and enforce_fsync = true in the server's configuration (IGGY_SYSTEM_PARTITION_…)"
 	)
-	found, err := readSettings(ctx, d.cluster.Iggy)
+	found, err := readSettings(ctx, d.cluster.Iggy, leader)
 	var status *iggyerr.StatusError
 	switch {
 	case errors.Is(err, errNoSettings):

@@ -2,10 +2,13 @@ package cli_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport/transporttest"
 )
 
 type findings struct {
@@ -21,6 +24,16 @@ func (f findings) verdicts() map[string]string {
 		}
 	}
 	return all
+}
+
+// detail is the detail of the first finding of a check.
+func (f findings) detail(check string) string {
+	for _, one := range f.Findings {
+		if one.Check == check {
+			return one.Detail
+		}
+	}
+	return ""
 }
 
 func TestDoctorFindsFaults(t *testing.T) {
@@ -55,4 +68,52 @@ func TestDoctorFindsFaults(t *testing.T) {
 	check(map[string]string{"protocol": "failure"}, "iggy:iggy@"+garbage.Endpoint())
 	s.StopListening()
 	check(map[string]string{"address": "failure"}, "iggy:iggy@"+s.Endpoint())
+}
+
+func TestDoctorNamesANewerServer(t *testing.T) {
+	t.Parallel()
+	begin := time.Now()
+	r := run(t, "doctor", "-o", "json", "--endpoint", "iggy:iggy@"+transporttest.NewerServer(t, false))
+	require.Equal(t, 1, r.code)
+	require.Less(t, time.Since(begin), 5*time.Second)
+	got := jsonOf[findings](t, r.out)
+	require.Equal(t, map[string]string{"protocol": "failure"}, got.verdicts())
+	require.Contains(t, got.detail("protocol"), "a server of Iggy 0.9 or later (protocol versions 0.11.0 to 0.11.0), and this library supports servers of Iggy 0.8 only")
+}
+
+func TestDoctorShowsTheNodes(t *testing.T) {
+	t.Parallel()
+	c := iggytest.NewCluster(t, 2)
+	leader, follower := c.Node(0).Endpoint(), c.Node(1).Endpoint()
+	endpoint := "iggy:iggy@" + follower
+	run(t, "provision", "--yes", "--endpoint", endpoint).ok(t)
+	got := jsonOf[findings](t, run(t, "doctor", "-o", "json", "--endpoint", endpoint).ok(t))
+	require.Equal(t, map[string]string{"settings": "warning"}, got.verdicts(), "the topics are on the leader")
+	require.Equal(t, "iggytest, at its leader "+leader+": node-0 at "+leader+": leader, healthy; node-1 at "+follower+": follower, healthy", got.detail("cluster"))
+
+	c.Change(func(m *embedded.Cluster) { m.Nodes[1].Status = embedded.NodeMaintenance })
+	got = jsonOf[findings](t, run(t, "doctor", "-o", "json", "--endpoint", endpoint).ok(t))
+	require.Equal(t, "warning", got.verdicts()["cluster"])
+	require.Contains(t, got.detail("cluster"), "follower, maintenance")
+
+	c.Node(0).Crash()
+	r := run(t, "doctor", "-o", "json", "--endpoint", endpoint)
+	require.Equal(t, 1, r.code)
+	got = jsonOf[findings](t, r.out)
+	require.Equal(t, map[string]string{"cluster": "failure"}, got.verdicts())
+	require.Contains(t, got.detail("cluster"), "the leader node-0 at "+leader+", named by "+follower+", can't be reached")
+}
+
+// One address that works is enough.
+func TestDoctorChecksEachAddress(t *testing.T) {
+	t.Parallel()
+	away, srv := iggytest.NewServer(t), iggytest.NewServer(t)
+	away.StopListening()
+	endpoint := "iggy://iggy:iggy@" + away.Endpoint() + "," + srv.Endpoint()
+	run(t, "provision", "--yes", "--endpoint", endpoint).ok(t)
+	got := jsonOf[findings](t, run(t, "doctor", "-o", "json", "--endpoint", endpoint).ok(t))
+	require.Equal(t, map[string]string{"address": "warning", "settings": "warning"}, got.verdicts())
+	require.Contains(t, got.detail("address"), away.Endpoint())
+	require.Contains(t, run(t, "ping", "--endpoint", endpoint).ok(t), "iggy://"+away.Endpoint()+","+srv.Endpoint()+" answers")
+	run(t, "ping", "--endpoint", "iggy://iggy:iggy@a,b:0").fails(t, 2, "with a port of 1 to 65535")
 }

@@ -104,8 +104,8 @@ func describe(err error) []string {
 		return []string{fmt.Sprintf("internal error: %v", panicked.Value)}
 	}
 	var dial *net.OpError
-	if errors.As(err, &dial) && dial.Op == "dial" {
-		// The errors around it repeat the address.
+	if errors.As(err, &dial) && dial.Op == "dial" && !errors.Is(err, iggyerr.ErrLeader) && strings.Count(err.Error(), ": dial ") == 1 {
+		// The errors around it repeat the address. Several addresses have an error each.
 		return []string{"cannot connect to the server: " + oneLine(dial.Error())}
 	}
 	line := oneLine(err.Error())

@@ -44,7 +44,7 @@ func (a *app) ping(ctx context.Context) error {
 	}
 	if a.json() {
 		return json.NewEncoder(a.out).Encode(map[string]any{
-			"endpoint": "iggy://" + cluster.Iggy.Address(), "connect_ms": milliseconds(connectTime), "request_ms": milliseconds(requestTime),
+			"endpoint": endpointOf(cluster.Iggy), "connect_ms": milliseconds(connectTime), "request_ms": milliseconds(requestTime),
 		})
 	}
 	_, err = fmt.Fprintf(a.out, "%s answers: %s to connect and log in, %s for a request\n",

@@ -70,7 +70,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
 	})
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configFile, "config", "", "configuration `file` (default: the one that FETCHBOX_CONFIG names)")
-	flags.StringVar(&a.endpoint, "endpoint", "", "server, as iggy://[user:password@]host:port, in place of the configured `url`")
+	flags.StringVar(&a.endpoint, "endpoint", "", "servers, as iggy://[user:password@]host:port[,host:port…], in place of the configured `url`")
 	flags.StringVar(&a.cluster, "cluster", "", "`name` of the cluster in the configuration (default: the sections at its top level)")
 	flags.StringVarP(&a.output, "output", "o", "text", "`format` of the output: text or json")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log what the library does, to standard error")

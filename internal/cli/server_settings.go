@@ -14,6 +14,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/connect"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
@@ -35,22 +36,18 @@ const (
 // errNoSettings is returned when the server does not disclose its settings.
 var errNoSettings = errors.New("the server does not disclose its settings")
 
-// readSettings reads the server's settings with the command get snapshot: the request is `[u8
+// readSettings reads the settings of the leader with the command get snapshot: the request is `[u8
 // compression][u8 n][n × u8 part]`, the answer a ZIP archive with a TOML file. Measured on Iggy
 // 0.8.0, where the file is empty when a transport of the server is turned off. The file may hold
 // secrets, so only the keys that doctor checks are kept.
-func readSettings(ctx context.Context, cfg config.Iggy) (serverSettings, error) {
-	tlsConfig, err := cfg.TLSConfig()
-	if err != nil {
-		return nil, err
-	}
+func readSettings(ctx context.Context, cfg config.Iggy, leader *connect.Connection) (serverSettings, error) {
 	credentials, err := cfg.Credentials()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.RequestTimeout)
 	defer cancel()
-	nc, err := transport.Connect(ctx, cfg.Address(), tlsConfig)
+	nc, err := transport.Connect(ctx, leader.Address, leader.TLS)
 	if err != nil {
 		return nil, err
 	}

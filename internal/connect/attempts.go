@@ -29,7 +29,7 @@ type event struct {
 
 // dialAny tries the targets in order and returns the first connection that is logged in. An attempt
 // goes on while the next ones are made. dialAny returns when all of its attempts have ended.
-func (c *Connector) dialAny(ctx context.Context, l login, targets []target) (*Connection, error) {
+func (c *Connector) dialAny(ctx context.Context, l login, targets []Target) (*Connection, error) {
 	attempts, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	events := make(chan event)
@@ -100,41 +100,49 @@ func loginAllowance(ctx context.Context, left int) time.Duration {
 }
 
 // attempt connects to one target, logs in and reads the metadata of the cluster.
-func (c *Connector) attempt(ctx context.Context, l login, t target, events chan<- event) {
+func (c *Connector) attempt(ctx context.Context, l login, t Target, events chan<- event) {
 	connection, err := c.logIn(ctx, l, t, func() { events <- event{connected: true} })
 	if err != nil && !errors.Is(err, errOther) {
-		c.registry.forget(t.address)
+		c.registry.forget(t.Address)
 	}
 	events <- event{connection: connection, err: err}
 }
 
 // logIn makes a connection to one target. It calls connected when the server has accepted the
 // connection.
-func (c *Connector) logIn(ctx context.Context, l login, t target, connected func()) (_ *Connection, err error) {
-	encryption := c.tlsFor(l.tls, t)
-	var conn transport.Conn
-	err = callback.Recover(func() (err error) {
-		conn, err = c.dialer.Dial(ctx, t.address, encryption)
-		return err
-	})
+func (c *Connector) logIn(ctx context.Context, l login, t Target, connected func()) (*Connection, error) {
+	connection, err := c.dial(ctx, l, t)
 	if err != nil {
 		return nil, err
 	}
 	connected()
-	connection := &Connection{Conn: conn, Address: t.name, TLS: encryption, target: t}
-	err = c.answers(ctx, connection, func(ctx context.Context) error { return conn.Login(ctx, l.credentials) })
+	err = c.FirstRequest(ctx, connection, func(ctx context.Context) error { return connection.Login(ctx, l.credentials) })
 	if err == nil {
 		connection.Cluster, err = c.readCluster(ctx, connection)
 	}
 	if err != nil {
-		_ = conn.Close()
+		_ = connection.Close()
 		return nil, err
 	}
 	return connection, nil
 }
 
+// dial makes a connection to one target, which is not logged in.
+func (c *Connector) dial(ctx context.Context, l login, t Target) (*Connection, error) {
+	encryption := c.tlsFor(l.tls, t)
+	var conn transport.Conn
+	err := callback.Recover(func() (err error) {
+		conn, err = c.dialer.Dial(ctx, t.Address, encryption)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Connection{Conn: conn, Address: t.Name, TLS: encryption, target: t}, nil
+}
+
 // tlsFor is cfg with the name that the certificate of the target must have.
-func (c *Connector) tlsFor(cfg *tls.Config, t target) *tls.Config {
+func (c *Connector) tlsFor(cfg *tls.Config, t Target) *tls.Config {
 	if cfg == nil || c.cfg.TLS.ServerName != "" {
 		return cfg
 	}
@@ -151,7 +159,7 @@ func (c *Connector) readCluster(ctx context.Context, connection *Connection) (tr
 		return transport.Cluster{}, nil
 	}
 	var cluster transport.Cluster
-	err := c.registry.readOnce(ctx, c, connection.target.address, func() (single bool, err error) {
+	err := c.registry.readOnce(ctx, c, connection.target.Address, func() (single bool, err error) {
 		err = callback.Recover(func() (err error) {
 			cluster, err = reader.Cluster(ctx)
 			return err

@@ -43,7 +43,7 @@ type Connection struct {
 	// server is known to be the only one.
 	Cluster transport.Cluster
 
-	target target
+	target Target
 }
 
 // New creates a Connector. It reads the secret and certificate files that cfg names, and does no
@@ -97,6 +97,30 @@ func (c *Connector) Connect(ctx context.Context) (*Connection, error) {
 	return c.followLeader(ctx, l, first)
 }
 
+// Targets returns the addresses of the endpoint's hosts, in order. The error names the hosts that
+// can't be resolved; the other addresses are returned with it.
+func (c *Connector) Targets(ctx context.Context) ([]Target, error) {
+	return c.resolve(ctx, unique(c.cfg.Addresses()))
+}
+
+// Dial makes a connection to one target, which is not logged in.
+func (c *Connector) Dial(ctx context.Context, t Target) (*Connection, error) {
+	l, err := c.newLogin()
+	if err != nil {
+		return nil, err
+	}
+	return c.dial(ctx, l, t)
+}
+
+// Login logs in on a connection that Dial made.
+func (c *Connector) Login(ctx context.Context, connection *Connection) error {
+	l, err := c.newLogin()
+	if err != nil {
+		return err
+	}
+	return connection.Login(ctx, l.credentials)
+}
+
 // login is what a connection needs beside an address.
 type login struct {
 	credentials transport.Credentials
@@ -122,7 +146,7 @@ func (c *Connector) newLogin() (login, error) {
 
 // remember keeps the addresses of the nodes that the server at from has named, for the next
 // connection. leader is empty when the leader was not reached.
-func (c *Connector) remember(leader string, from target, cluster transport.Cluster) {
+func (c *Connector) remember(leader string, from Target, cluster transport.Cluster) {
 	var nodes []string
 	if len(cluster.Nodes) > 1 {
 		for _, n := range cluster.Nodes {

@@ -42,7 +42,7 @@ func (c *Connector) followLeader(ctx context.Context, l login, current *Connecti
 			c.remember("", current.target, cluster)
 			return current, nil
 		}
-		visited[current.Address], visited[current.target.address] = true, true
+		visited[current.Address], visited[current.target.Address] = true, true
 		way = append(way, current.Address)
 		named := leaders(cluster)
 		for _, n := range named {
@@ -53,7 +53,7 @@ func (c *Connector) followLeader(ctx context.Context, l login, current *Connecti
 		}
 		c.remember("", current.target, cluster)
 		if len(named) == 0 {
-			failed = append(failed, fmt.Errorf("%s names no healthy leader (%s)", current.Address, describeNodes(cluster)))
+			failed = append(failed, fmt.Errorf("%s names no healthy leader (%s)", current.Address, DescribeNodes(cluster)))
 		}
 		// The nodes that the newest answer names come first.
 		var next []redirect
@@ -106,13 +106,13 @@ func (c *Connector) dialNode(ctx context.Context, l login, address string) (*Con
 
 // hostOf is the host that the certificate of a node must have. A node mostly advertises an IP
 // address, and its certificate has the name by which the endpoint knows it.
-func (c *Connector) hostOf(ctx context.Context, node target) string {
+func (c *Connector) hostOf(ctx context.Context, node Target) string {
 	if !c.cfg.TLS.Enabled || c.cfg.TLS.ServerName != "" {
 		return node.host
 	}
 	configured, _ := c.resolve(ctx, c.cfg.Addresses())
 	for _, t := range configured {
-		if t.address == node.address {
+		if t.Address == node.Address {
 			return t.host
 		}
 	}
@@ -150,14 +150,14 @@ func (c *Connector) isAt(ctx context.Context, connection *Connection, n transpor
 		return true
 	}
 	if ip, err := netip.ParseAddr(n.Host); err == nil {
-		return ip.Unmap() == t.ip
+		return ip.Unmap() == t.IP
 	}
 	ips, err := c.lookup(ctx, n.Host)
 	if err != nil {
 		return false
 	}
 	for _, ip := range ips {
-		if ip.Unmap() == t.ip {
+		if ip.Unmap() == t.IP {
 			return true
 		}
 	}
@@ -166,7 +166,7 @@ func (c *Connector) isAt(ctx context.Context, connection *Connection, n transpor
 
 // undialable returns why this process can't dial the address that a node advertises, and "" when
 // it can. from is the server that has named the node.
-func (c *Connector) undialable(from target, n transport.Node) string {
+func (c *Connector) undialable(from Target, n transport.Node) string {
 	const cure = ": set the node's ip and ports in the configuration of the servers"
 	ip, err := netip.ParseAddr(n.Host)
 	switch {
@@ -176,7 +176,7 @@ func (c *Connector) undialable(from target, n transport.Node) string {
 		return "which nobody can dial" + cure
 	}
 	loopback := err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(n.Host, "localhost")
-	if loopback && from.ip.IsValid() && !c.onThisMachine(from.ip) {
+	if loopback && from.IP.IsValid() && !c.onThisMachine(from.IP) {
 		return "which only programs on its own machine can dial" + cure
 	}
 	return ""
@@ -199,8 +199,8 @@ func (c *Connector) onThisMachine(ip netip.Addr) bool {
 	return false
 }
 
-// describeNodes lists the nodes of a cluster with their states.
-func describeNodes(cluster transport.Cluster) string {
+// DescribeNodes lists the nodes of a cluster with their states.
+func DescribeNodes(cluster transport.Cluster) string {
 	var all []string
 	for _, n := range cluster.Nodes {
 		role := "follower"

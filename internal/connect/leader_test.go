@@ -240,3 +240,20 @@ func TestCheckLeader(t *testing.T) {
 	host.clusterErr = context.DeadlineExceeded
 	require.ErrorIs(t, c.CheckLeader(t.Context(), connection), context.DeadlineExceeded)
 }
+
+// A node advertises an IP address, and its certificate has the name by which the endpoint knows it.
+func TestCertificateNameOfTheLeader(t *testing.T) {
+	t.Parallel()
+	const a, b = "10.6.0.1", "10.6.0.2"
+	network := &fakeNetwork{
+		hosts: of(map[string]transport.Cluster{a: cluster("*"+a, b), b: cluster("*"+a, b)}),
+		names: map[string][]string{"iggy-a": {a}, "iggy-b": {b}},
+	}
+	for endpoint, want := range map[string]string{"iggy://iggy-b,iggy-a": "iggy-a", "iggy://iggy-b": a} {
+		cfg := settings(endpoint)
+		cfg.TLS.Enabled = true
+		connection, err := newConnector(t, cfg, network).Connect(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, connection.TLS.ServerName)
+	}
+}

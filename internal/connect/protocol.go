@@ -20,10 +20,10 @@ const (
 	probeTimeout = 2 * time.Second
 )
 
-// answers makes the first request on a connection. A server of Iggy 0.9 or later does not answer it
-// or closes the connection. Then answers asks the server on another connection, and returns an
-// error that matches iggyerr.ErrProtocol when it is such a server.
-func (c *Connector) answers(ctx context.Context, connection *Connection, request func(context.Context) error) error {
+// FirstRequest makes the first request on a connection. A server of Iggy 0.9 or later does not
+// answer it or closes the connection. Then FirstRequest asks the server on another connection, and
+// returns an error that matches iggyerr.ErrProtocol when it is such a server.
+func (c *Connector) FirstRequest(ctx context.Context, connection *Connection, request func(context.Context) error) error {
 	prober, ok := c.dialer.(transport.Prober)
 	if !ok {
 		return callback.Recover(func() error { return request(ctx) })
@@ -70,7 +70,7 @@ func (c *Connector) answers(ctx context.Context, connection *Connection, request
 func (c *Connector) probe(ctx context.Context, prober transport.Prober, connection *Connection) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	if err := prober.Probe(ctx, connection.target.address, connection.TLS); err != nil {
+	if err := prober.Probe(ctx, connection.target.Address, connection.TLS); err != nil {
 		return &iggyerr.ConnError{Op: "connect", Addr: connection.Address, Err: err}
 	}
 	return nil

@@ -11,16 +11,16 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// target is one address to dial.
-type target struct {
-	// name is host:port as it is configured or advertised.
-	name string
-	// host is the host in name, which the server's certificate must have.
+// Target is one address to dial.
+type Target struct {
+	// Name is host:port as it is configured or advertised.
+	Name string
+	// Address is what is dialed: Name with the host replaced by one of its IP addresses.
+	Address string
+	IP      netip.Addr
+	// host is the host that the server's certificate must have.
 	host string
-	// address is what is dialed: name with the host replaced by one of its IP addresses.
-	address string
-	ip      netip.Addr
-	port    uint16
+	port uint16
 }
 
 // lookup returns the IP addresses of a host.
@@ -33,13 +33,13 @@ func lookupHost(ctx context.Context, host string) ([]netip.Addr, error) {
 // resolve returns the targets of the hosts, in order. The error joins those of the hosts that could
 // not be resolved. When there are several hosts, a name service that does not answer takes at most
 // a third of the dial timeout.
-func (c *Connector) resolve(ctx context.Context, hosts []string) ([]target, error) {
+func (c *Connector) resolve(ctx context.Context, hosts []string) ([]Target, error) {
 	if len(hosts) > 1 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, c.cfg.DialTimeout/3, context.DeadlineExceeded)
 		defer cancel()
 	}
-	found := make([][]target, len(hosts))
+	found := make([][]Target, len(hosts))
 	errs := make([]error, len(hosts))
 	var wg sync.WaitGroup
 	for i, name := range hosts {
@@ -48,13 +48,13 @@ func (c *Connector) resolve(ctx context.Context, hosts []string) ([]target, erro
 		}
 	}
 	wg.Wait()
-	var all []target
+	var all []Target
 	seen := map[string]bool{}
 	for _, targets := range found {
 		for _, t := range targets {
 			// Two names of one server are one address.
-			if !seen[t.address] {
-				seen[t.address] = true
+			if !seen[t.Address] {
+				seen[t.Address] = true
 				all = append(all, t)
 			}
 		}
@@ -63,7 +63,7 @@ func (c *Connector) resolve(ctx context.Context, hosts []string) ([]target, erro
 }
 
 // literal returns the target of a name that has an IP address for a host, and nil for other names.
-func literal(name string) []target {
+func literal(name string) []Target {
 	host, port, err := net.SplitHostPort(name)
 	if err != nil {
 		return nil
@@ -72,20 +72,20 @@ func literal(name string) []target {
 	if err != nil {
 		return nil
 	}
-	return []target{newTarget(name, host, port, ip)}
+	return []Target{newTarget(name, host, port, ip)}
 }
 
-func newTarget(name, host, port string, ip netip.Addr) target {
+func newTarget(name, host, port string, ip netip.Addr) Target {
 	n, _ := strconv.ParseUint(port, 10, 16)
-	return target{name: name, host: host, address: net.JoinHostPort(ip.Unmap().String(), port), ip: ip.Unmap(), port: uint16(n)}
+	return Target{Name: name, host: host, Address: net.JoinHostPort(ip.Unmap().String(), port), IP: ip.Unmap(), port: uint16(n)}
 }
 
-func (c *Connector) resolveHost(ctx context.Context, name string) ([]target, error) {
+func (c *Connector) resolveHost(ctx context.Context, name string) ([]Target, error) {
 	host, port, err := net.SplitHostPort(name)
 	if err == nil {
 		var ips []netip.Addr
 		if ips, err = c.lookup(ctx, host); err == nil && len(ips) > 0 {
-			targets := make([]target, len(ips))
+			targets := make([]Target, len(ips))
 			for i, ip := range interleave(ips) {
 				targets[i] = newTarget(name, host, port, ip)
 			}
