@@ -1,0 +1,271 @@
+package deliver
+
+import (
+	"time"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+)
+
+// decodedAtOnce is how many messages are decoded at a time: while they are, others wait.
+const decodedAtOnce = 128
+
+// admission takes messages from the prefetch buffer, has them decoded and enters them. So it does
+// with those that are due again.
+type admission struct {
+	assignment *assignment
+	redelivery *redelivery
+	buffer     []*Batch
+	chunk      *chunk // is being decoded
+	spare      *chunk // to be used again
+}
+
+// chunk is messages that are decoded together, outside of the queue's lock: new ones, or ones that
+// are due again.
+type chunk struct {
+	batch    *Batch
+	raw      []wire.Message
+	due      []*Message
+	reserved int   // bytes, for the one that is compressed
+	since    int64 // when it was taken, in nanoseconds since the epoch
+	void     bool  // is not wanted any more: see discard
+	decoded  []*Message
+	errs     []error       // of due
+	err      error         // of a decoder that panicked or ended its goroutine
+	done     chan struct{} // holds a token when the goroutine that decodes has ended
+}
+
+// reset makes the chunk ready to be used again.
+func (c *chunk) reset() {
+	clear(c.decoded)
+	*c = chunk{decoded: c.decoded[:0], done: c.done}
+}
+
+// Limit is why a queue takes nothing new from its prefetch buffer.
+type Limit uint8
+
+const (
+	// LimitNone means that it does, or has nothing to take.
+	LimitNone Limit = iota
+	// LimitOrphans means that the application still holds messages of a former assignment.
+	LimitOrphans
+	// LimitWaiting means that as many messages wait for their next delivery as may.
+	LimitWaiting
+	// LimitUncommitted means that as many messages were taken beyond the committed offset as may
+	// be.
+	LimitUncommitted
+	// LimitDecompressed means that there is no room to decompress more.
+	LimitDecompressed
+)
+
+// accepts tells whether new messages are wanted: not when the queue drains, unless messages are
+// acknowledged before they are handled, since nobody else will get those.
+func (n *admission) accepts() bool {
+	a := n.assignment
+	return a.phase == PhaseActive || a.phase == PhaseDraining && a.queue.pool.onPoll()
+}
+
+// offer adds a batch to the buffer and tells whether it is wanted.
+func (n *admission) offer(b *Batch) bool {
+	a := n.assignment
+	if a.queue.pool.onPoll() {
+		b.keep() // its messages are settled before anybody has seen them
+	}
+	if b.open == 0 || !n.accepts() {
+		if a.phase != PhaseLost {
+			a.releaseBatch(b, b.open)
+		}
+		return false
+	}
+	n.buffer = append(n.buffer, b)
+	a.queue.buffered.add(1, len(b.messages), b.bytes)
+	return true
+}
+
+// mayDecode tells whether there are messages to decode that may be.
+func (n *admission) mayDecode() bool {
+	return n.mayDecodeDue() || n.chunk == nil && !n.assignment.limits.decompressed.Waiting() && n.mayAdmit()
+}
+
+// mayDecodeDue is mayDecode for messages that are due again.
+func (n *admission) mayDecodeDue() bool {
+	return n.redelivery.due.length > 0 && n.chunk == nil && !n.assignment.limits.decompressed.Waiting()
+}
+
+// mayAdmit tells whether messages may be taken from the buffer.
+func (n *admission) mayAdmit() bool {
+	if len(n.buffer) == 0 || !n.accepts() {
+		return false
+	}
+	a := n.assignment
+	switch n.limit() {
+	case LimitNone:
+		return true
+	case LimitUncommitted:
+		if a.queue.pool.stores() && a.tracker.FirstOpen() > a.queue.progress.Committed() {
+			a.queue.progress.Request()
+		}
+	}
+	return false
+}
+
+// limit is why nothing may be admitted.
+func (n *admission) limit() Limit {
+	a := n.assignment
+	switch {
+	case a.queue.partition.orphans.Load() > 0:
+		return LimitOrphans
+	case a.waiting() > 0 && !(a.limits.waiting.HasRoom() && a.limits.waitingBytes.HasRoom()):
+		return LimitWaiting
+	case n.admissible() <= 0:
+		return LimitUncommitted
+	}
+	return LimitNone
+}
+
+// admissible is how many more messages may be admitted. It bounds the duplicates after a crash: no
+// more messages than max_in_flight, commit_every and those that wait together are ever admitted
+// beyond the committed offset.
+func (n *admission) admissible() int {
+	a := n.assignment
+	p := a.queue.pool
+	base := a.tracker.FirstOpen()
+	if p.stores() {
+		base = min(base, a.queue.progress.Committed())
+	}
+	return p.cfg.MaxInFlight + p.commitEvery + a.waiting() - int(a.tracker.Tail()-base)
+}
+
+// next takes up to most messages to be decoded: those that are due first. It returns nil when there
+// is none, or no room to decompress it.
+func (n *admission) next(most int) *chunk {
+	if !n.mayDecode() {
+		return nil
+	}
+	c := n.spare
+	if c == nil {
+		c = &chunk{done: make(chan struct{}, 1)}
+	}
+	if n.redelivery.due.length > 0 {
+		n.takeDue(c)
+	} else {
+		n.takeNew(c, most)
+	}
+	if len(c.due) == 0 && len(c.raw) == 0 {
+		c.reset()
+		n.spare = c
+		return nil
+	}
+	c.since = time.Now().UnixNano()
+	n.chunk, n.spare = c, nil
+	return c
+}
+
+// takeDue takes messages that are due, as many as are not compressed, or one that is.
+func (n *admission) takeDue(c *chunk) {
+	for len(c.due) < decodedAtOnce && n.redelivery.due.length > 0 && c.reserved == 0 {
+		if m := n.redelivery.due.first; compressed(m.Raw) {
+			if len(c.due) > 0 {
+				break
+			}
+			if c.reserved = n.reserve(m.Raw); c.reserved == 0 {
+				return
+			}
+		}
+		c.due = append(c.due, n.redelivery.due.pop())
+	}
+	c.errs = make([]error, len(c.due))
+}
+
+// takeNew takes messages from the buffer, as many as are not compressed, or one that is.
+func (n *admission) takeNew(c *chunk, most int) {
+	b := n.buffer[0]
+	most = min(most, decodedAtOnce, len(b.messages), n.admissible())
+	k := 0
+	for k < most && !compressed(&b.messages[k]) {
+		k++
+	}
+	if k == 0 && most > 0 {
+		if c.reserved = n.reserve(&b.messages[0]); c.reserved == 0 {
+			return
+		}
+		k = 1
+	}
+	c.batch, c.raw = b, b.messages[:k:k]
+	a := n.assignment
+	if b.messages = b.messages[k:]; len(b.messages) > 0 {
+		a.queue.buffered.add(0, -k, 0)
+		return
+	}
+	n.buffer[0] = nil
+	n.buffer = n.buffer[1:]
+	a.queue.buffered.add(-1, -k, -b.bytes)
+	a.after.wantMore = true
+}
+
+// reserve takes room to decompress a message; 0 when there is none.
+func (n *admission) reserve(m *wire.Message) int {
+	a := n.assignment
+	// Even one that claims nothing takes a byte: the queue is not empty then.
+	want := max(1, min(encoding.Size(encodingOf(m), m.Payload), int(a.queue.pool.cfg.MaxDecompressedBytes)))
+	return a.limits.decompressed.Take(want, want)
+}
+
+// enter enters the messages of a chunk that was decoded.
+func (n *admission) enter(c *chunk) {
+	a := n.assignment
+	if c.reserved > 0 {
+		m := append(c.decoded, c.due...)[0]
+		a.limits.decompressed.Give(c.reserved - m.Decompressed)
+	}
+	n.chunk = nil
+	switch {
+	case a.phase == PhaseLost:
+	case c.due != nil:
+		n.redelivery.renewed(c.due, c.errs)
+	case c.void:
+		// Nobody has seen them, and they are read again.
+		a.releaseBatch(c.batch, len(c.raw))
+		for _, m := range c.decoded {
+			a.limits.decompressed.Give(m.Decompressed)
+		}
+	default:
+		for _, m := range c.decoded {
+			a.admit(m, c.batch, c.since)
+		}
+	}
+	c.reset()
+	n.spare = c
+}
+
+// discard forgets what was read and not admitted, and calls forget with the offsets.
+func (n *admission) discard(forget func(offset uint64)) {
+	a := n.assignment
+	if c := n.chunk; c != nil && c.due == nil {
+		// Also if the queue resumes before they are decoded: those before them may be read again,
+		// too.
+		c.void = true
+		forget(c.raw[0].Offset)
+	}
+	for _, b := range n.buffer {
+		forget(b.messages[0].Offset)
+		a.queue.buffered.add(-1, -len(b.messages), -b.bytes)
+		a.releaseBatch(b, len(b.messages))
+	}
+	n.buffer = nil
+}
+
+// stop forgets the buffer: the queue is lost, and what it holds is given back by the owner.
+func (n *admission) stop() {
+	b := &n.assignment.queue.buffered
+	b.add(-len(n.buffer), -int(b.messages.Load()), -int(b.bytes.Load()))
+	n.buffer = nil
+}
+
+// first is the offset of the first message in the buffer; false when there is none.
+func (n *admission) first() (offset uint64, ok bool) {
+	if len(n.buffer) == 0 {
+		return 0, false
+	}
+	return n.buffer[0].messages[0].Offset, true
+}

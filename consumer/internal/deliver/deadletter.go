@@ -1,0 +1,115 @@
+package deliver
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
+)
+
+const (
+	// deadLetterBackoff is the longest pause between attempts to write a dead letter.
+	deadLetterBackoff = 10 * time.Second
+	// deadLetterLog is how often it is logged at most that a dead letter can't be written.
+	deadLetterLog = time.Minute
+)
+
+// deadLetter is a message on its way to the dead letters.
+type deadLetter struct {
+	message  *Message
+	cause    error
+	code     string
+	attempts int
+	blocked  bool // it could not be written yet
+	logged   time.Time
+}
+
+// write writes the message to the dead letters, for as long as its queue is not lost. While they
+// can't be written the queue hands nothing out and says so.
+func (l *deadLetter) write() {
+	q := l.message.queue
+	if !q.pool.app.HasDeadLetters() {
+		l.written(l.entry(zapcore.ErrorLevel, "message given up, the topic has no dead letters"), false)
+		return
+	}
+	p := q.pool.policy
+	p.backoff.BaseBackoff = max(p.backoff.BaseBackoff, time.Millisecond)
+	p.backoff.MaxBackoff = min(p.backoff.MaxBackoff, deadLetterBackoff)
+	for attempt := 1; q.ctx.Err() == nil; attempt++ {
+		err := callback.Call(func() error {
+			return q.pool.app.DeadLetter(q.ctx, l.message, l.cause, l.code, l.attempts)
+		})
+		if err == nil {
+			l.written(l.entry(zapcore.WarnLevel, "message given up, dead letter written"), true)
+			return
+		}
+		if q.ctx.Err() == nil {
+			l.refused(attempt, err)
+			sleep(q.ctx, p.delay(attempt))
+		}
+	}
+	// The queue is lost, or the consumer stops: the message is delivered again.
+}
+
+func (l *deadLetter) entry(level zapcore.Level, text string) Entry {
+	return entry(level, text, l.message, l.attempts, l.code, l.cause)
+}
+
+// refused notes that the dead letter could not be written: that blocks the queue.
+func (l *deadLetter) refused(attempt int, err error) {
+	q := l.message.queue
+	now := time.Now()
+	q.mu.Lock()
+	a := &q.d.assignment
+	if a.phase != PhaseLost {
+		if !l.blocked {
+			l.blocked = true
+			q.d.blocked++
+			q.d.runs.recallAll()
+		}
+		if l.logged.IsZero() || now.Sub(l.logged) >= deadLetterLog {
+			l.logged = now
+			a.after.log(entry(zapcore.ErrorLevel, "writing the dead letter failed, the partition waits", l.message, attempt, "", err))
+		}
+		a.after.notes = append(a.after.notes, fmt.Errorf("iggy: %s/%d: dead letters cannot be written: %w", q.pool.topic, q.partition.id, err))
+	}
+	after := a.takeActions()
+	q.mu.Unlock()
+	after.do(q)
+}
+
+// written ends the message: the dead letters have confirmed it, or there are none.
+func (l *deadLetter) written(e Entry, confirmed bool) {
+	q := l.message.queue
+	q.mu.Lock()
+	a := &q.d.assignment
+	a.after.log(e)
+	if a.phase != PhaseLost {
+		if l.blocked {
+			q.d.blocked--
+		}
+		if confirmed {
+			a.counters.DeadLettered++
+		} else {
+			a.counters.Skipped++
+		}
+		a.settle(l.message)
+		q.d.changed()
+	}
+	after := a.takeActions()
+	q.mu.Unlock()
+	after.do(q)
+}
+
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

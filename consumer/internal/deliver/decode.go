@@ -1,0 +1,58 @@
+package deliver
+
+import (
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
+)
+
+// decode decodes a chunk, in a goroutine of its own, so that none of the caller's ends with a codec
+// that ends it.
+func (p *Pool) decode(c *chunk) {
+	if c.due != nil {
+		for i, m := range c.due {
+			c.errs[i] = callback.Call(func() error { return p.app.Renew(m) })
+			if c.errs[i] != nil && m.Value != nil {
+				c.errs[i] = nil // it stays as it was
+			}
+		}
+		return
+	}
+	go c.decode(p.app)
+	<-c.done
+	if c.err == nil {
+		return
+	}
+	c.decoded = c.decoded[:0]
+	for i := range c.raw {
+		var one []*Message
+		err := callback.Call(func() error {
+			one = p.app.Decode(c.raw[i:i+1], nil)
+			return nil
+		})
+		if err != nil {
+			one = []*Message{p.app.Broken(&c.raw[i], err)}
+		}
+		c.decoded = append(c.decoded, one...)
+	}
+}
+
+// decode decodes new messages.
+func (c *chunk) decode(app App) {
+	callback.Run(func() error {
+		c.decoded = app.Decode(c.raw, c.decoded)
+		return nil
+	}, func(err error) {
+		c.err = err
+		c.done <- struct{}{}
+	})
+}
+
+// decode decodes a chunk that was taken from the queue, and enters it.
+func (q *Queue) decode(c *chunk) {
+	q.pool.decode(c)
+	q.mu.Lock()
+	q.d.admission.enter(c)
+	q.d.checkDrained()
+	after := q.d.assignment.takeActions()
+	q.mu.Unlock()
+	after.do(q)
+}

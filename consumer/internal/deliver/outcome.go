@@ -1,0 +1,130 @@
+package deliver
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// Drop ends a message without a dead letter; see consumer.Drop.
+var Drop = errors.New("iggy: message dropped") //nolint:errname,revive,staticcheck // an instruction rather than an error, like fs.SkipAll
+
+// errNacked is the failure of a message whose Nack was given no error.
+var errNacked = errors.New("iggy: not acknowledged by the application")
+
+// Permanent marks err as one that another delivery can't repair; see consumer.Permanent.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+// RetryAfter asks for the next delivery after d; see consumer.RetryAfter.
+func RetryAfter(d time.Duration, err error) error {
+	return &retryAfterError{max(d, 0), err}
+}
+
+type retryAfterError struct {
+	delay time.Duration
+	err   error
+}
+
+func (e *retryAfterError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("retry after %s", e.delay)
+	}
+	return fmt.Sprintf("%v (retry after %s)", e.err, e.delay)
+}
+
+func (e *retryAfterError) Unwrap() error { return e.err }
+
+// Unavailable marks err as a failure of the handler's environment and not of the message: the queue
+// pauses, and the delivery does not count as an attempt.
+func Unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &unavailableError{err}
+}
+
+type unavailableError struct{ err error }
+
+func (e *unavailableError) Error() string { return e.err.Error() }
+func (e *unavailableError) Unwrap() error { return e.err }
+
+// Checked returns err, or the panic that its methods end in: those of a typed nil may, for example.
+// What comes after it looks at the error where no panic is caught.
+func Checked(err error) error {
+	if err == nil {
+		return nil
+	}
+	return callback.Recover(func() error {
+		_, _ = errors.Is(err, Drop), topic.CodeOf(err)
+		_ = err.Error()
+		return err
+	})
+}
+
+// decision is what becomes of a message whose delivery failed.
+type decision uint8
+
+const (
+	decisionRetry decision = iota
+	decisionDeadLetter
+	decisionDrop
+	decisionPause // it did not count: the environment failed
+)
+
+// policy says how often and after which pauses a failed message is delivered again.
+type policy struct {
+	max     int // deliveries; negative: no end
+	backoff config.Backoff
+}
+
+// decide decides about a failed delivery; attempts counts this one.
+func (p policy) decide(err error, attempts int) (decision, time.Duration) {
+	var permanent *permanentError
+	var unavailable *unavailableError
+	var after *retryAfterError
+	switch {
+	case errors.Is(err, Drop):
+		return decisionDrop, 0
+	case errors.As(err, &unavailable):
+		if errors.As(err, &after) {
+			return decisionPause, after.delay
+		}
+		return decisionPause, p.delay(1)
+	case errors.As(err, &permanent), p.max >= 0 && attempts >= p.max:
+		return decisionDeadLetter, 0
+	case errors.As(err, &after):
+		return decisionRetry, after.delay
+	default:
+		return decisionRetry, p.delay(attempts)
+	}
+}
+
+// delay is the pause after the given number of attempts: the base, doubled with each one up to the
+// ceiling, spread by ± the jitter.
+//
+// It is failsafe-go's backoff by its formula and not by its executor, which would hold a goroutine
+// for the length of each pause, while a message that waits here holds a timer.
+func (p policy) delay(attempts int) time.Duration {
+	d := p.backoff.BaseBackoff
+	for i := 1; i < attempts && d < p.backoff.MaxBackoff; i++ {
+		d *= 2
+	}
+	d = min(d, max(p.backoff.MaxBackoff, p.backoff.BaseBackoff))
+	spread := (rand.Float64()*2 - 1) * p.backoff.Jitter
+	return time.Duration(float64(d) * (1 + spread))
+}

@@ -1,0 +1,39 @@
+package deliver
+
+import (
+	"sync/atomic"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/quota"
+)
+
+// Partition is what outlives the assignments of a partition: deliveries that the application still
+// holds from former ones, and the ids of messages that were handled. It has one queue at a time.
+type Partition struct {
+	pool *Pool
+	id   uint32
+	// orphans counts handlers of former assignments that have not returned, and messages of theirs
+	// that are still with the application. While there are any, no message of the partition is
+	// handed out: it might be one of those.
+	orphans atomic.Int64
+	current atomic.Pointer[Queue]
+	dedup   *dedup        // guarded by the current queue's lock
+	former  *quota.Member // in flight, of the former queue
+}
+
+// NewPartition makes the partition with that id, which has no queue yet.
+func (p *Pool) NewPartition(id uint32) *Partition {
+	return &Partition{pool: p, id: id, dedup: newDedup(p.cfg.DedupWindow)}
+}
+
+// Orphans returns how many handlers and deliveries of former assignments are not done.
+func (p *Partition) Orphans() int { return int(p.orphans.Load()) }
+
+// orphansGone counts n handlers or deliveries of former assignments as done.
+func (p *Partition) orphansGone(n int) {
+	if p.orphans.Add(-int64(n)) > 0 {
+		return
+	}
+	if q := p.current.Load(); q != nil {
+		p.pool.sched.ready(q)
+	}
+}

@@ -1,0 +1,164 @@
+package deliver
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/quota"
+)
+
+// maxWaiting is how many messages of a consumer may wait for their next delivery.
+const maxWaiting = 10_000
+
+// Pool is the delivery side of one consumer. Its methods are safe for concurrent use.
+type Pool struct {
+	cfg         config.Consumer
+	app         App
+	topic       string // for errors
+	commits     bool   // offsets are stored
+	commitEvery int
+	policy      policy
+	concurrency int // workers
+
+	// What the queues share.
+	inFlight     *quota.Quota // messages
+	decompressed *quota.Quota // bytes
+	waiting      *quota.Quota // messages
+	waitingBytes *quota.Quota
+
+	handle          func(*Message) error
+	handleBatch     func([]*Message) error
+	shared          atomic.Int64 // workers that may serve one queue
+	stopping        atomic.Bool  // the consumer stops
+	sched           scheduler
+	deadLetterTasks *tasks // dead letters being written
+	workers         *tasks
+}
+
+// PoolOptions are what a pool begins with.
+type PoolOptions struct {
+	Config config.Consumer
+	App    App
+	// Topic names the topic in errors.
+	Topic string
+	// Commits tells that offsets are stored.
+	Commits bool
+}
+
+// NewPool makes a pool without queues. Messages go to callers of Next unless Handle or HandleBatch
+// is called before the first queue is made.
+func NewPool(o PoolOptions) *Pool {
+	p := &Pool{
+		cfg: o.Config, app: o.App, topic: o.Topic, commits: o.Commits,
+		commitEvery:     max(o.Config.CommitEvery, 1),
+		policy:          policy{max: o.Config.Retry.MaxDeliveries, backoff: o.Config.Retry.Backoff},
+		concurrency:     o.Config.Concurrency,
+		inFlight:        quota.New(o.Config.MaxInFlight),
+		decompressed:    quota.New(int(o.Config.MaxBufferedBytes)),
+		waiting:         quota.New(maxWaiting),
+		waitingBytes:    quota.New(int(o.Config.MaxBufferedBytes)),
+		deadLetterTasks: newTasks(), workers: newTasks(),
+	}
+	if o.Config.CommitInterval == 0 {
+		p.commitEvery = 1
+	}
+	if p.concurrency <= 0 {
+		p.concurrency = p.cfg.MaxInFlight
+	}
+	p.concurrency = min(p.concurrency, p.cfg.MaxInFlight)
+	p.shared.Store(int64(p.concurrency))
+	p.sched.start(p.cfg.MaxInFlight)
+	return p
+}
+
+// Handle has messages handled by workers. handle must not panic; it may end its goroutine.
+func (p *Pool) Handle(handle func(*Message) error) {
+	p.handle = handle
+	p.startWorkers()
+}
+
+// HandleBatch has batches handled by workers, one at a time in each partition. handle must not
+// panic, and must not keep the slice; it may end its goroutine.
+func (p *Pool) HandleBatch(handle func([]*Message) error) {
+	p.handleBatch = handle
+	p.startWorkers()
+}
+
+func (p *Pool) startWorkers() {
+	p.sched.startWorkers(p.concurrency, func(w *worker) {
+		p.workers.run(func() { p.work(w) })
+	})
+}
+
+// batches tells whether messages go to a batch handler.
+func (p *Pool) batches() bool { return p.handleBatch != nil }
+
+// onPoll tells whether messages are acknowledged before they are handled.
+func (p *Pool) onPoll() bool { return p.cfg.AckMode == config.AckOnPoll }
+
+// stores tells whether offsets are stored once messages are acknowledged.
+func (p *Pool) stores() bool { return p.commits && !p.onPoll() }
+
+// share is how many workers may serve one queue.
+func (p *Pool) share() int { return int(p.shared.Load()) }
+
+// SetQueues says which queues there are: those share the limits. All queues that are assigned
+// together must come together, or the first one would take the others' parts.
+func (p *Pool) SetQueues(queues ...*Queue) {
+	p.shared.Store(int64(workerShare(p.concurrency, len(queues))))
+	members := make([]*quota.Member, len(queues))
+	for limit, member := range map[*quota.Quota]func(*limits) *quota.Member{
+		p.inFlight:     func(l *limits) *quota.Member { return l.inFlight },
+		p.decompressed: func(l *limits) *quota.Member { return l.decompressed },
+		p.waiting:      func(l *limits) *quota.Member { return l.waiting },
+		p.waitingBytes: func(l *limits) *quota.Member { return l.waitingBytes },
+	} {
+		for i, q := range queues {
+			members[i] = member(&q.d.assignment.limits)
+		}
+		limit.SetMembers(members...)
+	}
+	for _, q := range queues {
+		p.sched.ready(q) // with other queues, each may have more
+	}
+}
+
+// workerShare is how many workers may serve one of n queues: all but those that the others need to
+// have one each.
+func workerShare(workers, n int) int {
+	switch {
+	case workers <= 1 || n <= 1:
+		return max(workers, 1)
+	case workers >= n:
+		return workers - n + 1
+	default:
+		return workers - 1
+	}
+}
+
+// BeginStop tells that the consumer stops: a handler that fails since its own context was cancelled
+// has not failed.
+func (p *Pool) BeginStop() { p.stopping.Store(true) }
+
+// Close ends every call of Next, and workers when they have nothing to do. No more dead letters are
+// written.
+func (p *Pool) Close() {
+	p.sched.close()
+	p.workers.close()
+	p.deadLetterTasks.close()
+}
+
+// Wait waits for the workers and the dead letters of a closed pool, or for ctx.
+func (p *Pool) Wait(ctx context.Context) error {
+	if err := p.workers.wait(ctx); err != nil {
+		return err
+	}
+	return p.deadLetterTasks.wait(ctx)
+}
+
+// Orphaned returns how many deliveries of lost queues the application still holds.
+func (p *Pool) Orphaned() int { return p.inFlight.Orphaned() }
+
+// DecompressedBytes returns what payloads that were compressed take up.
+func (p *Pool) DecompressedBytes() int { return p.decompressed.Used() }

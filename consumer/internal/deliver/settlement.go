@@ -1,0 +1,173 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// settlement decides what becomes of deliveries.
+type settlement struct {
+	assignment *assignment
+	redelivery *redelivery
+	pause      *suspension
+}
+
+// apply applies what a handler returned for m.
+func (s *settlement) apply(m *Message, err error) {
+	switch {
+	case err != nil:
+		s.nack(m, err)
+	case m.queue.pool.cfg.AckMode != config.AckManual:
+		s.ack(m)
+	}
+}
+
+// ack acknowledges a delivery.
+func (s *settlement) ack(m *Message) {
+	a := s.assignment
+	if !a.current(m) {
+		a.doneWith(m)
+		return
+	}
+	a.counters.Acked++
+	s.pause.over()
+	a.settle(m)
+}
+
+// nack says that a delivery failed. A failure after the context of the queue ended is ignored, and
+// so is one of the application's at a stop: shutting down is no message's fault.
+func (s *settlement) nack(m *Message, err error) {
+	a, p := s.assignment, m.queue.pool
+	switch {
+	case !a.current(m):
+		a.doneWith(m)
+		return
+	case m.queue.ctx.Err() != nil:
+		a.setState(m, stateReturned)
+		return
+	case p.stopping.Load() && !p.onPoll() && errors.Is(err, context.Canceled):
+		// The application is stopping, too, and told its handler by a context of its own. The
+		// message is unfinished, for the next owner.
+		s.redelivery.wait([]*Message{m}, p.cfg.Retry.MaxBackoff)
+		return
+	case p.onPoll():
+		a.counters.Failed++
+		a.after.log(entry(zapcore.WarnLevel, "delivery failed, the message was acknowledged before", m, m.attempts(), topic.CodeOf(err), err))
+		a.settle(m)
+		return
+	}
+	what, delay := p.policy.decide(err, m.attempts())
+	switch what {
+	case decisionDrop:
+		a.counters.Dropped++
+		a.after.log(entry(zapcore.DebugLevel, "message dropped", m, m.attempts(), "", err))
+		a.settle(m)
+	case decisionDeadLetter:
+		a.counters.Failed++
+		s.giveUp(m, err)
+	case decisionPause:
+		s.pause.begin(m, delay, err)
+		s.redelivery.again([]*Message{m})
+	case decisionRetry:
+		a.counters.Failed++
+		s.logRetry("delivery failed, retrying", m, 0, delay, err)
+		s.redelivery.wait([]*Message{m}, delay)
+	}
+}
+
+// applyToBatch applies what a batch handler returned to those messages of the batch that it has not
+// settled itself. Messages that failed together are delivered again together.
+func (s *settlement) applyToBatch(messages []*Message, err error) {
+	a := s.assignment
+	p := a.queue.pool
+	if err == nil {
+		if p.cfg.AckMode != config.AckManual {
+			for _, m := range messages {
+				s.ack(m)
+			}
+		}
+		return
+	}
+	if a.phase == PhaseLost || p.onPoll() || a.queue.ctx.Err() != nil {
+		for _, m := range messages {
+			s.nack(m, err)
+		}
+		return
+	}
+	var retried, untried []*Message
+	var delay time.Duration
+	for _, m := range messages {
+		if !a.current(m) {
+			continue
+		}
+		switch what, after := p.policy.decide(err, m.attempts()); what {
+		case decisionRetry:
+			a.counters.Failed++
+			retried, delay = append(retried, m), max(delay, after)
+		case decisionPause:
+			s.pause.begin(m, after, err)
+			untried = append(untried, m)
+		default:
+			s.nack(m, err)
+		}
+	}
+	s.redelivery.again(untried)
+	if len(retried) > 0 {
+		s.logRetry("delivery of a batch failed, retrying", retried[0], len(retried), delay, err)
+		s.redelivery.wait(retried, delay)
+	}
+}
+
+func (s *settlement) logRetry(text string, m *Message, count int, delay time.Duration, err error) {
+	e := entry(zapcore.WarnLevel, text, m, m.attempts(), topic.CodeOf(err), err)
+	e.Delay, e.Delayed, e.Count = delay, true, count
+	s.assignment.after.log(e)
+}
+
+// refuse gives up a message that can't be decoded, in place of handing it out.
+func (s *settlement) refuse(m *Message) {
+	a := s.assignment
+	a.counters.Undecodable++
+	a.delivered = max(a.delivered, m.seq+1)
+	s.giveUp(m, m.Err)
+}
+
+// giveUp gives a message up, which has its room in flight: it goes to the dead letters, and counts
+// as acknowledged when they have confirmed it. Where the topic has none it is logged, counted and
+// skipped.
+func (s *settlement) giveUp(m *Message, cause error) {
+	a, q := s.assignment, m.queue
+	a.setState(m, stateDeadLetter)
+	m.batch.keep() // whoever writes the dead letter may keep the payload
+	l := &deadLetter{message: m, cause: cause, code: topic.CodeDecode, attempts: m.attempts()}
+	if m.Err == nil {
+		l.code = topic.CodeOf(cause)
+	} else {
+		l.attempts-- // it was not delivered
+	}
+	if !q.pool.deadLetterTasks.run(l.write) {
+		a.setState(m, stateReturned) // the consumer is stopped; the message is delivered again
+	}
+}
+
+// giveBack begins to queue m again as if it had not been handed out. It returns the next delivery,
+// which the caller has to renew; nil when m is not with the application.
+func (s *settlement) giveBack(m *Message) *Message {
+	a := s.assignment
+	if !a.current(m) {
+		a.doneWith(m)
+		return nil
+	}
+	a.freed++
+	next := a.succeed(m, true)
+	next.untried++
+	next.Raw, next.batch, next.Decompressed = m.Raw, m.batch, m.Decompressed
+	a.setState(next, stateWaiting) // nobody else has to do with it
+	return next
+}

@@ -1,0 +1,129 @@
+package deliver
+
+import "time"
+
+// State is a queue at one moment.
+type State struct {
+	// Phase is what the queue does, and Drained tells that a draining one has nothing more to do.
+	Phase   Phase
+	Drained bool
+	// Paused is as Pause says.
+	Paused bool
+	// Unavailable tells that the queue pauses since the environment of the handler failed.
+	Unavailable bool
+	// Blocked tells that dead letters can't be written.
+	Blocked bool
+	// Limit is why nothing new is taken from the prefetch buffer.
+	Limit Limit
+	// InFlight is how many messages are with the application or on their way to the dead letters.
+	InFlight int
+	// Ready is how many messages are decoded and may be handed out, Behind how many are behind
+	// another one of their key, and Waiting how many wait for their next delivery.
+	Ready, Behind, Waiting int
+	// Unfinished is how many messages are in flight, wait for their next delivery, or left the
+	// buffer before such ones and were not handed out; Idle is how many of them nobody works on.
+	Unfinished, Idle int
+	// Uncommitted is how many messages are acknowledged that the committed offset does not cover; 0
+	// where offsets are not stored or messages are acknowledged before they are handled.
+	Uncommitted int
+	// Delivered tells whether a message was ever handed out.
+	Delivered bool
+	// OnlyWaits tells that there are messages that wait for their next delivery, and no others are
+	// under way.
+	OnlyWaits bool
+	// Admitted is how many messages are admitted and not in the acknowledged prefix.
+	Admitted int
+	// Next is the offset of the first message that is not acknowledged; only when HasNext.
+	Next    uint64
+	HasNext bool
+	// Oldest is when the first message that is not acknowledged was admitted; zero: none is.
+	Oldest time.Time
+}
+
+// State tells how the queue is.
+func (q *Queue) State() State {
+	q.mu.Lock()
+	if q.d.assignment.phase != PhaseLost {
+		q.d.runs.settleAll()
+		q.d.changed()
+	}
+	s := q.d.state()
+	after := q.d.assignment.takeActions()
+	q.mu.Unlock()
+	after.do(q)
+	return s
+}
+
+func (d *delivery) state() State {
+	a := &d.assignment
+	d.runs.countAll()
+	unbegun := d.runs.unbegun()
+	s := State{
+		Phase: a.phase, Drained: d.drained(),
+		Paused: d.paused, Unavailable: d.pause.active(), Blocked: d.blocked > 0,
+		InFlight: a.counts[stateInFlight] + a.counts[stateDeadLetter] - unbegun,
+		Ready:    a.ready.length + unbegun, Behind: a.counts[stateBehind], Waiting: a.waiting(),
+		Unfinished: a.unfinished(), Delivered: a.delivered > 0, OnlyWaits: d.onlyWaits(),
+		Admitted: a.tracker.Open(),
+	}
+	if s.Idle = d.idle(); s.Phase == PhaseResting {
+		s.Idle = s.Unfinished
+	}
+	if a.queue.pool.stores() {
+		seen := min(a.tracker.Tail(), max(a.delivered, a.tracker.FirstOpen())) // nobody has seen the others
+		s.Uncommitted = int(seen-min(seen, a.queue.progress.Committed())) - s.Unfinished
+	}
+	if s.Next, s.HasNext = a.tracker.First(); !s.HasNext {
+		s.Next, s.HasNext = d.admission.first()
+	}
+	if since, ok := a.tracker.Oldest(); ok {
+		s.Oldest = time.Unix(0, since)
+	}
+	if _, waiting := d.admission.first(); waiting && s.Phase != PhaseLost {
+		if s.Limit = d.admission.limit(); s.Limit == LimitNone && a.limits.decompressed.Waiting() {
+			s.Limit = LimitDecompressed
+		}
+	}
+	return s
+}
+
+// Counters count what became of the messages of a queue, or of several.
+type Counters struct {
+	Delivered    int64 // deliveries to the application
+	Redelivered  int64 // those of them that were not the first
+	Acked        int64
+	Failed       int64 // failed deliveries
+	DeadLettered int64 // confirmed by the dead letters
+	Skipped      int64 // given up where the topic has no dead letters
+	Dropped      int64 // ended by Drop
+	Duplicates   int64 // dropped for an id seen before
+	Undecodable  int64
+}
+
+// Counters returns the counters of the queue.
+func (q *Queue) Counters() Counters {
+	q.mu.Lock()
+	q.d.runs.countAll()
+	if q.d.assignment.phase != PhaseLost {
+		q.d.runs.settleAll()
+		q.d.changed()
+	}
+	c := q.d.assignment.counters
+	after := q.d.assignment.takeActions()
+	q.mu.Unlock()
+	after.do(q)
+	return c
+}
+
+// Add adds o to c.
+func (c *Counters) Add(o Counters) {
+	c.Delivered += o.Delivered
+	c.Redelivered += o.Redelivered
+	c.Acked += o.Acked
+	c.Failed += o.Failed
+	c.DeadLettered += o.DeadLettered
+	c.Skipped += o.Skipped
+	c.Dropped += o.Dropped
+	c.Duplicates += o.Duplicates
+	c.Undecodable += o.Undecodable
+}

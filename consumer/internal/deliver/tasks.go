@@ -1,0 +1,62 @@
+package deliver
+
+import (
+	"context"
+	"sync"
+)
+
+// tasks is a group of goroutines that are started one by one: none after it was closed, and all of
+// them can be waited for then.
+type tasks struct {
+	mu     sync.Mutex
+	count  int
+	closed bool
+	empty  chan struct{} // closed when the last one of a closed group has returned
+}
+
+func newTasks() *tasks { return &tasks{empty: make(chan struct{})} }
+
+// run starts f, unless the group is closed.
+func (t *tasks) run(f func()) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	t.count++
+	go func() {
+		defer t.done()
+		f()
+	}()
+	return true
+}
+
+func (t *tasks) done() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.count--; t.count == 0 && t.closed {
+		close(t.empty)
+	}
+}
+
+// close lets no more start.
+func (t *tasks) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed {
+		t.closed = true
+		if t.count == 0 {
+			close(t.empty)
+		}
+	}
+}
+
+// wait waits for those of a closed group, or for ctx.
+func (t *tasks) wait(ctx context.Context) error {
+	select {
+	case <-t.empty:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
