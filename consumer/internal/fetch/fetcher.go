@@ -1,0 +1,138 @@
+package fetch
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+)
+
+// maxPolls is how many polls may be under way at once on a session.
+const maxPolls = 64
+
+// Session is a connection. Do runs requests on it, within the request timeout.
+type Session interface {
+	Do(ctx context.Context, fn func(context.Context, transport.Conn) error) error
+}
+
+// Config is how the partitions of a consumer are read.
+type Config struct {
+	Consumer transport.Consumer
+	Log      *zap.Logger
+	// BatchSize is how many messages a poll asks for at the most.
+	BatchSize int
+	// RetryPause is the least pause after a poll that was refused.
+	RetryPause                       time.Duration
+	PollIntervalMin, PollIntervalMax time.Duration
+	// StopAtGap is on_gap: stop.
+	StopAtGap bool
+	// AtMostOnce has offsets stored by Store before messages are handed over.
+	AtMostOnce bool
+	Store      func(ctx context.Context, partition uint32, offset uint64) error
+	// Lost tells whether err says that the partition or the membership is gone.
+	Lost func(err error) bool
+	// Observe is called with how long each poll took.
+	Observe func(time.Duration)
+}
+
+// Fetcher reads the assigned partitions over one session. Its methods are safe
+// for concurrent use.
+type Fetcher struct {
+	cfg       Config
+	log       Log
+	session   Session
+	roundTrip roundTrip
+	wake      chan struct{} // holds a token when due is not empty
+	active    chan struct{} // holds a token when messages came
+	slots     chan struct{} // holds a token for each poll under way
+
+	mu      sync.Mutex
+	cursors []*Cursor
+	due     []*Cursor // each at most once: Cursor.listed
+}
+
+// New makes a fetcher.
+func New(cfg Config, s Session) *Fetcher {
+	return &Fetcher{
+		cfg: cfg, log: Log{cfg.Consumer}, session: s, wake: make(chan struct{}, 1), active: make(chan struct{}, 1), slots: make(chan struct{}, maxPolls),
+	}
+}
+
+// detach takes a cursor off.
+func (f *Fetcher) detach(c *Cursor) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i := slices.Index(f.cursors, c); i >= 0 {
+		f.cursors = slices.Delete(f.cursors, i, i+1)
+	}
+}
+
+// ready has the fetcher look whether c is to poll.
+func (f *Fetcher) ready(c *Cursor) {
+	if c.listed.Swap(true) {
+		return
+	}
+	f.mu.Lock()
+	f.due = append(f.due, c)
+	f.mu.Unlock()
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// came tells the watch that messages came.
+func (f *Fetcher) came() {
+	select {
+	case f.active <- struct{}{}:
+	default:
+	}
+}
+
+// Run polls and watches until ctx ends, and waits for the polls under way.
+func (f *Fetcher) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() { f.watch(ctx) })
+	for {
+		select {
+		case <-f.wake:
+		case <-ctx.Done():
+			return
+		}
+		f.mu.Lock()
+		due := f.due
+		f.due = nil
+		f.mu.Unlock()
+		for _, c := range due {
+			c.listed.Store(false)
+			if !f.dispatch(ctx, c, &running) {
+				return
+			}
+		}
+	}
+}
+
+// dispatch makes the polls of c that are due; false when ctx ended.
+func (f *Fetcher) dispatch(ctx context.Context, c *Cursor, running *sync.WaitGroup) bool {
+	for {
+		select {
+		case f.slots <- struct{}{}:
+		case <-ctx.Done():
+			return false
+		}
+		p := c.plan(time.Now())
+		if p == nil {
+			<-f.slots
+			return true
+		}
+		running.Go(func() {
+			defer func() { <-f.slots }()
+			f.run(ctx, c, p)
+		})
+	}
+}
