@@ -1,0 +1,119 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/retry"
+)
+
+// handOvers gives away what the server is about to move.
+type handOvers struct{ a *assignment }
+
+// due gives away the draining partitions that are finished, and those whose time is over.
+func (h handOvers) due(clock *schedule) {
+	a := h.a
+	for _, p := range a.sorted() {
+		if p.state != PartitionDraining {
+			continue
+		}
+		s, ok := a.deps.Partitions.Summary(p.id)
+		if ok && s.Drained && s.Unfinished > 0 && !s.Acknowledged {
+			// Nothing can be committed, so the server would not move it, and nobody would read it.
+			a.stay(p)
+			a.again = true
+			continue
+		}
+		if ok && !s.Drained && !clock.due(p.deadline) {
+			continue
+		}
+		if ok && !s.Drained && !p.interrupted {
+			// What is not acknowledged is delivered to the next owner.
+			p.interrupted = true
+			a.deps.Partitions.Interrupt(p.id, errHandOver)
+		}
+		if !clock.due(p.retryAt) {
+			continue
+		}
+		a.move(p, handOverBegun)
+		a.busy[p.id] = true
+		id, epoch, request := p.id, p.epoch, handOver{a.server, a.deps.Partitions}
+		a.requests.run(a.ctx, func(ctx context.Context) event {
+			return event{kind: handedOver, partition: id, epoch: epoch, err: request.run(ctx, id)}
+		})
+	}
+}
+
+// answered ends the assignment of a partition that was given away.
+func (h handOvers) answered(e event) {
+	a := h.a
+	delete(a.busy, e.partition)
+	p := a.find(e.partition, e.epoch)
+	switch {
+	case p == nil: // it was lost meanwhile
+	case e.err == nil:
+		a.move(p, handOverDone)
+		a.release(p.id, errHandedOver)
+	case isNotOwner(e.err):
+		a.move(p, handOverFailed)
+		a.lose(p, errNotAssigned)
+	default:
+		a.move(p, handOverFailed)
+		p.failures++
+		p.retryAt = time.Now().Add(retry.Delay(handOverBackoff, p.failures))
+		a.report.note(fmt.Errorf("iggy: hand over %s/%d: %w", a.cfg.Consumer.Topic, p.id, e.err))
+		a.log.Debug("handover failed, retrying", zap.Uint32("partition", p.id), zap.Error(e.err))
+	}
+}
+
+// handOver commits the acknowledged prefix of a partition and gives it to the member that it is
+// meant for.
+type handOver struct {
+	server
+	partitions Partitions
+}
+
+// run is the request.
+//
+// The server moves a partition at the commit that covers the last offset polled from it (measured
+// on Iggy 0.8.0). What was fetched and not handled must not be committed; so the last message of
+// the prefix is polled once more: then that is the last offset polled.
+func (h handOver) run(ctx context.Context, id uint32) error {
+	err := h.partitions.Commit(ctx, id)
+	var moved *MovedError
+	if err != nil && !errors.As(err, &moved) {
+		return err
+	}
+	s, ok := h.partitions.Summary(id)
+	if !ok {
+		return nil // it was lost
+	}
+	prefix, acknowledged := s.Prefix, s.Acknowledged
+	if moved != nil {
+		prefix, acknowledged = moved.Offset, moved.Stored // the next owner follows
+	}
+	if !acknowledged {
+		return nil
+	}
+	if s.Polled > prefix+1 {
+		if err := h.unread(ctx, id, prefix); err != nil {
+			return err
+		}
+	}
+	if err := h.store(ctx, id, prefix); err != nil && !isNotOwner(err) {
+		return err
+	}
+	return nil
+}
+
+func handOverAnswered(m *member, e event) State {
+	handOvers{&m.assignment}.answered(e)
+	if e.err != nil && isEvicted(e.err) && m.state.joined() {
+		return m.evicted(e.err)
+	}
+	return m.state
+}

@@ -1,0 +1,196 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/retry"
+)
+
+// joining is how the group is joined.
+type joining struct {
+	attempt int
+	next    time.Time
+	cause   error
+	trouble condition
+	asked   bool
+}
+
+// failed has the next attempt wait. The first one does not: most memberships end for a reason that
+// is over.
+func (j *joining) failed(err error) {
+	j.cause, j.asked = err, false
+	if j.attempt++; j.attempt > 1 {
+		j.next = time.Now().Add(retry.Delay(joinBackoff, j.attempt-1))
+	}
+}
+
+// groups are those that the session's connection is a member of, as far as known: a join whose
+// answer is missing counts.
+type groups struct {
+	main, coordination bool
+	last               chan struct{} // closed when the last request to join or leave has ended
+}
+
+// inOrder makes a request to join or leave a group, which begins when the one before has ended: two
+// at once could reach the server in either order, also when nobody waits for the first any more.
+func (g *groups) inOrder(do func(ctx context.Context) event) func(ctx context.Context) event {
+	before, done := g.last, make(chan struct{})
+	g.last = done
+	return func(ctx context.Context) event {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		return do(ctx)
+	}
+}
+
+// join joins the group, again and again until it works.
+func join(m *member) State {
+	if m.requests.open > 0 || m.joining.asked || !m.clock.due(m.joining.next) {
+		return Joining
+	}
+	m.joining.asked = true
+	m.groups.main = true
+	server, group := m.server(), m.cfg.Consumer.Name
+	leave := m.leaveCoordination()
+	m.ask(m.groups.inOrder(func(ctx context.Context) event {
+		// The rebalance that it was in, if it was in one, is over.
+		if err := leave(ctx); err != nil {
+			return event{kind: joinAnswered, err: err}
+		}
+		return event{kind: joinAnswered, err: server.join(ctx, group)}
+	}))
+	return Joining
+}
+
+// leaveCoordination returns a request that leaves the coordination group, if it may be joined.
+func (m *member) leaveCoordination() func(ctx context.Context) error {
+	server, group := m.server(), m.cfg.CoordinationGroup
+	if !m.groups.coordination {
+		return func(context.Context) error { return nil }
+	}
+	return func(ctx context.Context) error { return server.leave(ctx, group) }
+}
+
+// joined begins a membership.
+func joined(m *member, e event) State {
+	m.joining.asked = false
+	if e.err == nil {
+		m.groups.coordination = false
+		return m.begin()
+	}
+	m.joining.failed(e.err)
+	m.report.note(fmt.Errorf("iggy: join group %s: %w", m.cfg.Consumer.Name, e.err))
+	if m.joining.trouble.again() {
+		m.log.Warn("joining the group failed, retrying", zap.Int("attempt", m.joining.attempt), zap.Error(e.err))
+	}
+	return Joining
+}
+
+// begin begins a membership.
+func (m *member) begin() State {
+	m.stopping.left = Left{}
+	m.probe = probe{}
+	m.rebalance.reset()
+	m.verify.retry = time.Time{}
+	m.assignment.begin(m.session.membership, m.session.current)
+	if m.cfg.Consumer.Group && m.joining.trouble.since.IsZero() {
+		m.log.Info("group joined", zap.Uint64("generation", m.session.current.Generation()))
+	}
+	m.session.joined = true
+	m.deps.Observer.Joined(m.session.current)
+	return Active
+}
+
+// held notes that the membership is one: the server has answered to it.
+func (m *member) held() {
+	attempts := m.joining.attempt
+	m.joining.attempt, m.joining.cause, m.joining.next = 0, nil, time.Time{}
+	if lasted, was := m.joining.trouble.over(); was {
+		m.log.Info("group joined again", zap.Uint64("generation", m.session.current.Generation()),
+			zap.Int("attempt", attempts), zap.Duration("elapsed", lasted))
+	}
+}
+
+// failed looks after an error of a request: when it means that the membership is gone, the machine
+// joins again.
+func (m *member) failed(err error) State {
+	if err == nil {
+		return m.state
+	}
+	m.report.note(err)
+	if m.cfg.Consumer.Group && isEvicted(err) {
+		return m.evicted(err)
+	}
+	m.log.Debug("membership step failed, retrying", zap.Stringer("state", m.state), zap.Error(err))
+	return m.state
+}
+
+// evicted ends a membership that the server does not know any more.
+func (m *member) evicted(err error) State {
+	m.joining.failed(err)
+	if m.joining.trouble.again() {
+		m.log.Warn("no longer a member of the group, joining again", zap.Error(err))
+	}
+	m.endMembership(fmt.Errorf("%w: %w", ErrLost, err))
+	m.session.renew()
+	m.groups.main = false
+	switch {
+	case !m.state.stopping():
+		return Joining
+	case m.groups.coordination && m.state != LeavingGroups:
+		return LeavingGroups
+	}
+	return Ended
+}
+
+// endMembership ends everything that belongs to a membership.
+func (m *member) endMembership(cause error) {
+	m.loseAll(cause)
+	m.rebalance.disconnect()
+	if m.session.joined {
+		m.session.joined = false
+		m.deps.Observer.Left(m.session.current)
+	}
+}
+
+// loseAll ends all assignments, and counts what was under way.
+func (m *member) loseAll(cause error) {
+	if len(m.assignment.in()) > 0 {
+		left := m.assignment.left()
+		if left.Unfinished+left.Uncommitted > 0 {
+			left.Err = cause
+		}
+		m.stopping.left = left
+	}
+	for _, p := range m.assignment.sorted() {
+		m.assignment.lose(p, cause)
+	}
+	clear(m.verify.needed)
+	m.seeks.due() // nobody owns any more what they want
+}
+
+// refusedByServer looks after a poll or a commit of the consumer that the server refused.
+func refusedByServer(m *member, e event) State {
+	p := m.assignment.find(e.partition, e.epoch)
+	var moved *MovedError
+	switch {
+	case p == nil || !m.cfg.Consumer.Group || errors.As(e.err, &moved):
+		// An answer to a former assignment says nothing about the present one.
+	case isEvicted(e.err):
+		m.report.note(e.err)
+		return m.evicted(e.err)
+	case isOwnedByOther(e.err):
+		m.log.Warn("partition reassigned before its offset was committed", zap.Uint32("partition", p.id), zap.Error(e.err))
+		m.assignment.lose(p, fmt.Errorf("%w: %w", ErrLost, e.err))
+	case isNotOwner(e.err):
+		m.verify.need(p.id) // it may be anything, and that is asked first
+	}
+	return m.state
+}

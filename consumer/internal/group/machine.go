@@ -1,0 +1,218 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+)
+
+// Machine decides which partitions a consumer has. All methods are safe for concurrent use; none
+// but Stop and Seek waits for anything that may take long.
+type Machine struct {
+	deps    Dependencies
+	queue   *queue
+	report  *report
+	member  *member // the loop's
+	cancel  context.CancelFunc
+	started atomic.Bool
+	done    chan struct{}
+}
+
+// New makes a machine. It starts nothing.
+func New(cfg Config, deps Dependencies) *Machine {
+	log := cfg.Log
+	if log == nil {
+		log = zap.NewNop()
+	}
+	if deps.Observer == nil {
+		deps.Observer = nobody{}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	q, r := newQueue(), &report{}
+	m := &Machine{deps: deps, queue: q, report: r, cancel: cancel, done: make(chan struct{})}
+	m.member = newMember(ctx, &base{cfg: cfg, deps: deps, log: log, queue: q, report: r, requests: &requests{queue: q}})
+	return m
+}
+
+// Start runs the loop. Starting twice does nothing, and so does starting what was stopped.
+func (m *Machine) Start() {
+	if !m.started.Swap(true) {
+		go m.run()
+	}
+}
+
+// run is the loop.
+func (m *Machine) run() {
+	defer close(m.done)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		m.member.act()
+		m.report.publish(m.member.status(), m.member.stopping.left)
+		if m.member.state == Ended {
+			break
+		}
+		if wait, ok := m.member.clock.wait(); ok {
+			timer.Reset(wait)
+		} else {
+			timer.Stop()
+		}
+		select {
+		case <-m.queue.wake:
+		case <-timer.C:
+			m.member.handle(event{kind: timeReached})
+		}
+		for _, e := range m.queue.take() {
+			if m.member.state == Ended {
+				m.drop(e)
+				continue
+			}
+			m.member.handle(e)
+		}
+	}
+	m.cancel()
+	m.member.requests.all.Wait()
+	for _, e := range m.queue.take() {
+		m.drop(e)
+	}
+	m.member.requests.all.Wait() // what was released
+}
+
+// drop releases what an event holds that comes after the end.
+func (m *Machine) drop(e event) {
+	switch v := e.value.(type) {
+	case Connection:
+		m.member.rebalance.transient = v
+		m.member.rebalance.disconnect()
+	case answerOfTake:
+		m.member.takes.answered(e)
+	case answerOfSeek:
+		m.member.seeks.answered(e)
+	case *seek:
+		v.done <- iggyerr.ErrClosed
+	}
+}
+
+// Stop drains, commits, tells the other members and leaves the group. What is with the application
+// is finished while work lasts; with several stops the earliest end counts. It returns when that is
+// done, or when ctx ends, with what is left.
+func (m *Machine) Stop(ctx, work context.Context) Left {
+	if !m.started.Swap(true) {
+		close(m.done)
+		return Left{}
+	}
+	m.queue.post(event{kind: stopAsked})
+	release := context.AfterFunc(work, func() {
+		m.queue.post(event{kind: workOver, err: context.Cause(work)})
+	})
+	select {
+	case <-m.done:
+		release()
+		return m.report.left()
+	case <-ctx.Done():
+	}
+	// It is not over, and what is left may become less.
+	left := m.count()
+	left.Err = errors.Join(left.Err, fmt.Errorf("%w: %w", ErrStopDeadline, context.Cause(ctx)))
+	return left
+}
+
+// count counts what is left now.
+func (m *Machine) count() Left {
+	var ids []uint32
+	for _, p := range m.report.read().Partitions {
+		if p.Assigned() {
+			ids = append(ids, p.ID)
+		}
+	}
+	if left := count(m.deps.Partitions, ids); left.Unfinished+left.Uncommitted > 0 {
+		return left
+	}
+	return m.report.left()
+}
+
+// Close ends everything at once, with a cause. It does not wait; Done tells when it is over.
+func (m *Machine) Close(cause error) {
+	if !m.started.Swap(true) {
+		close(m.done)
+		return
+	}
+	m.queue.post(event{kind: closeAsked, err: cause})
+}
+
+// Done is closed when the machine has ended, with all its requests.
+func (m *Machine) Done() <-chan struct{} { return m.done }
+
+// Seek sets an assigned partition to another place by calling do, as the only request for the
+// partition at that time. do reads what it needs, ends the present assignment and prepares another
+// one, like Partitions.Take, in the place of the first; the machine starts it. When do fails after
+// the first was ended, the partition is taken anew.
+//
+// A partition that is not assigned is iggyerr.ErrNotOwner, and a stopped machine iggyerr.ErrClosed.
+// When ctx ends first, the partition stays where it is unless do was called already.
+func (m *Machine) Seek(ctx context.Context, partition uint32, do func(ctx context.Context, s Session, c Claim) error) error {
+	k := &seek{partition: partition, do: do, done: make(chan error, 1)}
+	m.queue.post(event{kind: seekAsked, value: k})
+	select {
+	case err := <-k.done:
+		return err
+	case <-ctx.Done():
+		m.queue.post(event{kind: seekCancelled, value: k})
+		return context.Cause(ctx)
+	case <-m.done:
+	}
+	select {
+	case err := <-k.done:
+		return err
+	default:
+		return iggyerr.ErrClosed
+	}
+}
+
+// Pause stops the delivery of a partition, assigned now or later, until Resume.
+func (m *Machine) Pause(partition uint32) { m.pause(partition, true) }
+
+// Resume ends a Pause.
+func (m *Machine) Resume(partition uint32) { m.pause(partition, false) }
+
+// pause has the loop do it, and waits until it has. Before the start it is done at the start.
+func (m *Machine) pause(partition uint32, on bool) {
+	done := m.queue.postPause(partition, on)
+	if !m.started.Load() {
+		return
+	}
+	select {
+	case <-done:
+	case <-m.done:
+	}
+}
+
+// Drained says that a partition has nothing with the application any more.
+func (m *Machine) Drained(uint32) { m.queue.postDrained() }
+
+// NeedsVerify says that something did not fit with a partition, which is not fetched until it was
+// verified.
+func (m *Machine) NeedsVerify(partition uint32) { m.queue.postVerify(partition) }
+
+// Refused says that the server refused a poll or a commit under the assignment with that epoch.
+func (m *Machine) Refused(partition uint32, epoch uint64, err error) {
+	m.queue.postRefused(partition, epoch, err)
+}
+
+// Status says how the machine is.
+func (m *Machine) Status() Status { return m.report.read() }
+
+// nobody observes.
+type nobody struct{}
+
+func (nobody) Joined(Session)    {}
+func (nobody) Left(Session)      {}
+func (nobody) Assigned([]uint32) {}
+func (nobody) Revoked([]uint32)  {}
+func (nobody) Lost([]uint32)     {}

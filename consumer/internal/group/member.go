@@ -1,0 +1,123 @@
+package group
+
+import (
+	"context"
+
+	"go.uber.org/zap"
+)
+
+// base is what all parts of a machine share.
+type base struct {
+	cfg      Config
+	deps     Dependencies
+	log      *zap.Logger
+	queue    *queue
+	report   *report
+	requests *requests
+}
+
+// member is the state of a machine. Only the loop uses it.
+type member struct {
+	*base
+	state State
+	// visit counts the states that were entered. What is asked in a state ends when it is left, and
+	// an answer that comes all the same is dropped.
+	visit   uint64
+	step    context.Context
+	endStep context.CancelFunc
+	clock   schedule
+
+	session    sessions
+	joining    joining
+	groups     groups
+	probe      probe
+	rebalance  rebalance
+	stopping   stopping
+	assignment assignment
+	backoffs   backoffs
+	takes      takes
+	seeks      seeks
+	verify     verification
+}
+
+func newMember(ctx context.Context, b *base) *member {
+	m := &member{base: b, visit: 1, session: sessions{root: ctx}}
+	m.assignment = assignment{base: b, partitions: map[uint32]*partition{}, paused: map[uint32]bool{}, busy: map[uint32]bool{}}
+	m.backoffs = backoffs{base: b, of: map[uint32]*retries{}}
+	m.takes = takes{a: &m.assignment, backoffs: &m.backoffs}
+	m.seeks = seeks{a: &m.assignment}
+	m.verify = verification{a: &m.assignment, backoffs: &m.backoffs, needed: map[uint32]uint64{}}
+	m.rebalance = rebalance{base: b}
+	m.step, m.endStep = context.WithCancel(ctx)
+	return m
+}
+
+// handle does what the table says about an event.
+func (m *member) handle(e event) {
+	if e.answer {
+		m.requests.open--
+	}
+	if e.visit != 0 && e.visit != m.visit {
+		if c, ok := e.value.(Connection); ok {
+			m.rebalance.transient = c
+			m.rebalance.disconnect()
+		}
+		return
+	}
+	t := transitions.find(m.state, e.kind)
+	switch {
+	case t.do != nil:
+		m.enter(t.do(m, e), t.to)
+	case t.impossible != "":
+		m.log.DPanic("impossible event", zap.Stringer("state", m.state), zap.Stringer("event", e.kind), zap.String("reason", t.impossible))
+	}
+}
+
+// act does what is due, in one state after another, until nothing is.
+func (m *member) act() {
+	for m.state != Ended {
+		before := m.visit
+		m.clock = schedule{}
+		m.backoffs.settle(m.assignment.partitions, &m.clock)
+		if m.state.joined() && !m.state.stopping() {
+			m.seeks.due()
+		}
+		if a := activities[m.state]; a.do != nil {
+			m.enter(a.do(m), a.to)
+		}
+		if m.visit == before {
+			return
+		}
+	}
+}
+
+// enter changes the state, if it is another one.
+func (m *member) enter(s State, allowed states) {
+	if s == m.state {
+		return
+	}
+	if !allowed.has(s) {
+		m.log.DPanic("impossible transition", zap.Stringer("from", m.state), zap.Stringer("to", s))
+	}
+	m.log.Debug("state changed", zap.Stringer("from", m.state), zap.Stringer("to", s))
+	m.state = s
+	m.visit++
+	m.endStep()
+	m.step, m.endStep = context.WithCancel(m.session.scope())
+	m.rebalance.looks = looks{count: m.rebalance.looks.count}
+	if begin := activities[s].begin; begin != nil {
+		begin(m)
+	}
+}
+
+// ask makes a request of the present state. Its answer is dropped once the state was left.
+func (m *member) ask(do func(ctx context.Context) event) {
+	visit := m.visit
+	m.requests.run(m.step, func(ctx context.Context) event {
+		e := do(ctx)
+		e.visit = visit
+		return e
+	})
+}
+
+func (m *member) server() server { return server{m.session.current, m.cfg.Consumer} }

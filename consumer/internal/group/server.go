@@ -1,0 +1,151 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+)
+
+// beyond is an offset beyond every log. A poll there with no partition id brings nothing but names
+// an assigned partition, each in turn; storing it is refused with one status for an assigned
+// partition and another for any other. Both measured on Iggy 0.8.0.
+const beyond = 1 << 62
+
+// maxPartitions is how many partitions a topic may have.
+const maxPartitions = 1000
+
+// server makes the requests of a member, over a session or over the transient member's connection.
+type server struct {
+	connection interface {
+		Do(ctx context.Context, fn func(context.Context, transport.Conn) error) error
+	}
+	consumer transport.Consumer
+}
+
+func (s server) group(name string) transport.Group {
+	return transport.Group{Stream: s.consumer.Stream, Topic: s.consumer.Topic, Name: name}
+}
+
+func (s server) join(ctx context.Context, group string) error {
+	return s.connection.Do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Join(ctx, s.group(group)) })
+}
+
+func (s server) leave(ctx context.Context, group string) error {
+	err := s.connection.Do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Leave(ctx, s.group(group)) })
+	if isEvicted(err) { // there is nothing to leave
+		return nil
+	}
+	return err
+}
+
+func (s server) members(ctx context.Context, group string) (members transport.Members, err error) {
+	err = s.connection.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+		members, err = c.Members(ctx, s.group(group))
+		return err
+	})
+	return members, err
+}
+
+// size is how many members a group has.
+func (s server) size(ctx context.Context, group string) (int, error) {
+	members, err := s.members(ctx, group)
+	return len(members.Partitions), err
+}
+
+// partitions are the ids of the topic's partitions.
+func (s server) partitions(ctx context.Context) (ids []uint32, err error) {
+	err = s.connection.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+		meta, err := c.Topic(ctx, s.consumer.Stream, s.consumer.Topic)
+		for _, p := range meta.Partitions {
+			ids = append(ids, p.ID)
+		}
+		return err
+	})
+	return ids, err
+}
+
+// owns tells whether a partition is assigned to this member in a group, about to be moved or not.
+func (s server) owns(ctx context.Context, group string, id uint32) (bool, error) {
+	who := s.consumer
+	who.Name = group
+	err := s.connection.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+		return c.StoreOffset(ctx, who, id, beyond)
+	})
+	var status *iggyerr.StatusError
+	switch {
+	case errors.As(err, &status) && status.Status == iggyerr.StatusInvalidOffset:
+		return true, nil
+	case isNotOwner(err):
+		return false, nil
+	}
+	return false, err
+}
+
+// rotation asks for the assigned partitions until they come round again. Those about to be moved
+// are missing. The server keeps the rotation twice and changes over with every change of any of its
+// metadata, so it may jump: a partition counts as missing only when it did not come in two rounds
+// and more (the jumps were seen on Iggy 0.8.0).
+func (s server) rotation(ctx context.Context, known []uint32) (ids []uint32, err error) {
+	for again := 0; again <= 2*(len(ids)+1) && len(ids) <= maxPartitions; {
+		id, err := s.nextPartition(ctx)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.Index(ids, id)
+		if i < 0 {
+			ids, again = append(ids, id), 0
+			continue
+		}
+		again++
+		if i == 0 && !slices.ContainsFunc(known, func(id uint32) bool { return !slices.Contains(ids, id) }) {
+			break
+		}
+	}
+	if i := slices.Index(ids, 0); i >= 0 {
+		// A member without any partition is answered like the owner of an empty partition 0.
+		owned, err := s.owns(ctx, s.consumer.Name, 0)
+		if err != nil {
+			return nil, err
+		}
+		if !owned {
+			ids = slices.Delete(ids, i, i+1)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// nextPartition is the partition that the server names next.
+func (s server) nextPartition(ctx context.Context) (id uint32, err error) {
+	err = s.connection.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+		polled, err := c.Poll(ctx, transport.Poll{
+			Consumer: s.consumer, Partition: transport.AnyPartition, Count: 1,
+			Strategy: transport.Strategy{Kind: transport.FromOffset, Value: beyond},
+		})
+		if err == nil {
+			id = polled.Partition
+		}
+		return err
+	})
+	return id, err
+}
+
+// unread makes the server believe that offset is the last one polled.
+func (s server) unread(ctx context.Context, id uint32, offset uint64) error {
+	return s.connection.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+		_, err := c.Poll(ctx, transport.Poll{
+			Consumer: s.consumer, Partition: int64(id), Count: 1, MaxBytes: 1,
+			Strategy: transport.Strategy{Kind: transport.FromOffset, Value: offset},
+		})
+		return err
+	})
+}
+
+func (s server) store(ctx context.Context, id uint32, offset uint64) error {
+	return s.connection.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+		return c.StoreOffset(ctx, s.consumer, id, offset)
+	})
+}

@@ -1,0 +1,103 @@
+package group
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Status is how a machine is at one moment.
+type Status struct {
+	State State
+	// Joined tells whether it is a member of the group; a standalone consumer is while it has a
+	// session.
+	Joined bool
+	// Partitions are those that it has or is about to take, by id.
+	Partitions []PartitionStatus
+	// Changes counts assignments, revocations and losses.
+	Changes int64
+	// LastError is the last thing that went wrong, and when; it stays after it is mended.
+	LastError   error
+	LastErrorAt time.Time
+	// Problem is what is wrong now; nil when everything is in order. Health reports it.
+	Problem error
+}
+
+// PartitionStatus is how one partition is.
+type PartitionStatus struct {
+	ID    uint32
+	State PartitionState
+	// Paused tells that Pause was called.
+	Paused bool
+	// Problem is why it is taken again and again; nil when it is not.
+	Problem error
+}
+
+// Assigned tells whether the partition is this consumer's: it was taken, and neither given away nor
+// lost.
+func (p PartitionStatus) Assigned() bool { return p.State.assigned() }
+
+// Left is what a stop could not finish, or what was under way when a membership was lost with none
+// after it.
+type Left struct {
+	Unfinished, Waiting, Uncommitted int
+	Err                              error
+}
+
+// report is the machine's status, written by the loop and read by anyone.
+type report struct {
+	mu     sync.Mutex
+	status Status
+	rest   Left
+}
+
+// note remembers the last thing that went wrong.
+func (r *report) note(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status.LastError, r.status.LastErrorAt = err, time.Now()
+}
+
+func (r *report) read() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.status
+	s.Partitions = slices.Clone(s.Partitions)
+	return s
+}
+
+// left is what a stop could not finish.
+func (r *report) left() Left {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rest
+}
+
+// publish replaces everything but the last error.
+func (r *report) publish(s Status, left Left) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rest = left
+	s.LastError, s.LastErrorAt = r.status.LastError, r.status.LastErrorAt
+	r.status = s
+}
+
+// status is how the machine is now.
+func (m *member) status() Status {
+	s := Status{State: m.state, Joined: m.state.joined(), Changes: m.assignment.changes}
+	var problems []error
+	if err := m.joining.cause; err != nil {
+		problems = append(problems, fmt.Errorf("not in the group %s: %w", m.cfg.Consumer.Name, err))
+	}
+	for _, p := range m.assignment.sorted() {
+		q := PartitionStatus{ID: p.id, State: p.state, Paused: m.assignment.paused[p.id], Problem: m.backoffs.problem(p.id)}
+		if q.Problem != nil {
+			problems = append(problems, fmt.Errorf("partition %d is assigned again and again: %w", p.id, q.Problem))
+		}
+		s.Partitions = append(s.Partitions, q)
+	}
+	s.Problem = errors.Join(problems...)
+	return s
+}
