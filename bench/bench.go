@@ -76,15 +76,23 @@ func (b *bench) scale(n int) int {
 
 // newTopic creates a topic and returns its name. remove deletes it.
 func (b *bench) newTopic() (topic string, remove func(), err error) {
+	return b.newTopicWith(partitions)
+}
+
+// newTopicWith creates a topic with so many partitions.
+func (b *bench) newTopicWith(partitions int) (topic string, remove func(), err error) {
 	b.topics++
 	topic = fmt.Sprintf("t%d", b.topics)
-	_, err = b.control.CreateTopic(identifier(b.stream), topic, partitions, iggcon.CompressionAlgorithmNone, iggcon.IggyExpiryNeverExpire, 0, nil)
+	_, err = b.control.CreateTopic(identifier(b.stream), topic, uint32(partitions), iggcon.CompressionAlgorithmNone, iggcon.IggyExpiryNeverExpire, 0, nil)
 	return topic, func() { _ = b.control.DeleteTopic(identifier(b.stream), identifier(topic)) }, err
 }
 
 // sdk opens a connection of the official SDK.
-func (b *bench) sdk() (*tcp.IggyTcpClient, error) {
-	client, err := tcp.NewIggyTcpClient(tcp.WithServerAddress(b.target.address))
+func (b *bench) sdk() (*tcp.IggyTcpClient, error) { return b.sdkAt(b.target.address) }
+
+// sdkAt opens a connection of the official SDK to an address.
+func (b *bench) sdkAt(address string) (*tcp.IggyTcpClient, error) {
+	client, err := tcp.NewIggyTcpClient(tcp.WithServerAddress(address))
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +172,38 @@ func (b *bench) newFilledTopic(ctx context.Context, n int) (topic string, remove
 		remove()
 	}
 	return topic, remove, err
+}
+
+// newFilledTopicWith creates a topic with so many partitions and n messages, the same number in each
+// partition, and groups.
+func (b *bench) newFilledTopicWith(ctx context.Context, partitions, n int, groups ...string) (topic string, remove func(), err error) {
+	topic, remove, err = b.newTopicWith(partitions)
+	if err != nil {
+		return "", nil, err
+	}
+	for _, g := range groups {
+		err = errors.Join(err, b.groups(topic, g))
+	}
+	if err == nil {
+		err = b.fill(ctx, topic, partitions, n)
+	}
+	if err != nil {
+		remove()
+	}
+	return topic, remove, err
+}
+
+// fill sends n messages, the same number to each partition.
+func (b *bench) fill(ctx context.Context, topic string, partitions, n int) error {
+	p, err := b.producer(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range n {
+		m := producer.Message{Stream: b.stream, Topic: topic, Partition: producer.OnPartition(uint32(i % partitions)), Payload: b.payload}
+		p.SendAsync(ctx, m, nil)
+	}
+	return errors.Join(p.Flush(ctx), p.Stop(ctx))
 }
 
 // groups creates a consumer group and its coordination group.

@@ -26,6 +26,7 @@ var suites = []suite{
 	{"waiting", measureWaiting},
 	{"stalled", measureStalled},
 	{"poll", measurePolling},
+	{"defaults", measureDefaults},
 	{"wake", measureWaking},
 	{"stuck", measureStuck},
 }

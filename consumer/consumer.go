@@ -13,6 +13,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
 	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -78,10 +79,9 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 	}
 	c := &Consumer[T]{topic: t, onHandler: o.onHandler}
 	c.life = startstop.New(c.start, c.stop)
-	if c.e, err = newEngine(cfg, &o, log, l, newLink, t.Stream(), t.Name()); err != nil {
+	if c.e, err = newEngine(cfg, &o, log, l, newLink, transport.Consumer{Stream: t.Stream(), Topic: t.Name()}, c); err != nil {
 		return nil, err
 	}
-	c.e.typed = c
 	c.tracer = telemetry.NewTracer(o.tracers, instrumentation, telemetry.Process, o.cluster, cluster.Address(), telemetry.Group(c.e.identity.Name))
 	return c, nil
 }
@@ -115,9 +115,9 @@ func (c *Consumer[T]) startConsuming() {
 	c.consuming = true
 	switch {
 	case c.handler != nil:
-		c.e.startWorkers(c.callHandler)
+		c.e.pool.Handle(c.callHandler)
 	case c.batchHandler != nil:
-		c.e.startBatchWorkers(c.callBatchHandler)
+		c.e.pool.HandleBatch(c.callBatchHandler)
 	}
 	c.e.start()
 }
@@ -138,7 +138,7 @@ func (c *Consumer[T]) stop(ctx context.Context, started bool) error {
 	c.consuming = true // consumption does not begin any more
 	c.mu.Unlock()
 	if !started {
-		c.e.cancelAll()
+		c.e.close()
 		return nil
 	}
 	work, cancel := drainContext(ctx, c.e.cfg.DrainTimeout)

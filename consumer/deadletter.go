@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -32,26 +33,35 @@ func (c *Consumer[T]) SetDeadLetters(d DeadLetters[T]) error {
 	return nil
 }
 
-// hasDeadLetters implements typedConsumer.
-func (c *Consumer[T]) hasDeadLetters() bool { return c.deadLetters != nil }
+// HasDeadLetters implements deliver.App.
+func (c *Consumer[T]) HasDeadLetters() bool { return c.deadLetters != nil }
 
-// writeDeadLetter implements typedConsumer.
-func (c *Consumer[T]) writeDeadLetter(ctx context.Context, msg *message, cause error, code string, attempts int) error {
-	return callback.Call(func() error { return c.callDeadLetters(ctx, msg, cause, code, attempts) })
-}
-
-// callDeadLetters passes a message to the dead letters.
-func (c *Consumer[T]) callDeadLetters(ctx context.Context, msg *message, cause error, code string, attempts int) error {
+// DeadLetter implements deliver.App.
+func (c *Consumer[T]) DeadLetter(ctx context.Context, d *deliver.Message, cause error, code string, attempts int) error {
 	f := topic.Failure[T]{
-		Origin: originOf(msg), Payload: msg.raw.Payload, Headers: headersOf(msg), Key: msg.key,
+		Origin: c.e.originOf(d), Payload: d.Raw.Payload, Headers: headersOf(d.Raw), Key: d.Key,
 		Code: code, Err: cause, Attempts: attempts,
 	}
-	if plain, err := c.decompress(msg); err == nil {
+	if plain, err := c.decompress(d.Raw); err == nil {
 		f.Payload = plain
 		f.Headers = slices.DeleteFunc(f.Headers, func(h topic.Header) bool { return h.Key == topic.HeaderContentEncoding })
 	}
 	if attempts > 0 {
-		f.Decoded, f.Value = true, c.originalValue(msg)
+		f.Decoded, f.Value = true, c.originalValue(d)
 	}
 	return c.deadLetters.DeadLetter(ctx, f)
+}
+
+// originalValue returns the value of a message as it was first decoded: a handler may have changed
+// what it was given.
+func (c *Consumer[T]) originalValue(d *deliver.Message) T {
+	m := &Message[T]{}
+	err := callback.Call(func() error {
+		_, err := c.decodeValue(d.Raw, m)
+		return err
+	})
+	if err != nil { // a codec that can't decode twice
+		return d.Value.(*Message[T]).Value
+	}
+	return m.Value
 }

@@ -1,74 +1,92 @@
 package consumer
 
 import (
+	"runtime"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// decodedMessage is the state of a message together with the Message of its first delivery, so that
-// both are one allocation for many messages.
+// decodedMessage is the state of a delivery together with its Message, so that both are one
+// allocation for many messages.
 type decodedMessage[T any] struct {
-	state   message
+	state   deliver.Message
 	message Message[T]
 }
 
-// decode implements typedConsumer.
-func (c *Consumer[T]) decode(raw []wire.Message, dst []*message) []*message {
+// init connects the two.
+func (d *decodedMessage[T]) init(e *engine, raw *wire.Message) {
+	d.state.Raw = raw
+	d.state.Value = &d.message
+	d.message.e, d.message.d = e, &d.state
+}
+
+// Decode implements deliver.App.
+func (c *Consumer[T]) Decode(raw []wire.Message, dst []*deliver.Message) []*deliver.Message {
 	decoded := make([]decodedMessage[T], len(raw))
 	for i := range decoded {
 		d := &decoded[i]
-		d.state.raw = &raw[i]
-		d.message.msg, d.message.delivery = &d.state, 1
-		d.state.typed = &d.message
-		d.state.cause = c.decodeMessage(&d.state, &d.message)
+		d.init(c.e, &raw[i])
+		d.state.Err = c.decode(&d.state, &d.message)
 		dst = append(dst, &d.state)
 	}
 	return dst
 }
 
-// undecodable implements typedConsumer.
-func (c *Consumer[T]) undecodable(m *wire.Message, cause error) *message {
-	d := &decodedMessage[T]{state: message{raw: m, cause: cause}}
-	d.message.msg, d.message.delivery = &d.state, 1
-	d.state.typed = &d.message
+// Broken implements deliver.App.
+func (c *Consumer[T]) Broken(raw *wire.Message, cause error) *deliver.Message {
+	d := &decodedMessage[T]{}
+	d.init(c.e, raw)
+	d.state.Err = cause
 	return &d.state
 }
 
-// decodeMessage decodes one message. A panic of the codec or the key function is a failure of the
-// message.
-func (c *Consumer[T]) decodeMessage(msg *message, m *Message[T]) error {
-	return callback.Recover(func() error {
-		payload, err := c.decompress(msg)
-		if err != nil {
-			return err
-		}
-		if compressed(msg.raw) {
-			msg.decompressed = len(payload)
-		}
-		if m.Value, err = c.topic.Codec().Decode(payload); err != nil {
-			return err
-		}
-		msg.key = c.topic.KeyOf(m.Value)
-		return nil
-	})
+// Copy implements deliver.App.
+func (c *Consumer[T]) Copy(m *deliver.Message, value bool) *deliver.Message {
+	next := &decodedMessage[T]{}
+	if value {
+		next.message = Message[T]{Value: m.Value.(*Message[T]).Value, e: c.e, d: &next.state}
+		next.state.Value = &next.message
+	}
+	return &next.state
 }
 
-// originalValue is the value of a message that was decoded before, as it was then.
-func (c *Consumer[T]) originalValue(msg *message) (value T) {
-	err := callback.Call(func() error {
-		payload, err := c.decompress(msg)
-		if err == nil {
-			value, err = c.topic.Codec().Decode(payload)
+// Renew implements deliver.App.
+func (c *Consumer[T]) Renew(d *deliver.Message) error {
+	m := &Message[T]{e: c.e, d: d}
+	decompressed, err := c.decodeValue(d.Raw, m)
+	if err != nil {
+		return err
+	}
+	d.Value, d.Decompressed = m, decompressed
+	return nil
+}
+
+// OnForgotten implements deliver.App.
+func (c *Consumer[T]) OnForgotten(d *deliver.Message, f func()) {
+	runtime.AddCleanup(d.Value.(*Message[T]), func(f func()) { f() }, f)
+}
+
+// decode decodes one message. A panic of the codec or the key function is a failure of the message.
+func (c *Consumer[T]) decode(d *deliver.Message, m *Message[T]) error {
+	return callback.Recover(func() (err error) {
+		if d.Decompressed, err = c.decodeValue(d.Raw, m); err == nil {
+			d.Key = c.topic.KeyOf(m.Value)
 		}
 		return err
 	})
-	if err != nil { // a codec that can't decode twice
-		return msg.typed.(*Message[T]).Value
-	}
-	return value
 }
 
-// nextDelivery implements typedConsumer.
-func (c *Consumer[T]) nextDelivery(msg *message) {
-	msg.typed = &Message[T]{Value: c.originalValue(msg), msg: msg, delivery: msg.deliveries + 1}
+// decodeValue decodes the value of m, and returns the size of the payload if that was compressed.
+func (c *Consumer[T]) decodeValue(raw *wire.Message, m *Message[T]) (decompressed int, err error) {
+	payload, err := c.decompress(raw)
+	if err != nil {
+		return 0, err
+	}
+	if compressed(raw) {
+		decompressed = len(payload)
+	}
+	m.Value, err = c.topic.Codec().Decode(payload)
+	return decompressed, err
 }

@@ -9,16 +9,16 @@ import (
 )
 
 // decompress returns the message's payload without the compression that its headers name.
-func (c *Consumer[T]) decompress(msg *message) ([]byte, error) {
-	if !compressed(msg.raw) {
+func (c *Consumer[T]) decompress(raw *wire.Message) ([]byte, error) {
+	if !compressed(raw) {
 		// Most messages end here, without their headers being decoded.
-		return msg.raw.Payload, nil
+		return raw.Payload, nil
 	}
-	name, err := encodingOf(msg.raw)
+	name, err := encodingOf(raw)
 	if err != nil {
 		return nil, err
 	}
-	return encoding.Decode(name, msg.raw.Payload, int(c.e.cfg.MaxDecompressedBytes))
+	return encoding.Decode(name, raw.Payload, int(c.e.cfg.MaxDecompressedBytes))
 }
 
 var contentEncoding = []byte(topic.HeaderContentEncoding)

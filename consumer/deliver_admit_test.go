@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -184,9 +186,9 @@ func TestPromiseInFlightLimitAndKeyOrder(t *testing.T) {
 	})
 }
 
-// Promise 5: a message is in flight from its first delivery until it is settled, also while it
-// waits for redelivery.
-func TestPromiseBackoffCountsAsInFlight(t *testing.T) {
+// Promise 5: no more than max_in_flight messages are with the application, also while others are
+// delivered again: one that waits for its redelivery is not in flight.
+func TestPromiseInFlightLimitHoldsForRedeliveries(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 3, func(t *testing.T, e *transportEnv) {
 		const each, window = 100, 5
@@ -202,20 +204,53 @@ func TestPromiseBackoffCountsAsInFlight(t *testing.T) {
 		all := newDeliveryCount()
 		e.handling(cfg, func(_ context.Context, m *consumer.Message[string]) error {
 			mu.Lock()
-			defer mu.Unlock()
 			held[locationOf(m)] = true
 			if most = max(most, len(held)); len(held) > window {
 				violations.add("%d messages are with the application", len(held))
 			}
+			mu.Unlock()
+			runtime.Gosched()
+			mu.Lock()
+			defer mu.Unlock()
+			delete(held, locationOf(m))
 			if m.Deliveries() <= int(m.Offset()%3) {
 				return errors.New("not yet")
 			}
-			delete(held, locationOf(m))
 			all.add(locationOf(m))
 			return nil
 		})
 		all.wait(t, 3*each)
 		violations.none(t)
 		require.Greater(t, most, 1)
+	})
+}
+
+// Promise 5: messages that wait long for their redelivery hold nothing but their keys.
+func TestPromiseWaitingMessagesHoldNothingButTheirKeys(t *testing.T) {
+	t.Parallel()
+	overTransports(t, 1, func(t *testing.T, e *transportEnv) {
+		const waiting, window = 8, 4
+		for i := range waiting {
+			e.send(0, fmt.Sprintf("wait%d/0", i), fmt.Sprintf("wait%d/1", i))
+		}
+		e.send(0, numbered("go", 100)...)
+		cfg := fastConfig()
+		cfg.MaxInFlight = window
+		all := newDeliveryCount()
+		c := e.handling(cfg, func(_ context.Context, m *consumer.Message[string]) error {
+			if strings.HasPrefix(m.Value, "wait") {
+				if strings.HasSuffix(m.Value, "/1") {
+					t.Errorf("%s overtook the message before it", m.Value)
+				}
+				return consumer.RetryAfter(time.Hour, errors.New("busy"))
+			}
+			all.add(locationOf(m))
+			return nil
+		})
+		all.wait(t, 100)
+		eventually(t, "the waiting ones only wait", func() bool {
+			s := c.Status()
+			return s.Waiting == waiting && s.InFlight == 0
+		})
 	})
 }

@@ -11,34 +11,6 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-func TestDedupKeepsTheLatestIDs(t *testing.T) {
-	t.Parallel()
-	id := func(n int) [16]byte { return [16]byte{0: 1, 15: byte(n)} }
-	d := consumer.NewDedup(2)
-	require.False(t, d.IsDuplicate(id(1)))
-	require.True(t, d.IsDuplicate(id(1)), "in flight")
-	d.Forget(id(1))
-	require.False(t, d.IsDuplicate(id(1)), "forgotten")
-	d.Settle(id(1))
-	d.ForgetUnsettled()
-	require.True(t, d.IsDuplicate(id(1)), "settled ids outlast the ownership")
-	for n := 2; n <= 3; n++ {
-		require.False(t, d.IsDuplicate(id(n)))
-		d.Settle(id(n))
-	}
-	require.False(t, d.IsDuplicate(id(1)), "two are remembered")
-	d.ForgetUnsettled()
-	require.True(t, d.IsDuplicate(id(3)))
-	d.Reset()
-	require.False(t, d.IsDuplicate(id(3)))
-	require.False(t, d.IsDuplicate([16]byte{}))
-	require.False(t, d.IsDuplicate([16]byte{}), "no id is no repetition")
-	off := consumer.NewDedup(0)
-	require.False(t, off.IsDuplicate(id(1)))
-	off.Settle(id(1))
-	require.False(t, off.IsDuplicate(id(1)))
-}
-
 func TestDuplicatesByIDAreDropped(t *testing.T) {
 	t.Parallel()
 	e := newTestEnv(t, 1)
@@ -54,8 +26,8 @@ func TestDuplicatesByIDAreDropped(t *testing.T) {
 	e.server.WaitCommitted("s", "t", "g", 0, 2)
 }
 
-// Promise 6: with deduplication on, a message that was stored twice is handled once, within the
-// window of ids; what was acknowledged before a lost connection is not handled again after it.
+// Promise 6: with deduplication on, a message that was stored twice, as after a lost answer, is
+// handled once, in the window of ids; what was acknowledged before a lost connection is not handled again after it.
 func TestPromiseDeduplication(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, e *transportEnv) {

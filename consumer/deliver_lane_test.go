@@ -10,84 +10,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 )
-
-func TestLanesKeepKeysApartAndInOrder(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		l := consumer.NewLanes()
-		queued := map[string][]uint64{} // by key, those that did not run yet
-		running := map[uint64]string{}
-		var seq, given uint64
-		t.Repeat(map[string]func(*rapid.T){
-			"enter": func(t *rapid.T) {
-				key := rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "key")
-				l.Add(seq, key)
-				queued[key] = append(queued[key], seq)
-				seq++
-			},
-			"next": func(t *rapid.T) {
-				n, key, ok := l.Next()
-				free := len(queued[""])
-				for _, k := range []string{"a", "b", "c"} {
-					busy := false
-					for _, r := range running {
-						busy = busy || r == k
-					}
-					if !busy {
-						free += min(1, len(queued[k]))
-					}
-				}
-				require.Equal(t, free > 0, ok, "a message runs whenever its key is free")
-				if !ok {
-					return
-				}
-				require.Equal(t, queued[key][0], n, "order of key %q", key)
-				queued[key] = queued[key][1:]
-				running[n] = key
-				given = max(given, n+1)
-			},
-			"done": func(t *rapid.T) {
-				if len(running) == 0 {
-					t.Skip("nothing runs")
-				}
-				var all []uint64
-				for n := range seq {
-					if _, ok := running[n]; ok {
-						all = append(all, n)
-					}
-				}
-				n := rapid.SampledFrom(all).Draw(t, "message")
-				delete(running, n)
-				l.Release(n)
-			},
-			"cut": func(t *rapid.T) {
-				want := 0
-				for key, waiting := range queued {
-					i := 0
-					for i < len(waiting) && waiting[i] < given {
-						i++
-					}
-					want += len(waiting) - i
-					queued[key] = waiting[:i]
-				}
-				require.Equal(t, want, l.RemoveFrom(given))
-				seq = given
-			},
-		})
-		// In the end nothing is left behind.
-		for n := range running {
-			l.Release(n)
-		}
-		for n, _, ok := l.Next(); ok; n, _, ok = l.Next() {
-			l.Release(n)
-		}
-		require.Zero(t, l.Keys())
-	})
-}
 
 func TestKeysStayInOrderAndOthersContinue(t *testing.T) {
 	t.Parallel()

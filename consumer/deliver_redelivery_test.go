@@ -8,26 +8,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
-
-func TestRedeliveryDelayGrowsToItsCeiling(t *testing.T) {
-	t.Parallel()
-	ms := time.Millisecond
-	var got []time.Duration
-	for n := 1; n <= 5; n++ {
-		got = append(got, consumer.RedeliveryDelay(10*ms, 60*ms, 0, n))
-	}
-	require.Equal(t, []time.Duration{10 * ms, 20 * ms, 40 * ms, 60 * ms, 60 * ms}, got)
-	rapid.Check(t, func(t *rapid.T) {
-		d := consumer.RedeliveryDelay(100*ms, time.Second, 0.2, rapid.IntRange(1, 1_000_000).Draw(t, "deliveries"))
-		require.GreaterOrEqual(t, d, 80*ms)
-		require.LessOrEqual(t, d, 1200*ms)
-	})
-}
 
 func TestRedeliveryBacksOff(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,117 +11,53 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/coalesce"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/commit"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fetch"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/quota"
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
-	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// typedConsumer is the part of a consumer that knows the type of its messages.
-type typedConsumer interface {
-	// decode appends the state of each message to dst. The state of a message that can't be
-	// decoded has a cause.
-	decode(messages []wire.Message, dst []*message) []*message
-	// undecodable returns the state of a message that can't be decoded because of cause.
-	undecodable(m *wire.Message, cause error) *message
-	// nextDelivery makes the Message of msg's next delivery. It decodes the payload anew, since a
-	// handler may have changed the value.
-	nextDelivery(msg *message)
-	// onCollected ends o when the application has no reference to msg's Message any more.
-	onCollected(msg *message, o *orphan)
-	hasDeadLetters() bool
-	// writeDeadLetter writes msg to the dead letters; nil means confirmed.
-	writeDeadLetter(ctx context.Context, msg *message, cause error, code string, attempts int) error
-}
-
-// engine is a consumer without the type of its messages: the assigned partitions, and the
-// goroutines that fetch, deliver, commit and keep the membership.
+// engine is a consumer without the type of its messages: it makes the components and connects them.
 type engine struct {
-	name            string
-	cfg             config.Consumer
-	log             *zap.Logger
-	link            *link.Link
-	newLink         func(name string, more ...link.Option) (*link.Link, error) // for the transient member, which is not measured
-	typed           typedConsumer
-	identity        transport.Consumer
-	grouped         bool
-	standalone      Standalone
-	storesOffsets   bool
-	ackOnPoll       bool
-	batchHandler    bool // messages go to a batch handler
-	isolateDecoding bool // messages are decoded in goroutines of their own, since callers of Next admit them
-	// commitEvery is the configured number, at least 1. With a commit interval of 0, each longer
-	// prefix is committed at once.
-	commitEvery int
-	redelivery  redeliveryPolicy
+	name          string
+	cfg           config.Consumer
+	log           *zap.Logger
+	link          *link.Link
+	identity      transport.Consumer
+	standalone    Standalone
+	storesOffsets bool
+	atMostOnce    bool // messages are acknowledged when they are read
 
-	scheduler           scheduler
-	inFlight            quota         // messages
-	prefetch            prefetchLimit // messages and bytes
-	decompressed        quota         // bytes
-	committer           *committer
-	deadLetterTasks     *taskGroup
-	workerTasks         *taskGroup
-	hooks               *hooks
-	meter               *meter
-	maxWorkers          int          // handlers that may run at a time
-	workersPerPartition atomic.Int64 // of them in one partition
+	machine     *group.Machine // which partitions are assigned
+	assignments *assignments   // how they are read, delivered and committed
+	pool        *deliver.Pool
+	committer   *commit.Committer
+	prefetched  *quota.Quota // bytes
+	hooks       *hooks
+	meter       *meter
+	problems    problems
 
 	// ctx is the life of the consumer; every partition's context comes from it.
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	// drainRequested ends when a drain is requested, by signalDrain.
-	drainRequested context.Context
-	signalDrain    context.CancelFunc
-	started        atomic.Bool   // start was called
-	membershipDone chan struct{} // closed when runMemberships has returned
-
-	// wakeup wakes the membership's loop, which holds one token.
-	wakeup chan struct{}
-
-	mu             sync.Mutex
-	assigned       []*partition // by id; replaced, never changed
-	firstPartition int          // index of the partition that is polled first
-	histories      map[uint32]*history
-	pastCounters   counters // of earlier assignments
-	fetcher        *fetcher
-	lastErr        error
-	lastErrAt      time.Time
-	evictedErr     error // why the membership is gone
-	joined         bool
-	rebalances     int64
-	seeks          []seekRequest
-	paused         map[uint32]bool
-	drainCtx       context.Context         // ends when messages in flight must be finished; nil before a drain
-	cancelDrain    context.CancelCauseFunc // ends drainCtx; set with it
-	drained        drainResult
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	started atomic.Bool
+	ended   chan struct{} // closed when machine, committer and fetchers have ended
 }
 
-func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, newLink func(string, ...link.Option) (*link.Link, error), stream, name string) (*engine, error) {
+func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, newLink func(string, ...link.Option) (*link.Link, error), who transport.Consumer, app deliver.App) (*engine, error) {
+	who.Name, who.Group = cfg.Group, true
 	e := &engine{
-		name: telemetry.QualifiedName(o.cluster, o.name), cfg: cfg, log: log, link: l, newLink: newLink,
-		identity: transport.Consumer{Stream: stream, Topic: name, Name: cfg.Group, Group: true},
-		grouped:  true, storesOffsets: true,
-		ackOnPoll:       cfg.AckMode == config.AckOnPoll,
-		commitEvery:     max(cfg.CommitEvery, 1),
-		redelivery:      redeliveryPolicy{maxDeliveries: cfg.Retry.MaxDeliveries, backoff: cfg.Retry.Backoff},
-		maxWorkers:      cfg.Concurrency,
-		committer:       newCommitter(),
-		deadLetterTasks: newTaskGroup(),
-		workerTasks:     newTaskGroup(),
-		hooks:           newHooks(log),
-		wakeup:          make(chan struct{}, 1),
-		membershipDone:  make(chan struct{}),
-
-		histories: map[uint32]*history{},
-		paused:    map[uint32]bool{},
-	}
-	if cfg.CommitInterval == 0 {
-		e.commitEvery = 1
+		name: telemetry.QualifiedName(o.cluster, o.name), cfg: cfg, log: log, link: l, identity: who,
+		storesOffsets: true, atMostOnce: cfg.AckMode == config.AckOnPoll,
+		prefetched: quota.New(int(cfg.MaxBufferedBytes)), hooks: newHooks(log), ended: make(chan struct{}),
 	}
 	if s := o.standalone; s != nil {
-		e.standalone, e.grouped, e.storesOffsets = *s, false, s.Name != ""
+		e.standalone, e.storesOffsets = *s, s.Name != ""
 		e.identity.Group, e.identity.Name = false, s.Name
 		if s.Name == "" {
 			e.identity.Name = anonymousName
@@ -128,77 +65,161 @@ func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, n
 	} else {
 		e.log = log.With(zap.String("group", cfg.Group))
 	}
-	if e.maxWorkers <= 0 {
-		e.maxWorkers = cfg.MaxInFlight
-	}
-	e.maxWorkers = min(e.maxWorkers, cfg.MaxInFlight)
-	e.workersPerPartition.Store(int64(e.maxWorkers))
-	e.inFlight.limit = cfg.MaxInFlight
-	e.prefetch.setLimit(amount{messages: cfg.MaxInFlight, bytes: int(cfg.MaxBufferedBytes)})
-	e.decompressed.limit = int(cfg.MaxBufferedBytes)
 	e.hooks.calls = o.hooks
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
-	e.drainRequested, e.signalDrain = context.WithCancel(context.Background())
+	e.pool = deliver.NewPool(deliver.PoolOptions{Config: cfg, App: app, Topic: who.Topic, Commits: e.storesOffsets})
+	interval, every := cfg.CommitInterval, cfg.CommitEvery
+	if interval <= 0 {
+		interval, every = cfg.ProbeInterval, 1 // the interval is for what was refused
+	}
+	e.committer = commit.NewCommitter(interval, every)
+	e.assignments = newAssignments(e)
+	e.machine = group.New(group.Config{
+		Consumer: e.identity, Partitions: e.standalone.Partitions,
+		FairAssignment: cfg.FairAssignment, CoordinationGroup: cfg.CoordinationGroup(),
+		RebalanceAfter: cfg.RebalanceAfter, RebalanceGrace: cfg.RebalanceGrace, RebalanceTimeout: cfg.RebalanceTimeout,
+		ProbeInterval: cfg.ProbeInterval, Align: coalesce.Delay, Log: e.log,
+	}, group.Dependencies{
+		Sessions:   e.session,
+		Dial:       transientDialer(e.name, newLink),
+		Partitions: e.assignments,
+		Observer:   e,
+	})
 	var err error
 	e.meter, err = newMeter(o.meters, e, o.name, o.cluster)
 	return e, err
 }
 
-// start starts the goroutines of the membership and of the commits.
+// session waits for a session of the consumer's connection.
+func (e *engine) session(ctx context.Context) (group.Session, error) {
+	s, err := e.link.Session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &session{Session: s, life: e.ctx}, nil
+}
+
+// session lets a request end that is under way when its context ends, unless the consumer itself
+// ends: with the SDK's transport an interrupted request costs the connection, and so the membership.
+type session struct {
+	*link.Session
+	life context.Context
+}
+
+// Do implements group.Session.
+func (s *session) Do(ctx context.Context, fn func(context.Context, transport.Conn) error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(s.life, func() { cancel(context.Cause(s.life)) })()
+	return s.Session.Do(ctx, fn)
+}
+
+// transientDialer connects the transient member of a rebalance, over a connection of its own that is
+// not measured.
+func transientDialer(name string, newLink func(string, ...link.Option) (*link.Link, error)) func(context.Context) (group.Connection, error) {
+	return func(ctx context.Context) (group.Connection, error) {
+		l, err := newLink("consumer." + name + ".transient")
+		if err != nil {
+			return nil, err
+		}
+		if err := l.Start(ctx); err != nil {
+			return nil, fmt.Errorf("iggy: connect a transient member: %w", err)
+		}
+		return l, nil
+	}
+}
+
+// start begins to consume.
 func (e *engine) start() {
 	e.started.Store(true)
 	commits, cancel := context.WithCancel(e.ctx)
 	committed := make(chan struct{})
 	go func() {
 		defer close(committed)
-		e.committer.run(commits, e)
+		e.committer.Run(commits, e.assignments.commits)
 	}()
+	e.machine.Start()
 	go func() {
-		defer close(e.membershipDone)
-		e.runMemberships()
+		defer close(e.ended)
+		<-e.machine.Done()
 		cancel()
 		<-committed
+		e.assignments.readers.Wait()
 	}()
 }
 
-// history returns what is remembered of a partition.
-func (e *engine) history(id uint32) *history {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	h, ok := e.histories[id]
-	if !ok {
-		h = newHistory(e.cfg.DedupWindow, e.cfg.BatchSize)
-		e.histories[id] = h
-	}
-	return h
-}
-
-// setLastError remembers the latest error for the status.
-func (e *engine) setLastError(err error) {
-	e.mu.Lock()
-	e.lastErr, e.lastErrAt = err, time.Now()
-	e.mu.Unlock()
-}
-
-// wakePollers wakes the pollers of the present session.
-func (e *engine) wakePollers() {
-	e.mu.Lock()
-	f := e.fetcher
-	e.mu.Unlock()
-	if f != nil {
-		f.wakePollers()
+// fetchConfig is how the partitions are read.
+func (e *engine) fetchConfig() fetch.Config {
+	return fetch.Config{
+		Consumer: e.identity, Log: e.log, BatchSize: e.cfg.BatchSize, RetryPause: e.cfg.Retry.BaseBackoff,
+		PollIntervalMin: e.cfg.PollIntervalMin, PollIntervalMax: e.cfg.PollIntervalMax,
+		StopAtGap: e.cfg.OnGap == config.GapStop, AtMostOnce: e.atMostOnce,
+		Lost: isLost, Observe: e.meter.recordPoll,
 	}
 }
 
-// wakeMembership wakes the membership's loop.
-func (e *engine) wakeMembership() {
-	select {
-	case e.wakeup <- struct{}{}:
-	default:
-	}
+// Joined implements group.Observer.
+func (e *engine) Joined(s group.Session) { e.assignments.startReading(s) }
+
+// Left implements group.Observer.
+func (e *engine) Left(group.Session) { e.assignments.stopReading() }
+
+// Assigned implements group.Observer.
+func (e *engine) Assigned(ids []uint32) { e.hooks.post(hookAssigned, ids...) }
+
+// Revoked implements group.Observer.
+func (e *engine) Revoked(ids []uint32) { e.hooks.post(hookRevoked, ids...) }
+
+// Lost implements group.Observer.
+func (e *engine) Lost(ids []uint32) { e.hooks.post(hookLost, ids...) }
+
+// object names a partition.
+func (e *engine) object(id uint32) string {
+	return fmt.Sprintf("%s/%s/%d", e.identity.Stream, e.identity.Topic, id)
 }
 
-// isMembershipGone reports whether err means that the membership, its group or its topic is gone.
-func (e *engine) isMembershipGone(err error) bool {
-	return e.grouped && (errors.Is(err, iggyerr.ErrNotMember) || errors.Is(err, iggyerr.ErrNotFound))
+// awaitCommit waits until the offset of a message is committed.
+func (e *engine) awaitCommit(ctx context.Context, d *deliver.Message) error {
+	if !e.storesOffsets || e.atMostOnce {
+		return nil
+	}
+	p := e.assignments.find(d.Queue().ID())
+	if p == nil || p.queue != d.Queue() {
+		if err := context.Cause(d.Queue().Context()); err != nil {
+			return err
+		}
+		return ErrLost
+	}
+	return p.commits.Await(ctx, d.Seq())
+}
+
+// problems is the last thing that went wrong.
+type problems struct {
+	mu  sync.Mutex
+	err error
+	at  time.Time
+}
+
+func (p *problems) note(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err, p.at = err, time.Now()
+}
+
+func (p *problems) last() (at time.Time, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at, p.err
+}
+
+// movedError is err as the group knows it.
+func movedError(err error) error {
+	var reset *commit.ResetError
+	if errors.As(err, &reset) {
+		return &group.MovedError{Stored: reset.Now.Any, Offset: reset.Now.Offset}
+	}
+	return err
 }

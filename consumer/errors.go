@@ -4,17 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
 )
 
 // ErrLost is the cause with which the contexts of handlers end when their partition is no longer
 // assigned to this consumer: it went to another member of the group, or the connection of the
 // membership ended. The message is delivered again, here or there; an acknowledgement has no
 // effect.
-var ErrLost = errors.New("iggy: partition lost")
+var ErrLost = group.ErrLost
 
 // ErrStopDeadline is the cause with which the contexts of handlers end that are still running when
 // the time for stopping is over. Their messages are not acknowledged and are delivered again.
-var ErrStopDeadline = errors.New("iggy: stop deadline passed")
+var ErrStopDeadline = group.ErrStopDeadline
 
 // ErrHandlerTimeout is the cause with which a handler's context ends after handler_timeout.
 var ErrHandlerTimeout = errors.New("iggy: handler timeout")
@@ -22,9 +24,6 @@ var ErrHandlerTimeout = errors.New("iggy: handler timeout")
 // ErrConsuming is returned by Handle, HandleBatch, Next and Messages when the consumer's messages
 // go elsewhere: to a second handler, or to a handler and an iteration at once.
 var ErrConsuming = errors.New("iggy: the consumer's messages already go to a handler or an iteration")
-
-// errNacked is the failure of a message whose Nack got no error.
-var errNacked = errors.New("iggy: not acknowledged by the application")
 
 // errSeek is the cause with which the contexts of handlers end when their partition is moved by
 // Seek.

@@ -107,7 +107,7 @@ func ExampleConsumer_Messages() {
 			log.Fatal(err)
 		}
 		if m.Value == "bonjour" && m.Deliveries() == 1 {
-			m.Nack(errors.New("not understood")) // it is redelivered
+			m.Nack(errors.New("not understood")) // it is redelivered, and the others go on meanwhile
 			continue
 		}
 		fmt.Println(m.Value)
@@ -118,8 +118,8 @@ func ExampleConsumer_Messages() {
 	}
 	// Output:
 	// hello
-	// bonjour
 	// ciao
+	// bonjour
 }
 
 func ExampleConsumer_Next() {

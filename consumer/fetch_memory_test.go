@@ -110,7 +110,7 @@ func TestPollMemoryIsReusedOnlyWhenUnused(t *testing.T) {
 func TestMemoryOfSettledMessagesIsReleased(t *testing.T) {
 	t.Parallel()
 	e := newTestEnv(t, 1)
-	const total = 3000
+	const total = 8000
 	e.sendLarge(total)
 	cfg := fastConfig()
 	cfg.MaxInFlight, cfg.BatchSize = 1000, 500

@@ -254,7 +254,7 @@ func TestPromiseRetriesSurviveARebalance(t *testing.T) {
 		e.server.WaitFor("the member to have drained", func() bool { return e.server.Members("s", "t", "g.balance") == 2 })
 		for _, s := range first.Status().Partitions {
 			require.True(t, s.Leaving)
-			require.Equal(t, 1, s.InFlight)
+			require.Equal(t, 1, s.Waiting)
 			due.Store(s.ID, true)
 		}
 		timer := time.NewTimer(300 * time.Millisecond) // longer than the message waits

@@ -140,7 +140,7 @@ func TestPromiseHandoverDoesNotWaitForRetries(t *testing.T) {
 				require.Len(t, second.Status().Partitions, 1)
 				eventually(t, "the first one to go on", func() bool {
 					s := first.Status()
-					return len(s.Partitions) == 1 && !s.Partitions[0].Leaving && s.Partitions[0].InFlight == 1
+					return len(s.Partitions) == 1 && !s.Partitions[0].Leaving && s.Partitions[0].Waiting == 1
 				})
 				e.send(1-got.partition, "b/0")
 				var left *consumer.StopError

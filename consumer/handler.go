@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
@@ -34,7 +35,7 @@ func (c *Consumer[T]) Handle(handler func(ctx context.Context, m *Message[T]) er
 // comes when all of them are settled. An error is a failed delivery of those messages of the batch
 // that were not settled by Ack or Nack before.
 func (c *Consumer[T]) HandleBatch(handler func(ctx context.Context, batch []*Message[T]) error) error {
-	return c.register(func() { c.batchHandler, c.e.batchHandler = handler, true }, handler != nil)
+	return c.register(func() { c.batchHandler = handler }, handler != nil)
 }
 
 // register sets where the messages go, and begins to consume when the consumer is connected.
@@ -69,13 +70,12 @@ func (c *Consumer[T]) setHandler(set func()) error {
 }
 
 // callHandler calls the handler with one message.
-func (c *Consumer[T]) callHandler(msg *message) error {
-	m := msg.typed.(*Message[T])
-	ctx := msg.partition.ctx
+func (c *Consumer[T]) callHandler(d *deliver.Message) error {
+	m, ctx := d.Value.(*Message[T]), d.Queue().Context()
 	if c.callsDirectly() {
-		return safeError(c.handler(ctx, m))
+		return callback.Recover(func() error { return deliver.Checked(c.handler(ctx, m)) })
 	}
-	return c.callObserved(ctx, []*message{msg}, func(ctx context.Context) error { return c.handler(ctx, m) })
+	return c.callObserved(ctx, []*deliver.Message{d}, func(ctx context.Context) error { return c.handler(ctx, m) })
 }
 
 // callsDirectly reports whether calls need neither a timeout nor observation.
@@ -84,16 +84,16 @@ func (c *Consumer[T]) callsDirectly() bool {
 }
 
 // callBatchHandler calls the handler with one batch.
-func (c *Consumer[T]) callBatchHandler(messages []*message) error {
+func (c *Consumer[T]) callBatchHandler(messages []*deliver.Message) error {
 	batch := make([]*Message[T], len(messages))
-	for i, msg := range messages {
-		batch[i] = msg.typed.(*Message[T])
+	for i, d := range messages {
+		batch[i] = d.Value.(*Message[T])
 	}
-	return c.callObserved(messages[0].partition.ctx, messages, func(ctx context.Context) error { return c.batchHandler(ctx, batch) })
+	return c.callObserved(messages[0].Queue().Context(), messages, func(ctx context.Context) error { return c.batchHandler(ctx, batch) })
 }
 
 // callObserved calls a handler with its timeout, in a span, and measures it.
-func (c *Consumer[T]) callObserved(ctx context.Context, messages []*message, handler func(context.Context) error) (err error) {
+func (c *Consumer[T]) callObserved(ctx context.Context, messages []*deliver.Message, handler func(context.Context) error) (err error) {
 	if d := c.e.cfg.HandlerTimeout; d > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, d, ErrHandlerTimeout)
@@ -101,7 +101,7 @@ func (c *Consumer[T]) callObserved(ctx context.Context, messages []*message, han
 	}
 	ctx, end := c.trace(ctx, messages)
 	began := c.e.meter.startHandle()
-	callback.Run(func() error { return safeError(handler(ctx)) }, func(result error) {
+	callback.Run(func() error { return deliver.Checked(handler(ctx)) }, func(result error) {
 		err = result
 		if err != nil && errors.Is(context.Cause(ctx), ErrHandlerTimeout) {
 			err = &timeoutError{err}

@@ -30,13 +30,11 @@ func (c *Consumer[T]) Next(ctx context.Context) (*Message[T], error) {
 	if err := c.startIteration(); err != nil {
 		return nil, err
 	}
-	msg, err := c.e.nextMessage(ctx)
+	d, err := c.e.pool.Next(ctx)
 	if err != nil {
 		return nil, err
 	}
-	msg.partition.mu.Lock()
-	defer msg.partition.mu.Unlock()
-	return msg.typed.(*Message[T]), nil
+	return d.Value.(*Message[T]), nil
 }
 
 // startIteration sets that messages go to the callers of Next.
@@ -50,7 +48,7 @@ func (c *Consumer[T]) startIteration() error {
 		return iggyerr.ErrClosed
 	}
 	if c.mode == modeNone {
-		c.mode, c.e.isolateDecoding = modeIteration, true
+		c.mode = modeIteration
 	}
 	c.startConsuming()
 	return nil
@@ -89,7 +87,7 @@ func (c *Consumer[T]) yieldMessage(m *Message[T], yield func(*Message[T], error)
 	handled := false
 	defer func() {
 		if !handled { // the loop was left, perhaps by a panic
-			m.msg.partition.takeBack(m.msg, m.delivery)
+			m.d.GiveBack()
 		}
 	}()
 	if handled = yield(m, nil); handled {

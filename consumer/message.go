@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -22,98 +23,72 @@ type Message[T any] struct {
 	// Value is the decoded message.
 	Value T
 
-	msg      *message
-	delivery int
+	e *engine
+	d *deliver.Message
 }
 
 // Stream returns the stream of the message.
-func (m *Message[T]) Stream() string { return m.msg.partition.e.identity.Stream }
+func (m *Message[T]) Stream() string { return m.e.identity.Stream }
 
 // Topic returns the topic of the message.
-func (m *Message[T]) Topic() string { return m.msg.partition.e.identity.Topic }
+func (m *Message[T]) Topic() string { return m.e.identity.Topic }
 
 // Partition returns the partition of the message, from 0.
-func (m *Message[T]) Partition() uint32 { return m.msg.partition.id }
+func (m *Message[T]) Partition() uint32 { return m.d.Queue().ID() }
 
 // Offset returns the offset of the message in its partition, from 0.
-func (m *Message[T]) Offset() uint64 { return m.msg.raw.Offset }
+func (m *Message[T]) Offset() uint64 { return m.d.Raw.Offset }
 
 // ID returns the message's id: a UUIDv7 when this library sent it.
-func (m *Message[T]) ID() [16]byte { return m.msg.raw.ID }
+func (m *Message[T]) ID() [16]byte { return m.d.Raw.ID }
 
 // Key returns the partition key that the consumer's topic finds in the message; empty when it has
 // none. Messages of one key are handled in order and one at a time. A producer may have used
 // another key, for example by producer.WithKey: keys are not stored. See topic.Key.
-func (m *Message[T]) Key() string { return m.msg.key }
+func (m *Message[T]) Key() string { return m.d.Key }
 
 // Timestamp returns when the server stored the message, in UTC.
-func (m *Message[T]) Timestamp() time.Time { return time.UnixMicro(int64(m.msg.raw.Timestamp)).UTC() }
+func (m *Message[T]) Timestamp() time.Time { return time.UnixMicro(int64(m.d.Raw.Timestamp)).UTC() }
 
 // OriginTimestamp returns when the message was created, by the clock of its sender, in UTC.
 func (m *Message[T]) OriginTimestamp() time.Time {
-	return time.UnixMicro(int64(m.msg.raw.OriginTimestamp)).UTC()
+	return time.UnixMicro(int64(m.d.Raw.OriginTimestamp)).UTC()
 }
 
 // Payload returns the message's payload as it is stored. It must not be changed. The payload is
 // available until the message is settled, and after a call of Payload for as long as you keep it. A
 // first call after the message was settled may return nil, since the memory is reused.
-func (m *Message[T]) Payload() []byte {
-	p, r := m.msg.partition, m.msg.result
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if r.recycled {
-		return nil
-	}
-	r.retainPayloads()
-	return m.msg.raw.Payload
-}
+func (m *Message[T]) Payload() []byte { return m.d.Payload() }
 
 // Headers decodes the message's user headers. Those behind a malformed one are left out.
-func (m *Message[T]) Headers() []topic.Header { return headersOf(m.msg) }
+func (m *Message[T]) Headers() []topic.Header { return headersOf(m.d.Raw) }
 
 // Header returns the value of the first user header with that key, in any case of letters; empty
 // when there is none.
-func (m *Message[T]) Header(key string) string { return headerOf(m.msg, key) }
+func (m *Message[T]) Header(key string) string { return headerOf(m.d.Raw, key) }
 
 // Deliveries returns how often the message was delivered to the application since its partition was
 // assigned, this delivery included.
-func (m *Message[T]) Deliveries() int { return m.delivery }
+func (m *Message[T]) Deliveries() int { return m.d.Deliveries() }
 
 // Context ends when it is of no use to work on the message any more: its partition was lost (with
 // the cause ErrLost), so that the message is delivered again, here or elsewhere, or the time for
 // stopping is over (ErrStopDeadline). It may end at any time after the message was acknowledged. A
 // handler gets it as ctx, with the handler's timeout; users of Next and Messages ask for it here.
-func (m *Message[T]) Context() context.Context { return m.msg.partition.ctx }
+func (m *Message[T]) Context() context.Context { return m.d.Queue().Context() }
 
 // Origin returns where the message was read.
-func (m *Message[T]) Origin() topic.Origin { return originOf(m.msg) }
+func (m *Message[T]) Origin() topic.Origin { return m.e.originOf(m.d) }
 
 // Ack acknowledges the message. Its offset is committed once all messages before it in its
 // partition are acknowledged, too. Only the first of Ack and Nack on a message counts.
-func (m *Message[T]) Ack() {
-	p := m.msg.partition
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.ack(m.msg, m.delivery)
-	p.afterSettle()
-}
+func (m *Message[T]) Ack() { m.d.Ack() }
 
 // Nack says that the message could not be handled because of err: it is redelivered after a backoff
 // or goes to the dead letters, as after a handler's error. Permanent, RetryAfter and Drop work
 // here, too. err may be nil. Nack has no effect after the message's partition was lost, and after
 // the time for stopping is over.
-func (m *Message[T]) Nack(err error) {
-	if err == nil {
-		err = errNacked
-	}
-	err = safeError(err)
-	p := m.msg.partition
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.nack(m.msg, m.delivery, err)
-	p.afterSettle()
-	p.flushLogsUnlocked()
-}
+func (m *Message[T]) Nack(err error) { m.d.Nack(err) }
 
 // AckSync acknowledges the message and waits until its offset is committed, which happens when all
 // messages before it in its partition are acknowledged. It returns ErrLost when the partition is
@@ -125,20 +100,20 @@ func (m *Message[T]) AckSync(ctx context.Context) error {
 		return err
 	}
 	m.Ack()
-	return m.msg.partition.waitCommitted(ctx, m.msg.seq)
+	return m.e.awaitCommit(ctx, m.d)
 }
 
-func headersOf(msg *message) []topic.Header {
+func headersOf(raw *wire.Message) []topic.Header {
 	var headers []topic.Header
-	_ = wire.RangeHeaders(msg.raw.Headers, func(key, value string) bool {
+	_ = wire.RangeHeaders(raw.Headers, func(key, value string) bool {
 		headers = append(headers, topic.Header{Key: key, Value: value})
 		return true
 	})
 	return headers
 }
 
-func headerOf(msg *message, key string) (found string) {
-	_ = wire.RangeHeaders(msg.raw.Headers, func(k, value string) bool {
+func headerOf(raw *wire.Message, key string) (found string) {
+	_ = wire.RangeHeaders(raw.Headers, func(k, value string) bool {
 		if !strings.EqualFold(k, key) {
 			return true
 		}
@@ -148,10 +123,10 @@ func headerOf(msg *message, key string) (found string) {
 	return found
 }
 
-func originOf(msg *message) topic.Origin {
-	who := msg.partition.e.identity
+// originOf returns where a message was read.
+func (e *engine) originOf(d *deliver.Message) topic.Origin {
 	return topic.Origin{
-		Stream: who.Stream, Topic: who.Topic, Partition: msg.partition.id, Offset: msg.raw.Offset, ID: msg.raw.ID,
-		Group: who.Name, Timestamp: time.UnixMicro(int64(msg.raw.Timestamp)).UTC(),
+		Stream: e.identity.Stream, Topic: e.identity.Topic, Partition: d.Queue().ID(), Offset: d.Raw.Offset, ID: d.Raw.ID,
+		Group: e.identity.Name, Timestamp: time.UnixMicro(int64(d.Raw.Timestamp)).UTC(),
 	}
 }

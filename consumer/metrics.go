@@ -71,23 +71,23 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 	}
 	outcome := func(name string) attribute.KeyValue { return attribute.String("outcome", name) }
 	const outcomes, outcomesText = "fetchbox_consumer_outcomes_total", "Messages by outcome."
-	count("fetchbox_consumer_messages_total", "{message}", "Messages read.", func(t counters) int64 { return t.fetched })
-	count("fetchbox_consumer_bytes_total", "By", "Bytes of the messages read.", func(t counters) int64 { return t.bytes })
-	count("fetchbox_consumer_polls_total", "{request}", "Polls that brought messages.", func(t counters) int64 { return t.polls })
-	count("fetchbox_consumer_deliveries_total", "{delivery}", "Deliveries to the application.", func(t counters) int64 { return t.delivered })
-	count("fetchbox_consumer_redeliveries_total", "{delivery}", "Deliveries after the first of a message.", func(t counters) int64 { return t.redelivered })
-	count("fetchbox_consumer_failures_total", "{delivery}", "Failed deliveries.", func(t counters) int64 { return t.failed })
-	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.acked }, outcome("acknowledged"))
-	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.dropped }, outcome("dropped"))
-	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.deadLettered }, outcome("dead_letter"))
-	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.skipped }, outcome("skipped"))
-	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.duplicates }, outcome("duplicate"))
-	count("fetchbox_worker_dlq_total", "{message}", "Messages confirmed by the dead letters.", func(t counters) int64 { return t.deadLettered })
-	count("fetchbox_consumer_undecodable_total", "{message}", "Messages that could not be decoded.", func(t counters) int64 { return t.undecodable })
+	count("fetchbox_consumer_messages_total", "{message}", "Messages read.", func(t counters) int64 { return t.fetched.Messages })
+	count("fetchbox_consumer_bytes_total", "By", "Bytes of the messages read.", func(t counters) int64 { return t.fetched.Bytes })
+	count("fetchbox_consumer_polls_total", "{request}", "Polls that brought messages.", func(t counters) int64 { return t.fetched.Polls })
+	count("fetchbox_consumer_deliveries_total", "{delivery}", "Deliveries to the application.", func(t counters) int64 { return t.delivered.Delivered })
+	count("fetchbox_consumer_redeliveries_total", "{delivery}", "Deliveries after the first of a message.", func(t counters) int64 { return t.delivered.Redelivered })
+	count("fetchbox_consumer_failures_total", "{delivery}", "Failed deliveries.", func(t counters) int64 { return t.delivered.Failed })
+	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Acked }, outcome("acknowledged"))
+	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Dropped }, outcome("dropped"))
+	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.DeadLettered }, outcome("dead_letter"))
+	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Skipped }, outcome("skipped"))
+	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Duplicates }, outcome("duplicate"))
+	count("fetchbox_worker_dlq_total", "{message}", "Messages confirmed by the dead letters.", func(t counters) int64 { return t.delivered.DeadLettered })
+	count("fetchbox_consumer_undecodable_total", "{message}", "Messages that could not be decoded.", func(t counters) int64 { return t.delivered.Undecodable })
 	count("fetchbox_consumer_commits_total", "{request}", "Offsets stored.", func(t counters) int64 { return t.commits })
-	count("fetchbox_consumer_gaps_total", "{gap}", "Gaps in the offsets.", func(t counters) int64 { return t.gaps })
-	count("fetchbox_consumer_gap_messages_total", "{message}", "Offsets that are missing at gaps.", func(t counters) int64 { return t.gapMessages })
-	count("fetchbox_consumer_offset_resets_total", "{reset}", "Truncated logs and moved stored offsets.", func(t counters) int64 { return t.offsetResets })
+	count("fetchbox_consumer_gaps_total", "{gap}", "Gaps in the offsets.", func(t counters) int64 { return t.fetched.Gaps })
+	count("fetchbox_consumer_gap_messages_total", "{message}", "Offsets that are missing at gaps.", func(t counters) int64 { return t.fetched.GapMessages })
+	count("fetchbox_consumer_offset_resets_total", "{reset}", "Truncated logs and moved stored offsets.", func(t counters) int64 { return t.resets })
 	measure("fetchbox_consumer_lag", "{message}", "Messages behind the acknowledged prefixes of the assigned partitions.", func(s Status) int64 { return int64(s.Lag) })
 	measure("fetchbox_worker_tasks_inflight", "{message}", "Messages in flight.", func(s Status) int64 { return int64(s.InFlight) })
 	measure("fetchbox_consumer_oldest_age_ms", "ms", "How long the oldest unacknowledged message is in flight.", func(s Status) int64 { return s.OldestAge.Milliseconds() })
@@ -106,7 +106,7 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 		return nil, err
 	}
 	m.registration, err = api.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		total, changes := e.totalCounters()
+		total, changes := e.assignments.counters(), e.machine.Status().Changes
 		for _, c := range m.counters {
 			o.ObserveInt64(c.instrument, c.read(total), c.attributes)
 		}

@@ -3,161 +3,226 @@ package consumer
 import (
 	"context"
 	"errors"
-	"sync"
-	"sync/atomic"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/fetchbox/fetchbox-iggy/internal/link"
-	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/commit"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fetch"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/quota"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// partition is one assignment of a partition, from when this consumer learns of it until the
-// partition is lost, revoked or moved by Seek. Another assignment of the same partition is another
-// partition, and what is still under way for the old one has no effect any more.
+// partition is one assignment of a partition: its cursor reads the log, its
+// queue delivers, and its commits store what is acknowledged. When it is lost,
+// moved to another offset or assigned again, a new one takes its place.
+//
+// It connects the three: nothing here has a lock or a state of its own.
 type partition struct {
-	e       *engine
-	id      uint32
-	session *link.Session
-	history *history
-	log     *zap.Logger
-	// ctx is the context of handlers. It ends with a cause when the partition is lost.
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	// commitLock holds one token: commits of a partition follow one after another.
-	commitLock chan struct{}
-
-	scheduled atomic.Bool // is in the scheduler's queue
-
-	// The partition's parts in the consumer's quotas.
-	inFlightShare     quotaShare
-	prefetchShare     prefetchShare
-	decompressedShare quotaShare
-
-	mu    sync.Mutex
-	phase phase
-	// stopErr is why nothing more is fetched: on_gap or on_reset is stop.
-	stopErr     error
-	paused      bool // by the application
-	needsVerify bool // the log or the stored offset may have changed: verify before the next poll
-
-	// Fetch: the position in the log.
-	firstPoll      *transport.Strategy // the first poll starts here instead of at position
-	position       uint64              // the next offset to fetch
-	skip           skipRange           // messages that the first poll may bring and that were handled before
-	anyFirstOffset bool                // the next message may have any offset: no gap
-	logEnd         uint64              // the offset after the log's last message, as far as known
-	mayHaveMore    bool                // there may be messages to fetch
-	polling        bool                // a poll is under way
-	polledEnd      uint64              // the last offset that a poll brought, plus one; 0: none
-	nextPollAt     time.Time           // after a refused poll
-	refusalLogged  bool                // the last poll was refused, and that was logged
-
-	// Fetch: the prefetch buffer.
-	buffer         []*pollResult
-	buffered       int    // messages in buffer
-	decoding       bool   // messages of buffer are being decoded
-	decodingFrom   uint64 // the first offset of the messages being decoded
-	discardDecoded bool   // the messages being decoded are discarded: see discardUndelivered
-	scratch        []*message
-
-	// Deliver.
-	lanes              lanes
-	ready              messageQueue // messages that may be delivered
-	delivered          messageSet   // messages with the application
-	running            int          // handlers at work
-	backingOff         int          // messages that wait for redelivery
-	givenBack          int          // messages in ready that the application gave back
-	deadLettering      int          // messages on their way to the dead letters
-	blockedDeadLetters int          // those of them that could not be written yet
-	deliveredEnd       uint64       // the sequence number after the last message that left the queue
-	batchRunning       bool         // a batch handler is at work
-	quiesced           bool         // draining, and all that is left waits for redelivery: see quiesce
-
-	// Commit.
-	tracker         tracker
-	committedEnd    uint64 // the tracker's ackedEnd when the stored offset was stored
-	storedOffset    uint64
-	hasStored       bool
-	attemptedOffset uint64 // the offset of the last store request, whose answer may be lost; offsetBeyondEnd: none
-	commitRequested bool
-	verifiedAt      time.Time     // when the stored offset was last seen to be the expected one
-	commitWaiters   int           // callers that wait for a commit
-	commitDone      chan struct{} // closed and replaced at each commit, and closed when the partition is lost
-
-	counters    counters
-	pendingLogs []func() // see deferLog
+	e          *engine
+	id         uint32
+	epoch      uint64
+	history    *history
+	log        *zap.Logger
+	queue      *deliver.Queue
+	cursor     *fetch.Cursor
+	commits    *commit.Partition
+	prefetched *quota.Member // bytes
+	resets     int64         // 1 if it began after a reset
 }
 
-type phase uint8
+// history is what is remembered of a partition across its assignments.
+type history struct {
+	fetch   *fetch.History
+	deliver *deliver.Partition
+}
 
-const (
-	phaseActive   phase = iota
-	phaseDraining       // admits no more messages and finishes those in flight
-	phaseLost           // not assigned any more
-)
+// newPartition makes an assignment that begins at a place.
+func (a *assignments) newPartition(s group.Session, c group.Claim, h *history, at fetch.Start, stored commit.Stored) *partition {
+	e := a.e
+	p := &partition{e: e, id: c.Partition, epoch: c.Epoch, history: h, log: e.log.With(zap.Uint32("partition", c.Partition))}
+	prefix := commit.Prefix{Offset: at.Prefix, Any: at.HasPrefix}
+	var store commit.Store
+	if e.storesOffsets && !e.atMostOnce {
+		store = a.store(s, c.Partition)
+	}
+	p.commits = e.committer.NewPartition(p, store, prefix, stored)
+	p.queue = h.deliver.NewQueue(e.ctx, deliver.QueueOptions{
+		Owner: p, Progress: p.commits,
+		Acknowledged: at.Prefix, HasAcknowledged: at.HasPrefix, Paused: c.Paused, Replay: at.Replay,
+	})
+	p.prefetched = e.prefetched.NewMember(func() { p.cursor.Wake() }, quota.Overdraw())
+	p.cursor = a.fetcher(s).NewCursor(c.Partition, at, p, p, p.prefetched, h.fetch, c.Paused)
+	if at.Reset != "" {
+		p.resets = 1
+	}
+	return p
+}
 
-// lose ends the assignment. The contexts of its handlers end with cause, and what they return has
-// no effect. It returns the number of messages in flight that were not acknowledged. Only the first
-// call has an effect.
-func (p *partition) lose(cause error) (unfinished int, first bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.phase == phaseLost {
+// Offer implements fetch.Queue.
+func (p *partition) Offer(b *fetch.Batch) {
+	bytes := b.Bytes
+	p.queue.Offer(deliver.NewBatch(b.Messages, bytes, b.Recycle, func() { p.prefetched.Give(bytes) }))
+}
+
+// Buffered implements fetch.Queue.
+func (p *partition) Buffered() int {
+	batches, _, _ := p.queue.Buffered()
+	return batches
+}
+
+// Verify implements fetch.Owner.
+func (p *partition) Verify(uint32) { p.e.machine.NeedsVerify(p.id) }
+
+// Stopped implements fetch.Owner.
+func (p *partition) Stopped(uint32) { p.Drained() }
+
+// PollFailed implements fetch.Owner.
+func (p *partition) PollFailed(_ uint32, err error) {
+	p.e.problems.note(p.problem("poll", err))
+	p.refused(err)
+}
+
+// refused tells the group of a request of the partition that the server refused.
+func (p *partition) refused(err error) {
+	var status *iggyerr.StatusError
+	if errors.As(err, &status) {
+		p.e.machine.Refused(p.id, p.epoch, err)
+	}
+}
+
+// Failed implements fetch.Owner.
+func (p *partition) Failed(_ uint32, err error) {
+	p.e.problems.note(err)
+	p.log.Error("partition stopped", zap.Error(err))
+}
+
+// Drained implements deliver.Owner.
+func (p *partition) Drained() { p.e.machine.Drained(p.id) }
+
+// WantMore implements deliver.Owner.
+func (p *partition) WantMore() { p.cursor.Wake() }
+
+// Note implements deliver.Owner.
+func (p *partition) Note(err error) { p.e.problems.note(err) }
+
+// Log implements deliver.Owner.
+func (p *partition) Log(entry deliver.Entry) {
+	if checked := p.log.Check(entry.Level, entry.Text); checked != nil {
+		checked.Write(append(entry.Fields(), traceOf(&wire.Message{Headers: entry.Headers})...)...)
+	}
+}
+
+// Stored implements commit.Owner: an offset was stored.
+func (p *partition) Stored(offset uint64) {
+	p.history.fetch.Stored(offset)
+	p.queue.CommitAdvanced()
+}
+
+// CommitFailed implements commit.Owner.
+func (p *partition) CommitFailed(offset uint64, err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	var moved *commit.ResetError
+	if errors.As(err, &moved) {
+		p.cursor.Distrust() // the verification decides what becomes of it
+		return
+	}
+	p.e.problems.note(p.problem("commit", err))
+	var status *iggyerr.StatusError
+	switch {
+	case p.queue.State().Phase == deliver.PhaseLost:
+		// An answer to a former assignment says nothing about the present one.
+	case errors.As(err, &status) && status.Status == iggyerr.StatusInvalidOffset:
+		p.cursor.Distrust() // the log ends before the offset: it was truncated
+	case isLost(err):
+		p.refused(err)
+	default:
+		p.log.Warn("commit failed, retrying", zap.Uint64("offset", offset), zap.Error(err))
+	}
+}
+
+// isLost tells whether a refused request means that the partition or the
+// membership is gone. Over transports that can't tell more, that is the bare
+// status 1, too.
+func isLost(err error) bool {
+	var status *iggyerr.StatusError
+	return errors.Is(err, iggyerr.ErrNotOwner) || errors.Is(err, iggyerr.ErrNotMember) || errors.Is(err, iggyerr.ErrNotFound) ||
+		errors.As(err, &status) && status.Status == iggyerr.StatusGeneric
+}
+
+// end ends the assignment; discard tells that the application itself moved the partition.
+func (p *partition) end(cause error, discard bool) (unfinished int, first bool) {
+	p.cursor.Close()
+	if discard {
+		unfinished, first = p.queue.Discard(cause)
+	} else {
+		unfinished, first = p.queue.Lose(cause)
+	}
+	if !first {
 		return 0, false
 	}
-	p.phase = phaseLost
-	p.cancel(cause)
-	unfinished = p.inFlight()
-	if prefix, ok := p.tracker.prefix(); ok && p.tracker.timestamp != 0 {
-		p.history.next, p.history.hasNext, p.history.timestamp = prefix+1, true, p.tracker.timestamp
+	if prefix := p.queue.Prefix(); prefix.Any && prefix.Timestamp != 0 && !discard {
+		p.history.fetch.Update(func(r *fetch.Remembered) {
+			r.Next, r.HasNext, r.Timestamp = prefix.Offset+1, true, prefix.Timestamp
+		})
 	}
-	p.history.orphans.Add(int64(p.running))
-	orphans := 0
-	if !errors.Is(cause, errSeek) { // Seek gives the messages in flight up
-		orphans = p.orphanDeliveries()
-	}
-	p.history.dedup.forgetUnsettled()
-	p.buffer, p.buffered, p.ready, p.lanes = nil, 0, messageQueue{}, lanes{}
-	p.e.leaveQuotas(p, orphans)
-	close(p.commitDone)
+	p.commits.Lose(cause)
+	p.prefetched.Leave(0)
 	return unfinished, true
 }
 
-func (p *partition) isLost() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.phase == phaseLost
-}
-
-// releaseMemory releases the memory of msg: its part of the poll result and its decompressed
-// payload. p.mu is held.
-func (p *partition) releaseMemory(msg *message) {
-	p.releaseResult(msg.result, 1)
-	p.releaseDecompressed(msg.decompressed)
-}
-
-// deferLog has a log entry written after p.mu is released: writing a log is I/O. p.mu is held.
-func (p *partition) deferLog(entry func()) { p.pendingLogs = append(p.pendingLogs, entry) }
-
-// flushLogs writes the deferred log entries. p.mu is not held.
-func (p *partition) flushLogs() {
-	p.mu.Lock()
-	entries := p.pendingLogs
-	p.pendingLogs = nil
-	p.mu.Unlock()
-	for _, entry := range entries {
-		entry()
+// summary is how the partition is, for the group.
+func (p *partition) summary() group.Summary {
+	at, d := p.cursor.Status(), p.queue.State()
+	prefix := p.commits.State().Prefix
+	_, buffered, _ := p.queue.Buffered()
+	return group.Summary{
+		Acknowledged: prefix.Any, Prefix: prefix.Offset, Polled: at.Polled,
+		Delivered: d.Delivered, Fetched: buffered > 0 || d.Admitted > 0,
+		Unfinished: d.Unfinished, Waiting: d.Idle, Uncommitted: d.Uncommitted, OnlyWaiting: d.OnlyWaits,
+		Drained: d.Drained && !at.Polling,
 	}
 }
 
-// flushLogsUnlocked writes the deferred log entries. p.mu is held, and released meanwhile.
-func (p *partition) flushLogsUnlocked() {
-	if len(p.pendingLogs) == 0 {
-		return
+// status is how the partition is, for the application.
+func (p *partition) status(now time.Time) PartitionStatus {
+	at, d, committed := p.cursor.Status(), p.queue.State(), p.commits.State()
+	s := PartitionStatus{
+		ID: p.id, Position: at.Position, Committed: committed.Stored.Offset, HasCommitted: committed.Stored.Any, End: at.End,
+		InFlight: d.InFlight, Waiting: d.Waiting, Leaving: d.Phase == deliver.PhaseDraining || d.Phase == deliver.PhaseResting, Paused: d.Paused, Blocked: d.Blocked, Stopped: at.Failure,
+		WaitingFull: d.Limit == deliver.LimitWaiting,
 	}
-	p.mu.Unlock()
-	defer p.mu.Lock()
-	p.flushLogs()
+	reached := at.Position
+	switch {
+	case committed.Prefix.Any:
+		reached = committed.Prefix.Offset + 1
+	case d.HasNext:
+		reached = d.Next
+	}
+	if at.End > reached {
+		s.Lag = at.End - reached
+	}
+	if !d.Oldest.IsZero() {
+		s.OldestAge = max(now.Sub(d.Oldest), 0)
+	}
+	return s
+}
+
+// counters is what became of the partition's messages.
+func (p *partition) counters() counters {
+	return counters{
+		fetched: p.cursor.Status().Counters, delivered: p.queue.Counters(),
+		commits: p.commits.State().Commits, resets: p.resets,
+	}
+}
+
+// problem is an error of the partition, for the status.
+func (p *partition) problem(what string, err error) error {
+	return fmt.Errorf("iggy: %s %s/%d: %w", what, p.e.identity.Topic, p.id, err)
 }

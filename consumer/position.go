@@ -3,6 +3,9 @@ package consumer
 import (
 	"fmt"
 	"time"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fetch"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
 // Position is a position in a partition.
@@ -58,5 +61,26 @@ func (p Position) String() string {
 		return "time " + time.UnixMicro(int64(p.value)).UTC().Format(time.RFC3339Nano)
 	default:
 		return "stored"
+	}
+}
+
+// resolve returns where reading begins at p, given where the log ends; false for Stored.
+func (p Position) resolve(end uint64) (fetch.Start, bool) {
+	switch p.kind {
+	case atFirst:
+		return fetch.Start{AnyOffset: true, End: end}, true
+	case atLast:
+		return fetch.Start{Position: max(end, 1) - 1, AnyOffset: true, End: end}, true
+	case atEnd:
+		return fetch.Start{Position: end, End: end}, true
+	case atOffset:
+		return fetch.Start{Position: min(p.value, end), AnyOffset: true, End: end}, true
+	case atTime:
+		return fetch.Start{
+			By:       &transport.Strategy{Kind: transport.FromTimestamp, Value: p.value},
+			Position: end, AnyOffset: true, End: end,
+		}, true
+	default:
+		return fetch.Start{}, false
 	}
 }

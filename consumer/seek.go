@@ -2,9 +2,11 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fetch"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
@@ -30,25 +32,52 @@ func (c *Consumer[T]) Seek(ctx context.Context, partition uint32, to Position) e
 	return c.e.seek(ctx, partition, to)
 }
 
-// seek has the membership's loop move a partition.
+// seek has the group move a partition.
 func (e *engine) seek(ctx context.Context, id uint32, to Position) error {
-	req := seekRequest{partition: id, to: to, done: make(chan error, 1)}
-	e.mu.Lock()
-	e.seeks = append(e.seeks, req)
-	e.mu.Unlock()
-	e.wakeMembership()
-	var err error
-	select {
-	case err := <-req.done:
-		return err
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	case <-e.membershipDone:
-		err = iggyerr.ErrClosed
+	err := e.machine.Seek(ctx, id, func(ctx context.Context, s group.Session, c group.Claim) error {
+		return e.assignments.seek(ctx, s, c, to)
+	})
+	if errors.Is(err, iggyerr.ErrNotOwner) {
+		return fmt.Errorf("iggy: seek %s: %w", e.object(id), iggyerr.ErrNotOwner)
 	}
-	// The caller has given up, so the partition must not move later.
-	e.mu.Lock()
-	e.seeks = slices.DeleteFunc(e.seeks, func(other seekRequest) bool { return other.done == req.done })
-	e.mu.Unlock()
 	return err
+}
+
+// seek is the work of Seek for one partition, which the group does not touch meanwhile.
+func (a *assignments) seek(ctx context.Context, s group.Session, c group.Claim, to Position) error {
+	p := a.find(c.Partition)
+	if p == nil {
+		return iggyerr.ErrNotOwner
+	}
+	release, err := p.commits.Acquire(ctx) // a commit of the old place must not come after the new one
+	if err != nil {
+		return err
+	}
+	defer release()
+	ends, err := a.log.Ends(ctx, s, []uint32{c.Partition})
+	if err != nil {
+		return err
+	}
+	end := ends[c.Partition]
+	stored, err := a.store(s, c.Partition).Read(ctx)
+	if err != nil {
+		return err
+	}
+	a.end(c.Partition, errSeek, true)
+	at, chosen := to.resolve(end)
+	h := a.history(c.Partition)
+	h.fetch.Update(func(r *fetch.Remembered) {
+		r.HasNext, r.HasCommitted, r.Truncated = false, false, false // it moves on purpose
+		if !chosen {
+			at = a.policy(c.Partition).Decide(r, stored.Offset, stored.Any, end, false)
+		}
+	})
+	switch { // it outlives a reconnection
+	case at.By == nil && at.Position > 0:
+		at.Prefix, at.HasPrefix, at.Pin = at.Position-1, true, true
+	case at.By == nil:
+		at.Unpin = chosen
+	}
+	at.Replay = true
+	return a.prepare(ctx, s, c, h, at, stored)
 }

@@ -26,6 +26,8 @@ type Status struct {
 	// InFlight is how many messages are in flight: delivered and not acknowledged, or on the way to
 	// the dead letters. Orphaned deliveries of lost partitions count until they are settled.
 	InFlight int
+	// Waiting is how many messages wait for their redelivery. They are not in flight.
+	Waiting int
 	// Buffered is how many messages are prefetched. BufferedBytes is the memory of the prefetched
 	// messages and of those in flight: as they were read, and that of decompressed payloads.
 	Buffered      int
@@ -35,6 +37,8 @@ type Status struct {
 	Lag uint64
 	// OldestAge is how long the oldest unacknowledged message has been in flight.
 	OldestAge time.Duration
+	// Problem is what is wrong with the membership now; nil when it is in order.
+	Problem error
 	// LastError is the latest error, and LastErrorAt its time. They stay after the fault is over.
 	LastError   error
 	LastErrorAt time.Time
@@ -52,6 +56,10 @@ type PartitionStatus struct {
 	// Lag is the number of offsets between the acknowledged prefix and the end of the log.
 	Lag      uint64
 	InFlight int
+	// Waiting is how many messages wait for their redelivery, and WaitingFull tells that they are so
+	// many that the partition takes no other messages.
+	Waiting     int
+	WaitingFull bool
 	// Leaving tells that the partition is being handed over, and Paused that Pause was called.
 	Leaving, Paused bool
 	// Blocked tells that dead letters can't be written, and Stopped why nothing is fetched any more.
@@ -83,7 +91,13 @@ func (c *Consumer[T]) Check(context.Context) error {
 	} else if s.Consuming && !s.Joined {
 		errs = append(errs, errors.Join(fmt.Errorf("not in the group %s", s.Group), s.LastError))
 	}
+	if s.Connected && s.Joined && s.Problem != nil {
+		errs = append(errs, s.Problem)
+	}
 	for _, p := range s.Partitions {
+		if p.WaitingFull {
+			errs = append(errs, fmt.Errorf("partition %d takes no other messages: %d wait for redelivery", p.ID, p.Waiting))
+		}
 		if p.Stopped != nil {
 			errs = append(errs, p.Stopped)
 		}
@@ -104,49 +118,28 @@ func (c *Consumer[T]) Check(context.Context) error {
 }
 
 func (e *engine) status() Status {
-	e.mu.Lock()
+	g := e.machine.Status()
 	s := Status{
 		Name: e.name, Stream: e.identity.Stream, Topic: e.identity.Topic, Group: e.identity.Name,
-		Consuming: e.started.Load(), Joined: e.joined, LastError: e.lastErr, LastErrorAt: e.lastErrAt,
+		Consuming: e.started.Load(), Joined: g.Joined,
+		Connected: e.link.Status().State == link.StateReady,
+		InFlight:  e.pool.Orphaned(), BufferedBytes: int64(e.prefetched.Used() + e.pool.DecompressedBytes()),
 	}
-	assigned := e.assigned
-	e.mu.Unlock()
-	s.Connected = e.link.Status().State == link.StateReady
-	s.InFlight = e.inFlight.orphans()
-	s.BufferedBytes = int64(e.prefetch.inUse().bytes + e.decompressed.inUse())
-	now := time.Now().UnixNano()
-	for _, p := range assigned {
-		p.mu.Lock()
+	s.LastErrorAt, s.LastError = e.problems.last()
+	if g.LastErrorAt.After(s.LastErrorAt) {
+		s.LastError, s.LastErrorAt = g.LastError, g.LastErrorAt
+	}
+	s.Problem = g.Problem
+	now := time.Now()
+	for _, p := range e.assignments.list() {
+		_, buffered, _ := p.queue.Buffered()
 		q := p.status(now)
-		s.Buffered += p.buffered
-		p.mu.Unlock()
 		s.Partitions = append(s.Partitions, q)
+		s.Buffered += buffered
 		s.InFlight += q.InFlight
+		s.Waiting += q.Waiting
 		s.Lag += q.Lag
 		s.OldestAge = max(s.OldestAge, q.OldestAge)
 	}
 	return s
-}
-
-// status returns the state of p. p.mu is held.
-func (p *partition) status(now int64) PartitionStatus {
-	q := PartitionStatus{
-		ID: p.id, Position: p.position, Committed: p.storedOffset, HasCommitted: p.hasStored, End: p.logEnd,
-		InFlight: p.inFlight(), Leaving: p.phase == phaseDraining, Paused: p.paused, Blocked: p.blockedDeadLetters > 0, Stopped: p.stopErr,
-	}
-	reached := p.position
-	if prefix, ok := p.tracker.prefix(); ok {
-		reached = prefix + 1
-	} else if first, ok := p.tracker.firstPending(); ok {
-		reached = first
-	} else if len(p.buffer) > 0 {
-		reached = p.buffer[0].remaining[0].Offset
-	}
-	if p.logEnd > reached {
-		q.Lag = p.logEnd - reached
-	}
-	if since, ok := p.tracker.oldestPending(); ok {
-		q.OldestAge = time.Duration(max(now-since, 0))
-	}
-	return q
 }

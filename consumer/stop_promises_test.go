@@ -202,7 +202,7 @@ func TestPromiseStopDoesNotWaitForBatches(t *testing.T) {
 		}))
 		start(t, c)
 		n := received(t, "a batch", tried)
-		eventually(t, "nothing to be at work", func() bool { return c.Status().InFlight == n-1 })
+		eventually(t, "nothing to be at work", func() bool { return c.Status().Waiting == n-1 })
 		stopping := make(chan error, 1)
 		go func() { stopping <- c.Stop(t.Context()) }()
 		var left *consumer.StopError

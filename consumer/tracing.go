@@ -6,28 +6,31 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/zap"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // trace begins the span of a handler's call: a new trace, linked to the spans that published the
 // messages. It returns the function that ends the span.
-func (c *Consumer[T]) trace(ctx context.Context, messages []*message) (context.Context, func(error)) {
+func (c *Consumer[T]) trace(ctx context.Context, messages []*deliver.Message) (context.Context, func(error)) {
 	if c.tracer == nil {
 		return ctx, func(error) {}
 	}
 	first := messages[0]
-	attributes := []attribute.KeyValue{telemetry.Partition(first.partition.id)}
+	attributes := []attribute.KeyValue{telemetry.Partition(first.Queue().ID())}
 	if len(messages) == 1 {
-		attributes = append(attributes, telemetry.MessageID(first.raw.ID), offsetOf(first), attribute.Int("messaging.iggy.deliveries", first.deliveries))
+		attributes = append(attributes, telemetry.MessageID(first.Raw.ID), offsetOf(first), attribute.Int("messaging.iggy.deliveries", first.Deliveries()))
 	}
 	options := []trace.SpanStartOption{trace.WithAttributes(attributes...)}
 	var links []trace.Link
 	for _, msg := range messages {
-		if publisher := publisherOf(msg); publisher.IsValid() {
+		if publisher := publisherOf(msg.Raw); publisher.IsValid() {
 			links = append(links, trace.Link{
-				SpanContext: publisher, Attributes: []attribute.KeyValue{telemetry.MessageID(msg.raw.ID), offsetOf(msg)},
+				SpanContext: publisher, Attributes: []attribute.KeyValue{telemetry.MessageID(msg.Raw.ID), offsetOf(msg)},
 			})
 		}
 	}
@@ -43,20 +46,28 @@ func (c *Consumer[T]) trace(ctx context.Context, messages []*message) (context.C
 	}
 }
 
-func offsetOf(msg *message) attribute.KeyValue {
-	return attribute.Int64("messaging.iggy.offset", int64(msg.raw.Offset))
+func offsetOf(msg *deliver.Message) attribute.KeyValue {
+	return attribute.Int64("messaging.iggy.offset", int64(msg.Raw.Offset))
 }
 
 // publisherOf returns the span that published a message, from the message's headers.
-func publisherOf(msg *message) trace.SpanContext {
-	if len(msg.raw.Headers) == 0 {
+func publisherOf(raw *wire.Message) trace.SpanContext {
+	if len(raw.Headers) == 0 {
 		return trace.SpanContext{}
 	}
 	carrier := propagation.MapCarrier{}
 	for _, key := range []string{topic.HeaderTraceParent, topic.HeaderTraceState} {
-		if value := headerOf(msg, key); value != "" {
+		if value := headerOf(raw, key); value != "" {
 			carrier[key] = value
 		}
 	}
 	return trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
+}
+
+// traceOf returns the trace of whoever published a message, as a field for the log.
+func traceOf(raw *wire.Message) []zap.Field {
+	if publisher := publisherOf(raw); publisher.IsValid() {
+		return []zap.Field{zap.String("trace_id", publisher.TraceID().String())}
+	}
+	return nil
 }

@@ -76,7 +76,6 @@ var glossary = []retired{
 // word.
 var allowed = map[[2]string]string{
 	{"config/", "window"}:                    "dedup_window",
-	{"consumer/history.go", "window"}:        "dedup_window",
 	{"consumer/metrics.go", "record"}:        "OpenTelemetry's word for adding a measurement",
 	{"consumer/metrics.go", "records"}:       "OpenTelemetry's word for adding a measurement",
 	{"embedded/", "balanced"}:                "Iggy's name of a kind of partitioning",

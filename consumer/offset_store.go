@@ -1,0 +1,45 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/commit"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+)
+
+// offsetStore is the stored offset of one partition on the server. It
+// implements commit.Store.
+type offsetStore struct {
+	e         *engine
+	session   group.Session
+	partition uint32
+}
+
+// Read implements commit.Store. A standalone consumer without a name has nothing stored.
+func (s offsetStore) Read(ctx context.Context) (stored commit.Stored, err error) {
+	if !s.e.storesOffsets {
+		return commit.Stored{}, nil
+	}
+	err = s.session.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+		now, err := c.Offset(ctx, s.e.identity, s.partition)
+		stored = commit.Stored{Offset: now.Offset, Any: now.Stored}
+		return err
+	})
+	return stored, err
+}
+
+// Write implements commit.Store.
+func (s offsetStore) Write(ctx context.Context, offset uint64) error {
+	return s.session.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+		return c.StoreOffset(ctx, s.e.identity, s.partition, offset)
+	})
+}
+
+// Refused implements commit.Store.
+func (s offsetStore) Refused(err error) bool {
+	var status *iggyerr.StatusError
+	return errors.As(err, &status)
+}

@@ -1,0 +1,100 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/commit"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fetch"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
+)
+
+// Verify implements group.Partitions: it compares the stored offsets and the ends
+// of the logs with what they should be.
+func (a *assignments) Verify(ctx context.Context, s group.Session, ids []uint32) ([]group.Finding, error) {
+	type place struct {
+		p       *partition
+		reached uint64
+		due     bool // its stored offset is to be read
+	}
+	var places []place
+	var read []uint32
+	for _, id := range ids {
+		p := a.find(id)
+		if p == nil {
+			continue
+		}
+		now := p.cursor.Status()
+		if now.State == fetch.Stopped || now.State == fetch.Closed {
+			continue
+		}
+		at := place{p: p, reached: now.Position, due: now.Distrusted || time.Since(p.commits.State().Verified) >= a.verifyAfter(len(ids))}
+		if now.ByTime {
+			at.reached = 0
+		}
+		if at.due || !now.Watched {
+			places, read = append(places, at), append(read, id)
+		}
+	}
+	if len(places) == 0 {
+		return nil, nil
+	}
+	// Read after the positions: unless it was truncated, a log only grows.
+	ends, err := a.log.Ends(ctx, s, read)
+	if err != nil {
+		return nil, err
+	}
+	var findings []group.Finding
+	for _, at := range places {
+		end := ends[at.p.id]
+		if !at.due && end >= at.reached {
+			at.p.cursor.Reaches(end)
+			continue
+		}
+		finding, err := a.verify(ctx, s, at.p, at.reached, end)
+		if err != nil {
+			return findings, err
+		}
+		if finding.Cause != nil {
+			findings = append(findings, finding)
+		}
+	}
+	return findings, nil
+}
+
+// verifyAfter is how often the stored offset of one of n partitions is read
+// while nothing is committed: one of them in each probe interval.
+func (a *assignments) verifyAfter(n int) time.Duration {
+	return time.Duration(n) * a.e.cfg.ProbeInterval
+}
+
+// verify looks at one partition that had reached an offset.
+func (a *assignments) verify(ctx context.Context, s group.Session, p *partition, reached, end uint64) (group.Finding, error) {
+	release, err := p.commits.Acquire(ctx) // no commit of our own in between
+	if err != nil {
+		return group.Finding{}, err
+	}
+	defer release()
+	now, err := a.store(s, p.id).Read(ctx)
+	if err != nil {
+		return group.Finding{}, err
+	}
+	finding := group.Finding{Partition: p.id, Reached: reached, Truncated: end < reached}
+	moved := a.e.storesOffsets && !a.e.atMostOnce && p.commits.Reset(now)
+	switch before := p.commits.State().Stored; {
+	case moved && now.Any && now.Offset > before.Offset:
+		p.log.Warn("stored offset moved ahead by someone else, following", zap.Uint64("offset", now.Offset))
+		fallthrough
+	case moved:
+		finding.Cause = &commit.ResetError{Now: now}
+	case finding.Truncated:
+		finding.Cause = fmt.Errorf("offset %d was reached and the log ends before %d", reached, end)
+	default:
+		p.commits.Verified()
+		p.cursor.Verified(end)
+	}
+	return finding, nil
+}
