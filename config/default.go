@@ -19,6 +19,7 @@ func DefaultCluster() Cluster {
 			DialTimeout:       5 * time.Second,
 			RequestTimeout:    10 * time.Second,
 			HeartbeatInterval: 5 * time.Second,
+			Start:             StartWait,
 			StartTimeout:      10 * time.Second,
 			Reconnect:         Backoff{BaseBackoff: 100 * time.Millisecond, MaxBackoff: 5 * time.Second, Jitter: 0.2},
 			Breaker:           Breaker{Failures: 5, Delay: time.Second},

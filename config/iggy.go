@@ -27,7 +27,10 @@ type Iggy struct {
 	RequestTimeout time.Duration `yaml:"request_timeout"`
 	// HeartbeatInterval is the interval of the pings on a connection.
 	HeartbeatInterval time.Duration `yaml:"heartbeat_interval"`
-	// StartTimeout is the time limit of the first connection at start.
+	// Start defines whether a start waits for the server.
+	Start StartMode `yaml:"start"`
+	// StartTimeout is how long a start waits for the server. With Fx the limit covers everything that
+	// the start of the cluster's components does on the network, provisioning included.
 	StartTimeout time.Duration `yaml:"start_timeout"`
 	// Reconnect is the backoff between attempts to connect. Their number has no limit.
 	Reconnect Backoff `yaml:"reconnect"`
@@ -44,6 +47,17 @@ const (
 	TransportNative Transport = "native"
 	// TransportSDK is the official Go SDK.
 	TransportSDK Transport = "sdk"
+)
+
+// StartMode defines whether a start waits for the server.
+type StartMode string
+
+// The modes of a start.
+const (
+	// StartWait waits for the server; the start fails when start_timeout is over.
+	StartWait StartMode = "wait"
+	// StartBackground does not wait; the service is alive and not ready until the server can be reached.
+	StartBackground StartMode = "background"
 )
 
 // Validate is like Config.Validate for this section.
@@ -63,6 +77,7 @@ func (i Iggy) validate(f faults) {
 	positive(f, "dial_timeout", i.DialTimeout)
 	positive(f, "request_timeout", i.RequestTimeout)
 	positive(f, "heartbeat_interval", i.HeartbeatInterval)
+	oneOf(f, "start", i.Start, StartWait, StartBackground)
 	positive(f, "start_timeout", i.StartTimeout)
 	i.Reconnect.validate(f.at("reconnect"))
 	i.Breaker.validate(f.at("breaker"))

@@ -2,20 +2,26 @@ package fxiggy_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 	"go.uber.org/goleak"
 
+	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/fxiggy"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 func TestMain(m *testing.M) {
@@ -29,8 +35,58 @@ func TestMain(m *testing.M) {
 // within is how long a test waits for an event.
 const within = 30 * time.Second
 
+// endpoint is a server, or a proxy before one.
+type endpoint interface{ Endpoint() string }
+
+type realServer string
+
+func (s realServer) Endpoint() string { return string(s) }
+
+// onServers runs a test against an embedded server, and against the real one that
+// IGGY_TEST_ENDPOINT names.
+func onServers(t *testing.T, test func(t *testing.T, srv endpoint)) {
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		test(t, server(t))
+	})
+	t.Run("real", func(t *testing.T) {
+		t.Parallel()
+		u, err := url.Parse(os.Getenv("IGGY_TEST_ENDPOINT"))
+		if err != nil || u.Host == "" {
+			t.Skip("SKIPPED: IGGY_TEST_ENDPOINT names no real server")
+		}
+		password, _ := u.User.Password()
+		require.Equal(t, "iggy iggy", u.User.Username()+" "+password, "the credentials of the tests")
+		test(t, realServer(u.Host))
+	})
+}
+
+// newAdmin connects to the server of a configuration.
+func newAdmin(t *testing.T, yaml string) *admin.Admin {
+	t.Helper()
+	cfg, err := config.Load(config.WithYAML("test.yaml", []byte(yaml)), config.WithEnviron(nil))
+	require.NoError(t, err)
+	a, err := admin.New(cfg.Iggy)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, a.Close()) })
+	return a
+}
+
+// newTopic is a topic with one partition in a stream of its own, which ends with the test.
+func newTopic(t *testing.T, srv endpoint) topic.Topic[[]byte] {
+	t.Helper()
+	name := "test-" + uuid.NewString()
+	a := newAdmin(t, yaml(srv))
+	t.Cleanup(func() {
+		if err := a.DeleteStream(context.Background(), name); !errors.Is(err, iggyerr.ErrNotFound) {
+			require.NoError(t, err)
+		}
+	})
+	return topic.New(name, "t", topic.Bytes(), topic.WithSettings[[]byte](topic.Settings{Partitions: 1}))
+}
+
 // yaml configures the server, with short intervals.
-func yaml(server interface{ Endpoint() string }) string {
+func yaml(server endpoint) string {
 	return fmt.Sprintf(`
 iggy: {endpoint: "tcp://%s", client_id: iggy, client_secret: iggy, start_timeout: 10s, request_timeout: 5s}
 topics: {tasks: {partitions: 2}, status: {partitions: 1}, logs: {partitions: 1}, dlq: {partitions: 1}}

@@ -2,29 +2,37 @@ package fxiggy
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"sync"
+	"time"
 
 	"go.uber.org/fx"
-	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
 // cluster is shared by the components of one cluster.
 type cluster struct {
 	*runtime
-	name string // empty for the cluster of Module
-	cfg  config.Cluster
+	name        string // empty for the cluster of Module
+	cfg         config.Cluster
+	provisioner *provisioner  // nil when topics.provision is off
+	waited      time.Duration // of the start timeout, by the hooks so far, which run one after another
+	prepared    bool
 
-	mu     sync.Mutex
-	topics admin.Spec
+	// The loop that provisions what goes missing.
+	watch       context.Context
+	cancelWatch context.CancelCauseFunc
+	watchDone   chan struct{} // closed when it has ended, nil when it was not started
+	consumers   []func() consumer.Status
 }
 
 // clusterOf returns the constructor of the cluster with the given name. The cluster's hook is the
-// first one of its components: when it runs, all of them are built and have called requireTopic,
-// and none is started.
+// first one of its components: when it runs, all of them are built and have called
+// requireTopic.
 func clusterOf(name string) func(*runtime) *cluster {
 	return func(rt *runtime) *cluster {
 		c := &cluster{runtime: rt, name: name, cfg: rt.cfg.Cluster}
@@ -32,44 +40,99 @@ func clusterOf(name string) func(*runtime) *cluster {
 			c.cfg = rt.cfg.Clusters[name]
 		}
 		if c.cfg.Topics.Provision {
-			rt.lifecycle.Append(fx.Hook{OnStart: c.provision})
+			c.provisioner = newProvisioner(c)
 		}
+		c.watch, c.cancelWatch = context.WithCancelCause(context.Background())
+		rt.clusters = append(rt.clusters, c)
+		rt.lifecycle.Append(fx.Hook{OnStart: c.prepare})
 		return c
 	}
 }
 
-// requireTopic adds a topic, and the groups of a consumer, to those that provision creates.
+// requireTopic adds a topic, and the groups of a consumer, to those that are provisioned.
 func (c *cluster) requireTopic(t admin.TopicSpec) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.topics = append(c.topics, t)
+	if c.provisioner != nil {
+		c.provisioner.require(t)
+	}
 }
 
-// provision creates missing topics and groups, on a connection of its own.
-func (c *cluster) provision(ctx context.Context) error {
-	c.mu.Lock()
-	topics := c.topics
-	c.mu.Unlock()
-	if len(topics) == 0 {
-		return nil
-	}
+// start starts a component of the cluster. All that a start does on the network has one time limit, the
+// start timeout, which does not count the time between the hooks.
+func (c *cluster) start(ctx context.Context, start func(ctx context.Context) error) error {
 	ctx, cancel := withReserve(ctx, startReserve)
 	defer cancel()
-	// The start timeout limits the wait for the first connection, here as in the producer.
-	ctx, stop := context.WithTimeoutCause(ctx, c.cfg.Iggy.StartTimeout, fmt.Errorf("not done within the start timeout of %s", c.cfg.Iggy.StartTimeout))
+	limit := c.cfg.Iggy.StartTimeout
+	ctx, stop := context.WithTimeoutCause(ctx, limit-c.waited, fmt.Errorf("not done within the start timeout of %s", limit))
 	defer stop()
-	a, err := admin.New(c.cfg.Iggy, admin.WithLogger(c.log))
-	if err != nil {
-		return err
+	began := time.Now()
+	defer func() { c.waited += time.Since(began) }()
+	return start(ctx)
+}
+
+// prepare provisions the topics and begins to watch them, once. In a start in the background it waits for
+// neither.
+func (c *cluster) prepare(ctx context.Context) error {
+	if c.prepared || c.provisioner == nil {
+		return nil
 	}
-	_, err = a.Provision(ctx, topics)
-	if closeErr := a.Close(); closeErr != nil {
-		c.log.Named("fxiggy").Debug("closing failed", zap.Error(closeErr))
+	c.prepared = true
+	if c.cfg.Iggy.Start != config.StartBackground {
+		if err := c.start(ctx, c.provisioner.retry); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("iggy: provision topics%s: %w", c.suffix(), err)
-	}
+	c.watchDone = make(chan struct{})
+	go c.watchTopics()
 	return nil
+}
+
+// watchInterval is how often the consumers are asked whether something is missing.
+const watchInterval = time.Second
+
+// watchTopics provisions at once when the start has not waited for it, and then what goes missing under a
+// consumer. What goes missing under the producer is provisioned when a message is sent.
+func (c *cluster) watchTopics() {
+	defer close(c.watchDone)
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	due := c.cfg.Iggy.Start == config.StartBackground
+	for {
+		if due || c.isTopicMissing() {
+			_ = c.provisioner.retry(c.watch) // it is logged, and the health checks report it
+		}
+		due = false
+		select {
+		case <-tick.C:
+		case <-c.watch.Done():
+			return
+		}
+	}
+}
+
+// isTopicMissing reports whether a consumer has found since the last attempt that its topic or group is
+// missing.
+func (c *cluster) isTopicMissing() bool {
+	last, _ := c.provisioner.last()
+	for _, status := range c.consumers {
+		if s := status(); errors.Is(s.LastError, iggyerr.ErrNotFound) && s.LastErrorAt.After(last) {
+			return true
+		}
+	}
+	return false
+}
+
+// stop ends the loop of watchTopics.
+func (c *cluster) stop(ctx context.Context) error {
+	c.cancelWatch(iggyerr.ErrClosed)
+	if c.watchDone == nil {
+		return nil
+	}
+	select {
+	case <-c.watchDone:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("fxiggy: provisioning%s still runs: %w", c.suffix(), context.Cause(ctx))
+	}
 }
 
 // suffix is " of cluster NAME" for errors, or "" for the cluster of Module.

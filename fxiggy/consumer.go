@@ -37,7 +37,7 @@ func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.De
 	if !ok {
 		return nil, fmt.Errorf("fxiggy: the configuration%s has no section consumers.%s", c.suffix(), name)
 	}
-	hooks := &consumerHooks{name: c.component("consumer." + name)}
+	hooks := &consumerHooks{cluster: c, name: c.component("consumer." + name)}
 	built, err := consumer.New(c.cfg.Iggy, cfg, t, consumer.OnHandler(hooks.onHandler),
 		consumer.WithName(name), consumer.WithCluster(c.name), consumer.WithLogger(c.log),
 		consumer.WithTracerProvider(c.tracers), consumer.WithMeterProvider(c.meters))
@@ -51,6 +51,7 @@ func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.De
 		return nil, err
 	}
 	c.requireTopic(admin.Of(t, admin.Groups(cfg)...))
+	c.consumers = append(c.consumers, built.Status)
 	hooks.consumer = built
 	c.addConsumer(hooks)
 	return built, nil

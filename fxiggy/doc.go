@@ -34,7 +34,9 @@
 // # Start and stop
 //
 // At start, missing topics and groups are created (topics.provision), then the producers connect,
-// then each consumer connects. At stop, all consumers stop polling at once, finish the messages in
+// then each consumer connects. All of this waits for the server of a cluster for iggy.start_timeout
+// in total, or not at all with iggy.start: background. What goes missing later is created again.
+// At stop, all consumers stop polling at once, finish the messages in
 // flight at the same time, commit and leave their groups; then the producers are flushed and the
 // connections close.
 //

@@ -42,9 +42,19 @@ func newRegistry(p registryParams) (*health.Registry, error) {
 
 func newHandler(r *health.Registry) *health.Handler { return health.NewHandler(r) }
 
-// addCheck registers the health check of a component.
+// addCheck registers the health check of a component. It fails, too, while topics of the cluster can't be
+// provisioned.
 func (c *cluster) addCheck(name string, check func(ctx context.Context) health.Result) error {
-	return c.registry.Register(health.New(c.component(name), check))
+	return c.registry.Register(health.New(c.component(name), func(ctx context.Context) health.Result {
+		result := check(ctx)
+		if c.provisioner == nil {
+			return result
+		}
+		if _, err := c.provisioner.last(); err != nil {
+			return resultOf(errors.Join(result.Err, fmt.Errorf("topics not provisioned: %w", err)), result.Detail)
+		}
+		return result
+	}))
 }
 
 func resultOf(err error, detail any) health.Result {

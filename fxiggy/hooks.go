@@ -18,15 +18,16 @@ type component interface {
 // startedProducer is a producer and what has been done with it.
 type startedProducer struct {
 	component
+	cluster          *cluster
 	started, stopped atomic.Bool
 }
 
 // addProducer adds the hooks of a producer.
-func (rt *runtime) addProducer(c component) {
-	p := &startedProducer{component: c}
+func (c *cluster) addProducer(built component) {
+	rt, p := c.runtime, &startedProducer{component: built, cluster: c}
 	rt.producers = append(rt.producers, p)
 	rt.lifecycle.Append(fx.Hook{
-		OnStart: func(ctx context.Context) error { return rt.startProducer(ctx, p) },
+		OnStart: p.start,
 		OnStop: func(ctx context.Context) error {
 			rt.stopWorkloads(ctx)
 			return p.stopOnce(ctx)
@@ -34,10 +35,15 @@ func (rt *runtime) addProducer(c component) {
 	})
 }
 
-func (rt *runtime) startProducer(ctx context.Context, p *startedProducer) error {
-	ctx, cancel := withReserve(ctx, startReserve)
-	defer cancel()
-	if err := p.Start(ctx); err != nil {
+// start starts the producer when its topics are provisioned. It does nothing when that is done.
+func (p *startedProducer) start(ctx context.Context) error {
+	if p.started.Load() {
+		return nil
+	}
+	if err := p.cluster.prepare(ctx); err != nil {
+		return err
+	}
+	if err := p.cluster.start(ctx, p.Start); err != nil {
 		return err
 	}
 	p.started.Store(true)
@@ -54,19 +60,22 @@ func (p *startedProducer) stopOnce(ctx context.Context) error {
 	return p.Stop(ctx)
 }
 
-// stopProducers stops the producers whose own hook does not run, because a start failed before it. It
-// is the last hook of the package.
-func (rt *runtime) stopProducers(ctx context.Context) error {
+// stopRest stops the producers whose own hook does not run, because a start failed before it, and what the
+// clusters run. It is the last hook of the package.
+func (rt *runtime) stopRest(ctx context.Context) error {
 	var errs []error
 	for _, p := range rt.producers {
 		errs = append(errs, p.stopOnce(ctx))
+	}
+	for _, c := range rt.clusters {
+		errs = append(errs, c.stop(ctx))
 	}
 	return errors.Join(errs...)
 }
 
 // consumerHooks are the hooks of one consumer.
 type consumerHooks struct {
-	rt       *runtime
+	cluster  *cluster
 	name     string
 	consumer component
 	workload *workload
@@ -78,8 +87,8 @@ type consumerHooks struct {
 //
 // A consumer with a handler starts and stops where the handler was set, by the hooks of onHandler: the
 // handler may use everything that existed then, also what was built after the consumer.
-func (rt *runtime) addConsumer(h *consumerHooks) {
-	h.rt = rt
+func (c *cluster) addConsumer(h *consumerHooks) {
+	rt := c.runtime
 	h.workload = newWorkload(h.consumer.Stop)
 	h.workload.consumer = true
 	rt.addWorkload(h.workload)
@@ -101,27 +110,25 @@ func (rt *runtime) addConsumer(h *consumerHooks) {
 
 // onHandler is called when the consumer gets its handler.
 func (h *consumerHooks) onHandler() {
-	if h.rt.started.Load() {
+	if h.cluster.started.Load() {
 		// Fx runs no hook that is added now.
-		h.rt.log.Named("fxiggy").Warn("handler set after the start of the application, what it uses may be stopped before it",
+		h.cluster.log.Named("fxiggy").Warn("handler set after the start of the application, what it uses may be stopped before it",
 			zap.String("consumer", h.name))
 		return
 	}
 	h.handled = true
-	h.rt.moveWorkload(h.workload)
-	h.rt.lifecycle.Append(fx.Hook{
+	h.cluster.moveWorkload(h.workload)
+	h.cluster.lifecycle.Append(fx.Hook{
 		OnStart: h.start,
-		OnStop:  func(ctx context.Context) error { return h.rt.stopWorkload(ctx, h.workload) },
+		OnStop:  func(ctx context.Context) error { return h.cluster.stopWorkload(ctx, h.workload) },
 	})
 }
 
 func (h *consumerHooks) start(ctx context.Context) error {
-	if err := h.rt.startProducers(ctx); err != nil {
+	if err := h.cluster.startProducers(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := withReserve(ctx, startReserve)
-	defer cancel()
-	if err := h.consumer.Start(ctx); err != nil {
+	if err := h.cluster.start(ctx, h.consumer.Start); err != nil {
 		return err
 	}
 	h.workload.started.Store(true)

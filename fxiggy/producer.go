@@ -12,6 +12,9 @@ import (
 func newProducer(c *cluster) (*producer.Producer, error) {
 	opts := append(jobs.Compression(c.cfg.Topics),
 		producer.WithCluster(c.name), producer.WithLogger(c.log), producer.WithTracerProvider(c.tracers), producer.WithMeterProvider(c.meters))
+	if c.provisioner != nil {
+		opts = append(opts, producer.OnMissingTopic(c.provisioner.restore))
+	}
 	p, err := producer.New(c.cfg.Iggy, c.cfg.Producer, opts...)
 	if err != nil {
 		return nil, err

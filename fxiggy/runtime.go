@@ -48,6 +48,7 @@ type runtime struct {
 	// They are added while the application is built, by one goroutine.
 	workloads []*workload // in the order in which they start
 	producers []*startedProducer
+	clusters  []*cluster
 }
 
 func newRuntime(p Params) *runtime {
@@ -63,7 +64,7 @@ func newRuntime(p Params) *runtime {
 			rt.started.Store(true)
 			return nil
 		},
-		OnStop: rt.stopProducers,
+		OnStop: rt.stopRest,
 	})
 	return rt
 }

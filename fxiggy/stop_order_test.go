@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -238,40 +237,6 @@ func newStopping(stream string, working func()) *stopping {
 	}
 }
 
-// onServers runs a test against an embedded server, and against the real one that
-// IGGY_TEST_ENDPOINT names. The YAML is that of yaml.
-func onServers(t *testing.T, test func(t *testing.T, yaml string)) {
-	t.Run("embedded", func(t *testing.T) {
-		t.Parallel()
-		test(t, yaml(server(t)))
-	})
-	t.Run("real", func(t *testing.T) {
-		t.Parallel()
-		u, err := url.Parse(os.Getenv("IGGY_TEST_ENDPOINT"))
-		if err != nil || u.Host == "" {
-			t.Skip("SKIPPED: IGGY_TEST_ENDPOINT names no real server")
-		}
-		password, _ := u.User.Password()
-		require.Equal(t, "iggy iggy", u.User.Username()+" "+password, "the credentials of the tests")
-		test(t, yaml(realServer(u.Host)))
-	})
-}
-
-type realServer string
-
-func (s realServer) Endpoint() string { return string(s) }
-
-// newAdmin connects to the server of a configuration.
-func newAdmin(t *testing.T, yaml string) *admin.Admin {
-	t.Helper()
-	cfg, err := config.Load(config.WithYAML("test.yaml", []byte(yaml)), config.WithEnviron(nil))
-	require.NoError(t, err)
-	a, err := admin.New(cfg.Iggy)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, a.Close()) })
-	return a
-}
-
 // publish provides the topics of s and a message to handle.
 func (s *stopping) publish(t *testing.T, yaml string) *admin.Admin {
 	t.Helper()
@@ -300,7 +265,8 @@ func stream() string { return "stop-" + uuid.NewString() }
 
 func TestWhatAHandlerUsesStopsAfterIt(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, yaml string) {
+	onServers(t, func(t *testing.T, srv endpoint) {
+		yaml := yaml(srv)
 		for name := range stoppingApps {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -351,7 +317,8 @@ func runStopping() {
 
 func TestWhatAHandlerUsesStopsAfterItInAProcess(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, yaml string) {
+	onServers(t, func(t *testing.T, srv endpoint) {
+		yaml := yaml(srv)
 		for name := range stoppingApps {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -379,7 +346,8 @@ func TestWhatAHandlerUsesStopsAfterItInAProcess(t *testing.T) {
 // A handler that publishes finds its publishers started, in whatever order they are built.
 func TestProducersStartBeforeHandlers(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, yaml string) {
+	onServers(t, func(t *testing.T, srv endpoint) {
+		yaml := yaml(srv)
 		s := newStopping(stream(), func() {})
 		close(s.begun)
 		a := s.publish(t, yaml)

@@ -80,7 +80,7 @@ func (rt *runtime) stopWorkloads(ctx context.Context) {
 // calls it before it starts, since that code may publish.
 func (rt *runtime) startProducers(ctx context.Context) error {
 	for _, p := range rt.producers {
-		if err := rt.startProducer(ctx, p); err != nil {
+		if err := p.start(ctx); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -39,11 +40,15 @@ func (t *topicState) refresh(ctx context.Context, requested int64) (*route, erro
 		return r, nil
 	}
 	var meta transport.Topic
-	err := t.producer.retry.Do(ctx, func(ctx context.Context, _ int) error {
-		return t.producer.linkFor(t, 0).Do(ctx, func(ctx context.Context, c transport.Conn) (err error) {
-			meta, err = c.Topic(ctx, t.stream, t.name)
+	err := t.producer.retry.Do(ctx, func(ctx context.Context, _ int) (err error) {
+		if meta, err = t.readMetadata(ctx); !errors.Is(err, iggyerr.ErrNotFound) || t.producer.onMissingTopic == nil {
 			return err
-		})
+		}
+		if err := t.create(ctx, err); err != nil {
+			return err
+		}
+		meta, err = t.readMetadata(ctx)
+		return err
 	})
 	if err == nil && len(meta.Partitions) == 0 {
 		err = fmt.Errorf("topic %s/%s has no partitions: %w", t.stream, t.name, iggyerr.ErrNotFound)
@@ -57,6 +62,23 @@ func (t *topicState) refresh(ctx context.Context, requested int64) (*route, erro
 	r := t.apply(meta)
 	t.refreshedAt.Store(t.producer.now())
 	return r, nil
+}
+
+func (t *topicState) readMetadata(ctx context.Context) (meta transport.Topic, err error) {
+	err = t.producer.linkFor(t, 0).Do(ctx, func(ctx context.Context, c transport.Conn) error {
+		meta, err = c.Topic(ctx, t.stream, t.name)
+		return err
+	})
+	return meta, err
+}
+
+// create has the application create the topic, which is missing according to cause.
+func (t *topicState) create(ctx context.Context, cause error) error {
+	err := callback.Call(func() error { return t.producer.onMissingTopic(ctx, t.stream, t.name) })
+	if err == nil || iggyerr.IsRetryable(err) {
+		return err
+	}
+	return fmt.Errorf("%w; creating it: %w", cause, err)
 }
 
 // apply makes the route that meta describes. It begins a new epoch when the partitions have

@@ -1,6 +1,9 @@
 package producer_test
 
 import (
+	"context"
+	"errors"
+	"io"
 	"testing"
 	"time"
 
@@ -52,4 +55,38 @@ func TestTopicIsDeletedAndCreatedAgain(t *testing.T) {
 		require.NoError(t, p.Send(t.Context(), message("k", "y")))
 		require.Equal(t, []string{"y"}, s.payloads("t", wire.PartitionOf("k", 2)))
 	})
+}
+
+// A missing topic is created by the application's function, before its first message and after it was
+// deleted under the producer.
+func TestMissingTopicIsCreated(t *testing.T) {
+	t.Parallel()
+	var s *server
+	created := 0
+	var result error
+	create := func(_ context.Context, stream, topic string) error {
+		if stream != "s" || topic != "late" {
+			return errors.New("not mine")
+		}
+		if created++; created%2 == 1 {
+			return &iggyerr.ConnError{Op: "dial", Err: io.EOF} // the next attempt succeeds
+		}
+		s.partitions("late", 2)
+		return result
+	}
+	run(t, nil, func(t *testing.T, server *server, p *producer.Producer) {
+		s = server
+		r := message("k", "x")
+		r.Topic = "late"
+		require.NoError(t, p.Send(t.Context(), r))
+		require.Equal(t, 2, created)
+		s.partitions("late", 0)
+		require.NoError(t, p.Send(t.Context(), r))
+		require.Equal(t, 4, created)
+
+		r.Topic = "other"
+		err := p.Send(t.Context(), r)
+		require.ErrorIs(t, err, iggyerr.ErrNotFound)
+		require.ErrorContains(t, err, "not mine")
+	}, producer.OnMissingTopic(create))
 }

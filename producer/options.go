@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -27,6 +28,8 @@ type options struct {
 	partitioner Partitioner
 	dialer      transport.Dialer // nil means the configured one; only tests set it
 	topics      []topicOptions
+
+	onMissingTopic func(ctx context.Context, stream, topic string) error
 }
 
 // defaultName is the name of a producer that was given none.
@@ -74,6 +77,15 @@ func WithCompression(stream, topic string, c config.Compression, minSize config.
 	}
 }
 
+// OnMissingTopic sets a function that creates a topic that a message is for and that does not exist,
+// or not any more. When it returns nil, the producer reads the topic's metadata again and sends the
+// message. An error that iggyerr.IsRetryable reports as such is retried within the limits of the
+// message. Without the function, and after any other error, the message fails with
+// iggyerr.ErrNotFound. The function is called by several goroutines, and must return when ctx ends.
+func OnMissingTopic(create func(ctx context.Context, stream, topic string) error) Option {
+	return func(o *options) { o.onMissingTopic = create }
+}
+
 // apply sets the fields of p.
 func (o *options) apply(p *Producer, address string) error {
 	p.name = telemetry.QualifiedName(o.cluster, o.name)
@@ -83,7 +95,7 @@ func (o *options) apply(p *Producer, address string) error {
 			p.log = p.log.With(zap.String("producer", p.name))
 		}
 	}
-	p.dialer, p.partitioner = o.dialer, o.partitioner
+	p.dialer, p.partitioner, p.onMissingTopic = o.dialer, o.partitioner, o.onMissingTopic
 	p.tracing.tracer = telemetry.NewTracer(o.tracers, instrumentationScope, telemetry.Send, o.cluster, address)
 	var errs []error
 	for _, t := range o.topics {

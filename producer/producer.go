@@ -12,6 +12,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/retry"
 	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
@@ -27,6 +28,7 @@ type Producer struct {
 	dialer         transport.Dialer // nil means the configured one
 	partitioner    Partitioner      // nil means as the server does it
 	compressors    map[topicName]compressor
+	onMissingTopic func(ctx context.Context, stream, topic string) error // nil means none
 	links          []*link.Link
 	retry          *retry.Policy
 	limit          *bufferLimit
@@ -67,8 +69,8 @@ type Producer struct {
 func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, error) {
 	p := &Producer{cfg: cfg, log: zap.NewNop(), compressors: map[topicName]compressor{}, created: time.Now()}
 	o := options{name: defaultName}
-	for _, opt := range opts {
-		opt(&o)
+	if err := argument.Apply(&o, opts); err != nil {
+		return nil, err
 	}
 	if err := o.apply(p, cluster.Address()); err != nil {
 		return nil, err

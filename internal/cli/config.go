@@ -73,6 +73,7 @@ func (a *app) override(c *config.Config, from config.Sources, endpoint *endpoint
 		named := c.Clusters[a.cluster]
 		cluster, prefix = &named, "clusters."+a.cluster+"."
 	}
+	cluster.Iggy.Start = config.StartWait // a command needs the server
 	if !from.Has(prefix + "iggy.start_timeout") {
 		cluster.Iggy.StartTimeout = interactiveTimeout
 	}

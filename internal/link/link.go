@@ -88,7 +88,8 @@ func New(name string, cfg config.Iggy, opts ...Option) (*Link, error) {
 	return l, err
 }
 
-// Start starts the supervision and waits for the first session, within ctx and the start timeout.
+// Start starts the supervision and, unless the configuration starts it in the background, waits for
+// the first session, within ctx and the start timeout.
 // An error that a retry can't fix (refused credentials, a foreign protocol) ends the wait at once.
 // A failed start releases everything and closes the link. Start does nothing on a running link and
 // returns iggyerr.ErrClosed on a stopped one.
@@ -103,6 +104,9 @@ func (l *Link) start(ctx context.Context) error {
 	go l.supervise(l.life.Context())
 	if err := l.metrics.register(l); err != nil {
 		return fmt.Errorf("iggy: %s: %w", l.name, err)
+	}
+	if l.cfg.Start == config.StartBackground {
+		return nil
 	}
 	wait, cancel := context.WithTimeout(ctx, l.cfg.StartTimeout)
 	defer cancel()
