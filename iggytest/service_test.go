@@ -52,6 +52,20 @@ func TestService(t *testing.T) {
 	require.Contains(t, string(states[0].Payload), "job-1")
 }
 
+func TestServiceFollowsTheLeader(t *testing.T) {
+	t.Parallel()
+	cluster := iggytest.NewCluster(t, 2)
+	follower := cluster.Node(1)
+	var publisher *jobs.Publisher
+	app := fxtest.New(t, Service, at(follower), fx.Populate(&publisher))
+	defer app.RequireStart().RequireStop()
+
+	require.NoError(t, publisher.PublishDownloadTask(t.Context(), task))
+	states := cluster.Node(0).WaitMessages("fetchbox", "jobs.status", 1)
+	require.Contains(t, string(states[0].Payload), "job-1")
+	require.Empty(t, follower.Messages("fetchbox", "jobs.tasks"))
+}
+
 func TestLostAnswerOfService(t *testing.T) {
 	t.Parallel()
 	srv := iggytest.NewServer(t)
