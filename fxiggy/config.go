@@ -26,13 +26,13 @@ func ConfigOptions(opts ...config.Option) fx.Option { return declare(declaration
 // application declares and cfg lacks get their defaults. The result is validated.
 func Config(cfg config.Config) fx.Option { return declare(declaration{fixed: &cfg}) }
 
-type configParams struct {
+type declarations struct {
 	fx.In
 	Declarations []declaration `group:"iggy.declarations"`
 }
 
 // newConfig loads the configuration with all declarations.
-func newConfig(p configParams) (config.Config, error) {
+func newConfig(p declarations) (config.Config, error) {
 	all := slices.Clone(p.Declarations)
 	slices.SortFunc(all, func(a, b declaration) int { return cmp.Compare(a.order, b.order) })
 	var (

@@ -27,7 +27,7 @@ func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {
 		return newConsumer(c, name, t, d)
 	}
 	return fx.Options(
-		declare(declaration{cluster: o.cluster, consumer: name, defaults: defaults}),
+		declare(declaration{cluster: o.cluster, consumer: name, defaults: defaults, sinks: []sink{sinkOf[T](o.cluster, name, o.name)}}),
 		fx.Provide(fx.Annotate(build, fx.ParamTags(tag(o.cluster), optional(o.name)), fx.ResultTags(tag(o.name)))),
 	)
 }
@@ -37,7 +37,7 @@ func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.De
 	if !ok {
 		return nil, fmt.Errorf("fxiggy: the configuration%s has no section consumers.%s", c.suffix(), name)
 	}
-	hooks := &consumerHooks{cluster: c, name: c.component("consumer." + name)}
+	hooks := &consumerHooks{cluster: c, name: c.component(name)}
 	built, err := consumer.New(c.cfg.Iggy, cfg, t, consumer.OnHandler(hooks.onHandler),
 		consumer.WithName(name), consumer.WithCluster(c.name), consumer.WithLogger(c.log),
 		consumer.WithTracerProvider(c.tracers), consumer.WithMeterProvider(c.meters))
@@ -52,7 +52,7 @@ func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.De
 	}
 	c.requireTopic(admin.Of(t, admin.Groups(cfg)...))
 	c.consumers = append(c.consumers, built.Status)
-	hooks.consumer = built
+	hooks.consumer, hooks.deadLetters = built, d
 	c.addConsumer(hooks)
 	return built, nil
 }

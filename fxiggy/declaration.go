@@ -20,11 +20,13 @@ type declaration struct {
 
 	cluster  string          // of isCluster and consumer
 	defaults config.Consumer // of consumer
+
+	sinks []sink // in any of them
 }
 
-var declarations atomic.Uint64
+var declarationCount atomic.Uint64
 
 func declare(d declaration) fx.Option {
-	d.order = declarations.Add(1)
+	d.order = declarationCount.Add(1)
 	return fx.Provide(fx.Annotate(func() declaration { return d }, fx.ResultTags(`group:"iggy.declarations"`)))
 }

@@ -3,6 +3,7 @@ package fxiggy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"go.uber.org/fx"
@@ -79,7 +80,9 @@ type consumerHooks struct {
 	name     string
 	consumer component
 	workload *workload
-	handled  bool // the consumer has a handler, and the hooks that follow from it
+	// deadLetters is a consumer.DeadLetters[T], or nil.
+	deadLetters any
+	handled     bool // the consumer has a handler, and the hooks that follow from it
 }
 
 // addConsumer adds the hooks of a consumer that is being built. They start and stop a consumer from
@@ -132,5 +135,11 @@ func (h *consumerHooks) start(ctx context.Context) error {
 		return err
 	}
 	h.workload.started.Store(true)
+	log := h.cluster.log.Named("fxiggy").With(zap.String("consumer", h.name))
+	if h.deadLetters == nil {
+		log.Info("no dead letters, failed messages are logged and skipped")
+	} else {
+		log.Info("failed messages go to dead letters", zap.String("type", fmt.Sprintf("%T", h.deadLetters)))
+	}
 	return nil
 }

@@ -2,6 +2,8 @@ package fxiggy
 
 import (
 	"go.uber.org/fx"
+
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
 // Module provides the components of the cluster that the top level of the configuration describes.
@@ -33,19 +35,24 @@ func Named(name string) fx.Option {
 // clusterOptions provides the components of one cluster.
 func clusterOptions(name string) fx.Option {
 	params := fx.ParamTags
-	named, sink := tag(name), optional(name)
+	named, deadLetters := tag(name), optional(name)
 	result := fx.ResultTags(named)
-	return fx.Provide(
+	return fx.Options(declare(declaration{sinks: []sink{
+		sinkOf[*jobspb.DownloadTask](name, "tasks", name),
+		sinkOf[*jobspb.JobStatus](name, "status", name),
+		sinkOf[*jobspb.JobLog](name, "logs", name),
+		sinkOf[*jobspb.DeadLetterTask](name, "dlq", name),
+	}}), fx.Provide(
 		fx.Annotate(clusterOf(name), result),
 		fx.Annotate(newAdmin, params(named), result),
 		fx.Annotate(newProducer, params(named), result),
 		fx.Annotate(newTopics, params(named), result),
 		fx.Annotate(newPublisher, params(named, named, named), result),
-		fx.Annotate(newTasks, params(named, named, named, sink), result),
-		fx.Annotate(newStatus, params(named, named, sink), result),
-		fx.Annotate(newLogs, params(named, named, sink), result),
-		fx.Annotate(newDeadLetters, params(named, named, sink), result),
-	)
+		fx.Annotate(newTasks, params(named, named, named, deadLetters), result),
+		fx.Annotate(newStatus, params(named, named, deadLetters), result),
+		fx.Annotate(newLogs, params(named, named, deadLetters), result),
+		fx.Annotate(newDeadLetters, params(named, named, deadLetters), result),
+	))
 }
 
 // tag is the Fx tag of a named value, or "" for an unnamed one.

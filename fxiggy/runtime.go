@@ -51,7 +51,14 @@ type runtime struct {
 	clusters  []*cluster
 }
 
-func newRuntime(p Params) *runtime {
+func newRuntime(p Params, all declarations, graph fx.DotGraph) (*runtime, error) {
+	var sinks []sink
+	for _, d := range all.Declarations {
+		sinks = append(sinks, d.sinks...)
+	}
+	if err := checkSinks(graph, sinks); err != nil {
+		return nil, err
+	}
 	rt := &runtime{
 		lifecycle: p.Lifecycle, shutdowner: p.Shutdowner, cfg: p.Config, registry: p.Registry,
 		log: p.Logger, tracers: p.Tracers, meters: p.Meters,
@@ -66,7 +73,7 @@ func newRuntime(p Params) *runtime {
 		},
 		OnStop: rt.stopRest,
 	})
-	return rt
+	return rt, nil
 }
 
 // fail logs a fatal error and shuts the application down, once.

@@ -1,0 +1,78 @@
+package fxiggy
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"go.uber.org/fx"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer"
+)
+
+// sink is a consumer.DeadLetters[T] as a consumer asks for it.
+type sink struct {
+	consumer string // with the cluster's name in front
+	typ      string
+	name     string // of the value
+}
+
+func sinkOf[T any](cluster, consumerName, name string) sink {
+	if cluster != "" {
+		consumerName = cluster + "." + consumerName
+	}
+	return sink{consumer: consumerName, typ: reflect.TypeFor[consumer.DeadLetters[T]]().String(), name: name}
+}
+
+// key is how Fx's graph names the value.
+func (s sink) key() string {
+	if s.name == "" {
+		return s.typ
+	}
+	return s.typ + "[name=" + s.name + "]"
+}
+
+// described is the value as the application writes it.
+func (s sink) described() string {
+	if s.name == "" {
+		return s.typ + " without a name"
+	}
+	return fmt.Sprintf("%s name:%q", s.typ, s.name)
+}
+
+// checkSinks returns an error for each dead letter sink that the application provides and nothing uses,
+// although consumers of its type exist: its name is not that of a consumer, which would skip its failed
+// messages. Consumers ask for their sinks optionally, so only Fx's graph knows those that none
+// asks for.
+func checkSinks(graph fx.DotGraph, asked []sink) error {
+	consumers := map[string][]sink{}
+	for _, s := range asked {
+		consumers[s.typ] = append(consumers[s.typ], s)
+	}
+	var errs []error
+	for line := range strings.Lines(string(graph)) {
+		quoted, _, isValue := strings.Cut(strings.TrimSpace(line), " [label=")
+		key, err := strconv.Unquote(quoted)
+		if !isValue || err != nil || strings.Contains(string(graph), " -> "+quoted) {
+			continue
+		}
+		typ, name, _ := strings.Cut(strings.TrimSuffix(key, "]"), "[name=")
+		if key == typ+"]" {
+			typ = key
+		}
+		if len(consumers[typ]) > 0 {
+			errs = append(errs, unusedSink(sink{typ: typ, name: name}, consumers[typ]))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func unusedSink(unused sink, consumers []sink) error {
+	var wanted []string
+	for _, s := range consumers {
+		wanted = append(wanted, fmt.Sprintf("consumer %s uses %s", s.consumer, s.described()))
+	}
+	return fmt.Errorf("fxiggy: no consumer uses the provided %s: %s", unused.described(), strings.Join(wanted, ", "))
+}

@@ -1,0 +1,92 @@
+package fxiggy_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/dig"
+	"go.uber.org/fx"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/fxiggy"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
+)
+
+// With another name, or without one, the sink would be ignored and failed messages would be skipped.
+func TestDeadLettersThatNoConsumerUsesAreAnError(t *testing.T) {
+	t.Parallel()
+	sinkNamed := func(name string) fx.Option {
+		provide := func() consumer.DeadLetters[Order] { return orderSink(nil) }
+		if name == "" {
+			return fx.Provide(provide)
+		}
+		return fx.Provide(fx.Annotate(provide, fx.ResultTags(`name:"`+name+`"`)))
+	}
+	const typ = "consumer.DeadLetters[github.com/fetchbox/fetchbox-iggy/fxiggy_test.Order]"
+	for name, tt := range map[string]struct {
+		options []fx.Option
+		want    []string // in the error, none for no error
+	}{
+		"without the cluster's name": {
+			[]fx.Option{fxiggy.Consume(Orders, "billing", fxiggy.On("eu")), sinkNamed("")},
+			[]string{typ + " without a name", "consumer eu.billing uses " + typ + ` name:"eu"`},
+		},
+		"with a name for a consumer that has none": {
+			[]fx.Option{fxiggy.Consume(Orders, "billing"), sinkNamed("eu")},
+			[]string{typ + ` name:"eu"`, "consumer billing uses " + typ + " without a name"},
+		},
+		"with a name that is misspelled": {
+			[]fx.Option{fxiggy.Consume(Orders, "billing", fxiggy.As("billing")), sinkNamed("biling")},
+			[]string{typ + ` name:"biling"`, "consumer billing uses " + typ + ` name:"billing"`},
+		},
+		"one too many": {
+			[]fx.Option{fxiggy.Consume(Orders, "billing", fxiggy.On("eu")), sinkNamed("eu"), sinkNamed("")},
+			[]string{typ + " without a name"},
+		},
+		"for FetchBox's tasks": {
+			[]fx.Option{fx.Provide(fx.Annotate(func() consumer.DeadLetters[*jobspb.DownloadTask] { return sink(nil) }, fx.ResultTags(`name:"us"`)))},
+			[]string{`name:"us"`, "consumer tasks uses", "consumer eu.tasks uses"},
+		},
+		"as it should be":        {[]fx.Option{fxiggy.Consume(Orders, "billing", fxiggy.On("eu")), sinkNamed("eu")}, nil},
+		"without a name":         {[]fx.Option{fxiggy.Consume(Orders, "billing"), sinkNamed("")}, nil},
+		"of another use":         {[]fx.Option{sinkNamed("")}, nil},
+		"that a decorator needs": {[]fx.Option{fxiggy.Consume(Orders, "billing"), sinkNamed("inner"), fx.Provide(fx.Annotate(func(d consumer.DeadLetters[Order]) consumer.DeadLetters[Order] { return d }, fx.ParamTags(`name:"inner"`)))}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			section := "\nclusters: {eu: {iggy: {client_id: iggy, client_secret: iggy}}}\n"
+			err := fx.New(append(tt.options, quiet, fxiggy.Module, fxiggy.Named("eu"), configured(offline+section), fx.Invoke(func(*jobs.Publisher) {}))...).Err()
+			if tt.want == nil {
+				require.NoError(t, err)
+				return
+			}
+			for _, part := range tt.want {
+				require.ErrorContains(t, dig.RootCause(err), part)
+			}
+		})
+	}
+}
+
+func TestAStartSaysWhereFailedMessagesGo(t *testing.T) {
+	t.Parallel()
+	srv := server(t)
+	core, logs := observer.New(zapcore.InfoLevel)
+	start(t, configured(yaml(srv)), fx.Supply(zap.New(core)), fxiggy.Consume(Orders, "billing"),
+		fx.Provide(func() consumer.DeadLetters[Order] { return orderSink(nil) }),
+		fx.Invoke(func(tasks *consumer.Consumer[*jobspb.DownloadTask], _ *consumer.Consumer[*jobspb.JobStatus], orders *consumer.Consumer[Order]) error {
+			return orders.Handle(func(context.Context, *consumer.Message[Order]) error { return nil })
+		}))
+	where := map[string]any{}
+	for _, e := range logs.FilterMessage("failed messages go to dead letters").All() {
+		where[e.ContextMap()["consumer"].(string)] = e.ContextMap()["type"]
+	}
+	for _, e := range logs.FilterMessage("no dead letters, failed messages are logged and skipped").All() {
+		where[e.ContextMap()["consumer"].(string)] = nil
+	}
+	require.Equal(t, map[string]any{"tasks": "*jobs.Publisher", "billing": "fxiggy_test.orderSink", "status": nil}, where)
+}
