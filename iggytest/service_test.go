@@ -54,16 +54,28 @@ func TestService(t *testing.T) {
 
 func TestServiceFollowsTheLeader(t *testing.T) {
 	t.Parallel()
-	cluster := iggytest.NewCluster(t, 2)
-	follower := cluster.Node(1)
-	var publisher *jobs.Publisher
-	app := fxtest.New(t, Service, at(follower), fx.Populate(&publisher))
-	defer app.RequireStart().RequireStop()
+	for _, transport := range []string{"native", "sdk"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			cluster := iggytest.NewCluster(t, 2)
+			follower := cluster.Node(1)
+			var publisher *jobs.Publisher
+			app := fxtest.New(t, Service, at(follower), fx.Populate(&publisher),
+				fxiggy.ConfigOptions(config.WithEnviron([]string{"FETCHBOX__IGGY__TRANSPORT=" + transport})))
+			defer app.RequireStart().RequireStop()
 
-	require.NoError(t, publisher.PublishDownloadTask(t.Context(), task))
-	states := cluster.Node(0).WaitMessages("fetchbox", "jobs.status", 1)
-	require.Contains(t, string(states[0].Payload), "job-1")
-	require.Empty(t, follower.Messages("fetchbox", "jobs.tasks"))
+			require.NoError(t, publisher.PublishDownloadTask(t.Context(), task))
+			states := cluster.Node(0).WaitMessages("fetchbox", "jobs.status", 1)
+			require.Contains(t, string(states[0].Payload), "job-1")
+			require.Empty(t, follower.Messages("fetchbox", "jobs.tasks"))
+
+			// The other node leads. It has no topics yet, since nothing is replicated.
+			cluster.SetLeader(1)
+			cluster.Node(0).CutConnections()
+			require.NoError(t, publisher.PublishDownloadTask(t.Context(), task))
+			cluster.Node(1).WaitMessages("fetchbox", "jobs.status", 1)
+		})
+	}
 }
 
 func TestLostAnswerOfService(t *testing.T) {
