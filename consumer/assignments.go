@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -18,16 +19,11 @@ type assignments struct {
 	e   *engine
 	log fetch.Log
 
-	mu         sync.Mutex
-	byID       map[uint32]*partition // prepared ones and started ones
-	started    []*partition          // by id; replaced, never changed
-	histories  map[uint32]*history
-	past       counters      // of former assignments
-	session    group.Session // that of reader
-	reader     *fetch.Fetcher
-	stopReader context.CancelFunc
-
-	readers sync.WaitGroup
+	mu        sync.Mutex
+	byID      map[uint32]*partition // prepared ones and started ones
+	started   []*partition          // by id; replaced, never changed
+	histories map[uint32]*history
+	past      counters // of former assignments
 }
 
 func newAssignments(e *engine) *assignments {
@@ -53,6 +49,13 @@ func (a *assignments) find(id uint32) *partition {
 	return a.byID[id]
 }
 
+// add makes p the present assignment of its partition.
+func (a *assignments) add(p *partition) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.byID[p.id] = p
+}
+
 // list gives the started partitions, by id.
 func (a *assignments) list() []*partition {
 	a.mu.Lock()
@@ -68,36 +71,6 @@ func (a *assignments) commits() []*commit.Partition {
 		all[i] = p.commits
 	}
 	return all
-}
-
-// startReading starts the fetcher of a session.
-func (a *assignments) startReading(s group.Session) {
-	f := a.fetcher(s)
-	ctx, cancel := context.WithCancel(a.e.ctx)
-	a.mu.Lock()
-	a.stopReader = cancel
-	a.mu.Unlock()
-	a.readers.Go(func() { f.Run(ctx) })
-}
-
-// stopReading stops the fetcher of the session that is over.
-func (a *assignments) stopReading() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.stopReader != nil {
-		a.stopReader()
-	}
-	a.reader, a.stopReader = nil, nil
-}
-
-// fetcher gives the fetcher of a session.
-func (a *assignments) fetcher(s group.Session) *fetch.Fetcher {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.reader == nil || a.session != s {
-		a.session, a.reader = s, fetch.New(a.fetchConfig(s), s)
-	}
-	return a.reader
 }
 
 // Start implements group.Partitions.
@@ -213,6 +186,15 @@ func (a *assignments) Commit(ctx context.Context, id uint32) error {
 	return movedError(p.commits.Commit(ctx))
 }
 
+// movedError returns err with a *commit.ResetError as the group knows it.
+func movedError(err error) error {
+	var reset *commit.ResetError
+	if errors.As(err, &reset) {
+		return &group.MovedError{Stored: reset.Now.Any, Offset: reset.Now.Offset}
+	}
+	return err
+}
+
 // counters is what became of all messages so far.
 func (a *assignments) counters() counters {
 	a.mu.Lock()
@@ -222,21 +204,4 @@ func (a *assignments) counters() counters {
 		total.add(p.counters())
 	}
 	return total
-}
-
-// fetchConfig is how the partitions are read over a session.
-func (a *assignments) fetchConfig(s group.Session) fetch.Config {
-	cfg := a.e.fetchConfig()
-	cfg.Store = func(ctx context.Context, partition uint32, offset uint64) error {
-		if !a.e.storesOffsets {
-			return nil
-		}
-		return a.store(s, partition).Write(ctx, offset)
-	}
-	return cfg
-}
-
-// store is the stored offset of a partition.
-func (a *assignments) store(s group.Session, id uint32) offsetStore {
-	return offsetStore{a.e, s, id}
 }

@@ -26,18 +26,14 @@ import (
 // All methods are safe for concurrent use.
 type Consumer[T any] struct {
 	e         *engine
-	topic     topic.Topic[T]
-	tracer    *telemetry.Tracer // nil: no spans
+	app       *app[T]
 	life      *startstop.Lifecycle
 	onHandler func() // nil: none
 
-	mu           sync.Mutex
-	connected    bool // start has connected, so consumption may begin
-	mode         mode
-	consuming    bool // consumption began, or never will
-	handler      func(context.Context, *Message[T]) error
-	batchHandler func(context.Context, []*Message[T]) error
-	deadLetters  DeadLetters[T] // not changed once consuming is set
+	mu        sync.Mutex
+	connected bool // start has connected, so consumption may begin
+	mode      mode
+	consuming bool // consumption began, or never will
 }
 
 // mode is where the messages go.
@@ -77,12 +73,13 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 	if err != nil {
 		return nil, err
 	}
-	c := &Consumer[T]{topic: t, onHandler: o.onHandler}
+	c := &Consumer[T]{app: &app[T]{topic: t}, onHandler: o.onHandler}
 	c.life = startstop.New(c.start, c.stop)
-	if c.e, err = newEngine(cfg, &o, log, l, newLink, transport.Consumer{Stream: t.Stream(), Topic: t.Name()}, c); err != nil {
+	if c.e, err = newEngine(cfg, &o, log, l, newLink, transport.Consumer{Stream: t.Stream(), Topic: t.Name()}, c.app); err != nil {
 		return nil, err
 	}
-	c.tracer = telemetry.NewTracer(o.tracers, instrumentation, telemetry.Process, o.cluster, cluster.Address(), telemetry.Group(c.e.identity.Name))
+	c.app.e = c.e
+	c.app.tracer = telemetry.NewTracer(o.tracers, instrumentation, telemetry.Process, o.cluster, cluster.Address(), telemetry.Group(c.e.identity.Name))
 	return c, nil
 }
 
@@ -114,10 +111,10 @@ func (c *Consumer[T]) startConsuming() {
 	}
 	c.consuming = true
 	switch {
-	case c.handler != nil:
-		c.e.pool.Handle(c.callHandler)
-	case c.batchHandler != nil:
-		c.e.pool.HandleBatch(c.callBatchHandler)
+	case c.app.handler != nil:
+		c.e.pool.Handle(c.app.callHandler)
+	case c.app.batchHandler != nil:
+		c.e.pool.HandleBatch(c.app.callBatchHandler)
 	}
 	c.e.start()
 }

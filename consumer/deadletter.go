@@ -29,35 +29,35 @@ func (c *Consumer[T]) SetDeadLetters(d DeadLetters[T]) error {
 	if c.consuming {
 		return fmt.Errorf("iggy: consumer %s: set dead letters: %w", c.e.name, ErrConsuming)
 	}
-	c.deadLetters = d
+	c.app.deadLetters = d
 	return nil
 }
 
 // HasDeadLetters implements deliver.App.
-func (c *Consumer[T]) HasDeadLetters() bool { return c.deadLetters != nil }
+func (a *app[T]) HasDeadLetters() bool { return a.deadLetters != nil }
 
 // DeadLetter implements deliver.App.
-func (c *Consumer[T]) DeadLetter(ctx context.Context, d *deliver.Message, cause error, code string, attempts int) error {
+func (a *app[T]) DeadLetter(ctx context.Context, d *deliver.Message, cause error, code string, attempts int) error {
 	f := topic.Failure[T]{
-		Origin: c.e.originOf(d), Payload: d.Raw.Payload, Headers: headersOf(d.Raw), Key: d.Key,
+		Origin: a.e.originOf(d), Payload: d.Raw.Payload, Headers: headersOf(d.Raw), Key: d.Key,
 		Code: code, Err: cause, Attempts: attempts,
 	}
-	if plain, err := c.decompress(d.Raw); err == nil {
+	if plain, err := a.decompress(d.Raw); err == nil {
 		f.Payload = plain
 		f.Headers = slices.DeleteFunc(f.Headers, func(h topic.Header) bool { return h.Key == topic.HeaderContentEncoding })
 	}
 	if attempts > 0 {
-		f.Decoded, f.Value = true, c.originalValue(d)
+		f.Decoded, f.Value = true, a.originalValue(d)
 	}
-	return c.deadLetters.DeadLetter(ctx, f)
+	return a.deadLetters.DeadLetter(ctx, f)
 }
 
 // originalValue returns the value of a message as it was first decoded: a handler may have changed
 // what it was given.
-func (c *Consumer[T]) originalValue(d *deliver.Message) T {
+func (a *app[T]) originalValue(d *deliver.Message) T {
 	m := &Message[T]{}
 	err := callback.Call(func() error {
-		_, err := c.decodeValue(d.Raw, m)
+		_, err := a.decodeValue(d.Raw, m)
 		return err
 	})
 	if err != nil { // a codec that can't decode twice

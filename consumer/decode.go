@@ -23,39 +23,39 @@ func (d *decodedMessage[T]) init(e *engine, raw *wire.Message) {
 }
 
 // Decode implements deliver.App.
-func (c *Consumer[T]) Decode(raw []wire.Message, dst []*deliver.Message) []*deliver.Message {
+func (a *app[T]) Decode(raw []wire.Message, dst []*deliver.Message) []*deliver.Message {
 	decoded := make([]decodedMessage[T], len(raw))
 	for i := range decoded {
 		d := &decoded[i]
-		d.init(c.e, &raw[i])
-		d.state.Err = c.decode(&d.state, &d.message)
+		d.init(a.e, &raw[i])
+		d.state.Err = a.decode(&d.state, &d.message)
 		dst = append(dst, &d.state)
 	}
 	return dst
 }
 
 // Broken implements deliver.App.
-func (c *Consumer[T]) Broken(raw *wire.Message, cause error) *deliver.Message {
+func (a *app[T]) Broken(raw *wire.Message, cause error) *deliver.Message {
 	d := &decodedMessage[T]{}
-	d.init(c.e, raw)
+	d.init(a.e, raw)
 	d.state.Err = cause
 	return &d.state
 }
 
 // Copy implements deliver.App.
-func (c *Consumer[T]) Copy(m *deliver.Message, value bool) *deliver.Message {
+func (a *app[T]) Copy(m *deliver.Message, value bool) *deliver.Message {
 	next := &decodedMessage[T]{}
 	if value {
-		next.message = Message[T]{Value: m.Value.(*Message[T]).Value, e: c.e, d: &next.state}
+		next.message = Message[T]{Value: m.Value.(*Message[T]).Value, e: a.e, d: &next.state}
 		next.state.Value = &next.message
 	}
 	return &next.state
 }
 
 // Renew implements deliver.App.
-func (c *Consumer[T]) Renew(d *deliver.Message) error {
-	m := &Message[T]{e: c.e, d: d}
-	decompressed, err := c.decodeValue(d.Raw, m)
+func (a *app[T]) Renew(d *deliver.Message) error {
+	m := &Message[T]{e: a.e, d: d}
+	decompressed, err := a.decodeValue(d.Raw, m)
 	if err != nil {
 		return err
 	}
@@ -64,29 +64,29 @@ func (c *Consumer[T]) Renew(d *deliver.Message) error {
 }
 
 // OnForgotten implements deliver.App.
-func (c *Consumer[T]) OnForgotten(d *deliver.Message, f func()) {
+func (a *app[T]) OnForgotten(d *deliver.Message, f func()) {
 	runtime.AddCleanup(d.Value.(*Message[T]), func(f func()) { f() }, f)
 }
 
 // decode decodes one message. A panic of the codec or the key function is a failure of the message.
-func (c *Consumer[T]) decode(d *deliver.Message, m *Message[T]) error {
+func (a *app[T]) decode(d *deliver.Message, m *Message[T]) error {
 	return callback.Recover(func() (err error) {
-		if d.Decompressed, err = c.decodeValue(d.Raw, m); err == nil {
-			d.Key = c.topic.KeyOf(m.Value)
+		if d.Decompressed, err = a.decodeValue(d.Raw, m); err == nil {
+			d.Key = a.topic.KeyOf(m.Value)
 		}
 		return err
 	})
 }
 
 // decodeValue decodes the value of m, and returns the size of the payload if that was compressed.
-func (c *Consumer[T]) decodeValue(raw *wire.Message, m *Message[T]) (decompressed int, err error) {
-	payload, err := c.decompress(raw)
+func (a *app[T]) decodeValue(raw *wire.Message, m *Message[T]) (decompressed int, err error) {
+	payload, err := a.decompress(raw)
 	if err != nil {
 		return 0, err
 	}
-	if compressed(raw) {
+	if deliver.Compressed(raw) {
 		decompressed = len(payload)
 	}
-	m.Value, err = c.topic.Codec().Decode(payload)
+	m.Value, err = a.topic.Codec().Decode(payload)
 	return decompressed, err
 }

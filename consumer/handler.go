@@ -27,7 +27,7 @@ import (
 //
 // Handle returns ErrConsuming when there is another handler or an iteration.
 func (c *Consumer[T]) Handle(handler func(ctx context.Context, m *Message[T]) error) error {
-	return c.register(func() { c.handler = handler }, handler != nil)
+	return c.register(func() { c.app.handler = handler }, handler != nil)
 }
 
 // HandleBatch is like Handle, for sinks that prefer many messages at once: each call gets up to
@@ -35,7 +35,7 @@ func (c *Consumer[T]) Handle(handler func(ctx context.Context, m *Message[T]) er
 // comes when all of them are settled. An error is a failed delivery of those messages of the batch
 // that were not settled by Ack or Nack before.
 func (c *Consumer[T]) HandleBatch(handler func(ctx context.Context, batch []*Message[T]) error) error {
-	return c.register(func() { c.batchHandler = handler }, handler != nil)
+	return c.register(func() { c.app.batchHandler = handler }, handler != nil)
 }
 
 // register sets where the messages go, and begins to consume when the consumer is connected.
@@ -70,37 +70,37 @@ func (c *Consumer[T]) setHandler(set func()) error {
 }
 
 // callHandler calls the handler with one message.
-func (c *Consumer[T]) callHandler(d *deliver.Message) error {
+func (a *app[T]) callHandler(d *deliver.Message) error {
 	m, ctx := d.Value.(*Message[T]), d.Queue().Context()
-	if c.callsDirectly() {
-		return callback.Recover(func() error { return deliver.Checked(c.handler(ctx, m)) })
+	if a.callsDirectly() {
+		return callback.Recover(func() error { return deliver.Checked(a.handler(ctx, m)) })
 	}
-	return c.callObserved(ctx, []*deliver.Message{d}, func(ctx context.Context) error { return c.handler(ctx, m) })
+	return a.callObserved(ctx, []*deliver.Message{d}, func(ctx context.Context) error { return a.handler(ctx, m) })
 }
 
 // callsDirectly reports whether calls need neither a timeout nor observation.
-func (c *Consumer[T]) callsDirectly() bool {
-	return c.e.cfg.HandlerTimeout <= 0 && c.tracer == nil && !c.e.meter.enabled()
+func (a *app[T]) callsDirectly() bool {
+	return a.e.cfg.HandlerTimeout <= 0 && a.tracer == nil && !a.e.meter.enabled()
 }
 
 // callBatchHandler calls the handler with one batch.
-func (c *Consumer[T]) callBatchHandler(messages []*deliver.Message) error {
+func (a *app[T]) callBatchHandler(messages []*deliver.Message) error {
 	batch := make([]*Message[T], len(messages))
 	for i, d := range messages {
 		batch[i] = d.Value.(*Message[T])
 	}
-	return c.callObserved(messages[0].Queue().Context(), messages, func(ctx context.Context) error { return c.batchHandler(ctx, batch) })
+	return a.callObserved(messages[0].Queue().Context(), messages, func(ctx context.Context) error { return a.batchHandler(ctx, batch) })
 }
 
 // callObserved calls a handler with its timeout, in a span, and measures it.
-func (c *Consumer[T]) callObserved(ctx context.Context, messages []*deliver.Message, handler func(context.Context) error) (err error) {
-	if d := c.e.cfg.HandlerTimeout; d > 0 {
+func (a *app[T]) callObserved(ctx context.Context, messages []*deliver.Message, handler func(context.Context) error) (err error) {
+	if d := a.e.cfg.HandlerTimeout; d > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, d, ErrHandlerTimeout)
 		defer cancel()
 	}
-	ctx, end := c.trace(ctx, messages)
-	began := c.e.meter.startHandle()
+	ctx, end := a.trace(ctx, messages)
+	began := a.e.meter.startHandle()
 	callback.Run(func() error { return deliver.Checked(handler(ctx)) }, func(result error) {
 		err = result
 		if err != nil && errors.Is(context.Cause(ctx), ErrHandlerTimeout) {
@@ -110,7 +110,7 @@ func (c *Consumer[T]) callObserved(ctx context.Context, messages []*deliver.Mess
 		if errors.Is(err, Drop) {
 			failure = nil // it is what the application wants
 		}
-		c.e.meter.recordHandle(began, failure)
+		a.e.meter.recordHandle(began, failure)
 		end(failure)
 	})
 	return err

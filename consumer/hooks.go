@@ -42,7 +42,9 @@ type hookEvent struct {
 // maxHookEvents is the length of the queue from which the oldest event is dropped.
 const maxHookEvents = 64
 
-func newHooks(log *zap.Logger) *hooks { return &hooks{log: log, idle: make(chan struct{})} }
+func newHooks(log *zap.Logger, calls [3]func(ctx context.Context, partitions []uint32)) *hooks {
+	return &hooks{log: log, calls: calls, idle: make(chan struct{})}
+}
 
 // post has the hook of a kind called.
 func (h *hooks) post(kind hookKind, partitions ...uint32) {

@@ -103,6 +103,21 @@ func (m *Message[T]) AckSync(ctx context.Context) error {
 	return m.e.awaitCommit(ctx, m.d)
 }
 
+// awaitCommit waits until the offset of a message is committed.
+func (e *engine) awaitCommit(ctx context.Context, d *deliver.Message) error {
+	if !e.storesOffsets || e.atMostOnce {
+		return nil
+	}
+	p := e.assignments.find(d.Queue().ID())
+	if p == nil || p.queue != d.Queue() {
+		if err := context.Cause(d.Queue().Context()); err != nil {
+			return err
+		}
+		return ErrLost
+	}
+	return p.commits.Await(ctx, d.Seq())
+}
+
 func headersOf(raw *wire.Message) []topic.Header {
 	var headers []topic.Header
 	_ = wire.RangeHeaders(raw.Headers, func(key, value string) bool {

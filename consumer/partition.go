@@ -1,8 +1,6 @@
 package consumer
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -13,7 +11,6 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fetch"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/quota"
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
@@ -42,13 +39,12 @@ type history struct {
 }
 
 // newPartition makes an assignment that begins at a place.
-func (a *assignments) newPartition(s group.Session, c group.Claim, h *history, at fetch.Start, stored commit.Stored) *partition {
-	e := a.e
+func (e *engine) newPartition(s group.Session, c group.Claim, h *history, at fetch.Start, stored commit.Stored) *partition {
 	p := &partition{e: e, id: c.Partition, epoch: c.Epoch, history: h, log: e.log.With(zap.Uint32("partition", c.Partition))}
 	prefix := commit.Prefix{Offset: at.Prefix, Any: at.HasPrefix}
 	var store commit.Store
 	if e.storesOffsets && !e.atMostOnce {
-		store = a.store(s, c.Partition)
+		store = e.store(s, c.Partition)
 	}
 	p.commits = e.committer.NewPartition(p, store, prefix, stored)
 	p.queue = h.deliver.NewQueue(e.ctx, deliver.QueueOptions{
@@ -56,7 +52,7 @@ func (a *assignments) newPartition(s group.Session, c group.Claim, h *history, a
 		Acknowledged: at.Prefix, HasAcknowledged: at.HasPrefix, Paused: c.Paused, Replay: at.Replay,
 	})
 	p.prefetched = e.prefetched.NewMember(func() { p.cursor.Wake() }, quota.Overdraw())
-	p.cursor = a.fetcher(s).NewCursor(c.Partition, at, p, p, p.prefetched, h.fetch, c.Paused)
+	p.cursor = e.fetchers.of(s).NewCursor(c.Partition, at, p, p, p.prefetched, h.fetch, c.Paused)
 	if at.Reset != "" {
 		p.resets = 1
 	}
@@ -80,20 +76,6 @@ func (p *partition) Verify(uint32) { p.e.machine.NeedsVerify(p.id) }
 
 // Stopped implements fetch.Owner.
 func (p *partition) Stopped(uint32) { p.Drained() }
-
-// PollFailed implements fetch.Owner.
-func (p *partition) PollFailed(_ uint32, err error) {
-	p.e.problems.note(p.problem("poll", err))
-	p.refused(err)
-}
-
-// refused tells the group of a request of the partition that the server refused.
-func (p *partition) refused(err error) {
-	var status *iggyerr.StatusError
-	if errors.As(err, &status) {
-		p.e.machine.Refused(p.id, p.epoch, err)
-	}
-}
 
 // Failed implements fetch.Owner.
 func (p *partition) Failed(_ uint32, err error) {
@@ -121,39 +103,6 @@ func (p *partition) Log(entry deliver.Entry) {
 func (p *partition) Stored(offset uint64) {
 	p.history.fetch.Stored(offset)
 	p.queue.CommitAdvanced()
-}
-
-// CommitFailed implements commit.Owner.
-func (p *partition) CommitFailed(offset uint64, err error) {
-	if errors.Is(err, context.Canceled) {
-		return
-	}
-	var moved *commit.ResetError
-	if errors.As(err, &moved) {
-		p.cursor.Distrust() // the verification decides what becomes of it
-		return
-	}
-	p.e.problems.note(p.problem("commit", err))
-	var status *iggyerr.StatusError
-	switch {
-	case p.queue.State().Phase == deliver.PhaseLost:
-		// An answer to a former assignment says nothing about the present one.
-	case errors.As(err, &status) && status.Status == iggyerr.StatusInvalidOffset:
-		p.cursor.Distrust() // the log ends before the offset: it was truncated
-	case isLost(err):
-		p.refused(err)
-	default:
-		p.log.Warn("commit failed, retrying", zap.Uint64("offset", offset), zap.Error(err))
-	}
-}
-
-// isLost tells whether a refused request means that the partition or the
-// membership is gone. Over transports that can't tell more, that is the bare
-// status 1, too.
-func isLost(err error) bool {
-	var status *iggyerr.StatusError
-	return errors.Is(err, iggyerr.ErrNotOwner) || errors.Is(err, iggyerr.ErrNotMember) || errors.Is(err, iggyerr.ErrNotFound) ||
-		errors.As(err, &status) && status.Status == iggyerr.StatusGeneric
 }
 
 // end ends the assignment; discard tells that the application itself moved the partition.

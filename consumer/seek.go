@@ -59,17 +59,17 @@ func (a *assignments) seek(ctx context.Context, s group.Session, c group.Claim, 
 		return err
 	}
 	end := ends[c.Partition]
-	stored, err := a.store(s, c.Partition).Read(ctx)
+	next := a.newPreparation(s, c)
+	stored, err := next.store.Read(ctx)
 	if err != nil {
 		return err
 	}
 	a.end(c.Partition, errSeek, true)
 	at, chosen := to.resolve(end)
-	h := a.history(c.Partition)
-	h.fetch.Update(func(r *fetch.Remembered) {
+	next.history.fetch.Update(func(r *fetch.Remembered) {
 		r.HasNext, r.HasCommitted, r.Truncated = false, false, false // it moves on purpose
 		if !chosen {
-			at = a.policy(c.Partition).Decide(r, stored.Offset, stored.Any, end, false)
+			at = next.policy().Decide(r, stored.Offset, stored.Any, end, false)
 		}
 	})
 	switch { // it outlives a reconnection
@@ -79,5 +79,5 @@ func (a *assignments) seek(ctx context.Context, s group.Session, c group.Claim, 
 		at.Unpin = chosen
 	}
 	at.Replay = true
-	return a.prepare(ctx, s, c, h, at, stored)
+	return next.assign(ctx, at, stored)
 }

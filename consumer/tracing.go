@@ -16,8 +16,8 @@ import (
 
 // trace begins the span of a handler's call: a new trace, linked to the spans that published the
 // messages. It returns the function that ends the span.
-func (c *Consumer[T]) trace(ctx context.Context, messages []*deliver.Message) (context.Context, func(error)) {
-	if c.tracer == nil {
+func (a *app[T]) trace(ctx context.Context, messages []*deliver.Message) (context.Context, func(error)) {
+	if a.tracer == nil {
 		return ctx, func(error) {}
 	}
 	first := messages[0]
@@ -35,7 +35,7 @@ func (c *Consumer[T]) trace(ctx context.Context, messages []*deliver.Message) (c
 		}
 	}
 	options = append(options, trace.WithLinks(links...))
-	ctx, span := c.tracer.Start(ctx, telemetry.Destination(c.e.identity.Stream, c.e.identity.Topic), len(messages), options...)
+	ctx, span := a.tracer.Start(ctx, telemetry.Destination(a.e.identity.Stream, a.e.identity.Topic), len(messages), options...)
 	return ctx, func(err error) {
 		if err != nil {
 			span.RecordError(err)

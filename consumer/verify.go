@@ -54,7 +54,7 @@ func (a *assignments) Verify(ctx context.Context, s group.Session, ids []uint32)
 			at.p.cursor.Reaches(end)
 			continue
 		}
-		finding, err := a.verify(ctx, s, at.p, at.reached, end)
+		finding, err := at.p.verify(ctx, s, at.reached, end)
 		if err != nil {
 			return findings, err
 		}
@@ -71,19 +71,20 @@ func (a *assignments) verifyAfter(n int) time.Duration {
 	return time.Duration(n) * a.e.cfg.ProbeInterval
 }
 
-// verify looks at one partition that had reached an offset.
-func (a *assignments) verify(ctx context.Context, s group.Session, p *partition, reached, end uint64) (group.Finding, error) {
-	release, err := p.commits.Acquire(ctx) // no commit of our own in between
+// verify compares the stored offset and the end of the log with what they should be; reached is the
+// offset that was reached before the end was read.
+func (p *partition) verify(ctx context.Context, s group.Session, reached, end uint64) (group.Finding, error) {
+	release, err := p.commits.Acquire(ctx) // no commit of this consumer in between
 	if err != nil {
 		return group.Finding{}, err
 	}
 	defer release()
-	now, err := a.store(s, p.id).Read(ctx)
+	now, err := p.e.store(s, p.id).Read(ctx)
 	if err != nil {
 		return group.Finding{}, err
 	}
 	finding := group.Finding{Partition: p.id, Reached: reached, Truncated: end < reached}
-	moved := a.e.storesOffsets && !a.e.atMostOnce && p.commits.Reset(now)
+	moved := p.e.storesOffsets && !p.e.atMostOnce && p.commits.Reset(now)
 	switch before := p.commits.State().Stored; {
 	case moved && now.Any && now.Offset > before.Offset:
 		p.log.Warn("stored offset moved ahead by someone else, following", zap.Uint64("offset", now.Offset))

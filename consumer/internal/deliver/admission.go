@@ -164,7 +164,7 @@ func (n *admission) next(most int) *chunk {
 // takeDue takes messages that are due, as many as are not compressed, or one that is.
 func (n *admission) takeDue(c *chunk) {
 	for len(c.due) < decodedAtOnce && n.redelivery.due.length > 0 && c.reserved == 0 {
-		if m := n.redelivery.due.first; compressed(m.Raw) {
+		if m := n.redelivery.due.first; Compressed(m.Raw) {
 			if len(c.due) > 0 {
 				break
 			}
@@ -182,7 +182,7 @@ func (n *admission) takeNew(c *chunk, most int) {
 	b := n.buffer[0]
 	most = min(most, decodedAtOnce, len(b.messages), n.admissible())
 	k := 0
-	for k < most && !compressed(&b.messages[k]) {
+	for k < most && !Compressed(&b.messages[k]) {
 		k++
 	}
 	if k == 0 && most > 0 {
@@ -207,7 +207,8 @@ func (n *admission) takeNew(c *chunk, most int) {
 func (n *admission) reserve(m *wire.Message) int {
 	a := n.assignment
 	// Even one that claims nothing takes a byte: the queue is not empty then.
-	want := max(1, min(encoding.Size(encodingOf(m), m.Payload), int(a.queue.pool.cfg.MaxDecompressedBytes)))
+	name, _ := ContentEncoding(m) // a malformed one fails when it is decoded
+	want := max(1, min(encoding.Size(name, m.Payload), int(a.queue.pool.cfg.MaxDecompressedBytes)))
 	return a.limits.decompressed.Take(want, want)
 }
 

@@ -1,11 +1,8 @@
 package deliver
 
 import (
-	"bytes"
-
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
-	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // Message is one delivery of a message to the application. Its next delivery is another Message;
@@ -152,24 +149,4 @@ func clone(m *wire.Message) *wire.Message {
 		c.Headers = own[n:]
 	}
 	return &c
-}
-
-var contentEncoding = []byte(topic.HeaderContentEncoding)
-
-// compressed tells whether a message may be compressed. Most have no headers.
-func compressed(m *wire.Message) bool {
-	return len(m.Headers) > 0 && bytes.Contains(m.Headers, contentEncoding)
-}
-
-// encodingOf is the compression that a message's headers name; none is empty, also when the headers
-// are malformed: then the message fails when it is decoded.
-func encodingOf(m *wire.Message) (name string) {
-	_ = wire.RangeHeaders(m.Headers, func(key, value string) bool {
-		if key != topic.HeaderContentEncoding {
-			return true
-		}
-		name = value
-		return false
-	})
-	return name
 }

@@ -3,11 +3,11 @@ package deliver
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
+	"github.com/fetchbox/fetchbox-iggy/internal/retry"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -114,17 +114,10 @@ func (p policy) decide(err error, attempts int) (decision, time.Duration) {
 	}
 }
 
-// delay is the pause after the given number of attempts: the base, doubled with each one up to the
-// ceiling, spread by ± the jitter.
-//
-// It is failsafe-go's backoff by its formula and not by its executor, which would hold a goroutine
-// for the length of each pause, while a message that waits here holds a timer.
+// delay returns the backoff after the given number of attempts; none where the base is 0.
 func (p policy) delay(attempts int) time.Duration {
-	d := p.backoff.BaseBackoff
-	for i := 1; i < attempts && d < p.backoff.MaxBackoff; i++ {
-		d *= 2
+	if p.backoff.BaseBackoff <= 0 {
+		return 0
 	}
-	d = min(d, max(p.backoff.MaxBackoff, p.backoff.BaseBackoff))
-	spread := (rand.Float64()*2 - 1) * p.backoff.Jitter
-	return time.Duration(float64(d) * (1 + spread))
+	return retry.Delay(p.backoff, attempts)
 }

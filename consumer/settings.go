@@ -1,0 +1,44 @@
+package consumer
+
+import (
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+)
+
+// settings are what a consumer is configured to do. They never change.
+type settings struct {
+	name          string
+	cfg           config.Consumer
+	log           *zap.Logger
+	identity      transport.Consumer
+	standalone    Standalone
+	storesOffsets bool
+	atMostOnce    bool // messages are acknowledged when they are read
+}
+
+func newSettings(cfg config.Consumer, o *options, log *zap.Logger, who transport.Consumer) settings {
+	s := settings{
+		name: telemetry.QualifiedName(o.cluster, o.name), cfg: cfg, log: log, identity: who,
+		storesOffsets: true, atMostOnce: cfg.AckMode == config.AckOnPoll,
+	}
+	if o.standalone == nil {
+		s.identity.Name, s.identity.Group = cfg.Group, true
+		s.log = log.With(zap.String("group", cfg.Group))
+		return s
+	}
+	s.standalone, s.storesOffsets = *o.standalone, o.standalone.Name != ""
+	if s.identity.Name = o.standalone.Name; s.identity.Name == "" {
+		s.identity.Name = anonymousName
+	}
+	return s
+}
+
+// object names a partition.
+func (s *settings) object(id uint32) string {
+	return fmt.Sprintf("%s/%s/%d", s.identity.Stream, s.identity.Topic, id)
+}
