@@ -26,14 +26,6 @@ func sinkOf[T any](cluster, consumerName, name string) sink {
 	return sink{consumer: consumerName, typ: reflect.TypeFor[consumer.DeadLetters[T]]().String(), name: name}
 }
 
-// key is how Fx's graph names the value.
-func (s sink) key() string {
-	if s.name == "" {
-		return s.typ
-	}
-	return s.typ + "[name=" + s.name + "]"
-}
-
 // described is the value as the application writes it.
 func (s sink) described() string {
 	if s.name == "" {

@@ -78,7 +78,7 @@ func TestAStartSaysWhereFailedMessagesGo(t *testing.T) {
 	core, logs := observer.New(zapcore.InfoLevel)
 	start(t, configured(yaml(srv)), fx.Supply(zap.New(core)), fxiggy.Consume(Orders, "billing"),
 		fx.Provide(func() consumer.DeadLetters[Order] { return orderSink(nil) }),
-		fx.Invoke(func(tasks *consumer.Consumer[*jobspb.DownloadTask], _ *consumer.Consumer[*jobspb.JobStatus], orders *consumer.Consumer[Order]) error {
+		fx.Invoke(func(_ *consumer.Consumer[*jobspb.DownloadTask], _ *consumer.Consumer[*jobspb.JobStatus], orders *consumer.Consumer[Order]) error {
 			return orders.Handle(func(context.Context, *consumer.Message[Order]) error { return nil })
 		}))
 	where := map[string]any{}

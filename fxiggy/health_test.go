@@ -1,20 +1,31 @@
 package fxiggy_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/fxiggy"
 	"github.com/fetchbox/fetchbox-iggy/health"
+	"github.com/fetchbox/fetchbox-iggy/health/grpchealth"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 )
@@ -114,4 +125,62 @@ func TestHealthOfAProducerWithoutAServerHasCauseAndDetail(t *testing.T) {
 	require.Contains(t, producer.LastError, "not connected to "+srv.Endpoint())
 	require.NotContains(t, producer.LastError, "\n")
 	require.Contains(t, string(producer.Detail), `"connections"`)
+}
+
+// A client that watches the health delays no stop: the gRPC server's own hook may wait for it, whether that
+// comes before or after the hooks of the library.
+func TestWatchesEndWhenTheApplicationStops(t *testing.T) {
+	t.Parallel()
+	srv := server(t)
+	for name, serverLast := range map[string]bool{"server stops after the consumers": false, "server stops first": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			serve := func(lc fx.Lifecycle, registry *health.Registry) {
+				server, probes := grpc.NewServer(), grpchealth.New(registry)
+				probes.Register(server)
+				done := make(chan error, 1)
+				lc.Append(fx.Hook{
+					OnStart: func(context.Context) error {
+						go func() { done <- server.Serve(listener) }()
+						return nil
+					},
+					OnStop: func(ctx context.Context) error {
+						if serverLast {
+							return errors.Join(probes.GracefulStop(ctx, server), <-done)
+						}
+						server.GracefulStop()
+						return <-done
+					},
+				})
+			}
+			consume := func(c *consumer.Consumer[Order]) error {
+				return c.Handle(func(context.Context, *consumer.Message[Order]) error { return nil })
+			}
+			invoke := []any{serve, consume}
+			if serverLast {
+				slices.Reverse(invoke)
+			}
+			app := fx.New(quiet, fxiggy.Module, configured(yaml(srv)), fxiggy.Consume(Orders, "orders"), fx.Invoke(invoke...))
+			require.NoError(t, app.Start(t.Context()))
+			conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+			require.NoError(t, err)
+			defer func() { require.NoError(t, conn.Close()) }()
+			watch, err := healthpb.NewHealthClient(conn).Watch(t.Context(), &healthpb.HealthCheckRequest{})
+			require.NoError(t, err)
+			_, err = watch.Recv()
+			require.NoError(t, err)
+			began := time.Now()
+			require.NoError(t, stop(app))
+			require.Less(t, time.Since(began), 10*time.Second)
+			for err == nil {
+				var answer *healthpb.HealthCheckResponse
+				if answer, err = watch.Recv(); err == nil {
+					require.Equal(t, healthpb.HealthCheckResponse_NOT_SERVING, answer.GetStatus())
+				}
+			}
+			require.Equal(t, codes.Unavailable, status.Code(err), "%v", err)
+		})
+	}
 }

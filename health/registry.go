@@ -33,6 +33,8 @@ type Registry struct {
 	entries  map[string]*entry
 	draining bool
 	stopped  bool
+
+	drained chan struct{} // closed when draining is set
 }
 
 // Option changes a Registry while NewRegistry makes it.
@@ -53,7 +55,7 @@ func NewRegistry(cfg config.Health, opts ...Option) (*Registry, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("health: %w", err)
 	}
-	r := &Registry{cfg: cfg, log: zap.NewNop(), entries: map[string]*entry{}}
+	r := &Registry{cfg: cfg, log: zap.NewNop(), entries: map[string]*entry{}, drained: make(chan struct{})}
 	r.closed, r.cancel = context.WithCancelCause(context.Background())
 	for _, opt := range opts {
 		opt(r)
@@ -92,14 +94,27 @@ func (r *Registry) Register(checkers ...Checker) error {
 func (r *Registry) Drain() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.draining = true
+	r.drain()
 }
+
+// drain sets that the service drains. r.mu is held.
+func (r *Registry) drain() {
+	if !r.draining {
+		r.draining = true
+		close(r.drained)
+	}
+}
+
+// Draining is closed when Drain or Stop is called. Streams to clients, which would delay the stop, end
+// then.
+func (r *Registry) Draining() <-chan struct{} { return r.drained }
 
 // Stop drains, ends the contexts of the checks in progress, and runs for them until ctx ends. It
 // may be called twice.
 func (r *Registry) Stop(ctx context.Context) error {
 	r.mu.Lock()
-	r.draining, r.stopped = true, true
+	r.drain()
+	r.stopped = true
 	r.mu.Unlock()
 	r.cancel(ErrStopped)
 	done := make(chan struct{})

@@ -2,6 +2,8 @@ package grpchealth
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -62,16 +64,18 @@ func (s *Server) List(ctx context.Context, _ *healthpb.HealthListRequest) (*heal
 	return &healthpb.HealthListResponse{Statuses: all}, nil
 }
 
-// Watch sends the status of a service now and, within about a second, after each change, until the
-// client cancels it or the gRPC server stops. GracefulStop waits for watchers: call Stop after a
-// time limit.
+// Watch sends the status of a service now and, within about a second, after each change. It ends when
+// the client cancels it, and when the stop of the process begins (health.Registry.Drain): then it
+// sends NOT_SERVING and ends with codes.Unavailable. A watch of Live ends without NOT_SERVING.
 func (s *Server) Watch(in *healthpb.HealthCheckRequest, stream grpc.ServerStreamingServer[healthpb.HealthCheckResponse]) error {
 	ctx := stream.Context()
+	checks, endChecks := s.untilDraining(ctx)
+	defer endChecks()
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	sent := healthpb.HealthCheckResponse_ServingStatus(-1)
 	for {
-		current := s.state(ctx, in.GetService())
+		current, last := s.watched(checks, in.GetService())
 		if ctx.Err() != nil {
 			return status.FromContextError(ctx.Err()).Err()
 		}
@@ -81,11 +85,67 @@ func (s *Server) Watch(in *healthpb.HealthCheckRequest, stream grpc.ServerStream
 			}
 			sent = current
 		}
+		if last {
+			return status.Error(codes.Unavailable, "the process is stopping")
+		}
 		select {
 		case <-tick.C:
+		case <-s.registry.Draining():
 		case <-ctx.Done():
 			return status.FromContextError(ctx.Err()).Err()
 		}
+	}
+}
+
+// untilDraining is ctx that also ends when the stop begins: then no watch waits for a check. The returned
+// function releases it.
+func (s *Server) untilDraining(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		select {
+		case <-s.registry.Draining():
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() {
+		cancel()
+		ended.Wait()
+	}
+}
+
+// watched is the status that a watch sends, and whether it is the last one.
+func (s *Server) watched(ctx context.Context, service string) (current healthpb.HealthCheckResponse_ServingStatus, last bool) {
+	current = s.state(ctx, service)
+	select {
+	case <-s.registry.Draining():
+		if service != Live {
+			current = healthpb.HealthCheckResponse_NOT_SERVING
+		}
+		return current, true
+	default:
+		return current, false
+	}
+}
+
+// GracefulStop drains the registry, which ends the watches, and stops server gracefully. When ctx ends
+// first, it stops the server at once and returns the cause. Without the drain,
+// grpc.Server.GracefulStop would wait for watches until their clients leave.
+func (s *Server) GracefulStop(ctx context.Context, server *grpc.Server) error {
+	s.registry.Drain()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		server.GracefulStop()
+	}()
+	select {
+	case <-stopped:
+		return nil
+	case <-ctx.Done():
+		server.Stop()
+		<-stopped
+		return fmt.Errorf("gRPC server stopped with calls in progress: %w", context.Cause(ctx))
 	}
 }
 

@@ -3,6 +3,7 @@ package grpchealth_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -32,6 +33,9 @@ const (
 type service struct {
 	registry *health.Registry
 	broken   atomic.Bool
+	hangs    atomic.Bool
+	health   *grpchealth.Server
+	server   *grpc.Server
 	client   healthpb.HealthClient
 }
 
@@ -48,10 +52,16 @@ func serve(t *testing.T) *service {
 			}
 			return nil
 		}),
-		health.Ping("consumer.tasks", func(context.Context) error { return nil }),
+		health.Ping("consumer.tasks", func(ctx context.Context) error {
+			if s.hangs.Load() {
+				<-ctx.Done()
+			}
+			return nil
+		}),
 	))
 	server := grpc.NewServer()
-	grpchealth.New(s.registry).Register(server)
+	s.health, s.server = grpchealth.New(s.registry), server
+	s.health.Register(server)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	done := make(chan error, 1)
@@ -129,4 +139,64 @@ func TestWatchSendsChanges(t *testing.T) {
 	require.Equal(t, healthpb.HealthCheckResponse_SERVICE_UNKNOWN, next(), "it may be registered later")
 	require.NoError(t, s.registry.Register(health.Ping("storage", func(context.Context) error { return nil })))
 	require.Equal(t, up, next())
+}
+
+// A watch would delay a graceful stop until its client leaves.
+func TestWatchEndsWhenTheStopBegins(t *testing.T) {
+	t.Parallel()
+	for service, last := range map[string]healthpb.HealthCheckResponse_ServingStatus{
+		"": down, grpchealth.Ready: down, "producer": down, "storage": down, grpchealth.Live: up,
+	} {
+		for _, hangs := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%q, checks hang: %v", service, hangs), func(t *testing.T) {
+				t.Parallel()
+				s := serve(t)
+				stream, err := s.client.Watch(t.Context(), &healthpb.HealthCheckRequest{Service: service})
+				require.NoError(t, err)
+				_, err = stream.Recv()
+				require.NoError(t, err)
+				s.hangs.Store(hangs)
+				time.Sleep(300 * time.Millisecond) // the next check begins
+				began := time.Now()
+				require.NoError(t, s.health.GracefulStop(t.Context(), s.server))
+				require.Less(t, time.Since(began), 3*time.Second)
+				answer, err := stream.Recv()
+				if last == down {
+					require.NoError(t, err)
+					require.Equal(t, down, answer.GetStatus())
+					_, err = stream.Recv()
+				}
+				require.Equal(t, codes.Unavailable, status.Code(err), "%v", err)
+			})
+		}
+	}
+}
+
+// A call of the application that does not end is cut when the time is over.
+func TestGracefulStopKeepsItsTimeLimit(t *testing.T) {
+	t.Parallel()
+	registry, err := health.NewRegistry(config.Health{Timeout: 10 * time.Second})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, registry.Stop(context.Background())) })
+	server, endpoint := grpc.NewServer(grpc.StreamInterceptor(func(_ any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, _ grpc.StreamHandler) error {
+		require.NoError(t, stream.SendMsg(&healthpb.HealthCheckResponse{}))
+		<-stream.Context().Done()
+		return nil
+	})), grpchealth.New(registry)
+	endpoint.Register(server)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(listener) }()
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, conn.Close()) })
+	stream, err := healthpb.NewHealthClient(conn).Watch(t.Context(), &healthpb.HealthCheckRequest{})
+	require.NoError(t, err)
+	_, err = stream.Recv()
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, endpoint.GracefulStop(ctx, server), context.DeadlineExceeded)
+	require.NoError(t, <-done)
 }
