@@ -122,9 +122,13 @@ func (c *Consumer[T]) startConsuming() {
 // Stop ends the consumption: it fetches nothing more, waits for the messages in flight within
 // drain_timeout and ctx, commits the acknowledged offsets, leaves the group and closes the
 // connection. The contexts of handlers that are still running then end with ErrStopDeadline, and
-// their messages are delivered again. So are messages that wait for redelivery, for which Stop does
-// not wait. A *StopError counts what could not be finished. Stop may be called twice, concurrently,
-// and before Start.
+// their messages are delivered again. So are messages that wait for redelivery: Stop does not wait
+// for them, logs how many there are and returns nil when nothing else is unfinished. A *StopError
+// counts what could not be finished. Stop may be called twice, concurrently, and before Start.
+//
+// From the moment when Stop is called, an error of a handler that matches iggyerr.ErrClosed or
+// context.Canceled is no failed delivery: it comes from the stop, and the message is delivered again
+// after the next start.
 //
 // Stop waits until ctx ends for handlers that ignore the end of their context. A handler must not
 // call Stop and wait for it: Stop waits for the handler.

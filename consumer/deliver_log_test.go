@@ -50,6 +50,19 @@ func (b *logLines) lines(t *testing.T, message string) (found []map[string]any) 
 	return found
 }
 
+// waitingText is what a stop logs that leaves messages which wait for redelivery.
+const waitingText = "stopped, messages that wait for redelivery are delivered again"
+
+// requireWaiting requires that a stop has left so many messages that wait for redelivery, and
+// acknowledged ones behind them.
+func (b *logLines) requireWaiting(t *testing.T, count, acknowledged int) {
+	t.Helper()
+	lines := b.lines(t, waitingText)
+	require.Len(t, lines, 1)
+	require.EqualValues(t, count, lines[0]["count"])
+	require.EqualValues(t, acknowledged, lines[0]["acknowledged"])
+}
+
 func requireDistinctKeys(t *testing.T, line string) {
 	t.Helper()
 	d := json.NewDecoder(strings.NewReader(line))

@@ -37,13 +37,13 @@ type StopError struct {
 	// Unfinished is how many messages were in flight and not acknowledged.
 	Unfinished int
 	// Waiting is how many of the unfinished messages waited for redelivery, or behind such a message
-	// of their key. A stop does not wait for those: when there are no others and Err is nil, the stop
-	// was in time.
+	// of their key. A stop does not wait for those: without others, and without a cause in Err, it
+	// returns no error.
 	Waiting int
 	// Uncommitted is how many acknowledged messages have no committed offset and so are delivered
 	// again.
 	Uncommitted int
-	// Err is what else went wrong, or why the time was over. It is nil when messages only waited.
+	// Err is what else went wrong, or why the time was over.
 	Err error
 }
 

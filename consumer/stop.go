@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
@@ -28,7 +30,15 @@ func (e *engine) drain(ctx, work context.Context) error {
 	e.pool.BeginStop()
 	left := e.machine.Stop(ctx, work)
 	e.pool.Close()
-	if left.Err == nil && left.Unfinished == 0 && left.Uncommitted == 0 {
+	switch {
+	case left.Err != nil || left.Unfinished > left.Waiting || left.Waiting == 0 && left.Uncommitted > 0:
+	case left.Waiting > 0:
+		// Nobody works on them, so the stop was in time. What was acknowledged behind them can't be
+		// committed before them.
+		e.log.Info("stopped, messages that wait for redelivery are delivered again",
+			zap.Int("count", left.Waiting), zap.Int("acknowledged", left.Uncommitted))
+		return nil
+	default:
 		return nil
 	}
 	return &StopError{Consumer: e.name, Unfinished: left.Unfinished, Waiting: left.Waiting, Uncommitted: left.Uncommitted, Err: left.Err}

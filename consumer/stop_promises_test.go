@@ -11,6 +11,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/embedded"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -124,8 +125,9 @@ func TestPromiseStopKeepsItsDeadline(t *testing.T) {
 	})
 }
 
-// Promise 8: a stop does not wait for messages that wait for redelivery. It commits what stands
-// before them and counts them; they are delivered again as if for the first time.
+// Promise 8: a stop does not wait for messages that wait for redelivery, and they are no error. It
+// commits what stands before them and logs their number; they are delivered again as if for the
+// first time.
 func TestPromiseStopDoesNotWaitForRetries(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, e *transportEnv) {
@@ -135,6 +137,7 @@ func TestPromiseStopDoesNotWaitForRetries(t *testing.T) {
 		cfg.DrainTimeout = 10 * time.Minute
 		handled := newDeliveryCount()
 		slow, finish := make(chan struct{}, 1), make(chan struct{})
+		var log logLines
 		c := e.handling(cfg, func(ctx context.Context, m *consumer.Message[string]) error {
 			handled.add(locationOf(m))
 			switch m.Value {
@@ -148,7 +151,7 @@ func TestPromiseStopDoesNotWaitForRetries(t *testing.T) {
 				}
 			}
 			return nil
-		})
+		}, consumer.WithLogger(log.logger()))
 		handled.wait(t, 4)
 		received(t, "the slow one", slow)
 		e.server.WaitCommitted("s", "t", "g", 0, 0)
@@ -160,14 +163,8 @@ func TestPromiseStopDoesNotWaitForRetries(t *testing.T) {
 		})
 		require.Empty(t, stopping, "what is being handled is waited for")
 		close(finish)
-		var left *consumer.StopError
-		err := received(t, "the stop", stopping)
-		require.ErrorAs(t, err, &left)
-		require.Equal(t, 2, left.Unfinished)
-		require.Equal(t, 2, left.Waiting)
-		require.Equal(t, 2, left.Uncommitted)
-		require.NotErrorIs(t, err, consumer.ErrStopDeadline, "the stop was in time")
-		require.NoError(t, left.Err)
+		require.NoError(t, received(t, "the stop", stopping), "the stop was in time")
+		log.requireWaiting(t, 2, 2)
 		require.Zero(t, e.server.Members("s", "t", "g"))
 		offset, ok := e.server.Committed("s", "t", "g", 0)
 		require.True(t, ok)
@@ -192,7 +189,8 @@ func TestPromiseStopDoesNotWaitForBatches(t *testing.T) {
 		e.send(0, numbered("a", 10)...)
 		cfg := fastConfig()
 		cfg.DrainTimeout, cfg.BatchSize = time.Minute, 10
-		c := e.member(cfg)
+		var log logLines
+		c := e.member(cfg, consumer.WithLogger(log.logger()))
 		tried := make(chan int, 10)
 		require.NoError(t, c.HandleBatch(func(_ context.Context, batch []*consumer.Message[string]) error {
 			batch[0].Ack()
@@ -205,14 +203,41 @@ func TestPromiseStopDoesNotWaitForBatches(t *testing.T) {
 		eventually(t, "nothing to be at work", func() bool { return c.Status().Waiting == n-1 })
 		stopping := make(chan error, 1)
 		go func() { stopping <- c.Stop(t.Context()) }()
-		var left *consumer.StopError
-		require.ErrorAs(t, received(t, "the stop", stopping), &left)
-		require.Equal(t, n-1, left.Unfinished)
-		require.Equal(t, n-1, left.Waiting)
-		require.NoError(t, left.Err)
+		require.NoError(t, received(t, "the stop", stopping))
+		log.requireWaiting(t, n-1, 0)
 		offset, ok := e.server.Committed("s", "t", "g", 0)
 		require.True(t, ok)
 		require.Zero(t, offset)
+	})
+}
+
+// Promise 8: a stop that only has messages which wait for redelivery is an error all the same when
+// what stands before them could not be committed.
+func TestPromiseStopThatCannotCommitIsAnError(t *testing.T) {
+	t.Parallel()
+	overTransports(t, 1, func(t *testing.T, e *transportEnv) {
+		e.send(0, "a/0", "late/0")
+		cfg := fastConfig()
+		cfg.CommitInterval, cfg.DrainTimeout = time.Hour, 300*time.Millisecond
+		c := e.handling(cfg, func(_ context.Context, m *consumer.Message[string]) error {
+			if m.Value == "late/0" {
+				return consumer.RetryAfter(time.Hour, errBusy)
+			}
+			return nil
+		})
+		eventually(t, "one message to wait", func() bool {
+			s := c.Status()
+			return len(s.Partitions) == 1 && s.Waiting == 1 && s.InFlight == 0 && s.Lag == 1
+		})
+		e.server.Inject(iggytest.Answer(embedded.StatusUnauthorized).On(embedded.StoreOffset))
+		err := c.Stop(t.Context())
+		var left *consumer.StopError
+		require.ErrorAs(t, err, &left)
+		require.Equal(t, 1, left.Unfinished)
+		require.Equal(t, 1, left.Waiting)
+		require.Equal(t, 1, left.Uncommitted)
+		var refused *iggyerr.StatusError
+		require.ErrorAs(t, err, &refused)
 	})
 }
 
@@ -243,41 +268,106 @@ func TestPromiseStopWithoutAConnectionCountsUnfinished(t *testing.T) {
 	})
 }
 
-// Promise 7: the end of the application's own context during a stop is not a failure of the message
-// that is being handled.
-func TestPromiseOwnCancellationWhileStoppingIsNoFailure(t *testing.T) {
+// Promise 7: what fails because of the stop is no failure of its message: neither the end of the
+// application's own context nor a client of this library that is closed. The message is no dead
+// letter, is not committed, and is delivered again after the next start.
+func TestPromiseFailureOfAStopIsNoFailureOfTheMessage(t *testing.T) {
 	t.Parallel()
-	overTransports(t, 1, func(t *testing.T, e *transportEnv) {
-		e.send(0, "a/0", "b/0", "c/0")
-		var violations violations
-		box := deadLetterFunc(func(_ context.Context, f topic.Failure[string]) error {
+	for name, failure := range map[string]error{
+		"cancelled": context.Canceled, "closed": iggyerr.ErrClosed, "closed for good": consumer.Permanent(iggyerr.ErrClosed),
+	} {
+		for kind, batches := range map[string]bool{"handler": false, "batches": true} {
+			for letters, withDeadLetters := range map[string]bool{"dead letters": true, "no dead letters": false} {
+				t.Run(name+" "+kind+" "+letters, func(t *testing.T) {
+					t.Parallel()
+					overTransports(t, 1, func(t *testing.T, e *transportEnv) {
+						testFailureOfAStop(t, e, failure, batches, withDeadLetters)
+					})
+				})
+			}
+		}
+	}
+}
+
+func testFailureOfAStop(t *testing.T, e *transportEnv, failure error, batches, withDeadLetters bool) {
+	e.send(0, "a/0", "b/0", "c/0")
+	var violations violations
+	var box consumer.DeadLetters[string]
+	if withDeadLetters {
+		box = deadLetterFunc(func(_ context.Context, f topic.Failure[string]) error {
 			violations.add("a dead letter of %s", f.Payload)
 			return nil
 		})
-		cfg := fastConfig()
-		cfg.Retry.MaxDeliveries = 1
-		cfg.DrainTimeout = 300 * time.Millisecond
-		began := make(chan string, 20)
-		application, end := context.WithCancel(t.Context())
-		defer end()
-		c := e.handlingWithDeadLetters(cfg, box, func(_ context.Context, m *consumer.Message[string]) error {
-			began <- m.Value
-			<-application.Done()
-			return fmt.Errorf("download: %w", application.Err())
-		})
-		for range 3 {
-			received(t, "handlers", began)
+	}
+	cfg := fastConfig()
+	cfg.Retry.MaxDeliveries = 1
+	cfg.DrainTimeout = time.Minute
+	began, end := make(chan string, 20), make(chan struct{})
+	work := func(value string) error {
+		began <- value
+		<-end
+		return fmt.Errorf("publish: %w", failure)
+	}
+	var log logLines
+	c := e.member(cfg, consumer.WithLogger(log.logger()))
+	require.NoError(t, c.SetDeadLetters(box))
+	if batches {
+		require.NoError(t, c.HandleBatch(func(_ context.Context, batch []*consumer.Message[string]) error {
+			for _, m := range batch[1:] {
+				began <- m.Value
+			}
+			return work(batch[0].Value)
+		}))
+	} else {
+		require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error { return work(m.Value) }))
+	}
+	start(t, c)
+	for range 3 {
+		received(t, "handlers", began)
+	}
+	stopping := make(chan error, 1)
+	go func() { stopping <- c.Stop(t.Context()) }()
+	e.server.WaitFor("the consumer to stop fetching", func() bool {
+		s := c.Status()
+		return len(s.Partitions) == 1 && s.Partitions[0].Leaving
+	})
+	close(end)
+	require.NoError(t, received(t, "the end", stopping))
+	log.requireWaiting(t, 3, 0)
+	violations.none(t)
+	_, committed := e.server.Committed("s", "t", "g", 0)
+	require.False(t, committed)
+
+	got := newSeen()
+	e.handlingWithDeadLetters(cfg, box, func(_ context.Context, m *consumer.Message[string]) error {
+		if m.Deliveries() != 1 {
+			violations.add("%s: delivery %d", m.Value, m.Deliveries())
 		}
-		stopping := make(chan error, 1)
-		go func() { stopping <- c.Stop(t.Context()) }()
-		e.server.WaitFor("the consumer to stop fetching", func() bool {
+		got.add(m.Value)
+		return nil
+	})
+	require.ElementsMatch(t, []string{"a/0", "b/0", "c/0"}, got.wait(t, 3))
+	violations.none(t)
+}
+
+// Promise 8: dead letters that are closed before their consumer do not hold its stop up.
+func TestStopDoesNotWaitForClosedDeadLetters(t *testing.T) {
+	t.Parallel()
+	overTransports(t, 1, func(t *testing.T, e *transportEnv) {
+		e.send(0, "!garbage", "a/0")
+		cfg := fastConfig()
+		cfg.DrainTimeout = time.Minute
+		var log logLines
+		c := e.handlingWithDeadLetters(cfg, deadLetterFunc(func(context.Context, topic.Failure[string]) error {
+			return fmt.Errorf("publish: %w", iggyerr.ErrClosed)
+		}), func(context.Context, *consumer.Message[string]) error { return nil }, consumer.WithLogger(log.logger()))
+		eventually(t, "a dead letter that can't be written", func() bool {
 			s := c.Status()
-			return len(s.Partitions) == 1 && s.Partitions[0].Leaving
+			return len(s.Partitions) == 1 && s.Partitions[0].Blocked
 		})
-		end()
-		var left *consumer.StopError
-		require.ErrorAs(t, received(t, "the end", stopping), &left)
-		require.Equal(t, 3, left.Unfinished)
-		violations.none(t)
+		require.NoError(t, c.Stop(t.Context()))
+		require.Len(t, log.lines(t, waitingText), 1)
+		_, committed := e.server.Committed("s", "t", "g", 0)
+		require.False(t, committed)
 	})
 }

@@ -1,7 +1,6 @@
 package deliver
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -38,6 +37,7 @@ func (l *deadLetter) write() {
 	p := q.pool.policy
 	p.backoff.BaseBackoff = max(p.backoff.BaseBackoff, time.Millisecond)
 	p.backoff.MaxBackoff = min(p.backoff.MaxBackoff, deadLetterBackoff)
+	stopping := q.pool.stopping
 	for attempt := 1; q.ctx.Err() == nil; attempt++ {
 		err := callback.Call(func() error {
 			return q.pool.app.DeadLetter(q.ctx, l.message, l.cause, l.code, l.attempts)
@@ -46,9 +46,13 @@ func (l *deadLetter) write() {
 			l.written(l.entry(zapcore.WarnLevel, "message given up, dead letter written"), true)
 			return
 		}
+		if q.pool.interrupted(err) {
+			l.hold()
+			return
+		}
 		if q.ctx.Err() == nil {
 			l.refused(attempt, err)
-			sleep(q.ctx, p.delay(attempt))
+			stopping = l.pause(p.delay(attempt), stopping)
 		}
 	}
 	// The queue is lost, or the consumer stops: the message is delivered again.
@@ -81,6 +85,22 @@ func (l *deadLetter) refused(attempt int, err error) {
 	after.do(q)
 }
 
+// hold leaves the message to the next owner of the partition: the dead letters are closed.
+func (l *deadLetter) hold() {
+	q := l.message.queue
+	q.mu.Lock()
+	if q.d.assignment.phase != PhaseLost {
+		if l.blocked {
+			q.d.blocked--
+		}
+		q.d.redelivery.hold(l.message)
+		q.d.changed()
+	}
+	after := q.d.assignment.takeActions()
+	q.mu.Unlock()
+	after.do(q)
+}
+
 // written ends the message: the dead letters have confirmed it, or there are none.
 func (l *deadLetter) written(e Entry, confirmed bool) {
 	q := l.message.queue
@@ -104,12 +124,16 @@ func (l *deadLetter) written(e Entry, confirmed bool) {
 	after.do(q)
 }
 
-// sleep waits for d, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
+// pause waits for d, or until the queue is lost. The begin of a stop ends one pause: what closed the
+// dead letters may be that stop. It returns the channel that tells of it, nil once it has.
+func (l *deadLetter) pause(d time.Duration, stopping chan struct{}) chan struct{} {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-ctx.Done():
+	case <-l.message.queue.ctx.Done():
+	case <-stopping:
+		return nil
 	}
+	return stopping
 }

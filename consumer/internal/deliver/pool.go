@@ -2,10 +2,13 @@ package deliver
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"sync/atomic"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/quota"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
 // maxWaiting is how many messages of a consumer may wait for their next delivery.
@@ -29,8 +32,9 @@ type Pool struct {
 
 	handle          func(*Message) error
 	handleBatch     func([]*Message) error
-	shared          atomic.Int64 // workers that may serve one queue
-	stopping        atomic.Bool  // the consumer stops
+	shared          atomic.Int64  // workers that may serve one queue
+	stopping        chan struct{} // closed when the consumer stops
+	beginStop       sync.Once
 	sched           scheduler
 	deadLetterTasks *tasks // dead letters being written
 	workers         *tasks
@@ -58,6 +62,7 @@ func NewPool(o PoolOptions) *Pool {
 		decompressed:    quota.New(int(o.Config.MaxBufferedBytes)),
 		waiting:         quota.New(maxWaiting),
 		waitingBytes:    quota.New(int(o.Config.MaxBufferedBytes)),
+		stopping:        make(chan struct{}),
 		deadLetterTasks: newTasks(), workers: newTasks(),
 	}
 	if o.Config.CommitInterval == 0 {
@@ -137,9 +142,21 @@ func workerShare(workers, n int) int {
 	}
 }
 
-// BeginStop tells that the consumer stops: a handler that fails since its own context was cancelled
-// has not failed.
-func (p *Pool) BeginStop() { p.stopping.Store(true) }
+// BeginStop tells that the consumer stops: a delivery that fails because something is closed or
+// cancelled has not failed.
+func (p *Pool) BeginStop() { p.beginStop.Do(func() { close(p.stopping) }) }
+
+// interrupted tells whether a delivery failed because of a stop and not because of its message: the
+// consumer stops, and what the handler uses is closed already, or the application has cancelled it.
+// Messages that were acknowledged before they were handled have no next delivery.
+func (p *Pool) interrupted(err error) bool {
+	select {
+	case <-p.stopping:
+		return !p.onPoll() && (errors.Is(err, iggyerr.ErrClosed) || errors.Is(err, context.Canceled))
+	default:
+		return false
+	}
+}
 
 // Close ends every call of Next, and workers when they have nothing to do. No more dead letters are
 // written.

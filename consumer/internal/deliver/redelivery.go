@@ -47,6 +47,14 @@ func (r *redelivery) again(messages []*Message) {
 	}
 }
 
+// hold has a message wait for the next owner of the partition, without counting the delivery: the
+// consumer stops, and no delivery of it would do better here.
+func (r *redelivery) hold(m *Message) {
+	next := r.leave(m)
+	next.untried++
+	r.assignment.setState(next, stateWaiting)
+}
+
 // leave takes a message out of the in-flight limit and of its batch, and returns its next delivery.
 func (r *redelivery) leave(m *Message) *Message {
 	a := r.assignment

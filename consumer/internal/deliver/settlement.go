@@ -1,8 +1,6 @@
 package deliver
 
 import (
-	"context"
-	"errors"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -41,7 +39,7 @@ func (s *settlement) ack(m *Message) {
 }
 
 // nack says that a delivery failed. A failure after the context of the queue ended is ignored, and
-// so is one of the application's at a stop: shutting down is no message's fault.
+// one that comes from a stop is no attempt: the message is unfinished, for the next owner.
 func (s *settlement) nack(m *Message, err error) {
 	a, p := s.assignment, m.queue.pool
 	switch {
@@ -51,10 +49,8 @@ func (s *settlement) nack(m *Message, err error) {
 	case m.queue.ctx.Err() != nil:
 		a.setState(m, stateReturned)
 		return
-	case p.stopping.Load() && !p.onPoll() && errors.Is(err, context.Canceled):
-		// The application is stopping, too, and told its handler by a context of its own. The
-		// message is unfinished, for the next owner.
-		s.redelivery.wait([]*Message{m}, p.cfg.Retry.MaxBackoff)
+	case p.interrupted(err):
+		s.redelivery.hold(m)
 		return
 	case p.onPoll():
 		a.counters.Failed++
@@ -94,7 +90,7 @@ func (s *settlement) applyToBatch(messages []*Message, err error) {
 		}
 		return
 	}
-	if a.phase == PhaseLost || p.onPoll() || a.queue.ctx.Err() != nil {
+	if a.phase == PhaseLost || p.onPoll() || a.queue.ctx.Err() != nil || p.interrupted(err) {
 		for _, m := range messages {
 			s.nack(m, err)
 		}

@@ -19,6 +19,7 @@ type stopping struct {
 	overdue  bool
 	retry    time.Time // when to commit again what was refused
 	failures int       // commits that were refused
+	failure  error     // of the last commit
 	deadline time.Time // for waiting for the others
 	ready    int       // looks in a row that found all others drained
 	left     Left      // see Left
@@ -84,7 +85,7 @@ func drainBeforeStop(m *member) State {
 // stopCommitted goes on to leave: the server would take partitions from the others in the middle of
 // their work, so they are told and given time to drain, if there is any left.
 func stopCommitted(m *member, e event) State {
-	if e.err != nil {
+	if m.stopping.failure = e.err; e.err != nil {
 		m.report.note(e.err)
 		if m.stopping.failures++; m.stopping.over == nil && m.stopping.failures < maxStopCommits {
 			m.stopping.retry = time.Now().Add(commitRetry)
@@ -182,6 +183,9 @@ func endAll(m *member) {
 		left := m.assignment.left()
 		if m.stopping.overdue && left.Unfinished > 0 {
 			left.Err = m.stopping.over
+		}
+		if left.Uncommitted > 0 {
+			left.Err = errors.Join(left.Err, m.stopping.failure)
 		}
 		for _, id := range ids {
 			m.assignment.move(m.assignment.partitions[id], partitionLost)
