@@ -16,6 +16,10 @@ import (
 // tried, too. RFC 8305 recommends 250 ms.
 const connectDelay = 250 * time.Millisecond
 
+// lookupDelay is how long the address of a later host waits while an earlier host is looked up.
+// RFC 8305 recommends 50 ms.
+const lookupDelay = 50 * time.Millisecond
+
 // errOther is the cause of the end of the attempts when another one has succeeded or failed for
 // good.
 var errOther = errors.New("another address was used")
@@ -27,37 +31,48 @@ type event struct {
 	err        error
 }
 
-// dialAny tries the targets in order and returns the first connection that is logged in. An attempt
-// goes on while the next ones are made. dialAny returns when all of its attempts have ended.
-func (c *Connector) dialAny(ctx context.Context, l login, targets []Target) (*Connection, error) {
+// dialAny tries the addresses of the hosts in order and returns the first connection that is logged
+// in. An attempt goes on while the next ones are made, and addresses are tried while other hosts
+// are still looked up. dialAny returns when all of its attempts and lookups have ended.
+func (c *Connector) dialAny(ctx context.Context, l login, hosts []string) (*Connection, error) {
 	attempts, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	s := c.newSearch(attempts, hosts)
 	events := make(chan event)
 	delay := time.NewTimer(0)
 	defer delay.Stop()
+	if !s.inOrder() {
+		delay.Reset(lookupDelay)
+	}
 	var (
-		winner          *Connection
-		fatal           error
-		errs            []error
-		started, active int
+		winner *Connection
+		fatal  error
+		errs   []error
+		active int
 	)
 	over := func() bool { return winner != nil || fatal != nil || ctx.Err() != nil }
-	for active > 0 || started < len(targets) && !over() {
+	for active > 0 || s.lookups > 0 || s.available() && !over() {
 		var timer <-chan time.Time
-		if started < len(targets) && !over() {
+		if s.available() && !over() {
 			timer = delay.C
 		}
 		select {
 		case <-timer:
-			t := targets[started]
-			started++
+			t, _ := s.next()
 			active++
 			delay.Reset(connectDelay)
 			go c.attempt(attempts, l, t, events)
-			continue
+		case r := <-s.results:
+			s.add(r)
+			if r.err != nil && !errors.Is(r.err, errOther) {
+				errs = append(errs, r.err)
+			}
+			if active == 0 && s.inOrder() {
+				delay.Reset(0)
+			}
 		case e := <-events:
 			if e.connected {
-				delay.Reset(loginAllowance(ctx, len(targets)-started))
+				delay.Reset(loginAllowance(ctx, s.left()))
 				continue
 			}
 			active--
@@ -147,7 +162,7 @@ func (c *Connector) tlsFor(cfg *tls.Config, t Target) *tls.Config {
 		return cfg
 	}
 	cfg = cfg.Clone()
-	cfg.ServerName = t.host
+	cfg.ServerName = c.nameOf(t)
 	return cfg
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,6 +99,29 @@ func TestAddressesAreTriedInTurn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A name service that does not answer holds up no host that is known.
+func TestSilentNameServiceDoesNotDelayOtherHosts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		network := &fakeNetwork{hosts: map[string]*fakeHost{"10.0.0.2:8090": {}}}
+		c := newConnector(t, settings("iggy://silent,10.0.0.2"), network)
+		c.SetLookup(func(ctx context.Context, host string) ([]netip.Addr, error) {
+			<-ctx.Done()
+			return nil, fmt.Errorf("lookup %s: %w", host, context.Cause(ctx))
+		})
+		begin := time.Now()
+		connection, err := c.Connect(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "10.0.0.2:8090", connection.Address)
+		require.Equal(t, 50*time.Millisecond, time.Since(begin))
+
+		delete(network.hosts, "10.0.0.2:8090")
+		_, err = c.Connect(t.Context())
+		require.ErrorIs(t, err, errRefused)
+		require.ErrorContains(t, err, "connect to silent:8090: no connection within the dial timeout of 5s")
+	})
 }
 
 func TestErrorNamesEachAddress(t *testing.T) {

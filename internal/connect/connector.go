@@ -11,7 +11,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -30,6 +29,8 @@ type Connector struct {
 	// metadata named. They are empty for a server without a cluster.
 	leader string
 	nodes  []string
+	// names are hosts of the endpoint by the addresses that they were resolved to.
+	names map[string]string
 }
 
 // Connection is a logged-in connection to the leader.
@@ -59,7 +60,7 @@ func New(cfg config.Iggy, dialer transport.Dialer, log *zap.Logger) (*Connector,
 	if _, err := cfg.TLSConfig(); err != nil {
 		return nil, err
 	}
-	return &Connector{cfg: cfg, dialer: dialer, log: log, lookup: lookupHost, interfaces: net.InterfaceAddrs, registry: processRegistry}, nil
+	return &Connector{cfg: cfg, dialer: dialer, log: log, lookup: lookupHost, interfaces: net.InterfaceAddrs, registry: processRegistry, names: map[string]string{}}, nil
 }
 
 // Close releases what the Connector knows about its servers. Connections stay open. It may be
@@ -83,16 +84,9 @@ func (c *Connector) Connect(ctx context.Context) (*Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	targets, err := c.resolve(ctx, c.hosts())
-	if err != nil && len(targets) == 0 {
+	first, err := c.dialAny(ctx, l, c.hosts())
+	if err != nil {
 		return nil, err
-	}
-	first, dialErr := c.dialAny(ctx, l, targets)
-	switch {
-	case errors.Is(dialErr, iggyerr.ErrCredentials):
-		return nil, dialErr
-	case dialErr != nil:
-		return nil, joinAttempts(dialErr, err)
 	}
 	return c.followLeader(ctx, l, first)
 }
@@ -100,7 +94,18 @@ func (c *Connector) Connect(ctx context.Context) (*Connection, error) {
 // Targets returns the addresses of the endpoint's hosts, in order. The error names the hosts that
 // can't be resolved; the other addresses are returned with it.
 func (c *Connector) Targets(ctx context.Context) ([]Target, error) {
-	return c.resolve(ctx, unique(c.cfg.Addresses()))
+	s := c.newSearch(ctx, c.cfg.Addresses())
+	var errs []error
+	for s.lookups > 0 {
+		r := <-s.results
+		s.add(r)
+		errs = append(errs, r.err)
+	}
+	var all []Target
+	for t, ok := s.next(); ok; t, ok = s.next() {
+		all = append(all, t)
+	}
+	return all, joinAttempts(errs...)
 }
 
 // Dial makes a connection to one target, which is not logged in.

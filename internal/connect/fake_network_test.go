@@ -142,7 +142,9 @@ func settings(endpoint string) config.Iggy {
 
 func newConnector(t *testing.T, cfg config.Iggy, network *fakeNetwork) *connect.Connector {
 	t.Helper()
-	return newConnectorWith(t, cfg, network, network)
+	c := newConnectorWith(t, cfg, network, network)
+	c.OwnRegistry()
+	return c
 }
 
 func newConnectorWith(t *testing.T, cfg config.Iggy, dialer transport.Dialer, network *fakeNetwork) *connect.Connector {

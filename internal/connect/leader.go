@@ -85,38 +85,11 @@ func (c *Connector) followLeader(ctx context.Context, l login, current *Connecti
 			}
 			c.log.Info("following the leader", zap.String("address", next.by), zap.String("leader", address), zap.String("node", next.node.Name))
 			var err error
-			if current, err = c.dialNode(ctx, l, address); err != nil {
+			if current, err = c.dialAny(ctx, l, []string{address}); err != nil {
 				failed = append(failed, fmt.Errorf("the leader %s at %s, named by %s, can't be reached: %w", next.node.Name, address, next.by, err))
 			}
 		}
 	}
-}
-
-// dialNode connects to a node of the cluster.
-func (c *Connector) dialNode(ctx context.Context, l login, address string) (*Connection, error) {
-	targets, err := c.resolve(ctx, []string{address})
-	if err != nil {
-		return nil, err
-	}
-	for i, t := range targets {
-		targets[i].host = c.hostOf(ctx, t)
-	}
-	return c.dialAny(ctx, l, targets)
-}
-
-// hostOf is the host that the certificate of a node must have. A node mostly advertises an IP
-// address, and its certificate has the name by which the endpoint knows it.
-func (c *Connector) hostOf(ctx context.Context, node Target) string {
-	if !c.cfg.TLS.Enabled || c.cfg.TLS.ServerName != "" {
-		return node.host
-	}
-	configured, _ := c.resolve(ctx, c.cfg.Addresses())
-	for _, t := range configured {
-		if t.Address == node.Address {
-			return t.host
-		}
-	}
-	return node.host
 }
 
 // leaderError is the one error of a way that does not end at the leader.

@@ -127,7 +127,6 @@ func TestLeaderThatIsSilentEndsWithTheDialTimeout(t *testing.T) {
 		require.ErrorIs(t, err, iggyerr.ErrLeader)
 		require.ErrorContains(t, err, "no connection within the dial timeout of 5s")
 		require.Equal(t, 5*time.Second, time.Since(begin))
-		c.Close()
 	})
 }
 
@@ -256,4 +255,24 @@ func TestCertificateNameOfTheLeader(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, connection.TLS.ServerName)
 	}
+}
+
+// The next connection goes to the leader at once, whose address has the endpoint's name.
+func TestCertificateNameOfTheRememberedLeader(t *testing.T) {
+	t.Parallel()
+	const a, b = "10.7.0.1", "10.7.0.2"
+	network := &fakeNetwork{
+		hosts: of(map[string]transport.Cluster{a: cluster("*"+a, b), b: cluster("*"+a, b)}),
+		names: map[string][]string{"iggy-a": {a}, "iggy-b": {b}},
+	}
+	cfg := settings("iggy://iggy-b,iggy-a")
+	cfg.TLS.Enabled = true
+	c := newConnector(t, cfg, network)
+	for range 2 {
+		network.forgetDials()
+		connection, err := c.Connect(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "iggy-a", connection.TLS.ServerName)
+	}
+	require.Equal(t, []string{a + ":8090"}, network.dialed())
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
@@ -30,38 +30,6 @@ func lookupHost(ctx context.Context, host string) ([]netip.Addr, error) {
 	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }
 
-// resolve returns the targets of the hosts, in order. The error joins those of the hosts that could
-// not be resolved. When there are several hosts, a name service that does not answer takes at most
-// a third of the dial timeout.
-func (c *Connector) resolve(ctx context.Context, hosts []string) ([]Target, error) {
-	if len(hosts) > 1 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, c.cfg.DialTimeout/3, context.DeadlineExceeded)
-		defer cancel()
-	}
-	found := make([][]Target, len(hosts))
-	errs := make([]error, len(hosts))
-	var wg sync.WaitGroup
-	for i, name := range hosts {
-		if found[i] = literal(name); found[i] == nil {
-			wg.Go(func() { found[i], errs[i] = c.resolveHost(ctx, name) })
-		}
-	}
-	wg.Wait()
-	var all []Target
-	seen := map[string]bool{}
-	for _, targets := range found {
-		for _, t := range targets {
-			// Two names of one server are one address.
-			if !seen[t.Address] {
-				seen[t.Address] = true
-				all = append(all, t)
-			}
-		}
-	}
-	return all, joinAttempts(errs...)
-}
-
 // literal returns the target of a name that has an IP address for a host, and nil for other names.
 func literal(name string) []Target {
 	host, port, err := net.SplitHostPort(name)
@@ -80,6 +48,7 @@ func newTarget(name, host, port string, ip netip.Addr) Target {
 	return Target{Name: name, host: host, Address: net.JoinHostPort(ip.Unmap().String(), port), IP: ip.Unmap(), port: uint16(n)}
 }
 
+// resolveHost returns the addresses of a host of the endpoint or of a node.
 func (c *Connector) resolveHost(ctx context.Context, name string) ([]Target, error) {
 	host, port, err := net.SplitHostPort(name)
 	if err == nil {
@@ -89,6 +58,7 @@ func (c *Connector) resolveHost(ctx context.Context, name string) ([]Target, err
 			for i, ip := range interleave(ips) {
 				targets[i] = newTarget(name, host, port, ip)
 			}
+			c.noteNames(targets)
 			return targets, nil
 		}
 	}
@@ -97,6 +67,29 @@ func (c *Connector) resolveHost(ctx context.Context, name string) ([]Target, err
 	}
 	// The form of an error of net.Dial.
 	return nil, &iggyerr.ConnError{Op: "connect", Addr: name, Err: transport.CauseOf(ctx, &net.OpError{Op: "dial", Net: "tcp", Err: err})}
+}
+
+// noteNames keeps which hosts of the endpoint have which addresses, for nameOf.
+func (c *Connector) noteNames(targets []Target) {
+	if !slices.Contains(c.cfg.Addresses(), targets[0].Name) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range targets {
+		c.names[t.Address] = t.host
+	}
+}
+
+// nameOf is the host that the certificate of a target must have. A node mostly advertises an IP
+// address, and its certificate has the name by which the endpoint knows it.
+func (c *Connector) nameOf(t Target) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if name := c.names[t.Address]; name != "" && net.ParseIP(t.host) != nil {
+		return name
+	}
+	return t.host
 }
 
 // interleave alternates the families of addresses, beginning with that of the first one, so that a

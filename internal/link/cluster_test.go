@@ -170,7 +170,7 @@ func TestStartSaysWhyTheLeaderIsNotReached(t *testing.T) {
 				c := iggytest.NewCluster(t, 2)
 				tt.arrange(c)
 				cfg := at(c.Node(1).Endpoint())
-				cfg.StartTimeout = 500 * time.Millisecond
+				cfg.StartTimeout = 3 * time.Second
 				l, err := link.New("test", cfg)
 				require.NoError(t, err)
 				err = l.Start(t.Context())
