@@ -25,15 +25,12 @@ type session struct {
 	life context.Context
 }
 
-// Do implements group.Session.
+// Do implements group.Session. ctx is only looked at before the request begins.
 func (s *session) Do(ctx context.Context, fn func(context.Context, transport.Conn) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer cancel(nil)
-	defer context.AfterFunc(s.life, func() { cancel(context.Cause(s.life)) })()
-	return s.Session.Do(ctx, fn)
+	return s.Session.Do(s.life, fn)
 }
 
 // transientDialer connects the transient member of a rebalance, over a connection of its own that is
