@@ -66,6 +66,6 @@ func (f *fetchers) config(s group.Session) fetch.Config {
 			}
 			return e.store(s, partition).Write(ctx, offset)
 		},
-		Lost: isLost, Observe: e.meter.recordPoll,
+		Observe: e.meter.recordPoll,
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/commit"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
@@ -53,4 +54,4 @@ func (s offsetStore) Delete(ctx context.Context) error {
 }
 
 // Refused implements commit.Store.
-func (s offsetStore) Refused(err error) bool { return isRefused(err) }
+func (s offsetStore) Refused(err error) bool { return protocol.IsRefused(err) }

@@ -71,8 +71,8 @@ func (p *partition) Buffered() int {
 	return batches
 }
 
-// Verify implements fetch.Owner.
-func (p *partition) Verify(uint32) { p.e.machine.NeedsVerify(p.id) }
+// NeedsVerify implements fetch.Owner.
+func (p *partition) NeedsVerify(uint32) { p.e.machine.NeedsVerify(p.id) }
 
 // Stopped implements fetch.Owner.
 func (p *partition) Stopped(uint32) { p.Drained() }

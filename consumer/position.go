@@ -77,7 +77,7 @@ func (p Position) resolve(end uint64) (fetch.Start, bool) {
 		return fetch.Start{Position: min(p.value, end), AnyOffset: true, End: end}, true
 	case atTime:
 		return fetch.Start{
-			By:       &transport.Strategy{Kind: transport.FromTimestamp, Value: p.value},
+			Strategy: &transport.Strategy{Kind: transport.FromTimestamp, Value: p.value},
 			Position: end, AnyOffset: true, End: end,
 		}, true
 	default:

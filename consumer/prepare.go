@@ -10,6 +10,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/commit"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fetch"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
 )
 
 // Take implements group.Partitions: it reads where partitions begin and makes their assignments,
@@ -60,7 +61,7 @@ func (p *preparation) run(ctx context.Context, end uint64) error {
 	if err != nil {
 		return err
 	}
-	same, err := p.assignments.log.Same(ctx, p.session, p.claim.Partition, p.history.fetch, end)
+	same, err := p.assignments.log.Unchanged(ctx, p.session, p.claim.Partition, p.history.fetch, end)
 	if err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func (p *preparation) assign(ctx context.Context, at fetch.Start, stored commit.
 		return err
 	}
 	p.history.fetch.Update(func(r *fetch.Remembered) {
-		if at.By == nil && !p.storesOffsets {
+		if at.Strategy == nil && !p.storesOffsets {
 			r.Next, r.HasNext, r.Timestamp = at.Position, true, 0
 		}
 		if stored.Any && p.storesOffsets {
@@ -138,13 +139,13 @@ func (p *preparation) adjustStored(ctx context.Context, at fetch.Start, stored c
 			p.log.Info("stored offset deleted, reading from the start of the partition",
 				zap.Uint32("partition", p.claim.Partition), zap.Uint64("offset", stored.Offset))
 			return commit.Stored{}, nil
-		case isRefused(err): // it stays as it is
+		case protocol.IsRefused(err): // it stays as it is
 			p.log.Warn("reading from the start of the partition, stored offset not deleted",
 				zap.Uint32("partition", p.claim.Partition), zap.Error(err))
 			return stored, nil
 		}
 		return stored, err
-	case at.Pin:
+	case at.StorePrefix:
 		if err := p.store.Write(ctx, at.Prefix); err != nil {
 			return stored, err
 		}
@@ -160,5 +161,5 @@ func (p *preparation) adjustStored(ctx context.Context, at fetch.Start, stored c
 // at 0, before anything is stored again, would consider that message handled. Where a group without
 // an offset does not begin at the start, it would skip more than that message.
 func (p *preparation) deletesStored(at fetch.Start, stored commit.Stored) bool {
-	return stored.Any && (at.End == 0 || at.Unpin) && at.Failed == nil && p.cfg.StartFrom == config.StartFirst
+	return stored.Any && (at.End == 0 || at.DeleteStored) && at.Failed == nil && p.cfg.StartFrom == config.StartFirst
 }

@@ -8,57 +8,43 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/commit"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
 )
 
-// PollFailed implements fetch.Owner.
+// PollFailed implements fetch.Owner. The cursor pauses by itself (fetch/refused.go). What a refusal
+// means for the membership is decided by the group (group/refused.go).
 func (p *partition) PollFailed(_ uint32, err error) {
 	p.e.problems.note(p.problem("poll", err))
-	p.refused(err)
+	p.reportRefusal(err)
 }
 
-// refused tells the group of a request of the partition that the server refused.
-func (p *partition) refused(err error) {
-	if isRefused(err) {
+// reportRefusal tells the group about a request of the partition that the server refused.
+func (p *partition) reportRefusal(err error) {
+	if protocol.IsRefused(err) {
 		p.e.machine.Refused(p.id, p.epoch, err)
 	}
 }
 
-// CommitFailed implements commit.Owner.
+// CommitFailed implements commit.Owner. The prefix stays uncommitted, and is committed after the
+// next interval at the latest, unless the partition is lost before.
 func (p *partition) CommitFailed(offset uint64, err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
 	var moved *commit.ResetError
 	if errors.As(err, &moved) {
-		p.cursor.Distrust() // the verification decides what becomes of it
+		p.cursor.NeedsVerify() // the verification decides where the partition continues
 		return
 	}
 	p.e.problems.note(p.problem("commit", err))
-	var status *iggyerr.StatusError
 	switch {
 	case p.queue.State().Phase == deliver.PhaseLost:
 		// An answer to a former assignment says nothing about the present one.
-	case errors.As(err, &status) && status.Status == iggyerr.StatusInvalidOffset:
-		p.cursor.Distrust() // the log ends before the offset: it was truncated
-	case isLost(err):
-		p.refused(err)
+	case protocol.IsInvalidOffset(err):
+		p.cursor.NeedsVerify() // the log ends before the offset: it was truncated
+	case protocol.IsLost(err):
+		p.reportRefusal(err)
 	default:
 		p.log.Warn("commit failed, retrying", zap.Uint64("offset", offset), zap.Error(err))
 	}
-}
-
-// isLost tells whether a refused request means that the partition or the
-// membership is gone. Over transports that can't tell more, that is the bare
-// status 1, too.
-func isLost(err error) bool {
-	var status *iggyerr.StatusError
-	return errors.Is(err, iggyerr.ErrNotOwner) || errors.Is(err, iggyerr.ErrNotMember) || errors.Is(err, iggyerr.ErrNotFound) ||
-		errors.As(err, &status) && status.Status == iggyerr.StatusGeneric
-}
-
-// isRefused reports whether err is an answer of the server, and not the lack of one.
-func isRefused(err error) bool {
-	var status *iggyerr.StatusError
-	return errors.As(err, &status)
 }

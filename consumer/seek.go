@@ -73,10 +73,10 @@ func (a *assignments) seek(ctx context.Context, s group.Session, c group.Claim, 
 		}
 	})
 	switch { // it outlives a reconnection
-	case at.By == nil && at.Position > 0:
-		at.Prefix, at.HasPrefix, at.Pin = at.Position-1, true, true
-	case at.By == nil:
-		at.Unpin = chosen
+	case at.Strategy == nil && at.Position > 0:
+		at.Prefix, at.HasPrefix, at.StorePrefix = at.Position-1, true, true
+	case at.Strategy == nil:
+		at.DeleteStored = chosen
 	}
 	at.Replay = true
 	return next.assign(ctx, at, stored)

@@ -31,11 +31,11 @@ func (a *assignments) Verify(ctx context.Context, s group.Session, ids []uint32)
 		if now.State == fetch.Stopped || now.State == fetch.Closed {
 			continue
 		}
-		at := place{p: p, reached: now.Position, due: now.Distrusted || time.Since(p.commits.State().Verified) >= a.verifyAfter(len(ids))}
+		at := place{p: p, reached: now.Position, due: now.Unverified || time.Since(p.commits.State().Verified) >= a.verifyAfter(len(ids))}
 		if now.ByTime {
 			at.reached = 0
 		}
-		if at.due || !now.Watched {
+		if at.due || !now.AtEnd {
 			places, read = append(places, at), append(read, id)
 		}
 	}
@@ -51,7 +51,7 @@ func (a *assignments) Verify(ctx context.Context, s group.Session, ids []uint32)
 	for _, at := range places {
 		end := ends[at.p.id]
 		if !at.due && end >= at.reached {
-			at.p.cursor.Reaches(end)
+			at.p.cursor.SetEnd(end)
 			continue
 		}
 		finding, err := at.p.verify(ctx, s, at.reached, end)

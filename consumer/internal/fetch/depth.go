@@ -5,29 +5,27 @@ import (
 	"time"
 )
 
-// depth is how many polls of one partition are under way at once. It grows
-// while the application waits for messages and more polls are answered as
-// fast as one: then the distance to the server is what limits the rate. It
-// shrinks while the application is not waiting.
+// depth is how many polls of one partition are in flight at once. It grows while the application
+// waits for messages and several polls are answered as fast as one: then the distance to the server
+// limits the rate. It shrinks while the application does not wait.
 type depth struct {
 	polls  int
-	unused int // answers in a row that nobody waited for
+	unused int // answers in a row for which the application did not wait
 }
 
 const (
-	// maxDepth bounds the polls of one partition that are under way.
+	// maxDepth bounds the polls of one partition that are in flight.
 	maxDepth = 16
-	// bufferedPolls is how many answers are read ahead of the application.
+	// bufferedPolls is how many answers are prefetched.
 	bufferedPolls = 2
-	// shrinkAfter is after how many answers that nobody waited for the depth shrinks.
+	// shrinkAfter is the number of answers that nobody waited for after which the depth shrinks.
 	shrinkAfter = 64
 )
 
 func (d *depth) reset() { d.polls = 1 }
 
-// answered notes an answer with all that was asked for. waited tells that the
-// application had nothing left, and quick that the answer was not slowed down
-// by others before it.
+// answered notes an answer. waited tells that it was complete and the application had nothing left,
+// and quick that the answer was not delayed by others before it.
 func (d *depth) answered(waited, quick bool) {
 	if !waited {
 		if d.unused++; d.unused >= shrinkAfter {
@@ -41,8 +39,8 @@ func (d *depth) answered(waited, quick bool) {
 	}
 }
 
-// roundTrip learns how long a request takes on the way, without waiting for
-// others: the least that was seen lately.
+// roundTrip learns how long a request takes that does not wait for others: the shortest time of the
+// last seconds.
 type roundTrip struct {
 	mu     sync.Mutex
 	least  time.Duration // in this period

@@ -181,7 +181,7 @@ type owner struct {
 	stopped  int
 }
 
-func (o *owner) Verify(uint32) {
+func (o *owner) NeedsVerify(uint32) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.verify++
@@ -229,7 +229,7 @@ func newSetup() *setup {
 	s.cfg = fetch.Config{
 		Consumer: transport.Consumer{Stream: "s", Topic: "t", Name: "g", Group: true}, Log: zap.NewNop(),
 		BatchSize: 10, RetryPause: 100 * time.Millisecond, PollIntervalMin: time.Millisecond, PollIntervalMax: 50 * time.Millisecond,
-		Lost: func(error) bool { return false }, Observe: func(time.Duration) {},
+		Observe: func(time.Duration) {},
 	}
 	return s
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// maxPolls is how many polls may be under way at once on a session.
+// maxPolls is how many polls may be in flight at once on a session.
 const maxPolls = 64
 
 // Session is a connection. Do runs requests on it, within the request timeout.
@@ -19,22 +19,20 @@ type Session interface {
 	Do(ctx context.Context, fn func(context.Context, transport.Conn) error) error
 }
 
-// Config is how the partitions of a consumer are read.
+// Config says how the partitions of a consumer are read.
 type Config struct {
 	Consumer transport.Consumer
 	Log      *zap.Logger
-	// BatchSize is how many messages a poll asks for at the most.
+	// BatchSize is how many messages a poll asks for at most.
 	BatchSize int
 	// RetryPause is the least pause after a poll that was refused.
 	RetryPause                       time.Duration
 	PollIntervalMin, PollIntervalMax time.Duration
 	// StopAtGap is on_gap: stop.
 	StopAtGap bool
-	// AtMostOnce has offsets stored by Store before messages are handed over.
+	// AtMostOnce has Store store the offsets of messages before they are offered.
 	AtMostOnce bool
 	Store      func(ctx context.Context, partition uint32, offset uint64) error
-	// Lost tells whether err says that the partition or the membership is gone.
-	Lost func(err error) bool
 	// Observe is called with how long each poll took.
 	Observe func(time.Duration)
 }
@@ -47,22 +45,22 @@ type Fetcher struct {
 	session   Session
 	roundTrip roundTrip
 	wake      chan struct{} // holds a token when due is not empty
-	active    chan struct{} // holds a token when messages came
-	slots     chan struct{} // holds a token for each poll under way
+	active    chan struct{} // holds a token when messages were read
+	slots     chan struct{} // holds a token for each poll in flight
 
 	mu      sync.Mutex
 	cursors []*Cursor
 	due     []*Cursor // each at most once: Cursor.listed
 }
 
-// New makes a fetcher.
+// New returns a fetcher, which reads nothing before Run.
 func New(cfg Config, s Session) *Fetcher {
 	return &Fetcher{
 		cfg: cfg, log: Log{cfg.Consumer}, session: s, wake: make(chan struct{}, 1), active: make(chan struct{}, 1), slots: make(chan struct{}, maxPolls),
 	}
 }
 
-// detach takes a cursor off.
+// detach removes a cursor.
 func (f *Fetcher) detach(c *Cursor) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -71,7 +69,7 @@ func (f *Fetcher) detach(c *Cursor) {
 	}
 }
 
-// ready has the fetcher look whether c is to poll.
+// ready has the fetcher check whether a poll of c is due.
 func (f *Fetcher) ready(c *Cursor) {
 	if c.listed.Swap(true) {
 		return
@@ -85,15 +83,15 @@ func (f *Fetcher) ready(c *Cursor) {
 	}
 }
 
-// came tells the watch that messages came.
-func (f *Fetcher) came() {
+// messagesRead tells the watch that messages were read.
+func (f *Fetcher) messagesRead() {
 	select {
 	case f.active <- struct{}{}:
 	default:
 	}
 }
 
-// Run polls and watches until ctx ends, and waits for the polls under way.
+// Run polls and watches until ctx ends, and waits for the polls in flight.
 func (f *Fetcher) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()

@@ -48,21 +48,12 @@ func (h Handled) covers(m *wire.Message) bool {
 	return m.Timestamp == h.Timestamp && m.Offset < h.Below
 }
 
-// sizes are the learned sizes of polls.
-type sizes struct {
-	average int // of a message, in bytes
-	limit   int // messages that a poll may ask for: one after answers that did not come in time, then doubled with each that does
-}
-
-// initialAverage is the guess for a message's bytes before one was seen.
-const initialAverage = 1 << 10
-
 // NewHistory makes the history of a partition that was never assigned.
 func NewHistory(batchSize int) *History {
 	return &History{sizes: sizes{average: initialAverage, limit: batchSize}}
 }
 
-// Remembered gives what is known.
+// Remembered returns what is known.
 func (h *History) Remembered() Remembered {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -5,35 +5,18 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// Log reads where logs end and what they hold.
+// Log reads where logs end, and single messages of them. It has no state.
 type Log struct{ Consumer transport.Consumer }
 
-// errNotAnswered says that a member may have asked for a partition that it does not own.
-var errNotAnswered = errors.New("answered as if it belonged to another member")
+// errNotOwned says that the server answered as it does for a partition of another member.
+var errNotOwned = errors.New("answered as if it belonged to another member")
 
-// nowhere is an offset beyond every log.
-const nowhere = 1 << 62
-
-// LogEnd is the offset after the last message of a partition.
-func LogEnd(meta transport.Topic, id uint32) (end uint64, ok bool) {
-	for _, p := range meta.Partitions {
-		if p.ID != id {
-			continue
-		}
-		if p.Messages == 0 && p.CurrentOffset == 0 {
-			return 0, true
-		}
-		return p.CurrentOffset + 1, true
-	}
-	return 0, false
-}
-
-// Ends reads where the logs of partitions end: from the topic, which may lack
-// some, and where that is not permitted from each partition.
+// Ends reads where the logs of partitions end: from the topic, which may lack some partitions, and
+// where that is not permitted from each partition.
 func (l Log) Ends(ctx context.Context, s Session, ids []uint32) (map[uint32]uint64, error) {
 	ends := make(map[uint32]uint64, len(ids))
 	var meta transport.Topic
@@ -41,16 +24,15 @@ func (l Log) Ends(ctx context.Context, s Session, ids []uint32) (map[uint32]uint
 		meta, err = c.Topic(ctx, l.Consumer.Stream, l.Consumer.Topic)
 		return err
 	})
-	var status *iggyerr.StatusError
 	switch {
 	case err == nil:
 		for _, id := range ids {
-			if end, ok := LogEnd(meta, id); ok {
+			if end, ok := protocol.LogEnd(meta, id); ok {
 				ends[id] = end
 			}
 		}
 		return ends, nil
-	case !errors.As(err, &status):
+	case !protocol.IsRefused(err):
 		return nil, err
 	}
 	for _, id := range ids {
@@ -63,12 +45,12 @@ func (l Log) Ends(ctx context.Context, s Session, ids []uint32) (map[uint32]uint
 
 // end reads where the log of one partition ends, by a poll.
 func (l Log) end(ctx context.Context, s Session, id uint32) (uint64, error) {
-	polled, err := l.poll(ctx, s, id, nowhere)
+	polled, err := l.poll(ctx, s, id, protocol.BeyondLogs)
 	switch {
 	case err != nil:
 		return 0, err
 	case polled.Partition != id && l.Consumer.Group:
-		return 0, l.notAnswered(id, "asked for its end")
+		return 0, l.notOwned(id, "asked for its end")
 	case polled.CurrentOffset > 0:
 		return polled.CurrentOffset + 1, nil
 	}
@@ -79,7 +61,7 @@ func (l Log) end(ctx context.Context, s Session, id uint32) (uint64, error) {
 	if id == 0 && l.Consumer.Group {
 		// A member that owns nothing is answered like this, too.
 		if owned, err := l.owns(ctx, s, id); err != nil || !owned {
-			return 0, errors.Join(err, errNotAnswered)
+			return 0, errors.Join(err, errNotOwned)
 		}
 	}
 	return 0, nil
@@ -102,59 +84,52 @@ func (l Log) one(id uint32, offset uint64) transport.Poll {
 	}
 }
 
-// owns tells whether a partition is assigned to this member: the server
-// refuses an offset beyond the log with one status for an assigned partition
-// and with another for any other (measured on Iggy 0.8.0).
-func (l Log) owns(ctx context.Context, s Session, id uint32) (bool, error) {
-	err := s.Do(ctx, func(ctx context.Context, c transport.Conn) error {
-		return c.StoreOffset(ctx, l.Consumer, id, nowhere)
+// owns reports whether a partition is assigned to this member.
+func (l Log) owns(ctx context.Context, s Session, id uint32) (owned bool, err error) {
+	err = s.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+		owned, err = protocol.Owns(ctx, c, l.Consumer, id)
+		return err
 	})
-	var status *iggyerr.StatusError
-	switch {
-	case unreadable(err):
-		return true, nil
-	case errors.Is(err, iggyerr.ErrNotOwner), errors.As(err, &status) && status.Status == iggyerr.StatusGeneric:
-		return false, nil
-	}
-	return false, err
+	return owned, err
 }
 
-// Same tells whether the message before the remembered place is still the one
-// that was acknowledged: after a server lost the tail of a log, other messages
-// may have got its offsets. It fails when the partition does not seem to be
-// this member's any more: then nothing can be compared.
-func (l Log) Same(ctx context.Context, s Session, id uint32, h *History, end uint64) (bool, error) {
-	known := h.Remembered()
+// Unchanged reports whether the message before the remembered place is still the one that was
+// acknowledged: after a server lost the last messages of a log, new messages may have their offsets.
+// It fails when the partition does not seem to be assigned to this member any more: then nothing
+// can be compared.
+func (l Log) Unchanged(ctx context.Context, s Session, id uint32, h *History, end uint64) (bool, error) {
+	remembered := h.Remembered()
 	switch {
-	case !known.HasNext || known.Next > end:
+	case !remembered.HasNext || remembered.Next > end:
 		return false, nil
-	case known.Timestamp == 0:
+	case remembered.Timestamp == 0:
 		return true, nil // nothing was acknowledged that could be compared
 	}
-	same, last := false, known.Next-1
+	unchanged, last := false, remembered.Next-1
 	err := s.Do(ctx, func(ctx context.Context, c transport.Conn) error {
 		polled, err := c.Poll(ctx, l.one(id, last))
-		if unreadable(err) {
+		if protocol.IsInvalidOffset(err) {
 			polled, err = l.ReadByTime(ctx, c, id, h, last)
 		}
 		switch {
-		case unreadable(err): // nor can it be compared
+		case protocol.IsInvalidOffset(err): // it can't be compared either
 			return nil
 		case err != nil:
 			return err
 		case len(polled.Messages) > 0:
 			first := polled.Messages[0]
-			same = first.Offset == last && first.Timestamp == known.Timestamp
+			unchanged = first.Offset == last && first.Timestamp == remembered.Timestamp
 		case l.Consumer.Group && (polled.Partition != id || id == 0 && polled.CurrentOffset == 0):
 			// A member gets this answer for a partition that it does not own
 			// (measured on Iggy 0.8.0): that of an empty partition 0.
-			return l.notAnswered(id, fmt.Sprintf("asked for offset %d", last))
+			return l.notOwned(id, fmt.Sprintf("asked for offset %d", last))
 		}
 		return nil
 	})
-	return same, err
+	return unchanged, err
 }
 
-func (l Log) notAnswered(id uint32, asked string) error {
-	return fmt.Errorf("iggy: %s/%s/%d: %w: %s", l.Consumer.Stream, l.Consumer.Topic, id, errNotAnswered, asked)
+// notOwned says that the server answered a request as it does for a partition of another member.
+func (l Log) notOwned(id uint32, request string) error {
+	return fmt.Errorf("iggy: %s/%s/%d: %w: %s", l.Consumer.Stream, l.Consumer.Topic, id, errNotOwned, request)
 }

@@ -9,9 +9,9 @@ import (
 
 // Start is where an assignment of a partition begins.
 type Start struct {
-	// Position is the next offset to read. By, if set, replaces it for the first poll.
+	// Position is the next offset to read. Strategy, if set, replaces it for the first poll.
 	Position uint64
-	By       *transport.Strategy
+	Strategy *transport.Strategy
 	// Handled are messages that are skipped at the beginning.
 	Handled Handled
 	// AnyOffset tells that the first message may have any offset: it is no gap.
@@ -21,10 +21,10 @@ type Start struct {
 	HasPrefix bool
 	// End is the offset after the log's last message, as far as known.
 	End uint64
-	// Pin has Prefix stored at once, so that another owner begins at the same place.
-	Pin bool
-	// Unpin has the stored offset deleted, so that another owner begins at the start, too.
-	Unpin bool
+	// StorePrefix has Prefix stored at once, so that another owner begins at the same place.
+	StorePrefix bool
+	// DeleteStored has the stored offset deleted, so that another owner begins at the start, too.
+	DeleteStored bool
 	// Failed is why nothing is read: on_reset is stop.
 	Failed error
 	// Replay tells that messages are delivered again on purpose: ids that were seen are forgotten.
@@ -72,7 +72,7 @@ func (p Policy) Decide(r *Remembered, stored uint64, hasStored bool, end uint64,
 	case r.HasCommitted && stored < r.Committed:
 		return p.reset(r, at, fmt.Sprintf("offset %d was stored and it is %d now", r.Committed, stored))
 	case same && r.Next > next:
-		return pinned(r.Next, end)
+		return startAt(r.Next, end)
 	}
 	return at
 }
@@ -85,7 +85,7 @@ func (p Policy) withoutStored(r *Remembered, end uint64, same bool) Start {
 	case r.HasCommitted:
 		return p.reset(r, Start{AnyOffset: true, End: end}, fmt.Sprintf("offset %d was stored and there is none any more", r.Committed))
 	case same:
-		return pinned(r.Next, end)
+		return startAt(r.Next, end)
 	}
 	if p.Chosen != nil {
 		if at, ok := p.Chosen(end); ok {
@@ -99,20 +99,20 @@ func (p Policy) withoutStored(r *Remembered, end uint64, same bool) Start {
 func (p Policy) first(end uint64) Start {
 	switch p.From {
 	case config.StartEnd:
-		return pinned(end, end)
+		return startAt(end, end)
 	case config.StartLast:
-		return pinned(max(end, 1)-1, end)
+		return startAt(max(end, 1)-1, end)
 	default:
 		return Start{AnyOffset: true, End: end}
 	}
 }
 
-// pinned begins at an offset that depends on the moment: it is stored, or a
+// startAt begins at an offset that depends on the moment: it is stored, or a
 // change of owners before the first commit would skip what came in between.
-func pinned(position, end uint64) Start {
+func startAt(position, end uint64) Start {
 	s := Start{Position: position, End: end}
 	if position > 0 {
-		s.Prefix, s.HasPrefix, s.Pin = position-1, true, true
+		s.Prefix, s.HasPrefix, s.StorePrefix = position-1, true, true
 	}
 	return s
 }
@@ -133,7 +133,7 @@ func afterTruncation(r *Remembered, end uint64) Start {
 		return Start{AnyOffset: true, End: end}
 	}
 	return Start{
-		By: &transport.Strategy{Kind: transport.FromTimestamp, Value: past.Timestamp}, Handled: past,
+		Strategy: &transport.Strategy{Kind: transport.FromTimestamp, Value: past.Timestamp}, Handled: past,
 		End: end, Position: end, AnyOffset: true,
 	}
 }
@@ -148,7 +148,7 @@ func (p Policy) reset(r *Remembered, follow Start, what string) Start {
 	at := follow
 	switch p.OnReset {
 	case config.ResetLatest:
-		at, r.Truncated = pinned(follow.End, follow.End), false
+		at, r.Truncated = startAt(follow.End, follow.End), false
 	case config.ResetStop:
 		at.Failed = fmt.Errorf("iggy: %s: %s (on_reset: stop)", p.Partition, what)
 	default:

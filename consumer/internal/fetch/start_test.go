@@ -30,19 +30,19 @@ func TestWhereAPartitionBegins(t *testing.T) {
 		"nothing stored, first":   {nothing: true, end: 10, want: fetch.Start{AnyOffset: true, End: 10}},
 		"nothing stored, end": {
 			policy: fetch.Policy{From: config.StartEnd}, nothing: true, end: 10,
-			want: fetch.Start{Position: 10, End: 10, Prefix: 9, HasPrefix: true, Pin: true},
+			want: fetch.Start{Position: 10, End: 10, Prefix: 9, HasPrefix: true, StorePrefix: true},
 		},
 		"nothing stored, last": {
 			policy: fetch.Policy{From: config.StartLast}, nothing: true, end: 10,
-			want: fetch.Start{Position: 9, End: 10, Prefix: 8, HasPrefix: true, Pin: true},
+			want: fetch.Start{Position: 9, End: 10, Prefix: 8, HasPrefix: true, StorePrefix: true},
 		},
 		"acknowledged beyond what is stored": {
 			known: fetch.Remembered{Next: 8, HasNext: true, Timestamp: 5}, stored: 4, end: 10, same: true,
-			want: fetch.Start{Position: 8, Prefix: 7, HasPrefix: true, Pin: true, End: 10},
+			want: fetch.Start{Position: 8, Prefix: 7, HasPrefix: true, StorePrefix: true, End: 10},
 		},
 		"the log ends before what is stored": {
 			known: fetch.Remembered{Next: 8, HasNext: true, Timestamp: 5}, stored: 20, end: 10,
-			want:  fetch.Start{By: byTime(5), Handled: fetch.Handled{Timestamp: 5, Below: 8}, Position: 10, End: 10, AnyOffset: true, Replay: true},
+			want:  fetch.Start{Strategy: byTime(5), Handled: fetch.Handled{Timestamp: 5, Below: 8}, Position: 10, End: 10, AnyOffset: true, Replay: true},
 			reset: "offset 20 is stored and the log ends before 10",
 		},
 		"the log ends before what is stored, and nothing is known of it": {
@@ -50,7 +50,7 @@ func TestWhereAPartitionBegins(t *testing.T) {
 		},
 		"other messages in the place of acknowledged ones": {
 			known: fetch.Remembered{Next: 8, HasNext: true, Timestamp: 5}, stored: 4, end: 10,
-			want:  fetch.Start{By: byTime(5), Handled: fetch.Handled{Timestamp: 5, Below: 8}, Position: 10, End: 10, AnyOffset: true, Replay: true},
+			want:  fetch.Start{Strategy: byTime(5), Handled: fetch.Handled{Timestamp: 5, Below: 8}, Position: 10, End: 10, AnyOffset: true, Replay: true},
 			reset: "offset 8 was reached and the log is not the same any more",
 		},
 		"an operator moved the offset back": {
@@ -64,7 +64,7 @@ func TestWhereAPartitionBegins(t *testing.T) {
 		"on_reset latest": {
 			policy: fetch.Policy{OnReset: config.ResetLatest},
 			known:  fetch.Remembered{Committed: 7, HasCommitted: true}, stored: 2, end: 10,
-			want: fetch.Start{Position: 10, Prefix: 9, HasPrefix: true, Pin: true, End: 10}, reset: "it is 2 now",
+			want: fetch.Start{Position: 10, Prefix: 9, HasPrefix: true, StorePrefix: true, End: 10}, reset: "it is 2 now",
 		},
 		"on_reset stop": {
 			policy: fetch.Policy{OnReset: config.ResetStop, Partition: "s/t/0"},
@@ -74,7 +74,7 @@ func TestWhereAPartitionBegins(t *testing.T) {
 		},
 		"a log that was truncated before": {
 			known: fetch.Remembered{Truncated: true, Before: fetch.Handled{Timestamp: 3, Below: 1}}, stored: 9, end: 10,
-			want: fetch.Start{By: byTime(3), Handled: fetch.Handled{Timestamp: 3, Below: 1}, Position: 10, End: 10, AnyOffset: true},
+			want: fetch.Start{Strategy: byTime(3), Handled: fetch.Handled{Timestamp: 3, Below: 1}, Position: 10, End: 10, AnyOffset: true},
 		},
 		"where a standalone consumer wants": {
 			policy:  fetch.Policy{Chosen: func(end uint64) (fetch.Start, bool) { return fetch.Start{Position: 6, End: end}, true }},

@@ -2,27 +2,26 @@ package fetch
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/coalesce"
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// looksPerPause is how often the watch looks in vain before its pause is
-// doubled: what comes every few milliseconds is to be noticed at once.
-const looksPerPause = 4
+// checksPerPause is how many checks without new messages there are before the pause is doubled:
+// messages that come every few milliseconds should be noticed at once.
+const checksPerPause = 4
 
-// watch asks for the ends of the logs while partitions have been read to
-// theirs, in one request for all of them: there is no long polling. It asks
-// soon after messages came, and less and less often while none do.
+// watch reads the ends of the logs of the partitions that have been read to their ends, in one
+// request for all of them: there is no long polling. It does so soon after messages were read, and
+// less and less often while there are none.
 func (f *Fetcher) watch(ctx context.Context) {
 	least := f.cfg.PollIntervalMin
-	pause, vain := least, 0
+	pause, unchanged := least, 0
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for {
@@ -30,7 +29,7 @@ func (f *Fetcher) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-f.active:
-			vain = 0
+			unchanged = 0
 			if pause > least {
 				pause = least
 				timer.Reset(pause)
@@ -38,32 +37,26 @@ func (f *Fetcher) watch(ctx context.Context) {
 			continue
 		case <-timer.C:
 		}
-		if vain++; f.look(ctx) {
-			pause, vain = least, 0
-		} else if vain%looksPerPause == 0 {
+		if unchanged++; f.checkEnds(ctx) {
+			pause, unchanged = least, 0
+		} else if unchanged%checksPerPause == 0 {
 			pause = min(2*pause, f.cfg.PollIntervalMax)
 		}
 		timer.Reset(coalesce.Delay(pause))
 	}
 }
 
-// watched is a cursor that was read to the end of its log.
-type watched struct {
-	cursor   *Cursor
-	position uint64
-}
-
-// look compares the positions of the cursors that were read to the ends of
-// their logs with the ends as they are now, and tells whether there is
-// something to read.
-func (f *Fetcher) look(ctx context.Context) bool {
+// checkEnds compares the positions of the cursors that have read everything with the ends of their
+// logs, and reports whether there is something to read.
+func (f *Fetcher) checkEnds(ctx context.Context) bool {
 	f.mu.Lock()
 	cursors := slices.Clone(f.cursors)
 	f.mu.Unlock()
-	var idle []watched
+	var idle []*Cursor
+	var positions []uint64 // of idle, before the ends were read
 	for _, c := range cursors {
 		if position, ok := c.idle(); ok {
-			idle = append(idle, watched{c, position})
+			idle, positions = append(idle, c), append(positions, position)
 		}
 	}
 	if len(idle) == 0 {
@@ -74,22 +67,21 @@ func (f *Fetcher) look(ctx context.Context) bool {
 		meta, err = c.Topic(ctx, f.cfg.Consumer.Stream, f.cfg.Consumer.Topic)
 		return err
 	})
-	var status *iggyerr.StatusError
-	if err != nil && !errors.As(err, &status) {
-		return false // the session's end is noticed elsewhere
+	if err != nil && !protocol.IsRefused(err) {
+		return false // the session's owner notices its end
 	}
 	found := false
-	for _, at := range idle {
+	for i, c := range idle {
 		var more bool
 		if err != nil {
-			// Not permitted, or the topic is gone: polls will tell.
-			more = at.cursor.tryPoll(at.position)
+			// Not permitted, or the topic does not exist: a poll shows which.
+			more = c.tryPoll(positions[i])
 		} else {
-			more = at.cursor.compare(at.position, meta)
+			more = c.compareEnd(positions[i], meta)
 		}
 		if more {
 			found = true
-			f.ready(at.cursor)
+			f.ready(c)
 		}
 	}
 	if err != nil {
@@ -98,48 +90,50 @@ func (f *Fetcher) look(ctx context.Context) bool {
 	return found && err == nil
 }
 
-// idle tells whether the cursor was read to the end of its log, and where it is.
+// idle reports whether the cursor has read everything, and returns its position.
 func (c *Cursor) idle() (position uint64, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.place.position, c.state == Reading && !c.place.more && len(c.polls) == 0 && !c.verify
+	return c.place.position, c.idleAt(c.place.position) && !c.unverified
 }
 
-// still tells whether the cursor is idle at position. c.mu is held.
-func (c *Cursor) still(position uint64) bool {
+// idleAt reports whether the cursor has read everything before position, and nothing since. c.mu is
+// held.
+func (c *Cursor) idleAt(position uint64) bool {
 	return c.state == Reading && !c.place.more && len(c.polls) == 0 && c.place.position == position
 }
 
-// tryPoll has an idle cursor poll.
+// tryPoll has a cursor poll that is still idle at position.
 func (c *Cursor) tryPoll(position uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.still(position) {
+	if !c.idleAt(position) {
 		return false
 	}
 	c.place.more = true
 	return true
 }
 
-// compare looks at the end of an idle cursor's log and tells whether there is more to read.
-func (c *Cursor) compare(position uint64, meta transport.Topic) bool {
-	c.mu.Lock()
-	at := &c.place
-	end, ok := LogEnd(meta, c.id)
-	if !ok || !c.still(position) {
-		c.mu.Unlock()
+// compareEnd compares a cursor that is still idle at position with the end of its log, and reports
+// whether there is more to read.
+func (c *Cursor) compareEnd(position uint64, meta transport.Topic) (more bool) {
+	end, ok := protocol.LogEnd(meta, c.id)
+	if !ok {
 		return false
 	}
-	verify, more := false, false
-	switch {
-	case end < at.position && at.by == nil, end < at.end:
-		verify, c.verify = true, true
-	case at.by == nil && end > at.position || end > at.end:
-		at.end, at.more, more = end, true, true
+	c.mu.Lock()
+	at, truncated := &c.place, false
+	if c.idleAt(position) {
+		switch {
+		case end < at.position && at.strategy == nil, end < at.end:
+			truncated, c.unverified = true, true
+		case at.strategy == nil && end > at.position || end > at.end:
+			at.end, at.more, more = end, true, true
+		}
 	}
 	c.mu.Unlock()
-	if verify {
-		c.owner.Verify(c.id)
+	if truncated {
+		c.owner.NeedsVerify(c.id)
 	}
 	return more
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
 	"github.com/fetchbox/fetchbox-iggy/internal/retry"
 )
 
@@ -58,7 +59,7 @@ func (h handOvers) answered(e event) {
 	case e.err == nil:
 		a.move(p, handOverDone)
 		a.release(p.id, errHandedOver)
-	case isNotOwner(e.err):
+	case protocol.IsNotOwner(e.err):
 		a.move(p, handOverFailed)
 		a.lose(p, errNotAssigned)
 	default:
@@ -104,7 +105,7 @@ func (h handOver) run(ctx context.Context, id uint32) error {
 			return err
 		}
 	}
-	if err := h.store(ctx, id, prefix); err != nil && !isNotOwner(err) {
+	if err := h.store(ctx, id, prefix); err != nil && !protocol.IsNotOwner(err) {
 		return err
 	}
 	return nil
@@ -112,7 +113,7 @@ func (h handOver) run(ctx context.Context, id uint32) error {
 
 func handOverAnswered(m *member, e event) State {
 	handOvers{&m.assignment}.answered(e)
-	if e.err != nil && isEvicted(e.err) && m.state.joined() {
+	if e.err != nil && protocol.IsNotMember(e.err) && m.state.joined() {
 		return m.evicted(e.err)
 	}
 	return m.state

@@ -2,7 +2,6 @@ package group
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -118,38 +117,6 @@ func (m *member) held() {
 	}
 }
 
-// failed looks after an error of a request: when it means that the membership is gone, the machine
-// joins again.
-func (m *member) failed(err error) State {
-	if err == nil {
-		return m.state
-	}
-	m.report.note(err)
-	if m.cfg.Consumer.Group && isEvicted(err) {
-		return m.evicted(err)
-	}
-	m.log.Debug("membership step failed, retrying", zap.Stringer("state", m.state), zap.Error(err))
-	return m.state
-}
-
-// evicted ends a membership that the server does not know any more.
-func (m *member) evicted(err error) State {
-	m.joining.failed(err)
-	if m.joining.trouble.again() {
-		m.log.Warn("no longer a member of the group, joining again", zap.Error(err))
-	}
-	m.endMembership(fmt.Errorf("%w: %w", ErrLost, err))
-	m.session.renew()
-	m.groups.main = false
-	switch {
-	case !m.state.stopping():
-		return Joining
-	case m.groups.coordination && m.state != LeavingGroups:
-		return LeavingGroups
-	}
-	return Ended
-}
-
 // endMembership ends everything that belongs to a membership.
 func (m *member) endMembership(cause error) {
 	m.loseAll(cause)
@@ -174,23 +141,4 @@ func (m *member) loseAll(cause error) {
 	}
 	clear(m.verify.needed)
 	m.seeks.due() // nobody owns any more what they want
-}
-
-// refusedByServer looks after a poll or a commit of the consumer that the server refused.
-func refusedByServer(m *member, e event) State {
-	p := m.assignment.find(e.partition, e.epoch)
-	var moved *MovedError
-	switch {
-	case p == nil || !m.cfg.Consumer.Group || errors.As(e.err, &moved):
-		// An answer to a former assignment says nothing about the present one.
-	case isEvicted(e.err):
-		m.report.note(e.err)
-		return m.evicted(e.err)
-	case isOwnedByOther(e.err):
-		m.log.Warn("partition reassigned before its offset was committed", zap.Uint32("partition", p.id), zap.Error(e.err))
-		m.assignment.lose(p, fmt.Errorf("%w: %w", ErrLost, e.err))
-	case isNotOwner(e.err):
-		m.verify.need(p.id) // it may be anything, and that is asked first
-	}
-	return m.state
 }

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
@@ -435,7 +436,7 @@ func resumeAnswered(m *member, e event) State {
 	if r.err, r.began = nil, (time.Time{}); err != nil {
 		m.report.note(err)
 	}
-	if e.err != nil && isEvicted(e.err) {
+	if e.err != nil && protocol.IsNotMember(e.err) {
 		return m.evicted(e.err)
 	}
 	return Active

@@ -2,17 +2,11 @@ package group
 
 import (
 	"context"
-	"errors"
 	"slices"
 
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
-
-// beyond is an offset beyond every log. A poll there with no partition id brings nothing but names
-// an assigned partition, each in turn; storing it is refused with one status for an assigned
-// partition and another for any other. Both measured on Iggy 0.8.0.
-const beyond = 1 << 62
 
 // maxPartitions is how many partitions a topic may have.
 const maxPartitions = 1000
@@ -35,7 +29,7 @@ func (s server) join(ctx context.Context, group string) error {
 
 func (s server) leave(ctx context.Context, group string) error {
 	err := s.connection.Do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Leave(ctx, s.group(group)) })
-	if isEvicted(err) { // there is nothing to leave
+	if protocol.IsNotMember(err) { // there is nothing to leave
 		return nil
 	}
 	return err
@@ -67,21 +61,16 @@ func (s server) partitions(ctx context.Context) (ids []uint32, err error) {
 	return ids, err
 }
 
-// owns tells whether a partition is assigned to this member in a group, about to be moved or not.
-func (s server) owns(ctx context.Context, group string, id uint32) (bool, error) {
-	who := s.consumer
-	who.Name = group
-	err := s.connection.Do(ctx, func(ctx context.Context, c transport.Conn) error {
-		return c.StoreOffset(ctx, who, id, beyond)
+// owns reports whether a partition is assigned to this member in a group, including one that the
+// server is about to move.
+func (s server) owns(ctx context.Context, group string, id uint32) (owned bool, err error) {
+	member := s.consumer
+	member.Name = group
+	err = s.connection.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+		owned, err = protocol.Owns(ctx, c, member, id)
+		return err
 	})
-	var status *iggyerr.StatusError
-	switch {
-	case errors.As(err, &status) && status.Status == iggyerr.StatusInvalidOffset:
-		return true, nil
-	case isNotOwner(err):
-		return false, nil
-	}
-	return false, err
+	return owned, err
 }
 
 // rotation asks for the assigned partitions until they come round again. Those about to be moved
@@ -118,12 +107,14 @@ func (s server) rotation(ctx context.Context, known []uint32) (ids []uint32, err
 	return ids, nil
 }
 
-// nextPartition is the partition that the server names next.
+// nextPartition returns the partition that the server names next. A poll without a partition id, at
+// an offset beyond every log, returns no messages but names an assigned partition, one after another
+// (measured on Iggy 0.8.0).
 func (s server) nextPartition(ctx context.Context) (id uint32, err error) {
 	err = s.connection.Do(ctx, func(ctx context.Context, c transport.Conn) error {
 		polled, err := c.Poll(ctx, transport.Poll{
 			Consumer: s.consumer, Partition: transport.AnyPartition, Count: 1,
-			Strategy: transport.Strategy{Kind: transport.FromOffset, Value: beyond},
+			Strategy: transport.Strategy{Kind: transport.FromOffset, Value: protocol.BeyondLogs},
 		})
 		if err == nil {
 			id = polled.Partition

@@ -2,10 +2,10 @@ package group
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
@@ -45,8 +45,7 @@ func (s survey) run(ctx context.Context) (learned, error) {
 		return s.learn(ctx)
 	}
 	members, err := s.members(ctx, s.consumer.Name)
-	var status *iggyerr.StatusError
-	if err != nil && (!errors.As(err, &status) || isEvicted(err)) {
+	if err != nil && (!protocol.IsRefused(err) || protocol.IsNotMember(err)) {
 		return learned{}, err
 	}
 	if err == nil && s.maySkip && slices.EqualFunc(members.Partitions, s.seen.Partitions, slices.Equal) && s.isOneOf(members) {

@@ -5,22 +5,22 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// Batch is what one poll brought.
+// Batch is the messages of one poll. Its memory is reused: when all messages are settled, deliver
+// calls Recycle, which gives the memory of the payloads to a later poll of the connection (see
+// deliver/memory.go), and the bytes go back to the cursor's Room.
 type Batch struct {
 	Messages []wire.Message
-	// Encoded is the size of the messages as the server counts it, and Bytes
-	// the memory that they hold: it was taken from the cursor's Room and goes
-	// back there when all messages are settled.
+	// Encoded is the size of the messages as the server counts it, and Bytes the memory that they
+	// take of the cursor's Room.
 	Encoded, Bytes int
-	// Recycle, if set, gives the memory of the payloads back once nobody
-	// refers to them.
+	// Recycle, if set, gives back the memory of the payloads. Nobody may refer to them after that.
 	Recycle func()
 }
 
-// newBatch takes over the answer of a poll. The memory of the payloads can be
-// used again only if the headers, which stay readable for as long as there is
-// a message, do not lie in it: they are copied if the reserved bytes have room
-// for that. wanted is the memory that the batch would take with its headers copied.
+// newBatch returns the answer of a poll as a batch. The memory of the payloads is reused by later
+// polls only if the headers, which stay readable for as long as there is a message, are not in it:
+// they are copied if the reserved bytes have room for that. wanted is the memory that the batch
+// takes with its headers copied.
 func newBatch(polled *transport.Polled, reserved int, recycle bool) (b *Batch, wanted int) {
 	b = &Batch{Messages: polled.Messages}
 	if recycle {
@@ -50,6 +50,3 @@ func newBatch(polled *transport.Polled, reserved int, recycle bool) (b *Batch, w
 	}
 	return b, wanted
 }
-
-// skip removes the first n messages.
-func (b *Batch) skip(n int) { b.Messages = b.Messages[n:] }

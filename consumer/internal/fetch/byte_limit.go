@@ -1,0 +1,34 @@
+package fetch
+
+import "github.com/fetchbox/fetchbox-iggy/internal/transport"
+
+// Room is a partition's part of the limit on prefetched bytes. This is where that limit blocks: a
+// poll is made only after its answer has room, and a cursor without room is woken when there is
+// more. The room of a batch is given back when all of its messages are settled.
+type Room interface {
+	// Take takes up to want bytes and at least least, or none. A cursor that holds none always gets
+	// least.
+	Take(want, least int) int
+	// Give gives n bytes back.
+	Give(n int)
+}
+
+// reserve takes room for the answer of p, and sets how many messages p asks for by it; false when
+// there is no room. c.mu is held.
+func (c *Cursor) reserve(p *poll) bool {
+	average, limit := c.history.learned()
+	count := min(c.fetcher.cfg.BatchSize, limit)
+	// An answer should not be cut off because some of its messages are a little larger.
+	each := average + average/16
+	if p.reserved = c.room.Take(count*each, each); p.reserved <= 0 {
+		return false
+	}
+	p.count = max(1, min(count, p.reserved/each))
+	p.maxBytes = p.reserved
+	if p.strategy.Kind == transport.FromTimestamp {
+		// Without a bound in bytes, which might leave nothing but the remains that
+		// transport.Supersede describes; so for one message only.
+		p.count, p.maxBytes = 1, 0
+	}
+	return true
+}

@@ -1,0 +1,60 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+)
+
+// refusal is the pause after a poll that was refused.
+type refusal struct {
+	until  time.Time
+	logged bool
+}
+
+// isStop reports whether a request failed only because the consumer or the session ends.
+func isStop(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, iggyerr.ErrClosed)
+}
+
+// applyError applies a poll without an answer: the cursor pauses, and asks for fewer messages if
+// the answer may have been too large or can't be read. The owner is told by run. c.mu is held.
+func (c *Cursor) applyError(p *poll, after []func()) []func() {
+	p.release(c.room)
+	c.polls.discard() // those behind it would leave a gap
+	if p.discarded || c.state == Closed || isStop(p.err) {
+		return after
+	}
+	var conn *iggyerr.ConnError
+	if errors.As(p.err, &conn) && conn.Sent {
+		// The answer may have been too large for the request timeout.
+		c.history.shrink(p.count)
+	}
+	cfg := &c.fetcher.cfg
+	pause := max(cfg.RetryPause, cfg.PollIntervalMax)
+	switch {
+	case protocol.IsInvalidOffset(p.err) && p.count > 1:
+		// One of the messages can't be read, and not the others.
+		c.history.shrinkTo(max(1, p.count/8))
+		pause = cfg.PollIntervalMin
+	case protocol.IsRefused(p.err) && !protocol.IsLost(p.err) && !c.refusal.logged:
+		c.refusal.logged = true
+		offset, err := c.place.position, p.err
+		after = append(after, func() {
+			c.log.Warn("poll refused, retrying", zap.Uint64("offset", offset), zap.Error(err))
+		})
+	}
+	c.pauseFor(pause)
+	return after
+}
+
+// pauseFor makes no poll for a while. c.mu is held.
+func (c *Cursor) pauseFor(d time.Duration) {
+	c.refusal.until = time.Now().Add(d)
+	time.AfterFunc(d, func() { c.fetcher.ready(c) })
+}
