@@ -145,7 +145,7 @@ func (p *partition) status(now time.Time) PartitionStatus {
 	s := PartitionStatus{
 		ID: p.id, Position: at.Position, Committed: committed.Stored.Offset, HasCommitted: committed.Stored.Any, End: at.End,
 		InFlight: d.InFlight, Waiting: d.Waiting, Leaving: d.Phase == deliver.PhaseDraining || d.Phase == deliver.PhaseResting, Paused: d.Paused, Blocked: d.Blocked, Stopped: at.Failure,
-		WaitingFull: d.Limit == deliver.LimitWaiting,
+		WaitingFull: d.Limit == deliver.LimitWaiting, Unavailable: d.Unavailable,
 	}
 	reached := at.Position
 	switch {

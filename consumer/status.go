@@ -37,6 +37,9 @@ type Status struct {
 	Lag uint64
 	// OldestAge is how long the oldest unacknowledged message has been in flight.
 	OldestAge time.Duration
+	// Unavailable is why the handler can't work for any partition; nil when it can. See
+	// ForAllPartitions.
+	Unavailable error
 	// Problem is what is wrong with the membership now; nil when it is in order.
 	Problem error
 	// LastError is the latest error, and LastErrorAt its time. They stay after the fault is over.
@@ -65,6 +68,8 @@ type PartitionStatus struct {
 	// Blocked tells that dead letters can't be written, and Stopped why nothing is fetched any more.
 	Blocked bool
 	Stopped error
+	// Unavailable is why the handler can't work for the partition; nil when it can. See Unavailable.
+	Unavailable error
 	// OldestAge is how long its oldest unacknowledged message has been in flight.
 	OldestAge time.Duration
 }
@@ -72,8 +77,8 @@ type PartitionStatus struct {
 // Status returns the present state of the consumer.
 func (c *Consumer[T]) Status() Status { return c.e.status() }
 
-// Check returns nil when the consumer is in order: connected, joined, no partition stopped or
-// waiting for the dead letters, lag and age within max_lag and max_age. A consumer without
+// Check returns nil when the consumer is in order: connected, joined, its handler available, no
+// partition stopped or waiting for the dead letters, lag and age within max_lag and max_age. A consumer without
 // partitions, since other members have them all, is in order; so is one from which nobody consumes,
 // as long as it is connected. The error names everything that is not in order.
 func (c *Consumer[T]) Check(context.Context) error {
@@ -94,7 +99,13 @@ func (c *Consumer[T]) Check(context.Context) error {
 	if s.Connected && s.Joined && s.Problem != nil {
 		errs = append(errs, s.Problem)
 	}
+	if s.Unavailable != nil {
+		errs = append(errs, fmt.Errorf("the handler is unavailable: %w", s.Unavailable))
+	}
 	for _, p := range s.Partitions {
+		if p.Unavailable != nil {
+			errs = append(errs, fmt.Errorf("partition %d: the handler is unavailable: %w", p.ID, p.Unavailable))
+		}
 		if p.WaitingFull {
 			errs = append(errs, fmt.Errorf("partition %d takes no other messages: %d wait for redelivery", p.ID, p.Waiting))
 		}
@@ -140,6 +151,9 @@ func (e *engine) status() Status {
 		s.Waiting += q.Waiting
 		s.Lag += q.Lag
 		s.OldestAge = max(s.OldestAge, q.OldestAge)
+	}
+	if len(s.Partitions) > 0 { // without any, nobody waits for the handler
+		s.Unavailable = e.pool.Unavailable()
 	}
 	return s
 }

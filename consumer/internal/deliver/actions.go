@@ -6,7 +6,9 @@ type actions struct {
 	entries  []Entry
 	notes    []error
 	wantMore bool
-	drained  bool
+	// recall, suspended and resumed follow from a suspension: of this queue, of all queues, and its end.
+	recall, suspended, resumed bool
+	drained                    bool
 }
 
 // release has the memory of a batch given back whose last message is settled.
@@ -36,6 +38,15 @@ func (a *actions) do(q *Queue) {
 	}
 	for _, err := range a.notes {
 		q.owner.Note(err)
+	}
+	switch {
+	case a.suspended:
+		q.pool.suspension.reconsider(true)
+	case a.resumed:
+		q.pool.suspension.reconsider(false)
+	}
+	if a.recall {
+		q.reconsider(true)
 	}
 	if a.wantMore {
 		q.owner.WantMore()

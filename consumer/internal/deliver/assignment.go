@@ -43,6 +43,7 @@ const (
 func (a *assignment) setState(m *Message, s state) {
 	if m.state == stateInFlight {
 		a.inFlight.remove(m)
+		a.queue.d.pause.left(m)
 	}
 	a.counts[m.state]--
 	a.counts[s]++

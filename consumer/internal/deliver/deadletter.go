@@ -37,7 +37,7 @@ func (l *deadLetter) write() {
 	p := q.pool.policy
 	p.backoff.BaseBackoff = max(p.backoff.BaseBackoff, time.Millisecond)
 	p.backoff.MaxBackoff = min(p.backoff.MaxBackoff, deadLetterBackoff)
-	stopping := q.pool.stopping
+	stopping := q.pool.stop.begun
 	for attempt := 1; q.ctx.Err() == nil; attempt++ {
 		err := callback.Call(func() error {
 			return q.pool.app.DeadLetter(q.ctx, l.message, l.cause, l.code, l.attempts)

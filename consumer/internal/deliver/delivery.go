@@ -7,7 +7,7 @@ type delivery struct {
 	admission  admission
 	redelivery redelivery
 	settlement settlement
-	pause      suspension
+	pause      queueSuspension
 	paused     bool // by the application
 	blocked    int  // dead letters that could not be written yet
 }
@@ -33,7 +33,7 @@ func (d *delivery) mayDeliver() bool {
 	default:
 		return false
 	}
-	return d.blocked == 0 && !d.pause.active()
+	return d.blocked == 0 && !d.suspended()
 }
 
 // hasWork tells whether someone who comes finds something to do.
@@ -84,8 +84,15 @@ func (d *delivery) next(r *run, most int) (step, *chunk) {
 			}
 			return stepNone, nil
 		}
+		trying := d.pause.triesNow()
+		if trying {
+			most = 1
+		}
 		before := a.ready.length
 		if d.runs.take(r, most); r.end > 0 {
+			if trying {
+				d.pause.tries(r.messages[0])
+			}
 			return stepHandle, nil
 		}
 		if a.ready.length == before { // there was no room

@@ -16,7 +16,7 @@ func (d *delivery) checkDrained() {
 // is handed out until it resumes.
 func (d *delivery) rest() {
 	a := &d.assignment
-	if d.onlyWaits() && (a.ready.length == a.counts[stateGivenBack] || a.queue.pool.batches()) {
+	if d.onlyWaits() && (a.ready.length == a.counts[stateGivenBack] || a.queue.pool.batches() || d.suspended()) {
 		a.phase = PhaseResting
 		a.limits.inFlight.Unclaim()
 	}
@@ -26,18 +26,17 @@ func (d *delivery) rest() {
 // nobody works on any.
 func (d *delivery) onlyWaits() bool {
 	c := &d.assignment.counts
-	return d.idle() > 0 && (c[stateDue] == 0 || d.pause.active()) &&
+	return d.idle() > 0 && (c[stateDue] == 0 || d.suspended()) &&
 		c[stateInFlight] == 0 && c[stateDeadLetter] == 0 && d.runs.running == 0
 }
 
 // idle is how many messages wait that nobody works on.
 func (d *delivery) idle() int {
 	c := &d.assignment.counts
-	n := c[stateWaiting] + c[stateGivenBack]
-	if d.pause.active() {
-		n += c[stateDue]
+	if d.suspended() {
+		return c[stateWaiting] + c[stateDue] + d.assignment.ready.length
 	}
-	return n
+	return c[stateWaiting] + c[stateGivenBack]
 }
 
 // drained tells that a draining queue has nothing more to do.
@@ -100,7 +99,7 @@ func (d *delivery) lose(cause error, orphans bool) (unfinished int, first bool) 
 		left = a.orphanInFlight()
 	}
 	d.redelivery.stop()
-	d.pause.end()
+	d.pause.lost()
 	d.admission.stop()
 	d.runs.list = nil
 	a.end(left)

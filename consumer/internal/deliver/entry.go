@@ -21,7 +21,8 @@ type Entry struct {
 	Err     error
 	Delay   time.Duration // until the next delivery; only when Delayed
 	Delayed bool
-	Count   int // of the messages that failed together; 0: one
+	Count   int           // of the messages that failed together; 0: one
+	Elapsed time.Duration // of what is over; 0: nothing is
 }
 
 // Fields returns the entry's fields, but for the trace.
@@ -38,6 +39,9 @@ func (e Entry) Fields() []zap.Field {
 	}
 	if e.Delayed {
 		fields = append(fields, zap.Duration("delay", e.Delay))
+	}
+	if e.Elapsed > 0 {
+		fields = append(fields, zap.Duration("elapsed", e.Elapsed))
 	}
 	return fields
 }

@@ -113,7 +113,7 @@ func (w *world) outcome() (wait time.Duration, err error) {
 	case k < 90:
 		err = deliver.Permanent(errBusy)
 	case k < 95:
-		err = deliver.Unavailable(errBusy)
+		err = deliver.Unavailable(errBusy, w.rand.IntN(2) == 0)
 	case k < 97:
 		err = &iggyerr.PanicError{Value: "oh"}
 	}

@@ -30,6 +30,7 @@ type Message struct {
 	deliveries int32   // this one included
 	untried    int32   // those of them that do not count as attempts
 	state      state
+	trial      bool // was handed out to find out whether the handler can work again
 	given      bool // was given back by the application and not handed out since
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/internal/retry"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -49,16 +50,19 @@ func (e *retryAfterError) Error() string {
 
 func (e *retryAfterError) Unwrap() error { return e.err }
 
-// Unavailable marks err as a failure of the handler's environment and not of the message: the queue
-// pauses, and the delivery does not count as an attempt.
-func Unavailable(err error) error {
+// Unavailable says that the handler can't work because of err, which is not the message's fault: the
+// queue pauses, or all queues of the pool, and the delivery does not count as an attempt.
+func Unavailable(err error, all bool) error {
 	if err == nil {
 		return nil
 	}
-	return &unavailableError{err}
+	return &unavailableError{err, all}
 }
 
-type unavailableError struct{ err error }
+type unavailableError struct {
+	err error
+	all bool
+}
 
 func (e *unavailableError) Error() string { return e.err.Error() }
 func (e *unavailableError) Unwrap() error { return e.err }
@@ -83,7 +87,8 @@ const (
 	decisionRetry decision = iota
 	decisionDeadLetter
 	decisionDrop
-	decisionPause // it did not count: the environment failed
+	decisionPause    // it did not count: the handler can't work
+	decisionPauseAll // nor can it for any other queue
 )
 
 // policy says how often and after which pauses a failed message is delivered again.
@@ -101,10 +106,16 @@ func (p policy) decide(err error, attempts int) (decision, time.Duration) {
 	case errors.Is(err, Drop):
 		return decisionDrop, 0
 	case errors.As(err, &unavailable):
-		if errors.As(err, &after) {
-			return decisionPause, after.delay
+		what, least := decisionPause, time.Duration(0)
+		if unavailable.all {
+			what = decisionPauseAll
 		}
-		return decisionPause, p.delay(1)
+		if errors.As(err, &after) {
+			least = after.delay
+		}
+		return what, least
+	case errors.Is(err, iggyerr.ErrClosed):
+		return decisionPauseAll, 0 // what the handler publishes with is closed, before this consumer
 	case errors.As(err, &permanent), p.max >= 0 && attempts >= p.max:
 		return decisionDeadLetter, 0
 	case errors.As(err, &after):

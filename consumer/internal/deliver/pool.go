@@ -32,9 +32,9 @@ type Pool struct {
 
 	handle          func(*Message) error
 	handleBatch     func([]*Message) error
-	shared          atomic.Int64  // workers that may serve one queue
-	stopping        chan struct{} // closed when the consumer stops
-	beginStop       sync.Once
+	shared          atomic.Int64 // workers that may serve one queue
+	stop            stopSignal
+	suspension      poolSuspension
 	sched           scheduler
 	deadLetterTasks *tasks // dead letters being written
 	workers         *tasks
@@ -62,7 +62,7 @@ func NewPool(o PoolOptions) *Pool {
 		decompressed:    quota.New(int(o.Config.MaxBufferedBytes)),
 		waiting:         quota.New(maxWaiting),
 		waitingBytes:    quota.New(int(o.Config.MaxBufferedBytes)),
-		stopping:        make(chan struct{}),
+		stop:            stopSignal{begun: make(chan struct{})},
 		deadLetterTasks: newTasks(), workers: newTasks(),
 	}
 	if o.Config.CommitInterval == 0 {
@@ -105,6 +105,13 @@ func (p *Pool) onPoll() bool { return p.cfg.AckMode == config.AckOnPoll }
 // stores tells whether offsets are stored once messages are acknowledged.
 func (p *Pool) stores() bool { return p.commits && !p.onPoll() }
 
+// triesOne tells whether one message is tried after a pause of a suspension: where a handler settles
+// it soon. An application that settles messages by itself may need others before.
+func (p *Pool) triesOne() bool { return p.handle != nil && p.cfg.AckMode == config.AckAuto }
+
+// Unavailable says why the handler can't work for any queue; nil when it can.
+func (p *Pool) Unavailable() error { return p.suspension.cause() }
+
 // share is how many workers may serve one queue.
 func (p *Pool) share() int { return int(p.shared.Load()) }
 
@@ -124,6 +131,7 @@ func (p *Pool) SetQueues(queues ...*Queue) {
 		}
 		limit.SetMembers(members...)
 	}
+	p.suspension.queues.Store(&queues)
 	for _, q := range queues {
 		p.sched.ready(q) // with other queues, each may have more
 	}
@@ -144,14 +152,20 @@ func workerShare(workers, n int) int {
 
 // BeginStop tells that the consumer stops: a delivery that fails because something is closed or
 // cancelled has not failed.
-func (p *Pool) BeginStop() { p.beginStop.Do(func() { close(p.stopping) }) }
+func (p *Pool) BeginStop() { p.stop.once.Do(func() { close(p.stop.begun) }) }
+
+// stopSignal tells that a stop began.
+type stopSignal struct {
+	once  sync.Once
+	begun chan struct{}
+}
 
 // interrupted tells whether a delivery failed because of a stop and not because of its message: the
 // consumer stops, and what the handler uses is closed already, or the application has cancelled it.
 // Messages that were acknowledged before they were handled have no next delivery.
 func (p *Pool) interrupted(err error) bool {
 	select {
-	case <-p.stopping:
+	case <-p.stop.begun:
 		return !p.onPoll() && (errors.Is(err, iggyerr.ErrClosed) || errors.Is(err, context.Canceled))
 	default:
 		return false
@@ -162,6 +176,7 @@ func (p *Pool) interrupted(err error) bool {
 // written.
 func (p *Pool) Close() {
 	p.sched.close()
+	p.suspension.stop()
 	p.workers.close()
 	p.deadLetterTasks.close()
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
 var errBusy = errors.New("busy, says the other side")
@@ -303,7 +304,7 @@ func TestUnavailableEnvironmentPausesTheQueue(t *testing.T) {
 		began := time.Now()
 		s.pool.Handle(func(m *deliver.Message) error {
 			if got.add(text(m)); time.Since(began) < time.Minute && m.Queue().ID() == 0 {
-				return deliver.Unavailable(errBusy)
+				return deliver.Unavailable(errBusy, false)
 			}
 			return nil
 		})
@@ -311,7 +312,7 @@ func TestUnavailableEnvironmentPausesTheQueue(t *testing.T) {
 		all[0].offer("a/0", "a/1", "b/0")
 		all[1].offer("c/0")
 		pass(time.Second)
-		require.True(t, all[0].State().Unavailable)
+		require.ErrorIs(t, all[0].State().Unavailable, errBusy)
 		require.EqualValues(t, 1, all[1].progress.acknowledged().Seq)
 		pass(50 * time.Second)
 		require.Less(t, len(got.all()), 150, "the pause grows")
@@ -322,6 +323,118 @@ func TestUnavailableEnvironmentPausesTheQueue(t *testing.T) {
 		require.Zero(t, all[0].Counters().Failed)
 		texts := got.all()
 		require.Less(t, index(texts, "a/0"), index(texts, "a/1"))
+	})
+}
+
+// A handler that is unavailable for all queues is tried with one message at a time, and is logged
+// when that begins, once a minute, and when it ends.
+func TestUnavailableHandlerPausesAllQueues(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		cfg := settings()
+		cfg.Retry.MaxDeliveries = 1
+		s := newSetup(t, cfg)
+		began, tried := time.Now(), 0
+		var got seen
+		s.pool.Handle(func(m *deliver.Message) error {
+			if time.Since(began) < 5*time.Minute {
+				tried++
+				return deliver.Unavailable(errBusy, true)
+			}
+			got.add(text(m))
+			return nil
+		})
+		all := s.assign(3)
+		for _, p := range all {
+			p.offer("a/0", "a/1", "b/0", "c/0")
+		}
+		pass(4 * time.Minute)
+		require.ErrorIs(t, s.pool.Unavailable(), errBusy)
+		require.Less(t, tried, 300)
+		pass(2 * time.Minute)
+		require.NoError(t, s.pool.Unavailable())
+		require.Len(t, got.all(), 12)
+		begins, ends := 0, 0
+		for _, p := range all {
+			require.EqualValues(t, 4, p.progress.acknowledged().Seq)
+			require.Zero(t, p.Counters().Failed)
+			for _, e := range p.owner.logged() {
+				switch e.Text {
+				case "handler unavailable, the consumer pauses":
+					begins++
+				case "handler available again":
+					ends++
+					require.Greater(t, e.Elapsed, 5*time.Minute-time.Second)
+				}
+			}
+		}
+		require.InDelta(t, 5, begins, 1)
+		require.Equal(t, 1, ends)
+	})
+}
+
+// A message that takes long does not keep others from being tried.
+func TestUnavailableHandlerIsTriedWithAnotherMessage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newSetup(t, settings())
+		var got seen
+		fails := true
+		s.pool.Handle(func(m *deliver.Message) error {
+			got.add(text(m))
+			switch {
+			case fails:
+				fails = false
+				return deliver.Unavailable(errBusy, false)
+			case text(m) == "a/0":
+				time.Sleep(time.Hour)
+			}
+			return nil
+		})
+		p := s.assign(1)[0]
+		p.offer("a/0")
+		synctest.Wait()
+		p.offer("b/0", "c/0")
+		pass(5 * time.Second)
+		require.Equal(t, []string{"a/0", "a/0"}, got.all(), "one is tried")
+		pass(time.Minute)
+		require.Equal(t, []string{"a/0", "a/0", "b/0", "c/0"}, got.all())
+		require.NoError(t, p.State().Unavailable)
+	})
+}
+
+// A queue that is suspended has nothing to finish.
+func TestSuspendedQueueDrainsAtOnce(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		t.Run(fmt.Sprint(all), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := newSetup(t, settings())
+				s.pool.Handle(func(*deliver.Message) error { return deliver.Unavailable(errBusy, all) })
+				p := s.assign(1)[0]
+				p.offer("a/0", "a/1", "b/0", "c/0")
+				pass(time.Minute)
+				s.pool.BeginStop()
+				p.Drain()
+				pass(time.Second)
+				state := p.State()
+				require.True(t, state.Drained)
+				require.Equal(t, state.Unfinished, state.Idle)
+			})
+		})
+	}
+}
+
+// What a handler publishes with may be closed before the consumer is: that is no message's fault.
+func TestClosedClientIsAnUnavailableHandler(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		cfg := settings()
+		cfg.Retry.MaxDeliveries = 1
+		s := newSetup(t, cfg)
+		s.pool.Handle(func(*deliver.Message) error { return fmt.Errorf("publish: %w", iggyerr.ErrClosed) })
+		p := s.assign(1)[0]
+		p.offer("a/0")
+		pass(time.Minute)
+		require.ErrorIs(t, s.pool.Unavailable(), iggyerr.ErrClosed)
+		require.Zero(t, p.Counters().Failed)
+		require.Zero(t, p.progress.acknowledged().Seq)
 	})
 }
 

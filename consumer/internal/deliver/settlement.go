@@ -13,7 +13,7 @@ import (
 type settlement struct {
 	assignment *assignment
 	redelivery *redelivery
-	pause      *suspension
+	pause      *queueSuspension
 }
 
 // apply applies what a handler returned for m.
@@ -34,7 +34,7 @@ func (s *settlement) ack(m *Message) {
 		return
 	}
 	a.counters.Acked++
-	s.pause.over()
+	s.pause.decided(m)
 	a.settle(m)
 }
 
@@ -61,14 +61,16 @@ func (s *settlement) nack(m *Message, err error) {
 	what, delay := p.policy.decide(err, m.attempts())
 	switch what {
 	case decisionDrop:
+		s.pause.decided(m)
 		a.counters.Dropped++
 		a.after.log(entry(zapcore.DebugLevel, "message dropped", m, m.attempts(), "", err))
 		a.settle(m)
 	case decisionDeadLetter:
+		s.pause.decided(m)
 		a.counters.Failed++
 		s.giveUp(m, err)
-	case decisionPause:
-		s.pause.begin(m, delay, err)
+	case decisionPause, decisionPauseAll:
+		s.pause.begins(m, delay, err, what == decisionPauseAll)
 		s.redelivery.again([]*Message{m})
 	case decisionRetry:
 		a.counters.Failed++
@@ -106,8 +108,8 @@ func (s *settlement) applyToBatch(messages []*Message, err error) {
 		case decisionRetry:
 			a.counters.Failed++
 			retried, delay = append(retried, m), max(delay, after)
-		case decisionPause:
-			s.pause.begin(m, after, err)
+		case decisionPause, decisionPauseAll:
+			s.pause.begins(m, after, err, what == decisionPauseAll)
 			untried = append(untried, m)
 		default:
 			s.nack(m, err)

@@ -9,8 +9,8 @@ type State struct {
 	Drained bool
 	// Paused is as Pause says.
 	Paused bool
-	// Unavailable tells that the queue pauses since the environment of the handler failed.
-	Unavailable bool
+	// Unavailable says why the handler can't work for this queue; nil when it can.
+	Unavailable error
 	// Blocked tells that dead letters can't be written.
 	Blocked bool
 	// Limit is why nothing new is taken from the prefetch buffer.
@@ -60,7 +60,7 @@ func (d *delivery) state() State {
 	unbegun := d.runs.unbegun()
 	s := State{
 		Phase: a.phase, Drained: d.drained(),
-		Paused: d.paused, Unavailable: d.pause.active(), Blocked: d.blocked > 0,
+		Paused: d.paused, Unavailable: d.pause.cause, Blocked: d.blocked > 0,
 		InFlight: a.counts[stateInFlight] + a.counts[stateDeadLetter] - unbegun,
 		Ready:    a.ready.length + unbegun, Behind: a.counts[stateBehind], Waiting: a.waiting(),
 		Unfinished: a.unfinished(), Delivered: a.delivered > 0, OnlyWaits: d.onlyWaits(),

@@ -1,6 +1,8 @@
 package deliver
 
 import (
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -8,54 +10,277 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// suspension is the pause of a queue whose handler's environment is not available: a disk is full,
-// a database is away. Such a failure is no message's fault.
+const (
+	// suspensionLog is how often it is logged at most that the handler is unavailable.
+	suspensionLog = time.Minute
+	// maxSuspension is the longest pause before a message is handed out to try, unless the handler asks
+	// for a longer one.
+	maxSuspension = 10 * time.Second
+)
+
+// suspension is the time in which the handler can't work: a disk is full, a database is away. Such a
+// failure is no message's fault. It lasts from the first such failure until a message is handled, or
+// fails for a reason of its own. Delivery pauses meanwhile; after each pause one message is tried.
 type suspension struct {
-	assignment *assignment
-	timer      *time.Timer // nil: none
-	attempts   int         // in a row
+	cause    error       // nil: the handler can work
+	since    time.Time   // of the first failure
+	attempts int         // failures in a row
+	timer    *time.Timer // nil: no pause
+	logged   time.Time   // also after the end: one that comes back is logged once a minute, too
+	shown    bool        // the log says that it began
 }
 
-func (s *suspension) active() bool { return s.timer != nil }
+// pauses tells whether nothing may be handed out now.
+func (s *suspension) pauses() bool { return s.timer != nil }
 
-// over notes that a message could be handled.
-func (s *suspension) over() { s.attempts = 0 }
-
-// begin has the queue pause since m failed with err. The pause grows while nothing can be handled;
-// it is at least delay.
-func (s *suspension) begin(m *Message, delay time.Duration, err error) {
-	if s.active() {
-		return
+// begin begins a pause, the first one or the next. It lasts at least for the given time; then proceed
+// is called. It returns how long the pause is, and whether that is to be logged.
+func (s *suspension) begin(cause error, least time.Duration, p policy, proceed func()) (delay time.Duration, log bool) {
+	now := time.Now()
+	if s.cause == nil {
+		s.since = now
 	}
-	a := s.assignment
+	s.cause = cause
 	s.attempts++
-	delay = max(delay, a.queue.pool.policy.delay(s.attempts))
-	if s.attempts == 1 {
-		e := entry(zapcore.WarnLevel, "the environment of the handler is not available, the partition waits", m, m.attempts()-1, topic.CodeOf(err), err)
-		e.Delay, e.Delayed = delay, true
-		a.after.log(e)
+	p.backoff.BaseBackoff = max(p.backoff.BaseBackoff, 10*time.Millisecond)
+	p.backoff.MaxBackoff = max(min(p.backoff.MaxBackoff, maxSuspension), p.backoff.BaseBackoff)
+	delay = max(least, p.delay(s.attempts))
+	if log = s.logged.IsZero() || now.Sub(s.logged) >= suspensionLog; log {
+		s.logged, s.shown = now, true
 	}
-	a.after.notes = append(a.after.notes, err)
-	s.timer = time.AfterFunc(delay, s.proceed)
+	s.timer = time.AfterFunc(delay, proceed)
+	return delay, log
 }
 
-// end ends the pause.
-func (s *suspension) end() {
+// proceed ends a pause.
+func (s *suspension) proceed() {
 	if s.timer != nil {
 		s.timer.Stop()
 		s.timer = nil
 	}
 }
 
-// proceed goes on after a pause.
-func (s *suspension) proceed() {
+// end ends it. It returns how long it lasted, and whether its end is to be logged.
+func (s *suspension) end() (lasted time.Duration, log bool) {
+	s.proceed()
+	lasted, log = time.Since(s.since), s.shown
+	*s = suspension{logged: s.logged}
+	return lasted, log
+}
+
+// queueSuspension is the suspension of one queue. The queue's lock guards it.
+type queueSuspension struct {
+	suspension
+	assignment *assignment
+	// tried is the message that was handed out to find out whether the handler can work again; nil:
+	// none. While it is with the application no other is handed out, until patience is over.
+	tried    *Message
+	patience *time.Timer
+	// forAll tells that tried counts for the suspension of the pool, too.
+	forAll bool
+}
+
+// begins notes that m failed with err since the handler can't work, at all or for this queue only.
+func (s *queueSuspension) begins(m *Message, least time.Duration, err error, all bool) {
+	a := s.assignment
+	pool := a.queue.pool
+	text := "handler unavailable, the partition pauses"
+	var delay time.Duration
+	var log bool
+	if all {
+		text = "handler unavailable, the consumer pauses"
+		delay, log = pool.suspension.begin(err, least, pool.policy)
+		a.after.suspended = delay > 0
+	} else if !s.pauses() {
+		delay, log = s.begin(err, least, pool.policy, a.queue.proceed)
+		a.after.recall = true
+	}
+	if log {
+		e := entry(zapcore.WarnLevel, text, m, m.attempts()-1, topic.CodeOf(err), err)
+		e.Delay, e.Delayed = delay, true
+		a.after.log(e)
+	}
+	a.after.notes = append(a.after.notes, err)
+}
+
+// decided notes that the handler has decided about m: it can work. What was handed out before the
+// pause began says nothing about that.
+func (s *queueSuspension) decided(m *Message) {
+	a := s.assignment
+	if s.cause != nil && !s.pauses() && s.counts(m) {
+		s.logEnd(m)(s.end())
+	}
+	if all := &a.queue.pool.suspension; all.active.Load() && s.counts(m) {
+		if lasted, log, ended := all.end(); ended {
+			s.logEnd(m)(lasted, log)
+			a.after.resumed = true
+		}
+	}
+}
+
+// counts tells whether m was handed out to try, as far as that is known.
+func (s *queueSuspension) counts(m *Message) bool {
+	return m.trial || !s.assignment.queue.pool.triesOne()
+}
+
+func (s *queueSuspension) logEnd(m *Message) func(time.Duration, bool) {
+	return func(lasted time.Duration, log bool) {
+		if log {
+			e := entry(zapcore.InfoLevel, "handler available again", m, m.attempts(), "", nil)
+			e.Elapsed = lasted
+			s.assignment.after.log(e)
+		}
+	}
+}
+
+// triesNow tells whether what is handed out now is to find out whether the handler can work again.
+func (s *queueSuspension) triesNow() bool {
+	pool := s.assignment.queue.pool
+	return pool.triesOne() && (s.cause != nil || pool.suspension.active.Load())
+}
+
+// tries notes that m is handed out to try.
+func (s *queueSuspension) tries(m *Message) {
 	q := s.assignment.queue
+	s.tried, m.trial = m, true
+	s.patience = time.AfterFunc(maxSuspension, func() { q.tryAnother(m) })
+	if all := &q.pool.suspension; all.active.Load() {
+		s.forAll = true
+		all.tries.Add(1)
+	}
+}
+
+// left notes that m is not with the application any more.
+func (s *queueSuspension) left(m *Message) {
+	if m != s.tried {
+		return
+	}
+	s.tried = nil
+	s.patience.Stop()
+	if s.forAll {
+		s.forAll = false
+		s.assignment.queue.pool.suspension.tries.Add(-1)
+		s.assignment.after.resumed = true
+	}
+}
+
+// lost ends it with the queue.
+func (s *queueSuspension) lost() {
+	s.proceed()
+	if s.tried != nil {
+		s.left(s.tried)
+	}
+}
+
+// suspended tells whether nothing may be handed out now: during a pause, and while a message is tried.
+func (d *delivery) suspended() bool {
+	all := &d.assignment.queue.pool.suspension
+	return d.pause.pauses() || d.pause.tried != nil || all.pausing.Load() || all.tries.Load() > 0
+}
+
+// proceed goes on after a pause of the queue.
+func (q *Queue) proceed() {
 	q.mu.Lock()
-	s.end()
+	q.d.pause.proceed()
 	if q.d.assignment.phase != PhaseLost {
 		q.d.changed()
 	}
 	after := q.d.assignment.takeActions()
 	q.mu.Unlock()
 	after.do(q)
+}
+
+// tryAnother has another message tried, since m takes long.
+func (q *Queue) tryAnother(m *Message) {
+	q.mu.Lock()
+	if q.d.assignment.phase != PhaseLost {
+		q.d.pause.left(m)
+		q.d.changed()
+	}
+	after := q.d.assignment.takeActions()
+	q.mu.Unlock()
+	after.do(q)
+}
+
+// reconsider looks at what the queue may do since a suspension began or ended: with recall, what was
+// taken and not begun is taken back.
+func (q *Queue) reconsider(recall bool) {
+	q.mu.Lock()
+	if q.d.assignment.phase != PhaseLost {
+		if recall && !q.pool.batches() {
+			q.d.runs.recallAll()
+		}
+		q.d.changed()
+	}
+	after := q.d.assignment.takeActions()
+	q.mu.Unlock()
+	after.do(q)
+}
+
+// poolSuspension is the suspension of all queues of a pool.
+type poolSuspension struct {
+	active  atomic.Bool  // the handler can't work
+	pausing atomic.Bool  // nothing may be handed out now
+	tries   atomic.Int32 // messages that are being tried
+	queues  atomic.Pointer[[]*Queue]
+
+	mu sync.Mutex // may be taken while a queue's lock is held
+	s  suspension
+}
+
+// begin begins a pause, unless there is one: then delay is 0.
+func (s *poolSuspension) begin(cause error, least time.Duration, p policy) (delay time.Duration, log bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.s.pauses() {
+		return 0, false
+	}
+	delay, log = s.s.begin(cause, least, p, s.proceed)
+	s.active.Store(true)
+	s.pausing.Store(true)
+	return delay, log
+}
+
+// proceed goes on after a pause.
+func (s *poolSuspension) proceed() {
+	s.mu.Lock()
+	s.s.proceed()
+	s.pausing.Store(false)
+	s.mu.Unlock()
+	s.reconsider(false)
+}
+
+// end ends it, unless there is a pause.
+func (s *poolSuspension) end() (lasted time.Duration, log, ended bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.s.cause == nil || s.s.pauses() {
+		return 0, false, false
+	}
+	lasted, log = s.s.end()
+	s.active.Store(false)
+	return lasted, log, true
+}
+
+// stop ends the pause: the pool is closed.
+func (s *poolSuspension) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.s.proceed()
+}
+
+// reconsider has all queues look at what they may do. No lock is held.
+func (s *poolSuspension) reconsider(recall bool) {
+	if queues := s.queues.Load(); queues != nil {
+		for _, q := range *queues {
+			q.reconsider(recall)
+		}
+	}
+}
+
+// cause is why the handler can't work; nil when it can.
+func (s *poolSuspension) cause() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.s.cause
 }
