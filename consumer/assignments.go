@@ -96,6 +96,7 @@ func (a *assignments) Start(ids ...uint32) {
 		p.cursor.Resume()
 	}
 	for _, p := range added {
+		p.queue.Resume() // it may have been drained before it was started
 		p.cursor.Start()
 	}
 }
