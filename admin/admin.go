@@ -8,6 +8,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 	"github.com/fetchbox/fetchbox-iggy/internal/connect"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport/sdk"
@@ -54,8 +55,8 @@ func New(cfg config.Iggy, opts ...Option) (*Admin, error) {
 	a := &Admin{cfg: cfg, log: zap.NewNop(), conn: make(chan transport.Conn, 1)}
 	a.closed, a.cancel = context.WithCancelCause(context.Background())
 	a.conn <- nil
-	for _, opt := range opts {
-		opt(a)
+	if err := argument.Apply(a, opts); err != nil {
+		return nil, err
 	}
 	var err error
 	if a.connector, err = connect.New(cfg, sdk.Dialer{}, a.log); err != nil {

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport/sdk"
 )
@@ -22,6 +23,9 @@ type session struct {
 // do runs requests on the kept connection. When that is broken, it runs them once more on a new
 // one, so they must be safe to repeat.
 func (a *Admin) do(ctx context.Context, requests func(context.Context, session) error) (err error) {
+	if err := argument.Context(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := a.untilClosed(ctx)
 	defer cancel()
 	conn, err := a.acquire(ctx)
@@ -50,6 +54,9 @@ func (a *Admin) do(ctx context.Context, requests func(context.Context, session) 
 
 // onNewConn runs requests on a new connection, and closes it afterwards.
 func (a *Admin) onNewConn(ctx context.Context, requests func(context.Context, session) error) error {
+	if err := argument.Context(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := a.untilClosed(ctx)
 	defer cancel()
 	conn, err := a.connect(ctx)

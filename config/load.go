@@ -34,7 +34,10 @@ func (s Sources) Has(key string) bool {
 // zero value, and the sections of the application are unchanged.
 func Load(opts ...Option) (Config, error) {
 	l := &loader{config: Default(), sources: Sources{}, sections: map[string]*section{}}
-	for _, opt := range opts {
+	for i, opt := range opts {
+		if opt == nil {
+			return Config{}, fmt.Errorf("config: option %d of %d is nil", i+1, len(opts))
+		}
 		opt(l)
 	}
 	// These are faults of the program. The configuration can only be checked after they are fixed.

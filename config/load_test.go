@@ -150,3 +150,9 @@ helth: {}
 	require.Equal(t, "iggy.dial_timeout", first.Key)
 	require.Equal(t, config.Source{File: "app.yaml", Line: 3}, first.Source)
 }
+
+func TestNilOptionIsAnError(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(config.WithEnviron(nil), nil)
+	require.EqualError(t, err, "config: option 2 of 2 is nil")
+}

@@ -53,6 +53,11 @@ type Server struct {
 // [Server.Crash]. It fails when the address is in use, or when the directory can't be read or
 // written.
 func Start(opts ...Option) (*Server, error) {
+	for i, opt := range opts {
+		if opt == nil {
+			return nil, fmt.Errorf("embedded: option %d of %d is nil", i+1, len(opts))
+		}
+	}
 	s := newServer(opts)
 	if err := s.open(); err != nil {
 		s.cancel()

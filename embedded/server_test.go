@@ -114,3 +114,9 @@ func payloads(t testing.TB, srv *embedded.Server, partition uint32) []string {
 	}
 	return list
 }
+
+func TestNilOptionIsAnError(t *testing.T) {
+	t.Parallel()
+	_, err := embedded.Start(embedded.WithAddress("127.0.0.1:0"), nil)
+	require.EqualError(t, err, "embedded: option 2 of 2 is nil")
+}

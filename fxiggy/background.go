@@ -38,6 +38,9 @@ func (b *Background) Go(name string, run func(ctx context.Context) error) error 
 	if b.rt.started.Load() {
 		return fmt.Errorf("background %s: the application has started: loops are added while it is built", name)
 	}
+	if run == nil {
+		return fmt.Errorf("background %s: no function given", name)
+	}
 	l := &loop{rt: b.rt, name: name, run: run, done: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	if err := b.rt.registry.Register(health.New("background."+name, l.check)); err != nil {

@@ -18,7 +18,10 @@ import (
 //
 // The topic and the group are created when they are missing and topics.provision is on.
 func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {
-	o := newOptions(opts)
+	o, err := newOptions(opts)
+	if err != nil {
+		return fx.Error(fmt.Errorf("fxiggy: consume %s: %w", t, err))
+	}
 	defaults := config.DefaultConsumer(name)
 	if o.defaults != nil {
 		defaults = *o.defaults

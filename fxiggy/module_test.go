@@ -137,3 +137,13 @@ func TestTheModuleTwiceIsRefused(t *testing.T) {
 	err := fx.New(quiet, fxiggy.Module, fxiggy.Named("eu"), fxiggy.Named("eu"), configured(""), fx.Invoke(func(config.Config) {})).Err()
 	require.ErrorContains(t, err, "eu")
 }
+
+func TestNilOptionsAndFunctionsAreErrors(t *testing.T) {
+	t.Parallel()
+	err := fx.New(quiet, fxiggy.Module, configured(offline), fxiggy.Consume(Orders, "orders", nil)).Err()
+	require.ErrorContains(t, err, "fxiggy: consume shop/orders: iggy: option 1 of 1 is nil")
+	err = fx.New(quiet, fxiggy.Module, configured(offline), fxiggy.Publish(Orders, fxiggy.As("a"), nil)).Err()
+	require.ErrorContains(t, err, "fxiggy: publish shop/orders: iggy: option 2 of 2 is nil")
+	err = fx.New(quiet, fxiggy.Module, configured(offline), fx.Invoke(func(bg *fxiggy.Background) error { return bg.Go("one", nil) })).Err()
+	require.ErrorContains(t, err, "background one: no function given")
+}

@@ -1,6 +1,9 @@
 package fxiggy
 
-import "github.com/fetchbox/fetchbox-iggy/config"
+import (
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
+)
 
 // Option is an option of Consume and Publish.
 type Option func(*options)
@@ -12,15 +15,15 @@ type options struct {
 	defaults *config.Consumer
 }
 
-func newOptions(opts []Option) options {
+func newOptions(opts []Option) (options, error) {
 	var o options
-	for _, opt := range opts {
-		opt(&o)
+	if err := argument.Apply(&o, opts); err != nil {
+		return options{}, err
 	}
 	if !o.named {
 		o.name = o.cluster
 	}
-	return o
+	return o, nil
 }
 
 // On selects a cluster that Named declares. The provided value has the cluster's name, and the

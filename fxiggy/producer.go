@@ -1,6 +1,8 @@
 package fxiggy
 
 import (
+	"fmt"
+
 	"go.uber.org/fx"
 
 	"github.com/fetchbox/fetchbox-iggy/admin"
@@ -29,7 +31,10 @@ func newProducer(c *cluster) (*producer.Producer, error) {
 // Publish provides a *producer.Publisher[T] for a topic of the application, which sends through the
 // cluster's producer. The topic is created when it is missing and topics.provision is on.
 func Publish[T any](t topic.Topic[T], opts ...Option) fx.Option {
-	o := newOptions(opts)
+	o, err := newOptions(opts)
+	if err != nil {
+		return fx.Error(fmt.Errorf("fxiggy: publish %s: %w", t, err))
+	}
 	build := func(c *cluster, p *producer.Producer) *producer.Publisher[T] {
 		c.requireTopic(admin.Of(t))
 		return producer.For(p, t)

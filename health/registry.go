@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 )
 
 // ErrStopped is returned by Register after Stop. It is also the cause with which Stop ends the
@@ -57,8 +58,8 @@ func NewRegistry(cfg config.Health, opts ...Option) (*Registry, error) {
 	}
 	r := &Registry{cfg: cfg, log: zap.NewNop(), entries: map[string]*entry{}, drained: make(chan struct{})}
 	r.closed, r.cancel = context.WithCancelCause(context.Background())
-	for _, opt := range opts {
-		opt(r)
+	if err := argument.Apply(r, opts); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
@@ -112,6 +113,9 @@ func (r *Registry) Draining() <-chan struct{} { return r.drained }
 // Stop drains, ends the contexts of the checks in progress, and runs for them until ctx ends. It
 // may be called twice.
 func (r *Registry) Stop(ctx context.Context) error {
+	if err := argument.Context(ctx); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	r.drain()
 	r.stopped = true
@@ -148,6 +152,9 @@ func (r *Registry) runningChecks() []string {
 // takes as long as the slowest one, and at most health.timeout. When ctx ends, it returns at once,
 // with the last known state of the components that have not answered.
 func (r *Registry) Check(ctx context.Context) Report {
+	if ctx == nil {
+		ctx = context.Background() // a report has no error, and the checks have limits of their own
+	}
 	r.mu.Lock()
 	entries := slices.Collect(maps.Values(r.entries))
 	report := Report{Status: Up, Draining: r.draining, Components: make(map[string]Component, len(entries))}

@@ -98,3 +98,16 @@ func TestConcurrentUse(t *testing.T) {
 	require.NoError(t, r.Stop(t.Context()))
 	require.Len(t, r.Check(t.Context()).Components, 401)
 }
+
+func TestNilContextsAndOptionsAreErrors(t *testing.T) {
+	t.Parallel()
+	_, err := health.NewRegistry(config.Default().Health, nil)
+	require.ErrorContains(t, err, "option 1 of 1 is nil")
+	r, err := health.NewRegistry(config.Default().Health)
+	require.NoError(t, err)
+	require.NoError(t, r.Register(health.Ping("p", func(ctx context.Context) error { return ctx.Err() })))
+	var none context.Context
+	require.Equal(t, health.Up, r.Check(none).Status)
+	require.ErrorContains(t, r.Stop(none), "nil context")
+	require.NoError(t, r.Stop(t.Context()))
+}

@@ -50,7 +50,7 @@ func WithSettings[T any](s Settings) Option[T] {
 }
 
 // New returns the topic name of stream, with messages that codec encodes. It panics when stream or
-// name does not have 1 to 255 bytes, or codec is nil: topics are package-level variables, so these
+// name does not have 1 to 255 bytes, or codec or an option is nil: topics are package-level variables, so these
 // are faults of the program.
 func New[T any](stream, name string, codec Codec[T], opts ...Option[T]) Topic[T] {
 	t := Topic[T]{stream: stream, name: name, codec: codec}.With(opts...)
@@ -111,9 +111,12 @@ func (t Topic[T]) At(stream, name string) Topic[T] {
 	return t
 }
 
-// With returns a copy of the topic with opts applied to it.
+// With returns a copy of the topic with opts applied to it. It panics like New when one is nil.
 func (t Topic[T]) With(opts ...Option[T]) Topic[T] {
-	for _, opt := range opts {
+	for i, opt := range opts {
+		if opt == nil {
+			panic(fmt.Errorf("topic: %s/%s: option %d of %d is nil", t.stream, t.name, i+1, len(opts)))
+		}
 		opt(&t)
 	}
 	return t

@@ -59,3 +59,8 @@ func TestAtAndWithReturnCopies(t *testing.T) {
 	require.Equal(t, "x", keyed.KeyOf([]byte("x")))
 	require.Empty(t, keyed.With(topic.Key[[]byte](nil)).KeyOf([]byte("x")))
 }
+
+func TestNilOptionIsNamed(t *testing.T) {
+	t.Parallel()
+	require.PanicsWithError(t, "topic: s/t: option 1 of 1 is nil", func() { topic.New("s", "t", topic.Bytes(), nil) })
+}
