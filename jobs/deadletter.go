@@ -57,13 +57,15 @@ const (
 	maxPayload = 10_000_000
 )
 
-// NewDeadLetter returns the dead letter of a message that failed at the given time, and the user
-// headers with its origin and cause. For a message that could not be decoded, the task has nothing
+// NewDeadLetter returns the dead letter of a message that failed at the given time, and its user
+// headers: the message's own, and those with its origin and cause, which replace headers of the same
+// names. For a message that could not be decoded, the task has nothing
 // but the payload, in attributes.extra.
 //
 // The result can always be published: texts are truncated and made valid UTF-8. A task with which
 // the dead letter exceeds 10,000,000 bytes is replaced by the beginning of its payload, as if it
-// could not be decoded, and the header origin-payload-bytes has the size of the payload.
+// could not be decoded, and the header origin-payload-bytes has the size of the payload. Headers of
+// the message with which those of the dead letter exceed 98,000 bytes are left out.
 func NewDeadLetter(f topic.Failure[*jobspb.DownloadTask], at time.Time) (*jobspb.DeadLetterTask, []topic.Header) {
 	letter := &jobspb.DeadLetterTask{
 		FailureCode: truncate(f.Code, maxHeaderValue),
@@ -89,7 +91,63 @@ func NewDeadLetter(f topic.Failure[*jobspb.DownloadTask], at time.Time) (*jobspb
 		headers = append(headers, topic.Header{Key: headerOriginBytes, Value: strconv.Itoa(len(f.Payload))})
 		letter.Task = undecodedTask(f.Payload[:min(len(f.Payload), maxPayload-2*maxFailureMessage)])
 	}
-	return letter, headers
+	return letter, appendOwnHeaders(headers, f.Headers)
+}
+
+// maxOwnHeaders is the largest size of the headers of a dead letter, without those that a producer
+// adds: the server's limit is 100,000 bytes.
+const maxOwnHeaders = 98_000
+
+// appendOwnHeaders appends the headers of the message itself.
+func appendOwnHeaders(headers, own []topic.Header) []topic.Header {
+	size := 0
+	for _, h := range headers {
+		size += headerSize(h)
+	}
+	for _, h := range own {
+		h.Value = truncate(h.Value, maxHeaderValue)
+		if h.Key == "" || len(h.Key) > maxHeaderValue || !utf8.ValidString(h.Key) || h.Value == "" || isAddedHeader(h.Key) {
+			continue
+		}
+		if size += headerSize(h); size > maxOwnHeaders {
+			break
+		}
+		headers = append(headers, h)
+	}
+	return headers
+}
+
+// headerSize is the encoded size of a header: lengths and kinds take 10 bytes.
+func headerSize(h topic.Header) int { return 10 + len(h.Key) + len(h.Value) }
+
+// isAddedHeader reports whether a header of a dead letter describes its payload, its origin or its
+// failure.
+func isAddedHeader(key string) bool {
+	for added, origin := range originHeaders {
+		if strings.EqualFold(key, added) || strings.EqualFold(key, origin) {
+			return true
+		}
+	}
+	for _, added := range []string{
+		headerOriginStream, headerOriginTopic, headerOriginPartition, headerOriginOffset, headerOriginID, headerOriginGroup,
+		headerOriginTimestamp, headerOriginBytes, headerFailureCode, headerFailureCause, headerFailureAttempts,
+	} {
+		if strings.EqualFold(key, added) {
+			return true
+		}
+	}
+	return false
+}
+
+// OwnHeaders returns the headers that a message had before it became a dead letter, from the user
+// headers of the dead letter: without those that the library sets, and without the trace context.
+func OwnHeaders(headers []topic.Header) (own []topic.Header) {
+	for _, h := range headers {
+		if !isAddedHeader(h.Key) && !strings.EqualFold(h.Key, topic.HeaderTraceParent) && !strings.EqualFold(h.Key, topic.HeaderTraceState) {
+			own = append(own, h)
+		}
+	}
+	return own
 }
 
 // originHeaders maps the headers that describe a payload to their names in a dead letter.

@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,6 +13,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -145,6 +148,9 @@ func TestNewDeadLetterIsAlwaysPublishable(t *testing.T) {
 			Attempts: rapid.IntRange(-1, 10).Draw(t, "attempts"),
 			Headers:  []topic.Header{{Key: topic.HeaderContentEncoding, Value: text("encoding")}},
 		}
+		for range rapid.IntRange(0, 500).Draw(t, "own headers") {
+			f.Headers = append(f.Headers, topic.Header{Key: text("key"), Value: text("value")})
+		}
 		letter, headers := jobs.NewDeadLetter(f, failedAt)
 		if err := jobs.ValidateDeadLetter(letter); err != nil {
 			t.Fatal(err)
@@ -152,10 +158,18 @@ func TestNewDeadLetterIsAlwaysPublishable(t *testing.T) {
 		if _, err := proto.Marshal(letter); err != nil {
 			t.Fatal(err)
 		}
+		size := 0
 		for _, h := range headers {
+			size += wire.HeaderSize(h.Key, h.Value)
+			if len(h.Key) < 1 || len(h.Key) > 255 {
+				t.Fatalf("header with the key %q", h.Key)
+			}
 			if len(h.Value) < 1 || len(h.Value) > 255 || !utf8.ValidString(h.Value) {
 				t.Fatalf("header %s: %q", h.Key, h.Value)
 			}
+		}
+		if size > iggyerr.MaxHeaderBytes-1000 {
+			t.Fatalf("headers of %d bytes, without those of the producer", size)
 		}
 	})
 }
@@ -176,4 +190,34 @@ func TestOriginOfDeadLettersOfOtherPrograms(t *testing.T) {
 		_, ok := jobs.OriginOf(headers)
 		require.False(t, ok, name)
 	}
+}
+
+// Whoever replays a dead letter, or looks for its cause, needs the headers of the application.
+func TestDeadLetterKeepsTheHeadersOfItsMessage(t *testing.T) {
+	t.Parallel()
+	own := []topic.Header{{Key: "tenant", Value: "a"}, {Key: "tenant", Value: "b"}, {Key: "Priority", Value: "1"}}
+	added := []topic.Header{
+		{Key: "Content-Type", Value: "text/plain"},
+		{Key: "message-type", Value: "x"},
+		{Key: "content-encoding", Value: "br"},
+		{Key: "origin-offset", Value: "7"},
+		{Key: "failure-code", Value: "OLD"}, // of an earlier dead letter
+	}
+	traced := topic.Header{Key: "traceparent", Value: "00-0102030405060708090a0b0c0d0e0f10-0102030405060708-01"}
+	_, headers := jobs.NewDeadLetter(topic.Failure[*jobspb.DownloadTask]{
+		Origin: origin, Value: validTask(), Decoded: true, Err: errors.New("404"), Attempts: 1,
+		Headers: append(append(slices.Clone(added), own...), traced),
+	}, failedAt)
+	require.Equal(t, append(slices.Clone(own), traced), headers[len(headers)-4:])
+	require.Equal(t, own, jobs.OwnHeaders(headers))
+	got, ok := jobs.OriginOf(headers)
+	require.True(t, ok)
+	require.Equal(t, origin, got, "not that of the earlier dead letter")
+	keys := map[string]int{}
+	for _, h := range headers {
+		keys[strings.ToLower(h.Key)]++
+	}
+	require.Equal(t, 1, keys["origin-offset"])
+	require.Equal(t, 1, keys["failure-code"])
+	require.Zero(t, keys["content-type"]+keys["message-type"]+keys["content-encoding"], "they described the message's payload")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
@@ -14,6 +15,9 @@ import (
 // reads a topic's metadata, since the server answers a ping without a login. The answer that the
 // topic does not exist is fine.
 func (p *Producer) Check(ctx context.Context) error {
+	if err := argument.Context(ctx); err != nil {
+		return err
+	}
 	if err := p.running(); err != nil {
 		return err
 	}

@@ -22,9 +22,9 @@ func newCompressor(c config.Compression, minSize int) compressor {
 }
 
 // compress replaces the payload of it where that makes the message smaller, and adds the
-// content-encoding header.
+// content-encoding header. A payload with that header is encoded already.
 func (c *compressor) compress(it *item) error {
-	if c.header == nil || len(it.payload) < c.minSize || len(it.payload) == 0 {
+	if c.header == nil || len(it.payload) < c.minSize || len(it.payload) == 0 || hasEncodedHeader(it.headers, topic.HeaderContentEncoding) {
 		return nil
 	}
 	s := it.getScratch()

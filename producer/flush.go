@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 )
 
 // flush waits for a number of batches.
@@ -25,6 +27,9 @@ func (f *flush) done() {
 // and the messages stay in flight. A callback must not call Flush, which would wait for that
 // callback.
 func (p *Producer) Flush(ctx context.Context) error {
+	if err := argument.Context(ctx); err != nil {
+		return err
+	}
 	for {
 		moves := p.reroutes.Load()
 		if err := p.flushOnce(ctx); err != nil {

@@ -4,22 +4,25 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
+// libraryHeaders are the headers that the library sets.
+var libraryHeaders = []string{
+	topic.HeaderContentType, topic.HeaderMessageType, topic.HeaderContentEncoding, topic.HeaderTraceParent, topic.HeaderTraceState,
+}
+
 // headerParts describes how many bytes of the encoded headers are the message's own, and how many
 // the library added.
 func headerParts(headers []byte) string {
-	library := []string{
-		topic.HeaderContentType, topic.HeaderMessageType, topic.HeaderContentEncoding, topic.HeaderTraceParent, topic.HeaderTraceState,
-	}
 	sizes := map[string]int{}
 	own := 0
 	_ = wire.RangeHeaders(headers, func(key, value string) bool {
-		if n := wire.HeaderSize(key, value); slices.Contains(library, key) {
+		if n := wire.HeaderSize(key, value); slices.Contains(libraryHeaders, key) {
 			sizes[key] += n
 		} else {
 			own += n
@@ -27,7 +30,7 @@ func headerParts(headers []byte) string {
 		return true
 	})
 	text := fmt.Sprintf("the message's own %d", own)
-	for _, key := range library {
+	for _, key := range libraryHeaders {
 		if n := sizes[key]; n > 0 {
 			text += fmt.Sprintf(", %s %d", key, n)
 		}
@@ -35,20 +38,54 @@ func headerParts(headers []byte) string {
 	return text
 }
 
-// addHeaders appends user headers.
+// addHeaders appends user headers. Those that the item has from the library are replaced.
 func (it *item) addHeaders(headers []topic.Header) error {
 	if len(headers) == 0 {
 		return nil
 	}
 	s := it.ownHeaders()
-	for _, h := range headers {
+	s.headers = appendWithout(s.headers[:0], it.headers, headers)
+	for i, h := range headers {
 		if err := checkHeader(h.Key, h.Value); err != nil {
 			return err
+		}
+		if isLibraryHeader(h.Key) && hasHeader(headers[:i], h.Key) {
+			return fmt.Errorf("header %q is given twice: %w", h.Key, errHeader)
 		}
 		s.headers = wire.AppendHeader(s.headers, h.Key, h.Value)
 	}
 	it.headers = s.headers
 	return nil
+}
+
+// appendWithout appends the encoded headers without those whose keys are in replaced. Both may share
+// their memory.
+func appendWithout(to, encoded []byte, replaced []topic.Header) []byte {
+	_ = wire.RangeHeaders(encoded, func(key, value string) bool {
+		if !hasHeader(replaced, key) {
+			to = wire.AppendHeader(to, key, value)
+		}
+		return true
+	})
+	return to
+}
+
+// hasHeader reports whether a header has the key, in any case of letters, as consumers read it.
+func hasHeader(headers []topic.Header, key string) bool {
+	return slices.ContainsFunc(headers, func(h topic.Header) bool { return strings.EqualFold(h.Key, key) })
+}
+
+// hasEncodedHeader is hasHeader for encoded headers.
+func hasEncodedHeader(headers []byte, key string) (found bool) {
+	_ = wire.RangeHeaders(headers, func(k, _ string) bool {
+		found = strings.EqualFold(k, key)
+		return !found
+	})
+	return found
+}
+
+func isLibraryHeader(key string) bool {
+	return slices.ContainsFunc(libraryHeaders, func(h string) bool { return strings.EqualFold(h, key) })
 }
 
 func checkHeader(key, value string) error {
@@ -66,4 +103,4 @@ func checkHeader(key, value string) error {
 }
 
 // errHeader is the cause of a refused header.
-var errHeader = errors.New("iggy: keys and values of headers have 1 to 255 bytes")
+var errHeader = errors.New("iggy: keys and values of headers have 1 to 255 bytes, and content-type, message-type, content-encoding and the trace context occur once")

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/producer"
@@ -39,5 +40,48 @@ func TestTooLargeHeadersAreExplained(t *testing.T) {
 		err = producer.For(p, topic.New("s", "t", topic.JSON[int]())).Publish(ctx, 1, producer.WithHeaders(headers...))
 		require.ErrorIs(t, err, iggyerr.ErrTooLarge)
 		require.ErrorContains(t, err, "the message's own 100000, content-type 38, message-type 25, traceparent 76")
+	})
+}
+
+// A header that the library sets, too, occurs once, as the application gave it.
+func TestHeadersOfTheApplicationReplaceThoseOfTheLibrary(t *testing.T) {
+	t.Parallel()
+	overTransports(t, 1, func(t *testing.T, s *testServer) {
+		compress := producer.WithCompression("s", "t", config.CompressionGzip, 1)
+		p := s.producer(t, config.Default().Producer, compress)
+		pub := producer.For(p, topic.New("s", "t", topic.JSON[string]()))
+		ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
+			TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled,
+		}))
+		own := []topic.Header{
+			{Key: "Content-Type", Value: "text/plain"},
+			{Key: "content-encoding", Value: "br"},
+			{Key: "Traceparent", Value: "mine"},
+			{Key: "x", Value: "1"},
+			{Key: "x", Value: "2"},
+		}
+		value := strings.Repeat("compress me ", 100)
+		require.NoError(t, pub.Publish(ctx, value, producer.WithHeaders(own...)))
+		require.NoError(t, pub.PublishAll(ctx, []string{value}, producer.WithHeaders(own...)))
+		require.NoError(t, p.Send(ctx, producer.Message{Stream: "s", Topic: "t", Payload: []byte(value), Headers: own}))
+		stored := s.server.Messages("s", "t")
+		require.Len(t, stored, 3)
+		for i, m := range stored {
+			var headers []topic.Header
+			want := own
+			if i < 2 { // of the publisher
+				want = append([]topic.Header{{Key: "message-type", Value: "string"}}, own...)
+			}
+			require.NoError(t, wire.RangeHeaders(m.UserHeaders, func(key, value string) bool {
+				headers = append(headers, topic.Header{Key: key, Value: value})
+				return true
+			}))
+			require.Equal(t, want, headers)
+			require.Contains(t, string(m.Payload), value, "not compressed again")
+		}
+
+		err := pub.Publish(ctx, value, producer.WithHeaders(topic.Header{Key: "content-type", Value: "a"}, topic.Header{Key: "Content-Type", Value: "b"}))
+		require.ErrorContains(t, err, `header "Content-Type" is given twice`)
+		require.Equal(t, producer.Failed, producer.OutcomeOf(err))
 	})
 }

@@ -70,7 +70,7 @@ func WithPartitioner(partitioner Partitioner) Option {
 
 // WithCompression compresses the payloads of a topic that have at least minSize bytes, where that
 // makes the message smaller, and adds the content-encoding header. The default is no compression.
-// Messages that have a content-encoding header must not be sent to such a topic.
+// Messages that have a content-encoding header are encoded already, and sent as they are.
 func WithCompression(stream, topic string, c config.Compression, minSize config.Bytes) Option {
 	return func(o *options) {
 		o.topics = append(o.topics, topicOptions{topicName{stream, topic}, c, minSize})

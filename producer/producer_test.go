@@ -1,6 +1,7 @@
 package producer_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/producer"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 func TestLifecycle(t *testing.T) {
@@ -71,4 +73,37 @@ func TestNewReportsEveryFault(t *testing.T) {
 	_, err = producer.New(cluster, cfg, producer.WithCompression("s", "t", "lz4", 0))
 	require.ErrorContains(t, err, `s/t`)
 	require.ErrorContains(t, err, `"lz4"`)
+}
+
+func TestNilContextsAndOptionsAreErrors(t *testing.T) {
+	t.Parallel()
+	var none context.Context
+	const want = "nil context"
+	run(t, nil, func(t *testing.T, _ *server, p *producer.Producer) {
+		pub := producer.For(p, topic.New("s", "t", topic.JSON[int]()))
+		require.ErrorContains(t, p.Start(none), want)
+		require.ErrorContains(t, p.Send(none, message("k", "x")), want)
+		require.ErrorContains(t, p.SendAll(none, message("k", "x")), want)
+		require.ErrorContains(t, p.Flush(none), want)
+		require.ErrorContains(t, p.Check(none), want)
+		require.ErrorContains(t, pub.Publish(none, 1), want)
+		require.ErrorContains(t, pub.PublishAll(none, []int{1}), want)
+		for _, send := range []func(done func(producer.Result)){
+			func(done func(producer.Result)) { p.SendAsync(none, message("k", "x"), done) },
+			func(done func(producer.Result)) { pub.PublishAsync(none, 1, done) },
+		} {
+			called := 0
+			send(func(r producer.Result) {
+				called++
+				require.Equal(t, producer.Failed, r.Outcome)
+				require.ErrorContains(t, r.Err, want)
+			})
+			require.Equal(t, 1, called)
+			send(nil)
+		}
+		require.ErrorContains(t, pub.Publish(t.Context(), 1, producer.WithKey("k"), nil), "option 2 of 2 is nil")
+		require.ErrorContains(t, p.Stop(none), want)
+	})
+	_, err := producer.New(config.Default().Iggy, config.Default().Producer, nil)
+	require.ErrorContains(t, err, "option 1 of 1 is nil")
 }

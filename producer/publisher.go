@@ -3,6 +3,7 @@ package producer
 import (
 	"context"
 
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -66,8 +67,10 @@ func WithID(id [16]byte) PublishOption {
 	return func(p *publication) { p.id = id }
 }
 
-// WithHeaders adds user headers. The library sets content-type, content-encoding and message-type
-// itself.
+// WithHeaders adds user headers. The library sets content-type, message-type, content-encoding and
+// the trace context (traceparent, tracestate) itself; a header with one of these keys, in any case of
+// letters, replaces its own. With content-encoding the payload is encoded already, and is not
+// compressed. To give one of these keys twice is an error.
 func WithHeaders(headers ...topic.Header) PublishOption {
 	return func(p *publication) { p.headers = append(p.headers, headers...) }
 }
@@ -75,6 +78,9 @@ func WithHeaders(headers ...topic.Header) PublishOption {
 // Publish sends v and waits until it is confirmed. See Producer.Send for ctx and for the error,
 // which is a *SendError also when v can't be encoded.
 func (pub *Publisher[T]) Publish(ctx context.Context, v T, opts ...PublishOption) error {
+	if err := argument.Context(ctx); err != nil {
+		return pub.state.refuse(-1, err)
+	}
 	it, err := pub.item(nil, v, opts)
 	defer it.release()
 	if err != nil {
@@ -86,8 +92,8 @@ func (pub *Publisher[T]) Publish(ctx context.Context, v T, opts ...PublishOption
 // PublishAll sends vs in this order and waits for all outcomes; see Producer.SendAll. The options
 // apply to each message.
 func (pub *Publisher[T]) PublishAll(ctx context.Context, vs []T, opts ...PublishOption) error {
-	if len(vs) == 0 {
-		return nil
+	if err := argument.Context(ctx); err != nil || len(vs) == 0 {
+		return err
 	}
 	all := pub.producer.newSendAllCall(ctx, len(vs))
 	defer all.acceptor.flush() // also when the codec or the key function panics
@@ -131,8 +137,8 @@ func (pub *Publisher[T]) item(s *scratch, v T, opts []PublishOption) (item, erro
 		return it, nil
 	}
 	var o publication
-	for _, opt := range opts {
-		opt(&o)
+	if err := argument.Apply(&o, opts); err != nil {
+		return it, err
 	}
 	if it.key = o.key; !o.keyed {
 		it.key = pub.topic.KeyOf(v)

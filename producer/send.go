@@ -2,6 +2,8 @@ package producer
 
 import (
 	"context"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 )
 
 // Send sends one message and waits for its outcome. It returns nil when the message is confirmed,
@@ -13,6 +15,9 @@ import (
 // The error then wraps the context's cause.
 func (p *Producer) Send(ctx context.Context, m Message) error {
 	t := p.topic(m.Stream, m.Topic)
+	if err := argument.Context(ctx); err != nil {
+		return t.refuse(-1, err)
+	}
 	it, err := m.item(nil)
 	defer it.release()
 	if err != nil {

@@ -2,14 +2,16 @@ package producer
 
 import (
 	"context"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 )
 
 // SendAll sends the messages in this order and waits for all outcomes. It returns nil when all are
 // confirmed, and otherwise a *SendAllError with the outcome of each message. The outcomes are
 // independent of each other. The messages may be of different topics. See Send for ctx.
 func (p *Producer) SendAll(ctx context.Context, messages ...Message) error {
-	if len(messages) == 0 {
-		return nil
+	if err := argument.Context(ctx); err != nil || len(messages) == 0 {
+		return err
 	}
 	batch := p.newSendAllCall(ctx, len(messages))
 	defer batch.acceptor.flush() // also when a custom Partitioner calls runtime.Goexit

@@ -3,6 +3,7 @@ package producer
 import (
 	"context"
 
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 )
 
@@ -42,6 +43,12 @@ func (p *Producer) sendAsyncItem(ctx context.Context, t *topicState, it *item, p
 	var m pendingMessage
 	if done != nil {
 		m.sink = callbackSink(done)
+	}
+	if err := argument.Context(ctx); err != nil {
+		if err = t.refuse(-1, err); m.sink != nil {
+			p.reportRefused(m.sink, Result{Outcome: Failed, ID: it.id, Err: err})
+		}
+		return
 	}
 	if p.tracing.enabled() {
 		var span span

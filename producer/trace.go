@@ -58,20 +58,13 @@ func (s span) end(r Result) {
 
 // inject adds the trace context of ctx to the headers, unless they have one.
 func (t tracing) inject(ctx context.Context, it *item) {
-	if !trace.SpanContextFromContext(ctx).IsValid() || hasTraceContext(it.headers) {
+	if !trace.SpanContextFromContext(ctx).IsValid() ||
+		hasEncodedHeader(it.headers, topic.HeaderTraceParent) || hasEncodedHeader(it.headers, topic.HeaderTraceState) {
 		return
 	}
 	s := it.ownHeaders()
 	propagation.TraceContext{}.Inject(ctx, headerCarrier{s})
 	it.headers = s.headers
-}
-
-func hasTraceContext(headers []byte) (found bool) {
-	_ = wire.RangeHeaders(headers, func(key, _ string) bool {
-		found = key == topic.HeaderTraceParent
-		return !found
-	})
-	return found
 }
 
 // headerCarrier writes what a propagator sets as user headers.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -252,7 +253,8 @@ func publishTasks(ctx context.Context, selected *selection, ids [][16]byte, lett
 		}
 		l := letters[id]
 		pending.Add(1)
-		replayOf := topic.Header{Key: headerReplayOf, Value: fmt.Sprintf("%s/%s", selected.cluster.Topics.DLQ.Name, l.position())}
+		own := slices.DeleteFunc(jobs.OwnHeaders(l.headers), func(h topic.Header) bool { return h.Key == headerReplayOf })
+		own = append(own, topic.Header{Key: headerReplayOf, Value: fmt.Sprintf("%s/%s", selected.cluster.Topics.DLQ.Name, l.position())})
 		done := func(r producer.Result) {
 			defer pending.Done()
 			mu.Lock()
@@ -264,7 +266,7 @@ func publishTasks(ctx context.Context, selected *selection, ids [][16]byte, lett
 		}
 		if payload, headers, ok := jobs.PayloadOf(l.value, l.headers); ok {
 			m := producer.Message{
-				Stream: tasks.Stream(), Topic: tasks.Name(), ID: id, Payload: payload, Headers: append(headers, replayOf),
+				Stream: tasks.Stream(), Topic: tasks.Name(), ID: id, Payload: payload, Headers: append(headers, own...),
 			}
 			if l.hasOrigin {
 				m.Partition = producer.OnPartition(l.origin.Partition)
@@ -272,7 +274,7 @@ func publishTasks(ctx context.Context, selected *selection, ids [][16]byte, lett
 			selected.producer.SendAsync(ctx, m, done)
 			continue
 		}
-		publisher.PublishAsync(ctx, proto.CloneOf(l.task()), done, producer.WithID(id), producer.WithHeaders(replayOf))
+		publisher.PublishAsync(ctx, proto.CloneOf(l.task()), done, producer.WithID(id), producer.WithHeaders(own...))
 	}
 	pending.Wait()
 	return results, first

@@ -70,7 +70,7 @@ func TestDLQReplayRestoresUndecodedMessages(t *testing.T) {
 	s := newSystem(t)
 	undecoded := failure("", "", topic.CodeDecode, 4)
 	undecoded.Decoded, undecoded.Value, undecoded.Payload = false, nil, []byte{0xff, 0}
-	undecoded.Headers = []topic.Header{{Key: "message-type", Value: "fetchbox.jobs.DownloadTask2"}, {Key: "content-encoding", Value: "br"}}
+	undecoded.Headers = []topic.Header{{Key: "message-type", Value: "fetchbox.jobs.DownloadTask2"}, {Key: "content-encoding", Value: "br"}, {Key: "tenant", Value: "a"}}
 	require.NoError(t, s.publisher().DeadLetter(t.Context(), undecoded))
 	tooLong := failure("", "", topic.CodeDecode, 5)
 	tooLong.Decoded, tooLong.Value, tooLong.Payload = false, nil, make([]byte, 10_000_000)
@@ -94,6 +94,7 @@ func TestDLQReplayRestoresUndecodedMessages(t *testing.T) {
 	}))
 	require.Equal(t, "fetchbox.jobs.DownloadTask2", headers["message-type"])
 	require.Equal(t, "br", headers["content-encoding"])
+	require.Equal(t, "a", headers["tenant"])
 	require.Contains(t, headers["replay-of"], "jobs.dlq/")
 }
 
