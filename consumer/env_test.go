@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -220,6 +222,29 @@ func (e *testEnv) load(partitions uint32, every time.Duration) (stop func() int)
 		close(quit)
 		return <-done
 	}
+}
+
+// purge purges the topic, which the official SDK can't.
+func (e *testEnv) purge() {
+	e.t.Helper()
+	conn, err := net.Dial("tcp", e.iggy.Address())
+	require.NoError(e.t, err)
+	defer func() { _ = conn.Close() }()
+	request := func(code uint32, body []byte) {
+		frame := append(wire.BeginFrame(nil, code), body...)
+		wire.EndFrame(frame, 0)
+		_, err := conn.Write(frame)
+		require.NoError(e.t, err)
+		var head [8]byte
+		_, err = io.ReadFull(conn, head[:])
+		require.NoError(e.t, err)
+		require.Zero(e.t, binary.LittleEndian.Uint32(head[:]), "the status")
+		_, err = io.CopyN(io.Discard, conn, int64(binary.LittleEndian.Uint32(head[4:])))
+		require.NoError(e.t, err)
+	}
+	request(wire.CodeLogin, wire.AppendLogin(nil, e.iggy.ClientID, e.iggy.ClientSecret.Reveal()))
+	name := func(dst []byte, name string) []byte { return append(append(dst, 2, byte(len(name))), name...) }
+	request(uint32(embedded.PurgeTopic), name(name(nil, e.stream), "t"))
 }
 
 // remake deletes the topic and creates it again.

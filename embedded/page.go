@@ -46,7 +46,7 @@ func (p *partition) readStored(offset uint64, count uint32, pg *page) {
 // readSince collects up to count messages that were stored at the timestamp or later.
 func (p *partition) readSince(timestamp uint64, count uint32, pg *page) {
 	if !p.purged.empty() {
-		p.readPurged(0, count, pg)
+		p.readPurgedSince(timestamp, count, pg)
 		return
 	}
 	i := sort.Search(len(p.chunks), func(i int) bool {

@@ -1,6 +1,9 @@
 package embedded
 
-import "slices"
+import (
+	"slices"
+	"sort"
+)
 
 // purgedMessages are messages that were not saved when they were purged, in the order in which they
 // were sent. Their offsets are those of before the purge.
@@ -58,5 +61,23 @@ func (p *partition) readPurged(offset uint64, count uint32, pg *page) {
 		pg.count += uint32(n)
 		pg.lastOffset = c.baseOffset + uint64(first+n-1)
 		offset = pg.lastOffset + 1
+	}
+}
+
+// readPurgedSince collects messages like readSince while there are purged ones: those, and then the
+// new ones. The offsets begin anew between the two (measured on the real server). It needs the
+// partition's lock.
+func (p *partition) readPurgedSince(timestamp uint64, count uint32, pg *page) {
+	for _, c := range slices.Concat(p.purged.chunks, p.chunks) {
+		first := sort.Search(len(c.ends), func(i int) bool { return c.timestamp(i) >= timestamp })
+		n := min(len(c.ends)-first, int(count-pg.count))
+		if n <= 0 {
+			continue
+		}
+		part := c.data[c.start(first):c.ends[first+n-1]]
+		pg.parts = append(pg.parts, part)
+		pg.size += len(part)
+		pg.count += uint32(n)
+		pg.lastOffset = c.baseOffset + uint64(first+n-1)
 	}
 }
