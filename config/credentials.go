@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -92,4 +93,50 @@ func readSecret(path string) (Secret, error) {
 		return Secret{}, fmt.Errorf("%s: holds no secret", path)
 	}
 	return NewSecret(secret), nil
+}
+
+// CredentialsHint returns what is unusual about the name, the password or the token, for the error
+// of a login that the server has refused: a line break or a space at one end, a byte order mark, or
+// quotation marks, which a file or a variable may hold by mistake. It names the keys, shows no part
+// of the values, and is empty when there is nothing unusual.
+func (i Iggy) CredentialsHint() string {
+	credentials, err := i.Credentials()
+	if err != nil {
+		return ""
+	}
+	key := "iggy.client_secret"
+	if i.ClientSecretFile != "" {
+		key = "iggy.client_secret_file"
+	}
+	hints := slices.Concat(
+		unusual("iggy.client_id", credentials.Username),
+		unusual(key, credentials.Password.Reveal()),
+		unusual("iggy.token", credentials.Token.Reveal()),
+	)
+	return strings.Join(hints, "; ")
+}
+
+// byteOrderMark is what some editors write at the beginning of a file.
+const byteOrderMark = "\ufeff"
+
+// unusual says what a text has that names and secrets seldom have.
+func unusual(key, text string) (hints []string) {
+	add := func(is bool, what string) {
+		if is {
+			hints = append(hints, key+" "+what)
+		}
+	}
+	trimmed := strings.TrimPrefix(text, byteOrderMark)
+	add(trimmed != text, "begins with a byte order mark (UTF-8 BOM)")
+	withoutBreaks := strings.TrimRight(trimmed, "\r\n")
+	add(withoutBreaks != trimmed, "ends in a line break")
+	add(strings.TrimLeft(trimmed, "\r\n") != trimmed, "begins with a line break")
+	inner := strings.Trim(trimmed, "\r\n")
+	bare := strings.Trim(inner, " \t\u00a0")
+	add(bare != inner, "begins or ends with a space or tab")
+	if n := len(bare); n > 1 {
+		first, last := bare[0], bare[n-1]
+		add(first == last && strings.IndexByte("\"'`", first) >= 0, "is in quotation marks")
+	}
+	return hints
 }

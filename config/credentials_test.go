@@ -76,3 +76,30 @@ func TestCredentialsFaults(t *testing.T) {
 		require.EqualError(t, c.Validate(), want)
 	}
 }
+
+func TestCredentialsHint(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(file, []byte("\ufeffs3cr3t\n\n"), 0o600))
+	secret := config.NewSecret
+	for name, tt := range map[string]struct {
+		iggy config.Iggy
+		want string
+	}{
+		"nothing":     {config.Iggy{ClientID: "a", ClientSecret: secret("s3 cr3t'")}, ""},
+		"one quote":   {config.Iggy{ClientID: "a", ClientSecret: secret(`"`)}, ""},
+		"none":        {config.Iggy{}, ""},
+		"file":        {config.Iggy{ClientID: "a", ClientSecretFile: file}, "iggy.client_secret_file begins with a byte order mark (UTF-8 BOM); iggy.client_secret_file ends in a line break"},
+		"name":        {config.Iggy{ClientID: "a\r\n", ClientSecret: secret("s3cr3t")}, "iggy.client_id ends in a line break"},
+		"first line":  {config.Iggy{ClientID: "a", ClientSecret: secret("\ns3cr3t")}, "iggy.client_secret begins with a line break"},
+		"token":       {config.Iggy{Token: secret("'s3cr3t'\n")}, "iggy.token ends in a line break; iggy.token is in quotation marks"},
+		"spaces":      {config.Iggy{ClientID: "a", ClientSecret: secret("\ts3cr3t")}, "iggy.client_secret begins or ends with a space or tab"},
+		"only breaks": {config.Iggy{ClientID: "a", ClientSecret: secret("\n")}, "iggy.client_secret ends in a line break; iggy.client_secret begins with a line break"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tt.want, tt.iggy.CredentialsHint())
+			require.NotContains(t, tt.iggy.CredentialsHint(), "s3cr3t")
+		})
+	}
+}

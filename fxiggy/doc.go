@@ -53,5 +53,6 @@
 //
 // Fx's limits for start and stop (15 s each) cover the hooks of the whole application. Each hook of
 // this package leaves time for those that come after it, and returns an error with counts for what
-// it could not finish in time. A start that fails releases what was started.
+// it could not finish in time. A start that fails releases what was started. Cause makes the errors
+// of Fx readable.
 package fxiggy

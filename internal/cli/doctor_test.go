@@ -62,6 +62,9 @@ func TestDoctorFindsFaults(t *testing.T) {
 		require.Equal(t, verdicts, jsonOf[findings](t, r.out).verdicts())
 	}
 	check(map[string]string{"login": "failure"}, "iggy:wrong@"+s.Endpoint())
+	r = run(t, "doctor", "-o", "json", "--endpoint", "iggy:s3cr3t%0A@"+s.Endpoint())
+	require.Contains(t, jsonOf[findings](t, r.out).detail("login"), "iggy.client_secret ends in a line break")
+	require.NotContains(t, r.out, "s3cr3t")
 	check(map[string]string{"protocol": "failure"}, "iggy:iggy@"+iggytest.NewTLSServer(t).Endpoint())
 	garbage := iggytest.NewServer(t)
 	garbage.Inject(iggytest.Garbage([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")...))

@@ -131,7 +131,7 @@ func (c *Connector) logIn(ctx context.Context, l login, t Target, connected func
 		return nil, err
 	}
 	connected()
-	err = c.FirstRequest(ctx, connection, func(ctx context.Context) error { return connection.Login(ctx, l.credentials) })
+	err = c.FirstRequest(ctx, connection, func(ctx context.Context) error { return c.login(ctx, connection, l) })
 	if err == nil {
 		connection.Cluster, err = c.readCluster(ctx, connection)
 	}

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -123,7 +124,18 @@ func (c *Connector) Login(ctx context.Context, connection *Connection) error {
 	if err != nil {
 		return err
 	}
-	return connection.Login(ctx, l.credentials)
+	return c.login(ctx, connection, l)
+}
+
+// login logs in. When the server refuses the credentials, the error says what is unusual about them.
+func (c *Connector) login(ctx context.Context, connection *Connection, l login) error {
+	err := connection.Login(ctx, l.credentials)
+	if errors.Is(err, iggyerr.ErrCredentials) {
+		if hint := c.cfg.CredentialsHint(); hint != "" {
+			return fmt.Errorf("%w (%s)", err, hint)
+		}
+	}
+	return err
 }
 
 // login is what a connection needs beside an address.

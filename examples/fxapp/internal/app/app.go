@@ -7,7 +7,6 @@ import (
 	"io"
 	"time"
 
-	"go.uber.org/dig"
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 	"go.uber.org/zap"
@@ -15,6 +14,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/telemetry"
+	"github.com/fetchbox/fetchbox-iggy/fxiggy"
 )
 
 const (
@@ -62,7 +62,7 @@ func Run(ctx context.Context, o Options, log *zap.Logger, out io.Writer) (err er
 		s.module(),
 	)
 	if err := app.Err(); err != nil {
-		return dig.RootCause(err)
+		return fxiggy.Cause(err)
 	}
 	return runUntilStopped(ctx, app, log)
 }
@@ -75,7 +75,7 @@ func runUntilStopped(ctx context.Context, app *fx.App, log *zap.Logger) error {
 		if ctx.Err() != nil {
 			return nil // the caller stopped it before it had started
 		}
-		return err
+		return fxiggy.Cause(err)
 	}
 	var failure error
 	select {
