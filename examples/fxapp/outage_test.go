@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -65,5 +66,53 @@ func TestJobsAreRefusedWithoutServer(t *testing.T) {
 	require.Equal(t, store.Completed, box.waitFinished(t, id).Status)
 	for name, n := range remote.requestCounts() {
 		require.Equal(t, 1, n, "%s: tasks of the refused job must not be processed", name)
+	}
+}
+
+// A server that keeps everything in memory comes back without topics, groups and offsets.
+func TestServiceRecoversFromServerThatLostEverything(t *testing.T) {
+	t.Parallel()
+	srv, remote := iggytest.NewServer(t), startFileServer(t)
+	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: append(environment(srv), "FETCHBOX__IGGY__RECONNECT__MAX_BACKOFF=300ms")})
+	require.Equal(t, store.Completed, box.waitFinished(t, box.submit(t, remote.manifest(3, 0))).Status)
+	srv.Crash()
+	srv.Start()
+	ready := func() bool {
+		code, _ := box.request(t, http.MethodGet, "/health/ready", http.NoBody)
+		return code == http.StatusOK
+	}
+	require.Eventually(t, ready, waitTimeout, 20*time.Millisecond)
+	require.Equal(t, store.Completed, box.waitFinished(t, box.submit(t, remote.manifest(5, 0))).Status)
+	require.Eventually(t, ready, waitTimeout, 20*time.Millisecond)
+}
+
+// Services that are started together with their server, in any order, all come up.
+func TestServicesStartBeforeTheirServer(t *testing.T) {
+	t.Parallel()
+	for _, start := range []string{"wait", "background"} {
+		t.Run(start, func(t *testing.T) {
+			t.Parallel()
+			srv, remote, data := iggytest.NewServer(t), startFileServer(t), t.TempDir()
+			srv.StopListening()
+			env := append(environment(srv), "FETCHBOX__IGGY__START="+start, "FETCHBOX__IGGY__RECONNECT__MAX_BACKOFF=300ms")
+			roles := []app.Role{app.RoleAPI, app.RoleLedger, app.RoleWorker}
+			boxes := make([]*process, len(roles))
+			var started sync.WaitGroup
+			for i, role := range roles {
+				boxes[i] = launch(t, data, env, "-role", string(role))
+				started.Go(func() { boxes[i].waitStarted(t) })
+			}
+			time.Sleep(500 * time.Millisecond) // the server's own start
+			srv.StartListening()
+			started.Wait()
+			for _, p := range boxes {
+				require.Eventually(t, func() bool {
+					code, _ := p.request(t, http.MethodGet, "/health/ready", http.NoBody)
+					return code == http.StatusOK
+				}, waitTimeout, 20*time.Millisecond)
+			}
+			front := boxes[0]
+			require.Equal(t, store.Completed, front.waitFinished(t, front.submit(t, remote.manifest(5, 0))).Status)
+		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -14,6 +15,7 @@ import (
 type process struct {
 	fetchbox
 	cmd    *exec.Cmd
+	out    *addressFinder
 	stderr *bytes.Buffer
 	done   chan error
 }
@@ -29,12 +31,19 @@ func command(t *testing.T, env []string, args ...string) *exec.Cmd {
 
 func startProcess(t *testing.T, data string, env []string) *process {
 	t.Helper()
+	p := launch(t, data, env)
+	p.waitStarted(t)
+	return p
+}
+
+// launch starts a process, which ends with the test at the latest.
+func launch(t *testing.T, data string, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{
-		fetchbox: fetchbox{data: data}, stderr: new(bytes.Buffer), done: make(chan error, 1),
-		cmd: command(t, env, "-data", data, "-log", "warn"),
+		fetchbox: fetchbox{data: data}, out: &addressFinder{found: make(chan string, 1)}, stderr: new(bytes.Buffer), done: make(chan error, 1),
+		cmd: command(t, env, append([]string{"-data", data, "-log", "warn"}, args...)...),
 	}
-	out := &addressFinder{found: make(chan string, 1)}
-	p.cmd.Stdout, p.cmd.Stderr = out, p.stderr
+	p.cmd.Stdout, p.cmd.Stderr = p.out, p.stderr
 	require.NoError(t, p.cmd.Start())
 	go func() { p.done <- p.cmd.Wait() }()
 	t.Cleanup(func() {
@@ -44,15 +53,20 @@ func startProcess(t *testing.T, data string, env []string) *process {
 			t.Logf("the process ended with %v; its standard error:\n%s", err, p.stderr)
 		}
 	})
+	return p
+}
+
+// waitStarted waits until the application serves its address.
+func (p *process) waitStarted(t *testing.T) {
+	t.Helper()
 	select {
-	case p.url = <-out.found:
+	case p.url = <-p.out.found:
 	case err := <-p.done:
 		p.done <- err
-		require.FailNow(t, "the application did not start", "%v: %s", err, p.stderr)
+		assert.Fail(t, "the application did not start", "%v: %s", err, p.stderr)
 	case <-time.After(waitTimeout):
-		require.FailNow(t, "the application did not start in time")
+		assert.Fail(t, "the application did not start in time")
 	}
-	return p
 }
 
 // signalAndWait sends a signal and waits until the process ends.
