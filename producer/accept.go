@@ -26,7 +26,7 @@ const maxWakeDelay = int64(time.Millisecond)
 // wakeLater remembers to wake the partition's sender at the next flush.
 func (a *acceptor) wakeLater(p *partition, now int64) {
 	if a.pendingWakeups == len(a.wakeups) {
-		p.wakeSender()
+		p.queue.wakeSender()
 		return
 	}
 	if a.pendingWakeups == 0 {
@@ -39,7 +39,7 @@ func (a *acceptor) wakeLater(p *partition, now int64) {
 // flush wakes the senders. It must be called before each wait and at the end.
 func (a *acceptor) flush() {
 	for i := range a.pendingWakeups {
-		a.wakeups[i].wakeSender()
+		a.wakeups[i].queue.wakeSender()
 		a.wakeups[i] = nil
 	}
 	a.pendingWakeups = 0
@@ -107,7 +107,7 @@ func (a *acceptor) appendToPartition(ctx context.Context, t *topicState, r *rout
 			reread = true
 			a.flush()
 			bounded, stop := untilClosed(ctx, p.life.Context())
-			r, err = t.refresh(bounded, p.now())
+			r, err = t.refresh(bounded, p.clock.now())
 			stop()
 			if err != nil {
 				return nil, err
@@ -118,15 +118,15 @@ func (a *acceptor) appendToPartition(ctx context.Context, t *topicState, r *rout
 			return nil, err
 		}
 		part = r.partitions[index]
-		m.accepted, m.hash, m.routing = p.now(), hash, routing
+		m.accepted, m.hash, m.routing = p.clock.now(), hash, routing
 		if a.pendingWakeups > 0 && m.accepted-a.firstWakeup > maxWakeDelay {
 			a.flush()
 		}
-		now := p.wallTime(m.accepted)
+		now := p.clock.wallTime(m.accepted)
 		if it.id == ([16]byte{}) {
 			it.id = newID(now)
 		}
-		result, need, wake := part.append(r.epoch, it, m, now, &grant)
+		result, need, wake := part.queue.append(r.epoch, it, m, now, &grant)
 		if wake {
 			a.wakeLater(part, m.accepted)
 		}

@@ -25,14 +25,14 @@ type bufferLimit struct {
 	waiting atomic.Int32
 	first   chan struct{} // held by the first waiter; goroutines get a channel in order
 	freed   chan struct{} // a token for the first waiter
-	closing context.Context
+	closing <-chan struct{}
 	onFull  func() // called when a caller begins to wait
 }
 
 // memorySlack is added to the memory limit, so that tiny limits work.
 const memorySlack = 64 << 10
 
-func newBufferLimit(closing context.Context, maxBytes, maxMessages int64, fail bool, onFull func()) *bufferLimit {
+func newBufferLimit(closing <-chan struct{}, maxBytes, maxMessages int64, fail bool, onFull func()) *bufferLimit {
 	return &bufferLimit{
 		maxBytes: maxBytes, maxMessages: maxMessages, maxMemory: maxBytes + maxBytes/16 + memorySlack, failWhenFull: fail,
 		first: make(chan struct{}, 1), freed: make(chan struct{}, 1), closing: closing, onFull: onFull,
@@ -108,7 +108,7 @@ func (c *bufferLimit) wait(ctx context.Context, try func() bool) error {
 	case c.first <- struct{}{}:
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-c.closing.Done():
+	case <-c.closing:
 		return iggyerr.ErrClosed
 	}
 	defer func() { <-c.first }()
@@ -118,7 +118,7 @@ func (c *bufferLimit) wait(ctx context.Context, try func() bool) error {
 		case <-c.freed:
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-c.closing.Done():
+		case <-c.closing:
 			return iggyerr.ErrClosed
 		}
 	}

@@ -2,13 +2,8 @@ package producer
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/argument"
-	"github.com/fetchbox/fetchbox-iggy/internal/link"
-	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
 // Check makes a request over each connection and returns nil when all are answered within ctx. It
@@ -22,29 +17,8 @@ func (p *Producer) Check(ctx context.Context) error {
 		return err
 	}
 	stream, name := "fetchbox", "jobs.tasks"
-	if t := p.lastTopic.Load(); t != nil {
+	if t := p.topics.last.Load(); t != nil {
 		stream, name = t.stream, t.name
 	}
-	errs := make(chan error, len(p.links))
-	for _, l := range p.links {
-		go func() { errs <- checkLink(ctx, l, stream, name) }()
-	}
-	var all []error
-	for range p.links {
-		all = append(all, <-errs)
-	}
-	return errors.Join(all...)
-}
-
-func checkLink(ctx context.Context, l *link.Link, stream, name string) error {
-	err := l.Do(ctx, func(ctx context.Context, c transport.Conn) error {
-		_, err := c.Topic(ctx, stream, name)
-		return err
-	})
-	var status *iggyerr.StatusError
-	if err == nil || errors.Is(err, iggyerr.ErrNotFound) ||
-		errors.As(err, &status) && status.Status == iggyerr.StatusUnauthorized {
-		return nil
-	}
-	return fmt.Errorf("iggy: %s: %w", l.Status().Name, err)
+	return p.connections.check(ctx, stream, name)
 }

@@ -1,18 +1,30 @@
 package producer
 
 import (
+	"sync/atomic"
 	"time"
 )
 
-// now returns the producer's time: monotonic nanoseconds since New. It costs half as much as
-// time.Now.
-func (p *Producer) now() int64 { return int64(time.Since(p.created)) }
+// clock tells the time of a producer.
+type clock struct {
+	created  time.Time
+	wallBase atomic.Int64 // wall time when now() was 0, in nanoseconds since the Unix epoch
+}
+
+func newClock() *clock {
+	c := &clock{created: time.Now()}
+	c.syncWallTime()
+	return c
+}
+
+// now returns the time since New, monotonic, in nanoseconds. It costs half as much as time.Now.
+func (c *clock) now() int64 { return int64(time.Since(c.created)) }
 
 // wallTime converts a time of now to nanoseconds since the Unix epoch.
-func (p *Producer) wallTime(clock int64) int64 { return p.wallBase.Load() + clock }
+func (c *clock) wallTime(now int64) int64 { return c.wallBase.Load() + now }
 
-// syncWallClock adopts changes of the system's wall clock. It runs once per batch.
-func (p *Producer) syncWallClock() {
+// syncWallTime adopts changes of the system's clock. It runs once per batch.
+func (c *clock) syncWallTime() {
 	now := time.Now()
-	p.wallBase.Store(now.UnixNano() - int64(now.Sub(p.created)))
+	c.wallBase.Store(now.UnixNano() - int64(now.Sub(c.created)))
 }

@@ -9,21 +9,21 @@ import (
 // sender waits. When the first attempt fails, the sender makes the further ones.
 
 // claim takes the open batch, which has one message, for its caller to send, if the sender is idle
-// and there is a connection. p.mu is held.
-func (p *partition) claim(b *batch) bool {
-	producer := p.topic.producer
+// and there is a connection. q.mu is held.
+func (q *batchQueue) claim(b *batch) bool {
+	producer := q.producer
 	if producer.limit.messages.Load() > 1 { // others send, too: a batch is cheaper
 		return false
 	}
-	if p.senderState != senderIdle || p.directSend || len(p.queue) > 0 || p.epoch.blocked() != nil || p.link.Live() == nil || !producer.addSender() {
+	if q.senderState != senderIdle || q.directSend || len(q.queued) > 0 || q.epoch.blocked() != nil || q.partition.link.Live() == nil || !producer.tasks.add() {
 		return false
 	}
-	p.updateExpectedSize(b)
-	p.advanceRoundRobin()
-	p.open = nil
-	producer.closeBatch(b)
-	p.setInFlight(b)
-	p.directSend = true
+	q.expected.update(b)
+	q.partition.advanceRoundRobin()
+	q.open = nil
+	producer.batches.close(b)
+	q.setInFlight(b)
+	q.directSend = true
 	return true
 }
 
@@ -31,28 +31,28 @@ func (p *partition) claim(b *batch) bool {
 // outcome when the attempt succeeds or ctx ends. After another failure the sender continues.
 func (p *partition) sendDirect(ctx context.Context) {
 	producer := p.topic.producer
-	defer producer.senders.Done()
-	b := p.inFlight // set by claim in this goroutine
+	defer producer.tasks.done()
+	b := p.queue.inFlight // set by claim in this goroutine
 	session := p.link.Live()
 	if session != nil {
 		err := p.request(ctx, session, b)
 		switch {
 		case err == nil:
 			p.report(b, b.len(), Confirmed, nil)
-			p.complete(b)
+			p.queue.complete(b)
 			return
 		case ctx.Err() != nil:
 			p.report(b, b.len(), b.outcome(), &SendError{
 				Stream: p.topic.stream, Topic: p.topic.name, Partition: int64(p.id),
 				Attempts: b.attempts, Outcome: b.outcome(), Err: context.Cause(ctx),
 			})
-			p.complete(b)
+			p.queue.complete(b)
 			return
 		}
 		b.directErr = err
 	}
-	if !p.requeue(b) {
+	if !p.queue.requeue(b) {
 		p.failAll(b, closedError(b.lastErr))
-		p.complete(b)
+		p.queue.complete(b)
 	}
 }

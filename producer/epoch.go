@@ -85,24 +85,24 @@ func (e *epoch) unfinished() []*epoch {
 
 // startEpoch queues the open batch, which belongs to an earlier epoch, and begins e. deleted tells
 // whether the topic has lost the partition.
-func (p *partition) startEpoch(e *epoch, gone bool) {
-	p.mu.Lock()
-	p.deleted.Store(gone)
-	p.startEpochLocked(e)
-	wake := p.markAwake(p.senderState == senderLingering)
-	p.mu.Unlock()
+func (q *batchQueue) startEpoch(e *epoch, gone bool) {
+	q.mu.Lock()
+	q.partition.deleted.Store(gone)
+	q.startEpochLocked(e)
+	wake := q.markAwake(q.senderState == senderLingering)
+	q.mu.Unlock()
 	if wake {
-		p.wakeSender()
+		q.wakeSender()
 	}
 }
 
-// startEpochLocked is startEpoch for callers that hold p.mu.
-func (p *partition) startEpochLocked(e *epoch) {
-	if p.epoch.number >= e.number {
+// startEpochLocked is startEpoch for callers that hold q.mu.
+func (q *batchQueue) startEpochLocked(e *epoch) {
+	if q.epoch.number >= e.number {
 		return
 	}
-	if p.open != nil {
-		p.queueOpenBatch()
+	if q.open != nil {
+		q.queueOpenBatch()
 	}
-	p.epoch = e
+	q.epoch = e
 }

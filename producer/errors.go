@@ -132,7 +132,7 @@ func (t *topicState) refuseAfterWait(cause error) error {
 	if !errors.Is(cause, iggyerr.ErrClosed) {
 		return t.refuse(-1, cause)
 	}
-	t.count(1, Failed)
+	t.counters.count(1, Failed)
 	t.measureFailed(1)
 	return t.failure(-1, Failed, cause)
 }

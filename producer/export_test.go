@@ -6,4 +6,4 @@ import "github.com/fetchbox/fetchbox-iggy/internal/transport"
 func WithDialer(d transport.Dialer) Option { return func(o *options) { o.dialer = d } }
 
 // Topics is how many topics the producer keeps a state of.
-func (p *Producer) TopicCount() int { return len(p.topicList()) }
+func (p *Producer) TopicCount() int { return len(p.topics.list()) }

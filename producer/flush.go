@@ -46,9 +46,9 @@ func (p *Producer) Flush(ctx context.Context) error {
 func (p *Producer) flushOnce(ctx context.Context) error {
 	f := &flush{closed: make(chan struct{})}
 	f.add() // keeps f open until all partitions have joined
-	for _, t := range p.topicList() {
+	for _, t := range p.topics.list() {
 		for _, part := range t.allPartitions() {
-			part.join(f)
+			part.queue.join(f)
 		}
 	}
 	f.done()
@@ -66,18 +66,18 @@ func (p *Producer) flushOnce(ctx context.Context) error {
 }
 
 // join makes f wait for all batches of the partition.
-func (p *partition) join(f *flush) {
-	p.mu.Lock()
-	for _, b := range p.queue {
+func (q *batchQueue) join(f *flush) {
+	q.mu.Lock()
+	for _, b := range q.queued {
 		f.add()
 		b.flushes = append(b.flushes, f)
 	}
-	for _, b := range []*batch{p.inFlight, p.open} {
+	for _, b := range []*batch{q.inFlight, q.open} {
 		if b != nil {
 			f.add()
 			b.flushes = append(b.flushes, f)
 		}
 	}
-	p.mu.Unlock()
-	p.endLinger()
+	q.mu.Unlock()
+	q.endLinger()
 }

@@ -58,8 +58,8 @@ func (it *item) addHeaders(headers []topic.Header) error {
 	return nil
 }
 
-// appendWithout appends the encoded headers without those whose keys are in replaced. Both may share
-// their memory.
+// appendWithout appends the encoded headers without those whose keys are in replaced. Both may
+// share their memory.
 func appendWithout(to, encoded []byte, replaced []topic.Header) []byte {
 	_ = wire.RangeHeaders(encoded, func(key, value string) bool {
 		if !hasHeader(replaced, key) {

@@ -1,15 +1,15 @@
 package producer
 
 // endLinger sends the open batch without further delay.
-func (p *partition) endLinger() {
-	p.mu.Lock()
-	if p.open != nil {
-		p.open.skipLinger = true
+func (q *batchQueue) endLinger() {
+	q.mu.Lock()
+	if q.open != nil {
+		q.open.skipLinger = true
 	}
-	wake := p.markAwake(p.senderState == senderLingering)
-	p.mu.Unlock()
+	wake := q.markAwake(q.senderState == senderLingering)
+	q.mu.Unlock()
 	if wake {
-		p.wakeSender()
+		q.wakeSender()
 	}
 }
 
@@ -18,9 +18,9 @@ func (p *Producer) endLinger() {
 	if p.cfg.Linger <= 0 {
 		return
 	}
-	for _, t := range p.topicList() {
+	for _, t := range p.topics.list() {
 		for _, part := range t.allPartitions() {
-			part.endLinger()
+			part.queue.endLinger()
 		}
 	}
 }

@@ -24,7 +24,7 @@ func (t *topicState) currentRoute(ctx context.Context) (*route, error) {
 	defer stop()
 	present, release := t.hold()
 	defer release()
-	return present.refresh(ctx, t.producer.now())
+	return present.refresh(ctx, t.producer.clock.now())
 }
 
 // refresh reads the metadata, unless another call did so after requested, and returns the resulting
@@ -60,12 +60,12 @@ func (t *topicState) refresh(ctx context.Context, requested int64) (*route, erro
 		return nil, fmt.Errorf("metadata of %s/%s: %w", t.stream, t.name, err)
 	}
 	r := t.apply(meta)
-	t.refreshedAt.Store(t.producer.now())
+	t.refreshedAt.Store(t.producer.clock.now())
 	return r, nil
 }
 
 func (t *topicState) readMetadata(ctx context.Context) (meta transport.Topic, err error) {
-	err = t.producer.linkFor(t, 0).Do(ctx, func(ctx context.Context, c transport.Conn) error {
+	err = t.producer.connections.of(t, 0).Do(ctx, func(ctx context.Context, c transport.Conn) error {
 		meta, err = c.Topic(ctx, t.stream, t.name)
 		return err
 	})
@@ -113,7 +113,7 @@ func (t *topicState) apply(meta transport.Topic) *route {
 	t.mu.Unlock()
 
 	for _, p := range all {
-		p.startEpoch(next, !has[p.id])
+		p.queue.startEpoch(next, !has[p.id])
 	}
 	if old != nil {
 		old.close()
@@ -148,7 +148,7 @@ func (t *topicState) samePartitions(meta transport.Topic) bool {
 // watchMetadata reads the metadata of all known topics at the configured interval, and evicts
 // unknown topics, until ctx ends.
 func (p *Producer) watchMetadata(ctx context.Context) {
-	defer p.background.Done()
+	defer p.tasks.done()
 	tick := time.NewTicker(p.cfg.MetadataInterval)
 	defer tick.Stop()
 	for {
@@ -157,13 +157,13 @@ func (p *Producer) watchMetadata(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		p.evictTopics(p.cfg.MetadataInterval)
-		for _, t := range p.topicList() {
+		p.topics.evict(p.cfg.MetadataInterval)
+		for _, t := range p.topics.list() {
 			if t.route.Load() == nil {
 				continue
 			}
 			bounded, cancel := context.WithTimeout(ctx, p.cfg.MetadataInterval)
-			if _, err := t.refresh(bounded, p.now()); err != nil && ctx.Err() == nil {
+			if _, err := t.refresh(bounded, p.clock.now()); err != nil && ctx.Err() == nil {
 				p.log.Warn("cannot read topic metadata", zap.String("stream", t.stream), zap.String("topic", t.name), zap.Error(err))
 			}
 			cancel()

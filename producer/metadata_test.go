@@ -57,8 +57,8 @@ func TestTopicIsDeletedAndCreatedAgain(t *testing.T) {
 	})
 }
 
-// A missing topic is created by the application's function, before its first message and after it was
-// deleted under the producer.
+// A missing topic is created by the application's function, before its first message and after it
+// was deleted under the producer.
 func TestMissingTopicIsCreated(t *testing.T) {
 	t.Parallel()
 	var s *server

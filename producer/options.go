@@ -11,6 +11,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
+	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
@@ -77,34 +78,45 @@ func WithCompression(stream, topic string, c config.Compression, minSize config.
 	}
 }
 
-// OnMissingTopic sets a function that creates a topic that a message is for and that does not exist,
-// or not any more. When it returns nil, the producer reads the topic's metadata again and sends the
-// message. An error that iggyerr.IsRetryable reports as such is retried within the limits of the
-// message. Without the function, and after any other error, the message fails with
+// OnMissingTopic sets a function that creates a topic that a message is for and that does not
+// exist, or not any more. When it returns nil, the producer reads the topic's metadata again and
+// sends the message. An error that iggyerr.IsRetryable reports as such is retried within the limits
+// of the message. Without the function, and after any other error, the message fails with
 // iggyerr.ErrNotFound. The function is called by several goroutines, and must return when ctx ends.
 func OnMissingTopic(create func(ctx context.Context, stream, topic string) error) Option {
 	return func(o *options) { o.onMissingTopic = create }
 }
 
-// apply sets the fields of p.
-func (o *options) apply(p *Producer, address string) error {
-	p.name = telemetry.QualifiedName(o.cluster, o.name)
-	if o.log != nil {
-		p.log = o.log.Named("producer")
-		if p.name != defaultName {
-			p.log = p.log.With(zap.String("producer", p.name))
-		}
+// logger returns the producer's logger. It carries the producer's name unless that is the default.
+func (o *options) logger() *zap.Logger {
+	if o.log == nil {
+		return zap.NewNop()
 	}
-	p.dialer, p.partitioner, p.onMissingTopic = o.dialer, o.partitioner, o.onMissingTopic
-	p.tracing.tracer = telemetry.NewTracer(o.tracers, instrumentationScope, telemetry.Send, o.cluster, address)
+	log := o.log.Named("producer")
+	if name := telemetry.QualifiedName(o.cluster, o.name); name != defaultName {
+		log = log.With(zap.String("producer", name))
+	}
+	return log
+}
+
+// link returns the options of the producer's links.
+func (o *options) link(log *zap.Logger) []link.Option {
+	opts := []link.Option{link.WithLogger(log), link.WithMeterProvider(o.meters, o.cluster)}
+	if o.dialer != nil {
+		opts = append(opts, link.WithDialer(o.dialer))
+	}
+	return opts
+}
+
+// compressors returns the compressor of each topic that has one.
+func (o *options) compressors() (map[topicName]compressor, error) {
+	list := map[topicName]compressor{}
 	var errs []error
 	for _, t := range o.topics {
 		if _, err := encoding.Append(nil, t.compression, nil); err != nil {
 			errs = append(errs, fmt.Errorf("compression of %s/%s: %w", t.stream, t.topic, err))
 		}
-		p.compressors[t.topicName] = newCompressor(t.compression, int(t.minSize))
+		list[t.topicName] = newCompressor(t.compression, int(t.minSize))
 	}
-	var err error
-	p.metrics, err = newMetrics(o.meters, o.name, o.cluster)
-	return errors.Join(append(errs, err)...)
+	return list, errors.Join(errs...)
 }

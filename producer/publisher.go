@@ -20,7 +20,7 @@ type Publisher[T any] struct {
 
 // For returns a publisher of t's messages that sends through p. The topic need not exist yet.
 func For[T any](p *Producer, t topic.Topic[T]) *Publisher[T] {
-	pub := &Publisher[T]{producer: p, topic: t, state: p.pinTopic(t.Stream(), t.Name())}
+	pub := &Publisher[T]{producer: p, topic: t, state: p.topics.pin(t.Stream(), t.Name())}
 	if contentType := t.Codec().ContentType(); contentType != "" {
 		pub.headers = wire.AppendHeader(pub.headers, topic.HeaderContentType, contentType)
 	}
@@ -68,8 +68,8 @@ func WithID(id [16]byte) PublishOption {
 }
 
 // WithHeaders adds user headers. The library sets content-type, message-type, content-encoding and
-// the trace context (traceparent, tracestate) itself; a header with one of these keys, in any case of
-// letters, replaces its own. With content-encoding the payload is encoded already, and is not
+// the trace context (traceparent, tracestate) itself; a header with one of these keys, in any case
+// of letters, replaces its own. With content-encoding the payload is encoded already, and is not
 // compressed. To give one of these keys twice is an error.
 func WithHeaders(headers ...topic.Header) PublishOption {
 	return func(p *publication) { p.headers = append(p.headers, headers...) }
@@ -95,7 +95,7 @@ func (pub *Publisher[T]) PublishAll(ctx context.Context, vs []T, opts ...Publish
 	if err := argument.Context(ctx); err != nil || len(vs) == 0 {
 		return err
 	}
-	all := pub.producer.newSendAllCall(ctx, len(vs))
+	ctx, all := pub.producer.newSendAllCall(ctx, pub.state, len(vs))
 	defer all.acceptor.flush() // also when the codec or the key function panics
 	for _, v := range vs {
 		it, err := pub.item(all.scratch, v, opts)
@@ -103,9 +103,9 @@ func (pub *Publisher[T]) PublishAll(ctx context.Context, vs []T, opts ...Publish
 			all.refuse(pub.state, err)
 			continue
 		}
-		all.send(pub.state, &it, len(it.payload))
+		all.send(ctx, pub.state, &it, len(it.payload))
 	}
-	return all.wait()
+	return all.wait(ctx)
 }
 
 // PublishAsync sends v without waiting for its outcome; see Producer.SendAsync for ctx and done,

@@ -4,29 +4,43 @@ import (
 	"context"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 )
 
-// completeUnsent is complete for a batch that was never in flight.
-func (p *partition) completeUnsent(b *batch) {
-	b.epoch.removeBatch()
-	for _, f := range b.flushes {
-		f.done()
-	}
-	p.topic.producer.putBatch(b)
+// batchQueue holds the batches of a partition. The open batch fills until it is full or the sender
+// takes it. Full batches wait in the queue. One batch at a time is in flight.
+//
+// The queue is bounded by bufferLimit, where each message reserves its room first.
+type batchQueue struct {
+	partition *partition
+	producer  *Producer
+
+	mu          sync.Mutex
+	epoch       *epoch
+	open        *batch
+	queued      []*batch
+	inFlight    *batch
+	expected    batchSize // of the next batch
+	senderState senderState
+	started     bool // the sender was started
+	closed      bool // the sender has ended, or will never run
+	directSend  bool // a caller sends its message itself; the sender waits
+
+	wake chan struct{} // a token for the waiting sender
 }
 
-// queueOpenBatch moves the open batch to the queue. p.mu is held.
-func (p *partition) queueOpenBatch() {
-	p.updateExpectedSize(p.open)
-	p.topic.producer.closeBatch(p.open)
-	p.queue = append(p.queue, p.open)
-	p.advanceRoundRobin()
-	p.open = nil
+// queueOpenBatch moves the open batch to the queue. q.mu is held.
+func (q *batchQueue) queueOpenBatch() {
+	q.expected.update(q.open)
+	q.producer.batches.close(q.open)
+	q.queued = append(q.queued, q.open)
+	q.partition.advanceRoundRobin()
+	q.open = nil
 }
 
 // awaitBatch waits for the next batch to send. It returns nil when ctx ends first.
-func (p *partition) awaitBatch(ctx context.Context) *batch {
+func (q *batchQueue) awaitBatch(ctx context.Context) *batch {
 	var timer *time.Timer
 	defer func() {
 		if timer != nil {
@@ -34,18 +48,18 @@ func (p *partition) awaitBatch(ctx context.Context) *batch {
 		}
 	}()
 	for {
-		p.mu.Lock()
-		b, gate, wait := p.nextBatch()
+		q.mu.Lock()
+		b, gate, wait := q.nextBatch()
 		if b != nil {
-			p.setInFlight(b)
-			p.mu.Unlock()
+			q.setInFlight(b)
+			q.mu.Unlock()
 			if b.len() > 0 {
 				return b
 			}
-			p.complete(b) // all its messages were withdrawn
+			q.complete(b) // all its messages were withdrawn
 			continue
 		}
-		p.mu.Unlock()
+		q.mu.Unlock()
 		var elapsed <-chan time.Time
 		if wait > 0 {
 			if timer == nil {
@@ -56,7 +70,7 @@ func (p *partition) awaitBatch(ctx context.Context) *batch {
 			elapsed = timer.C
 		}
 		select {
-		case <-p.wake:
+		case <-q.wake:
 			// Let other callers add to the batch: those that the last answer woke are ready to run.
 			runtime.Gosched()
 		case <-gate:
@@ -68,132 +82,141 @@ func (p *partition) awaitBatch(ctx context.Context) *batch {
 }
 
 // nextBatch returns the batch to send now. Without one it returns what to wait for beside a
-// wake-up: a channel of an earlier epoch, or a time. p.mu is held.
-func (p *partition) nextBatch() (b *batch, gate <-chan struct{}, wait time.Duration) {
-	producer := p.topic.producer
-	if p.directSend {
-		p.senderState = senderIdle
+// wake-up: a channel of an earlier epoch, or a time. q.mu is held.
+func (q *batchQueue) nextBatch() (b *batch, gate <-chan struct{}, wait time.Duration) {
+	producer := q.producer
+	if q.directSend {
+		q.senderState = senderIdle
 		return nil, nil, 0
 	}
-	p.senderState = senderAwake
-	first := p.open
-	if len(p.queue) > 0 {
-		first = p.queue[0]
+	q.senderState = senderAwake
+	first := q.open
+	if len(q.queued) > 0 {
+		first = q.queued[0]
 	}
 	if first == nil {
-		p.senderState = senderIdle
+		q.senderState = senderIdle
 		return nil, nil, 0
 	}
-	now := producer.now()
+	now := producer.clock.now()
 	if gate = first.epoch.blocked(); gate != nil {
 		if left := first.deadline(producer.cfg.DeliveryTimeout) - now; left > 0 {
 			return nil, gate, time.Duration(left)
 		}
 	}
-	if first == p.open {
+	if first == q.open {
 		linger := first.messages[0].accepted + int64(producer.cfg.Linger) - now
 		if linger > 0 && !first.skipLinger && first.len() < producer.cfg.MaxBatchMessages {
-			p.senderState = senderLingering
+			q.senderState = senderLingering
 			return nil, nil, time.Duration(linger)
 		}
-		p.updateExpectedSize(first)
-		p.advanceRoundRobin()
-		p.open = nil
-		producer.closeBatch(first)
-		producer.shrinkBatch(first)
+		q.expected.update(first)
+		q.partition.advanceRoundRobin()
+		q.open = nil
+		producer.batches.close(first)
+		producer.batches.shrink(first)
 		return first, nil, 0
 	}
-	n := copy(p.queue, p.queue[1:])
-	p.queue[n] = nil
-	p.queue = p.queue[:n]
+	n := copy(q.queued, q.queued[1:])
+	q.queued[n] = nil
+	q.queued = q.queued[:n]
 	return first, nil, 0
 }
 
 // setInFlight makes b the batch in flight. Its withdrawn messages are removed, and the others can't
-// be withdrawn any more. p.mu is held.
-func (p *partition) setInFlight(b *batch) {
-	p.inFlight = b
-	p.closeWithdrawals(b)
+// be withdrawn any more. q.mu is held.
+func (q *batchQueue) setInFlight(b *batch) {
+	q.inFlight = b
+	q.closeWithdrawals(b)
 }
 
 // complete ends a batch in flight whose messages all have their outcome.
-func (p *partition) complete(b *batch) {
-	p.mu.Lock()
-	wake := p.clearInFlight()
+func (q *batchQueue) complete(b *batch) {
+	q.mu.Lock()
+	wake := q.clearInFlight()
 	flushes := b.flushes
-	p.mu.Unlock()
+	q.mu.Unlock()
 	if wake {
-		p.wakeSender()
+		q.wakeSender()
 	}
 	b.epoch.removeBatch()
 	for _, f := range flushes {
 		f.done()
 	}
-	p.topic.producer.putBatch(b)
+	q.producer.batches.put(b)
+}
+
+// completeUnsent is complete for a batch that was never in flight.
+func (p *partition) completeUnsent(b *batch) {
+	b.epoch.removeBatch()
+	for _, f := range b.flushes {
+		f.done()
+	}
+	p.topic.producer.batches.put(b)
 }
 
 // clearInFlight notes that nothing is in flight. wake tells that a caller, not the sender, had
-// sent, and that there is work for the sender. p.mu is held.
-func (p *partition) clearInFlight() (wake bool) {
-	p.inFlight = nil
-	wake = p.directSend && p.markAwake(p.open != nil || len(p.queue) > 0)
-	p.directSend = false
+// sent, and that there is work for the sender. q.mu is held.
+func (q *batchQueue) clearInFlight() (wake bool) {
+	q.inFlight = nil
+	wake = q.directSend && q.markAwake(q.open != nil || len(q.queued) > 0)
+	q.directSend = false
 	return wake
 }
 
 // requeue returns an unfinished batch to the front of the queue, behind batches of earlier epochs,
 // for which it must wait. It returns false when the partition is closed.
-func (p *partition) requeue(b *batch) bool {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
+func (q *batchQueue) requeue(b *batch) bool {
+	q.mu.Lock()
+	if q.closed {
+		q.mu.Unlock()
 		return false
 	}
 	i := 0
-	for i < len(p.queue) && p.queue[i].epoch.number < b.epoch.number {
+	for i < len(q.queued) && q.queued[i].epoch.number < b.epoch.number {
 		i++
 	}
-	p.queue = slices.Insert(p.queue, i, b)
-	wake := p.clearInFlight()
-	p.mu.Unlock()
+	q.queued = slices.Insert(q.queued, i, b)
+	wake := q.clearInFlight()
+	q.mu.Unlock()
 	if wake {
-		p.wakeSender()
+		q.wakeSender()
 	}
 	return true
 }
 
 // enqueue adds a batch with messages of another partition behind the queued batches of its epoch.
 // It returns false when the sender has ended.
-func (p *partition) enqueue(b *batch) bool {
-	p.mu.Lock()
-	if p.closed || !p.start() {
-		p.mu.Unlock()
+func (q *batchQueue) enqueue(b *batch) bool {
+	q.mu.Lock()
+	if q.closed || !q.start() {
+		q.mu.Unlock()
 		return false
 	}
 	i := 0
-	for i < len(p.queue) && p.queue[i].epoch.number <= b.epoch.number {
+	for i < len(q.queued) && q.queued[i].epoch.number <= b.epoch.number {
 		i++
 	}
-	p.queue = append(p.queue, nil)
-	copy(p.queue[i+1:], p.queue[i:])
-	p.queue[i] = b
-	p.markAwake(true)
-	p.mu.Unlock()
-	p.wakeSender()
+	q.queued = append(q.queued, nil)
+	copy(q.queued[i+1:], q.queued[i:])
+	q.queued[i] = b
+	q.markAwake(true)
+	q.mu.Unlock()
+	q.wakeSender()
 	return true
 }
 
 // close closes the partition and returns the batches that are left, oldest first.
-func (p *partition) close() []*batch {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	left := p.queue
-	p.queue = nil
-	if p.open != nil {
-		p.topic.producer.closeBatch(p.open)
-		left = append(left, p.open)
-		p.open = nil
+func (q *batchQueue) close() []*batch {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	left := q.queued
+	q.queued = nil
+	if q.open != nil {
+		q.producer.batches.close(q.open)
+		left = append(left, q.open)
+		q.open = nil
 	}
 	return left
 }

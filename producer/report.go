@@ -15,7 +15,7 @@ import (
 func (p *partition) expire(b *batch) {
 	producer := p.topic.producer
 	timeout := int64(producer.cfg.DeliveryTimeout)
-	now := producer.now()
+	now := producer.clock.now()
 	if b.len() == 0 || b.messages[0].accepted+timeout > now {
 		return
 	}
@@ -44,7 +44,7 @@ func (p *partition) failFirst(b *batch, n int, cause error) {
 		Attempts: b.attempts, Outcome: outcome, Err: cause,
 	}
 	producer := p.topic.producer
-	producer.setLastError(err)
+	producer.stats.setLastError(err)
 	producer.log.Error("messages given up", zap.String("stream", err.Stream), zap.String("topic", err.Topic),
 		zap.Uint32("partition", p.id), zap.Int("count", n), zap.Stringer("outcome", outcome),
 		zap.Int("attempt", b.attempts), zap.Error(cause))
@@ -64,7 +64,7 @@ func (p *partition) confirm(b *batch) {
 		if !returned {
 			p.reportInGoroutine(b, next, n, Confirmed, nil)
 		}
-		p.complete(b)
+		p.queue.complete(b)
 	}()
 	for next < n {
 		p.reportFrom(b, &next, n, Confirmed, nil)
@@ -97,7 +97,7 @@ func (p *partition) releaseRoom(b *batch, n int, outcome Outcome) {
 		}
 	}
 	producer.limit.release(bytes, int64(n))
-	producer.countOutcome(p.topic, b, n, bytes, outcome)
+	producer.stats.countOutcome(p.topic, b, n, bytes, outcome)
 }
 
 // reportInGoroutine reports from next on in another goroutine and waits for it.
@@ -124,14 +124,5 @@ func (p *partition) reportFrom(b *batch, next *int, n int, outcome Outcome, err 
 			}
 		}
 		return nil
-	}, p.topic.producer.logCallbackFailure)
-}
-
-// logCallbackFailure logs that a callback of SendAsync panicked or ended its goroutine.
-func (p *Producer) logCallbackFailure(err error) {
-	if err == nil {
-		return
-	}
-	p.setLastError(err)
-	p.log.Error("send callback failed", zap.Error(err))
+	}, p.topic.producer.stats.logCallbackFailure)
 }

@@ -6,42 +6,17 @@ import (
 	"fmt"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
-
-// observeRequest measures and logs a request.
-func (p *Producer) observeRequest(t *topicState, partition uint32, b *batch, elapsed time.Duration, err error) {
-	if m := p.metrics; m.meter != nil {
-		ok := 0
-		if err == nil {
-			ok = 1
-		}
-		ctx := context.Background()
-		m.request.Record(ctx, elapsed.Seconds(), t.metrics.requests[ok])
-		m.size.Record(ctx, int64(b.len()), t.metrics.topic)
-	}
-	if err != nil {
-		p.setLastError(err)
-		p.log.Warn("request failed", zap.String("stream", t.stream), zap.String("topic", t.name), zap.Uint32("partition", partition),
-			zap.Int("attempt", b.attempts), zap.Int("count", b.len()), zap.Duration("elapsed", elapsed), zap.Error(err))
-		return
-	}
-	if entry := p.log.Check(zap.DebugLevel, "batch confirmed"); entry != nil {
-		entry.Write(zap.String("stream", t.stream), zap.String("topic", t.name), zap.Uint32("partition", partition),
-			zap.Int("attempt", b.attempts), zap.Int("count", b.len()), zap.Int("bytes", b.wire.Size()), zap.Duration("elapsed", elapsed))
-	}
-}
 
 // sendWithRetries makes attempts until one succeeds, the retries are used up, or the time of the
 // oldest message is over. expired tells the last case.
 func (p *partition) sendWithRetries(run context.Context, b *batch) (expired bool, err error) {
 	producer := p.topic.producer
 	left := func() time.Duration {
-		return time.Duration(b.deadline(producer.cfg.DeliveryTimeout) - producer.now())
+		return time.Duration(b.deadline(producer.cfg.DeliveryTimeout) - producer.clock.now())
 	}
 	// The first attempt does without the retry policy and, unless a request can exceed the delivery
 	// timeout, without a context of its own: the usual case must not pay for them.
@@ -63,7 +38,7 @@ func (p *partition) sendWithRetries(run context.Context, b *batch) (expired bool
 		if attempt == 1 {
 			return err
 		}
-		producer.countRetry(p.topic)
+		producer.stats.countRetry(p.topic)
 		// The policy hides a result that comes while the context ends.
 		err := p.attempt(ctx, b)
 		confirmed = err == nil
@@ -97,11 +72,11 @@ func (p *partition) attempt(ctx context.Context, b *batch) error {
 func (p *partition) request(ctx context.Context, session *link.Session, b *batch) error {
 	t := p.topic
 	b.attempts++
-	started := t.producer.now()
+	started := t.producer.clock.now()
 	err := session.Do(ctx, func(ctx context.Context, c transport.Conn) error {
 		return c.Send(ctx, t.stream, t.name, p.id, &b.wire)
 	})
-	t.producer.observeRequest(t, p.id, b, time.Duration(t.producer.now()-started), err)
+	t.producer.stats.observeRequest(t, p.id, b, time.Duration(t.producer.clock.now()-started), err)
 	if err != nil {
 		b.lastErr = err
 		b.maybeStored = b.maybeStored || iggyerr.MayHaveEffect(err)
@@ -127,7 +102,7 @@ func (p *partition) classifyFailure(ctx context.Context, b *batch, err error) er
 // partition does not exist. When it does exist, the metadata is about to change and the request is
 // worth a retry.
 func (p *partition) recheckMetadata(ctx context.Context, cause error) error {
-	_, err := p.topic.refresh(ctx, p.topic.producer.now())
+	_, err := p.topic.refresh(ctx, p.topic.producer.clock.now())
 	switch {
 	case errors.Is(err, iggyerr.ErrNotFound):
 		return err

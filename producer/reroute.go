@@ -16,7 +16,7 @@ func (p *partition) reroute(b *batch, cause error) {
 	r := p.topic.route.Load()
 	if r == nil { // the topic was deleted meanwhile
 		p.failAll(b, cause)
-		p.complete(b)
+		p.queue.complete(b)
 		return
 	}
 	n := uint32(len(r.partitions))
@@ -49,7 +49,7 @@ func (p *partition) reroute(b *batch, cause error) {
 	// All messages of b have moved.
 	b.messages = b.messages[:0]
 	b.wire.Reset()
-	p.complete(b)
+	p.queue.complete(b)
 }
 
 // failUnroutable fails the messages of b without a target and removes them from b and targets.
@@ -90,18 +90,18 @@ func (p *partition) split(b *batch, targets []uint32, target uint32) *batch {
 	part.memory = part.memorySize()
 	p.topic.producer.limit.memory.Add(part.memory)
 	part.epoch.addBatch()
-	p.mu.Lock()
+	p.queue.mu.Lock()
 	for _, f := range b.flushes {
 		f.add()
 		part.flushes = append(part.flushes, f)
 	}
-	p.mu.Unlock()
+	p.queue.mu.Unlock()
 	return part
 }
 
 // transfer puts a batch into the queue of its new partition.
 func (p *partition) transfer(to *partition, b *batch) {
-	if !to.enqueue(b) {
+	if !to.queue.enqueue(b) {
 		to.failAll(b, closedError(b.lastErr))
 		to.completeUnsent(b)
 	}

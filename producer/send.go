@@ -14,7 +14,7 @@ import (
 // outcome is Failed. A message that was sent has the outcome Unknown and may still be sent again.
 // The error then wraps the context's cause.
 func (p *Producer) Send(ctx context.Context, m Message) error {
-	t := p.topic(m.Stream, m.Topic)
+	t := p.topics.get(m.Stream, m.Topic)
 	if err := argument.Context(ctx); err != nil {
 		return t.refuse(-1, err)
 	}

@@ -18,7 +18,7 @@ import (
 // room in the buffer. It does not affect an accepted message. Messages that one goroutine sends one
 // after another are accepted in that order.
 func (p *Producer) SendAsync(ctx context.Context, m Message, done func(Result)) {
-	t := p.topic(m.Stream, m.Topic)
+	t := p.topics.get(m.Stream, m.Topic)
 	it, err := m.item(nil)
 	defer it.release()
 	if err == nil {
@@ -35,7 +35,7 @@ func (p *Producer) reportRefused(sink resultSink, r Result) {
 	callback.Run(func() error {
 		sink.setResult(0, r)
 		return nil
-	}, p.logCallbackFailure)
+	}, p.stats.logCallbackFailure)
 }
 
 // sendAsyncItem sends it without waiting for the outcome.

@@ -14,23 +14,23 @@ import (
 func (p *partition) sendBatches() {
 	producer := p.topic.producer
 	for {
-		b := p.awaitBatch(producer.run)
+		b := p.queue.awaitBatch(producer.tasks.ctx)
 		if b == nil {
 			break
 		}
 		small := b.len() < producer.cfg.MaxBatchMessages/2
-		p.sendBatch(producer.run, b)
+		p.sendBatch(producer.tasks.ctx, b)
 		if small {
 			// Callers that this answer woke may add messages to the next batch.
 			runtime.Gosched()
 		}
 	}
-	for _, b := range p.close() {
-		p.mu.Lock()
-		p.setInFlight(b)
-		p.mu.Unlock()
+	for _, b := range p.queue.close() {
+		p.queue.mu.Lock()
+		p.queue.setInFlight(b)
+		p.queue.mu.Unlock()
 		p.failAll(b, closedError(b.lastErr))
-		p.complete(b)
+		p.queue.complete(b)
 	}
 }
 
@@ -39,7 +39,7 @@ func (p *partition) sendBatches() {
 func (p *partition) sendBatch(run context.Context, b *batch) {
 	for p.expire(b); b.len() > 0; p.expire(b) {
 		if b.epoch.blocked() != nil {
-			if p.requeue(b) {
+			if p.queue.requeue(b) {
 				return
 			}
 			p.failAll(b, closedError(b.lastErr)) // Stop did not wait for a callback
@@ -60,18 +60,7 @@ func (p *partition) sendBatch(run context.Context, b *batch) {
 			p.failAll(b, err)
 		}
 	}
-	p.complete(b)
-}
-
-// addSender counts one more sender. It returns false when the producer starts no senders any more.
-func (p *Producer) addSender() bool {
-	p.sendersMu.Lock()
-	defer p.sendersMu.Unlock()
-	if p.sendersClosed {
-		return false
-	}
-	p.senders.Add(1)
-	return true
+	p.queue.complete(b)
 }
 
 // senderState is what a sender does or waits for.
@@ -85,43 +74,43 @@ const (
 )
 
 // start starts the sender unless it was started before. It returns false when the producer starts
-// no senders any more. p.mu is held.
-func (p *partition) start() bool {
-	if p.started {
+// no senders any more. q.mu is held.
+func (q *batchQueue) start() bool {
+	if q.started {
 		return true
 	}
-	if !p.topic.producer.addSender() {
-		p.closed = true
+	if !q.producer.tasks.add() {
+		q.closed = true
 		return false
 	}
-	p.started = true
-	p.senderState = senderStarting // it waits to be woken, so that the first messages travel together, too
-	producer, woken := p.topic.producer, false
+	q.started = true
+	q.senderState = senderStarting // it waits to be woken, so that the first messages travel together, too
+	producer, woken := q.producer, false
 	callback.Go(func() {
 		if !woken {
 			woken = true
 			select {
-			case <-p.wake:
-			case <-producer.run.Done():
+			case <-q.wake:
+			case <-producer.tasks.ctx.Done():
 			}
 		}
-		p.sendBatches()
-	}, producer.senders.Done)
+		q.partition.sendBatches()
+	}, producer.tasks.done)
 	return true
 }
 
 // markAwake notes that the sender is being woken, so that the next message need not wake it.
-func (p *partition) markAwake(wake bool) bool {
+func (q *batchQueue) markAwake(wake bool) bool {
 	if wake {
-		p.senderState = senderAwake
+		q.senderState = senderAwake
 	}
 	return wake
 }
 
 // wakeSender wakes the sender. It never blocks.
-func (p *partition) wakeSender() {
+func (q *batchQueue) wakeSender() {
 	select {
-	case p.wake <- struct{}{}:
+	case q.wake <- struct{}{}:
 	default:
 	}
 }

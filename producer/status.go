@@ -47,13 +47,6 @@ type Connection struct {
 	LastError error
 }
 
-type lastFailure struct {
-	err error
-	at  time.Time
-}
-
-func (p *Producer) setLastError(err error) { p.lastErr.Store(&lastFailure{err: err, at: time.Now()}) }
-
 // Status returns the state of the producer. It makes no request.
 func (p *Producer) Status() Status {
 	s := Status{
@@ -62,22 +55,22 @@ func (p *Producer) Status() Status {
 		BufferedBytes: p.limit.bytes.Load(), MaxBufferedBytes: p.limit.maxBytes,
 		BufferedMessages: p.limit.messages.Load(), MaxBufferedMessages: p.limit.maxMessages,
 		Waiting: int(p.limit.waiting.Load()),
-		Retries: p.retries.Load(),
+		Retries: p.stats.retries.Load(),
 	}
-	s.Failed = p.evictedFailures.Load()
-	for _, t := range p.topicList() {
-		s.Confirmed += t.confirmed.Load()
-		s.Failed += t.failed.Load() + t.refused.Load()
-		s.Unknown += t.unknown.Load()
+	s.Failed = p.topics.evictedFailures.Load()
+	for _, t := range p.topics.list() {
+		s.Confirmed += t.counters.confirmed.Load()
+		s.Failed += t.counters.failed.Load() + t.counters.refused.Load()
+		s.Unknown += t.counters.unknown.Load()
 	}
-	for _, l := range p.links {
+	for _, l := range p.connections {
 		c := l.Status()
 		s.Connections = append(s.Connections, Connection{
 			Name: c.Name, Address: c.Address, State: string(c.State), Since: c.Since,
 			Breaker: c.Breaker, Reconnects: c.Reconnects, LastError: c.LastError,
 		})
 	}
-	if n := p.lastErr.Load(); n != nil {
+	if n := p.stats.lastError.Load(); n != nil {
 		s.LastError, s.LastErrorAt = n.err, n.at
 	}
 	return s

@@ -17,27 +17,24 @@ import (
 // outcome, Failed or Unknown. The returned *StopError counts these messages and those that waited
 // for room. A concurrent Start ends with an error. When Stop returns, each message has its outcome,
 // callbacks have returned and the connections are closed, unless a callback blocks beyond the end
-// of ctx. Stop returns nil before Start. A second call waits for the first one and returns its result.
+// of ctx. Stop returns nil before Start. A second call waits for the first one and returns its
+// result.
 func (p *Producer) Stop(ctx context.Context) error { return p.life.Stop(ctx) }
 
 // stop flushes and releases everything. It is called once, and not at the same time as start.
 func (p *Producer) stop(ctx context.Context, started bool) error {
 	if !started {
-		p.cancelRun(iggyerr.ErrClosed)
-		var errs []error
-		for _, l := range p.links {
-			errs = append(errs, l.Stop(ctx))
-		}
-		return errors.Join(append(errs, p.metrics.close())...)
+		p.tasks.close()
+		return errors.Join(p.connections.stop(ctx), p.stats.metrics.close())
 	}
-	before := p.unconfirmed()
+	before := p.topics.unconfirmed()
 	flushErr := p.drain(ctx)
-	p.cancelRun(iggyerr.ErrClosed)
+	p.tasks.close()
 	err := p.shutdown(ctx)
 
 	left := &StopError{Err: flushErr}
-	for _, t := range p.topicList() {
-		now, was := t.unconfirmed(), before[t]
+	for _, t := range p.topics.list() {
+		now, was := t.counters.unconfirmed(), before[t]
 		if r := (Remainder{Stream: t.stream, Topic: t.name, Failed: now.failed - was.failed, Unknown: now.unknown - was.unknown}); r.Failed+r.Unknown > 0 {
 			left.Remainders = append(left.Remainders, r)
 			p.log.Error("messages left at stop", zap.String("stream", r.Stream), zap.String("topic", r.Topic),
@@ -47,7 +44,7 @@ func (p *Producer) stop(ctx context.Context, started bool) error {
 	if len(left.Remainders) > 0 {
 		err = errors.Join(left, err)
 	}
-	return errors.Join(err, p.metrics.close())
+	return errors.Join(err, p.stats.metrics.close())
 }
 
 // drain flushes within ctx and the drain timeout.
@@ -72,21 +69,14 @@ func (p *Producer) drain(ctx context.Context) error {
 
 // shutdown closes the connections and waits for the senders, which give what is left its outcome.
 func (p *Producer) shutdown(ctx context.Context) error {
-	p.sendersMu.Lock()
-	p.sendersClosed = true
-	p.sendersMu.Unlock()
 	// Closing the connections ends the sends of callers that send themselves. The senders take no
 	// longer than their callbacks: they get the drain timeout for that even when ctx has ended.
 	wait, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), p.cfg.DrainTimeout, errors.New("callbacks have not returned"))
 	defer cancel()
-	var errs []error
-	for _, l := range p.links {
-		errs = append(errs, l.Stop(wait))
-	}
+	errs := []error{p.connections.stop(wait)}
 	ended := make(chan struct{})
 	go func() {
-		p.senders.Wait()
-		p.background.Wait()
+		p.tasks.wait()
 		close(ended)
 	}()
 	select {
@@ -106,17 +96,17 @@ const failRemainingTimeout = time.Second
 // as well, so failRemaining waits for them only for a moment.
 func (p *Producer) failRemaining() {
 	var reports sync.WaitGroup
-	for _, t := range p.topicList() {
+	for _, t := range p.topics.list() {
 		for _, part := range t.allPartitions() {
-			left := part.close()
+			left := part.queue.close()
 			if len(left) == 0 {
 				continue
 			}
 			reports.Go(func() {
 				for _, b := range left {
-					part.mu.Lock()
-					part.closeWithdrawals(b)
-					part.mu.Unlock()
+					part.queue.mu.Lock()
+					part.queue.closeWithdrawals(b)
+					part.queue.mu.Unlock()
 					part.failAll(b, closedError(b.lastErr))
 					part.completeUnsent(b)
 				}

@@ -24,14 +24,20 @@ type topicState struct {
 	pinned             atomic.Bool  // used by a Publisher: never evicted
 	users              atomic.Int32 // calls that read the metadata
 	lastUsed           atomic.Int64 // last use while it was not known to exist, by the producer's clock
-	failuresAtEviction uint64       // failed messages at the eviction, guarded by the producer's topicsMu
+	failuresAtEviction uint64       // failed messages at the eviction, guarded by topicSet.mu
 
-	confirmed, failed, unknown atomic.Uint64 // messages that were accepted
-	refused                    atomic.Uint64 // messages that were not accepted, or were withdrawn; they count as failed
+	counters outcomeCounters
 
 	mu         sync.Mutex
 	epoch      *epoch
 	partitions map[uint32]*partition // all that ever existed
+}
+
+func newTopicState(p *Producer, n topicName, index int, c compressor) *topicState {
+	return &topicState{
+		producer: p, stream: n.stream, name: n.topic, index: index, compressor: c,
+		metrics: p.stats.metrics.topic(n), refreshing: make(chan struct{}, 1), partitions: map[uint32]*partition{},
+	}
 }
 
 // everExisted reports whether the topic was ever known to exist.

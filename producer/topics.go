@@ -3,51 +3,71 @@ package producer
 import (
 	"maps"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
 type topicName struct{ stream, topic string }
 
-// topic returns the state of a topic. It creates the state at the first use.
-func (p *Producer) topic(stream, name string) *topicState {
-	if t := p.lastTopic.Load(); t != nil && t.name == name && t.stream == stream {
+// topicSet holds the states of the topics that a producer sends to.
+type topicSet struct {
+	clock *clock
+	// create makes the state of a topic, whose number among all topics is index.
+	create func(n topicName, index int) *topicState
+
+	byName atomic.Pointer[map[topicName]*topicState] // copied on write
+	last   atomic.Pointer[topicState]                // cache of the topic used last
+
+	evictedFailures atomic.Uint64 // failed messages of evicted topics
+
+	mu    sync.Mutex // guards changes of byName
+	added int        // topics ever added
+}
+
+func newTopicSet(c *clock, create func(n topicName, index int) *topicState) *topicSet {
+	s := &topicSet{clock: c, create: create}
+	s.byName.Store(&map[topicName]*topicState{})
+	return s
+}
+
+// get returns the state of a topic. It creates the state at the first use.
+func (s *topicSet) get(stream, name string) *topicState {
+	if t := s.last.Load(); t != nil && t.name == name && t.stream == stream {
 		return t
 	}
-	t := (*p.topics.Load())[topicName{stream, name}]
+	t := (*s.byName.Load())[topicName{stream, name}]
 	if t == nil {
-		t = p.addTopic(topicName{stream, name})
+		t = s.add(topicName{stream, name})
 	}
-	p.lastTopic.Store(t)
+	s.last.Store(t)
 	return t
 }
 
-func (p *Producer) addTopic(n topicName) *topicState {
-	p.topicsMu.Lock()
-	defer p.topicsMu.Unlock()
-	old := *p.topics.Load()
+func (s *topicSet) add(n topicName) *topicState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := *s.byName.Load()
 	if t := old[n]; t != nil {
 		return t
 	}
-	t := &topicState{
-		producer: p, stream: n.stream, name: n.topic, index: p.topicCount, compressor: p.compressors[n],
-		metrics: p.metrics.topic(n), refreshing: make(chan struct{}, 1), partitions: map[uint32]*partition{},
-	}
-	t.lastUsed.Store(p.now())
-	p.topicCount++
-	p.putTopic(n, t)
+	t := s.create(n, s.added)
+	t.lastUsed.Store(s.clock.now())
+	s.added++
+	s.put(n, t)
 	return t
 }
 
-// putTopic adds t to the topics. p.topicsMu is held.
-func (p *Producer) putTopic(n topicName, t *topicState) {
-	topics := maps.Clone(*p.topics.Load())
+// put adds t to the topics. s.mu is held.
+func (s *topicSet) put(n topicName, t *topicState) {
+	topics := maps.Clone(*s.byName.Load())
 	topics[n] = t
-	p.topics.Store(&topics)
+	s.byName.Store(&topics)
 }
 
-// pinTopic is topic for a caller that keeps the state: it is never evicted.
-func (p *Producer) pinTopic(stream, name string) *topicState {
-	t, release := p.topic(stream, name).hold()
+// pin is get for a caller that keeps the state: it is never evicted.
+func (s *topicSet) pin(stream, name string) *topicState {
+	t, release := s.get(stream, name).hold()
 	defer release()
 	t.pinned.Store(true)
 	return t
@@ -56,28 +76,28 @@ func (p *Producer) pinTopic(stream, name string) *topicState {
 // hold prevents the topic's eviction until release is called. When the topic was evicted before,
 // hold adds it again, or returns the state that was created meanwhile.
 func (t *topicState) hold() (present *topicState, release func()) {
-	p, n := t.producer, topicName{t.stream, t.name}
-	p.topicsMu.Lock()
-	defer p.topicsMu.Unlock()
-	if present = (*p.topics.Load())[n]; present == nil {
+	s, n := t.producer.topics, topicName{t.stream, t.name}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if present = (*s.byName.Load())[n]; present == nil {
 		present = t
-		p.evictedFailures.Add(-t.failuresAtEviction)
-		p.putTopic(n, t)
+		s.evictedFailures.Add(-t.failuresAtEviction)
+		s.put(n, t)
 	}
 	present.users.Add(1)
 	return present, func() {
-		present.lastUsed.Store(p.now())
+		present.lastUsed.Store(s.clock.now())
 		present.users.Add(-1)
 	}
 }
 
-// evictTopics removes the state of topics that were never known to exist and that were not used for
-// a while: names may come from outside, in any number.
-func (p *Producer) evictTopics(unused time.Duration) {
-	p.topicsMu.Lock()
-	defer p.topicsMu.Unlock()
-	before := p.now() - int64(unused)
-	all := *p.topics.Load()
+// evict removes the state of topics that were never known to exist and that were not used for a
+// while: names may come from outside, in any number.
+func (s *topicSet) evict(unused time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.clock.now() - int64(unused)
+	all := *s.byName.Load()
 	var left map[topicName]*topicState
 	for n, t := range all {
 		if t.pinned.Load() || t.users.Load() > 0 || t.lastUsed.Load() > before || t.everExisted() {
@@ -87,16 +107,16 @@ func (p *Producer) evictTopics(unused time.Duration) {
 			left = maps.Clone(all)
 		}
 		delete(left, n)
-		t.failuresAtEviction = t.failed.Load() + t.refused.Load()
-		p.evictedFailures.Add(t.failuresAtEviction)
-		p.lastTopic.CompareAndSwap(t, nil)
+		t.failuresAtEviction = t.counters.failed.Load() + t.counters.refused.Load()
+		s.evictedFailures.Add(t.failuresAtEviction)
+		s.last.CompareAndSwap(t, nil)
 	}
 	if left != nil {
-		p.topics.Store(&left)
+		s.byName.Store(&left)
 	}
 }
 
-// topicList returns the topics in the order in which they were added.
-func (p *Producer) topicList() []*topicState {
-	return slices.SortedFunc(maps.Values(*p.topics.Load()), func(a, b *topicState) int { return a.index - b.index })
+// list returns the topics in the order in which they were added.
+func (s *topicSet) list() []*topicState {
+	return slices.SortedFunc(maps.Values(*s.byName.Load()), func(a, b *topicState) int { return a.index - b.index })
 }

@@ -29,10 +29,10 @@ func (pos *position) withdraw() bool {
 	if p == nil {
 		return false
 	}
-	p.mu.Lock()
+	p.queue.mu.Lock()
 	b := pos.batch
 	if b == nil {
-		p.mu.Unlock()
+		p.queue.mu.Unlock()
 		return false
 	}
 	pos.batch = nil
@@ -42,10 +42,10 @@ func (pos *position) withdraw() bool {
 	b.withdrawn += size
 	b.withdrawers--
 	p.topic.producer.limit.release(int64(size), 1)
-	empty := p.compact(b)
-	p.mu.Unlock()
+	empty := p.queue.compact(b)
+	p.queue.mu.Unlock()
 	if empty {
-		p.wakeSender()
+		p.queue.wakeSender()
 		p.completeUnsent(b)
 	}
 	return true
@@ -54,13 +54,13 @@ func (pos *position) withdraw() bool {
 // compact removes the withdrawn messages from b when they are half of it: a batch may wait for long
 // for a server that does not answer, and its memory counts, too. Removing each message at once
 // costs more than it saves. empty reports that no message is left; then b has left the queue and
-// the caller must complete it. p.mu is held.
-func (p *partition) compact(b *batch) (empty bool) {
+// the caller must complete it. q.mu is held.
+func (q *batchQueue) compact(b *batch) (empty bool) {
 	if 2*b.withdrawals < b.len() && 2*b.withdrawn < b.wire.Size() {
 		return false
 	}
-	at := slices.Index(p.queue, b)
-	if at < 0 && b != p.open {
+	at := slices.Index(q.queued, b)
+	if at < 0 && b != q.open {
 		return false // the partition was closed, and b is about to fail
 	}
 	b.dropWithdrawn()
@@ -71,25 +71,25 @@ func (p *partition) compact(b *batch) (empty bool) {
 			}
 		}
 		before := b.memory
-		p.topic.producer.shrinkBatch(b)
-		if b == p.open {
-			p.topic.producer.limit.openMemory.Add(b.memory - before)
+		q.producer.batches.shrink(b)
+		if b == q.open {
+			q.producer.limit.openMemory.Add(b.memory - before)
 		}
 		return false
 	}
-	if b == p.open {
-		p.topic.producer.closeBatch(b)
-		p.open = nil
+	if b == q.open {
+		q.producer.batches.close(b)
+		q.open = nil
 	} else {
-		p.queue = slices.Delete(p.queue, at, at+1)
+		q.queued = slices.Delete(q.queued, at, at+1)
 	}
-	p.markAwake(true) // it may wait for what b needed
+	q.markAwake(true) // it may wait for what b needed
 	return true
 }
 
 // closeWithdrawals removes the withdrawn messages of b. The others can't be withdrawn any more.
-// p.mu is held.
-func (p *partition) closeWithdrawals(b *batch) {
+// q.mu is held.
+func (q *batchQueue) closeWithdrawals(b *batch) {
 	if b.withdrawers > 0 {
 		for i := range b.messages {
 			if m := &b.messages[i]; m.withdrawable && !m.withdrawn {
