@@ -174,8 +174,8 @@ func (b *bench) newFilledTopic(ctx context.Context, n int) (topic string, remove
 	return topic, remove, err
 }
 
-// newFilledTopicWith creates a topic with so many partitions and n messages, the same number in each
-// partition, and groups.
+// newFilledTopicWith creates a topic with so many partitions and n messages, the same number in
+// each partition, and groups.
 func (b *bench) newFilledTopicWith(ctx context.Context, partitions, n int, groups ...string) (topic string, remove func(), err error) {
 	topic, remove, err = b.newTopicWith(partitions)
 	if err != nil {

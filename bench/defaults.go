@@ -187,7 +187,8 @@ func (r *replayReader) read(ctx context.Context) func(n int) error {
 	}
 }
 
-// pollAndCommitSDK reads n messages with the SDK: it polls, handles each message and commits each batch.
+// pollAndCommitSDK reads n messages with the SDK: it polls, handles each message and commits each
+// batch.
 func (b *bench) pollAndCommitSDK(client *tcp.IggyTcpClient, topic string, partitions, n int) error {
 	stream, id := identifier(b.stream), identifier(topic)
 	who := iggcon.NewSingleConsumer(identifier("bench"))

@@ -29,8 +29,8 @@ type Iggy struct {
 	HeartbeatInterval time.Duration `yaml:"heartbeat_interval"`
 	// Start defines whether a start waits for the server.
 	Start StartMode `yaml:"start"`
-	// StartTimeout is how long a start waits for the server. With Fx the limit covers everything that
-	// the start of the cluster's components does on the network, provisioning included.
+	// StartTimeout is how long a start waits for the server. With Fx the limit covers everything
+	// that the start of the cluster's components does on the network, provisioning included.
 	StartTimeout time.Duration `yaml:"start_timeout"`
 	// Reconnect is the backoff between attempts to connect. Their number has no limit.
 	Reconnect Backoff `yaml:"reconnect"`
@@ -56,7 +56,8 @@ type StartMode string
 const (
 	// StartWait waits for the server; the start fails when start_timeout is over.
 	StartWait StartMode = "wait"
-	// StartBackground does not wait; the service is alive and not ready until the server can be reached.
+	// StartBackground does not wait; the service is alive and not ready until the server can be
+	// reached.
 	StartBackground StartMode = "background"
 )
 

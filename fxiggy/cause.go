@@ -8,9 +8,9 @@ import (
 )
 
 // Cause returns why an application could not be built, started or stopped, from the error of
-// fx.App.Err, Start or Stop: without the constructors that Fx names around it, and with one fault per
-// line when there are several, such as all faults of a configuration. errors.Is and errors.As find the
-// causes in it. Cause(nil) is nil.
+// fx.App.Err, Start or Stop: without the constructors that Fx names around it, and with one fault
+// per line when there are several, such as all faults of a configuration. errors.Is and errors.As
+// find the causes in it. Cause(nil) is nil.
 //
 //	app := fx.New(…)
 //	if err := app.Err(); err != nil {

@@ -57,7 +57,8 @@ func TestCauseIsOneReadableList(t *testing.T) {
 	require.ErrorAs(t, fxiggy.Cause(build(configured("iggy: {endpont: x}"))), &key)
 }
 
-// A password that an editor, a shell or a secret store has changed is hard to see, and must not be shown.
+// A password that an editor, a shell or a secret store has changed is hard to see, and must not be
+// shown.
 func TestARefusedPasswordIsExplained(t *testing.T) {
 	t.Parallel()
 	srv := server(t)

@@ -31,8 +31,7 @@ type cluster struct {
 }
 
 // clusterOf returns the constructor of the cluster with the given name. The cluster's hook is the
-// first one of its components: when it runs, all of them are built and have called
-// requireTopic.
+// first one of its components: when it runs, all of them are built and have called requireTopic.
 func clusterOf(name string) func(*runtime) *cluster {
 	return func(rt *runtime) *cluster {
 		c := &cluster{runtime: rt, name: name, cfg: rt.cfg.Cluster}
@@ -56,8 +55,8 @@ func (c *cluster) requireTopic(t admin.TopicSpec) {
 	}
 }
 
-// start starts a component of the cluster. All that a start does on the network has one time limit, the
-// start timeout, which does not count the time between the hooks.
+// start starts a component of the cluster. All that a start does on the network has one time limit,
+// the start timeout, which does not count the time between the hooks.
 func (c *cluster) start(ctx context.Context, start func(ctx context.Context) error) error {
 	ctx, cancel := withReserve(ctx, startReserve)
 	defer cancel()
@@ -69,8 +68,8 @@ func (c *cluster) start(ctx context.Context, start func(ctx context.Context) err
 	return start(ctx)
 }
 
-// prepare provisions the topics and begins to watch them, once. In a start in the background it waits for
-// neither.
+// prepare provisions the topics and begins to watch them, once. In a start in the background it
+// waits for neither.
 func (c *cluster) prepare(ctx context.Context) error {
 	if c.prepared || c.provisioner == nil {
 		return nil
@@ -89,8 +88,8 @@ func (c *cluster) prepare(ctx context.Context) error {
 // watchInterval is how often the consumers are asked whether something is missing.
 const watchInterval = time.Second
 
-// watchTopics provisions at once when the start has not waited for it, and then what goes missing under a
-// consumer. What goes missing under the producer is provisioned when a message is sent.
+// watchTopics provisions at once when the start has not waited for it, and then what goes missing
+// under a consumer. What goes missing under the producer is provisioned when a message is sent.
 func (c *cluster) watchTopics() {
 	defer close(c.watchDone)
 	tick := time.NewTicker(watchInterval)
@@ -109,8 +108,8 @@ func (c *cluster) watchTopics() {
 	}
 }
 
-// isTopicMissing reports whether a consumer has found since the last attempt that its topic or group is
-// missing.
+// isTopicMissing reports whether a consumer has found since the last attempt that its topic or
+// group is missing.
 func (c *cluster) isTopicMissing() bool {
 	last, _ := c.provisioner.last()
 	for _, status := range c.consumers {

@@ -34,10 +34,10 @@ func (s sink) described() string {
 	return fmt.Sprintf("%s name:%q", s.typ, s.name)
 }
 
-// checkSinks returns an error for each dead letter sink that the application provides and nothing uses,
-// although consumers of its type exist: its name is not that of a consumer, which would skip its failed
-// messages. Consumers ask for their sinks optionally, so only Fx's graph knows those that none
-// asks for.
+// checkSinks returns an error for each dead letter sink that the application provides and nothing
+// uses, although consumers of its type exist: its name is not that of a consumer, which would skip
+// its failed messages. Consumers ask for their sinks optionally, so only Fx's graph knows those
+// that none asks for.
 func checkSinks(graph fx.DotGraph, asked []sink) error {
 	consumers := map[string][]sink{}
 	for _, s := range asked {

@@ -17,7 +17,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
-// With another name, or without one, the sink would be ignored and failed messages would be skipped.
+// With another name, or without one, the sink would be ignored and failed messages would be
+// skipped.
 func TestDeadLettersThatNoConsumerUsesAreAnError(t *testing.T) {
 	t.Parallel()
 	sinkNamed := func(name string) fx.Option {

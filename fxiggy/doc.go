@@ -35,10 +35,9 @@
 //
 // At start, missing topics and groups are created (topics.provision), then the producers connect,
 // then each consumer connects. All of this waits for the server of a cluster for iggy.start_timeout
-// in total, or not at all with iggy.start: background. What goes missing later is created again.
-// At stop, all consumers stop polling at once, finish the messages in
-// flight at the same time, commit and leave their groups; then the producers are flushed and the
-// connections close.
+// in total, or not at all with iggy.start: background. What goes missing later is created again. At
+// stop, all consumers stop polling at once, finish the messages in flight at the same time, commit
+// and leave their groups; then the producers are flushed and the connections close.
 //
 // A consumer's hooks are appended when it gets its handler, by Handle or HandleBatch, and those of
 // a loop by Background.Go. So everything that is built by then, in whatever order, starts before

@@ -127,8 +127,8 @@ func TestHealthOfAProducerWithoutAServerHasCauseAndDetail(t *testing.T) {
 	require.Contains(t, string(producer.Detail), `"connections"`)
 }
 
-// A client that watches the health delays no stop: the gRPC server's own hook may wait for it, whether that
-// comes before or after the hooks of the library.
+// A client that watches the health delays no stop: the gRPC server's own hook may wait for it,
+// whether that comes before or after the hooks of the library.
 func TestWatchesEndWhenTheApplicationStops(t *testing.T) {
 	t.Parallel()
 	srv := server(t)

@@ -61,8 +61,8 @@ func (p *startedProducer) stopOnce(ctx context.Context) error {
 	return p.Stop(ctx)
 }
 
-// stopRest stops the producers whose own hook does not run, because a start failed before it, and what the
-// clusters run. It is the last hook of the package.
+// stopRest stops the producers whose own hook does not run, because a start failed before it, and
+// what the clusters run. It is the last hook of the package.
 func (rt *runtime) stopRest(ctx context.Context) error {
 	var errs []error
 	for _, p := range rt.producers {
@@ -88,8 +88,8 @@ type consumerHooks struct {
 // addConsumer adds the hooks of a consumer that is being built. They start and stop a consumer from
 // which loops of the application take messages.
 //
-// A consumer with a handler starts and stops where the handler was set, by the hooks of onHandler: the
-// handler may use everything that existed then, also what was built after the consumer.
+// A consumer with a handler starts and stops where the handler was set, by the hooks of onHandler:
+// the handler may use everything that existed then, also what was built after the consumer.
 func (c *cluster) addConsumer(h *consumerHooks) {
 	rt := c.runtime
 	h.workload = newWorkload(h.consumer.Stop)

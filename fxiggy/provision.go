@@ -38,8 +38,8 @@ func newProvisioner(c *cluster) *provisioner {
 		p.log = p.log.With(zap.String("cluster", c.name))
 	}
 	p.policy = retry.New(c.cfg.Iggy.Reconnect, retry.If(func(err error) bool {
-		// The server may begin to accept credentials and permissions later, but a start that waits ends
-		// with the error at once.
+		// The server may begin to accept credentials and permissions later, but a start that waits
+		// ends with the error at once.
 		return c.cfg.Iggy.Start == config.StartBackground || iggyerr.IsRetryable(err)
 	}))
 	return p
@@ -108,8 +108,8 @@ func (p *provisioner) restore(ctx context.Context, stream, topic string) error {
 	})
 }
 
-// once makes one attempt, unless recent reports that the result of the last one is recent enough. The
-// log says when attempts begin to fail and when one succeeds again.
+// once makes one attempt, unless recent reports that the result of the last one is recent enough.
+// The log says when attempts begin to fail and when one succeeds again.
 func (p *provisioner) once(ctx context.Context, recent func() bool) error {
 	select {
 	case p.busy <- struct{}{}:

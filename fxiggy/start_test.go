@@ -131,7 +131,8 @@ func TestStartInTheBackground(t *testing.T) {
 		code, _ := probe(t, handler, health.LivePath)
 		require.Equal(t, http.StatusOK, code)
 
-		// The topic does not exist before the cluster is there, which is no reason to fail a message.
+		// The topic does not exist before the cluster is there, which is no reason to fail a
+		// message.
 		published := make(chan error, 1)
 		go func() { published <- far.Publish(t.Context(), []byte("b")) }()
 		proxy.StartListening()

@@ -33,16 +33,16 @@ type (
 	bytesPublisher = producer.Publisher[[]byte]
 )
 
-// stopping is an application that begins to stop while it handles a message. Its work is to publish that
-// message to another topic.
+// stopping is an application that begins to stop while it handles a message. Its work is to publish
+// that message to another topic.
 type stopping struct {
 	in, out topic.Topic[[]byte]
 	begun   chan struct{} // closed when the stop has begun
 	working func()        // called when the work begins
 }
 
-// work is the time of a handler after the stop has begun. It lets that which must not stop before the
-// handler stop before the handler if it is wrong.
+// work is the time of a handler after the stop has begun. It lets that which must not stop before
+// the handler stop before the handler if it is wrong.
 func (s *stopping) work(ctx context.Context, value []byte, publish func(context.Context, []byte) error) error {
 	s.working()
 	<-s.begun
@@ -211,8 +211,8 @@ var stoppingApps = map[string]func(s *stopping) fx.Option{
 	},
 }
 
-// options are those of the whole application. A failed message is lost: it is delivered once and there
-// are no dead letters.
+// options are those of the whole application. A failed message is lost: it is delivered once and
+// there are no dead letters.
 func (s *stopping) options(name, yaml string, log *zap.Logger) fx.Option {
 	once := config.DefaultConsumer("relay")
 	once.Retry.MaxDeliveries = 1
@@ -287,7 +287,8 @@ func TestWhatAHandlerUsesStopsAfterIt(t *testing.T) {
 // stoppingProcess is the variable that makes this test binary an application of stoppingApps.
 const stoppingProcess = "FXIGGY_TEST_STOPPING"
 
-// runStopping runs the application that the variables name until a signal ends it, as fx.App.Run does.
+// runStopping runs the application that the variables name until a signal ends it, as fx.App.Run
+// does.
 func runStopping() {
 	started := make(chan struct{}) // signals are handled
 	s := newStopping(os.Getenv("FXIGGY_TEST_STREAM"), func() {

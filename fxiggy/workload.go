@@ -52,8 +52,7 @@ func (w *workload) beginStop(ctx context.Context) {
 }
 
 // beginStop is called by the first hook that stops. The service is not ready any more, and all
-// consumers begin to stop at the same time, so that together they need the time of the slowest
-// one.
+// consumers begin to stop at the same time, so that together they need the time of the slowest one.
 func (rt *runtime) beginStop(ctx context.Context) {
 	rt.stopping.Store(true)
 	rt.registry.Drain()
@@ -64,9 +63,9 @@ func (rt *runtime) beginStop(ctx context.Context) {
 	}
 }
 
-// stopWorkloads stops all consumers and loops and waits for them, the latest first. What handlers and
-// loops may use calls it before it stops. The results are those of the hooks of the consumers and
-// loops.
+// stopWorkloads stops all consumers and loops and waits for them, the latest first. What handlers
+// and loops may use calls it before it stops. The results are those of the hooks of the consumers
+// and loops.
 func (rt *runtime) stopWorkloads(ctx context.Context) {
 	rt.beginStop(ctx)
 	for _, w := range slices.Backward(rt.workloads) {
@@ -76,8 +75,8 @@ func (rt *runtime) stopWorkloads(ctx context.Context) {
 	}
 }
 
-// startProducers starts the producers that are built, of all clusters: what runs code of the application
-// calls it before it starts, since that code may publish.
+// startProducers starts the producers that are built, of all clusters: what runs code of the
+// application calls it before it starts, since that code may publish.
 func (rt *runtime) startProducers(ctx context.Context) error {
 	for _, p := range rt.producers {
 		if err := p.start(ctx); err != nil {

@@ -106,8 +106,8 @@ func (r *Registry) drain() {
 	}
 }
 
-// Draining is closed when Drain or Stop is called. Streams to clients, which would delay the stop, end
-// then.
+// Draining is closed when Drain or Stop is called. Streams to clients, which would delay the stop,
+// end then.
 func (r *Registry) Draining() <-chan struct{} { return r.drained }
 
 // Stop drains, ends the contexts of the checks in progress, and runs for them until ctx ends. It

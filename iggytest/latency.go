@@ -10,8 +10,8 @@ import (
 
 const (
 	// maxDelayedChunks bounds the chunks that are in flight in one direction, and with
-	// maxDelayedChunk their bytes, to 128 MiB. When there are as many, reading from the client waits,
-	// or writing to it.
+	// maxDelayedChunk their bytes, to 128 MiB. When there are as many, reading from the client
+	// waits, or writing to it.
 	maxDelayedChunks = 4096
 	maxDelayedChunk  = 32 << 10
 )

@@ -58,9 +58,9 @@ const (
 )
 
 // NewDeadLetter returns the dead letter of a message that failed at the given time, and its user
-// headers: the message's own, and those with its origin and cause, which replace headers of the same
-// names. For a message that could not be decoded, the task has nothing
-// but the payload, in attributes.extra.
+// headers: the message's own, and those with its origin and cause, which replace headers of the
+// same names. For a message that could not be decoded, the task has nothing but the payload, in
+// attributes.extra.
 //
 // The result can always be published: texts are truncated and made valid UTF-8. A task with which
 // the dead letter exceeds 10,000,000 bytes is replaced by the beginning of its payload, as if it

@@ -50,8 +50,8 @@ func WithSettings[T any](s Settings) Option[T] {
 }
 
 // New returns the topic name of stream, with messages that codec encodes. It panics when stream or
-// name does not have 1 to 255 bytes, or codec or an option is nil: topics are package-level variables, so these
-// are faults of the program.
+// name does not have 1 to 255 bytes, or codec or an option is nil: topics are package-level
+// variables, so these are faults of the program.
 func New[T any](stream, name string, codec Codec[T], opts ...Option[T]) Topic[T] {
 	t := Topic[T]{stream: stream, name: name, codec: codec}.With(opts...)
 	if err := t.validate(); err != nil {

@@ -64,9 +64,9 @@ func (s *Server) List(ctx context.Context, _ *healthpb.HealthListRequest) (*heal
 	return &healthpb.HealthListResponse{Statuses: all}, nil
 }
 
-// Watch sends the status of a service now and, within about a second, after each change. It ends when
-// the client cancels it, and when the stop of the process begins (health.Registry.Drain): then it
-// sends NOT_SERVING and ends with codes.Unavailable. A watch of Live ends without NOT_SERVING.
+// Watch sends the status of a service now and, within about a second, after each change. It ends
+// when the client cancels it, and when the stop of the process begins (health.Registry.Drain): then
+// it sends NOT_SERVING and ends with codes.Unavailable. A watch of Live ends without NOT_SERVING.
 func (s *Server) Watch(in *healthpb.HealthCheckRequest, stream grpc.ServerStreamingServer[healthpb.HealthCheckResponse]) error {
 	ctx := stream.Context()
 	checks, endChecks := s.untilDraining(ctx)
@@ -97,8 +97,8 @@ func (s *Server) Watch(in *healthpb.HealthCheckRequest, stream grpc.ServerStream
 	}
 }
 
-// untilDraining is ctx that also ends when the stop begins: then no watch waits for a check. The returned
-// function releases it.
+// untilDraining is ctx that also ends when the stop begins: then no watch waits for a check. The
+// returned function releases it.
 func (s *Server) untilDraining(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var ended sync.WaitGroup
@@ -129,8 +129,8 @@ func (s *Server) watched(ctx context.Context, service string) (current healthpb.
 	}
 }
 
-// GracefulStop drains the registry, which ends the watches, and stops server gracefully. When ctx ends
-// first, it stops the server at once and returns the cause. Without the drain,
+// GracefulStop drains the registry, which ends the watches, and stops server gracefully. When ctx
+// ends first, it stops the server at once and returns the cause. Without the drain,
 // grpc.Server.GracefulStop would wait for watches until their clients leave.
 func (s *Server) GracefulStop(ctx context.Context, server *grpc.Server) error {
 	s.registry.Drain()

@@ -127,7 +127,8 @@ func (c *Connector) Login(ctx context.Context, connection *Connection) error {
 	return c.login(ctx, connection, l)
 }
 
-// login logs in. When the server refuses the credentials, the error says what is unusual about them.
+// login logs in. When the server refuses the credentials, the error says what is unusual about
+// them.
 func (c *Connector) login(ctx context.Context, connection *Connection, l login) error {
 	err := connection.Login(ctx, l.credentials)
 	if errors.Is(err, iggyerr.ErrCredentials) {

@@ -89,10 +89,10 @@ func New(name string, cfg config.Iggy, opts ...Option) (*Link, error) {
 }
 
 // Start starts the supervision and, unless the configuration starts it in the background, waits for
-// the first session, within ctx and the start timeout.
-// An error that a retry can't fix (refused credentials, a foreign protocol) ends the wait at once.
-// A failed start releases everything and closes the link. Start does nothing on a running link and
-// returns iggyerr.ErrClosed on a stopped one.
+// the first session, within ctx and the start timeout. An error that a retry can't fix (refused
+// credentials, a foreign protocol) ends the wait at once. A failed start releases everything and
+// closes the link. Start does nothing on a running link and returns iggyerr.ErrClosed on a stopped
+// one.
 func (l *Link) Start(ctx context.Context) error { return l.life.Start(ctx) }
 
 // start is called once, and not at the same time as stop.

@@ -1,5 +1,5 @@
-// Command generate writes the files that package configdoc makes. It runs in
-// the directory of package config.
+// Command generate writes the files that package configdoc makes. It runs in the directory of
+// package config.
 package main
 
 import (
