@@ -29,6 +29,10 @@ func TestMain(m *testing.M) {
 		runStopping()
 		return
 	}
+	if os.Getenv(chainProcess) != "" {
+		runChain()
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 
