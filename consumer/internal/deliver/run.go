@@ -16,6 +16,8 @@ type run struct {
 	// place is the number of the run in its upper half, and the index of the next message to begin
 	// in its lower half; that is closedRun when no more may be begun.
 	place atomic.Uint64
+	// length is the number of messages, for those who look at the run without the queue's lock.
+	length atomic.Int32
 	// done is how many of the messages have an outcome, which is in errs.
 	done     atomic.Int32
 	messages []*Message
@@ -37,16 +39,21 @@ func (r *run) reset() {
 	r.messages = r.messages[:0]
 	r.end, r.counted, r.settled = 0, 0, 0
 	r.done.Store(0)
+	r.length.Store(0)
 	r.place.Store((r.place.Load()>>32 + 1) << 32)
 }
 
 // fill ends the preparation.
 func (r *run) fill() {
 	r.end = len(r.messages)
+	r.length.Store(int32(r.end))
 	if len(r.errs) < r.end {
 		r.errs = make([]error, max(r.end, min(maxRun, 2*len(r.errs))))
 	}
 }
+
+// hasMore tells whether there are messages to begin.
+func (r *run) hasMore() bool { return int(uint32(r.place.Load())) < int(r.length.Load()) }
 
 // begin returns the next message to handle; nil when there is none.
 func (r *run) begin() *Message {

@@ -207,6 +207,9 @@ func (q *Queue) tryAnother(m *Message) {
 func (q *Queue) reconsider(recall bool) {
 	q.mu.Lock()
 	if q.d.assignment.phase != PhaseLost {
+		if recall {
+			q.d.assignment.limits.inFlight.Unclaim()
+		}
 		if recall && !q.pool.batches() {
 			q.d.runs.recallAll()
 		}

@@ -148,3 +148,73 @@ func TestFewWorkersHandleQuickMessages(t *testing.T) {
 		require.LessOrEqual(t, s.pool.Workers(), 6)
 	})
 }
+
+// A worker that was slow is watched again as soon as it goes on, also if it takes its next run at
+// once.
+func TestWorkerThatWasSlowIsWatchedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		cfg := settings()
+		cfg.Concurrency, cfg.MaxInFlight = 2, 64
+		s := newSetup(t, cfg)
+		release := map[string]chan struct{}{"slow/0": make(chan struct{}), "slow/1": make(chan struct{}), "other/0": make(chan struct{})}
+		var got seen
+		s.pool.Handle(func(m *deliver.Message) error {
+			if wait := release[text(m)]; wait != nil {
+				<-wait
+			}
+			got.add(text(m))
+			return nil
+		})
+		p := s.assign(1)[0]
+		p.offer("slow/0")
+		synctest.Wait()
+		for range 8 {
+			p.offer(distinct("k", 100)...) // the other worker is quick
+			pass(5 * time.Millisecond)     // and the one is found to be slow
+		}
+		p.offer("other/0")
+		synctest.Wait()
+		p.offer(append([]string{"slow/1"}, distinct("x", 20)...)...)
+		close(release["slow/0"]) // the worker goes on with a run that begins with slow/1
+		synctest.Wait()
+		close(release["other/0"])
+		pass(20 * time.Millisecond)
+		handled := len(got.all())
+		close(release["slow/1"])
+		synctest.Wait()
+		require.Equal(t, 8*100+2+20, handled)
+	})
+}
+
+// A worker that has just begun a run when another one is found to be slow is watched until nothing
+// is left of the run.
+func TestRunIsWatchedToItsEnd(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		cfg := settings()
+		cfg.Concurrency, cfg.MaxInFlight = 3, 64
+		s := newSetup(t, cfg)
+		release := make(chan struct{})
+		var got seen
+		s.pool.Handle(func(m *deliver.Message) error {
+			if m.Key == "slow" {
+				<-release
+			}
+			got.add(text(m))
+			return nil
+		})
+		all := s.assign(2)
+		for range 8 {
+			all[0].offer(distinct("k", 100)...)
+			synctest.Wait()
+		}
+		pass(5 * time.Millisecond)
+		all[0].offer("slow/0", "y/0")
+		pass(1500 * time.Microsecond) // it is looked once a millisecond whether workers make progress
+		all[1].offer(append([]string{"slow/1"}, distinct("x", 20)...)...)
+		pass(20 * time.Millisecond)
+		handled := len(got.all())
+		close(release)
+		synctest.Wait()
+		require.Equal(t, 8*100+1+20, handled)
+	})
+}

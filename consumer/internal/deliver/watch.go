@@ -41,16 +41,20 @@ func (s *scheduler) findStuck() (queues []*Queue) {
 	if s.closed {
 		return nil
 	}
-	several := false
+	moved, holding := false, false // some worker has moved; one that has moved holds messages of its run
 	for _, w := range s.workers {
 		place := w.run.place.Load()
-		moved := place != w.place
+		same := place == w.place
 		w.place = place
 		switch {
-		case !w.busy || w.serving == nil || w.stuck:
-		case moved:
-			several = true
-		default:
+		case !w.busy || w.serving == nil:
+		case !same:
+			moved, holding = true, holding || w.run.hasMore()
+			if w.stuck { // it has gone on with another run
+				w.stuck = false
+				s.stuck--
+			}
+		case !w.stuck:
 			w.stuck = true
 			s.stuck++
 			queues = append(queues, w.serving)
@@ -60,7 +64,7 @@ func (s *scheduler) findStuck() (queues []*Queue) {
 		s.setMean(max(s.mean, quick))
 	}
 	s.wakeOne()
-	if s.mean < quick && s.busy > s.stuck && (several || s.list.length() > 0) {
+	if holding || s.mean < quick && s.busy > s.stuck && (moved || s.list.length() > 0) {
 		s.arm()
 	}
 	return queues

@@ -158,7 +158,7 @@ func (m *Member) TryTake(want int) int {
 // Unclaim ends what a refused TakeAll began: the member gives way to others again.
 func (m *Member) Unclaim() {
 	q := m.quota
-	if !m.waiting.Load() {
+	if !q.contended.Load() {
 		return
 	}
 	q.mu.Lock()

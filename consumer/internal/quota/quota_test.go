@@ -340,3 +340,15 @@ func TestQuotaUnderConcurrentUse(t *testing.T) {
 	require.Zero(t, s.Used())
 	require.LessOrEqual(t, most.Load(), int64(limit))
 }
+
+// A member that was woken and pauses before it tries again gives way, too.
+func TestClaimEndsAlsoAfterAWake(t *testing.T) {
+	t.Parallel()
+	s := share(4, 2)
+	require.Equal(t, 3, s.members[1].Take(3, 1))
+	require.Zero(t, s.members[0].TakeAll(3))
+	s.members[1].Give(1)
+	require.EqualValues(t, 1, s.woken[0].Load())
+	s.members[0].Unclaim()
+	require.Equal(t, 1, s.members[1].Take(1, 1))
+}
