@@ -100,7 +100,10 @@ func (p *partition) Log(entry deliver.Entry) {
 }
 
 // Stored implements commit.Owner: an offset was stored.
-func (p *partition) Stored(offset uint64) {
+func (p *partition) Stored(offset uint64, failed time.Duration) {
+	if failed > 0 {
+		p.log.Info("commits work again", zap.Uint64("offset", offset), zap.Duration("elapsed", failed))
+	}
 	p.history.fetch.Stored(offset)
 	p.queue.CommitAdvanced()
 }
@@ -146,6 +149,7 @@ func (p *partition) status(now time.Time) PartitionStatus {
 		ID: p.id, Position: at.Position, Committed: committed.Stored.Offset, HasCommitted: committed.Stored.Any, End: at.End,
 		InFlight: d.InFlight, Waiting: d.Waiting, Leaving: d.Phase == deliver.PhaseDraining || d.Phase == deliver.PhaseResting, Paused: d.Paused, Blocked: d.Blocked, Stopped: at.Failure,
 		WaitingFull: d.Limit == deliver.LimitWaiting, Unavailable: d.Unavailable,
+		PollError: at.Refused, CommitError: committed.Failure,
 	}
 	reached := at.Position
 	switch {

@@ -27,7 +27,7 @@ func (p *partition) reportRefusal(err error) {
 
 // CommitFailed implements commit.Owner. The prefix stays uncommitted, and is committed after the
 // next interval at the latest, unless the partition is lost before.
-func (p *partition) CommitFailed(offset uint64, err error) {
+func (p *partition) CommitFailed(offset uint64, err error, log bool) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
@@ -44,7 +44,7 @@ func (p *partition) CommitFailed(offset uint64, err error) {
 		p.cursor.NeedsVerify() // the log ends before the offset: it was truncated
 	case protocol.IsLost(err):
 		p.reportRefusal(err)
-	default:
+	case log:
 		p.log.Warn("commit failed, retrying", zap.Uint64("offset", offset), zap.Error(err))
 	}
 }

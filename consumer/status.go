@@ -19,7 +19,8 @@ type Status struct {
 	Stream, Topic, Group string
 	// Consuming tells whether someone consumes. Before that it has no partition.
 	Consuming bool
-	// Connected tells whether there is a connection, and Joined whether it is a member of the group.
+	// Connected tells whether there is a connection, and Joined whether it is a member of the group. A
+	// standalone consumer has joined when it knows the partitions.
 	Connected, Joined bool
 	// Partitions are the assigned partitions, by id.
 	Partitions []PartitionStatus
@@ -40,7 +41,8 @@ type Status struct {
 	// Unavailable is why the handler can't work for any partition; nil when it can. See
 	// ForAllPartitions.
 	Unavailable error
-	// Problem is what is wrong with the membership now; nil when it is in order.
+	// Problem is what is wrong with the membership or the partitions now; nil when they are in order. It
+	// matches iggyerr.ErrNotFound when the topic or the group is missing.
 	Problem error
 	// LastError is the latest error, and LastErrorAt its time. They stay after the fault is over.
 	LastError   error
@@ -68,6 +70,9 @@ type PartitionStatus struct {
 	// Blocked tells that dead letters can't be written, and Stopped why nothing is fetched any more.
 	Blocked bool
 	Stopped error
+	// PollError is why the server refuses polls, and CommitError why the last commit failed; nil when
+	// there is no such fault now.
+	PollError, CommitError error
 	// Unavailable is why the handler can't work for the partition; nil when it can. See Unavailable.
 	Unavailable error
 	// OldestAge is how long its oldest unacknowledged message has been in flight.
@@ -78,7 +83,7 @@ type PartitionStatus struct {
 func (c *Consumer[T]) Status() Status { return c.e.status() }
 
 // Check returns nil when the consumer is in order: connected, joined, its handler available, no
-// partition stopped or waiting for the dead letters, lag and age within max_lag and max_age. A consumer without
+// partition stopped, refused by the server, full of messages that wait or waiting for the dead letters, lag and age within max_lag and max_age. A consumer without
 // partitions, since other members have them all, is in order; so is one from which nobody consumes,
 // as long as it is connected. The error names everything that is not in order.
 func (c *Consumer[T]) Check(context.Context) error {
@@ -93,11 +98,14 @@ func (c *Consumer[T]) Check(context.Context) error {
 			err = fmt.Errorf("%w: %w", err, last)
 		}
 		errs = append(errs, err)
-	} else if s.Consuming && !s.Joined {
-		errs = append(errs, errors.Join(fmt.Errorf("not in the group %s", s.Group), s.LastError))
-	}
-	if s.Connected && s.Joined && s.Problem != nil {
+	} else if s.Problem != nil {
 		errs = append(errs, s.Problem)
+	} else if s.Consuming && !s.Joined {
+		if c.e.identity.Group {
+			errs = append(errs, fmt.Errorf("not in the group %s", s.Group))
+		} else {
+			errs = append(errs, errors.New("the partitions are not known"))
+		}
 	}
 	if s.Unavailable != nil {
 		errs = append(errs, fmt.Errorf("the handler is unavailable: %w", s.Unavailable))
@@ -108,6 +116,12 @@ func (c *Consumer[T]) Check(context.Context) error {
 		}
 		if p.WaitingFull {
 			errs = append(errs, fmt.Errorf("partition %d takes no other messages: %d wait for redelivery", p.ID, p.Waiting))
+		}
+		if p.PollError != nil {
+			errs = append(errs, fmt.Errorf("partition %d is not read: %w", p.ID, p.PollError))
+		}
+		if p.CommitError != nil {
+			errs = append(errs, fmt.Errorf("partition %d: commits fail: %w", p.ID, p.CommitError))
 		}
 		if p.Stopped != nil {
 			errs = append(errs, p.Stopped)

@@ -113,7 +113,7 @@ func (c *cluster) watchTopics() {
 func (c *cluster) isTopicMissing() bool {
 	last, _ := c.provisioner.last()
 	for _, status := range c.consumers {
-		if s := status(); errors.Is(s.LastError, iggyerr.ErrNotFound) && s.LastErrorAt.After(last) {
+		if s := status(); errors.Is(s.Problem, iggyerr.ErrNotFound) && s.LastErrorAt.After(last) {
 			return true
 		}
 	}

@@ -2,6 +2,7 @@ package commit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -27,11 +28,13 @@ type Store interface {
 // Owner hears of the commits of a partition. Its methods are called without a
 // lock, one after another.
 type Owner interface {
-	// Stored tells that an offset was stored.
-	Stored(offset uint64)
+	// Stored tells that an offset was stored, and for how long commits had
+	// failed before; 0 if they had not.
+	Stored(offset uint64, failed time.Duration)
 	// CommitFailed tells that an offset was not stored; a *ResetError says why
-	// if someone else changed the stored offset.
-	CommitFailed(offset uint64, err error)
+	// if someone else changed the stored offset. log tells that it is to be
+	// logged: it is the first time since an offset was stored, or a minute has passed.
+	CommitFailed(offset uint64, err error, log bool)
 }
 
 // ResetError says that someone else changed the stored offset: an operator
@@ -67,6 +70,46 @@ type Partition struct {
 	requested bool
 	lost      error
 	commits   int64
+	failure   failure
+}
+
+// failure is why commits fail.
+type failure struct {
+	cause  error // nil: they do not
+	since  time.Time
+	logged time.Time
+}
+
+// failureLog is how often it is logged at most that commits fail.
+const failureLog = time.Minute
+
+// failed notes that a commit failed, and tells whether that is to be logged. A
+// stop and a reset are no failures.
+func (p *Partition) failed(err error) (log bool) {
+	var reset *ResetError
+	if errors.Is(err, context.Canceled) || errors.As(err, &reset) {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f, now := &p.failure, time.Now()
+	if f.cause == nil {
+		f.since = now
+	}
+	f.cause = err
+	if log = now.Sub(f.logged) >= failureLog; log {
+		f.logged = now
+	}
+	return log
+}
+
+// works notes that a commit did not fail, and tells for how long they did before. p.mu is held.
+func (p *Partition) works() (failed time.Duration) {
+	if p.failure.cause != nil {
+		failed = time.Since(p.failure.since)
+	}
+	p.failure = failure{}
+	return failed
 }
 
 // NewPartition makes the commit side of an assignment that begins with the
@@ -122,7 +165,7 @@ func (p *Partition) request() bool {
 func (p *Partition) Commit(ctx context.Context) error {
 	offset, err := p.commit(ctx)
 	if err != nil {
-		p.owner.CommitFailed(offset, err)
+		p.owner.CommitFailed(offset, err, p.failed(err))
 	}
 	return err
 }
@@ -166,6 +209,7 @@ func (p *Partition) written(prefix Prefix) {
 	p.commits++
 	lost := p.lost != nil
 	again := false
+	failed := p.works()
 	if !lost {
 		p.stored, p.verified = Stored{Offset: prefix.Offset, Any: true}, time.Now()
 		p.committed.Store(prefix.Seq)
@@ -177,7 +221,7 @@ func (p *Partition) written(prefix Prefix) {
 		p.committer.add(p)
 	}
 	if !lost {
-		p.owner.Stored(prefix.Offset)
+		p.owner.Stored(prefix.Offset, failed)
 	}
 }
 
@@ -223,13 +267,15 @@ type State struct {
 	Verified time.Time
 	// Commits is how many offsets were stored.
 	Commits int64
+	// Failure is why the last commit failed; nil when it did not.
+	Failure error
 }
 
 // State tells how the partition is.
 func (p *Partition) State() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return State{Prefix: p.prefix, Stored: p.stored, Verified: p.verified, Commits: p.commits}
+	return State{Prefix: p.prefix, Stored: p.stored, Verified: p.verified, Commits: p.commits, Failure: p.failure.cause}
 }
 
 // Await waits until message number seq has a stored offset, for the loss of

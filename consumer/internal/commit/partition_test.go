@@ -80,13 +80,13 @@ type setup struct {
 	failures []error
 }
 
-func (s *setup) Stored(offset uint64) {
+func (s *setup) Stored(offset uint64, _ time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stored = append(s.stored, offset)
 }
 
-func (s *setup) CommitFailed(_ uint64, err error) {
+func (s *setup) CommitFailed(_ uint64, err error, _ bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failures = append(s.failures, err)

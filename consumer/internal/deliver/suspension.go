@@ -92,7 +92,7 @@ func (s *queueSuspension) begins(m *Message, least time.Duration, err error, all
 		delay, log = pool.suspension.begin(err, least, pool.policy)
 		a.after.suspended = delay > 0
 	} else if !s.pauses() {
-		delay, log = s.begin(err, least, pool.policy, a.queue.proceed)
+		delay, log = s.begin(err, least, pool.policy, s.goOn)
 		a.after.recall = true
 	}
 	if log {
@@ -143,7 +143,7 @@ func (s *queueSuspension) triesNow() bool {
 func (s *queueSuspension) tries(m *Message) {
 	q := s.assignment.queue
 	s.tried, m.trial = m, true
-	s.patience = time.AfterFunc(maxSuspension, func() { q.tryAnother(m) })
+	s.patience = time.AfterFunc(maxSuspension, func() { s.tryAnother(m) })
 	if all := &q.pool.suspension; all.active.Load() {
 		s.forAll = true
 		all.tries.Add(1)
@@ -178,28 +178,22 @@ func (d *delivery) suspended() bool {
 	return d.pause.pauses() || d.pause.tried != nil || all.pausing.Load() || all.tries.Load() > 0
 }
 
-// proceed goes on after a pause of the queue.
-func (q *Queue) proceed() {
+// goOn goes on after a pause of the queue.
+func (s *queueSuspension) goOn() {
+	q := s.assignment.queue
 	q.mu.Lock()
-	q.d.pause.proceed()
-	if q.d.assignment.phase != PhaseLost {
-		q.d.changed()
-	}
-	after := q.d.assignment.takeActions()
+	s.proceed()
 	q.mu.Unlock()
-	after.do(q)
+	q.reconsider(false)
 }
 
 // tryAnother has another message tried, since m takes long.
-func (q *Queue) tryAnother(m *Message) {
+func (s *queueSuspension) tryAnother(m *Message) {
+	q := s.assignment.queue
 	q.mu.Lock()
-	if q.d.assignment.phase != PhaseLost {
-		q.d.pause.left(m)
-		q.d.changed()
-	}
-	after := q.d.assignment.takeActions()
+	s.left(m)
 	q.mu.Unlock()
-	after.do(q)
+	q.reconsider(false)
 }
 
 // reconsider looks at what the queue may do since a suspension began or ended: with recall, what was

@@ -37,7 +37,7 @@ func (c *Cursor) applyAnswers(p *poll) (after []func()) {
 // apply applies one answer. c.mu is held.
 func (c *Cursor) apply(p *poll, after []func()) []func() {
 	cfg := &c.fetcher.cfg
-	c.refusal = refusal{}
+	after = c.answered(after)
 	if p.hasMessages() && c.state != Closed {
 		c.place.polled = p.last() + 1
 	}

@@ -220,8 +220,8 @@ type Status struct {
 	AtEnd bool
 	// Unverified tells that the cursor reads nothing until Verified.
 	Unverified bool
-	// Refused tells that the last poll was refused.
-	Refused  bool
+	// Refused says why the server refused the last poll; nil when it did not.
+	Refused  error
 	Counters Counters
 }
 
@@ -233,6 +233,6 @@ func (c *Cursor) Status() Status {
 		State: c.state, Failure: c.failure,
 		Position: c.place.position, End: c.place.end, ByTime: c.place.strategy != nil, Polled: c.place.polled,
 		Polling: len(c.polls) > 0, AtEnd: c.state == Reading && !c.place.more, Unverified: c.unverified,
-		Refused: c.refusal.logged, Counters: c.counters,
+		Refused: c.refusal.cause, Counters: c.counters,
 	}
 }

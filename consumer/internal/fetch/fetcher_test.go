@@ -204,14 +204,14 @@ func TestWhatDoesNotFit(t *testing.T) {
 		time.Sleep(time.Second)
 		polls, _ := s.server.made()
 		require.InDelta(t, 10, polls, 1, "one poll in each pause of 100 ms")
-		require.True(t, s.cursor.Status().Refused)
+		require.Error(t, s.cursor.Status().Refused)
 		require.ErrorIs(t, s.owner.failures[0], refused)
 		s.server.mu.Lock()
 		s.server.answer = nil
 		s.server.mu.Unlock()
 		time.Sleep(time.Second)
 		requireOffsets(t, 0, 5, s.queue.all())
-		require.False(t, s.cursor.Status().Refused)
+		require.NoError(t, s.cursor.Status().Refused)
 	})
 	inBubble(t, "the message that the server refuses by its offset is read by its time", func(t *testing.T, s *setup) {
 		s.queue.take = true

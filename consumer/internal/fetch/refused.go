@@ -11,10 +11,38 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// refusal is the pause after a poll that was refused.
+// refusal is the pause after a poll that was refused, and why polls are.
 type refusal struct {
 	until  time.Time
-	logged bool
+	cause  error // an answer of the server that does not mean that the assignment is lost
+	since  time.Time
+	logged time.Time
+}
+
+// refusalLog is how often it is logged at most that polls are refused.
+const refusalLog = time.Minute
+
+// again notes that a poll was refused because of err, and reports whether that is to be logged.
+func (r *refusal) again(err error) bool {
+	now := time.Now()
+	if r.cause = err; r.since.IsZero() {
+		r.since = now
+	}
+	if !r.logged.IsZero() && now.Sub(r.logged) < refusalLog {
+		return false
+	}
+	r.logged = now
+	return true
+}
+
+// answered notes that a poll was answered. c.mu is held.
+func (c *Cursor) answered(after []func()) []func() {
+	if c.refusal.cause != nil {
+		lasted := time.Since(c.refusal.since)
+		after = append(after, func() { c.log.Info("polls are answered again", zap.Duration("elapsed", lasted)) })
+	}
+	c.refusal = refusal{}
+	return after
 }
 
 // isStop reports whether a request failed only because the consumer or the session ends.
@@ -42,8 +70,7 @@ func (c *Cursor) applyError(p *poll, after []func()) []func() {
 		// One of the messages can't be read, and not the others.
 		c.history.shrinkTo(max(1, p.count/8))
 		pause = cfg.PollIntervalMin
-	case protocol.IsRefused(p.err) && !protocol.IsLost(p.err) && !c.refusal.logged:
-		c.refusal.logged = true
+	case protocol.IsRefused(p.err) && !protocol.IsLost(p.err) && c.refusal.again(p.err):
 		offset, err := c.place.position, p.err
 		after = append(after, func() {
 			c.log.Warn("poll refused, retrying", zap.Uint64("offset", offset), zap.Error(err))

@@ -28,12 +28,14 @@ type assignment struct {
 	again   bool
 	epoch   uint64
 	changes int64
+	// absent are partitions that a standalone consumer is to read and that the topic does not have.
+	absent []uint32
 }
 
 // begin is the start of a membership, which has no partitions yet.
 func (a *assignment) begin(ctx context.Context, s Session) {
 	a.ctx, a.session, a.server = ctx, s, server{s, a.cfg.Consumer}
-	a.delivering, a.again = true, false
+	a.delivering, a.again, a.absent = true, false, nil
 }
 
 // move changes the state of a partition as the table says.
@@ -127,6 +129,7 @@ func (a *assignment) learned(l learned) {
 			a.lose(p, cause)
 		}
 	}
+	a.absent = l.absent
 	for _, id := range l.absent {
 		a.report.note(absentError(a.cfg.Consumer, id))
 	}

@@ -2,8 +2,12 @@ package group
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -24,12 +28,53 @@ type probe struct {
 	ticks   int
 	running bool
 	failed  bool // the last survey
+	learned bool // the first survey was answered
+	faults  [2]fault
 
 	survey, verify, look bool // due
 	full                 bool // the look is one at which this member may begin a rebalance
 
 	seen    transport.Members // the group as it was surveyed last
 	skipped int               // surveys that found it unchanged since partitions were learned
+}
+
+// fault is a kind of request that fails again and again.
+type fault struct {
+	cause   error // of the last one; nil: it was answered
+	trouble condition
+}
+
+// The kinds of requests of a probe.
+const (
+	faultSurvey = iota
+	faultVerify
+)
+
+var faultNames = [...]string{"learning the assigned partitions", "verifying the assigned partitions"}
+
+// answered notes how a request of a kind went. A fault is logged when it begins, once a minute, and
+// when it is over.
+func (p *probe) answered(kind int, err error, log *zap.Logger) {
+	f := &p.faults[kind]
+	if f.cause = err; err != nil {
+		if f.trouble.again() {
+			log.Warn(faultNames[kind]+" failed, retrying", zap.Error(err))
+		}
+		return
+	}
+	if lasted, was := f.trouble.over(); was {
+		log.Info(faultNames[kind]+" works again", zap.Duration("elapsed", lasted))
+	}
+}
+
+// problems are the faults.
+func (p *probe) problems() (errs []error) {
+	for kind, f := range p.faults {
+		if f.cause != nil {
+			errs = append(errs, fmt.Errorf("%s fails: %w", faultNames[kind], f.cause))
+		}
+	}
+	return errs
 }
 
 // tick notes what is due.
@@ -98,10 +143,14 @@ func askSurvey(m *member) func(ctx context.Context) event {
 func surveyAnswered(m *member, e event) State {
 	p, l := &m.probe, e.value.(learned)
 	p.running, p.failed = false, e.err != nil
+	if !protocol.IsNotMember(e.err) || !m.cfg.Consumer.Group { // else the next join tells
+		p.answered(faultSurvey, e.err, m.log)
+	}
 	if e.err != nil {
 		return m.failed(e.err)
 	}
 	m.held()
+	p.learned = true
 	p.seen = l.members
 	if l.unchanged {
 		p.skipped++
@@ -115,6 +164,9 @@ func surveyAnswered(m *member, e event) State {
 // verifyAnswered has changed partitions taken again.
 func verifyAnswered(m *member, e event) State {
 	m.probe.running = false
+	if !protocol.IsNotMember(e.err) || !m.cfg.Consumer.Group {
+		m.probe.answered(faultVerify, e.err, m.log)
+	}
 	m.verify.answered(e)
 	return m.failed(e.err)
 }

@@ -48,7 +48,7 @@ func TestStandaloneReadsChosenPartitions(t *testing.T) {
 		b.shares(b.all, 1)
 		require.Equal(b.t, []uint32{1}, c.owned())
 		require.ErrorIs(b.t, c.machine.Status().LastError, iggyerr.ErrNotFound)
-		require.NoError(b.t, c.machine.Status().Problem)
+		require.ErrorIs(b.t, c.machine.Status().Problem, iggyerr.ErrNotFound)
 		c.cut()
 		time.Sleep(time.Nanosecond)
 		require.Empty(b.t, c.owned())

@@ -11,8 +11,8 @@ import (
 // Status is how a machine is at one moment.
 type Status struct {
 	State State
-	// Joined tells whether it is a member of the group; a standalone consumer is while it has a
-	// session.
+	// Joined tells whether it is a member of the group; a standalone consumer is when it has learned the
+	// partitions.
 	Joined bool
 	// Partitions are those that it has or is about to take, by id.
 	Partitions []PartitionStatus
@@ -86,10 +86,14 @@ func (r *report) publish(s Status, left Left) {
 
 // status is how the machine is now.
 func (m *member) status() Status {
-	s := Status{State: m.state, Joined: m.state.joined(), Changes: m.assignment.changes}
+	s := Status{State: m.state, Joined: m.state.joined() && (m.cfg.Consumer.Group || m.probe.learned), Changes: m.assignment.changes}
 	var problems []error
 	if err := m.joining.cause; err != nil {
 		problems = append(problems, fmt.Errorf("not in the group %s: %w", m.cfg.Consumer.Name, err))
+	}
+	problems = append(problems, m.probe.problems()...)
+	for _, id := range m.assignment.absent {
+		problems = append(problems, absentError(m.cfg.Consumer, id))
 	}
 	for _, p := range m.assignment.sorted() {
 		q := PartitionStatus{ID: p.id, State: p.state, Paused: m.assignment.paused[p.id], Problem: m.backoffs.problem(p.id)}
