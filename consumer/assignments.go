@@ -36,7 +36,7 @@ func (a *assignments) history(id uint32) *history {
 	defer a.mu.Unlock()
 	h, ok := a.histories[id]
 	if !ok {
-		h = &history{fetch: fetch.NewHistory(a.e.cfg.BatchSize), deliver: a.e.pool.NewPartition(id)}
+		h = &history{fetch: fetch.NewHistory(a.e.cfg.BatchSize), deliver: a.e.pool.NewPartition(id), commits: commit.NewLock()}
 		a.histories[id] = h
 	}
 	return h

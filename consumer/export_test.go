@@ -1,6 +1,59 @@
 package consumer
 
-import "github.com/fetchbox/fetchbox-iggy/internal/transport"
+import (
+	"context"
+	"errors"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+)
 
 // WithDialer replaces the transport that the configuration names.
 func WithDialer(d transport.Dialer) Option { return func(o *options) { o.dialer = d } }
+
+// Used is what is taken of the limits of a consumer.
+func Used[T any](c *Consumer[T]) (delivered deliver.Usage, prefetched int) {
+	return c.e.pool.Usage(), c.e.prefetched.Used()
+}
+
+// Assignments are the partitions of a consumer that is not started. The test stands in for the
+// group.
+type Assignments struct {
+	group.Partitions
+	group.Observer
+	e *engine
+}
+
+// NewAssignments has messages of a consumer handled by its handler, of whatever is assigned.
+func NewAssignments[T any](c *Consumer[T]) *Assignments {
+	c.e.pool.Handle(c.app.callHandler)
+	return &Assignments{Partitions: c.e.assignments, Observer: c.e, e: c.e}
+}
+
+// Seek moves a partition.
+func (a *Assignments) Seek(ctx context.Context, s group.Session, c group.Claim, to Position) error {
+	return a.e.assignments.seek(ctx, s, c, to)
+}
+
+// Stop waits for everything that is under way.
+func (a *Assignments) Stop(ctx context.Context) error {
+	a.e.close()
+	a.e.fetchers.wait()
+	return errors.Join(a.e.pool.Wait(ctx), context.Cause(ctx))
+}
+
+// RunCommits commits as a started consumer does, until stop is called.
+func (a *Assignments) RunCommits() (stop func()) {
+	ctx, cancel := context.WithCancelCause(a.e.ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.e.committer.Run(ctx, a.e.assignments.commits)
+	}()
+	return func() {
+		cancel(iggyerr.ErrClosed)
+		<-done
+	}
+}

@@ -320,6 +320,11 @@ func TestRandomFaults(t *testing.T) {
 				}
 				iterations.Wait()
 				s.violations.none(t)
+				for _, c := range members {
+					delivered, prefetched := consumer.Used(c)
+					require.Zero(t, delivered)
+					require.Zero(t, prefetched)
+				}
 			})
 		})
 	}

@@ -36,6 +36,7 @@ type partition struct {
 type history struct {
 	fetch   *fetch.History
 	deliver *deliver.Partition
+	commits commit.Lock
 }
 
 // newPartition makes an assignment that begins at a place.
@@ -46,7 +47,7 @@ func (e *engine) newPartition(s group.Session, c group.Claim, h *history, at fet
 	if e.storesOffsets && !e.atMostOnce {
 		store = e.store(s, c.Partition)
 	}
-	p.commits = e.committer.NewPartition(p, store, prefix, stored)
+	p.commits = e.committer.NewPartition(p, store, h.commits, prefix, stored)
 	p.queue = h.deliver.NewQueue(e.ctx, deliver.QueueOptions{
 		Owner: p, Progress: p.commits,
 		Acknowledged: at.Prefix, HasAcknowledged: at.HasPrefix, Paused: c.Paused, Replay: at.Replay,
@@ -119,7 +120,7 @@ func (p *partition) end(cause error, discard bool) (unfinished int, first bool) 
 	if !first {
 		return 0, false
 	}
-	if prefix := p.queue.Prefix(); prefix.Any && prefix.Timestamp != 0 && !discard {
+	if prefix := p.commits.State().Prefix; prefix.Any && prefix.Timestamp != 0 && !discard {
 		p.history.fetch.Update(func(r *fetch.Remembered) {
 			r.Next, r.HasNext, r.Timestamp = prefix.Offset+1, true, prefix.Timestamp
 		})

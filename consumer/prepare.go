@@ -57,6 +57,11 @@ func (a *assignments) newPreparation(s group.Session, c group.Claim) *preparatio
 
 // run prepares a partition whose log ends at end.
 func (p *preparation) run(ctx context.Context, end uint64) error {
+	release, err := p.history.commits.Acquire(ctx) // a commit of the former assignment may be under way
+	if err != nil {
+		return err
+	}
+	defer release()
 	stored, err := p.store.Read(ctx)
 	if err != nil {
 		return err

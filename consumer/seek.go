@@ -49,7 +49,7 @@ func (a *assignments) seek(ctx context.Context, s group.Session, c group.Claim, 
 	if p == nil {
 		return iggyerr.ErrNotOwner
 	}
-	release, err := p.commits.Acquire(ctx) // a commit of the old place must not come after the new one
+	release, err := p.history.commits.Acquire(ctx) // a commit of the old place must not come after the new one
 	if err != nil {
 		return err
 	}

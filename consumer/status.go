@@ -143,12 +143,12 @@ func (c *Consumer[T]) Check(context.Context) error {
 }
 
 func (e *engine) status() Status {
-	g := e.machine.Status()
+	g, used := e.machine.Status(), e.pool.Usage()
 	s := Status{
 		Name: e.name, Stream: e.identity.Stream, Topic: e.identity.Topic, Group: e.identity.Name,
 		Consuming: e.started.Load(), Joined: g.Joined,
 		Connected: e.link.Status().State == link.StateReady,
-		InFlight:  e.pool.Orphaned(), BufferedBytes: int64(e.prefetched.Used() + e.pool.DecompressedBytes()),
+		InFlight:  used.Orphaned, BufferedBytes: int64(e.prefetched.Used() + used.DecompressedBytes),
 	}
 	s.LastErrorAt, s.LastError = e.problems.last()
 	if g.LastErrorAt.After(s.LastErrorAt) {

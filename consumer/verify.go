@@ -74,7 +74,7 @@ func (a *assignments) verifyAfter(n int) time.Duration {
 // verify compares the stored offset and the end of the log with what they should be; reached is the
 // offset that was reached before the end was read.
 func (p *partition) verify(ctx context.Context, s group.Session, reached, end uint64) (group.Finding, error) {
-	release, err := p.commits.Acquire(ctx) // no commit of this consumer in between
+	release, err := p.history.commits.Acquire(ctx) // no commit of this consumer in between
 	if err != nil {
 		return group.Finding{}, err
 	}

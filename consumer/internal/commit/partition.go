@@ -55,8 +55,7 @@ type Partition struct {
 	committer *Committer
 	owner     Owner
 	store     Store
-	// token is held by the one who reads and writes the stored offset.
-	token chan struct{}
+	lock      Lock // of the partition
 	// committed is the Seq of the prefix that is stored.
 	committed atomic.Uint64
 
@@ -114,10 +113,11 @@ func (p *Partition) works() (failed time.Duration) {
 
 // NewPartition makes the commit side of an assignment that begins with the
 // given acknowledged prefix and stored offset. A nil store means that nothing is
-// committed: the partition only knows the prefix.
-func (c *Committer) NewPartition(owner Owner, store Store, prefix Prefix, stored Stored) *Partition {
+// committed: the partition only knows the prefix. All assignments of a partition
+// have the same lock.
+func (c *Committer) NewPartition(owner Owner, store Store, lock Lock, prefix Prefix, stored Stored) *Partition {
 	return &Partition{
-		committer: c, owner: owner, store: store, token: make(chan struct{}, 1),
+		committer: c, owner: owner, store: store, lock: lock,
 		prefix: prefix, stored: stored, verified: time.Now(), changed: make(chan struct{}),
 	}
 }
@@ -172,7 +172,7 @@ func (p *Partition) Commit(ctx context.Context) error {
 
 // commit is Commit; it returns the offset that was not stored.
 func (p *Partition) commit(ctx context.Context) (offset uint64, err error) {
-	release, err := p.Acquire(ctx)
+	release, err := p.lock.Acquire(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -229,17 +229,6 @@ func (p *Partition) written(prefix Prefix) {
 func (p *Partition) notify() {
 	close(p.changed)
 	p.changed = make(chan struct{})
-}
-
-// Acquire waits until no commit is under way and keeps others from beginning
-// until release is called.
-func (p *Partition) Acquire(ctx context.Context) (release func(), err error) {
-	select {
-	case p.token <- struct{}{}:
-		return func() { <-p.token }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
 }
 
 // Reset tells whether now, as it was just read, is neither what was stored

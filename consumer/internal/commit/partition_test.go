@@ -105,7 +105,7 @@ func inBubble(t *testing.T, name string, interval time.Duration, every int, test
 		synctest.Test(t, func(t *testing.T) {
 			s := &setup{store: &store{delay: time.Millisecond}}
 			s.committer = commit.NewCommitter(interval, every)
-			s.partition = s.committer.NewPartition(s, s.store, commit.Prefix{}, commit.Stored{})
+			s.partition = s.committer.NewPartition(s, s.store, commit.NewLock(), commit.Prefix{}, commit.Stored{})
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
 			go func() {
@@ -229,7 +229,7 @@ func TestCommitsOfSeveralPartitionsHappenSideBySide(t *testing.T) {
 		began := time.Now()
 		var partitions []*commit.Partition
 		for range 16 {
-			p := c.NewPartition(&setup{}, &store{delay: 20 * time.Millisecond}, commit.Prefix{}, commit.Stored{})
+			p := c.NewPartition(&setup{}, &store{delay: 20 * time.Millisecond}, commit.NewLock(), commit.Prefix{}, commit.Stored{})
 			partitions = append(partitions, p)
 			p.Advance(prefix(1))
 		}

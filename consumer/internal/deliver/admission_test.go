@@ -142,13 +142,13 @@ func TestDecompressedBytesAreBounded(t *testing.T) {
 					p.Offer(deliver.NewBatch(p.compressed(t, each, size, compression), 0, nil, nil))
 				}
 				synctest.Wait()
-				require.GreaterOrEqual(t, s.pool.DecompressedBytes(), size)
+				require.GreaterOrEqual(t, s.pool.Usage().DecompressedBytes, size)
 				require.Equal(t, deliver.LimitDecompressed, s.all[0].State().Limit)
 				pass(time.Hour)
 				require.Equal(t, 2*each, handled)
 				require.LessOrEqual(t, most, limit+2*size)
 				require.Greater(t, most, size, "more than one goes when there is room")
-				require.Zero(t, s.pool.DecompressedBytes())
+				require.Zero(t, s.pool.Usage().DecompressedBytes)
 			})
 		})
 	}
@@ -183,11 +183,11 @@ func TestStuckCompressedMessagesLeaveOthersTheirPart(t *testing.T) {
 		all[1].Offer(deliver.NewBatch(lies, 0, nil, nil))
 		pass(time.Minute)
 		require.Len(t, got.all(), 20)
-		require.LessOrEqual(t, s.pool.DecompressedBytes(), 20_000+10_000)
+		require.LessOrEqual(t, s.pool.Usage().DecompressedBytes, 20_000+10_000)
 		close(release)
 		pass(time.Minute)
 		require.Len(t, got.all(), 40)
-		require.Zero(t, s.pool.DecompressedBytes())
+		require.Zero(t, s.pool.Usage().DecompressedBytes)
 	})
 }
 

@@ -272,7 +272,7 @@ func TestLossKeepsWhatWasAcknowledged(t *testing.T) {
 		require.EqualValues(t, 65, p.Prefix().Offset)
 		synctest.Wait()
 		require.Len(t, got.all(), 67, "what was not begun is not handled")
-		require.Zero(t, s.pool.Orphaned(), "the handler has returned")
+		require.Zero(t, s.pool.Usage().Orphaned, "the handler has returned")
 		require.Zero(t, p.p.Orphans())
 		require.Equal(t, p.State().Phase, deliver.PhaseLost)
 	})

@@ -317,7 +317,7 @@ func testWorld(t *testing.T, seed uint64, mode string) {
 	}
 	require.Empty(t, w.failed)
 	require.GreaterOrEqual(t, w.handled, partitions*keys*each)
-	require.Zero(t, w.s.pool.Orphaned())
+	require.Zero(t, w.s.pool.Usage().Orphaned)
 	cancel()
 	callers.Wait()
 }

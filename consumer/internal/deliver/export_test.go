@@ -1,5 +1,7 @@
 package deliver
 
+import "github.com/fetchbox/fetchbox-iggy/consumer/internal/commit"
+
 // Workers returns how many workers were started and have not ended.
 func (p *Pool) Workers() int {
 	p.sched.mu.Lock()
@@ -66,3 +68,10 @@ func (d Dedup) Settled(id [16]byte)       { d.d.settled(id) }
 func (d Dedup) Forget(id [16]byte)        { d.d.forget(id) }
 func (d Dedup) ForgetOpen()               { d.d.forgetOpen() }
 func (d Dedup) Reset()                    { d.d.reset() }
+
+// Prefix returns the acknowledged prefix.
+func (q *Queue) Prefix() commit.Prefix {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.d.assignment.tracker.Prefix()
+}

@@ -52,7 +52,7 @@ func TestHeldMessagesCountAfterALoss(t *testing.T) {
 		p = s.again(p)
 		p.offer(distinct("k", 10)...)
 		for i, m := range held {
-			require.Equal(t, 3-i, s.pool.Orphaned())
+			require.Equal(t, 3-i, s.pool.Usage().Orphaned)
 			require.Equal(t, deliver.LimitOrphans, p.State().Limit)
 			s.none()
 			switch i {
@@ -65,7 +65,7 @@ func TestHeldMessagesCountAfterALoss(t *testing.T) {
 				m.GiveBack()
 			}
 		}
-		require.Zero(t, s.pool.Orphaned())
+		require.Zero(t, s.pool.Usage().Orphaned)
 		for i, m := range append(s.take(3), s.take(0)...) {
 			require.EqualValues(t, i, m.Raw.Offset)
 			m.Ack()
@@ -194,7 +194,7 @@ func TestForgottenMessagesEndWithTheirMemory(t *testing.T) {
 			}()
 			p = s.again(p)
 			p.offer(distinct("k", 10)...)
-			require.Equal(t, 3, s.pool.Orphaned())
+			require.Equal(t, 3, s.pool.Usage().Orphaned)
 			got := make(chan *deliver.Message)
 			go func() { got <- take() }()
 			deadline := time.After(30 * time.Second)
@@ -203,7 +203,7 @@ func TestForgottenMessagesEndWithTheirMemory(t *testing.T) {
 				select {
 				case m := <-got:
 					require.Zero(t, m.Raw.Offset)
-					require.Zero(t, s.pool.Orphaned())
+					require.Zero(t, s.pool.Usage().Orphaned)
 					return
 				case <-deadline:
 					require.Fail(t, "the forgotten were not found")

@@ -189,8 +189,21 @@ func (p *Pool) Wait(ctx context.Context) error {
 	return p.deadLetterTasks.wait(ctx)
 }
 
-// Orphaned returns how many deliveries of lost queues the application still holds.
-func (p *Pool) Orphaned() int { return p.inFlight.Orphaned() }
+// Usage is what is taken of the limits that the queues share.
+type Usage struct {
+	// InFlight is messages, with the Orphaned ones: deliveries of lost queues that the application
+	// still holds.
+	InFlight, Orphaned int
+	// DecompressedBytes is what payloads that were compressed take up.
+	DecompressedBytes int
+	// Waiting is messages that wait for their next delivery, and WaitingBytes their size.
+	Waiting, WaitingBytes int
+}
 
-// DecompressedBytes returns what payloads that were compressed take up.
-func (p *Pool) DecompressedBytes() int { return p.decompressed.Used() }
+// Usage returns what is taken of the limits.
+func (p *Pool) Usage() Usage {
+	return Usage{
+		InFlight: p.inFlight.Used(), Orphaned: p.inFlight.Orphaned(), DecompressedBytes: p.decompressed.Used(),
+		Waiting: p.waiting.Used(), WaitingBytes: p.waitingBytes.Used(),
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/fetchbox/fetchbox-iggy/consumer/internal/commit"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/quota"
 )
 
@@ -177,11 +176,4 @@ func (q *Queue) lose(cause error, orphans bool) (unfinished int, first bool) {
 	q.mu.Unlock()
 	after.do(q)
 	return unfinished, first
-}
-
-// Prefix returns the acknowledged prefix.
-func (q *Queue) Prefix() commit.Prefix {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.d.assignment.tracker.Prefix()
 }
