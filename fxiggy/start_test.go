@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/fxiggy"
 	"github.com/fetchbox/fetchbox-iggy/health"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
@@ -216,5 +217,39 @@ func TestAServerThatRestartsEmptyIsProvisionedAgain(t *testing.T) {
 	srv.WaitFor("readiness", func() bool {
 		code, _ := probe(t, handler, health.ReadyPath)
 		return code == http.StatusOK
+	})
+}
+
+// Without provisioning nothing comes back by itself: the service is not ready and says what is missing,
+// until someone creates it.
+func TestWithoutProvisioningAMissingTopicIsNamed(t *testing.T) {
+	t.Parallel()
+	onServers(t, func(t *testing.T, srv endpoint) {
+		messages := newTopic(t, srv)
+		a := newAdmin(t, yaml(srv))
+		provision := func() {
+			_, err := a.Provision(t.Context(), admin.Spec{admin.Of(messages)})
+			require.NoError(t, err)
+		}
+		provision()
+		var (
+			handler *health.Handler
+			pub     *bytesPublisher
+		)
+		off := strings.Replace(yaml(srv), "topics: {", "topics: {provision: false, ", 1)
+		start(t, configured(off+"health: {interval: 0s}\nproducer: {metadata_interval: 100ms}\n"), fxiggy.Publish(messages), fx.Populate(&pub, &handler))
+		require.NoError(t, pub.Publish(t.Context(), []byte("a")))
+		require.NoError(t, a.DeleteStream(t.Context(), messages.Stream()))
+		require.Eventually(t, func() bool {
+			code, report := probe(t, handler, health.ReadyPath)
+			return code == http.StatusServiceUnavailable && strings.Contains(report.Components["producer"].LastError, messages.String())
+		}, within, 10*time.Millisecond)
+		require.ErrorIs(t, pub.Publish(t.Context(), []byte("b")), iggyerr.ErrNotFound)
+		provision()
+		require.Eventually(t, func() bool {
+			code, _ := probe(t, handler, health.ReadyPath)
+			return code == http.StatusOK
+		}, within, 10*time.Millisecond)
+		require.NoError(t, pub.Publish(t.Context(), []byte("c")))
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/producer"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 func TestCheckMakesRequests(t *testing.T) {
@@ -26,5 +27,26 @@ func TestCheckMakesRequests(t *testing.T) {
 		require.Len(t, p.Status().Connections, 2)
 		require.Equal(t, "connecting", p.Status().Connections[0].State)
 		require.Error(t, p.Status().Connections[0].LastError)
+	})
+}
+
+// Without its topic a publisher can't work, until someone creates it.
+func TestCheckNamesMissingTopicOfPublisher(t *testing.T) {
+	t.Parallel()
+	run(t, func(c *config.Producer) { c.MetadataInterval = time.Second }, func(t *testing.T, s *server, p *producer.Producer) {
+		pub := producer.For(p, topic.New("s", "t", topic.JSON[int]()))
+		require.NoError(t, pub.Publish(t.Context(), 1))
+		require.NoError(t, p.Check(t.Context()))
+		s.partitions("t", 0)
+		time.Sleep(2 * time.Second) // nothing is sent
+		err := p.Check(t.Context())
+		require.ErrorIs(t, err, iggyerr.ErrNotFound)
+		require.ErrorContains(t, err, "s/t")
+		s.partitions("t", 1)
+		require.NoError(t, p.Check(t.Context()))
+		other := message("k", "x")
+		other.Topic = "unknown"
+		require.ErrorIs(t, p.Send(t.Context(), other), iggyerr.ErrNotFound)
+		require.NoError(t, p.Check(t.Context()), "any name may be sent to")
 	})
 }

@@ -54,11 +54,13 @@ func (t *topicState) refresh(ctx context.Context, requested int64) (*route, erro
 		err = fmt.Errorf("topic %s/%s has no partitions: %w", t.stream, t.name, iggyerr.ErrNotFound)
 	}
 	if errors.Is(err, iggyerr.ErrNotFound) {
+		t.missing.Store(true)
 		t.route.Store(nil) // the next message reads it again
 	}
 	if err != nil {
 		return nil, fmt.Errorf("metadata of %s/%s: %w", t.stream, t.name, err)
 	}
+	t.missing.Store(false)
 	r := t.apply(meta)
 	t.refreshedAt.Store(t.producer.clock.now())
 	return r, nil

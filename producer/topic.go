@@ -21,6 +21,7 @@ type topicState struct {
 	refreshing  chan struct{}
 	refreshedAt atomic.Int64 // by the producer's clock
 
+	missing            atomic.Bool  // it did not exist when the metadata was read last
 	pinned             atomic.Bool  // used by a Publisher: never evicted
 	users              atomic.Int32 // calls that read the metadata
 	lastUsed           atomic.Int64 // last use while it was not known to exist, by the producer's clock
