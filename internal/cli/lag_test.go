@@ -22,7 +22,7 @@ func TestLagByGroupAndTopic(t *testing.T) {
 	conn := connectNative(t, s.Server)
 	require.NoError(t, conn.Join(t.Context(), transport.Group{Stream: "fetchbox", Topic: "jobs.tasks", Name: "workers"}))
 	lags := jsonLines[lagOutput](t, s.run("lag", "-o", "json").ok(t))
-	require.Len(t, lags, 4, "the groups for balancing are left out")
+	require.Len(t, lags, 4, "the coordination groups are left out")
 	lags = jsonLines[lagOutput](t, s.run("lag", "--topic", "tasks", "--group", "workers", "-o", "json").ok(t))
 	require.Equal(t, []int{8}, lags[0].Members)
 	total := 0

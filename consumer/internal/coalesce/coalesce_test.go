@@ -11,7 +11,7 @@ import (
 )
 
 // Waits that begin at any time end together, and never later than they should.
-func TestLongWaitsEndOnTheSameBeat(t *testing.T) {
+func TestLongWaitsEndTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		reference := time.Now().Add(coalesce.Delay(coalesce.Grid))
