@@ -54,7 +54,7 @@ func (b *bench) compareDefaults(ctx context.Context, at place) error {
 	defer remove()
 	cluster, address := b.cluster(), b.target.address
 	if at.oneWay > 0 {
-		proxy, err := newDistanceProxy(address, at.oneWay)
+		proxy, err := newProxy(address, relayDelayed(at.oneWay))
 		if err != nil {
 			return err
 		}

@@ -1,80 +1,97 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"io"
 	"net"
 	"sync"
 	"sync/atomic"
 )
 
-// stallingProxy is a proxy that can stop reading from its clients.
-type stallingProxy struct {
+// proxy passes connections on to a server.
+type proxy struct {
 	listener net.Listener
 	upstream string
-	stalled  atomic.Bool
-	closed   context.Context // ends at close
-	cancel   context.CancelFunc
-	tasks    sync.WaitGroup
+	// relay copies the data of a connection until one of its ends, or the proxy, is closed.
+	relay  func(client, server net.Conn, closed <-chan struct{})
+	closed chan struct{}
+	tasks  sync.WaitGroup
 }
 
-func newStallingProxy(upstream string) (*stallingProxy, error) {
+func newProxy(upstream string, relay func(client, server net.Conn, closed <-chan struct{})) (*proxy, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	p := &stallingProxy{listener: listener, upstream: upstream}
-	p.closed, p.cancel = context.WithCancel(context.Background())
+	p := &proxy{listener: listener, upstream: upstream, relay: relay, closed: make(chan struct{})}
 	p.tasks.Go(func() {
 		for {
 			client, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			p.tasks.Go(func() { p.relay(client) })
+			p.tasks.Go(func() { p.pass(client) })
 		}
 	})
 	return p, nil
 }
 
-// relay copies the data of one connection.
-func (p *stallingProxy) relay(client net.Conn) {
+func (p *proxy) address() string { return p.listener.Addr().String() }
+
+// pass passes one connection on until it or the proxy ends.
+func (p *proxy) pass(client net.Conn) {
 	server, err := net.Dial("tcp", p.upstream)
 	if err != nil {
 		_ = client.Close()
 		return
 	}
-	end := sync.OnceFunc(func() {
+	closeBoth := func() {
 		_ = client.Close()
 		_ = server.Close()
-	})
-	defer context.AfterFunc(p.closed, end)()
+	}
+	ended := make(chan struct{})
 	p.tasks.Go(func() {
-		_, _ = io.Copy(client, server)
-		end()
-	})
-	defer end()
-	buffer := make([]byte, 64<<10)
-	for {
-		if p.stalled.Load() {
-			<-p.closed.Done()
-			return
+		select {
+		case <-p.closed:
+		case <-ended:
 		}
-		n, err := client.Read(buffer)
-		if n > 0 {
-			if _, err := server.Write(buffer[:n]); err != nil {
+		closeBoth()
+	})
+	p.relay(client, server, p.closed)
+	close(ended)
+}
+
+// close closes all connections and waits until they have ended.
+func (p *proxy) close() {
+	close(p.closed)
+	_ = p.listener.Close()
+	p.tasks.Wait()
+}
+
+// relayUnlessStalled returns a relay that does not read from the client while stalled is true.
+func relayUnlessStalled(stalled *atomic.Bool) func(client, server net.Conn, closed <-chan struct{}) {
+	return func(client, server net.Conn, closed <-chan struct{}) {
+		var answers sync.WaitGroup
+		answers.Go(func() {
+			_, _ = io.Copy(client, server)
+			_ = client.Close()
+		})
+		defer answers.Wait()
+		defer func() { _ = server.Close() }()
+		buffer := make([]byte, 64<<10)
+		for {
+			if stalled.Load() {
+				<-closed
+				return
+			}
+			n, err := client.Read(buffer)
+			if n > 0 {
+				if _, err := server.Write(buffer[:n]); err != nil {
+					return
+				}
+			}
+			if err != nil {
 				return
 			}
 		}
-		if err != nil && !errors.Is(err, net.ErrClosed) {
-			return
-		}
 	}
-}
-
-func (p *stallingProxy) close() {
-	p.cancel()
-	_ = p.listener.Close()
-	p.tasks.Wait()
 }
