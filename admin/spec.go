@@ -54,8 +54,8 @@ func SpecOf(c config.Cluster) Spec {
 	return spec
 }
 
-// Groups are the consumer groups that a consumer joins: its own and, when it shares fairly, the one
-// that announces new shares.
+// Groups are the consumer groups that a consumer joins: its own and, with fair_assignment, its
+// coordination group.
 func Groups(c config.Consumer) []string {
 	if c.FairAssignment {
 		return []string{c.Group, c.CoordinationGroup()}

@@ -12,7 +12,7 @@ import (
 func TestClusterMetadataNamesTheNodes(t *testing.T) {
 	t.Parallel()
 	var leader atomic.Int32
-	leader.Store(-1) // the SDK does not go on without a leader
+	leader.Store(-1) // the SDK does not continue without a leader
 	srv, err := embedded.Start(embedded.WithCluster(func() embedded.Cluster {
 		return embedded.Cluster{Name: "c", Nodes: []embedded.Node{
 			{Name: "a", Host: "10.0.0.1", Port: 8090, Leader: leader.Load() == 0},

@@ -23,7 +23,7 @@
 //     ([WithWriteTimeout]).
 //   - A frame of more than 10 MiB that is no send, or a send of more than 1 GiB, is answered with a
 //     status, and then the connection is closed. A send whose lengths exceed its frame is refused at
-//     once. The real server goes on, or waits for more.
+//     once. The real server continues, or waits for more.
 //   - A partition keeps its last 256 MiB ([WithRetention]). It has one segment, which is never deleted.
 //   - Purging deletes everything. The real server keeps what it has not written to its disk yet
 //     ([WithPurgeSavedOnly]).

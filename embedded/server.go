@@ -185,7 +185,7 @@ func (s *Server) Endpoint() string { return s.listener.Addr().String() }
 //
 // A server with a directory then writes what it has not written yet, so that nothing that was
 // confirmed is lost; the error says what could not be written. When ctx ends first, Stop returns
-// its error, and the stop goes on in the background. Stop may be called twice.
+// its error, and the stop continues in the background. Stop may be called twice.
 func (s *Server) Stop(ctx context.Context) error { return s.shutdown(ctx, false) }
 
 // Crash ends the server as kill -9 ends a process: connections are reset, and messages that were

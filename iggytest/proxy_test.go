@@ -28,7 +28,7 @@ func TestRefuseAndStopListening(t *testing.T) {
 	proxy.StopListening()
 	_, err = net.Dial("tcp", proxy.Endpoint())
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
-	require.Equal(t, embedded.StatusOK, conn.status(t, embedded.Ping, nil), "open connections go on")
+	require.Equal(t, embedded.StatusOK, conn.status(t, embedded.Ping, nil), "open connections stay")
 	proxy.StopListening()
 	proxy.StartListening()
 	proxy.StartListening()

@@ -155,7 +155,7 @@ func foreign(in *bufio.Reader) bool {
 	return err == nil && [4]byte(first) == [4]byte{}
 }
 
-// dial connects to the server and reports whether the relay goes on.
+// dial connects to the server and reports whether the relay continues.
 func (r *relay) dial() bool {
 	nc, err := (&net.Dialer{}).DialContext(r.ctx, "tcp", r.proxy.upstreamAddress())
 	if err != nil {
@@ -208,7 +208,7 @@ func (r *relay) sleep(d time.Duration) error {
 	}
 }
 
-// waitFor waits until an exchange is done, and reports whether the relay goes on.
+// waitFor waits until an exchange is done, and reports whether the relay continues.
 func (r *relay) waitFor(done <-chan struct{}) bool {
 	select {
 	case <-done:

@@ -71,7 +71,7 @@ func (r *relay) forwardRequests(in *bufio.Reader) {
 }
 
 // replaceRequest does what a fault wants in place of forwarding a request, and reports whether the
-// connection goes on.
+// connection continues.
 func (r *relay) replaceRequest(f Fault, in io.Reader, frame []byte, rate int) bool {
 	switch f.kind {
 	case kindAnswer:

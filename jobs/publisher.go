@@ -108,7 +108,7 @@ func (p *Publisher) PublishDeadLetter(ctx context.Context, letter *jobspb.DeadLe
 	return p.letters.Publish(ctx, letter, opts...)
 }
 
-// DeadLetter publishes the dead letter of a task; see NewDeadLetter. By it, the Publisher is the
+// DeadLetter publishes the dead letter of a task; see NewDeadLetter. It makes the Publisher the
 // consumer.DeadLetters of a consumer of tasks.
 func (p *Publisher) DeadLetter(ctx context.Context, f topic.Failure[*jobspb.DownloadTask]) error {
 	letter, headers := NewDeadLetter(f, time.Now())

@@ -23,8 +23,8 @@ type acceptor struct {
 // or a key function may be slow. It is checked between messages.
 const maxWakeDelay = int64(time.Millisecond)
 
-// wakeLater remembers to wake the partition's sender at the next flush.
-func (a *acceptor) wakeLater(p *partition, now int64) {
+// delayWakeup wakes the partition's sender at the next flush.
+func (a *acceptor) delayWakeup(p *partition, now int64) {
 	if a.pendingWakeups == len(a.wakeups) {
 		p.queue.wakeSender()
 		return
@@ -128,7 +128,7 @@ func (a *acceptor) appendToPartition(ctx context.Context, t *topicState, r *rout
 		}
 		result, need, wake := part.queue.append(r.epoch, it, m, now, &grant)
 		if wake {
-			a.wakeLater(part, m.accepted)
+			a.delayWakeup(part, m.accepted)
 		}
 		switch result {
 		case appendOK:

@@ -85,9 +85,9 @@ func (e *epoch) unfinished() []*epoch {
 
 // startEpoch queues the open batch, which belongs to an earlier epoch, and begins e. deleted tells
 // whether the topic has lost the partition.
-func (q *batchQueue) startEpoch(e *epoch, gone bool) {
+func (q *batchQueue) startEpoch(e *epoch, deleted bool) {
 	q.mu.Lock()
-	q.partition.deleted.Store(gone)
+	q.partition.deleted.Store(deleted)
 	q.startEpochLocked(e)
 	wake := q.markAwake(q.senderState == senderLingering)
 	q.mu.Unlock()

@@ -24,7 +24,7 @@ type Message struct {
 	Payload []byte
 	// Headers are the user headers. Keys and values have 1 to 255 bytes; together they take at most
 	// iggyerr.MaxHeaderBytes encoded, with those that the library adds (content-type, message-type,
-	// content-encoding and the trace context), for which some 700 bytes do. They are copied.
+	// content-encoding and the trace context), which need up to 700 bytes. They are copied.
 	Headers []topic.Header
 }
 

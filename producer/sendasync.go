@@ -10,8 +10,8 @@ import (
 // SendAsync sends one message without waiting for its outcome. It calls done exactly once with the
 // outcome; done may be nil. For a message that is refused, done is called before SendAsync returns.
 // Otherwise the goroutine that sends for the message's partition calls done, or waits for another
-// goroutine that does. So done must not block for long, and a Send in it waits for itself until
-// Stop. No lock is held during the call. A panic in done is recovered and logged. runtime.Goexit in
+// goroutine that does. So done must not block for long, and it must not call Send, which would
+// wait for done to return. No lock is held during the call. A panic in done is recovered and logged. runtime.Goexit in
 // done ends only the call and is logged, too.
 //
 // ctx bounds the wait for the topic's metadata, which the first message of a topic needs, and for

@@ -16,7 +16,7 @@
 //     ended it.
 //
 // The usual pattern is a loop that Go starts and that calls each callback by Run: done of Run
-// settles the message, and the loop goes on with the next one.
+// settles the message, and the loop continues with the next one.
 package callback
 
 import (

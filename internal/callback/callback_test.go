@@ -44,7 +44,7 @@ type outcome struct {
 	f       func() error
 	is      []error
 	text    string // of the stack, or none
-	survive bool   // the goroutine goes on
+	survive bool   // the goroutine continues
 }
 
 var outcomes = map[string]outcome{

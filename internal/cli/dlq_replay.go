@@ -134,7 +134,7 @@ func (a *app) printReplayed(r replayCounts) error {
 }
 
 // replayChunk claims dead letters, publishes the tasks of those that it got, and marks them. When
-// ctx ends, it goes on for the grace period.
+// ctx ends, it continues for the grace period.
 func (a *app) replayChunk(ctx context.Context, selected *selection, from string, letters []deadLetter, total *replayCounts) error {
 	if err := interrupted(ctx); err != nil {
 		return err

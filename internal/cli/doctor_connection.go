@@ -120,7 +120,7 @@ func (d *diagnosis) encryption(connection *connect.Connection, t connect.Target)
 	}
 }
 
-// leader goes on to the leader of the cluster, and shows the nodes.
+// leader connects to the leader of the cluster, and shows the nodes.
 func (d *diagnosis) leader(ctx context.Context, connector *connect.Connector) *connect.Connection {
 	const check = "cluster"
 	connection, err := connector.Connect(ctx)

@@ -164,7 +164,7 @@ func (p publishCommand[T]) chunks(ctx context.Context, in io.Reader, file string
 	return flush()
 }
 
-// sendChunk sends one chunk of n messages, and counts the outcomes. When ctx ends, it goes on for
+// sendChunk sends one chunk of n messages, and counts the outcomes. When ctx ends, it continues for
 // the grace period.
 func (p publishCommand[T]) sendChunk(ctx context.Context, total *publishCounts, send func(context.Context) error, n int) error {
 	if err := interrupted(ctx); err != nil {

@@ -14,7 +14,7 @@ import (
 
 // Run runs the program with its arguments, without its name, and returns the exit code: 0, 1 after
 // a failure, 2 after an error of the command line or the configuration. When ctx ends, commands
-// stop in order and print what they did.
+// stop cleanly and print what they did.
 func Run(ctx context.Context, streams Streams, args []string) int {
 	a := &app{in: streams.In, out: checkedWriter{streams.Out}, err: streams.Err, streams: streams}
 	return report(a.err, a.run(ctx, args))

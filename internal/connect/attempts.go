@@ -32,7 +32,7 @@ type event struct {
 }
 
 // dialAny tries the addresses of the hosts in order and returns the first connection that is logged
-// in. An attempt goes on while the next ones are made, and addresses are tried while other hosts
+// in. An attempt continues while the next ones are made, and addresses are tried while other hosts
 // are still looked up. dialAny returns when all of its attempts and lookups have ended.
 func (c *Connector) dialAny(ctx context.Context, l login, hosts []string) (*Connection, error) {
 	attempts, cancel := context.WithCancelCause(ctx)

@@ -72,10 +72,10 @@ func (c *Connector) Close() { c.registry.release(c) }
 //
 // It tries the last known leader, the hosts of the endpoint and the other known nodes, in this
 // order, and each address of a host. A refused address is followed by the next one at once; one
-// that is slow to accept, or does not answer the login, is left to go on while the next one is
+// that is slow to accept, or does not answer the login, continues while the next one is
 // tried. Refused credentials end the attempt, since every server of a cluster has the same users.
 //
-// An error of a single address is returned as it is. Errors of the way to the leader match
+// An error of a single address is returned as it is. Errors on the way to the leader match
 // iggyerr.ErrLeader. Connect returns an error that matches iggyerr.ErrProtocol, without waiting for
 // the dial timeout, when the server speaks the protocol of Iggy 0.9 or later.
 func (c *Connector) Connect(ctx context.Context) (*Connection, error) {

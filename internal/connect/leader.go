@@ -25,7 +25,7 @@ type redirect struct {
 	by string
 }
 
-// followLeader goes on from a server to the leader of its cluster. It closes the connections on the
+// followLeader connects to the leader of the cluster of a server. It closes the connections on the
 // way. A follower of Iggy 0.8.0 names every other node as the leader, so several may be named, and
 // the leader is the one that names itself.
 func (c *Connector) followLeader(ctx context.Context, l login, current *Connection) (*Connection, error) {

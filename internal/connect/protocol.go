@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// silence is how long a server may leave the first request without an answer before it is asked
+	// firstAnswerTimeout is how long a server may leave the first request without an answer before it is asked
 	// whether it speaks another protocol.
-	silence = time.Second
+	firstAnswerTimeout = time.Second
 	// probeTimeout bounds that question. The answer was measured to take 4 ms.
 	probeTimeout = 2 * time.Second
 )
@@ -32,7 +32,7 @@ func (c *Connector) FirstRequest(ctx context.Context, connection *Connection, re
 	defer cancelRequest()
 	result := make(chan error, 1)
 	go func() { result <- callback.Recover(func() error { return request(requests) }) }()
-	timer := time.NewTimer(min(silence, c.cfg.DialTimeout/4))
+	timer := time.NewTimer(min(firstAnswerTimeout, c.cfg.DialTimeout/4))
 	defer timer.Stop()
 	select {
 	case err := <-result:

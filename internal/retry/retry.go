@@ -50,16 +50,16 @@ func OnRetry(hook func(err error, attempt int)) Option {
 	}
 }
 
-// New returns a policy with the given backoff. A base below 1 ms counts as 1 ms, and a ceiling
+// New returns a policy with the given backoff. A base below 1 ms counts as 1 ms, and a maximum
 // below the base as the base, so that no call is repeated without a pause.
 func New(b config.Backoff, opts ...Option) *Policy {
-	base, ceiling := bounds(b)
+	base, maximum := bounds(b)
 	builder := retrypolicy.NewBuilder[any]().
 		WithMaxAttempts(-1).
 		WithJitterFactor(b.Jitter).
 		ReturnLastFailure()
-	if base < ceiling {
-		builder = builder.WithBackoff(base, ceiling)
+	if base < maximum {
+		builder = builder.WithBackoff(base, maximum)
 	} else {
 		builder = builder.WithDelay(base)
 	}
@@ -98,19 +98,19 @@ func (p *Policy) Do(ctx context.Context, f func(ctx context.Context, attempt int
 }
 
 // Delay returns the backoff after the given attempt, counted from 1, as a Policy has it: the base,
-// doubled with each attempt up to the ceiling, spread by ± the jitter. It is for those that wait by
+// doubled with each attempt up to the maximum, spread by ± the jitter. It is for those that wait by
 // a timer, since a Policy holds a goroutine for the length of each backoff.
 func Delay(b config.Backoff, attempt int) time.Duration {
-	delay, ceiling := bounds(b)
-	for i := 1; i < attempt && delay < ceiling; i++ {
+	delay, maximum := bounds(b)
+	for i := 1; i < attempt && delay < maximum; i++ {
 		delay *= 2
 	}
-	delay = min(delay, ceiling)
+	delay = min(delay, maximum)
 	spread := (rand.Float64()*2 - 1) * b.Jitter
 	return time.Duration(float64(delay) * (1 + spread))
 }
 
-func bounds(b config.Backoff) (base, ceiling time.Duration) {
+func bounds(b config.Backoff) (base, maximum time.Duration) {
 	base = max(b.BaseBackoff, time.Millisecond)
 	return base, max(b.MaxBackoff, base)
 }

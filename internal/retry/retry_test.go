@@ -118,7 +118,7 @@ func TestBackoffIsNeverZero(t *testing.T) {
 	t.Parallel()
 	for name, b := range map[string]config.Backoff{
 		"none":                   {},
-		"ceiling below the base": {BaseBackoff: time.Millisecond, MaxBackoff: time.Microsecond},
+		"maximum below the base": {BaseBackoff: time.Millisecond, MaxBackoff: time.Microsecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
