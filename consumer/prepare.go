@@ -13,9 +13,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
 )
 
-// Take implements group.Partitions: it reads where partitions begin and makes their assignments,
+// Prepare implements group.Partitions: it reads where partitions begin and makes their assignments,
 // which read nothing before Start.
-func (a *assignments) Take(ctx context.Context, s group.Session, claims []group.Claim) (assigned []uint32, err error) {
+func (a *assignments) Prepare(ctx context.Context, s group.Session, claims []group.Claim) (assigned []uint32, err error) {
 	ids := make([]uint32, len(claims))
 	for i, c := range claims {
 		ids[i] = c.Partition

@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// assignment is the partitions that a membership has. It belongs to the loop.
+// assignment is the partitions of a membership. It belongs to the loop.
 type assignment struct {
 	*base
 	session    Session
@@ -18,24 +18,25 @@ type assignment struct {
 	ctx        context.Context // the membership's
 	partitions map[uint32]*partition
 	paused     map[uint32]bool
-	// busy are partitions for which a request is under way. None of them is taken before it has
-	// ended, also when it was lost meanwhile.
+	// busy are partitions with a hand-over or a seek in flight. None of them is prepared before that
+	// has ended, also when it was lost meanwhile.
 	busy map[uint32]bool
-	// delivering tells that active partitions are started. They are drained during a rebalance, and
-	// when the consumer stops.
+	// delivering tells that active partitions are started. During a rebalance and a stop they are
+	// drained.
 	delivering bool
-	// again asks for another survey soon.
-	again   bool
-	epoch   uint64
-	changes int64
-	// absent are partitions that a standalone consumer is to read and that the topic does not have.
+	// surveyNeeded has a survey made with the next tick.
+	surveyNeeded bool
+	epoch        uint64
+	changes      int64
+	// absent are partitions that a standalone consumer is configured to read and the topic does not
+	// have.
 	absent []uint32
 }
 
-// begin is the start of a membership, which has no partitions yet.
+// begin begins a membership, which has no partitions yet.
 func (a *assignment) begin(ctx context.Context, s Session) {
 	a.ctx, a.session, a.server = ctx, s, server{s, a.cfg.Consumer}
-	a.delivering, a.again, a.absent = true, false, nil
+	a.delivering, a.surveyNeeded, a.absent = true, false, nil
 }
 
 // move changes the state of a partition as the table says.
@@ -51,7 +52,7 @@ func (a *assignment) move(p *partition, on partitionEvent) {
 	}
 }
 
-// find gives the partition of an assignment with that number; nil when it has ended.
+// find returns the partition of an assignment with that epoch; nil when the assignment has ended.
 func (a *assignment) find(id uint32, epoch uint64) *partition {
 	if p := a.partitions[id]; p != nil && p.epoch == epoch {
 		return p
@@ -59,12 +60,12 @@ func (a *assignment) find(id uint32, epoch uint64) *partition {
 	return nil
 }
 
-// renew gives p the number of a new assignment.
+// renew begins a new assignment of p.
 func (a *assignment) renew(p *partition, epoch uint64) {
 	p.epoch, p.interrupted, p.failures, p.retryAt = epoch, false, 0, time.Time{}
 }
 
-// sorted are the partitions by id.
+// sorted returns the partitions by id.
 func (a *assignment) sorted() []*partition {
 	all := make([]*partition, 0, len(a.partitions))
 	for _, p := range a.partitions {
@@ -74,7 +75,8 @@ func (a *assignment) sorted() []*partition {
 	return all
 }
 
-// in are the ids of the partitions in one of the states; with none, of those that are assigned.
+// in returns the ids of the partitions in one of the states; without states, of those that are
+// assigned.
 func (a *assignment) in(states ...PartitionState) []uint32 {
 	var ids []uint32
 	for _, p := range a.sorted() {
@@ -85,7 +87,7 @@ func (a *assignment) in(states ...PartitionState) []uint32 {
 	return ids
 }
 
-// epochs are the known partitions with the numbers of their assignments.
+// epochs returns the known partitions with the epochs of their assignments.
 func (a *assignment) epochs() map[uint32]uint64 {
 	known := make(map[uint32]uint64, len(a.partitions))
 	for id, p := range a.partitions {
@@ -94,29 +96,29 @@ func (a *assignment) epochs() map[uint32]uint64 {
 	return known
 }
 
-// settled tells that every partition is fetched and delivered, and that nothing else is known.
+// settled reports whether every known partition is active, and no survey is needed.
 func (a *assignment) settled() bool {
-	return !a.again && len(a.in(PartitionActive)) == len(a.partitions)
+	return !a.surveyNeeded && len(a.in(PartitionActive)) == len(a.partitions)
 }
 
-// learned adds and removes partitions as the server has assigned them.
+// learned adds, drains and removes partitions as the server has assigned them.
 func (a *assignment) learned(l learned) {
 	for _, id := range l.assigned {
 		p := a.partitions[id]
-		_, asked := l.asked[id]
+		_, asked := l.known[id]
 		switch {
 		case p == nil && asked:
-			a.again = true // it has ended since
+			a.surveyNeeded = true // it has ended since
 		case p == nil:
 			p = &partition{id: id}
 			a.partitions[id] = p
 			a.move(p, partitionFound)
-		case p.epoch == l.asked[id] && p.state == PartitionDraining:
-			a.keep(p)
+		case p.epoch == l.known[id] && p.state == PartitionDraining:
+			a.keepAssigned(p)
 		}
 	}
 	for _, id := range l.pending {
-		if p := a.find(id, l.asked[id]); p != nil && p.state == PartitionActive {
+		if p := a.find(id, l.known[id]); p != nil && p.state == PartitionActive {
 			a.missing(p)
 		}
 	}
@@ -125,7 +127,7 @@ func (a *assignment) learned(l learned) {
 		if !a.cfg.Consumer.Group {
 			cause = errRemoved
 		}
-		if p := a.find(id, l.asked[id]); p != nil && p.state != PartitionTaking { // then the claim's answer tells
+		if p := a.find(id, l.known[id]); p != nil && p.state != PartitionPreparing { // then the answer to its claim is waited for
 			a.lose(p, cause)
 		}
 	}
@@ -139,9 +141,9 @@ func (a *assignment) learned(l learned) {
 func (a *assignment) missing(p *partition) {
 	summary, _ := a.deps.Partitions.Summary(p.id)
 	if summary.mustDeliver() {
-		// The server moves it once what was polled is committed. While there is nothing to commit,
-		// the first message must be handled.
-		a.again = true
+		// The server moves it at the commit that covers what was polled. As long as nothing can be
+		// committed, the first message has to be settled.
+		a.surveyNeeded = true
 		return
 	}
 	a.drain(p, time.Now().Add(a.cfg.RebalanceTimeout))
@@ -154,40 +156,40 @@ func (a *assignment) drain(p *partition, deadline time.Time) {
 	a.deps.Partitions.Drain(p.id)
 }
 
-// keep goes on with a partition that was to be moved.
-func (a *assignment) keep(p *partition) {
+// keepAssigned resumes a partition that the server does not move any more.
+func (a *assignment) keepAssigned(p *partition) {
 	if p.interrupted {
-		// Its time was over, and it handover failed. No handler can work under an ended
-		// context, so it is taken anew.
-		a.takeAgain(p, Finding{}, errHandOver)
+		// Its time was over, and its hand-over failed. The contexts of its handlers have ended, so it
+		// needs a new assignment.
+		a.restart(p, Finding{}, errHandOver)
 		return
 	}
-	a.stay(p)
-	a.log.Info("handover called off, partition stays assigned", zap.Uint32("partition", p.id))
+	a.resumeDrained(p)
+	a.log.Info("hand-over cancelled, partition stays assigned", zap.Uint32("partition", p.id))
 }
 
-// stay goes on with a partition that drains.
-func (a *assignment) stay(p *partition) {
-	a.move(p, stays)
+// resumeDrained ends the draining of a partition.
+func (a *assignment) resumeDrained(p *partition) {
+	a.move(p, reassignmentCancelled)
 	a.start(p.id)
 }
 
-// takeAgain ends an assignment and has the partition taken anew.
-func (a *assignment) takeAgain(p *partition, f Finding, cause error) {
+// restart ends an assignment and has the partition prepared again.
+func (a *assignment) restart(p *partition, f Finding, cause error) {
 	a.move(p, changeFound)
 	p.finding = f
 	a.ended(p, cause)
 }
 
-// start begins to fetch and deliver, unless everything is drained.
+// start begins to fetch and deliver partitions, unless all are being drained.
 func (a *assignment) start(ids ...uint32) {
 	if a.delivering && len(ids) > 0 {
 		a.deps.Partitions.Start(ids...)
 	}
 }
 
-// deliver drains all partitions, or goes on with them. What the server is about to move drains in
-// any case.
+// deliver starts all active partitions, or drains all that are assigned. Those that the server is
+// about to move are drained in any case.
 func (a *assignment) deliver(on bool) {
 	a.delivering = on
 	if on {
@@ -199,8 +201,7 @@ func (a *assignment) deliver(on bool) {
 	}
 }
 
-// drained tells whether nothing is with the application any more, and nothing is being done with a
-// partition.
+// drained reports whether all partitions are drained, and no hand-over or seek is in flight.
 func (a *assignment) drained() bool {
 	for _, p := range a.partitions {
 		switch p.state {
@@ -222,8 +223,9 @@ func (a *assignment) interrupt(cause error) {
 	}
 }
 
-// commitAll returns a request that commits what every partition can. Its answer's error is nil when
-// all did; where someone else moved the stored offset, there is nothing to commit.
+// commitAll returns a request that commits the acknowledged prefixes of all partitions. The error of
+// its answer is nil when all of that is committed; where someone else moved the stored offset,
+// there is nothing to commit.
 func (a *assignment) commitAll() func(ctx context.Context) event {
 	ids := a.in(PartitionActive, PartitionDraining)
 	return func(ctx context.Context) event {
@@ -238,7 +240,7 @@ func (a *assignment) commitAll() func(ctx context.Context) event {
 	}
 }
 
-// lose ends an assignment that was taken from this member.
+// lose ends the assignment of a partition that is not this member's any more.
 func (a *assignment) lose(p *partition, cause error) {
 	had := p.state.assigned()
 	a.move(p, partitionLost)
@@ -247,7 +249,7 @@ func (a *assignment) lose(p *partition, cause error) {
 	}
 }
 
-// ended has the consumer forget the assignment of p, which is in its next state already.
+// ended ends the assignment of p in the consumer, after p has changed its state.
 func (a *assignment) ended(p *partition, cause error) {
 	unfinished := a.deps.Partitions.End(p.id, cause)
 	a.changes++
@@ -255,7 +257,8 @@ func (a *assignment) ended(p *partition, cause error) {
 	a.deps.Observer.Lost([]uint32{p.id})
 }
 
-// release ends an assignment that was given up: revoked when nothing was left to do.
+// release ends an assignment that was handed over: it is revoked when no message was unfinished, and
+// lost otherwise.
 func (a *assignment) release(id uint32, cause error) {
 	unfinished := a.deps.Partitions.End(id, cause)
 	a.changes++
@@ -267,7 +270,7 @@ func (a *assignment) release(id uint32, cause error) {
 	a.deps.Observer.Revoked([]uint32{id})
 }
 
-// left counts what is not finished and not committed now.
+// left returns what is unfinished and uncommitted now.
 func (a *assignment) left() Left { return count(a.deps.Partitions, a.in()) }
 
 func count(partitions Partitions, ids []uint32) (left Left) {
@@ -281,7 +284,7 @@ func count(partitions Partitions, ids []uint32) (left Left) {
 	return left
 }
 
-// pause stops or resumes the delivery of a partition, assigned now or later.
+// pause pauses or resumes a partition, whether it is assigned or not.
 func (a *assignment) pause(id uint32, on bool) {
 	if on {
 		a.paused[id] = true
@@ -293,7 +296,7 @@ func (a *assignment) pause(id uint32, on bool) {
 	}
 }
 
-// repeatPause applies what became of a pause while its partition was being claimed.
+// repeatPause applies a pause, or its end, that was requested after the claim was made.
 func (a *assignment) repeatPause(c Claim) {
 	if paused := a.paused[c.Partition]; paused != c.Paused {
 		a.deps.Partitions.Pause(c.Partition, paused)

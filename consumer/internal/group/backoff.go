@@ -10,46 +10,46 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/retry"
 )
 
-// backoffs remembers partitions whose offsets repeat or go back, so that they are verified or taken
-// again and again, or which can't be taken at all. Such a partition waits longer each time, until
-// it stays as it is for a while. The memory outlives assignments.
+// backoffs has the partitions wait that must be prepared or verified repeatedly: their offsets repeat
+// or go back, or they can't be prepared at all. Such a partition waits longer each time, until it is
+// stable for a while. The backoff of a partition outlives its assignments.
 type backoffs struct {
 	*base
 	of map[uint32]*retries
 }
 
-// retries is how often something had to be done again with a partition.
+// retries counts how often a partition was prepared or verified again.
 type retries struct {
 	attempts int
 	cause    error
 	delay    time.Duration
-	next     time.Time // nothing is done with it before
+	next     time.Time // it is not prepared or verified before
 	trouble  condition
 }
 
 const (
-	// stableTime is how long a partition must stay as it is, and at least twice as long as it
-	// waited last.
+	// stableTime is how long a partition must be stable before its backoff is reset; at least twice
+	// its last delay.
 	stableTime = 10 * time.Second
-	// troubled is at which attempt a partition is a problem: two may be an operator's.
-	troubled = 3
+	// problemAttempts is the number of attempts that make a problem of health; fewer may be due to an
+	// operator who moves offsets.
+	problemAttempts = 3
 )
 
-// The backoffs of a machine are times that its loop waits for, beside everything else that may
-// happen meanwhile. So it takes their lengths from package retry, and not its policies: each of
-// these would hold a goroutine, and would have to be interrupted by each of those events.
+// The loop waits for these backoffs together with everything else that may happen. So it uses
+// retry.Delay and no retry.Policy, which would need a goroutine for each backoff.
 var (
 	joinBackoff      = config.Backoff{BaseBackoff: 50 * time.Millisecond, MaxBackoff: 5 * time.Second, Jitter: 0.2}
 	handOverBackoff  = config.Backoff{BaseBackoff: 50 * time.Millisecond, MaxBackoff: 5 * time.Second, Jitter: 0.2}
 	partitionBackoff = config.Backoff{BaseBackoff: 100 * time.Millisecond, MaxBackoff: 30 * time.Second, Jitter: 0.2}
 )
 
-// errDoubt says that a partition is verified again and again.
-var errDoubt = errors.New("its offsets do not continue, and a verification finds nothing wrong")
+// errNotVerified says that a partition is verified repeatedly.
+var errNotVerified = errors.New("its offsets do not continue, and a verification finds nothing wrong")
 
-// again notes that something has to be done again with a partition. The first time that may be at
-// once, unless it is to wait in any case.
-func (b *backoffs) again(id uint32, cause error, wait bool) {
+// retryAfter has a partition wait before it is prepared or verified again. The first time it does not
+// wait, unless wait is set.
+func (b *backoffs) retryAfter(id uint32, cause error, wait bool) {
 	one := b.of[id]
 	if one == nil {
 		one = &retries{}
@@ -65,19 +65,19 @@ func (b *backoffs) again(id uint32, cause error, wait bool) {
 		one.delay = retry.Delay(partitionBackoff, n)
 	}
 	one.next = time.Now().Add(one.delay)
-	if one.attempts >= troubled && one.trouble.again() {
-		b.log.Warn("partition assigned again and again, waiting", zap.Uint32("partition", id),
+	if one.attempts >= problemAttempts && one.trouble.holds() {
+		b.log.Warn("partition assigned repeatedly, waiting", zap.Uint32("partition", id),
 			zap.Int("attempt", one.attempts), zap.Duration("delay", one.delay), zap.Error(cause))
 	}
 }
 
-// may tells whether something may be done with a partition now.
+// may reports whether a partition may be prepared or verified now.
 func (b *backoffs) may(id uint32, clock *schedule) bool {
 	one := b.of[id]
 	return one == nil || clock.due(one.next)
 }
 
-// attempts is how often something had to be done again with a partition.
+// attempts returns how often a partition was prepared or verified again.
 func (b *backoffs) attempts(id uint32) int {
 	if one := b.of[id]; one != nil {
 		return one.attempts
@@ -85,7 +85,7 @@ func (b *backoffs) attempts(id uint32) int {
 	return 0
 }
 
-// settle forgets the partitions that are stable.
+// settle resets the backoffs of the partitions that are stable.
 func (b *backoffs) settle(partitions map[uint32]*partition, clock *schedule) {
 	for id, one := range b.of {
 		if p := partitions[id]; p != nil && !p.state.assigned() || !clock.due(one.next.Add(max(stableTime, 2*one.delay))) {
@@ -98,9 +98,9 @@ func (b *backoffs) settle(partitions map[uint32]*partition, clock *schedule) {
 	}
 }
 
-// problem is why something has to be done again and again with a partition; nil when it has not.
+// problem returns why a partition is prepared or verified repeatedly; nil when it is not.
 func (b *backoffs) problem(id uint32) error {
-	if one := b.of[id]; one != nil && one.attempts >= troubled {
+	if one := b.of[id]; one != nil && one.attempts >= problemAttempts {
 		return one.cause
 	}
 	return nil

@@ -27,9 +27,9 @@ func unstable(c *fakeConsumer, _ *group.Config) {
 	}
 }
 
-// A partition that is taken again and again waits longer each time. That is a problem, which is
+// A partition that is prepared repeatedly waits longer each time. That is a problem, which is
 // logged once a minute at most, and it ends when the partition holds. The others go on.
-func TestPartitionThatIsTakenAgainAndAgainHasBackoff(t *testing.T) {
+func TestPartitionThatIsPreparedRepeatedlyHasBackoff(t *testing.T) {
 	inBubble(t, 2, func(b *bubble) {
 		b.cfg.ProbeInterval = 10 * time.Millisecond
 		c := b.member(unstable)
@@ -48,7 +48,7 @@ func TestPartitionThatIsTakenAgainAndAgainHasBackoff(t *testing.T) {
 		c.mu.Unlock()
 		require.Less(b.t, attempts, 20)
 		require.Greater(b.t, attempts, 10)
-		logged := b.logs.FilterMessage("partition assigned again and again, waiting").All()
+		logged := b.logs.FilterMessage("partition assigned repeatedly, waiting").All()
 		require.Greater(b.t, len(logged), 1, "at the beginning, and once a minute")
 		for i, entry := range logged[1:] {
 			require.GreaterOrEqual(b.t, entry.Time.Sub(logged[i].Time), time.Minute)
@@ -130,7 +130,7 @@ func TestPartitionThatCannotBeTakenHasBackoff(t *testing.T) {
 	})
 }
 
-// A partition where something does not fit again and again, and nothing is found, is not verified
+// A partition whose answers do not fit repeatedly, and where nothing is found, is not verified
 // in a hot loop.
 func TestDoubtWithoutFindingHasBackoff(t *testing.T) {
 	inBubble(t, 1, func(b *bubble) {

@@ -2,14 +2,14 @@ package group
 
 import "time"
 
-// condition is something that lasts. It is logged when it begins, at most once a minute while it
-// lasts, and when it ends.
+// condition is a fault that lasts for some time. It is logged when it begins, at most once a minute
+// while it lasts, and when it ends.
 type condition struct{ since, logged time.Time }
 
 const conditionInterval = time.Minute
 
-// again notes that it is so still, and tells whether that is to be logged.
-func (c *condition) again() bool {
+// holds notes that the fault is there, and reports whether that is to be logged.
+func (c *condition) holds() bool {
 	now := time.Now()
 	if c.since.IsZero() {
 		c.since = now
@@ -21,7 +21,7 @@ func (c *condition) again() bool {
 	return true
 }
 
-// over ends it, and tells whether it had begun and how long it lasted.
+// over ends the fault, and returns whether there was one and how long it lasted.
 func (c *condition) over() (lasted time.Duration, was bool) {
 	lasted, was = time.Since(c.since), !c.since.IsZero()
 	*c = condition{}

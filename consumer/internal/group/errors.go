@@ -5,15 +5,15 @@ import (
 	"fmt"
 )
 
-// ErrLost is the cause with which the contexts of handlers end whose partition is not this
-// consumer's any more.
+// ErrLost is the cause with which the contexts of handlers end whose partition is lost; see
+// consumer.ErrLost.
 var ErrLost = errors.New("iggy: partition lost")
 
 var (
 	errHandedOver  = fmt.Errorf("%w: handed over", ErrLost)
 	errNotAssigned = fmt.Errorf("%w: assigned to another member", ErrLost)
 	errRemoved     = fmt.Errorf("%w: removed from the topic", ErrLost)
-	errHandOver    = fmt.Errorf("%w: it was to be handed over, and the rebalance timeout passed", ErrLost)
+	errHandOver    = fmt.Errorf("%w: it was about to be handed over, and the rebalance timeout passed", ErrLost)
 	errReset       = fmt.Errorf("%w: assigned again at another offset", ErrLost)
 )
 
@@ -31,6 +31,6 @@ func (e *MovedError) Error() string {
 	return fmt.Sprintf("the stored offset was moved to %d by someone else", e.Offset)
 }
 
-// ErrStopDeadline is the cause with which the contexts of handlers end that outlast the time for
-// stopping.
+// ErrStopDeadline is the cause with which the contexts of handlers end that still run when the time
+// for stopping is over; see consumer.ErrStopDeadline.
 var ErrStopDeadline = errors.New("iggy: stop deadline passed")

@@ -1,21 +1,21 @@
 package group
 
-// eventKind is what may happen to a machine.
+// eventKind is the kind of an event.
 type eventKind uint8
 
 const (
 	// The session.
 	sessionGained eventKind = iota
-	sessionFailed           // there will be none any more
+	sessionFailed           // there will be no more
 	sessionLost
 
 	// Commands.
-	stopAsked
-	workOver // the time for finishing what is with the application has passed
-	closeAsked
-	seekAsked
+	stopRequested
+	drainTimeOver // the time to wait for messages in flight is over
+	closeRequested
+	seekRequested
 	seekCancelled // the caller does not wait for it any more
-	pauseAsked
+	pauseRequested
 
 	// Notifications of the consumer.
 	drained
@@ -23,13 +23,13 @@ const (
 	refused
 
 	// Time.
-	timeReached
+	timerExpired
 
-	// Answers of requests that belong to the state in which they were made.
+	// Answers to requests that belong to the state in which they were made.
 	joinAnswered
 	surveyed
 	verified
-	looked // at the members of the two groups
+	membersRead // those of the two groups
 	elected
 	dialled
 	committed
@@ -38,21 +38,21 @@ const (
 	resumed
 	groupsLeft
 
-	// Answers of requests that belong to a partition.
-	claimed
-	handedOver
-	sought
+	// Answers to requests that belong to a partition.
+	prepareEnded
+	handOverEnded
+	seekEnded
 
 	eventKinds
 )
 
 var eventNames = [eventKinds]string{
 	"session gained", "session failed", "session lost",
-	"stop asked", "work over", "close asked", "seek asked", "seek cancelled", "pause asked",
+	"stop requested", "drain time over", "close requested", "seek requested", "seek cancelled", "pause requested",
 	"drained", "verify needed", "refused",
-	"time reached",
-	"join answered", "surveyed", "verified", "looked", "elected", "dialled", "committed", "redistributed", "announced", "resumed", "groups left",
-	"claimed", "handed over", "sought",
+	"timer expired",
+	"join answered", "surveyed", "verified", "members read", "elected", "dialled", "committed", "redistributed", "announced", "resumed", "groups left",
+	"prepare ended", "hand-over ended", "seek ended",
 }
 
 func (k eventKind) String() string { return eventNames[k] }
@@ -60,8 +60,8 @@ func (k eventKind) String() string { return eventNames[k] }
 // event is something that happened.
 type event struct {
 	kind eventKind
-	// answer tells that a request has ended, and visit, unless it is 0, which visit of a state it
-	// belongs to: once the state was left, nobody is interested in it.
+	// answer tells that a request has ended. visit, unless it is 0, says which visit of a state it
+	// belongs to: the answer is dropped once that state was left.
 	answer    bool
 	visit     uint64
 	partition uint32

@@ -171,7 +171,7 @@ func (c *fakeConsumer) cut() {
 	}
 }
 
-func (c *fakeConsumer) Take(ctx context.Context, s group.Session, claims []group.Claim) (ids []uint32, err error) {
+func (c *fakeConsumer) Prepare(ctx context.Context, s group.Session, claims []group.Claim) (ids []uint32, err error) {
 	c.mu.Lock()
 	c.claims = append(c.claims, claims...)
 	take := c.take

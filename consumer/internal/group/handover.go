@@ -12,10 +12,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/retry"
 )
 
-// handOvers gives away what the server is about to move.
+// handOvers hands over the partitions that the server is about to move.
 type handOvers struct{ a *assignment }
 
-// due gives away the draining partitions that are finished, and those whose time is over.
+// due hands over the draining partitions that are drained, and those whose time is over.
 func (h handOvers) due(clock *schedule) {
 	a := h.a
 	for _, p := range a.sorted() {
@@ -24,9 +24,9 @@ func (h handOvers) due(clock *schedule) {
 		}
 		s, ok := a.deps.Partitions.Summary(p.id)
 		if ok && s.Drained && s.Unfinished > 0 && !s.Acknowledged {
-			// Nothing can be committed, so the server would not move it, and nobody would read it.
-			a.stay(p)
-			a.again = true
+			// Nothing can be committed, so the server would not move it, and no member would read it.
+			a.resumeDrained(p)
+			a.surveyNeeded = true
 			continue
 		}
 		if ok && !s.Drained && !clock.due(p.deadline) {
@@ -44,12 +44,12 @@ func (h handOvers) due(clock *schedule) {
 		a.busy[p.id] = true
 		id, epoch, request := p.id, p.epoch, handOver{a.server, a.deps.Partitions}
 		a.requests.run(a.ctx, func(ctx context.Context) event {
-			return event{kind: handedOver, partition: id, epoch: epoch, err: request.run(ctx, id)}
+			return event{kind: handOverEnded, partition: id, epoch: epoch, err: request.run(ctx, id)}
 		})
 	}
 }
 
-// answered ends the assignment of a partition that was given away.
+// answered ends the assignment of a partition that was handed over.
 func (h handOvers) answered(e event) {
 	a := h.a
 	delete(a.busy, e.partition)
@@ -67,22 +67,22 @@ func (h handOvers) answered(e event) {
 		p.failures++
 		p.retryAt = time.Now().Add(retry.Delay(handOverBackoff, p.failures))
 		a.report.note(fmt.Errorf("iggy: hand over %s/%d: %w", a.cfg.Consumer.Topic, p.id, e.err))
-		a.log.Debug("handover failed, retrying", zap.Uint32("partition", p.id), zap.Error(e.err))
+		a.log.Debug("hand-over failed, retrying", zap.Uint32("partition", p.id), zap.Error(e.err))
 	}
 }
 
-// handOver commits the acknowledged prefix of a partition and gives it to the member that it is
-// meant for.
+// handOver is the request that commits the acknowledged prefix of a partition, with which the server
+// moves the partition to another member.
 type handOver struct {
 	server
 	partitions Partitions
 }
 
-// run is the request.
+// run makes the request.
 //
 // The server moves a partition at the commit that covers the last offset polled from it (measured
-// on Iggy 0.8.0). What was fetched and not handled must not be committed; so the last message of
-// the prefix is polled once more: then that is the last offset polled.
+// on Iggy 0.8.0). What was fetched and not acknowledged must not be committed. So the last message
+// of the prefix is polled once more: then its offset is the last one polled.
 func (h handOver) run(ctx context.Context, id uint32) error {
 	err := h.partitions.Commit(ctx, id)
 	var moved *MovedError
@@ -101,7 +101,7 @@ func (h handOver) run(ctx context.Context, id uint32) error {
 		return nil
 	}
 	if s.Polled > prefix+1 {
-		if err := h.unread(ctx, id, prefix); err != nil {
+		if err := h.repoll(ctx, id, prefix); err != nil {
 			return err
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// Session is the life of one connection: *link.Session.
+// Session is one connection from its login to its end: *link.Session.
 type Session interface {
 	// Do runs fn on the connection. It ends with ctx, and by itself when the server does not
 	// answer.
@@ -18,19 +18,19 @@ type Session interface {
 	Generation() uint64
 }
 
-// Connection is a connection of the machine's own, for the transient member: a started *link.Link.
+// Connection is the connection of the transient member: a started *link.Link.
 type Connection interface {
 	Do(ctx context.Context, fn func(context.Context, transport.Conn) error) error
 	Stop(ctx context.Context) error
 }
 
-// Dependencies are what the machine works with. All but Dial and Observer are required.
+// Dependencies are what the machine uses. All but Dial and Observer are required.
 type Dependencies struct {
-	// Sessions waits for a session. An error means that there will be none any more.
+	// Sessions waits for a session. An error means that there will be no more sessions.
 	Sessions func(ctx context.Context) (Session, error)
 	// Dial connects the transient member that has the server assign all partitions anew.
 	Dial func(ctx context.Context) (Connection, error)
-	// Partitions are the consumer's.
+	// Partitions fetches, delivers and commits.
 	Partitions Partitions
 	// Observer is told what happens.
 	Observer Observer
@@ -39,66 +39,64 @@ type Dependencies struct {
 // Partitions is the side of the consumer that fetches, delivers and commits. All methods are safe
 // for concurrent use.
 //
-// Those with a context do the network's work: they are called in goroutines of their own, end soon
-// after their context does, and log nothing that the machine logs. The others are called by the
-// loop and never block. An id that is not assigned is no error: they do nothing.
+// The methods with a context make requests: they are called in goroutines of their own, end soon
+// after their context does, and log nothing that the machine logs. The others are called by the loop
+// and must not block. They do nothing for a partition that is not assigned.
 type Partitions interface {
-	// Take reads where the claimed partitions are to begin and prepares them. It returns those that
-	// are prepared, also with an error. Nothing is fetched or delivered before Start; until then a
-	// partition counts as drained. What was not wanted after all is ended without ever being
-	// started.
-	Take(ctx context.Context, s Session, claims []Claim) (prepared []uint32, err error)
-	// Start begins to fetch and deliver, or goes on after Drain. All partitions are started in one
-	// call, so that none takes the others' part of the limits.
+	// Prepare reads where the claimed partitions begin and makes their assignments. It returns the
+	// partitions that are prepared, also with an error. Nothing is fetched or delivered before
+	// Start; until then a partition counts as drained. An assignment that is not needed any more is
+	// ended without being started.
+	Prepare(ctx context.Context, s Session, claims []Claim) (prepared []uint32, err error)
+	// Start begins to fetch and deliver, or ends Drain. All partitions are started in one call, so
+	// that none uses the part of the limits that belongs to the others.
 	Start(ids ...uint32)
-	// Drain takes nothing new from then on and forgets what nobody has seen; what is with the
-	// application is finished. Machine.Drained is called when Summary.Drained becomes true.
+	// Drain fetches and delivers nothing new and forgets the messages that were not delivered; those
+	// in flight are waited for. Machine.Drained is called when Summary.Drained becomes true.
 	Drain(ids ...uint32)
-	// Pause stops the delivery, or goes on with it.
+	// Pause stops the delivery, or resumes it.
 	Pause(id uint32, paused bool)
-	// Interrupt ends the contexts of the partition's handlers: their time is over. What was
-	// acknowledged can be committed still.
+	// Interrupt ends the contexts of the partition's handlers: their time is over. The acknowledged
+	// prefix can still be committed.
 	Interrupt(id uint32, cause error)
-	// End ends the assignment: contexts of handlers end with cause, and late acknowledgements have
-	// no effect. It returns how many messages were with the application and not acknowledged.
+	// End ends the assignment: the contexts of its handlers end with cause, and acknowledgements have
+	// no effect after that. It returns how many messages were in flight or waited for redelivery.
 	End(id uint32, cause error) (unfinished int)
-	// Summary says how an assigned partition is; false when there is none of that id.
+	// Summary returns the state of an assigned partition; false when it is not assigned.
 	Summary(id uint32) (Summary, bool)
 	// Commit stores the acknowledged prefix. A *MovedError says that someone else has stored
 	// another offset meanwhile, and that nothing was stored.
 	Commit(ctx context.Context, id uint32) error
-	// Verify compares stored offsets and log ends of partitions with what they should be. It
-	// decides itself which of them are due, returns what it found to be changed, and changes
-	// nothing but what is known of the others: one that needed verification and is in order is
-	// fetched again.
+	// Verify compares the stored offsets and the log ends of partitions with what they should be. It
+	// decides by itself for which of them that is due, and returns those that have changed. A
+	// partition that needed verification and has not changed is fetched again.
 	Verify(ctx context.Context, s Session, ids []uint32) ([]Finding, error)
 }
 
 // Observer is told what happens, in order, by the loop: it must not block.
 type Observer interface {
-	// Joined says that a membership begins: from now on the session's partitions may be polled.
+	// Joined says that a membership begins: from then on partitions may be polled over the session.
 	Joined(s Session)
-	// Left says that the membership is over, and that no partition is assigned any more.
+	// Left says that the membership has ended: no partition is assigned any more.
 	Left(s Session)
-	// Assigned, Revoked and Lost name partitions: Revoked ones were given away with nothing left to
-	// do, Lost ones with work under way.
+	// Assigned, Revoked and Lost name partitions: Revoked ones were handed over with no message
+	// unfinished, Lost ones with unfinished messages.
 	Assigned(ids []uint32)
 	Revoked(ids []uint32)
 	Lost(ids []uint32)
 }
 
-// Claim is a partition to be taken.
+// Claim is a partition to be prepared.
 type Claim struct {
 	Partition uint32
 	// Epoch is the number of the assignment, for Machine.Refused.
 	Epoch uint64
 	// Paused tells that the application has paused the partition.
 	Paused bool
-	// Finding is why it is taken again; its Cause is nil when it is not.
+	// Finding is why the partition is prepared again; its Cause is nil for the first time.
 	Finding Finding
-	// Attempt counts how often the partition was taken or verified again without being stable
-	// since, from 0. From 3 on the machine logs that and nothing else should, since it may go on
-	// without end.
+	// Attempt counts how often the partition was prepared or verified again without being stable
+	// since, from 0. From 3 on only the machine logs that, since it may repeat without end.
 	Attempt int
 }
 
@@ -112,7 +110,7 @@ type Finding struct {
 	Truncated bool
 }
 
-// Summary is how an assigned partition is at one moment.
+// Summary is the state of an assigned partition at one moment.
 type Summary struct {
 	// Acknowledged tells whether some message was acknowledged, or the assignment began after an
 	// offset; Prefix is then the last offset of the acknowledged prefix.
@@ -120,23 +118,23 @@ type Summary struct {
 	Prefix       uint64
 	// Polled is the offset after the last one that was polled; 0 when none was.
 	Polled uint64
-	// Delivered tells whether a message was given to the application, and Fetched whether messages
-	// were fetched that are not settled.
+	// Delivered tells whether a message was delivered, and Fetched whether messages were fetched
+	// that are not settled.
 	Delivered, Fetched bool
-	// Unfinished is how many messages are with the application and not acknowledged; Waiting is how
-	// many of them nobody works on.
+	// Unfinished is how many messages were delivered and are not settled; Waiting is how many of
+	// them are not in flight, but wait for redelivery.
 	Unfinished, Waiting int
 	// Uncommitted is how many acknowledged messages have no stored offset.
 	Uncommitted int
-	// OnlyWaiting tells that there are unfinished messages and that nobody works on any.
+	// OnlyWaiting tells that there are unfinished messages and none of them is in flight.
 	OnlyWaiting bool
-	// Drained tells that nothing is with the application or on the way to it, apart from messages
-	// of a drained partition that only wait.
+	// Drained tells that no message is in flight or about to be delivered. Messages of a draining
+	// partition may wait for redelivery.
 	Drained bool
 }
 
-// mustDeliver tells that nothing can be committed yet, and so that the partition can't be handed
-// over before its first message is handled, however long that waits.
+// mustDeliver reports whether nothing can be committed yet: then the partition can't be handed over
+// before its first message is settled, however long that takes.
 func (s Summary) mustDeliver() bool {
 	return !s.Acknowledged && (!s.Delivered && s.Fetched || s.OnlyWaiting)
 }

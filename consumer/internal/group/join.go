@@ -10,33 +10,33 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/retry"
 )
 
-// joining is how the group is joined.
+// joining is the state of the attempts to join the group.
 type joining struct {
-	attempt int
-	next    time.Time
-	cause   error
-	trouble condition
-	asked   bool
+	attempt   int
+	next      time.Time
+	cause     error
+	trouble   condition
+	requested bool
 }
 
-// failed has the next attempt wait. The first one does not: most memberships end for a reason that
-// is over.
+// failed has the next attempt wait. The first one does not wait: the reason for which most
+// memberships end does not last.
 func (j *joining) failed(err error) {
-	j.cause, j.asked = err, false
+	j.cause, j.requested = err, false
 	if j.attempt++; j.attempt > 1 {
 		j.next = time.Now().Add(retry.Delay(joinBackoff, j.attempt-1))
 	}
 }
 
-// groups are those that the session's connection is a member of, as far as known: a join whose
-// answer is missing counts.
+// groups are the groups of which the connection is a member, as far as known: a join without an
+// answer counts.
 type groups struct {
 	main, coordination bool
 	last               chan struct{} // closed when the last request to join or leave has ended
 }
 
-// inOrder makes a request to join or leave a group, which begins when the one before has ended: two
-// at once could reach the server in either order, also when nobody waits for the first any more.
+// inOrder returns a request to join or leave a group that begins when the one before has ended: two
+// at once could reach the server in either order, also when the first one was cancelled.
 func (g *groups) inOrder(do func(ctx context.Context) event) func(ctx context.Context) event {
 	before, done := g.last, make(chan struct{})
 	g.last = done
@@ -49,17 +49,17 @@ func (g *groups) inOrder(do func(ctx context.Context) event) func(ctx context.Co
 	}
 }
 
-// join joins the group, again and again until it works.
+// join joins the group. It retries until it succeeds.
 func join(m *member) State {
-	if m.requests.open > 0 || m.joining.asked || !m.clock.due(m.joining.next) {
+	if m.requests.open > 0 || m.joining.requested || !m.clock.due(m.joining.next) {
 		return Joining
 	}
-	m.joining.asked = true
+	m.joining.requested = true
 	m.groups.main = true
 	server, group := m.server(), m.cfg.Consumer.Name
 	leave := m.leaveCoordination()
-	m.ask(m.groups.inOrder(func(ctx context.Context) event {
-		// The rebalance that it was in, if it was in one, is over.
+	m.request(m.groups.inOrder(func(ctx context.Context) event {
+		// The rebalance in which it took part, if any, is over.
 		if err := leave(ctx); err != nil {
 			return event{kind: joinAnswered, err: err}
 		}
@@ -68,7 +68,8 @@ func join(m *member) State {
 	return Joining
 }
 
-// leaveCoordination returns a request that leaves the coordination group, if it may be joined.
+// leaveCoordination returns a request that leaves the coordination group, if this member may be in
+// it.
 func (m *member) leaveCoordination() func(ctx context.Context) error {
 	server, group := m.server(), m.cfg.CoordinationGroup
 	if !m.groups.coordination {
@@ -77,16 +78,16 @@ func (m *member) leaveCoordination() func(ctx context.Context) error {
 	return func(ctx context.Context) error { return server.leave(ctx, group) }
 }
 
-// joined begins a membership.
+// joined handles the answer to a join.
 func joined(m *member, e event) State {
-	m.joining.asked = false
+	m.joining.requested = false
 	if e.err == nil {
 		m.groups.coordination = false
 		return m.begin()
 	}
 	m.joining.failed(e.err)
 	m.report.note(fmt.Errorf("iggy: join group %s: %w", m.cfg.Consumer.Name, e.err))
-	if m.joining.trouble.again() {
+	if m.joining.trouble.holds() {
 		m.log.Warn("joining the group failed, retrying", zap.Int("attempt", m.joining.attempt), zap.Error(e.err))
 	}
 	return Joining
@@ -107,8 +108,8 @@ func (m *member) begin() State {
 	return Active
 }
 
-// held notes that the membership is one: the server has answered to it.
-func (m *member) held() {
+// confirmed notes that the server has answered a request of the member: the membership exists.
+func (m *member) confirmed() {
 	attempts := m.joining.attempt
 	m.joining.attempt, m.joining.cause, m.joining.next = 0, nil, time.Time{}
 	if lasted, was := m.joining.trouble.over(); was {
@@ -117,7 +118,7 @@ func (m *member) held() {
 	}
 }
 
-// endMembership ends everything that belongs to a membership.
+// endMembership ends what belongs to a membership.
 func (m *member) endMembership(cause error) {
 	m.loseAll(cause)
 	m.rebalance.disconnect()
@@ -127,7 +128,7 @@ func (m *member) endMembership(cause error) {
 	}
 }
 
-// loseAll ends all assignments, and counts what was under way.
+// loseAll ends all assignments, and notes what was unfinished.
 func (m *member) loseAll(cause error) {
 	if len(m.assignment.in()) > 0 {
 		left := m.assignment.left()
@@ -140,5 +141,5 @@ func (m *member) loseAll(cause error) {
 		m.assignment.lose(p, cause)
 	}
 	clear(m.verify.needed)
-	m.seeks.due() // nobody owns any more what they want
+	m.seeks.due() // their partitions are not assigned any more
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// Machine decides which partitions a consumer has. All methods are safe for concurrent use; none
-// but Stop and Seek waits for anything that may take long.
+// Machine decides which partitions are assigned to a consumer. All methods are safe for concurrent
+// use; only Stop and Seek wait for something that may take long.
 type Machine struct {
 	deps    Dependencies
 	queue   *queue
@@ -24,7 +24,7 @@ type Machine struct {
 	done    chan struct{}
 }
 
-// New makes a machine. It starts nothing.
+// New returns a machine, which does nothing before Start.
 func New(cfg Config, deps Dependencies) *Machine {
 	log := cfg.Log
 	if log == nil {
@@ -40,7 +40,7 @@ func New(cfg Config, deps Dependencies) *Machine {
 	return m
 }
 
-// Start runs the loop. Starting twice does nothing, and so does starting what was stopped.
+// Start starts the loop. A second call does nothing, and neither does one after Stop or Close.
 func (m *Machine) Start() {
 	if !m.started.Swap(true) {
 		go m.run()
@@ -66,7 +66,7 @@ func (m *Machine) run() {
 		select {
 		case <-m.queue.wake:
 		case <-timer.C:
-			m.member.handle(event{kind: timeReached})
+			m.member.handle(event{kind: timerExpired})
 		}
 		for _, e := range m.queue.take() {
 			if m.member.state == Ended {
@@ -84,32 +84,32 @@ func (m *Machine) run() {
 	m.member.requests.all.Wait() // what was released
 }
 
-// drop releases what an event holds that comes after the end.
+// drop releases what an event holds that arrives after the end.
 func (m *Machine) drop(e event) {
 	switch v := e.value.(type) {
 	case Connection:
 		m.member.rebalance.transient = v
 		m.member.rebalance.disconnect()
-	case answerOfTake:
-		m.member.takes.answered(e)
-	case answerOfSeek:
+	case prepareAnswer:
+		m.member.preparations.answered(e)
+	case seekAnswer:
 		m.member.seeks.answered(e)
 	case *seek:
 		v.done <- iggyerr.ErrClosed
 	}
 }
 
-// Stop drains, commits, tells the other members and leaves the group. What is with the application
-// is finished while work lasts; with several stops the earliest end counts. It returns when that is
-// done, or when ctx ends, with what is left.
+// Stop drains, commits, tells the other members and leaves the group. It waits for the messages in
+// flight until work ends; with several calls the earliest end counts. It returns when all is done,
+// or when ctx ends, with what is left.
 func (m *Machine) Stop(ctx, work context.Context) Left {
 	if !m.started.Swap(true) {
 		close(m.done)
 		return Left{}
 	}
-	m.queue.post(event{kind: stopAsked})
+	m.queue.post(event{kind: stopRequested})
 	release := context.AfterFunc(work, func() {
-		m.queue.post(event{kind: workOver, err: context.Cause(work)})
+		m.queue.post(event{kind: drainTimeOver, err: context.Cause(work)})
 	})
 	select {
 	case <-m.done:
@@ -117,13 +117,13 @@ func (m *Machine) Stop(ctx, work context.Context) Left {
 		return m.report.left()
 	case <-ctx.Done():
 	}
-	// It is not over, and what is left may become less.
+	// The stop continues, and what is left may become less.
 	left := m.count()
 	left.Err = errors.Join(left.Err, fmt.Errorf("%w: %w", ErrStopDeadline, context.Cause(ctx)))
 	return left
 }
 
-// count counts what is left now.
+// count returns what is left now.
 func (m *Machine) count() Left {
 	var ids []uint32
 	for _, p := range m.report.read().Partitions {
@@ -137,28 +137,28 @@ func (m *Machine) count() Left {
 	return m.report.left()
 }
 
-// Close ends everything at once, with a cause. It does not wait; Done tells when it is over.
+// Close ends everything at once, with a cause. It does not wait; see Done.
 func (m *Machine) Close(cause error) {
 	if !m.started.Swap(true) {
 		close(m.done)
 		return
 	}
-	m.queue.post(event{kind: closeAsked, err: cause})
+	m.queue.post(event{kind: closeRequested, err: cause})
 }
 
-// Done is closed when the machine has ended, with all its requests.
+// Done returns a channel that is closed when the machine and all of its requests have ended.
 func (m *Machine) Done() <-chan struct{} { return m.done }
 
-// Seek sets an assigned partition to another place by calling do, as the only request for the
+// Seek moves an assigned partition to another position by calling do, as the only request for the
 // partition at that time. do reads what it needs, ends the present assignment and prepares another
-// one, like Partitions.Take, in the place of the first; the machine starts it. When do fails after
-// the first was ended, the partition is taken anew.
+// one, as Partitions.Prepare does; the machine starts it. When do fails after the first assignment
+// was ended, the partition is prepared again.
 //
 // A partition that is not assigned is iggyerr.ErrNotOwner, and a stopped machine iggyerr.ErrClosed.
-// When ctx ends first, the partition stays where it is unless do was called already.
+// When ctx ends first, the partition stays at its position unless do was called already.
 func (m *Machine) Seek(ctx context.Context, partition uint32, do func(ctx context.Context, s Session, c Claim) error) error {
 	k := &seek{partition: partition, do: do, done: make(chan error, 1)}
-	m.queue.post(event{kind: seekAsked, value: k})
+	m.queue.post(event{kind: seekRequested, value: k})
 	select {
 	case err := <-k.done:
 		return err
@@ -181,7 +181,8 @@ func (m *Machine) Pause(partition uint32) { m.pause(partition, true) }
 // Resume ends a Pause.
 func (m *Machine) Resume(partition uint32) { m.pause(partition, false) }
 
-// pause has the loop do it, and waits until it has. Before the start it is done at the start.
+// pause has the loop pause or resume a partition, and waits until it has. Before Start it does not
+// wait: the loop does it when it starts.
 func (m *Machine) pause(partition uint32, on bool) {
 	done := m.queue.postPause(partition, on)
 	if !m.started.Load() {
@@ -193,11 +194,11 @@ func (m *Machine) pause(partition uint32, on bool) {
 	}
 }
 
-// Drained says that a partition has nothing with the application any more.
+// Drained says that a draining partition may have no more messages in flight.
 func (m *Machine) Drained(uint32) { m.queue.postDrained() }
 
-// NeedsVerify says that something did not fit with a partition, which is not fetched until it was
-// verified.
+// NeedsVerify says that the answers for a partition do not fit its position: it is not fetched
+// before it was verified.
 func (m *Machine) NeedsVerify(partition uint32) { m.queue.postVerify(partition) }
 
 // Refused says that the server refused a poll or a commit under the assignment with that epoch.
@@ -205,10 +206,10 @@ func (m *Machine) Refused(partition uint32, epoch uint64, err error) {
 	m.queue.postRefused(partition, epoch, err)
 }
 
-// Status says how the machine is.
+// Status returns the status that the loop published last.
 func (m *Machine) Status() Status { return m.report.read() }
 
-// nobody observes.
+// nobody is an Observer that ignores everything.
 type nobody struct{}
 
 func (nobody) Joined(Session)    {}

@@ -6,7 +6,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// base is what all parts of a machine share.
+// base is what the parts of a member share. It does not change.
 type base struct {
 	cfg      Config
 	deps     Dependencies
@@ -16,35 +16,35 @@ type base struct {
 	requests *requests
 }
 
-// member is the state of a machine. Only the loop uses it.
+// member is the state of a machine and its parts. Only the loop uses it.
 type member struct {
 	*base
 	state State
-	// visit counts the states that were entered. What is asked in a state ends when it is left, and
-	// an answer that comes all the same is dropped.
+	// visit counts the states that were entered. The requests of a state end when it is left, and
+	// their answers are dropped.
 	visit   uint64
 	step    context.Context
 	endStep context.CancelFunc
 	clock   schedule
 
-	session    sessions
-	joining    joining
-	groups     groups
-	probe      probe
-	rebalance  rebalance
-	stopping   stopping
-	assignment assignment
-	backoffs   backoffs
-	takes      takes
-	seeks      seeks
-	verify     verification
+	session      sessions
+	joining      joining
+	groups       groups
+	probe        probe
+	rebalance    rebalance
+	stopping     stopping
+	assignment   assignment
+	backoffs     backoffs
+	preparations preparations
+	seeks        seeks
+	verify       verification
 }
 
 func newMember(ctx context.Context, b *base) *member {
 	m := &member{base: b, visit: 1, session: sessions{root: ctx}}
 	m.assignment = assignment{base: b, partitions: map[uint32]*partition{}, paused: map[uint32]bool{}, busy: map[uint32]bool{}}
 	m.backoffs = backoffs{base: b, of: map[uint32]*retries{}}
-	m.takes = takes{a: &m.assignment, backoffs: &m.backoffs}
+	m.preparations = preparations{a: &m.assignment, backoffs: &m.backoffs}
 	m.seeks = seeks{a: &m.assignment}
 	m.verify = verification{a: &m.assignment, backoffs: &m.backoffs, needed: map[uint32]uint64{}}
 	m.rebalance = rebalance{base: b}
@@ -52,7 +52,7 @@ func newMember(ctx context.Context, b *base) *member {
 	return m
 }
 
-// handle does what the table says about an event.
+// handle handles an event as the table says.
 func (m *member) handle(e event) {
 	if e.answer {
 		m.requests.open--
@@ -73,7 +73,7 @@ func (m *member) handle(e event) {
 	}
 }
 
-// act does what is due, in one state after another, until nothing is.
+// act does what is due in the state, and in those to which that leads.
 func (m *member) act() {
 	for m.state != Ended {
 		before := m.visit
@@ -91,7 +91,7 @@ func (m *member) act() {
 	}
 }
 
-// enter changes the state, if it is another one.
+// enter changes the state, if s is another one. It is the only place that does.
 func (m *member) enter(s State, allowed states) {
 	if s == m.state {
 		return
@@ -104,14 +104,14 @@ func (m *member) enter(s State, allowed states) {
 	m.visit++
 	m.endStep()
 	m.step, m.endStep = context.WithCancel(m.session.scope())
-	m.rebalance.looks = looks{count: m.rebalance.looks.count}
+	m.rebalance.reads = memberReads{count: m.rebalance.reads.count}
 	if begin := activities[s].begin; begin != nil {
 		begin(m)
 	}
 }
 
-// ask makes a request of the present state. Its answer is dropped once the state was left.
-func (m *member) ask(do func(ctx context.Context) event) {
+// ask makes a request of the present state. Its answer is dropped once that state was left.
+func (m *member) request(do func(ctx context.Context) event) {
 	visit := m.visit
 	m.requests.run(m.step, func(ctx context.Context) event {
 		e := do(ctx)

@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	// ticksPerProbe is how often per probe interval a look is taken whether others want a
-	// rebalance: all wait for the last one to notice.
+	// ticksPerProbe is how often per probe interval the coordination group is read: in a rebalance
+	// all members wait for the last one to notice it.
 	ticksPerProbe = 3
-	// maxSkipped is how many surveys in a row may find nothing changed before the partitions are
-	// learned all the same.
+	// maxSkipped is how many surveys in a row may skip learning the partitions since the group is
+	// unchanged.
 	maxSkipped = 10
 )
 
-// probe is what an active member asks the server again and again, one request at a time: what is
-// assigned to it, then whether offsets and logs are what they should be, then whether others want a
-// rebalance.
+// probe is the periodic requests of an active member, one at a time: the survey of what is assigned
+// to it, the verification of offsets and logs, and the reading of the coordination group, which tells
+// whether another member began a rebalance.
 type probe struct {
 	next    time.Time // tick
 	ticks   int
@@ -31,14 +31,14 @@ type probe struct {
 	learned bool // the first survey was answered
 	faults  [2]fault
 
-	survey, verify, look bool // due
-	full                 bool // the look is one at which this member may begin a rebalance
+	survey, verify, members bool // due
+	full                    bool // this member may begin a rebalance after this reading
 
-	seen    transport.Members // the group as it was surveyed last
+	seen    transport.Members // the group at the last survey
 	skipped int               // surveys that found it unchanged since partitions were learned
 }
 
-// fault is a kind of request that fails again and again.
+// fault is a kind of request that fails repeatedly.
 type fault struct {
 	cause   error // of the last one; nil: it was answered
 	trouble condition
@@ -52,12 +52,12 @@ const (
 
 var faultNames = [...]string{"learning the assigned partitions", "verifying the assigned partitions"}
 
-// answered notes how a request of a kind went. A fault is logged when it begins, once a minute, and
+// answered notes the result of a request. A fault is logged when it begins, once a minute, and
 // when it is over.
 func (p *probe) answered(kind int, err error, log *zap.Logger) {
 	f := &p.faults[kind]
 	if f.cause = err; err != nil {
-		if f.trouble.again() {
+		if f.trouble.holds() {
 			log.Warn(faultNames[kind]+" failed, retrying", zap.Error(err))
 		}
 		return
@@ -67,7 +67,7 @@ func (p *probe) answered(kind int, err error, log *zap.Logger) {
 	}
 }
 
-// problems are the faults.
+// problems returns the faults.
 func (p *probe) problems() (errs []error) {
 	for kind, f := range p.faults {
 		if f.cause != nil {
@@ -77,16 +77,16 @@ func (p *probe) problems() (errs []error) {
 	return errs
 }
 
-// tick notes what is due.
+// tick sets what is due.
 func (p *probe) tick(a *assignment) {
 	full := p.ticks%ticksPerProbe == 0
 	p.ticks++
-	if full || p.failed || a.again {
+	if full || p.failed || a.surveyNeeded {
 		p.survey = true
 	}
 	p.verify = p.verify || full
 	p.full = p.full || full
-	p.look = a.cfg.Consumer.Group && a.cfg.FairAssignment
+	p.members = a.cfg.Consumer.Group && a.cfg.FairAssignment
 	wait := a.cfg.ProbeInterval / ticksPerProbe
 	if a.cfg.Align != nil {
 		wait = a.cfg.Align(wait)
@@ -94,7 +94,7 @@ func (p *probe) tick(a *assignment) {
 	p.next = time.Now().Add(wait)
 }
 
-// probeServer is what an active member does.
+// probeServer makes the next request that is due.
 func probeServer(m *member) State {
 	p := &m.probe
 	if m.clock.due(p.next) {
@@ -102,44 +102,44 @@ func probeServer(m *member) State {
 		m.clock.due(p.next)
 	}
 	handOvers{&m.assignment}.due(&m.clock)
-	m.takes.due(&m.clock)
+	m.preparations.due(&m.clock)
 	if p.running {
 		return Active
 	}
-	doubtful := m.verify.due(&m.clock)
+	needed := m.verify.due(&m.clock)
 	switch {
-	case len(doubtful) > 0:
+	case len(needed) > 0:
 		p.running = true
-		m.ask(m.verify.request(doubtful, true))
+		m.request(m.verify.request(needed, true))
 	case p.survey:
 		p.running, p.survey = true, false
-		m.ask(askSurvey(m))
-	case m.takes.running:
-		// What follows is for all partitions.
+		m.request(surveyRequest(m))
+	case m.preparations.running:
+		// The following requests are for all partitions.
 	case p.verify && len(m.assignment.in(PartitionActive)) > 0:
 		p.running, p.verify = true, false
-		m.ask(m.verify.request(m.verify.active(), false))
-	case p.look && m.rebalance.mayLook(&m.clock):
-		p.running, p.look = true, false
-		m.look(false, false)
+		m.request(m.verify.request(m.verify.active(), false))
+	case p.members && m.rebalance.mayReadMembers(&m.clock):
+		p.running, p.members = true, false
+		m.readMembers(false, false)
 	}
 	return Active
 }
 
-// askSurvey returns the request of a survey.
-func askSurvey(m *member) func(ctx context.Context) event {
+// surveyRequest returns the request of a survey.
+func surveyRequest(m *member) func(ctx context.Context) event {
 	s := survey{
 		server: m.server(), known: m.assignment.epochs(), wanted: m.cfg.Partitions,
 		maySkip: m.assignment.settled() && m.probe.skipped < maxSkipped, seen: m.probe.seen,
 	}
-	m.assignment.again = false
+	m.assignment.surveyNeeded = false
 	return func(ctx context.Context) event {
 		l, err := s.run(ctx)
 		return event{kind: surveyed, err: err, value: l}
 	}
 }
 
-// surveyAnswered takes over what is assigned.
+// surveyAnswered applies what is assigned.
 func surveyAnswered(m *member, e event) State {
 	p, l := &m.probe, e.value.(learned)
 	p.running, p.failed = false, e.err != nil
@@ -149,7 +149,7 @@ func surveyAnswered(m *member, e event) State {
 	if e.err != nil {
 		return m.failed(e.err)
 	}
-	m.held()
+	m.confirmed()
 	p.learned = true
 	p.seen = l.members
 	if l.unchanged {
@@ -161,7 +161,7 @@ func surveyAnswered(m *member, e event) State {
 	return Active
 }
 
-// verifyAnswered has changed partitions taken again.
+// verifyAnswered has changed partitions prepared again.
 func verifyAnswered(m *member, e event) State {
 	m.probe.running = false
 	if !protocol.IsNotMember(e.err) || !m.cfg.Consumer.Group {
@@ -171,8 +171,8 @@ func verifyAnswered(m *member, e event) State {
 	return m.failed(e.err)
 }
 
-// lookAnswered decides whether there is a rebalance.
-func lookAnswered(m *member, e event) State {
+// membersAnswered decides whether there is a rebalance.
+func membersAnswered(m *member, e event) State {
 	full := m.probe.full
 	m.probe.running, m.probe.full = false, false
 	return m.rebalance.decide(m, e, full)

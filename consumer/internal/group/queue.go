@@ -2,9 +2,9 @@ package group
 
 import "sync"
 
-// queue holds the events that the loop has not handled yet. It is bounded by what it holds: an
-// answer for each request, a command for each caller who waits for it, and for each partition one
-// pause and one notification of each kind; what is there already is replaced.
+// queue holds the events that the loop has not handled yet. It is bounded: it has one answer for each
+// request, one command for each caller that waits for it, and for each partition one pause and one
+// notification of each kind, which replaces the one before.
 type queue struct {
 	mu      sync.Mutex
 	events  []event
@@ -23,21 +23,21 @@ func (q *queue) post(e event) {
 	q.mu.Lock()
 	q.events = append(q.events, e)
 	q.mu.Unlock()
-	q.stir()
+	q.notify()
 }
 
 func (q *queue) postDrained() {
 	q.mu.Lock()
 	q.drained = true
 	q.mu.Unlock()
-	q.stir()
+	q.notify()
 }
 
 func (q *queue) postVerify(id uint32) {
 	q.mu.Lock()
 	q.verify[id] = true
 	q.mu.Unlock()
-	q.stir()
+	q.notify()
 }
 
 func (q *queue) postRefused(id uint32, epoch uint64, err error) {
@@ -46,10 +46,10 @@ func (q *queue) postRefused(id uint32, epoch uint64, err error) {
 		q.refused[id] = event{kind: refused, partition: id, epoch: epoch, err: err}
 	}
 	q.mu.Unlock()
-	q.stir()
+	q.notify()
 }
 
-// postPause returns when it is in effect: a channel that is closed then.
+// postPause returns a channel that is closed when the loop has handled it.
 func (q *queue) postPause(id uint32, on bool) <-chan struct{} {
 	q.mu.Lock()
 	p, ok := q.paused[id]
@@ -59,19 +59,19 @@ func (q *queue) postPause(id uint32, on bool) <-chan struct{} {
 	p.on = on
 	q.paused[id] = p
 	q.mu.Unlock()
-	q.stir()
+	q.notify()
 	return p.done
 }
 
-func (q *queue) stir() {
+func (q *queue) notify() {
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
 }
 
-// take empties the queue. Notifications come last: they say how things are now, and commands and
-// answers come in the order in which they were added.
+// take empties the queue. Commands and answers come in the order in which they were added.
+// Notifications come last, since they say what is true now.
 func (q *queue) take() []event {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -81,7 +81,7 @@ func (q *queue) take() []event {
 		events = append(events, e)
 	}
 	for id, p := range q.paused {
-		events = append(events, event{kind: pauseAsked, partition: id, value: p})
+		events = append(events, event{kind: pauseRequested, partition: id, value: p})
 	}
 	for id := range q.verify {
 		events = append(events, event{kind: verifyNeeded, partition: id})

@@ -13,62 +13,61 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// rebalance has the partitions shared evenly, which the server does not do: a member that joins a
-// group is given one partition and no more (measured on Iggy 0.8.0). A leave has all partitions
-// assigned anew, evenly, but takes them from members in the middle of their work. So one member
-// announces a rebalance by joining the coordination group; the others see it, drain, commit, and
-// join it, too. When all have, a transient member joins and leaves the consumer group, and everyone
-// goes on.
+// rebalance has the partitions shared fairly, which the server does not do: a member that joins a
+// group is assigned one partition and no more (measured on Iggy 0.8.0). When a member leaves, the
+// server assigns all partitions anew, in equal shares, but also those with messages in flight. So
+// one member announces a rebalance by joining the coordination group; the others notice that, drain,
+// commit, and join it, too. When all have, a transient member joins and leaves the consumer group,
+// and all members leave the coordination group and resume.
 //
-// Who the coordinator is, is not agreed upon but read from the server: it is the owner of partition
-// 0 in the coordination group. A participant that finds itself the owner knows that there is no
-// coordinator any more, and goes on.
+// The members do not elect the coordinator: it is the owner of partition 0 in the coordination group.
+// A participant that is the owner knows that the coordinator has left, and resumes.
 type rebalance struct {
 	*base
-	since time.Time     // shares have been uneven since
-	pause time.Duration // before that is mended
+	since time.Time     // since when the shares are unequal
+	pause time.Duration // how long they may be before a rebalance
 
 	absent      condition // the coordination group does not exist
-	absentUntil time.Time // it is not looked for before
-	restUntil   time.Time // and not after a rebalance either: the others need a moment to leave it
-	// stale members of the coordination group hang: nobody waits for that many again until ignored
-	// has passed.
+	absentUntil time.Time // it is not read before
+	notBefore   time.Time // nor before this, after a rebalance: the others need a moment to leave it
+	// stale is how many members of the coordination group do nothing: no member waits for that many
+	// again before ignored.
 	stale   int
 	ignored time.Time
 
 	began     time.Time // as coordinator
-	deadline  time.Time // for waiting for the others
-	most      int       // members of the coordination group that were seen in this rebalance
+	deadline  time.Time // the others are not waited for after this
+	most      int       // the largest size of the coordination group in this rebalance
 	retry     time.Time // of a commit that failed
 	err       error
 	transient Connection
-	looks     looks
+	reads     memberReads
 }
 
-// looks are repeated questions for the members of the groups, one at a time.
-type looks struct {
+// memberReads are the repeated readings of the members of the two groups, one at a time.
+type memberReads struct {
 	running bool
 	next    time.Time
 	count   int
 }
 
-// look is an answer to one.
-type look struct {
+// memberCounts is an answer to one.
+type memberCounts struct {
 	members, announced int // of the consumer group and of the coordination group
 	coordinator        bool
 }
 
 const (
-	lookInterval = 10 * time.Millisecond
-	// looksAfterRebalance is how many looks a member waits after a rebalance before it joins
-	// another one. Without that, members that leave the coordination group at different times could
-	// take each other for one that announces a rebalance, without end.
-	looksAfterRebalance = 10
-	// looksPerElection is how many looks there are between two that ask for the coordinator.
-	looksPerElection = 5
+	membersInterval = 10 * time.Millisecond
+	// readsAfterRebalance is for how many intervals a member does not read the coordination group
+	// after a rebalance. Without that, members that leave the coordination group at different times
+	// could each mistake the others for a member that announces a rebalance, without end.
+	readsAfterRebalance = 10
+	// readsPerElection is every how many readings a member also reads who the coordinator is.
+	readsPerElection = 5
 
-	// In multiples of RebalanceAfter: between looks for a coordination group that does not exist,
-	// and for how long stale members are ignored.
+	// In multiples of RebalanceAfter: how long a coordination group that does not exist is not read,
+	// and how long stale members are ignored.
 	absentPause = 10
 	stalePause  = 20
 
@@ -76,21 +75,21 @@ const (
 	transientStop = time.Second
 )
 
-// reset forgets what was known under another membership.
+// reset forgets what belongs to another membership.
 func (r *rebalance) reset() { *r = rebalance{base: r.base, absent: r.absent} }
 
-// look asks for the members of the coordination group, and for more if that is wanted, unless the
-// last look was just now.
-func (m *member) look(members, coordinator bool) {
-	l := &m.rebalance.looks
+// readMembers reads how many members the coordination group has, and if wanted how many the consumer
+// group has and whether this member is the coordinator, unless the last reading was just now.
+func (m *member) readMembers(members, coordinator bool) {
+	l := &m.rebalance.reads
 	if l.running || !m.clock.due(l.next) {
 		return
 	}
 	l.running = true
 	l.count++
 	server, main, coordination := m.server(), m.cfg.Consumer.Name, m.cfg.CoordinationGroup
-	m.ask(func(ctx context.Context) event {
-		var got look
+	m.request(func(ctx context.Context) event {
+		var got memberCounts
 		var err error
 		if members {
 			got.members, err = server.size(ctx, main)
@@ -101,26 +100,26 @@ func (m *member) look(members, coordinator bool) {
 		if err == nil && coordinator {
 			got.coordinator, err = server.owns(ctx, coordination, 0)
 		}
-		return event{kind: looked, err: err, value: got}
+		return event{kind: membersRead, err: err, value: got}
 	})
 }
 
-// answered takes an answer to a look. When it failed, the rebalance goes on without it.
-func (r *rebalance) answered(e event) look {
-	r.looks.running, r.looks.next = false, time.Now().Add(lookInterval)
+// answered returns the answer of a reading. When that failed, the rebalance continues without it.
+func (r *rebalance) answered(e event) memberCounts {
+	r.reads.running, r.reads.next = false, time.Now().Add(membersInterval)
 	if e.err != nil {
 		r.err = errors.Join(r.err, e.err)
 	}
-	return e.value.(look)
+	return e.value.(memberCounts)
 }
 
-// mayLook tells whether an active member may look now.
-func (r *rebalance) mayLook(clock *schedule) bool {
-	return !r.looks.running && clock.due(r.looks.next) && clock.due(r.absentUntil) && clock.due(r.restUntil)
+// mayReadMembers reports whether an active member may read the coordination group now.
+func (r *rebalance) mayReadMembers(clock *schedule) bool {
+	return !r.reads.running && clock.due(r.reads.next) && clock.due(r.absentUntil) && clock.due(r.notBefore)
 }
 
-// decide joins a rebalance that was announced, and begins one when shares have been uneven for too
-// long.
+// decide takes part in a rebalance that was announced, or begins one when the shares have been
+// unequal for too long.
 func (r *rebalance) decide(m *member, e event, full bool) State {
 	l := r.answered(e)
 	r.err = nil
@@ -128,13 +127,13 @@ func (r *rebalance) decide(m *member, e event, full bool) State {
 		if r.absent.since.IsZero() {
 			r.log.Warn("coordination group does not exist, no fair assignment", zap.String("coordination_group", r.cfg.CoordinationGroup))
 		}
-		r.absent.again()
+		r.absent.holds()
 		r.absentUntil = time.Now().Add(absentPause * r.cfg.RebalanceAfter)
 		return Active
 	}
 	if e.err != nil {
 		r.report.note(e.err)
-		return Active // whether this is a member, the next survey tells
+		return Active // the next survey shows whether this is still a member
 	}
 	if _, was := r.absent.over(); was {
 		r.log.Info("coordination group exists, fair assignment", zap.String("coordination_group", r.cfg.CoordinationGroup))
@@ -150,22 +149,22 @@ func (r *rebalance) decide(m *member, e event, full bool) State {
 	return Active
 }
 
-// overdue tells whether shares have been uneven for too long, and this member has the largest.
+// overdue reports whether the shares have been unequal for too long, and this member has the largest.
 func (r *rebalance) overdue(m *member) bool {
-	largest, uneven := sharesOf(m.probe.seen)
+	largest, unequal := sharesOf(m.probe.seen)
 	switch {
-	case !uneven:
+	case !unequal:
 		r.since = time.Time{}
 		return false
 	case r.since.IsZero():
 		r.since = time.Now()
-		// Not all at once, though it would do no harm.
+		// The jitter spares the server most rebalances that begin at the same time.
 		r.pause = r.cfg.RebalanceAfter + rand.N(r.cfg.RebalanceAfter/4+time.Millisecond)
 	}
 	return time.Since(r.since) >= r.pause && len(m.assignment.in()) == largest && len(m.assignment.in(PartitionActive)) == largest
 }
 
-// participate begins a rebalance that someone else announced.
+// participate begins a rebalance that another member announced.
 func (r *rebalance) participate(announced int) {
 	r.most = announced
 	r.deadline = time.Now().Add(2*r.cfg.RebalanceGrace + time.Second)
@@ -177,7 +176,7 @@ func (r *rebalance) disconnect() {
 	if r.transient = nil; c == nil {
 		return
 	}
-	r.requests.apart(func() {
+	r.requests.runDetached(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), transientStop)
 		defer cancel()
 		_ = c.Stop(ctx)
@@ -189,7 +188,7 @@ func elect(m *member) {
 	m.rebalance.err, m.rebalance.began = nil, time.Time{}
 	server, coordination := m.server(), m.cfg.CoordinationGroup
 	m.groups.coordination = true
-	m.ask(m.groups.inOrder(func(ctx context.Context) event {
+	m.request(m.groups.inOrder(func(ctx context.Context) event {
 		err := server.join(ctx, coordination)
 		coordinator := false
 		if err == nil {
@@ -207,17 +206,17 @@ func electionAnswered(m *member, e event) State {
 	case e.value.(bool):
 		return Dialling
 	}
-	// Someone else was first: what it does for itself it does for all.
+	// Another member was first, and its rebalance is for all.
 	m.rebalance.participate(1)
 	return ParticipantDraining
 }
 
-// dial connects the transient member, before anyone waits for it.
+// dial connects the transient member, before any member has drained for it.
 func dial(m *member) {
 	m.rebalance.began = time.Now()
-	m.log.Info("assignment is uneven, rebalancing")
+	m.log.Info("assignment is unequal, rebalancing")
 	connect, grace := m.deps.Dial, m.cfg.RebalanceGrace
-	m.ask(func(ctx context.Context) event {
+	m.request(func(ctx context.Context) event {
 		bounded, cancel := context.WithTimeout(ctx, grace)
 		defer cancel()
 		c, err := connect(bounded)
@@ -238,13 +237,13 @@ func dialAnswered(m *member, e event) State {
 	return Gathering
 }
 
-// gather waits until all but one member have announced that they are drained, this one included,
-// which works on until then.
+// gather waits until all members but one are in the coordination group, this one included. This
+// member fetches and delivers until then.
 func gather(m *member) State {
 	if m.clock.due(m.rebalance.deadline) {
 		return CoordinatorDraining
 	}
-	m.look(true, false)
+	m.readMembers(true, false)
 	return Gathering
 }
 
@@ -258,7 +257,7 @@ func gatherAnswered(m *member, e event) State {
 // drainAll drains all partitions until startAll.
 func drainAll(m *member) { m.assignment.deliver(false) }
 
-// drainCoordinator waits until nothing is with the application of this member, too.
+// drainCoordinator waits until this member is drained, too.
 func drainCoordinator(m *member) State {
 	if m.assignment.drained() || m.clock.due(m.rebalance.deadline) {
 		return CoordinatorCommitting
@@ -266,10 +265,10 @@ func drainCoordinator(m *member) State {
 	return CoordinatorDraining
 }
 
-// commitCoordinator commits what is acknowledged, also when the time for draining is over.
+// commitCoordinator commits the acknowledged prefixes, also when the time for draining is over.
 func commitCoordinator(m *member) {
 	commit, bound := m.assignment.commitAll(), max(time.Until(m.rebalance.deadline), time.Second)
-	m.ask(func(ctx context.Context) event {
+	m.request(func(ctx context.Context) event {
 		ctx, cancel := context.WithTimeout(ctx, bound)
 		defer cancel()
 		return commit(ctx)
@@ -288,7 +287,7 @@ func assemble(m *member) State {
 	if m.clock.due(m.rebalance.deadline) {
 		return Redistributing
 	}
-	m.look(true, false)
+	m.readMembers(true, false)
 	return Assembling
 }
 
@@ -299,14 +298,14 @@ func assembleAnswered(m *member, e event) State {
 	return Assembling
 }
 
-// redistribute has the transient member join and leave the group, if shares are uneven still. When
-// the leave gets lost, the end of its connection does the same.
+// redistribute has the transient member join and leave the group, if the shares are still unequal.
+// When the leave is lost, the end of its connection has the same effect.
 func redistribute(m *member) {
 	own, main := m.server(), m.cfg.Consumer.Name
 	transient := server{m.rebalance.transient, m.cfg.Consumer}
-	m.ask(func(ctx context.Context) event {
+	m.request(func(ctx context.Context) event {
 		members, err := own.members(ctx, main)
-		if _, uneven := sharesOf(members); err != nil || !uneven {
+		if _, unequal := sharesOf(members); err != nil || !unequal {
 			return event{kind: redistributed, err: err}
 		}
 		return event{kind: redistributed, err: errors.Join(transient.join(ctx, main), transient.leave(ctx, main))}
@@ -320,7 +319,7 @@ func redistributionAnswered(m *member, e event) State {
 	return Resuming
 }
 
-// drainParticipant waits until nothing is with the application, or until the others go on.
+// drainParticipant waits until this member is drained, or until the rebalance is over.
 func drainParticipant(m *member) State {
 	r := &m.rebalance
 	switch {
@@ -329,12 +328,12 @@ func drainParticipant(m *member) State {
 	case m.assignment.drained() && m.clock.due(r.retry):
 		return ParticipantCommitting
 	}
-	m.look(false, false)
+	m.readMembers(false, false)
 	return ParticipantDraining
 }
 
-// participantAnswered goes on when the coordinator is done: the members of the coordination group
-// become fewer, only this one is left, or it is first.
+// participantAnswered resumes when the coordinator is done: the coordination group has fewer members,
+// only this one is left in it, or this one is the coordinator.
 func participantAnswered(m *member, e event) State {
 	r := &m.rebalance
 	l, own := r.answered(e), 0
@@ -348,7 +347,7 @@ func participantAnswered(m *member, e event) State {
 	return m.state
 }
 
-func commitAll(m *member) { m.ask(m.assignment.commitAll()) }
+func commitAll(m *member) { m.request(m.assignment.commitAll()) }
 
 func participantCommitted(m *member, e event) State {
 	switch {
@@ -362,11 +361,11 @@ func participantCommitted(m *member, e event) State {
 	return Announcing
 }
 
-// announce tells the others that this member is drained.
+// announce joins the coordination group, which tells the others that this member is drained.
 func announce(m *member) {
 	server, coordination := m.server(), m.cfg.CoordinationGroup
 	m.groups.coordination = true
-	m.ask(m.groups.inOrder(func(ctx context.Context) event {
+	m.request(m.groups.inOrder(func(ctx context.Context) event {
 		return event{kind: announced, err: server.join(ctx, coordination)}
 	}))
 }
@@ -385,18 +384,18 @@ func waitForCoordinator(m *member) State {
 	if m.clock.due(r.deadline) {
 		return r.giveUp(m)
 	}
-	m.look(false, r.looks.count%looksPerElection == looksPerElection-1)
+	m.readMembers(false, r.reads.count%readsPerElection == readsPerElection-1)
 	return WaitingForCoordinator
 }
 
-// giveUp goes on without a coordinator that does nothing, and without waiting for it again soon.
+// giveUp resumes without a coordinator that does nothing, and does not wait for it again soon.
 func (r *rebalance) giveUp(m *member) State {
 	r.stale = r.most
 	if m.groups.coordination {
 		r.stale--
 	}
 	r.ignored = time.Now().Add(stalePause * r.cfg.RebalanceAfter)
-	r.log.Warn("member gave notice and does nothing, continuing", zap.Int("count", r.stale))
+	r.log.Warn("coordinator does nothing, resuming", zap.Int("count", r.stale))
 	return Resuming
 }
 
@@ -405,27 +404,26 @@ func resume(m *member) {
 	m.rebalance.disconnect()
 	leave := m.leaveCoordination()
 	s := survey{server: m.server(), known: m.assignment.epochs()}
-	m.ask(m.groups.inOrder(func(ctx context.Context) event {
+	m.request(m.groups.inOrder(func(ctx context.Context) event {
 		left := leave(ctx)
 		l, err := s.learn(ctx)
-		return event{kind: resumed, err: err, value: answerOfResume{left, l}}
+		return event{kind: resumed, err: err, value: resumeAnswer{left, l}}
 	}))
 }
 
-// answerOfResume is what is assigned after a rebalance, and whether the coordination group was
-// left.
-type answerOfResume struct {
+// resumeAnswer is what is assigned after a rebalance, and whether the coordination group was left.
+type resumeAnswer struct {
 	left error
 	learned
 }
 
 func resumeAnswered(m *member, e event) State {
-	r, answer := &m.rebalance, e.value.(answerOfResume)
-	r.restUntil = time.Now().Add(looksAfterRebalance * lookInterval)
+	r, answer := &m.rebalance, e.value.(resumeAnswer)
+	r.notBefore = time.Now().Add(readsAfterRebalance * membersInterval)
 	if answer.left == nil {
 		m.groups.coordination = false
 	}
-	m.assignment.again = true // the group is as it was never seen before
+	m.assignment.surveyNeeded = true // the shares of the group have changed
 	if e.err == nil {
 		m.assignment.learned(answer.learned)
 	}
@@ -442,5 +440,5 @@ func resumeAnswered(m *member, e event) State {
 	return Active
 }
 
-// startAll goes on with all partitions that the server is not about to move.
+// startAll starts all partitions that the server is not about to move.
 func startAll(m *member) { m.assignment.deliver(true) }

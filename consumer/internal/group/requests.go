@@ -5,27 +5,27 @@ import (
 	"sync"
 )
 
-// requests runs what may take long in goroutines of its own. Each ends soon after its context does,
-// and its result is an event.
+// requests runs everything that may take long, each request in a goroutine of its own. It ends soon
+// after its context does, and its result is an event.
 type requests struct {
 	queue *queue
 	all   sync.WaitGroup
-	// open counts the requests whose answers the loop has not seen; only the loop uses it. No
-	// membership begins before those of the last one have ended.
+	// open counts the requests whose answers the loop has not handled; only the loop uses it. No
+	// membership begins before the requests of the last one have ended.
 	open int
 }
 
 // run makes a request.
 func (r *requests) run(ctx context.Context, do func(ctx context.Context) event) {
 	r.open++
-	r.apart(func() {
+	r.runDetached(func() {
 		e := do(ctx)
 		e.answer = true
 		r.queue.post(e)
 	})
 }
 
-// apart runs something whose end nobody waits for before the machine's own.
-func (r *requests) apart(do func()) {
+// runDetached runs do. Only the end of the machine waits for it.
+func (r *requests) runDetached(do func()) {
 	r.all.Go(do)
 }

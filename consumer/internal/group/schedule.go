@@ -2,11 +2,11 @@ package group
 
 import "time"
 
-// schedule is when the loop has to look at the clock again. It is made anew each time the loop
-// looks at what is due.
+// schedule is when the timer of the loop expires. It is made anew each time the loop does what is
+// due.
 type schedule struct{ next time.Time }
 
-// due tells whether t has come, and has the loop wait for it otherwise.
+// due reports whether t has passed, and otherwise has the timer expire at t.
 func (s *schedule) due(t time.Time) bool {
 	if !t.After(time.Now()) {
 		return true
@@ -17,7 +17,7 @@ func (s *schedule) due(t time.Time) bool {
 	return false
 }
 
-// wait is how long until then; false when nothing waits for time.
+// wait returns how long the timer runs; false when nothing waits for it.
 func (s *schedule) wait() (time.Duration, bool) {
 	if s.next.IsZero() {
 		return 0, false

@@ -8,7 +8,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// seek is a command to set a partition to another place.
+// seek is a command to move a partition to another position.
 type seek struct {
 	partition uint32
 	do        func(ctx context.Context, s Session, c Claim) error
@@ -17,21 +17,21 @@ type seek struct {
 	draining bool
 }
 
-// answerOfSeek is what a seek was to make of a partition.
-type answerOfSeek struct {
+// seekAnswer is the seek that has ended, with the claim that it was given.
+type seekAnswer struct {
 	seek  *seek
 	claim Claim
 }
 
-// seeks carries the commands out, those of one partition one after another. None waits for a survey
-// or a rebalance: what is sought during one is started at its end.
+// seeks executes the commands, those of one partition one after another. None waits for a survey or a
+// rebalance: a partition that was moved during a rebalance is started at its end.
 type seeks struct {
 	a       *assignment
 	pending []*seek
 }
 
-// asked adds a command, or answers it at once.
-func (s *seeks) asked(k *seek) {
+// add adds a command, or answers it at once when the partition is not assigned.
+func (s *seeks) add(k *seek) {
 	if p := s.a.partitions[k.partition]; p == nil || !p.state.assigned() {
 		k.done <- s.notOwner(k)
 		return
@@ -44,8 +44,7 @@ func (s *seeks) notOwner(k *seek) error {
 	return fmt.Errorf("iggy: seek %s/%s/%d: %w", who.Stream, who.Topic, k.partition, iggyerr.ErrNotOwner)
 }
 
-// cancelled forgets a command whose caller does not wait any more, so that it does not happen
-// later.
+// cancelled removes a command whose caller does not wait any more.
 func (s *seeks) cancelled(k *seek) {
 	s.pending = slices.DeleteFunc(s.pending, func(other *seek) bool { return other == k })
 }
@@ -58,7 +57,7 @@ func (s *seeks) refuse(err error) {
 	s.pending = nil
 }
 
-// due begins what can begin.
+// due begins the seeks that can begin.
 func (s *seeks) due() {
 	s.pending = slices.DeleteFunc(s.pending, func(k *seek) bool {
 		p := s.a.partitions[k.partition]
@@ -82,14 +81,14 @@ func (s *seeks) begin(p *partition, k *seek) {
 	claim := Claim{Partition: p.id, Epoch: s.a.epoch, Paused: s.a.paused[p.id]}
 	id, former, session := p.id, p.epoch, s.a.session
 	s.a.requests.run(s.a.ctx, func(ctx context.Context) event {
-		return event{kind: sought, partition: id, epoch: former, err: k.do(ctx, session, claim), value: answerOfSeek{k, claim}}
+		return event{kind: seekEnded, partition: id, epoch: former, err: k.do(ctx, session, claim), value: seekAnswer{k, claim}}
 	})
 }
 
-// answered starts the partition at its new place.
+// answered starts the partition at its new position.
 func (s *seeks) answered(e event) {
 	delete(s.a.busy, e.partition)
-	answer := e.value.(answerOfSeek)
+	answer := e.value.(seekAnswer)
 	p := s.a.find(e.partition, e.epoch)
 	if p == nil { // it was lost meanwhile
 		if e.err == nil {
@@ -103,7 +102,7 @@ func (s *seeks) answered(e event) {
 	case e.err == nil:
 		s.a.move(p, seekDone)
 		s.a.renew(p, answer.claim.Epoch)
-		s.a.again = true // whether it is about to be moved
+		s.a.surveyNeeded = true // the server may be about to move it
 		s.a.repeatPause(answer.claim)
 		s.a.start(p.id)
 	case there && answer.seek.draining:
@@ -114,7 +113,7 @@ func (s *seeks) answered(e event) {
 		s.a.start(p.id)
 	default:
 		s.a.move(p, seekReleased)
-		s.a.ended(p, fmt.Errorf("%w: it could not be set to another place: %w", ErrLost, e.err))
+		s.a.ended(p, fmt.Errorf("%w: seek failed: %w", ErrLost, e.err))
 	}
 	answer.seek.done <- e.err
 }
@@ -126,11 +125,11 @@ type pause struct {
 }
 
 func seekCommand(m *member, e event) State {
-	m.seeks.asked(e.value.(*seek))
+	m.seeks.add(e.value.(*seek))
 	return m.state
 }
 
-func seekTooLate(m *member, e event) State {
+func seekAfterStop(m *member, e event) State {
 	e.value.(*seek).done <- iggyerr.ErrClosed
 	return m.state
 }

@@ -8,10 +8,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// maxPartitions is how many partitions a topic may have.
+// maxPartitions is the largest number of partitions of a topic.
 const maxPartitions = 1000
 
-// server makes the requests of a member, over a session or over the transient member's connection.
+// server makes the requests of a member, over a session or over the connection of the transient
+// member. It has no state.
 type server struct {
 	connection interface {
 		Do(ctx context.Context, fn func(context.Context, transport.Conn) error) error
@@ -29,7 +30,7 @@ func (s server) join(ctx context.Context, group string) error {
 
 func (s server) leave(ctx context.Context, group string) error {
 	err := s.connection.Do(ctx, func(ctx context.Context, c transport.Conn) error { return c.Leave(ctx, s.group(group)) })
-	if protocol.IsNotMember(err) { // there is nothing to leave
+	if protocol.IsNotMember(err) { // it has left already
 		return nil
 	}
 	return err
@@ -43,13 +44,13 @@ func (s server) members(ctx context.Context, group string) (members transport.Me
 	return members, err
 }
 
-// size is how many members a group has.
+// size returns how many members a group has.
 func (s server) size(ctx context.Context, group string) (int, error) {
 	members, err := s.members(ctx, group)
 	return len(members.Partitions), err
 }
 
-// partitions are the ids of the topic's partitions.
+// partitions returns the ids of the topic's partitions.
 func (s server) partitions(ctx context.Context) (ids []uint32, err error) {
 	err = s.connection.Do(ctx, func(ctx context.Context, c transport.Conn) error {
 		meta, err := c.Topic(ctx, s.consumer.Stream, s.consumer.Topic)
@@ -73,10 +74,10 @@ func (s server) owns(ctx context.Context, group string, id uint32) (owned bool, 
 	return owned, err
 }
 
-// rotation asks for the assigned partitions until they come round again. Those about to be moved
-// are missing. The server keeps the rotation twice and changes over with every change of any of its
-// metadata, so it may jump: a partition counts as missing only when it did not come in two rounds
-// and more (the jumps were seen on Iggy 0.8.0).
+// rotation returns the assigned partitions without those that the server is about to move. The server
+// names them one after another, so they are read until they repeat. It keeps the rotation twice and
+// switches between the two with every change of its metadata, so the rotation may jump: a partition
+// counts as missing only when it was not named in more than two rounds (measured on Iggy 0.8.0).
 func (s server) rotation(ctx context.Context, known []uint32) (ids []uint32, err error) {
 	for again := 0; again <= 2*(len(ids)+1) && len(ids) <= maxPartitions; {
 		id, err := s.nextPartition(ctx)
@@ -124,8 +125,8 @@ func (s server) nextPartition(ctx context.Context) (id uint32, err error) {
 	return id, err
 }
 
-// unread makes the server believe that offset is the last one polled.
-func (s server) unread(ctx context.Context, id uint32, offset uint64) error {
+// repoll polls the message at offset, so that it is the last one polled.
+func (s server) repoll(ctx context.Context, id uint32, offset uint64) error {
 	return s.connection.Do(ctx, func(ctx context.Context, c transport.Conn) error {
 		_, err := c.Poll(ctx, transport.Poll{
 			Consumer: s.consumer, Partition: int64(id), Count: 1, MaxBytes: 1,

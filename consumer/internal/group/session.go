@@ -7,13 +7,13 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// sessions is the present session and what lasts as long as it.
+// sessions is the present session, and the contexts that last as long as it and its membership.
 type sessions struct {
-	root    context.Context // the machine's
-	asked   bool            // a session is being waited for
-	next    Session         // the next one: it waits for the last requests under the former one to end
-	current Session
-	joined  bool // the observer was told so
+	root      context.Context // the machine's
+	requested bool            // a session is being waited for
+	next      Session         // the next one, which begins when the requests of the former one have ended
+	current   Session
+	joined    bool // the observer was told that a membership began
 
 	ctx        context.Context // ends with the session; nil without one
 	cancel     context.CancelFunc
@@ -28,7 +28,7 @@ func (s *sessions) begin() {
 	s.membership, s.endMember = context.WithCancel(s.ctx)
 }
 
-// renew ends all requests of the membership, and begins with another one.
+// renew ends all requests of the membership, and prepares the next membership.
 func (s *sessions) renew() {
 	s.endMember()
 	s.membership, s.endMember = context.WithCancel(s.ctx)
@@ -43,7 +43,7 @@ func (s *sessions) end() {
 	}
 }
 
-// scope is how long the requests of a state may last.
+// scope returns the context of the requests of a state.
 func (s *sessions) scope() context.Context {
 	if s.membership != nil {
 		return s.membership
@@ -51,12 +51,12 @@ func (s *sessions) scope() context.Context {
 	return s.root
 }
 
-// connect waits for a session, and begins it when the requests under the former one have ended.
+// connect waits for a session, and begins it when the requests of the former one have ended.
 func connect(m *member) State {
 	s := &m.session
-	if s.next == nil && !s.asked {
-		s.asked = true
-		m.requests.apart(func() {
+	if s.next == nil && !s.requested {
+		s.requested = true
+		m.requests.runDetached(func() {
 			next, err := m.deps.Sessions(s.root)
 			if err != nil {
 				m.queue.post(event{kind: sessionFailed, err: err})
@@ -71,33 +71,33 @@ func connect(m *member) State {
 	s.begin()
 	m.groups = groups{}
 	current, ctx := s.current, s.ctx
-	m.requests.apart(func() {
+	m.requests.runDetached(func() {
 		select {
 		case <-current.Done():
 			m.queue.post(event{kind: sessionLost})
 		case <-ctx.Done():
 		}
 	})
-	m.joining.asked = false
+	m.joining.requested = false
 	if !m.cfg.Consumer.Group {
 		return m.begin()
 	}
 	return Joining
 }
 
-// sessionCame keeps the next session until it can begin.
-func sessionCame(m *member, e event) State {
-	m.session.asked, m.session.next = false, e.value.(Session)
+// sessionReceived keeps the next session until it can begin.
+func sessionReceived(m *member, e event) State {
+	m.session.requested, m.session.next = false, e.value.(Session)
 	return m.state
 }
 
-// sessionNeverComes ends the machine: whoever makes sessions has ended.
-func sessionNeverComes(m *member, e event) State {
+// noMoreSessions ends the machine: the link was stopped.
+func noMoreSessions(m *member, e event) State {
 	m.report.note(e.err)
 	return Ended
 }
 
-// sessionEnded loses all partitions at once: the server has forgotten the member.
+// sessionEnded loses all partitions at once: the membership ends with the connection.
 func sessionEnded(m *member, _ event) State {
 	cause := m.session.current.Err()
 	if cause == nil {

@@ -150,7 +150,7 @@ func TestRebalanceEndsWithItsCoordinator(t *testing.T) {
 	})
 }
 
-// Without the coordination group shares stay uneven, which is logged once; with it they become
+// Without the coordination group shares stay unequal, which is logged once; with it they become
 // even.
 func TestMissingCoordinationGroupOnlyLeavesSharesUneven(t *testing.T) {
 	inBubble(t, 4, func(b *bubble) {
@@ -223,7 +223,7 @@ func TestPartitionThatStaysAfterItsTimeGoesOn(t *testing.T) {
 		foreign := b.server.connect("foreign")
 		require.NoError(b.t, foreign.Join(b.t.Context(), transportGroup(mainGroup)))
 		b.eventually("the time to pass", func() bool {
-			return len(b.logs.FilterMessageSnippet("handover failed").All()) > 1
+			return len(b.logs.FilterMessageSnippet("hand-over failed").All()) > 1
 		})
 		close(release)
 		b.server.setFault(nil)

@@ -2,27 +2,28 @@ package group
 
 import "slices"
 
-// State is what a machine is doing.
+// State is the state of a machine.
 type State uint8
 
 const (
-	// Disconnected has no session and waits for one.
+	// Disconnected waits for a session.
 	Disconnected State = iota
-	// Joining has a session and is no member of the group yet.
+	// Joining has a session and joins the group.
 	Joining
 	// Active fetches and delivers what is assigned.
 	Active
 
-	// Electing has joined the coordination group, since shares are uneven, and asks who the
-	// coordinator of the rebalance is.
+	// Electing joins the coordination group, since the shares of the members are unequal, and reads
+	// who the coordinator of the rebalance is.
 	Electing
-	// Dialling is the coordinator and connects the transient member.
+	// Dialling is the coordinator, and connects the transient member.
 	Dialling
-	// Gathering is the coordinator and waits for the participants to drain; it works on meanwhile.
+	// Gathering is the coordinator, and waits for the participants to drain; it fetches and delivers
+	// meanwhile.
 	Gathering
-	// CoordinatorDraining finishes its own messages in flight.
+	// CoordinatorDraining waits for its own messages in flight.
 	CoordinatorDraining
-	// CoordinatorCommitting commits what was acknowledged.
+	// CoordinatorCommitting commits the acknowledged prefixes.
 	CoordinatorCommitting
 	// Assembling waits for the last participants.
 	Assembling
@@ -30,11 +31,11 @@ const (
 	// assigned anew.
 	Redistributing
 
-	// ParticipantDraining finishes its messages in flight, since another member began a rebalance.
+	// ParticipantDraining waits for its messages in flight, since another member began a rebalance.
 	ParticipantDraining
-	// ParticipantCommitting commits what was acknowledged.
+	// ParticipantCommitting commits the acknowledged prefixes.
 	ParticipantCommitting
-	// Announcing joins the coordination group: this member is drained.
+	// Announcing joins the coordination group, which says that this member is drained.
 	Announcing
 	// WaitingForCoordinator waits for the partitions to be assigned anew.
 	WaitingForCoordinator
@@ -42,17 +43,17 @@ const (
 	// Resuming leaves the coordination group and learns what is assigned now.
 	Resuming
 
-	// StopDraining finishes the messages in flight, since the consumer stoppingStates.
+	// StopDraining waits for the messages in flight, since the consumer stops.
 	StopDraining
-	// StopCommitting commits what was acknowledged.
+	// StopCommitting commits the acknowledged prefixes.
 	StopCommitting
-	// StopAnnouncing joins the coordination group: this member is about to leave.
+	// StopAnnouncing joins the coordination group, which says that this member is about to leave.
 	StopAnnouncing
-	// StopWaiting waits for the others to drain.
+	// StopWaiting waits for the other members to drain.
 	StopWaiting
-	// LeavingGroups leaves what was joined.
+	// LeavingGroups leaves the groups that were joined.
 	LeavingGroups
-	// Ended has nothing any more.
+	// Ended is the last state: the loop ends.
 	Ended
 
 	stateCount
@@ -98,21 +99,20 @@ var (
 	stoppingStates = from(StopDraining, LeavingGroups)
 )
 
-// transition is what becomes of an event in some states. It is handled, or it is not: because it is
-// of no interest, or because it can't happen.
+// transition says what an event does in some states: it is handled, ignored, or impossible.
 type transition struct {
 	on         eventKind
 	in         states
 	do         func(*member, event) State
-	to         states // where do may lead, besides where it is
+	to         states // the states to which do may lead, besides the present one
 	ignored    string // why
 	impossible string // why
 }
 
 // The reasons of several rows.
 const (
-	dropped = "it belongs to a state that was left, and is dropped before the table"
-	hasOne  = "a session is waited for only without one"
+	dropped = "it belongs to a state that was left, and is dropped before the table is read"
+	hasOne  = "a new session is requested only when there is none"
 	late    = "the assignment that it is about has ended"
 )
 
@@ -121,28 +121,28 @@ type transitionTable []transition
 // transitions is the table of the machine: each event in each state, exactly once.
 var transitions = transitionTable{
 	// The session.
-	{on: sessionGained, in: in(Disconnected), do: sessionCame},
+	{on: sessionGained, in: in(Disconnected), do: sessionReceived},
 	{on: sessionGained, in: notEnded &^ in(Disconnected), impossible: hasOne},
-	{on: sessionFailed, in: in(Disconnected), do: sessionNeverComes, to: in(Ended)},
+	{on: sessionFailed, in: in(Disconnected), do: noMoreSessions, to: in(Ended)},
 	{on: sessionFailed, in: notEnded &^ in(Disconnected), impossible: hasOne},
 	{on: sessionLost, in: in(Joining) | joinedStates, do: sessionEnded, to: in(Disconnected)},
 	{on: sessionLost, in: stoppingStates, do: sessionEnded, to: in(Ended)},
 	{on: sessionLost, in: in(Disconnected), impossible: "there is none"},
 
 	// Commands.
-	{on: stopAsked, in: in(Disconnected), do: endNow, to: in(Ended)},
-	{on: stopAsked, in: in(Joining), do: stopWhileJoining, to: in(LeavingGroups, Ended)},
-	{on: stopAsked, in: joinedStates, do: stopBegins, to: in(StopDraining)},
-	{on: stopAsked, in: stoppingStates, ignored: "it stoppingStates already"},
-	{on: workOver, in: notEnded, do: workIsOver},
-	{on: closeAsked, in: notEnded, do: closeMachine, to: in(Ended)},
-	{on: seekAsked, in: in(Disconnected, Joining) | joinedStates, do: seekCommand},
-	{on: seekAsked, in: stoppingStates, do: seekTooLate},
+	{on: stopRequested, in: in(Disconnected), do: endAtOnce, to: in(Ended)},
+	{on: stopRequested, in: in(Joining), do: stopWhileJoining, to: in(LeavingGroups, Ended)},
+	{on: stopRequested, in: joinedStates, do: stopBegins, to: in(StopDraining)},
+	{on: stopRequested, in: stoppingStates, ignored: "it is stopping already"},
+	{on: drainTimeOver, in: notEnded, do: drainTimeIsOver},
+	{on: closeRequested, in: notEnded, do: closeMachine, to: in(Ended)},
+	{on: seekRequested, in: in(Disconnected, Joining) | joinedStates, do: seekCommand},
+	{on: seekRequested, in: stoppingStates, do: seekAfterStop},
 	{on: seekCancelled, in: notEnded, do: seekWithdrawn},
-	{on: pauseAsked, in: notEnded, do: pauseCommand},
+	{on: pauseRequested, in: notEnded, do: pauseCommand},
 
 	// Notifications.
-	{on: drained, in: notEnded, ignored: "the state looks at what is drained each time that something happens"},
+	{on: drained, in: notEnded, ignored: "the activity of the state reads what is drained after each event"},
 	{on: verifyNeeded, in: joinedStates, do: verifyCommand},
 	{on: verifyNeeded, in: in(Disconnected, Joining), ignored: late},
 	{on: verifyNeeded, in: stoppingStates, ignored: "nothing is fetched any more"},
@@ -151,21 +151,21 @@ var transitions = transitionTable{
 	{on: refused, in: in(Disconnected, Joining), ignored: late},
 
 	// Time.
-	{on: timeReached, in: notEnded, ignored: "the state looks at the clock each time that something happens"},
+	{on: timerExpired, in: notEnded, ignored: "the activity of the state reads the clock after each event"},
 
-	// Answers to what was asked in a state.
+	// Answers to the requests of a state.
 	{on: joinAnswered, in: in(Joining), do: joined, to: in(Active)},
 	{on: joinAnswered, in: notEnded &^ in(Joining), impossible: dropped},
 	{on: surveyed, in: in(Active), do: surveyAnswered, to: in(Joining)},
 	{on: surveyed, in: notEnded &^ in(Active), impossible: dropped},
 	{on: verified, in: in(Active), do: verifyAnswered, to: in(Joining)},
 	{on: verified, in: notEnded &^ in(Active), impossible: dropped},
-	{on: looked, in: in(Active), do: lookAnswered, to: in(Electing, ParticipantDraining)},
-	{on: looked, in: in(Gathering), do: gatherAnswered, to: in(CoordinatorDraining)},
-	{on: looked, in: in(Assembling), do: assembleAnswered, to: in(Redistributing)},
-	{on: looked, in: in(ParticipantDraining, WaitingForCoordinator), do: participantAnswered, to: in(Resuming)},
-	{on: looked, in: in(StopWaiting), do: othersAnswered, to: in(LeavingGroups)},
-	{on: looked, in: notEnded &^ in(Active, Gathering, Assembling, ParticipantDraining, WaitingForCoordinator, StopWaiting), impossible: dropped},
+	{on: membersRead, in: in(Active), do: membersAnswered, to: in(Electing, ParticipantDraining)},
+	{on: membersRead, in: in(Gathering), do: gatherAnswered, to: in(CoordinatorDraining)},
+	{on: membersRead, in: in(Assembling), do: assembleAnswered, to: in(Redistributing)},
+	{on: membersRead, in: in(ParticipantDraining, WaitingForCoordinator), do: participantAnswered, to: in(Resuming)},
+	{on: membersRead, in: in(StopWaiting), do: othersAnswered, to: in(LeavingGroups)},
+	{on: membersRead, in: notEnded &^ in(Active, Gathering, Assembling, ParticipantDraining, WaitingForCoordinator, StopWaiting), impossible: dropped},
 	{on: elected, in: in(Electing), do: electionAnswered, to: in(Dialling, ParticipantDraining, Resuming)},
 	{on: elected, in: notEnded &^ in(Electing), impossible: dropped},
 	{on: dialled, in: in(Dialling), do: dialAnswered, to: in(Gathering, Resuming)},
@@ -184,15 +184,15 @@ var transitions = transitionTable{
 	{on: groupsLeft, in: in(LeavingGroups), do: groupsLeftAnswered, to: in(Ended)},
 	{on: groupsLeft, in: notEnded &^ in(LeavingGroups), impossible: dropped},
 
-	// Answers to what was asked for a partition, in whatever state they come.
-	{on: claimed, in: notEnded, do: takeAnswered},
-	{on: handedOver, in: in(Disconnected, Joining), do: handOverAnswered},
-	{on: handedOver, in: joinedStates, do: handOverAnswered, to: in(Joining)},
-	{on: handedOver, in: stoppingStates, do: handOverAnswered, to: in(LeavingGroups, Ended)},
-	{on: sought, in: notEnded, do: seekAnswered},
+	// Answers to the requests for a partition, which may arrive in any state.
+	{on: prepareEnded, in: notEnded, do: prepareAnswered},
+	{on: handOverEnded, in: in(Disconnected, Joining), do: handOverAnswered},
+	{on: handOverEnded, in: joinedStates, do: handOverAnswered, to: in(Joining)},
+	{on: handOverEnded, in: stoppingStates, do: handOverAnswered, to: in(LeavingGroups, Ended)},
+	{on: seekEnded, in: notEnded, do: seekAnswered},
 }
 
-// find gives what becomes of an event in a state.
+// find returns what an event does in a state.
 func (t transitionTable) find(s State, on eventKind) transition {
 	for _, row := range t {
 		if row.on == on && row.in.has(s) {
@@ -202,8 +202,8 @@ func (t transitionTable) find(s State, on eventKind) transition {
 	return transition{impossible: "the loop has ended"}
 }
 
-// activity is what a machine does in a state: once when the state begins, and then each time that
-// something has happened. It makes the requests that are due, and may lead on.
+// activity is what a machine does in a state: begin once when the state begins, and do after each
+// event. It makes the requests that are due, and may lead to another state.
 type activity struct {
 	begin func(*member)
 	do    func(*member) State
@@ -232,13 +232,13 @@ var activities = [stateCount]activity{
 
 	StopDraining:   {begin: beginStop, do: drainBeforeStop, to: in(StopCommitting)},
 	StopCommitting: {begin: commitAll},
-	StopAnnouncing: {begin: announceStop, do: waitNoLonger, to: in(LeavingGroups)},
+	StopAnnouncing: {begin: announceStop, do: waitForAnnouncement, to: in(LeavingGroups)},
 	StopWaiting:    {do: waitForOthers, to: in(LeavingGroups)},
 	LeavingGroups:  {begin: leaveGroups},
 	Ended:          {begin: endAll},
 }
 
-// partitionStep is what becomes of a partition.
+// partitionStep says what an event does to a partition.
 type partitionStep struct {
 	on         partitionEvent
 	in         []PartitionState
@@ -253,18 +253,18 @@ type partitionStepTable []partitionStep
 var partitionTable = partitionStepTable{
 	{on: partitionFound, in: only(PartitionAbsent), to: PartitionWaiting},
 	{on: partitionFound, in: except(PartitionAbsent), impossible: "it is known already"},
-	{on: takeBegun, in: only(PartitionWaiting), to: PartitionTaking},
-	{on: takeBegun, in: except(PartitionWaiting), impossible: "only what waits is taken"},
-	{on: takeDone, in: only(PartitionTaking), to: PartitionActive},
-	{on: takeDone, in: except(PartitionTaking), impossible: "there is one answer to a claim, and nothing else becomes of it before"},
-	{on: takeFailed, in: only(PartitionTaking), to: PartitionWaiting},
-	{on: takeFailed, in: except(PartitionTaking), impossible: "there is one answer to a claim, and nothing else becomes of it before"},
+	{on: prepareBegun, in: only(PartitionWaiting), to: PartitionPreparing},
+	{on: prepareBegun, in: except(PartitionWaiting), impossible: "only a waiting partition is prepared"},
+	{on: prepareDone, in: only(PartitionPreparing), to: PartitionActive},
+	{on: prepareDone, in: except(PartitionPreparing), impossible: "there is one answer to a claim, and no other event before it except a loss"},
+	{on: prepareFailed, in: only(PartitionPreparing), to: PartitionWaiting},
+	{on: prepareFailed, in: except(PartitionPreparing), impossible: "there is one answer to a claim, and no other event before it except a loss"},
 	{on: changeFound, in: only(PartitionActive, PartitionDraining), to: PartitionWaiting},
-	{on: changeFound, in: except(PartitionActive, PartitionDraining), impossible: "only active partitions are verified, and only draining ones stay with their time over"},
+	{on: changeFound, in: except(PartitionActive, PartitionDraining), impossible: "only active partitions are verified, and only draining ones are restarted after their time is over"},
 	{on: drainBegun, in: only(PartitionActive), to: PartitionDraining},
-	{on: drainBegun, in: except(PartitionActive), impossible: "the others drain already, or are looked at again when their request has ended"},
-	{on: stays, in: only(PartitionDraining), to: PartitionActive},
-	{on: stays, in: except(PartitionDraining), impossible: "the others were not to be moved"},
+	{on: drainBegun, in: except(PartitionActive), impossible: "the others drain already, or are decided about when their request has ended"},
+	{on: reassignmentCancelled, in: only(PartitionDraining), to: PartitionActive},
+	{on: reassignmentCancelled, in: except(PartitionDraining), impossible: "the server was not about to move the others"},
 	{on: handOverBegun, in: only(PartitionDraining), to: PartitionHandingOver},
 	{on: handOverBegun, in: except(PartitionDraining), impossible: "a partition drains before it is handed over"},
 	{on: handOverDone, in: only(PartitionHandingOver), to: PartitionAbsent},
@@ -280,7 +280,7 @@ var partitionTable = partitionStepTable{
 	{on: seekReleased, in: only(PartitionSeeking), to: PartitionWaiting},
 	{on: seekReleased, in: except(PartitionSeeking), impossible: "there is one answer to a seek"},
 	{on: partitionLost, in: except(PartitionAbsent), to: PartitionAbsent},
-	{on: partitionLost, in: only(PartitionAbsent), impossible: "it is not this member's"},
+	{on: partitionLost, in: only(PartitionAbsent), impossible: "it is not assigned to this member"},
 }
 
 func only(states ...PartitionState) []PartitionState { return states }
@@ -294,7 +294,7 @@ func except(states ...PartitionState) (others []PartitionState) {
 	return others
 }
 
-// next gives the state after an event, or why it can't happen.
+// next returns the state after an event, or why the event is impossible.
 func (t partitionStepTable) next(s PartitionState, on partitionEvent) (to PartitionState, impossible string) {
 	for _, step := range t {
 		if step.on == on && slices.Contains(step.in, s) {

@@ -69,7 +69,7 @@ func TestEachStateIsReachedAndLeft(t *testing.T) {
 func TestStopAndLossWaitForNoState(t *testing.T) {
 	t.Parallel()
 	for s := range Ended {
-		switch row := transitions.find(s, stopAsked); {
+		switch row := transitions.find(s, stopRequested); {
 		case s.stopping():
 			require.NotEmpty(t, row.ignored)
 		default:
@@ -79,7 +79,7 @@ func TestStopAndLossWaitForNoState(t *testing.T) {
 		if s != Disconnected {
 			require.NotZero(t, transitions.find(s, sessionLost).to, "the loss of the session in %s", s)
 		}
-		require.True(t, transitions.find(s, closeAsked).to.has(Ended))
+		require.True(t, transitions.find(s, closeRequested).to.has(Ended))
 	}
 }
 

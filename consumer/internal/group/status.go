@@ -8,52 +8,51 @@ import (
 	"time"
 )
 
-// Status is how a machine is at one moment.
+// Status is the status of a machine at one moment.
 type Status struct {
 	State State
 	// Joined tells whether it is a member of the group; a standalone consumer is when it has learned the
 	// partitions.
 	Joined bool
-	// Partitions are those that it has or is about to take, by id.
+	// Partitions are the assigned partitions and those that wait to be prepared, by id.
 	Partitions []PartitionStatus
 	// Changes counts assignments, revocations and losses.
 	Changes int64
-	// LastError is the last thing that went wrong, and when; it stays after it is mended.
+	// LastError is the latest error, and LastErrorAt its time. They stay after the fault is over.
 	LastError   error
 	LastErrorAt time.Time
 	// Problem is what is wrong now; nil when everything is in order. Health reports it.
 	Problem error
 }
 
-// PartitionStatus is how one partition is.
+// PartitionStatus is the status of one partition.
 type PartitionStatus struct {
 	ID    uint32
 	State PartitionState
 	// Paused tells that Pause was called.
 	Paused bool
-	// Problem is why it is taken again and again; nil when it is not.
+	// Problem is why the partition is prepared or verified repeatedly; nil when it is not.
 	Problem error
 }
 
-// Assigned tells whether the partition is this consumer's: it was taken, and neither given away nor
-// lost.
+// Assigned reports whether the consumer has an assignment of the partition: it was prepared, and
+// neither handed over nor lost.
 func (p PartitionStatus) Assigned() bool { return p.State.assigned() }
 
-// Left is what a stop could not finish, or what was under way when a membership was lost with none
-// after it.
+// Left is what a stop could not finish, or what was unfinished when the last membership was lost.
 type Left struct {
 	Unfinished, Waiting, Uncommitted int
 	Err                              error
 }
 
-// report is the machine's status, written by the loop and read by anyone.
+// report is the published status, written by the loop and read by everyone.
 type report struct {
 	mu     sync.Mutex
 	status Status
 	rest   Left
 }
 
-// note remembers the last thing that went wrong.
+// note sets the latest error.
 func (r *report) note(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,14 +67,14 @@ func (r *report) read() Status {
 	return s
 }
 
-// left is what a stop could not finish.
+// left returns what a stop could not finish.
 func (r *report) left() Left {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.rest
 }
 
-// publish replaces everything but the last error.
+// publish replaces everything but the latest error.
 func (r *report) publish(s Status, left Left) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,7 +83,7 @@ func (r *report) publish(s Status, left Left) {
 	r.status = s
 }
 
-// status is how the machine is now.
+// status returns the status of the machine now.
 func (m *member) status() Status {
 	s := Status{State: m.state, Joined: m.state.joined() && (m.cfg.Consumer.Group || m.probe.learned), Changes: m.assignment.changes}
 	var problems []error
@@ -98,7 +97,7 @@ func (m *member) status() Status {
 	for _, p := range m.assignment.sorted() {
 		q := PartitionStatus{ID: p.id, State: p.state, Paused: m.assignment.paused[p.id], Problem: m.backoffs.problem(p.id)}
 		if q.Problem != nil {
-			problems = append(problems, fmt.Errorf("partition %d is assigned again and again: %w", p.id, q.Problem))
+			problems = append(problems, fmt.Errorf("partition %d is assigned repeatedly: %w", p.id, q.Problem))
 		}
 		s.Partitions = append(s.Partitions, q)
 	}

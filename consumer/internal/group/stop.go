@@ -11,28 +11,27 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// stopping is how a stop goes.
+// stopping is the progress of a stop.
 type stopping struct {
-	// over is why the time for finishing is over; nil while it is not.
-	over error
-	// overdue tells that it was over with messages unfinished.
+	// over is why the messages in flight are not waited for any more; nil while they are.
+	timeOver error
+	// overdue tells that messages were unfinished then.
 	overdue  bool
 	retry    time.Time // when to commit again what was refused
 	failures int       // commits that were refused
 	failure  error     // of the last commit
-	deadline time.Time // for waiting for the others
-	ready    int       // looks in a row that found all others drained
+	deadline time.Time // the others are not waited for after this
+	ready    int       // readings in a row that found all others drained
 	left     Left      // see Left
 }
 
-// maxStopCommits is how often what was acknowledged is committed while a stop has time.
+// maxStopCommits is how many times a stop tries to commit the acknowledged prefixes.
 const maxStopCommits = 10
 
-// stopBegins begins to leave. It waits for no rebalance and no survey: what was asked for them
-// ends.
+// stopBegins begins a stop. It waits for no rebalance and no survey: their requests are cancelled.
 func stopBegins(*member, event) State { return StopDraining }
 
-// stopWhileJoining leaves what was perhaps joined.
+// stopWhileJoining leaves the groups that may have been joined.
 func stopWhileJoining(m *member, _ event) State {
 	if m.groups.main || m.groups.coordination {
 		return LeavingGroups
@@ -40,12 +39,12 @@ func stopWhileJoining(m *member, _ event) State {
 	return Ended
 }
 
-func endNow(*member, event) State { return Ended }
+func endAtOnce(*member, event) State { return Ended }
 
-// workIsOver notes that what is with the application is not waited for any more.
-func workIsOver(m *member, e event) State {
-	if m.stopping.over == nil {
-		m.stopping.over = e.err
+// drainTimeIsOver notes that messages in flight are not waited for any more.
+func drainTimeIsOver(m *member, e event) State {
+	if m.stopping.timeOver == nil {
+		m.stopping.timeOver = e.err
 	}
 	return m.state
 }
@@ -57,24 +56,24 @@ func closeMachine(m *member, e event) State {
 	return Ended
 }
 
-// beginStop takes nothing new from then on: no messages, no partitions and no commands.
+// beginStop drains all partitions. From then on there are no new messages, partitions or commands.
 func beginStop(m *member) {
 	m.seeks.refuse(iggyerr.ErrClosed)
 	m.rebalance.disconnect()
-	for _, id := range m.assignment.in(PartitionWaiting, PartitionTaking) {
+	for _, id := range m.assignment.in(PartitionWaiting, PartitionPreparing) {
 		m.assignment.lose(m.assignment.partitions[id], ErrStopDeadline)
 	}
 	drainAll(m)
 }
 
-// drainBeforeStop waits until nothing is with the application, or the time for that is over.
+// drainBeforeStop waits until this member is drained, or the time for that is over.
 func drainBeforeStop(m *member) State {
 	switch {
-	case m.stopping.over == nil && !m.clock.due(m.stopping.retry):
+	case m.stopping.timeOver == nil && !m.clock.due(m.stopping.retry):
 		return StopDraining
 	case m.assignment.drained():
 		return StopCommitting
-	case m.stopping.over != nil:
+	case m.stopping.timeOver != nil:
 		m.stopping.overdue = true
 		m.assignment.interrupt(ErrStopDeadline)
 		return StopCommitting
@@ -82,12 +81,12 @@ func drainBeforeStop(m *member) State {
 	return StopDraining
 }
 
-// stopCommitted goes on to leave: the server would take partitions from the others in the middle of
-// their work, so they are told and given time to drain, if there is any left.
+// stopCommitted leaves, or first announces that to the others if there is time: when a member leaves,
+// the server assigns all partitions anew, also those of others with messages in flight.
 func stopCommitted(m *member, e event) State {
 	if m.stopping.failure = e.err; e.err != nil {
 		m.report.note(e.err)
-		if m.stopping.failures++; m.stopping.over == nil && m.stopping.failures < maxStopCommits {
+		if m.stopping.failures++; m.stopping.timeOver == nil && m.stopping.failures < maxStopCommits {
 			m.stopping.retry = time.Now().Add(commitRetry)
 			return StopDraining
 		}
@@ -95,7 +94,7 @@ func stopCommitted(m *member, e event) State {
 	switch {
 	case !m.cfg.Consumer.Group:
 		return Ended
-	case m.cfg.FairAssignment && m.rebalance.absent.since.IsZero() && m.stopping.over == nil:
+	case m.cfg.FairAssignment && m.rebalance.absent.since.IsZero() && m.stopping.timeOver == nil:
 		return StopAnnouncing
 	}
 	return LeavingGroups
@@ -106,7 +105,7 @@ func announceStop(m *member) {
 	m.stopping.deadline = time.Now().Add(m.cfg.RebalanceGrace)
 	server, main, coordination := m.server(), m.cfg.Consumer.Name, m.cfg.CoordinationGroup
 	m.groups.coordination = true
-	m.ask(m.groups.inOrder(func(ctx context.Context) event {
+	m.request(m.groups.inOrder(func(ctx context.Context) event {
 		members, err := server.size(ctx, main)
 		if err == nil && members > 1 {
 			err = server.join(ctx, coordination)
@@ -115,9 +114,9 @@ func announceStop(m *member) {
 	}))
 }
 
-// waitNoLonger leaves when the time is over.
-func waitNoLonger(m *member) State {
-	if m.stopping.over != nil || m.clock.due(m.stopping.deadline) {
+// waitForAnnouncement leaves when the time is over.
+func waitForAnnouncement(m *member) State {
+	if m.stopping.timeOver != nil || m.clock.due(m.stopping.deadline) {
 		return LeavingGroups
 	}
 	return m.state
@@ -130,17 +129,17 @@ func announceStopAnswered(_ *member, e event) State {
 	return StopWaiting
 }
 
-// waitForOthers waits until the others are prepared for this member to leave.
+// waitForOthers waits until the others have drained.
 func waitForOthers(m *member) State {
-	if s := waitNoLonger(m); s != StopWaiting {
+	if s := waitForAnnouncement(m); s != StopWaiting {
 		return s
 	}
-	m.look(true, true)
+	m.readMembers(true, true)
 	return StopWaiting
 }
 
-// othersAnswered leaves when all are drained. Several members may leave at once: one after another,
-// each when it is the first. While all are drained and the first does nothing, it only waits, too.
+// othersAnswered leaves when all members are drained. Several members that leave do so one after
+// another, each when it is the coordinator, but none waits for a coordinator that does nothing.
 func othersAnswered(m *member, e event) State {
 	l := m.rebalance.answered(e)
 	if e.err != nil {
@@ -150,17 +149,17 @@ func othersAnswered(m *member, e event) State {
 		m.stopping.ready = 0
 		return StopWaiting
 	}
-	if m.stopping.ready++; l.coordinator || m.stopping.ready >= 2*looksPerElection {
+	if m.stopping.ready++; l.coordinator || m.stopping.ready >= 2*readsPerElection {
 		return LeavingGroups
 	}
 	return StopWaiting
 }
 
-// leaveGroups leaves what was joined.
+// leaveGroups leaves the groups that were joined.
 func leaveGroups(m *member) {
 	server, main, joined := m.server(), m.cfg.Consumer.Name, m.groups.main
 	leave := m.leaveCoordination()
-	m.ask(m.groups.inOrder(func(ctx context.Context) event {
+	m.request(m.groups.inOrder(func(ctx context.Context) event {
 		var err error
 		if joined {
 			err = server.leave(ctx, main)
@@ -177,12 +176,12 @@ func groupsLeftAnswered(m *member, e event) State {
 	return Ended
 }
 
-// endAll counts what is left, and ends all assignments.
+// endAll notes what is left, and ends all assignments.
 func endAll(m *member) {
 	if ids := m.assignment.in(); len(ids) > 0 {
 		left := m.assignment.left()
 		if m.stopping.overdue && left.Unfinished > 0 {
-			left.Err = m.stopping.over
+			left.Err = m.stopping.timeOver
 		}
 		if left.Uncommitted > 0 {
 			left.Err = errors.Join(left.Err, m.stopping.failure)

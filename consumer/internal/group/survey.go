@@ -12,34 +12,35 @@ import (
 
 // learned is what the server has assigned to this member.
 type learned struct {
-	// asked are the partitions that were known when it was asked, with the epochs of their
+	// known are the partitions that were known when the survey began, with the epochs of their
 	// assignments.
-	asked map[uint32]uint64
-	// assigned are the partitions that the server names, pending those of the known ones that it is
-	// about to move, and gone those that are this member's no more.
+	known map[uint32]uint64
+	// assigned are the partitions that the server names, pending the known ones that it is about to
+	// move, and gone the known ones that are not assigned to this member any more.
 	assigned, pending, gone []uint32
-	// absent are partitions that a standalone consumer is to read and that the topic does not have.
+	// absent are partitions that a standalone consumer is configured to read and the topic does not
+	// have.
 	absent []uint32
-	// members is the group as it was then, and unchanged tells that nothing else was asked since it
-	// was as before.
+	// members is the group, and unchanged tells that the partitions were not learned since the group
+	// is as before.
 	members   transport.Members
 	unchanged bool
 }
 
-// survey is a question for what is assigned.
+// survey is the request that learns what is assigned.
 type survey struct {
 	server
 	known map[uint32]uint64
 	// wanted are the partitions of a standalone consumer; none means all.
 	wanted []uint32
-	// maySkip tells that nothing needs to be learned while the group is as it was in seen and one
-	// of its members has exactly what is known.
+	// maySkip tells that nothing needs to be learned while the group is as in seen and one of its
+	// members has exactly the known partitions.
 	maySkip bool
 	seen    transport.Members
 }
 
-// run surveys the group: it learns again when something changed, a new member, without which
-// nothing is moved, or other shares; and always where the group can't be read.
+// run reads the group, and learns the partitions when its members or their shares have changed:
+// without a change the server moves nothing. It always learns them where the group can't be read.
 func (s survey) run(ctx context.Context) (learned, error) {
 	if !s.consumer.Group {
 		return s.learn(ctx)
@@ -49,15 +50,15 @@ func (s survey) run(ctx context.Context) (learned, error) {
 		return learned{}, err
 	}
 	if err == nil && s.maySkip && slices.EqualFunc(members.Partitions, s.seen.Partitions, slices.Equal) && s.isOneOf(members) {
-		return learned{asked: s.known, members: members, unchanged: true}, nil
+		return learned{known: s.known, members: members, unchanged: true}, nil
 	}
 	l, err := s.learn(ctx)
 	l.members = members
 	return l, err
 }
 
-// isOneOf tells whether one of the members has exactly what is known. If none has, a rotation that
-// jumped has hidden some.
+// isOneOf reports whether one of the members has exactly the known partitions. If none has, a rotation
+// that jumped has hidden some.
 func (s survey) isOneOf(members transport.Members) bool {
 	known := s.ids()
 	return slices.ContainsFunc(members.Partitions, func(ids []uint32) bool {
@@ -74,9 +75,9 @@ func (s survey) ids() []uint32 {
 	return ids
 }
 
-// learn finds out what is assigned now.
+// learn reads what is assigned now.
 func (s survey) learn(ctx context.Context) (learned, error) {
-	l := learned{asked: s.known}
+	l := learned{known: s.known}
 	var err error
 	if l.assigned, err = s.list(ctx); err != nil {
 		return l, err
@@ -105,8 +106,8 @@ func (s survey) learn(ctx context.Context) (learned, error) {
 	return l, nil
 }
 
-// list is what the server names: for a member of a group the rotation, for a standalone consumer
-// the topic's partitions that it wants.
+// list returns what the server names: for a member of a group the rotation, for a standalone consumer
+// the partitions of the topic that it is configured to read.
 func (s survey) list(ctx context.Context) ([]uint32, error) {
 	if s.consumer.Group {
 		return s.rotation(ctx, s.ids())
@@ -118,14 +119,14 @@ func (s survey) list(ctx context.Context) ([]uint32, error) {
 	return ids, err
 }
 
-// absentError says that a standalone consumer is to read a partition that does not exist.
+// absentError says that a standalone consumer is configured to read a partition that does not exist.
 func absentError(c transport.Consumer, id uint32) error {
 	return fmt.Errorf("iggy: %s/%s/%d: %w", c.Stream, c.Topic, id, iggyerr.ErrNotFound)
 }
 
-// sharesOf tells the largest share of a group's members, and whether it is larger by two or more
-// than the smallest.
-func sharesOf(members transport.Members) (largest int, uneven bool) {
+// sharesOf returns the largest share of a group's members, and whether it is larger than the smallest
+// by two or more.
+func sharesOf(members transport.Members) (largest int, unequal bool) {
 	if len(members.Partitions) == 0 {
 		return 0, false
 	}

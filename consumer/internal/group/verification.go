@@ -9,39 +9,40 @@ import (
 	"go.uber.org/zap"
 )
 
-// verification has stored offsets and log ends compared with what they should be: of all active
-// partitions with each survey, and at once of one where something did not fit.
+// verification compares stored offsets and log ends with what they should be: those of all active
+// partitions once a probe interval, and those of a partition at once when answers do not fit its
+// position.
 type verification struct {
 	a        *assignment
 	backoffs *backoffs
-	// needed are the partitions where something did not fit, with the numbers of their assignments.
-	// They are not fetched before they were verified.
+	// needed are the partitions that must be verified at once, with the epochs of their assignments.
+	// They are not fetched before that.
 	needed map[uint32]uint64
 	retry  time.Time
 }
 
-// answerOfVerify is what a verification found.
-type answerOfVerify struct {
-	asked map[uint32]uint64
-	// doubtful tells that something did not fit with them.
-	doubtful bool
-	changed  []Finding
-	gone     []uint32 // not this member's any more
+// verifyAnswer is what a verification found.
+type verifyAnswer struct {
+	epochs map[uint32]uint64
+	// needed tells that the partitions were not fetched before this verification.
+	needed  bool
+	changed []Finding
+	gone    []uint32 // not assigned to this member any more
 }
 
-// need has a partition verified.
+// need has a partition verified at once.
 func (v *verification) need(id uint32) {
 	if p := v.a.partitions[id]; p != nil && p.state.assigned() {
 		v.needed[id] = p.epoch
 	}
 }
 
-// changes tells whether a partition is found to be changed, or gone.
-func (a answerOfVerify) changes(id uint32) bool {
+// changes reports whether a partition was found to be changed, or gone.
+func (a verifyAnswer) changes(id uint32) bool {
 	return slices.Contains(a.gone, id) || slices.ContainsFunc(a.changed, func(f Finding) bool { return f.Partition == id })
 }
 
-// due are the partitions to be verified at once.
+// due returns the partitions to be verified at once.
 func (v *verification) due(clock *schedule) map[uint32]uint64 {
 	asked := map[uint32]uint64{}
 	for id, epoch := range v.needed {
@@ -58,7 +59,7 @@ func (v *verification) due(clock *schedule) map[uint32]uint64 {
 	return asked
 }
 
-// active are all partitions that can be verified.
+// active returns all partitions that can be verified.
 func (v *verification) active() map[uint32]uint64 {
 	asked := map[uint32]uint64{}
 	for _, id := range v.a.in(PartitionActive) {
@@ -67,16 +68,16 @@ func (v *verification) active() map[uint32]uint64 {
 	return asked
 }
 
-// request verifies partitions. Where something did not fit it asks first whether they are this
-// member's still.
-func (v *verification) request(asked map[uint32]uint64, doubtful bool) func(ctx context.Context) event {
+// request returns the request that verifies partitions. For those that need verification it first
+// reads whether they are still assigned to this member.
+func (v *verification) request(asked map[uint32]uint64, needed bool) func(ctx context.Context) event {
 	partitions, server, session := v.a.deps.Partitions, v.a.server, v.a.session
 	return func(ctx context.Context) event {
-		answer := answerOfVerify{asked: asked, doubtful: doubtful}
+		answer := verifyAnswer{epochs: asked, needed: needed}
 		var ids []uint32
 		for id := range asked {
 			owned, err := true, error(nil)
-			if doubtful {
+			if needed {
 				owned, err = server.ownsNow(ctx, id)
 			}
 			switch {
@@ -90,7 +91,7 @@ func (v *verification) request(asked map[uint32]uint64, doubtful bool) func(ctx 
 		}
 		findings, err := partitions.Verify(ctx, session, ids)
 		for _, f := range findings {
-			// The one who moved the offset may be the next owner.
+			// The next owner may have moved the offset.
 			owned, ownsErr := server.ownsNow(ctx, f.Partition)
 			switch {
 			case ownsErr != nil:
@@ -105,8 +106,8 @@ func (v *verification) request(asked map[uint32]uint64, doubtful bool) func(ctx 
 	}
 }
 
-// ownsNow tells whether a partition is assigned to this consumer. What a standalone consumer reads
-// is nobody else's.
+// ownsNow reports whether a partition is assigned to this consumer. Those of a standalone consumer
+// always are.
 func (s server) ownsNow(ctx context.Context, id uint32) (bool, error) {
 	if !s.consumer.Group {
 		return true, nil
@@ -114,32 +115,32 @@ func (s server) ownsNow(ctx context.Context, id uint32) (bool, error) {
 	return s.owns(ctx, s.consumer.Name, id)
 }
 
-// answered has changed partitions taken again.
+// answered has changed partitions prepared again.
 func (v *verification) answered(e event) {
-	answer := e.value.(answerOfVerify)
+	answer := e.value.(verifyAnswer)
 	if e.err != nil {
 		v.retry = time.Now().Add(v.a.cfg.ProbeInterval / ticksPerProbe)
 		v.a.log.Debug("verification failed, retrying", zap.Error(e.err))
 	} else {
-		for id, epoch := range answer.asked {
+		for id, epoch := range answer.epochs {
 			if v.needed[id] == epoch {
 				delete(v.needed, id)
 			}
-			if p := v.a.find(id, epoch); answer.doubtful && p != nil && !answer.changes(id) {
-				v.backoffs.again(id, errDoubt, false)
+			if p := v.a.find(id, epoch); answer.needed && p != nil && !answer.changes(id) {
+				v.backoffs.retryAfter(id, errNotVerified, false)
 			}
 		}
 	}
 	for _, id := range answer.gone {
-		if p := v.a.find(id, answer.asked[id]); p != nil {
+		if p := v.a.find(id, answer.epochs[id]); p != nil {
 			v.a.lose(p, errNotAssigned)
 		}
 	}
 	for _, f := range answer.changed {
-		if p := v.a.find(f.Partition, answer.asked[f.Partition]); p != nil && p.state == PartitionActive {
+		if p := v.a.find(f.Partition, answer.epochs[f.Partition]); p != nil && p.state == PartitionActive {
 			v.a.report.note(fmt.Errorf("iggy: %s/%d: %w", v.a.cfg.Consumer.Topic, p.id, f.Cause))
-			v.a.takeAgain(p, f, fmt.Errorf("%w: %w", errReset, f.Cause))
-			v.backoffs.again(p.id, f.Cause, false)
+			v.a.restart(p, f, fmt.Errorf("%w: %w", errReset, f.Cause))
+			v.backoffs.retryAfter(p.id, f.Cause, false)
 		}
 	}
 }

@@ -6,22 +6,22 @@ import (
 	"fmt"
 )
 
-// takes begins the assignments: it claims the partitions that wait, all that are due in one
+// preparations makes the assignments: it claims the waiting partitions, all that are due in one
 // request.
-type takes struct {
+type preparations struct {
 	a        *assignment
 	backoffs *backoffs
 	running  bool
 }
 
-// answerOfTake is what became of claims.
-type answerOfTake struct {
+// prepareAnswer says which claims were prepared.
+type prepareAnswer struct {
 	claims   []Claim
 	prepared map[uint32]bool
 }
 
-// due claims what waits and may be taken now.
-func (t *takes) due(clock *schedule) {
+// due claims the waiting partitions that may be prepared now.
+func (t *preparations) due(clock *schedule) {
 	if t.running {
 		return
 	}
@@ -32,7 +32,7 @@ func (t *takes) due(clock *schedule) {
 		}
 		t.a.epoch++
 		t.a.renew(p, t.a.epoch)
-		t.a.move(p, takeBegun)
+		t.a.move(p, prepareBegun)
 		claims = append(claims, Claim{
 			Partition: p.id, Epoch: p.epoch, Paused: t.a.paused[p.id], Finding: p.finding, Attempt: t.backoffs.attempts(p.id),
 		})
@@ -43,21 +43,21 @@ func (t *takes) due(clock *schedule) {
 	t.running = true
 	partitions, session := t.a.deps.Partitions, t.a.session
 	t.a.requests.run(t.a.ctx, func(ctx context.Context) event {
-		ids, err := partitions.Take(ctx, session, claims)
-		answer := answerOfTake{claims: claims, prepared: map[uint32]bool{}}
+		ids, err := partitions.Prepare(ctx, session, claims)
+		answer := prepareAnswer{claims: claims, prepared: map[uint32]bool{}}
 		for _, id := range ids {
 			answer.prepared[id] = true
 		}
-		return event{kind: claimed, err: err, value: answer}
+		return event{kind: prepareEnded, err: err, value: answer}
 	})
 }
 
-// answered starts what was taken, all at once.
-func (t *takes) answered(e event) {
+// answered starts the partitions that were prepared, all in one call.
+func (t *preparations) answered(e event) {
 	t.running = false
-	answer := e.value.(answerOfTake)
+	answer := e.value.(prepareAnswer)
 	if e.err != nil && t.a.ctx.Err() == nil {
-		t.a.report.note(fmt.Errorf("iggy: take partitions: %w", e.err))
+		t.a.report.note(fmt.Errorf("iggy: prepare partitions: %w", e.err))
 	}
 	var began []uint32
 	for _, claim := range answer.claims {
@@ -68,19 +68,19 @@ func (t *takes) answered(e event) {
 				t.a.deps.Partitions.End(claim.Partition, errNotAssigned) // never started
 			}
 		case answer.prepared[claim.Partition]:
-			t.a.move(p, takeDone)
+			t.a.move(p, prepareDone)
 			p.finding = Finding{}
 			t.a.changes++
 			t.a.repeatPause(claim)
 			began = append(began, p.id)
 		default:
-			t.a.move(p, takeFailed)
+			t.a.move(p, prepareFailed)
 			err := e.err
 			if err == nil {
-				err = errors.New("the server does not tell where its log ends")
+				err = errors.New("the server does not say where its log ends")
 			}
-			t.backoffs.again(p.id, err, true)
-			t.a.again = true // perhaps it is not ours
+			t.backoffs.retryAfter(p.id, err, true)
+			t.a.surveyNeeded = true // it may be assigned to another member
 		}
 	}
 	if len(began) > 0 {
@@ -89,7 +89,7 @@ func (t *takes) answered(e event) {
 	}
 }
 
-func takeAnswered(m *member, e event) State {
-	m.takes.answered(e)
+func prepareAnswered(m *member, e event) State {
+	m.preparations.answered(e)
 	return m.state
 }
