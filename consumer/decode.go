@@ -35,7 +35,7 @@ func (a *app[T]) Decode(raw []wire.Message, dst []*deliver.Message) []*deliver.M
 }
 
 // Broken implements deliver.App.
-func (a *app[T]) Broken(raw *wire.Message, cause error) *deliver.Message {
+func (a *app[T]) Undecodable(raw *wire.Message, cause error) *deliver.Message {
 	d := &decodedMessage[T]{}
 	d.init(a.e, raw)
 	d.state.Err = cause
@@ -53,7 +53,7 @@ func (a *app[T]) Copy(m *deliver.Message, value bool) *deliver.Message {
 }
 
 // Renew implements deliver.App.
-func (a *app[T]) Renew(d *deliver.Message) error {
+func (a *app[T]) DecodeAgain(d *deliver.Message) error {
 	m := &Message[T]{e: a.e, d: d}
 	decompressed, err := a.decodeValue(d.Raw, m)
 	if err != nil {

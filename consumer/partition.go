@@ -88,10 +88,10 @@ func (p *partition) Failed(_ uint32, err error) {
 func (p *partition) Drained() { p.e.machine.Drained(p.id) }
 
 // WantMore implements deliver.Owner.
-func (p *partition) WantMore() { p.cursor.Wake() }
+func (p *partition) BatchAdmitted() { p.cursor.Wake() }
 
 // Note implements deliver.Owner.
-func (p *partition) Note(err error) { p.e.problems.note(err) }
+func (p *partition) ReportError(err error) { p.e.problems.note(err) }
 
 // Log implements deliver.Owner.
 func (p *partition) Log(entry deliver.Entry) {
@@ -148,7 +148,7 @@ func (p *partition) status(now time.Time) PartitionStatus {
 	at, d, committed := p.cursor.Status(), p.queue.State(), p.commits.State()
 	s := PartitionStatus{
 		ID: p.id, Position: at.Position, Committed: committed.Stored.Offset, HasCommitted: committed.Stored.Any, End: at.End,
-		InFlight: d.InFlight, Waiting: d.Waiting, Leaving: d.Phase == deliver.PhaseDraining || d.Phase == deliver.PhaseResting, Paused: d.Paused, Blocked: d.Blocked, Stopped: at.Failure,
+		InFlight: d.InFlight, Waiting: d.Waiting, Leaving: d.Phase == deliver.PhaseDraining || d.Phase == deliver.PhaseIdle, Paused: d.Paused, Blocked: d.Blocked, Stopped: at.Failure,
 		WaitingFull: d.Limit == deliver.LimitWaiting, Unavailable: d.Unavailable,
 		PollError: at.Refused, CommitError: committed.Failure,
 	}

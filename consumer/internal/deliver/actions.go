@@ -1,26 +1,26 @@
 package deliver
 
-// actions is what is to be done when the lock of a queue is released.
+// actions is what has to be done after the lock of a queue is released.
 type actions struct {
-	released *Batch // through Batch.next
-	entries  []Entry
-	notes    []error
-	wantMore bool
+	released      *Batch // through Batch.next
+	entries       []Entry
+	errs          []error
+	batchAdmitted bool
 	// recall, suspended and resumed follow from a suspension: of this queue, of all queues, and its end.
 	recall, suspended, resumed bool
 	drained                    bool
 }
 
-// release has the memory of a batch given back whose last message is settled.
+// release adds a batch whose memory is given back, since its last message is settled.
 func (a *actions) release(b *Batch) {
 	b.next = a.released
 	a.released = b
 }
 
-// log has an entry logged.
+// log adds an entry for the log.
 func (a *actions) log(e Entry) { a.entries = append(a.entries, e) }
 
-// do does it. No lock is held.
+// do does all of it. No lock is held.
 func (a *actions) do(q *Queue) {
 	for b := a.released; b != nil; {
 		next := b.next
@@ -36,20 +36,20 @@ func (a *actions) do(q *Queue) {
 	for _, e := range a.entries {
 		q.owner.Log(e)
 	}
-	for _, err := range a.notes {
-		q.owner.Note(err)
+	for _, err := range a.errs {
+		q.owner.ReportError(err)
 	}
 	switch {
 	case a.suspended:
-		q.pool.suspension.reconsider(true)
+		q.pool.suspension.recheck(true)
 	case a.resumed:
-		q.pool.suspension.reconsider(false)
+		q.pool.suspension.recheck(false)
 	}
 	if a.recall {
-		q.reconsider(true)
+		q.recheck(true)
 	}
-	if a.wantMore {
-		q.owner.WantMore()
+	if a.batchAdmitted {
+		q.owner.BatchAdmitted()
 	}
 	if a.drained {
 		q.owner.Drained()

@@ -7,69 +7,69 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// decodedAtOnce is how many messages are decoded at a time: while they are, others wait.
+// decodedAtOnce is how many messages are decoded in one chunk, during which the queue decodes no
+// others.
 const decodedAtOnce = 128
 
-// admission takes messages from the prefetch buffer, has them decoded and enters them. So it does
-// with those that are due again.
+// admission takes messages from the prefetch buffer, has them decoded, and adds them to the
+// assignment. Messages that are due for redelivery are decoded again in the same way.
 type admission struct {
 	assignment *assignment
 	redelivery *redelivery
 	buffer     []*Batch
 	chunk      *chunk // is being decoded
-	spare      *chunk // to be used again
+	spare      *chunk // to be reused
 }
 
-// chunk is messages that are decoded together, outside of the queue's lock: new ones, or ones that
-// are due again.
+// chunk is messages that are decoded together, without the queue's lock: new ones, or ones that are
+// due for redelivery.
 type chunk struct {
 	batch    *Batch
 	raw      []wire.Message
 	due      []*Message
 	reserved int   // bytes, for the one that is compressed
 	since    int64 // when it was taken, in nanoseconds since the epoch
-	void     bool  // is not wanted any more: see discard
+	void     bool  // its messages are not admitted: see discard
 	decoded  []*Message
 	errs     []error       // of due
 	err      error         // of a decoder that panicked or ended its goroutine
 	done     chan struct{} // holds a token when the goroutine that decodes has ended
 }
 
-// reset makes the chunk ready to be used again.
+// reset prepares the chunk to be reused.
 func (c *chunk) reset() {
 	clear(c.decoded)
 	*c = chunk{decoded: c.decoded[:0], done: c.done}
 }
 
-// Limit is why a queue takes nothing new from its prefetch buffer.
+// Limit is why a queue admits nothing new from its prefetch buffer.
 type Limit uint8
 
 const (
-	// LimitNone means that it does, or has nothing to take.
+	// LimitNone means that it does, or that the buffer is empty.
 	LimitNone Limit = iota
-	// LimitOrphans means that the application still holds messages of a former assignment.
+	// LimitOrphans means that messages of a former assignment are still in flight.
 	LimitOrphans
-	// LimitWaiting means that as many messages wait for their next delivery as may.
+	// LimitWaiting means that no more messages may wait for redelivery.
 	LimitWaiting
-	// LimitUncommitted means that as many messages were taken beyond the committed offset as may
-	// be.
+	// LimitUncommitted means that no more messages may be admitted beyond the committed offset.
 	LimitUncommitted
 	// LimitDecompressed means that there is no room to decompress more.
 	LimitDecompressed
 )
 
-// accepts tells whether new messages are wanted: not when the queue drains, unless messages are
-// acknowledged before they are handled, since nobody else will get those.
+// accepts reports whether new messages are accepted: not when the queue drains, unless messages are
+// acknowledged before they are handled, since nobody else would get those.
 func (n *admission) accepts() bool {
 	a := n.assignment
 	return a.phase == PhaseActive || a.phase == PhaseDraining && a.queue.pool.onPoll()
 }
 
-// offer adds a batch to the buffer and tells whether it is wanted.
+// offer adds a batch to the buffer and reports whether it was accepted.
 func (n *admission) offer(b *Batch) bool {
 	a := n.assignment
 	if a.queue.pool.onPoll() {
-		b.keep() // its messages are settled before anybody has seen them
+		b.keep() // its messages are settled before they are delivered
 	}
 	if b.open == 0 || !n.accepts() {
 		if a.phase != PhaseLost {
@@ -82,17 +82,17 @@ func (n *admission) offer(b *Batch) bool {
 	return true
 }
 
-// mayDecode tells whether there are messages to decode that may be.
+// mayDecode reports whether there are messages that may be decoded.
 func (n *admission) mayDecode() bool {
 	return n.mayDecodeDue() || n.chunk == nil && !n.assignment.limits.decompressed.Waiting() && n.mayAdmit()
 }
 
-// mayDecodeDue is mayDecode for messages that are due again.
+// mayDecodeDue is mayDecode for messages that are due for redelivery.
 func (n *admission) mayDecodeDue() bool {
 	return n.redelivery.due.length > 0 && n.chunk == nil && !n.assignment.limits.decompressed.Waiting()
 }
 
-// mayAdmit tells whether messages may be taken from the buffer.
+// mayAdmit reports whether messages may be taken from the buffer.
 func (n *admission) mayAdmit() bool {
 	if len(n.buffer) == 0 || !n.accepts() {
 		return false
@@ -109,7 +109,7 @@ func (n *admission) mayAdmit() bool {
 	return false
 }
 
-// limit is why nothing may be admitted.
+// limit returns why nothing may be admitted.
 func (n *admission) limit() Limit {
 	a := n.assignment
 	switch {
@@ -123,7 +123,7 @@ func (n *admission) limit() Limit {
 	return LimitNone
 }
 
-// admissible is how many more messages may be admitted. It bounds the duplicates after a crash: no
+// admissible returns how many more messages may be admitted. It bounds the duplicates after a crash: no
 // more messages than max_in_flight, commit_every and those that wait together are ever admitted
 // beyond the committed offset.
 func (n *admission) admissible() int {
@@ -200,19 +200,19 @@ func (n *admission) takeNew(c *chunk, most int) {
 	n.buffer[0] = nil
 	n.buffer = n.buffer[1:]
 	a.queue.buffered.add(-1, -k, -b.bytes)
-	a.after.wantMore = true
+	a.after.batchAdmitted = true
 }
 
 // reserve takes room to decompress a message; 0 when there is none.
 func (n *admission) reserve(m *wire.Message) int {
 	a := n.assignment
-	// Even one that claims nothing takes a byte: the queue is not empty then.
+	// One whose size is not known takes a byte, so that the queue does not seem to be empty.
 	name, _ := ContentEncoding(m) // a malformed one fails when it is decoded
 	want := max(1, min(encoding.Size(name, m.Payload), int(a.queue.pool.cfg.MaxDecompressedBytes)))
 	return a.limits.decompressed.Take(want, want)
 }
 
-// enter enters the messages of a chunk that was decoded.
+// enter admits the messages of a chunk that was decoded.
 func (n *admission) enter(c *chunk) {
 	a := n.assignment
 	if c.reserved > 0 {
@@ -223,9 +223,9 @@ func (n *admission) enter(c *chunk) {
 	switch {
 	case a.phase == PhaseLost:
 	case c.due != nil:
-		n.redelivery.renewed(c.due, c.errs)
+		n.redelivery.decoded(c.due, c.errs)
 	case c.void:
-		// Nobody has seen them, and they are read again.
+		// They were not delivered, and are read again.
 		a.releaseBatch(c.batch, len(c.raw))
 		for _, m := range c.decoded {
 			a.limits.decompressed.Give(m.Decompressed)
@@ -256,7 +256,7 @@ func (n *admission) discard(forget func(offset uint64)) {
 	n.buffer = nil
 }
 
-// stop forgets the buffer: the queue is lost, and what it holds is given back by the owner.
+// stop forgets the buffer: the queue is lost, and its owner gives back the memory of the buffer.
 func (n *admission) stop() {
 	b := &n.assignment.queue.buffered
 	b.add(-len(n.buffer), -int(b.messages.Load()), -int(b.bytes.Load()))

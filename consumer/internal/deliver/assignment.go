@@ -7,43 +7,42 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/commit"
 )
 
-// assignment is the admitted messages of a queue and their states. Like all parts of a queue it is
-// guarded by the queue's lock.
+// assignment is the admitted messages of a queue and their states. The queue's lock guards it.
 type assignment struct {
 	queue     *Queue
 	phase     Phase
 	tracker   commit.Tracker
 	lanes     lanes
 	ready     messageList // in the states ready, retry and given back
-	inFlight  messageSet  // in the state handed out
+	inFlight  messageSet  // in the state in flight
 	counts    [states]int // messages by state
-	delivered uint64      // the number after the last message that was handed out or given up
+	delivered uint64      // the number after the last message that was delivered or given up
 	limits    limits
-	freed     int // room in flight to be given back with the lock
+	freed     int // room in flight that takeActions gives back
 	counters  Counters
 	after     actions
 }
 
-// Phase is what a queue does.
+// Phase is the phase of a queue.
 type Phase uint8
 
 const (
-	// PhaseActive takes messages and hands them out.
+	// PhaseActive admits and delivers messages.
 	PhaseActive Phase = iota
-	// PhaseDraining takes nothing new, and finishes what it has.
+	// PhaseDraining admits nothing new, and waits for the messages in flight.
 	PhaseDraining
-	// PhaseResting has drained, and what is left only waits: it hands nothing out, and a stop does
-	// not wait for it.
-	PhaseResting
-	// PhaseLost is after Lose: the partition is not this consumer's any more.
+	// PhaseIdle is drained except for messages that wait for redelivery: it delivers nothing, and
+	// neither a hand-over nor a stop waits for them.
+	PhaseIdle
+	// PhaseLost is after Lose or Discard: the assignment has ended.
 	PhaseLost
 )
 
-// setState puts m into another state. It is the only place that does.
+// setState changes the state of a message. It is the only place that does.
 func (a *assignment) setState(m *Message, s state) {
 	if m.state == stateInFlight {
 		a.inFlight.remove(m)
-		a.queue.d.pause.left(m)
+		a.queue.d.suspension.left(m)
 	}
 	a.counts[m.state]--
 	a.counts[s]++
@@ -53,26 +52,25 @@ func (a *assignment) setState(m *Message, s state) {
 	}
 }
 
-// current tells whether m is with the application: not when it is settled, succeeded by another
-// delivery, or of a lost queue.
+// current reports whether m is in flight, and neither settled nor of a lost queue.
 func (a *assignment) current(m *Message) bool {
 	return a.phase != PhaseLost && m.state == stateInFlight
 }
 
-// admit enters a decoded message of a batch.
+// admit adds a decoded message of a batch.
 func (a *assignment) admit(m *Message, b *Batch, since int64) {
 	m.queue, m.batch, m.deliveries = a.queue, b, 1
 	m.seq = a.tracker.Add(m.Raw.Offset, m.Raw.Timestamp, since)
 	switch {
 	case m.Err != nil:
-		m.Key = "" // it holds up nobody
+		m.Key = "" // no message waits behind it
 		a.setState(m, stateReady)
 		a.ready.push(m)
 	case a.queue.partition.dedup.repeated(m.Raw.ID):
-		// Not settle: the first one may be under way still.
+		// It does not count as settled: the first message with that id may still be in flight.
 		a.counters.Duplicates++
 		a.delivered = max(a.delivered, m.seq+1)
-		a.close(m)
+		a.endMessage(m)
 	case a.queue.pool.batches() || a.lanes.enter(m):
 		a.setState(m, stateReady)
 		a.ready.push(m)
@@ -81,16 +79,15 @@ func (a *assignment) admit(m *Message, b *Batch, since int64) {
 	}
 }
 
-// settle ends a message that was handled or given up, and has room in flight: it counts as
-// acknowledged.
+// settle ends a message in flight that was acknowledged or given up.
 func (a *assignment) settle(m *Message) {
 	a.freed++
 	a.queue.partition.dedup.settled(m.Raw.ID)
-	a.close(m)
+	a.endMessage(m)
 }
 
-// close ends a message.
-func (a *assignment) close(m *Message) {
+// endMessage ends a message, and makes the next one of its key ready.
+func (a *assignment) endMessage(m *Message) {
 	a.setState(m, stateSettled)
 	a.releaseMemory(m)
 	if next := a.lanes.leave(m); next != nil {
@@ -102,20 +99,20 @@ func (a *assignment) close(m *Message) {
 	}
 }
 
-// succeed makes the next delivery of m, which is over. The new one has no memory yet.
-func (a *assignment) succeed(m *Message, value bool) *Message {
+// nextDelivery returns the next delivery of m, whose present one ends. It has no memory yet.
+func (a *assignment) nextDelivery(m *Message, value bool) *Message {
 	next := a.queue.pool.app.Copy(m, value)
 	next.Key, next.queue, next.seq, next.lane = m.Key, m.queue, m.seq, m.lane
-	next.deliveries, next.untried = m.deliveries+1, m.untried
+	next.deliveries, next.uncounted = m.deliveries+1, m.uncounted
 	m.lane = nil
 	a.setState(m, stateSettled)
 	return next
 }
 
-// takeBack makes a message ready again, before all others, that was in a run and not begun.
+// takeBack makes a message of a run that was not begun ready again, before all others.
 func (a *assignment) takeBack(m *Message) {
 	switch {
-	case m.given:
+	case m.givenBack:
 		a.setState(m, stateGivenBack)
 	case m.deliveries > 1:
 		a.setState(m, stateRetry)
@@ -126,33 +123,15 @@ func (a *assignment) takeBack(m *Message) {
 	a.freed++
 }
 
-// releaseMemory gives the memory of m back: its part in a batch, and what it was decompressed to.
-func (a *assignment) releaseMemory(m *Message) {
-	if m.batch != nil {
-		a.releaseBatch(m.batch, 1)
-	}
-	if m.Decompressed > 0 {
-		a.limits.decompressed.Give(m.Decompressed)
-		m.Decompressed = 0
-	}
-}
-
-// releaseBatch gives back n messages' part in a batch.
-func (a *assignment) releaseBatch(b *Batch, n int) {
-	if b.settled(n) {
-		a.after.release(b)
-	}
-}
-
-// waiting is how many messages wait for their next delivery.
+// waiting returns how many messages wait for redelivery.
 func (a *assignment) waiting() int { return a.counts[stateWaiting] + a.counts[stateDue] }
 
-// unfinished is how many messages are with the application, wait for another delivery, are on their
-// way to the dead letters, or come before such ones in the log.
+// unfinished returns how many messages are in flight, wait for redelivery, are being written to the
+// dead letters, or precede such ones in the log and are not acknowledged.
 func (a *assignment) unfinished() int { return a.tracker.Unacknowledged(a.delivered) }
 
-// cut forgets the messages that nobody has seen and calls forget with them. Those that were
-// acknowledged or handed out behind others are the reason why some of the others stay.
+// cut forgets the messages behind the last one that was delivered, and calls forget with them. Those
+// before it stay, also if they were not delivered.
 func (a *assignment) cut(forget func(*Message)) {
 	drop := func(m *Message) {
 		forget(m)
@@ -180,7 +159,7 @@ func (a *assignment) sortReady() {
 	}
 }
 
-// takeActions returns what is to be done when the lock is released. It is called before that.
+// takeActions returns what has to be done after the lock is released.
 func (a *assignment) takeActions() actions {
 	if a.freed > 0 {
 		a.limits.inFlight.Give(a.freed)
@@ -191,7 +170,7 @@ func (a *assignment) takeActions() actions {
 	return after
 }
 
-// end forgets all messages: the assignment is lost. orphans deliveries stay in flight.
+// end forgets all messages: the assignment is lost. orphans is how many stay in flight.
 func (a *assignment) end(orphans int) {
 	a.queue.partition.dedup.forgetOpen()
 	a.ready, a.lanes, a.inFlight, a.freed = messageList{}, lanes{}, messageSet{}, 0

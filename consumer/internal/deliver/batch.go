@@ -1,41 +1,65 @@
 package deliver
 
-import "github.com/fetchbox/fetchbox-iggy/internal/wire"
-
-// Batch is what one poll brought. Its memory is held, and counted, until the last of its messages
-// is settled. After it was offered it belongs to the queue, whose lock guards it.
-type Batch struct {
-	messages []wire.Message // not yet admitted
-	bytes    int
-	open     int // messages that are not settled
-	recycle  func()
-	recycled bool
-	release  func()
-	next     *Batch // another one that was released, see actions
-}
-
-// NewBatch makes a batch of messages that take up bytes. recycle gives the memory of the payloads
-// back to be used again; nil means that it is not. It is called when the last message is settled,
-// unless someone keeps a payload. The headers must not lie in that memory: they stay readable for
-// as long as there is a message. release gives the bytes back. It is called after recycle, without
-// a lock, and not at all once the queue is lost.
-func NewBatch(messages []wire.Message, bytes int, recycle, release func()) *Batch {
-	return &Batch{messages: messages, bytes: bytes, open: len(messages), recycle: recycle, release: release}
-}
-
-// keep leaves the payloads to whoever has them, for good. The queue's lock is held.
-func (b *Batch) keep() {
-	if b != nil {
-		b.recycle = nil
+// serveBatch handles one batch of the queue, and returns how many messages it had.
+func (w *worker) serveBatch(q *Queue) int {
+	for first := true; ; first = false {
+		what, c := w.nextBatch(q, first)
+		switch what {
+		case stepDecode:
+			q.decode(c)
+		case stepHandle:
+			n := len(w.run.messages)
+			w.run.place.Add(uint64(n)) // all begin
+			w.endBatch(q, q.pool.handleBatch(w.run.messages))
+			return n
+		default:
+			return 0
+		}
 	}
 }
 
-// settled takes n settled messages off and tells whether none is left: then the memory is given
-// back, see actions. The queue's lock is held.
-func (b *Batch) settled(n int) bool {
-	if b.open -= n; b.open > 0 {
-		return false
+// nextBatch gets the next batch, or a chunk to decode for it. first tells that the worker has not
+// begun to collect a batch; only one worker does so at a time.
+func (w *worker) nextBatch(q *Queue, first bool) (step, *chunk) {
+	q.mu.Lock()
+	d := &q.d
+	if first && !d.runs.batching && d.mayDeliver() && (d.admission.mayDecodeDue() || d.batchSettled()) {
+		d.runs.batching, first = true, false
 	}
-	b.recycled = b.recycle != nil
-	return true
+	what, c := stepNone, (*chunk)(nil)
+	if !first {
+		what, c = d.collect(&w.run)
+		switch what {
+		case stepHandle:
+			d.runs.running++
+		case stepNone:
+			d.runs.batching = false
+			d.changed()
+		}
+	}
+	after := d.assignment.takeActions()
+	q.mu.Unlock()
+	after.do(q)
+	return what, c
+}
+
+// endBatch settles the worker's batch, whose handler returned err.
+func (w *worker) endBatch(q *Queue, err error) {
+	q.update(func(d *delivery) {
+		d.runs.endBatch(&w.run, err)
+		d.changed()
+	})
+}
+
+// takeBatch fills a run with up to most ready messages, as far as there is room in flight. The first
+// retried ones failed together: there is room for all of them, or none is taken.
+func (r *runs) takeBatch(to *run, most, retried int) {
+	inFlight := r.assignment.limits.inFlight
+	var room int
+	if retried == 0 {
+		room = inFlight.Take(most, 1)
+	} else if room = inFlight.TakeAll(retried); room == retried && most > retried {
+		room += inFlight.TryTake(most - retried)
+	}
+	r.fill(to, room)
 }

@@ -105,7 +105,7 @@ type waker struct {
 	wake chan struct{}
 }
 
-func (w waker) WantMore() {
+func (w waker) BatchAdmitted() {
 	select {
 	case w.wake <- struct{}{}:
 	default:

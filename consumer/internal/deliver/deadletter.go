@@ -16,7 +16,7 @@ const (
 	deadLetterLog = time.Minute
 )
 
-// deadLetter is a message on its way to the dead letters.
+// deadLetter is a message that is being written to the dead letters.
 type deadLetter struct {
 	message  *Message
 	cause    error
@@ -26,8 +26,8 @@ type deadLetter struct {
 	logged   time.Time
 }
 
-// write writes the message to the dead letters, for as long as its queue is not lost. While they
-// can't be written the queue hands nothing out and says so.
+// write writes the message to the dead letters. It retries until it succeeds or the queue is lost.
+// While dead letters can't be written the queue delivers nothing, and its state says so.
 func (l *deadLetter) write() {
 	q := l.message.queue
 	if !q.pool.app.HasDeadLetters() {
@@ -66,62 +66,56 @@ func (l *deadLetter) entry(level zapcore.Level, text string) Entry {
 func (l *deadLetter) refused(attempt int, err error) {
 	q := l.message.queue
 	now := time.Now()
-	q.mu.Lock()
-	a := &q.d.assignment
-	if a.phase != PhaseLost {
-		if !l.blocked {
-			l.blocked = true
-			q.d.blocked++
-			q.d.runs.recallAll()
+	q.update(func(d *delivery) {
+		a := &d.assignment
+		if a.phase != PhaseLost {
+			if !l.blocked {
+				l.blocked = true
+				d.blocked++
+				d.runs.recallAll()
+			}
+			if l.logged.IsZero() || now.Sub(l.logged) >= deadLetterLog {
+				l.logged = now
+				a.after.log(entry(zapcore.ErrorLevel, "writing the dead letter failed, the partition waits", l.message, attempt, "", err))
+			}
+			a.after.errs = append(a.after.errs, fmt.Errorf("iggy: %s/%d: dead letters cannot be written: %w", q.pool.topic, q.partition.id, err))
 		}
-		if l.logged.IsZero() || now.Sub(l.logged) >= deadLetterLog {
-			l.logged = now
-			a.after.log(entry(zapcore.ErrorLevel, "writing the dead letter failed, the partition waits", l.message, attempt, "", err))
-		}
-		a.after.notes = append(a.after.notes, fmt.Errorf("iggy: %s/%d: dead letters cannot be written: %w", q.pool.topic, q.partition.id, err))
-	}
-	after := a.takeActions()
-	q.mu.Unlock()
-	after.do(q)
+	})
 }
 
 // hold leaves the message to the next owner of the partition: the dead letters are closed.
 func (l *deadLetter) hold() {
 	q := l.message.queue
-	q.mu.Lock()
-	if q.d.assignment.phase != PhaseLost {
-		if l.blocked {
-			q.d.blocked--
+	q.update(func(d *delivery) {
+		if d.assignment.phase != PhaseLost {
+			if l.blocked {
+				d.blocked--
+			}
+			d.redelivery.hold(l.message)
+			d.changed()
 		}
-		q.d.redelivery.hold(l.message)
-		q.d.changed()
-	}
-	after := q.d.assignment.takeActions()
-	q.mu.Unlock()
-	after.do(q)
+	})
 }
 
 // written ends the message: the dead letters have confirmed it, or there are none.
 func (l *deadLetter) written(e Entry, confirmed bool) {
 	q := l.message.queue
-	q.mu.Lock()
-	a := &q.d.assignment
-	a.after.log(e)
-	if a.phase != PhaseLost {
-		if l.blocked {
-			q.d.blocked--
+	q.update(func(d *delivery) {
+		a := &d.assignment
+		a.after.log(e)
+		if a.phase != PhaseLost {
+			if l.blocked {
+				d.blocked--
+			}
+			if confirmed {
+				a.counters.DeadLettered++
+			} else {
+				a.counters.Skipped++
+			}
+			a.settle(l.message)
+			d.changed()
 		}
-		if confirmed {
-			a.counters.DeadLettered++
-		} else {
-			a.counters.Skipped++
-		}
-		a.settle(l.message)
-		q.d.changed()
-	}
-	after := a.takeActions()
-	q.mu.Unlock()
-	after.do(q)
+	})
 }
 
 // pause waits for d, or until the queue is lost. The begin of a stop ends one pause: what closed the

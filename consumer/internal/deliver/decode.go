@@ -4,14 +4,13 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 )
 
-// decode decodes a chunk, in a goroutine of its own, so that none of the caller's ends with a codec
-// that ends it.
+// decode decodes a chunk, in a goroutine of its own: a codec may end its goroutine.
 func (p *Pool) decode(c *chunk) {
 	if c.due != nil {
 		for i, m := range c.due {
-			c.errs[i] = callback.Call(func() error { return p.app.Renew(m) })
+			c.errs[i] = callback.Call(func() error { return p.app.DecodeAgain(m) })
 			if c.errs[i] != nil && m.Value != nil {
-				c.errs[i] = nil // it stays as it was
+				c.errs[i] = nil // it keeps its value
 			}
 		}
 		return
@@ -29,7 +28,7 @@ func (p *Pool) decode(c *chunk) {
 			return nil
 		})
 		if err != nil {
-			one = []*Message{p.app.Broken(&c.raw[i], err)}
+			one = []*Message{p.app.Undecodable(&c.raw[i], err)}
 		}
 		c.decoded = append(c.decoded, one...)
 	}
@@ -46,13 +45,11 @@ func (c *chunk) decode(app App) {
 	})
 }
 
-// decode decodes a chunk that was taken from the queue, and enters it.
+// decode decodes a chunk of the queue, and admits its messages.
 func (q *Queue) decode(c *chunk) {
 	q.pool.decode(c)
-	q.mu.Lock()
-	q.d.admission.enter(c)
-	q.d.checkDrained()
-	after := q.d.assignment.takeActions()
-	q.mu.Unlock()
-	after.do(q)
+	q.update(func(d *delivery) {
+		d.admission.enter(c)
+		d.checkDrained()
+	})
 }

@@ -3,8 +3,8 @@ package deliver
 // dedup remembers the ids of the latest messages of a partition that were settled, and of those
 // that are not, so that a message which the producer stored twice is handled once. It outlives the
 // assignment: what was acknowledged and not committed before a lost connection is not handled again
-// after it. It belongs to the present queue of the partition and is guarded by that one's lock. A
-// nil dedup remembers nothing.
+// after it. It is guarded by the lock of the partition's present queue. A nil dedup remembers
+// nothing.
 type dedup struct {
 	size int
 	seen map[[16]byte]bool // true: settled
@@ -19,7 +19,7 @@ func newDedup(size int) *dedup {
 	return &dedup{size: size, seen: make(map[[16]byte]bool)}
 }
 
-// repeated tells whether id was seen, and remembers it as not settled if it was not. A message
+// repeated reports whether id was seen, and remembers it as not settled otherwise. A message
 // without an id is never a repetition.
 func (d *dedup) repeated(id [16]byte) bool {
 	if d == nil || id == ([16]byte{}) {

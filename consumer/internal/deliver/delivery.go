@@ -1,28 +1,28 @@
 package deliver
 
-// delivery is the parts of a queue that its lock guards, and what they do together.
+// delivery is the parts of a queue that its lock guards.
 type delivery struct {
 	assignment assignment
 	runs       runs
 	admission  admission
 	redelivery redelivery
 	settlement settlement
-	pause      queueSuspension
+	suspension queueSuspension
 	paused     bool // by the application
 	blocked    int  // dead letters that could not be written yet
 }
 
-// connect makes the parts know each other.
+// connect gives the parts the others that they need.
 func (d *delivery) connect(q *Queue) {
 	a := &d.assignment
 	a.queue = q
-	d.redelivery.assignment, d.pause.assignment = a, a
-	d.settlement.assignment, d.settlement.redelivery, d.settlement.pause = a, &d.redelivery, &d.pause
+	d.redelivery.assignment, d.suspension.assignment = a, a
+	d.settlement.assignment, d.settlement.redelivery, d.settlement.suspension = a, &d.redelivery, &d.suspension
 	d.admission.assignment, d.admission.redelivery = a, &d.redelivery
 	d.runs.assignment, d.runs.settlement = a, &d.settlement
 }
 
-// mayDeliver tells whether messages may be handed out, as far as the queue as a whole is concerned.
+// mayDeliver reports whether the queue may deliver messages, apart from the limits.
 func (d *delivery) mayDeliver() bool {
 	switch d.assignment.phase {
 	case PhaseActive:
@@ -36,7 +36,7 @@ func (d *delivery) mayDeliver() bool {
 	return d.blocked == 0 && !d.suspended()
 }
 
-// hasWork tells whether someone who comes finds something to do.
+// hasWork reports whether there is something to do for a worker or a caller of Next.
 func (d *delivery) hasWork() bool {
 	a := &d.assignment
 	if !d.mayDeliver() {
@@ -46,7 +46,7 @@ func (d *delivery) hasWork() bool {
 		return !d.runs.batching && (d.admission.mayDecodeDue() || d.batchSettled() &&
 			(a.ready.length > 0 && !a.limits.inFlight.Waiting() || a.ready.length == 0 && d.admission.mayDecode()))
 	}
-	if d.runs.running >= a.queue.pool.share() {
+	if d.runs.running >= a.queue.pool.workersPerQueue() {
 		return false
 	}
 	if a.ready.length > 0 {
@@ -55,15 +55,15 @@ func (d *delivery) hasWork() bool {
 	return d.admission.mayDecode()
 }
 
-// announce has the queue served if there is something to do.
+// announce tells the scheduler if there is something to do.
 func (d *delivery) announce() {
 	if d.hasWork() {
 		d.assignment.queue.pool.sched.ready(d.assignment.queue)
 	}
 }
 
-// changed is called when something happened that is not followed by next: a delivery was settled by
-// the application itself, or is due.
+// changed is called after a change that is not followed by next: the application settled a delivery,
+// or one is due.
 func (d *delivery) changed() {
 	d.checkDrained()
 	d.announce()
@@ -84,33 +84,33 @@ func (d *delivery) next(r *run, most int) (step, *chunk) {
 			}
 			return stepNone, nil
 		}
-		trying := d.pause.triesNow()
+		trying := d.suspension.triesNow()
 		if trying {
 			most = 1
 		}
 		before := a.ready.length
 		if d.runs.take(r, most); r.end > 0 {
 			if trying {
-				d.pause.tries(r.messages[0])
+				d.suspension.tries(r.messages[0])
 			}
 			return stepHandle, nil
 		}
-		if a.ready.length == before { // there was no room
+		if a.ready.length == before { // there is no room
 			return stepNone, nil
 		}
 	}
 	return stepNone, nil
 }
 
-// batchSettled tells whether the messages of the last batch are settled, or all ready to be
-// delivered again: then the next one may begin. So a key stays in order. With manual
-// acknowledgement, those that the handler kept do not count.
+// batchSettled reports whether the messages of the last batch are settled, or all ready for
+// redelivery: then the next batch may begin. So the messages of a key stay in order. With manual
+// acknowledgement, those that the handler has kept do not count.
 func (d *delivery) batchSettled() bool {
 	a := &d.assignment
 	return a.waiting() == 0 && a.counts[stateDeadLetter] == 0
 }
 
-// collect takes the ready messages for a batch, and has so many more decoded that they make one.
+// collect takes the ready messages for a batch, after as many as a batch has are decoded.
 func (d *delivery) collect(r *run) (step, *chunk) {
 	if !d.mayDeliver() {
 		return stepNone, nil
@@ -125,28 +125,28 @@ func (d *delivery) collect(r *run) (step, *chunk) {
 	if !d.batchSettled() || a.ready.length == 0 {
 		return stepNone, nil
 	}
-	again := a.counts[stateRetry] + a.counts[stateGivenBack]
-	if again > 0 { // they may be behind newer ones
+	retried := a.counts[stateRetry] + a.counts[stateGivenBack]
+	if retried > 0 { // they may be behind newer ones
 		a.sortReady()
 	}
-	if d.runs.takeBatch(r, min(most, a.ready.length), min(again, most)); r.end == 0 {
+	if d.runs.takeBatch(r, min(most, a.ready.length), min(retried, most)); r.end == 0 {
 		return stepNone, nil
 	}
 	return stepHandle, nil
 }
 
-// givenBack makes a message ready again, before all others, that the application gave back. held is
-// the room that its predecessor had for its decompressed payload.
-func (d *delivery) givenBack(m *Message, held int) {
+// requeue makes the next delivery of a message that the application gave back ready, before all
+// others. held is the room that the last delivery had for its decompressed payload.
+func (d *delivery) requeue(m *Message, held int) {
 	a := &d.assignment
 	if a.phase == PhaseLost {
 		return
 	}
 	a.limits.decompressed.Give(held - m.Decompressed)
-	if a.phase != PhaseResting {
-		d.runs.recallAll() // what they took is behind it
+	if a.phase != PhaseIdle {
+		d.runs.recallAll() // their messages are behind it
 	}
-	m.given = true
+	m.givenBack = true
 	a.setState(m, stateGivenBack)
 	a.ready.unshift(m)
 	d.changed()

@@ -1,36 +1,34 @@
 package deliver
 
-// checkDrained has the owner told when a draining queue has nothing more to do.
+// checkDrained has the owner told when a draining queue is drained.
 func (d *delivery) checkDrained() {
 	if d.assignment.phase == PhaseDraining {
-		d.rest()
+		d.becomeIdle()
 	}
 	if d.drained() {
 		d.assignment.after.drained = true
 	}
 }
 
-// rest has a draining queue wait no longer for messages that only wait themselves, for their next
-// delivery, and for those that were given back: nobody works on them, and whoever gets the
-// partition gets them again. Those behind them in their lanes wait with them. From then on nothing
-// is handed out until it resumes.
-func (d *delivery) rest() {
+// becomeIdle ends the delivery of a draining queue whose messages all wait for redelivery or were
+// given back, also those behind them in their lanes: the hand-over does not wait for them, and the
+// next owner of the partition delivers them.
+func (d *delivery) becomeIdle() {
 	a := &d.assignment
 	if d.onlyWaits() && (a.ready.length == a.counts[stateGivenBack] || a.queue.pool.batches() || d.suspended()) {
-		a.phase = PhaseResting
+		a.phase = PhaseIdle
 		a.limits.inFlight.Unclaim()
 	}
 }
 
-// onlyWaits tells whether messages wait for their next delivery, or to be handed out again, and
-// nobody works on any.
+// onlyWaits reports whether messages wait for redelivery, or were given back, and none is in flight.
 func (d *delivery) onlyWaits() bool {
 	c := &d.assignment.counts
 	return d.idle() > 0 && (c[stateDue] == 0 || d.suspended()) &&
 		c[stateInFlight] == 0 && c[stateDeadLetter] == 0 && d.runs.running == 0
 }
 
-// idle is how many messages wait that nobody works on.
+// idle returns how many messages wait, and are not in flight.
 func (d *delivery) idle() int {
 	c := &d.assignment.counts
 	if d.suspended() {
@@ -39,28 +37,28 @@ func (d *delivery) idle() int {
 	return c[stateWaiting] + c[stateGivenBack]
 }
 
-// drained tells that a draining queue has nothing more to do.
+// drained reports whether a draining queue has nothing more to do.
 func (d *delivery) drained() bool {
 	switch d.assignment.phase {
 	case PhaseDraining:
 		if d.assignment.tracker.Open() > 0 {
 			return false
 		}
-	case PhaseResting:
+	case PhaseIdle:
 	default:
 		return false
 	}
 	return d.runs.running == 0 && d.admission.chunk == nil && len(d.admission.buffer) == 0
 }
 
-// drain begins to drain; see Queue.Drain.
+// drain is Queue.Drain.
 func (d *delivery) drain() (first uint64, ok bool) {
 	a := &d.assignment
 	if a.phase != PhaseActive {
 		return 0, false
 	}
 	a.phase = PhaseDraining
-	if !a.queue.pool.onPoll() { // else they are committed: nobody else will get them
+	if !a.queue.pool.onPoll() { // otherwise their offsets are stored already
 		d.runs.recallAll()
 		forget := func(offset uint64) {
 			if !ok || offset < first {
@@ -74,39 +72,39 @@ func (d *delivery) drain() (first uint64, ok bool) {
 	return first, ok
 }
 
-// resume goes on after a drain.
+// resume is Queue.Resume.
 func (d *delivery) resume() {
 	a := &d.assignment
-	if a.phase == PhaseDraining || a.phase == PhaseResting {
+	if a.phase == PhaseDraining || a.phase == PhaseIdle {
 		a.phase = PhaseActive
 		d.announce()
 	}
 }
 
-// lose ends the assignment; see Queue.Lose.
+// lose is Queue.Lose and Queue.Discard.
 func (d *delivery) lose(cause error, orphans bool) (unfinished int, first bool) {
 	a := &d.assignment
 	if a.phase == PhaseLost {
 		return 0, false
 	}
-	d.runs.recallAll() // what was done counts
+	d.runs.recallAll() // their outcomes count
 	unfinished = a.unfinished()
 	a.phase = PhaseLost
 	a.queue.cancel(cause)
 	a.queue.partition.orphans.Add(int64(d.runs.running))
 	left := 0
-	if orphans { // else the application itself gave up what it has
+	if orphans { // otherwise the application itself gave them up
 		left = a.orphanInFlight()
 	}
 	d.redelivery.stop()
-	d.pause.lost()
+	d.suspension.lost()
 	d.admission.stop()
 	d.runs.list = nil
 	a.end(left)
 	return unfinished, true
 }
 
-// leave gives back what the queue has of the limits, but for its orphaned deliveries.
+// leave gives back what the queue has of the limits, except for its orphaned deliveries.
 func (l *limits) leave(orphans int) {
 	l.inFlight.Leave(orphans)
 	l.decompressed.Leave(0)

@@ -117,7 +117,7 @@ func TestDrainDoesNotWaitForRetries(t *testing.T) {
 		synctest.Wait()
 		state := p.State()
 		require.True(t, state.Drained)
-		require.Equal(t, deliver.PhaseResting, state.Phase)
+		require.Equal(t, deliver.PhaseIdle, state.Phase)
 		require.Equal(t, 2, state.Unfinished)
 		require.Equal(t, 2, state.Idle)
 		require.Equal(t, 3, state.Uncommitted)

@@ -8,14 +8,14 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// Entry is an entry for the log about one message, or about several that failed together. Nothing
-// of the payload is in it.
+// Entry is an entry for the log about one message, or about several that failed together. It has
+// nothing of the payload.
 type Entry struct {
 	Level   zapcore.Level
 	Text    string
 	Offset  uint64
 	ID      [16]byte
-	Headers []byte // encoded, for the trace of whoever published the message
+	Headers []byte // encoded, for the trace of the message's publisher
 	Attempt int
 	Code    string // of the failure; empty: none
 	Err     error
@@ -25,7 +25,7 @@ type Entry struct {
 	Elapsed time.Duration // of what is over; 0: nothing is
 }
 
-// Fields returns the entry's fields, but for the trace.
+// Fields returns the fields of the entry without the trace.
 func (e Entry) Fields() []zap.Field {
 	fields := []zap.Field{
 		zap.Uint64("offset", e.Offset), zap.String("message_id", uuid.UUID(e.ID).String()),
@@ -46,7 +46,7 @@ func (e Entry) Fields() []zap.Field {
 	return fields
 }
 
-// entry begins an entry about m.
+// entry returns an entry about m.
 func entry(level zapcore.Level, text string, m *Message, attempt int, code string, err error) Entry {
 	return Entry{
 		Level: level, Text: text, Offset: m.Raw.Offset, ID: m.Raw.ID, Headers: m.Raw.Headers,

@@ -80,7 +80,7 @@ func (a *app) Decode(raw []wire.Message, dst []*deliver.Message) []*deliver.Mess
 	return dst
 }
 
-func (a *app) Broken(raw *wire.Message, cause error) *deliver.Message {
+func (a *app) Undecodable(raw *wire.Message, cause error) *deliver.Message {
 	e := &entry{}
 	e.m.Raw, e.m.Value, e.m.Err = raw, &e.v, cause
 	return &e.m
@@ -95,7 +95,7 @@ func (a *app) Copy(m *deliver.Message, keep bool) *deliver.Message {
 	return &e.m
 }
 
-func (a *app) Renew(m *deliver.Message) error {
+func (a *app) DecodeAgain(m *deliver.Message) error {
 	v, key := &value{}, m.Key
 	if err := a.decode(m, v); err != nil {
 		return err
@@ -157,13 +157,13 @@ func (o *owner) Drained() {
 	o.drained++
 }
 
-func (o *owner) WantMore() {
+func (o *owner) BatchAdmitted() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.more++
 }
 
-func (o *owner) Note(err error) {
+func (o *owner) ReportError(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.notes = append(o.notes, err)

@@ -1,14 +1,14 @@
 package deliver
 
-// lane holds the messages of one key. Its first one is ready, with the application, or waits for
-// its next delivery; the others wait behind it, so that a key is handled in order and one at a time
-// while other keys go on.
+// lane holds the messages of one key. Its first one is ready, in flight, or waits for redelivery; the
+// others wait behind it, so that the messages of a key are handled in order and one at a time, while
+// those of other keys are delivered.
 type lane struct {
 	behind messageList
 }
 
-// lanes are the lanes of one queue: those of keys that have messages. Lanes are used again, since
-// most live for one message.
+// lanes are the lanes of one queue, for the keys that have messages. Lanes are reused, since most have
+// one message only.
 type lanes struct {
 	byKey map[string]*lane
 	spare []*lane
@@ -17,7 +17,7 @@ type lanes struct {
 // maxSpareLanes is how many empty lanes a queue keeps.
 const maxSpareLanes = 256
 
-// enter puts m in its key's lane and tells whether it is ready: it is first, or has no key.
+// enter puts m in the lane of its key and reports whether it is ready: it is first, or has no key.
 func (l *lanes) enter(m *Message) bool {
 	if m.Key == "" {
 		return true
@@ -57,8 +57,8 @@ func (l *lanes) leave(m *Message) *Message {
 	return nil
 }
 
-// cut removes the messages numbered seq or more that wait behind others. Those that are first are
-// the caller's matter: it takes them out of the ready list and ends their lanes.
+// cut removes the messages numbered seq or more that wait behind others. The caller removes those
+// that are first from the ready list, and ends their lanes.
 func (l *lanes) cut(seq uint64, drop func(*Message)) {
 	for _, at := range l.byKey {
 		at.behind.cut(seq, drop)

@@ -78,7 +78,7 @@ func (s *messageSet) remove(m *Message) {
 	m.prev, m.next = nil, nil
 }
 
-// fifo is a first-in first-out list that uses its memory again.
+// fifo is a first-in first-out list that reuses its memory.
 type fifo[T any] struct {
 	items []T
 	start int // the index of the first

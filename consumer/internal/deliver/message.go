@@ -8,8 +8,8 @@ import (
 // Message is one delivery of a message to the application. Its next delivery is another Message;
 // what is done with the old one has no effect then. The methods are safe for concurrent use.
 type Message struct {
-	// Raw is the message as it was read. Its payload may be used again once the message is settled;
-	// see Payload.
+	// Raw is the message as it was read. The memory of its payload is reused once the message is
+	// settled; see Payload.
 	Raw *wire.Message
 	// Key is the partition key, empty when there is none: such messages have no order.
 	Key string
@@ -21,34 +21,34 @@ type Message struct {
 	Err error
 
 	queue      *Queue
-	batch      *Batch // whose memory Raw lies in; nil when it is the message's own
+	batch      *Batch // the memory of Raw; nil when Raw has memory of its own
 	seq        uint64 // its number in the tracker
 	lane       *lane  // nil without a key
 	next       *Message
 	prev       *Message
-	orphan     *orphan // set when its queue is lost while it is with the application
+	orphan     *orphan // set when its queue is lost while it is in flight
 	deliveries int32   // this one included
-	untried    int32   // those of them that do not count as attempts
+	uncounted  int32   // those of them that do not count as attempts
 	state      state
-	trial      bool // was handed out to find out whether the handler can work again
-	given      bool // was given back by the application and not handed out since
+	trial      bool // was delivered to find out whether the handler can work again
+	givenBack  bool // was given back by the application and not delivered since
 }
 
-// state is where a message is.
+// state is the state of a message.
 type state uint8
 
 const (
 	stateNew        state = iota // not admitted
 	stateBehind                  // in its key's lane, behind another message
-	stateReady                   // may be handed out
-	stateRetry                   // may be handed out again, after a failure
-	stateGivenBack               // may be handed out again, after the application gave it back
-	stateInFlight                // is with the application, or in a run
-	stateWaiting                 // waits for its next delivery
-	stateDue                     // its next delivery is due, and has to be decoded
-	stateDeadLetter              // is on its way to the dead letters
-	stateReturned                // is with nobody and in no list: its assignment ends
-	stateSettled                 // acknowledged, given up, or succeeded by the next delivery
+	stateReady                   // may be delivered
+	stateRetry                   // may be delivered again, after a failure
+	stateGivenBack               // may be delivered again, after the application gave it back
+	stateInFlight                // was delivered, or is in a run
+	stateWaiting                 // waits for redelivery
+	stateDue                     // its redelivery is due, and it has to be decoded again
+	stateDeadLetter              // is being written to the dead letters
+	stateReturned                // is not delivered any more by this queue: the assignment ends
+	stateSettled                 // acknowledged, given up, or replaced by the next delivery
 	states
 )
 
@@ -63,9 +63,8 @@ func (m *Message) Seq() uint64 { return m.seq }
 // time included.
 func (m *Message) Deliveries() int { return int(m.deliveries) }
 
-// Payload returns the payload as it is stored. It is there until the delivery is settled, and for
-// as long as anyone likes once it was asked for; who asks only afterwards may get nil, since the
-// memory is used again.
+// Payload returns the payload as it is stored. It stays valid after the delivery is settled. A first
+// call after that may return nil, since the memory is reused.
 func (m *Message) Payload() []byte {
 	q := m.queue
 	q.mu.Lock()
@@ -80,74 +79,52 @@ func (m *Message) Payload() []byte {
 	return m.Raw.Payload
 }
 
-// Ack acknowledges the delivery. When it is settled already, or its queue is lost, it only says
-// that the application does not hold the message any more.
+// Ack acknowledges the delivery. When the delivery is settled already, or its queue is lost, Ack only
+// ends what is orphaned.
 func (m *Message) Ack() {
-	q := m.queue
-	q.mu.Lock()
-	q.d.settlement.ack(m)
-	q.d.changed()
-	after := q.d.assignment.takeActions()
-	q.mu.Unlock()
-	after.do(q)
+	m.queue.update(func(d *delivery) {
+		d.settlement.ack(m)
+		d.changed()
+	})
 }
 
 // Nack says that the delivery failed with err: the message is delivered again after a pause, or
 // goes to the dead letters. A nil err is allowed. When the delivery is settled already, or its
-// queue is lost, it only says that the application does not hold the message any more.
+// queue is lost, Nack only ends what is orphaned.
 func (m *Message) Nack(err error) {
 	if err == nil {
 		err = errNacked
 	}
 	err = Checked(err)
 	q := m.queue
-	q.mu.Lock()
-	q.d.settlement.nack(m, err)
-	q.d.changed()
-	after := q.d.assignment.takeActions()
-	q.mu.Unlock()
-	after.do(q)
+	q.update(func(d *delivery) {
+		d.settlement.nack(m, err)
+		d.changed()
+	})
 }
 
-// GiveBack says that the application did not try the message: it is the first of its partition that
-// is handed out next, and this delivery is no attempt. It has no effect on what is settled.
+// GiveBack says that the application did not handle the message: it is the next one that its
+// partition delivers, and this delivery is no attempt. It has no effect when the delivery is settled.
 func (m *Message) GiveBack() {
 	q := m.queue
-	q.mu.Lock()
-	next := q.d.settlement.giveBack(m)
-	q.d.changed()
-	after := q.d.assignment.takeActions()
-	q.mu.Unlock()
-	after.do(q)
+	var next *Message
+	q.update(func(d *delivery) {
+		next = d.settlement.giveBack(m)
+		d.changed()
+	})
 	if next == nil {
 		return
 	}
 	held := next.Decompressed
-	_ = callback.Call(func() error { return q.pool.app.Renew(next) }) // it has a value in any case
+	_ = callback.Call(func() error { return q.pool.app.DecodeAgain(next) }) // it keeps its value otherwise
 
-	q.mu.Lock()
-	q.d.givenBack(next, held)
-	after = q.d.assignment.takeActions()
-	q.mu.Unlock()
-	after.do(q)
+	q.update(func(d *delivery) {
+		d.requeue(next, held)
+	})
 }
 
-// attempts is how many deliveries of the message counted so far.
-func (m *Message) attempts() int { return int(m.deliveries - m.untried) }
+// attempts returns how many deliveries of the message count as attempts, this one included.
+func (m *Message) attempts() int { return int(m.deliveries - m.uncounted) }
 
-// size is what the message itself takes, in bytes.
+// size returns the memory of a message, in bytes.
 func size(m *wire.Message) int { return len(m.Payload) + len(m.Headers) }
-
-// clone copies a message into memory of its own.
-func clone(m *wire.Message) *wire.Message {
-	c := *m
-	own := make([]byte, 0, size(m))
-	own = append(own, m.Payload...)
-	own = append(own, m.Headers...)
-	n := len(m.Payload)
-	c.Payload = own[:n:n]
-	if c.Headers = nil; len(m.Headers) > 0 {
-		c.Headers = own[n:]
-	}
-	return &c
-}

@@ -6,20 +6,20 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// Next waits for the next message and hands it out. It fails with the cause of ctx, and with
+// Next waits for the next message and delivers it. It returns the cause of the end of ctx, and
 // iggyerr.ErrClosed when the pool is closed.
 func (p *Pool) Next(ctx context.Context) (*Message, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	var w *waiter // made when there is nothing
+	var w *waiter // nil until it has to wait
 	for ctx.Err() == nil {
 		m, q, exhausted := p.sched.poll(w)
 		if exhausted != nil {
-			exhausted.giveBack()
+			exhausted.returnToQueue()
 		}
 		if q != nil {
-			m = q.takeRun()
+			m = p.takeRun(q)
 		}
 		switch {
 		case m != nil:
@@ -38,7 +38,7 @@ func (p *Pool) Next(ctx context.Context) (*Message, error) {
 	return nil, context.Cause(ctx)
 }
 
-// deliverToCaller hands m to a caller of Next.
+// deliverToCaller delivers m to a caller of Next.
 func (p *Pool) deliverToCaller(m *Message) *Message {
 	if p.onPoll() {
 		m.Ack()
@@ -46,8 +46,8 @@ func (p *Pool) deliverToCaller(m *Message) *Message {
 	return m
 }
 
-// giveBack gives a run back to its queue of which callers of Next have begun every message.
-func (r *run) giveBack() {
+// returnToQueue returns a run to its queue after callers of Next have begun all of its messages.
+func (r *run) returnToQueue() {
 	q := r.queue
 	q.mu.Lock()
 	q.d.runs.remove(r)
@@ -60,7 +60,7 @@ func (r *run) giveBack() {
 
 // takeRun takes a run for the callers of Next and begins its first message; nil when there is
 // nothing to do.
-func (q *Queue) takeRun() *Message {
+func (p *Pool) takeRun(q *Queue) *Message {
 	var r *run
 	for {
 		q.mu.Lock()
@@ -72,7 +72,7 @@ func (q *Queue) takeRun() *Message {
 			r = &run{}
 		}
 		r.queue = q
-		what, c := d.next(r, q.pool.sched.fewInRun)
+		what, c := d.next(r, q.pool.sched.maxPerRun)
 		d.announce()
 		after := d.assignment.takeActions()
 		q.mu.Unlock()
@@ -83,14 +83,14 @@ func (q *Queue) takeRun() *Message {
 		case stepHandle:
 			m := r.begin()
 			if !r.exhausted() {
-				q.pool.sched.share(r)
+				q.pool.sched.shareRun(r)
 			} else {
-				r.giveBack()
+				r.returnToQueue()
 			}
 			if m != nil {
 				return m
 			}
-			r = nil // it was taken back
+			r = nil // the run was recalled
 		default:
 			return nil
 		}

@@ -67,8 +67,8 @@ type unavailableError struct {
 func (e *unavailableError) Error() string { return e.err.Error() }
 func (e *unavailableError) Unwrap() error { return e.err }
 
-// Checked returns err, or the panic that its methods end in: those of a typed nil may, for example.
-// What comes after it looks at the error where no panic is caught.
+// Checked returns err, or a *iggyerr.PanicError when a method of err panics, as those of a typed nil
+// may: the error is used later where no panic is recovered.
 func Checked(err error) error {
 	if err == nil {
 		return nil
@@ -80,7 +80,7 @@ func Checked(err error) error {
 	})
 }
 
-// decision is what becomes of a message whose delivery failed.
+// decision is what is done with a message whose delivery failed.
 type decision uint8
 
 const (
@@ -91,9 +91,9 @@ const (
 	decisionPauseAll // nor can it for any other queue
 )
 
-// policy says how often and after which pauses a failed message is delivered again.
+// policy says how often and after which backoff a failed message is delivered again.
 type policy struct {
-	max     int // deliveries; negative: no end
+	max     int // deliveries; negative: unlimited
 	backoff config.Backoff
 }
 

@@ -11,9 +11,9 @@ import (
 type Partition struct {
 	pool *Pool
 	id   uint32
-	// orphans counts handlers of former assignments that have not returned, and messages of theirs
-	// that are still with the application. While there are any, no message of the partition is
-	// handed out: it might be one of those.
+	// orphans counts handlers of former assignments that have not returned, and their messages that
+	// are still in flight. While there are any, no message of the partition is delivered: it might be
+	// one of those.
 	orphans atomic.Int64
 	current atomic.Pointer[Queue]
 	dedup   *dedup        // guarded by the current queue's lock
@@ -25,11 +25,11 @@ func (p *Pool) NewPartition(id uint32) *Partition {
 	return &Partition{pool: p, id: id, dedup: newDedup(p.cfg.DedupWindow)}
 }
 
-// Orphans returns how many handlers and deliveries of former assignments are not done.
+// Orphans returns how many handlers and deliveries of former assignments have not ended.
 func (p *Partition) Orphans() int { return int(p.orphans.Load()) }
 
-// orphansGone counts n handlers or deliveries of former assignments as done.
-func (p *Partition) orphansGone(n int) {
+// endOrphans notes that n handlers or deliveries of former assignments have ended.
+func (p *Partition) endOrphans(n int) {
 	if p.orphans.Add(-int64(n)) > 0 {
 		return
 	}

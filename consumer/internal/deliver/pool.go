@@ -105,7 +105,7 @@ func (p *Pool) onPoll() bool { return p.cfg.AckMode == config.AckOnPoll }
 // stores tells whether offsets are stored once messages are acknowledged.
 func (p *Pool) stores() bool { return p.commits && !p.onPoll() }
 
-// triesOne tells whether one message is tried after a pause of a suspension: where a handler settles
+// triesOne reports whether one message is tried after a pause of a suspension: where a handler settles
 // it soon. An application that settles messages by itself may need others before.
 func (p *Pool) triesOne() bool { return p.handle != nil && p.cfg.AckMode == config.AckAuto }
 
@@ -113,7 +113,7 @@ func (p *Pool) triesOne() bool { return p.handle != nil && p.cfg.AckMode == conf
 func (p *Pool) Unavailable() error { return p.suspension.cause() }
 
 // share is how many workers may serve one queue.
-func (p *Pool) share() int { return int(p.shared.Load()) }
+func (p *Pool) workersPerQueue() int { return int(p.shared.Load()) }
 
 // SetQueues says which queues there are: those share the limits. All queues that are assigned
 // together must come together, or the first one would take the others' parts.

@@ -8,10 +8,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/quota"
 )
 
-// Queue is one assignment of a partition: from when it is learned that the partition is this
-// consumer's until it is not. When the partition is lost, moved to another offset or assigned
-// again, a new queue takes its place, and what is still under way for the old one has no effect any
-// more. Its methods are safe for concurrent use.
+// Queue is one assignment of a partition, until it ends. When the partition is moved to another
+// offset or assigned again, it gets a new queue, and what is still in flight of the old one has no
+// effect any more. Its methods are safe for concurrent use.
 type Queue struct {
 	partition *Partition
 	pool      *Pool
@@ -30,8 +29,8 @@ type Queue struct {
 type QueueOptions struct {
 	Owner    Owner
 	Progress Progress
-	// Acknowledged is the offset of the acknowledged prefix that goes before what is offered; only
-	// when HasAcknowledged.
+	// Acknowledged is the offset of the acknowledged prefix that precedes what is offered; only when
+	// HasAcknowledged.
 	Acknowledged    uint64
 	HasAcknowledged bool
 	// Paused has the queue begin as after Pause.
@@ -70,7 +69,7 @@ func (p *Partition) NewQueue(ctx context.Context, o QueueOptions) *Queue {
 type limits struct {
 	inFlight     *quota.Member
 	decompressed *quota.Member // bytes
-	waiting      *quota.Member // messages that wait for their next delivery
+	waiting      *quota.Member // messages that wait for redelivery
 	waitingBytes *quota.Member
 }
 
@@ -93,8 +92,8 @@ func (q *Queue) ID() uint32 { return q.partition.id }
 // cause, and when Cancel was called.
 func (q *Queue) Context() context.Context { return q.ctx }
 
-// Cancel ends the context of the queue's messages: their time is over. What fails after that is no
-// fault of the message, and is handed out no more.
+// Cancel ends the context of the queue's messages: their time is over. A failure after that does not
+// count, and the message is not delivered again by this queue.
 func (q *Queue) Cancel(cause error) { q.cancel(cause) }
 
 // Buffered returns what is in the prefetch buffer: batches, of which the first may be admitted in
@@ -103,77 +102,76 @@ func (q *Queue) Buffered() (batches, messages, bytes int) {
 	return int(q.buffered.batches.Load()), int(q.buffered.messages.Load()), int(q.buffered.bytes.Load())
 }
 
-// Offer adds what a poll brought to the prefetch buffer and tells whether the queue wants it. One
-// that drains wants nothing, unless messages are acknowledged before they are handled: nobody else
-// will get those. What is not wanted is released.
-func (q *Queue) Offer(b *Batch) bool {
-	q.mu.Lock()
-	wanted := q.d.admission.offer(b)
-	q.d.announce()
-	after := q.d.assignment.takeActions()
-	q.mu.Unlock()
-	after.do(q)
-	return wanted
+// Offer adds a batch to the prefetch buffer and reports whether it was accepted. A queue that drains
+// accepts nothing, unless messages are acknowledged before they are handled: nobody else would get
+// those. A batch that is not accepted is released.
+func (q *Queue) Offer(b *Batch) (accepted bool) {
+	q.update(func(d *delivery) {
+		accepted = d.admission.offer(b)
+		d.announce()
+	})
+	return accepted
 }
 
-// CommitAdvanced tells that Progress.Committed has grown: the queue may take more.
+// CommitAdvanced says that Progress.Committed has grown: the queue may admit more messages.
 func (q *Queue) CommitAdvanced() {
 	q.mu.Lock()
 	q.d.announce()
 	q.mu.Unlock()
 }
 
-// Pause stops handing messages out, and Pause(false) goes on. What is with the application is not
-// affected.
+// Pause stops the delivery, and Pause(false) resumes it. Messages in flight are not affected.
 func (q *Queue) Pause(paused bool) {
-	q.mu.Lock()
-	q.d.paused = paused
-	if paused && q.d.assignment.phase == PhaseActive {
-		q.d.runs.recallAll()
-		q.d.assignment.limits.inFlight.Unclaim()
-	}
-	q.d.announce()
-	after := q.d.assignment.takeActions()
-	q.mu.Unlock()
-	after.do(q)
+	q.update(func(d *delivery) {
+		d.paused = paused
+		if paused && d.assignment.phase == PhaseActive {
+			d.runs.recallAll()
+			d.assignment.limits.inFlight.Unclaim()
+		}
+		d.announce()
+	})
 }
 
-// Drain takes nothing new and forgets what nobody has seen, so that only what is with the
-// application remains to be settled. It returns the offset of the first message that was forgotten:
-// reading goes on there after Resume; false when there is none. Where messages are acknowledged
-// before they are handled, nothing is forgotten.
+// Drain admits nothing new and forgets the messages that were not delivered, so that only those in
+// flight remain to be settled. It returns the offset of the first message that was forgotten, from
+// which the partition is read again after Resume; false when there is none. Where messages are
+// acknowledged before they are handled, nothing is forgotten.
 func (q *Queue) Drain() (first uint64, ok bool) {
-	q.mu.Lock()
-	first, ok = q.d.drain()
-	after := q.d.assignment.takeActions()
-	q.mu.Unlock()
-	after.do(q)
+	q.update(func(d *delivery) {
+		first, ok = d.drain()
+	})
 	return first, ok
 }
 
-// Resume lets a draining queue go on.
+// Resume ends Drain.
 func (q *Queue) Resume() {
 	q.mu.Lock()
 	q.d.resume()
 	q.mu.Unlock()
 }
 
-// Lose ends the assignment. The contexts of its messages end with cause, and what the application
-// does with them has no effect. It returns how many messages were with the application, or waited,
-// and were not acknowledged; only the first loss counts. Messages that are with the application
-// still count as in flight, and hold up the partition's next queue, until the application is done
-// with them.
+// Lose ends the assignment. The contexts of its messages end with cause, and settling them has no
+// effect. It returns how many messages were in flight or waited for redelivery; only the first loss
+// counts. Messages in flight are orphaned: they still count for the in-flight limit, and the
+// partition's next queue delivers nothing, until the application settles them.
 func (q *Queue) Lose(cause error) (unfinished int, first bool) { return q.lose(cause, true) }
 
-// Discard is Lose when the application itself moved the partition to another offset: nothing waits
-// for the messages that it holds.
+// Discard is Lose for a partition that the application itself moved to another offset: its messages
+// in flight are not waited for.
 func (q *Queue) Discard(cause error) (unfinished int, first bool) { return q.lose(cause, false) }
 
 func (q *Queue) lose(cause error, orphans bool) (unfinished int, first bool) {
+	q.update(func(d *delivery) {
+		unfinished, first = d.lose(cause, orphans)
+	})
+	return unfinished, first
+}
+
+// update changes the queue under its lock, and does then what follows from that without the lock.
+func (q *Queue) update(change func(d *delivery)) {
 	q.mu.Lock()
-	unfinished, first = q.d.lose(cause, orphans)
+	change(&q.d)
 	after := q.d.assignment.takeActions()
 	q.mu.Unlock()
 	after.do(q)
-	return unfinished, first
 }

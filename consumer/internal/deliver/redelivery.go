@@ -5,12 +5,13 @@ import (
 	"time"
 )
 
-// redelivery is the messages that wait for their next delivery. They are out of the in-flight limit
-// and of their batch: a message that waits long holds its own memory and its key, nothing else.
+// redelivery is the messages that wait for redelivery. They do not count for the in-flight limit, and
+// do not keep the memory of their batch: a message that waits long holds its own memory and its key,
+// nothing else.
 type redelivery struct {
 	assignment *assignment
 	groups     map[*group]struct{}
-	due        messageList // to be decoded
+	due        messageList // to be decoded again
 }
 
 // group is messages that are due at the same time.
@@ -20,12 +21,12 @@ type group struct {
 	timer    *time.Timer
 }
 
-// wait has messages that are with the application delivered again after a delay. Their lanes wait
-// with them.
-func (r *redelivery) wait(messages []*Message, delay time.Duration) {
+// redeliverAfter has messages in flight delivered again after a delay. The messages behind them in
+// their lanes wait with them.
+func (r *redelivery) redeliverAfter(messages []*Message, delay time.Duration) {
 	g := &group{queue: r.assignment.queue, messages: make([]*Message, len(messages))}
 	for i, m := range messages {
-		g.messages[i] = r.leave(m)
+		g.messages[i] = r.release(m)
 		r.assignment.setState(g.messages[i], stateWaiting)
 	}
 	g.timer = time.AfterFunc(delay, g.expire)
@@ -35,13 +36,13 @@ func (r *redelivery) wait(messages []*Message, delay time.Duration) {
 	r.groups[g] = struct{}{}
 }
 
-// again has messages that are with the application delivered again, before all others, without
-// counting the delivery.
-func (r *redelivery) again(messages []*Message) {
+// redeliverFirst has messages in flight delivered again before all others. Their present delivery
+// does not count as an attempt.
+func (r *redelivery) redeliverFirst(messages []*Message) {
 	for _, message := range slices.Backward(messages) {
-		next := r.leave(message)
-		next.untried++
-		next.given = true
+		next := r.release(message)
+		next.uncounted++
+		next.givenBack = true
 		r.assignment.setState(next, stateDue)
 		r.due.unshift(next)
 	}
@@ -50,17 +51,17 @@ func (r *redelivery) again(messages []*Message) {
 // hold has a message wait for the next owner of the partition, without counting the delivery: the
 // consumer stops, and no delivery of it would do better here.
 func (r *redelivery) hold(m *Message) {
-	next := r.leave(m)
-	next.untried++
+	next := r.release(m)
+	next.uncounted++
 	r.assignment.setState(next, stateWaiting)
 }
 
-// leave takes a message out of the in-flight limit and of its batch, and returns its next delivery.
-func (r *redelivery) leave(m *Message) *Message {
+// release takes a message out of the in-flight limit and of its batch, and returns its next delivery.
+func (r *redelivery) release(m *Message) *Message {
 	a := r.assignment
-	// The value is kept for the case that it can't be decoded again; but it must not be much more
-	// than what is counted.
-	next := a.succeed(m, m.Decompressed == 0)
+	// The value is kept in case the message can't be decoded again, unless it was decompressed: its
+	// size is not counted.
+	next := a.nextDelivery(m, m.Decompressed == 0)
 	next.Raw = clone(m.Raw)
 	a.releaseMemory(m)
 	a.freed++
@@ -69,7 +70,7 @@ func (r *redelivery) leave(m *Message) *Message {
 	return next
 }
 
-// expire makes the messages of g due; false when they do not wait any more.
+// expire makes the messages of g due, and reports whether they still waited.
 func (r *redelivery) expire(g *group) bool {
 	if _, ok := r.groups[g]; !ok {
 		return false
@@ -82,26 +83,25 @@ func (r *redelivery) expire(g *group) bool {
 	return true
 }
 
-// renewed makes messages ready that were due and were decoded anew; errs says which could not be.
-func (r *redelivery) renewed(messages []*Message, errs []error) {
+// decoded makes messages ready that were due and were decoded again; errs says which could not be.
+func (r *redelivery) decoded(messages []*Message, errs []error) {
 	a := r.assignment
 	bytes := 0
 	first := a.queue.pool.batches() // a batch is in order
 	for i, m := range slices.Backward(messages) {
-
 		bytes += size(m.Raw)
 		m.Err = errs[i]
-		if m.given {
+		if m.givenBack {
 			a.setState(m, stateGivenBack)
 		} else {
 			a.setState(m, stateRetry)
 		}
-		if first || m.given {
+		if first || m.givenBack {
 			a.ready.unshift(m)
 		}
 	}
 	for _, m := range messages {
-		if !first && !m.given {
+		if !first && !m.givenBack {
 			a.ready.push(m)
 		}
 	}
@@ -117,14 +117,12 @@ func (r *redelivery) stop() {
 	r.groups, r.due = nil, messageList{}
 }
 
-// expire has the messages of g decoded and delivered again.
+// expire has the messages of g decoded again and delivered.
 func (g *group) expire() {
 	q := g.queue
-	q.mu.Lock()
-	if q.d.redelivery.expire(g) {
-		q.d.changed()
-	}
-	after := q.d.assignment.takeActions()
-	q.mu.Unlock()
-	after.do(q)
+	q.update(func(d *delivery) {
+		if d.redelivery.expire(g) {
+			d.changed()
+		}
+	})
 }

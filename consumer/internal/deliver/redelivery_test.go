@@ -248,7 +248,7 @@ func TestMessageThatWasGivenBackIsNextAndCountsNoAttempt(t *testing.T) {
 		require.False(t, ok, "%d", first)
 		state := p.State()
 		require.True(t, state.Drained)
-		require.Equal(t, deliver.PhaseResting, state.Phase)
+		require.Equal(t, deliver.PhaseIdle, state.Phase)
 		require.Equal(t, 1, state.Unfinished)
 		require.Equal(t, 1, state.Idle)
 		require.Positive(t, p.owner.drainedTimes())

@@ -9,9 +9,8 @@ import (
 const maxRun = 64
 
 // run is some messages of one queue that a worker, or the callers of Next, took at once. They are
-// begun one after another without the queue's lock. What is not begun yet can be taken back, and
-// what is done can be settled, by anyone who has that lock, so that nothing waits for a message
-// that takes long.
+// begun one after another without the queue's lock. Whoever has that lock can recall the messages
+// that are not begun and settle those that have an outcome, so that none waits behind a slow one.
 type run struct {
 	// place is the number of the run in its upper half, and the index of the next message to begin
 	// in its lower half; that is closedRun when no more may be begun.
@@ -26,14 +25,14 @@ type run struct {
 
 	// Guarded by the queue's lock.
 	active  bool // was filled, and has not ended
-	end     int  // messages from here on are not the run's any more
+	end     int  // messages from here on were recalled
 	counted int  // messages that were counted as delivered
 	settled int  // messages whose outcome was applied
 }
 
 const closedRun = math.MaxUint32 / 2
 
-// reset prepares the run for messages. Nobody else knows the run.
+// reset empties the run. Nobody else uses it.
 func (r *run) reset() {
 	clear(r.messages)
 	r.messages = r.messages[:0]
@@ -43,7 +42,7 @@ func (r *run) reset() {
 	r.place.Store((r.place.Load()>>32 + 1) << 32)
 }
 
-// fill ends the preparation.
+// fill makes the messages the content of the run.
 func (r *run) fill() {
 	r.end = len(r.messages)
 	r.length.Store(int32(r.end))
@@ -79,7 +78,7 @@ func (r *run) handle(handle func(*Message) error) int {
 	return int(r.done.Load())
 }
 
-// begun is how many messages were begun. The queue's lock is held.
+// begun returns how many messages were begun. The queue's lock is held.
 func (r *run) begun() int { return min(int(uint32(r.place.Load())), r.end) }
 
 // close lets no more messages be begun, and returns how many were. The queue's lock is held.
@@ -89,5 +88,5 @@ func (r *run) close() int {
 	return r.end
 }
 
-// exhausted tells whether there is nothing left to begin.
+// exhausted reports whether all messages were begun.
 func (r *run) exhausted() bool { return int(uint32(r.place.Load())) >= len(r.messages) }

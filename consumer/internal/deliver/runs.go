@@ -2,14 +2,14 @@ package deliver
 
 import "slices"
 
-// runs are the runs of a queue that are under way.
+// runs are the runs of a queue that have messages to begin or to settle.
 type runs struct {
 	assignment *assignment
 	settlement *settlement
 	list       []*run
-	spare      *run // to be used again, for callers of Next
-	running    int  // handlers at work
-	batching   bool // a batch handler is at work, or its batch is being collected
+	spare      *run // to be reused, for callers of Next
+	running    int  // handlers that are running
+	batching   bool // a batch handler is running, or its batch is being collected
 }
 
 // take fills r with up to want ready messages, as far as there is room in flight.
@@ -46,7 +46,7 @@ func (r *runs) count(of *run) {
 		if m.deliveries > 1 {
 			a.counters.Redelivered++
 		}
-		m.given = false
+		m.givenBack = false
 		a.delivered = max(a.delivered, m.seq+1)
 	}
 }
@@ -66,7 +66,7 @@ func (r *runs) unbegun() (n int) {
 	return n
 }
 
-// recall takes those messages of a run back that were not begun.
+// recall makes the messages of a run that were not begun ready again.
 func (r *runs) recall(from *run) {
 	end := from.end
 	begun := from.close()
@@ -76,22 +76,22 @@ func (r *runs) recall(from *run) {
 	}
 }
 
-// recallAll settles what was done of all runs and takes back what was not begun.
+// recallAll settles the messages of all runs that have an outcome, and recalls those not begun.
 func (r *runs) recallAll() {
-	for _, v := range slices.Backward(r.list) { // the last one took what was behind
+	for _, v := range slices.Backward(r.list) { // the last one has the later messages
 		r.recall(v)
 	}
 	r.settleAll()
 }
 
-// settleAll applies the outcomes that there are.
+// settleAll applies the outcomes of all runs.
 func (r *runs) settleAll() {
 	for _, of := range r.list {
 		r.settle(of)
 	}
 }
 
-// settle applies those outcomes of a run that there are.
+// settle applies the outcomes of a run.
 func (r *runs) settle(of *run) {
 	r.count(of)
 	for done := int(of.done.Load()); of.settled < done; of.settled++ {
@@ -106,28 +106,28 @@ func (r *runs) end(of *run) {
 		r.recall(of) // the handler may have ended the worker's goroutine
 	}
 	r.settle(of)
-	r.leave(of)
+	r.endRun(of)
 }
 
 // endBatch ends the run of a batch handler that returned err.
 func (r *runs) endBatch(of *run, err error) {
 	r.count(of)
 	r.settlement.applyToBatch(of.messages, err)
-	r.leave(of)
+	r.endRun(of)
 	r.batching = false
 }
 
-// leave forgets the run of a worker.
-func (r *runs) leave(of *run) {
+// endRun forgets the run of a worker.
+func (r *runs) endRun(of *run) {
 	r.remove(of)
 	of.reset()
 	r.running--
 	if r.assignment.phase == PhaseLost {
-		r.assignment.queue.partition.orphansGone(1)
+		r.assignment.queue.partition.endOrphans(1)
 	}
 }
 
-// remove forgets a run of which nothing is left to begin.
+// remove forgets a run without messages to begin.
 func (r *runs) remove(of *run) {
 	r.count(of)
 	of.active = false

@@ -7,34 +7,32 @@ import (
 	"time"
 )
 
-// scheduler brings queues that have something to do together with those who do it: the workers, or
-// the callers of Next. It holds queues and not messages, so that it is asked once for many
-// messages.
+// scheduler assigns the queues that have something to do to the workers, or to the callers of Next.
+// It holds queues and not messages, so that its lock is taken once for many messages.
 //
-// A worker is woken when there is work, one at a time: the next one only when the one before has
-// found work. So a few busy workers are not joined by all the others for messages that will be done
-// before. While handlers are quick no more than a few workers are awake at all; then watch looks
-// whether one of them makes no progress.
+// Workers are woken one at a time: the next one only when the one before has found work. So messages
+// that a few workers handle quickly do not wake all the others. While handlers are quick, only a few
+// workers are awake at all; then progress.go finds out whether one of them is stuck.
 //
 // Its lock may be taken while a queue's is held, never the other way round.
 type scheduler struct {
-	few      int          // workers that are awake while handlers are quick
-	fewInRun int          // messages in a run, at most
-	inRun    atomic.Int32 // messages in a run while handlers take as long as they do
-	watching atomic.Bool  // the timer runs
+	maxAwake  int          // workers that are awake while handlers are quick
+	maxPerRun int          // messages in a run, at most
+	perRun    atomic.Int32 // messages in a run while handlers take as long as they do
+	watching  atomic.Bool  // the timer runs
 
 	mu      sync.Mutex
 	list    fifo[*Queue] // those with something to do, first in first out
 	idle    []*waiter    // last in first out: the warmest worker goes first
-	spare   []*waiter    // of callers of Next, to be used again
+	spare   []*waiter    // of callers of Next, to be reused
 	runs    fifo[*run]   // of callers of Next, with messages to begin
 	workers []*worker
 	limit   int           // of workers
 	spawn   func(*worker) // starts a worker; nil: messages go to callers of Next
 	busy    int           // workers that are awake
-	stuck   int           // those of them that made no progress lately
+	stuck   int           // those of them that made no progress since the last check
 	mean    time.Duration // how long a message takes a worker
-	waking  bool          // someone was woken and has not found work yet
+	waking  bool          // a worker or caller was woken and has not found work yet
 	closed  bool
 	timer   *time.Timer
 }
@@ -44,11 +42,11 @@ const (
 	quick = 10 * time.Microsecond
 	// runTime is how long a run may take while handlers are quick.
 	runTime = 100 * time.Microsecond
-	// watchInterval is how often it is looked whether workers make progress.
+	// watchInterval is how often the progress of workers is checked.
 	watchInterval = time.Millisecond
-	// maxSpareWaiters is how many waiters are kept that nobody uses.
+	// maxSpareWaiters is how many waiters are kept for reuse.
 	maxSpareWaiters = 16
-	// longest bounds what one slow message does to the mean.
+	// longest bounds the effect of one slow message on the mean.
 	longest = time.Millisecond
 )
 
@@ -70,14 +68,14 @@ func newWorker() *worker {
 
 // start prepares the scheduler for at most limit messages in flight.
 func (s *scheduler) start(limit int) {
-	s.few = max(1, min(runtime.GOMAXPROCS(0), 4))
-	s.fewInRun = max(1, min(maxRun, limit/max(2, s.few)))
+	s.maxAwake = max(1, min(runtime.GOMAXPROCS(0), 4))
+	s.maxPerRun = max(1, min(maxRun, limit/max(2, s.maxAwake)))
 	s.mean = quick
-	s.inRun.Store(1)
+	s.perRun.Store(1)
 }
 
-// runLength is how many messages a run may have.
-func (s *scheduler) runLength() int { return int(s.inRun.Load()) }
+// runLength returns how many messages a run may have.
+func (s *scheduler) runLength() int { return int(s.perRun.Load()) }
 
 // ready announces that q has something to do.
 func (s *scheduler) ready(q *Queue) {
@@ -95,8 +93,8 @@ func (s *scheduler) wakeOne() {
 	if s.waking || s.closed || s.list.length() == 0 && s.runs.length() == 0 {
 		return
 	}
-	if s.crowded(s.busy + 1) {
-		s.arm()
+	if s.tooManyAwake(s.busy + 1) {
+		s.startTimer()
 		return
 	}
 	if n := len(s.idle); n > 0 {
@@ -121,13 +119,13 @@ func (s *scheduler) wakeOne() {
 	}
 }
 
-// crowded tells whether so many workers would be too many awake. s.mu is held.
-func (s *scheduler) crowded(busy int) bool {
-	return s.spawn != nil && s.mean < quick && busy-s.stuck > s.few
+// tooManyAwake reports whether that many busy workers are more than should be awake. s.mu is held.
+func (s *scheduler) tooManyAwake(busy int) bool {
+	return s.spawn != nil && s.mean < quick && busy-s.stuck > s.maxAwake
 }
 
 // nextQueue waits for a queue with something to do, for a worker; nil when the scheduler is closed.
-// The worker has handled so many messages since began.
+// The worker has handled that many messages since began.
 func (s *scheduler) nextQueue(w *worker, handled int, began time.Time) *Queue {
 	var took time.Duration
 	if handled > 0 {
@@ -148,9 +146,9 @@ func (s *scheduler) nextQueue(w *worker, handled int, began time.Time) *Queue {
 			return nil
 		}
 		var q *Queue
-		crowded := s.crowded(s.busy)
+		crowded := s.tooManyAwake(s.busy)
 		if !crowded {
-			q = s.shift()
+			q = s.nextListed()
 		}
 		if w.woken {
 			w.woken, s.waking = false, false
@@ -184,9 +182,9 @@ func (s *scheduler) setMean(mean time.Duration) {
 	s.mean = mean
 	n := 1
 	if mean < quick {
-		n = min(s.fewInRun, int(runTime/max(mean, 1)))
+		n = min(s.maxPerRun, int(runTime/max(mean, 1)))
 	}
-	s.inRun.Store(int32(max(1, n)))
+	s.perRun.Store(int32(max(1, n)))
 }
 
 // poll returns a message to deliver, or a queue that has some, for a caller of Next; neither when
@@ -201,7 +199,7 @@ func (s *scheduler) poll(w *waiter) (m *Message, q *Queue, exhausted *run) {
 	if s.runs.length() > 0 {
 		m, exhausted = s.begin()
 	} else {
-		q = s.shift()
+		q = s.nextListed()
 	}
 	if w != nil && w.woken {
 		w.woken, s.waking = false, false
@@ -212,8 +210,7 @@ func (s *scheduler) poll(w *waiter) (m *Message, q *Queue, exhausted *run) {
 	return m, q, exhausted
 }
 
-// wait has a caller of Next wait until there may be something; false when done is closed or the
-// scheduler is.
+// wait has a caller of Next wait until there may be work; false when the scheduler is closed.
 func (s *scheduler) wait(done <-chan struct{}, w *waiter) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -244,8 +241,8 @@ func (s *scheduler) enter() *waiter {
 	return w
 }
 
-// leave takes off a caller of Next that does not want anything any more. A wake-up that it was
-// given goes to another one.
+// leave removes a caller of Next that does not wait any more. If it was woken, another one is woken
+// in its place.
 func (s *scheduler) leave(w *waiter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -263,7 +260,7 @@ func (s *scheduler) leave(w *waiter) {
 		s.wakeOne()
 	}
 	select {
-	case <-w.wake: // nobody waited for it
+	case <-w.wake: // it was not received
 	default:
 	}
 	if len(s.spare) < maxSpareWaiters {
@@ -271,7 +268,7 @@ func (s *scheduler) leave(w *waiter) {
 	}
 }
 
-// begin begins a message of the first run, if it has one, and takes the run off if that was the last
+// begin begins a message of the first run, if it has one, and removes the run if that was the last
 // one. s.mu is held.
 func (s *scheduler) begin() (m *Message, exhausted *run) {
 	r := s.runs.first()
@@ -283,14 +280,14 @@ func (s *scheduler) begin() (m *Message, exhausted *run) {
 }
 
 // share lets all callers of Next begin the messages of r.
-func (s *scheduler) share(r *run) {
+func (s *scheduler) shareRun(r *run) {
 	s.mu.Lock()
 	s.runs.push(r)
 	s.wakeOne()
 	s.mu.Unlock()
 }
 
-func (s *scheduler) shift() *Queue {
+func (s *scheduler) nextListed() *Queue {
 	if s.list.length() == 0 {
 		return nil
 	}
@@ -303,7 +300,7 @@ func (s *scheduler) shift() *Queue {
 func (s *scheduler) startWorkers(limit int, spawn func(*worker)) {
 	s.mu.Lock()
 	s.limit, s.spawn = limit, spawn
-	s.few = min(s.few, limit)
+	s.maxAwake = min(s.maxAwake, limit)
 	s.wakeOne()
 	s.mu.Unlock()
 }

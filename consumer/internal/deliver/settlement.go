@@ -9,11 +9,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// settlement decides what becomes of deliveries.
+// settlement applies the outcomes of deliveries.
 type settlement struct {
 	assignment *assignment
 	redelivery *redelivery
-	pause      *queueSuspension
+	suspension *queueSuspension
 }
 
 // apply applies what a handler returned for m.
@@ -30,11 +30,11 @@ func (s *settlement) apply(m *Message, err error) {
 func (s *settlement) ack(m *Message) {
 	a := s.assignment
 	if !a.current(m) {
-		a.doneWith(m)
+		a.releaseOrphan(m)
 		return
 	}
 	a.counters.Acked++
-	s.pause.decided(m)
+	s.suspension.decided(m)
 	a.settle(m)
 }
 
@@ -44,7 +44,7 @@ func (s *settlement) nack(m *Message, err error) {
 	a, p := s.assignment, m.queue.pool
 	switch {
 	case !a.current(m):
-		a.doneWith(m)
+		a.releaseOrphan(m)
 		return
 	case m.queue.ctx.Err() != nil:
 		a.setState(m, stateReturned)
@@ -61,21 +61,21 @@ func (s *settlement) nack(m *Message, err error) {
 	what, delay := p.policy.decide(err, m.attempts())
 	switch what {
 	case decisionDrop:
-		s.pause.decided(m)
+		s.suspension.decided(m)
 		a.counters.Dropped++
 		a.after.log(entry(zapcore.DebugLevel, "message dropped", m, m.attempts(), "", err))
 		a.settle(m)
 	case decisionDeadLetter:
-		s.pause.decided(m)
+		s.suspension.decided(m)
 		a.counters.Failed++
 		s.giveUp(m, err)
 	case decisionPause, decisionPauseAll:
-		s.pause.begins(m, delay, err, what == decisionPauseAll)
-		s.redelivery.again([]*Message{m})
+		s.suspension.begins(m, delay, err, what == decisionPauseAll)
+		s.redelivery.redeliverFirst([]*Message{m})
 	case decisionRetry:
 		a.counters.Failed++
 		s.logRetry("delivery failed, retrying", m, 0, delay, err)
-		s.redelivery.wait([]*Message{m}, delay)
+		s.redelivery.redeliverAfter([]*Message{m}, delay)
 	}
 }
 
@@ -109,16 +109,16 @@ func (s *settlement) applyToBatch(messages []*Message, err error) {
 			a.counters.Failed++
 			retried, delay = append(retried, m), max(delay, after)
 		case decisionPause, decisionPauseAll:
-			s.pause.begins(m, after, err, what == decisionPauseAll)
+			s.suspension.begins(m, after, err, what == decisionPauseAll)
 			untried = append(untried, m)
 		default:
 			s.nack(m, err)
 		}
 	}
-	s.redelivery.again(untried)
+	s.redelivery.redeliverFirst(untried)
 	if len(retried) > 0 {
 		s.logRetry("delivery of a batch failed, retrying", retried[0], len(retried), delay, err)
-		s.redelivery.wait(retried, delay)
+		s.redelivery.redeliverAfter(retried, delay)
 	}
 }
 
@@ -128,7 +128,7 @@ func (s *settlement) logRetry(text string, m *Message, count int, delay time.Dur
 	s.assignment.after.log(e)
 }
 
-// refuse gives up a message that can't be decoded, in place of handing it out.
+// refuse gives up a message that can't be decoded, in place of delivering it.
 func (s *settlement) refuse(m *Message) {
 	a := s.assignment
 	a.counters.Undecodable++
@@ -136,13 +136,13 @@ func (s *settlement) refuse(m *Message) {
 	s.giveUp(m, m.Err)
 }
 
-// giveUp gives a message up, which has its room in flight: it goes to the dead letters, and counts
-// as acknowledged when they have confirmed it. Where the topic has none it is logged, counted and
+// giveUp gives up a message in flight: it goes to the dead letters, and counts as acknowledged when
+// they have confirmed it. Where the topic has none it is logged, counted and
 // skipped.
 func (s *settlement) giveUp(m *Message, cause error) {
 	a, q := s.assignment, m.queue
 	a.setState(m, stateDeadLetter)
-	m.batch.keep() // whoever writes the dead letter may keep the payload
+	m.batch.keep() // the dead letter may keep the payload
 	l := &deadLetter{message: m, cause: cause, code: topic.CodeDecode, attempts: m.attempts()}
 	if m.Err == nil {
 		l.code = topic.CodeOf(cause)
@@ -154,18 +154,18 @@ func (s *settlement) giveUp(m *Message, cause error) {
 	}
 }
 
-// giveBack begins to queue m again as if it had not been handed out. It returns the next delivery,
-// which the caller has to renew; nil when m is not with the application.
+// giveBack ends a delivery as if it had not happened. It returns the next delivery, which the caller
+// decodes again and passes to requeue; nil when m is not in flight.
 func (s *settlement) giveBack(m *Message) *Message {
 	a := s.assignment
 	if !a.current(m) {
-		a.doneWith(m)
+		a.releaseOrphan(m)
 		return nil
 	}
 	a.freed++
-	next := a.succeed(m, true)
-	next.untried++
+	next := a.nextDelivery(m, true)
+	next.uncounted++
 	next.Raw, next.batch, next.Decompressed = m.Raw, m.batch, m.Decompressed
-	a.setState(next, stateWaiting) // nobody else has to do with it
+	a.setState(next, stateWaiting) // it is in no list until requeue
 	return next
 }

@@ -4,7 +4,7 @@ import "time"
 
 // State is a queue at one moment.
 type State struct {
-	// Phase is what the queue does, and Drained tells that a draining one has nothing more to do.
+	// Phase is the phase of the queue, and Drained tells that a draining one is drained.
 	Phase   Phase
 	Drained bool
 	// Paused is as Pause says.
@@ -13,23 +13,22 @@ type State struct {
 	Unavailable error
 	// Blocked tells that dead letters can't be written.
 	Blocked bool
-	// Limit is why nothing new is taken from the prefetch buffer.
+	// Limit is why nothing new is admitted from the prefetch buffer.
 	Limit Limit
-	// InFlight is how many messages are with the application or on their way to the dead letters.
+	// InFlight is how many messages are in flight, or being written to the dead letters.
 	InFlight int
-	// Ready is how many messages are decoded and may be handed out, Behind how many are behind
-	// another one of their key, and Waiting how many wait for their next delivery.
+	// Ready is how many messages are decoded and may be delivered, Behind how many are behind another
+	// one of their key, and Waiting how many wait for redelivery.
 	Ready, Behind, Waiting int
-	// Unfinished is how many messages are in flight, wait for their next delivery, or left the
-	// buffer before such ones and were not handed out; Idle is how many of them nobody works on.
+	// Unfinished is how many messages are in flight, wait for redelivery, or precede such ones in the
+	// log and are not acknowledged; Idle is how many of them wait, and are not in flight.
 	Unfinished, Idle int
 	// Uncommitted is how many messages are acknowledged that the committed offset does not cover; 0
 	// where offsets are not stored or messages are acknowledged before they are handled.
 	Uncommitted int
-	// Delivered tells whether a message was ever handed out.
+	// Delivered tells whether a message was ever delivered.
 	Delivered bool
-	// OnlyWaits tells that there are messages that wait for their next delivery, and no others are
-	// under way.
+	// OnlyWaits tells that messages wait for redelivery, and none is in flight.
 	OnlyWaits bool
 	// Admitted is how many messages are admitted and not in the acknowledged prefix.
 	Admitted int
@@ -40,17 +39,15 @@ type State struct {
 	Oldest time.Time
 }
 
-// State tells how the queue is.
-func (q *Queue) State() State {
-	q.mu.Lock()
-	if q.d.assignment.phase != PhaseLost {
-		q.d.runs.settleAll()
-		q.d.changed()
-	}
-	s := q.d.state()
-	after := q.d.assignment.takeActions()
-	q.mu.Unlock()
-	after.do(q)
+// State returns the state of the queue.
+func (q *Queue) State() (s State) {
+	q.update(func(d *delivery) {
+		if d.assignment.phase != PhaseLost {
+			d.runs.settleAll()
+			d.changed()
+		}
+		s = d.state()
+	})
 	return s
 }
 
@@ -60,17 +57,17 @@ func (d *delivery) state() State {
 	unbegun := d.runs.unbegun()
 	s := State{
 		Phase: a.phase, Drained: d.drained(),
-		Paused: d.paused, Unavailable: d.pause.cause, Blocked: d.blocked > 0,
+		Paused: d.paused, Unavailable: d.suspension.cause, Blocked: d.blocked > 0,
 		InFlight: a.counts[stateInFlight] + a.counts[stateDeadLetter] - unbegun,
 		Ready:    a.ready.length + unbegun, Behind: a.counts[stateBehind], Waiting: a.waiting(),
 		Unfinished: a.unfinished(), Delivered: a.delivered > 0, OnlyWaits: d.onlyWaits(),
 		Admitted: a.tracker.Open(),
 	}
-	if s.Idle = d.idle(); s.Phase == PhaseResting {
+	if s.Idle = d.idle(); s.Phase == PhaseIdle {
 		s.Idle = s.Unfinished
 	}
 	if a.queue.pool.stores() {
-		seen := min(a.tracker.Tail(), max(a.delivered, a.tracker.FirstOpen())) // nobody has seen the others
+		seen := min(a.tracker.Tail(), max(a.delivered, a.tracker.FirstOpen())) // the others were not delivered
 		s.Uncommitted = int(seen-min(seen, a.queue.progress.Committed())) - s.Unfinished
 	}
 	if s.Next, s.HasNext = a.tracker.First(); !s.HasNext {
@@ -101,17 +98,15 @@ type Counters struct {
 }
 
 // Counters returns the counters of the queue.
-func (q *Queue) Counters() Counters {
-	q.mu.Lock()
-	q.d.runs.countAll()
-	if q.d.assignment.phase != PhaseLost {
-		q.d.runs.settleAll()
-		q.d.changed()
-	}
-	c := q.d.assignment.counters
-	after := q.d.assignment.takeActions()
-	q.mu.Unlock()
-	after.do(q)
+func (q *Queue) Counters() (c Counters) {
+	q.update(func(d *delivery) {
+		d.runs.countAll()
+		if d.assignment.phase != PhaseLost {
+			d.runs.settleAll()
+			d.changed()
+		}
+		c = d.assignment.counters
+	})
 	return c
 }
 

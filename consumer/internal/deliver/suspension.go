@@ -13,7 +13,7 @@ import (
 const (
 	// suspensionLog is how often it is logged at most that the handler is unavailable.
 	suspensionLog = time.Minute
-	// maxSuspension is the longest pause before a message is handed out to try, unless the handler asks
+	// maxSuspension is the longest pause before one message is delivered as a trial, unless the handler asks
 	// for a longer one.
 	maxSuspension = 10 * time.Second
 )
@@ -30,7 +30,7 @@ type suspension struct {
 	shown    bool        // the log says that it began
 }
 
-// pauses tells whether nothing may be handed out now.
+// pauses reports whether nothing may be delivered now.
 func (s *suspension) pauses() bool { return s.timer != nil }
 
 // begin begins a pause, the first one or the next. It lasts at least for the given time; then proceed
@@ -72,8 +72,8 @@ func (s *suspension) end() (lasted time.Duration, log bool) {
 type queueSuspension struct {
 	suspension
 	assignment *assignment
-	// tried is the message that was handed out to find out whether the handler can work again; nil:
-	// none. While it is with the application no other is handed out, until patience is over.
+	// tried is the message that was delivered to find out whether the handler can work again; nil:
+	// none. While it is in flight no other is delivered, until the patience timer expires.
 	tried    *Message
 	patience *time.Timer
 	// forAll tells that tried counts for the suspension of the pool, too.
@@ -92,7 +92,7 @@ func (s *queueSuspension) begins(m *Message, least time.Duration, err error, all
 		delay, log = pool.suspension.begin(err, least, pool.policy)
 		a.after.suspended = delay > 0
 	} else if !s.pauses() {
-		delay, log = s.begin(err, least, pool.policy, s.goOn)
+		delay, log = s.begin(err, least, pool.policy, s.endPause)
 		a.after.recall = true
 	}
 	if log {
@@ -100,11 +100,11 @@ func (s *queueSuspension) begins(m *Message, least time.Duration, err error, all
 		e.Delay, e.Delayed = delay, true
 		a.after.log(e)
 	}
-	a.after.notes = append(a.after.notes, err)
+	a.after.errs = append(a.after.errs, err)
 }
 
-// decided notes that the handler has decided about m: it can work. What was handed out before the
-// pause began says nothing about that.
+// decided notes that the handler has decided about m: it can work. A message that was
+// delivered before the pause began says nothing about that.
 func (s *queueSuspension) decided(m *Message) {
 	a := s.assignment
 	if s.cause != nil && !s.pauses() && s.counts(m) {
@@ -118,7 +118,7 @@ func (s *queueSuspension) decided(m *Message) {
 	}
 }
 
-// counts tells whether m was handed out to try, as far as that is known.
+// counts reports whether m was delivered as a trial, as far as that is known.
 func (s *queueSuspension) counts(m *Message) bool {
 	return m.trial || !s.assignment.queue.pool.triesOne()
 }
@@ -133,13 +133,13 @@ func (s *queueSuspension) logEnd(m *Message) func(time.Duration, bool) {
 	}
 }
 
-// triesNow tells whether what is handed out now is to find out whether the handler can work again.
+// triesNow reports whether the next message is delivered as a trial.
 func (s *queueSuspension) triesNow() bool {
 	pool := s.assignment.queue.pool
 	return pool.triesOne() && (s.cause != nil || pool.suspension.active.Load())
 }
 
-// tries notes that m is handed out to try.
+// tries notes that m is delivered as a trial.
 func (s *queueSuspension) tries(m *Message) {
 	q := s.assignment.queue
 	s.tried, m.trial = m, true
@@ -150,7 +150,7 @@ func (s *queueSuspension) tries(m *Message) {
 	}
 }
 
-// left notes that m is not with the application any more.
+// left notes that m is not in flight any more.
 func (s *queueSuspension) left(m *Message) {
 	if m != s.tried {
 		return
@@ -172,52 +172,54 @@ func (s *queueSuspension) lost() {
 	}
 }
 
-// suspended tells whether nothing may be handed out now: during a pause, and while a message is tried.
+// suspended reports whether nothing may be delivered now: during a pause, and while a message is tried.
 func (d *delivery) suspended() bool {
 	all := &d.assignment.queue.pool.suspension
-	return d.pause.pauses() || d.pause.tried != nil || all.pausing.Load() || all.tries.Load() > 0
+	return d.suspension.pauses() || d.suspension.tried != nil || all.pausing.Load() || all.tries.Load() > 0
 }
 
-// goOn goes on after a pause of the queue.
-func (s *queueSuspension) goOn() {
+// endPause ends a pause of the queue.
+func (s *queueSuspension) endPause() {
 	q := s.assignment.queue
-	q.mu.Lock()
-	s.proceed()
-	q.mu.Unlock()
-	q.reconsider(false)
+	q.update(func(d *delivery) {
+		s.proceed()
+		d.recheck(false)
+	})
 }
 
 // tryAnother has another message tried, since m takes long.
 func (s *queueSuspension) tryAnother(m *Message) {
 	q := s.assignment.queue
-	q.mu.Lock()
-	s.left(m)
-	q.mu.Unlock()
-	q.reconsider(false)
+	q.update(func(d *delivery) {
+		s.left(m)
+		d.recheck(false)
+	})
 }
 
-// reconsider looks at what the queue may do since a suspension began or ended: with recall, what was
-// taken and not begun is taken back.
-func (q *Queue) reconsider(recall bool) {
-	q.mu.Lock()
-	if q.d.assignment.phase != PhaseLost {
-		if recall {
-			q.d.assignment.limits.inFlight.Unclaim()
-		}
-		if recall && !q.pool.batches() {
-			q.d.runs.recallAll()
-		}
-		q.d.changed()
+// recheck tells the scheduler what the queue may do since a suspension began or ended, or a worker is
+// stuck. With recall, messages of runs that are not begun are made ready again.
+func (q *Queue) recheck(recall bool) {
+	q.update(func(d *delivery) { d.recheck(recall) })
+}
+
+// recheck is Queue.recheck. The queue's lock is held.
+func (d *delivery) recheck(recall bool) {
+	if d.assignment.phase == PhaseLost {
+		return
 	}
-	after := q.d.assignment.takeActions()
-	q.mu.Unlock()
-	after.do(q)
+	if recall {
+		d.assignment.limits.inFlight.Unclaim()
+	}
+	if recall && !d.assignment.queue.pool.batches() {
+		d.runs.recallAll()
+	}
+	d.changed()
 }
 
 // poolSuspension is the suspension of all queues of a pool.
 type poolSuspension struct {
 	active  atomic.Bool  // the handler can't work
-	pausing atomic.Bool  // nothing may be handed out now
+	pausing atomic.Bool  // nothing may be delivered now
 	tries   atomic.Int32 // messages that are being tried
 	queues  atomic.Pointer[[]*Queue]
 
@@ -238,13 +240,13 @@ func (s *poolSuspension) begin(cause error, least time.Duration, p policy) (dela
 	return delay, log
 }
 
-// proceed goes on after a pause.
+// proceed ends a pause.
 func (s *poolSuspension) proceed() {
 	s.mu.Lock()
 	s.s.proceed()
 	s.pausing.Store(false)
 	s.mu.Unlock()
-	s.reconsider(false)
+	s.recheck(false)
 }
 
 // end ends it, unless there is a pause.
@@ -266,16 +268,16 @@ func (s *poolSuspension) stop() {
 	s.s.proceed()
 }
 
-// reconsider has all queues look at what they may do. No lock is held.
-func (s *poolSuspension) reconsider(recall bool) {
+// recheck has all queues rechecked. No lock is held.
+func (s *poolSuspension) recheck(recall bool) {
 	if queues := s.queues.Load(); queues != nil {
 		for _, q := range *queues {
-			q.reconsider(recall)
+			q.recheck(recall)
 		}
 	}
 }
 
-// cause is why the handler can't work; nil when it can.
+// cause returns why the handler can't work; nil when it can.
 func (s *poolSuspension) cause() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// tasks is a group of goroutines that are started one by one: none after it was closed, and all of
-// them can be waited for then.
+// tasks is a group of goroutines. None is started after it was closed, and then all can be waited
+// for.
 type tasks struct {
 	mu     sync.Mutex
 	count  int
@@ -39,7 +39,7 @@ func (t *tasks) done() {
 	}
 }
 
-// close lets no more start.
+// close starts no more goroutines.
 func (t *tasks) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -51,7 +51,7 @@ func (t *tasks) close() {
 	}
 }
 
-// wait waits for those of a closed group, or for ctx.
+// wait waits for the goroutines of a closed group, or for ctx.
 func (t *tasks) wait(ctx context.Context) error {
 	select {
 	case <-t.empty:

@@ -2,8 +2,8 @@ package deliver
 
 import "time"
 
-// quantum is how many messages of one queue a worker handles at least before it looks at the
-// others, if there are so many.
+// quantum is how many messages of one queue a worker handles, if there are so many, before it serves
+// another one.
 const quantum = 64
 
 // worker is a goroutine that handles messages.
@@ -14,11 +14,11 @@ type worker struct {
 
 	// Guarded by the scheduler's lock.
 	busy  bool
-	place uint64 // that of its run when the scheduler looked last
+	place uint64 // that of its run at the last check of its progress
 	stuck bool   // it had made no progress then
 }
 
-// step is what is to be done next for a queue.
+// step is the next thing to do for a queue.
 type step uint8
 
 const (
@@ -44,31 +44,31 @@ func (p *Pool) work(w *worker) {
 		}
 		began = time.Now()
 		if p.handleBatch != nil {
-			handled = q.serveBatch(w)
+			handled = w.serveBatch(q)
 		} else {
-			handled = q.serve(w)
+			handled = w.serve(q)
 		}
 	}
 }
 
-// exited ends the run of a worker whose goroutine was ended by a handler, and has another one
+// exited ends the run of a worker whose goroutine was ended by a handler, and has another worker
 // started in its place.
 func (p *Pool) exited(w *worker) {
 	q := w.serving
 	if p.handleBatch != nil {
-		q.endBatch(w, errExited)
+		w.endBatch(q, errExited)
 	} else {
 		w.run.setOutcome(errExited)
-		q.next(w, false)
+		w.next(q, false)
 	}
 	p.sched.workerExited(w)
 }
 
 // serve handles some messages of the queue, and returns how many. Between two runs the lock is
 // taken once: to settle the one and to get the other.
-func (q *Queue) serve(w *worker) int {
+func (w *worker) serve(q *Queue) int {
 	for handled := 0; ; {
-		what, c := q.next(w, handled < quantum)
+		what, c := w.next(q, handled < quantum)
 		switch what {
 		case stepHandle:
 			handled += w.run.handle(q.pool.handle)
@@ -80,9 +80,9 @@ func (q *Queue) serve(w *worker) int {
 	}
 }
 
-// next settles the worker's run, and gets it the next one or a chunk to decode; neither when there
-// is nothing to do, or more is false.
-func (q *Queue) next(w *worker, more bool) (step, *chunk) {
+// next settles the worker's run, and gets the next run or a chunk to decode; neither when there is
+// nothing to do, or more is false.
+func (w *worker) next(q *Queue, more bool) (step, *chunk) {
 	q.mu.Lock()
 	d := &q.d
 	if w.run.active {
@@ -90,7 +90,7 @@ func (q *Queue) next(w *worker, more bool) (step, *chunk) {
 		d.checkDrained()
 	}
 	what, c := stepNone, (*chunk)(nil)
-	if more && d.runs.running < q.pool.share() {
+	if more && d.runs.running < q.pool.workersPerQueue() {
 		what, c = d.next(&w.run, q.pool.sched.runLength())
 	}
 	if what == stepHandle {

@@ -2,34 +2,35 @@ package deliver
 
 import "time"
 
-// watch has it looked soon whether workers make progress: someone has begun a run of several
-// messages, or was not joined by another worker.
+// watch has the progress of workers checked soon: one has begun a run of several messages.
 func (s *scheduler) watch() {
 	if s.watching.Load() {
 		return
 	}
 	s.mu.Lock()
-	s.arm()
+	s.startTimer()
 	s.mu.Unlock()
 }
 
-// arm starts the timer. s.mu is held.
-func (s *scheduler) arm() {
+// startTimer starts the timer of the check. s.mu is held.
+func (s *scheduler) startTimer() {
 	if s.closed || s.watching.Swap(true) {
 		return
 	}
 	if s.timer == nil {
-		s.timer = time.AfterFunc(watchInterval, s.look)
+		s.timer = time.AfterFunc(watchInterval, s.checkProgress)
 		return
 	}
 	s.timer.Reset(watchInterval)
 }
 
-// look finds the workers that have made no progress since the last time. What is left of their runs
-// is done by others, and others are woken: handlers are not quick any more.
-func (s *scheduler) look() {
+// checkProgress finds the workers that have made no progress since the last check. The rest of their
+// runs is left to other workers, which are woken: handlers are not quick any more.
+func (s *scheduler) checkProgress() {
 	for _, q := range s.findStuck() {
-		q.rescue()
+		if !q.pool.batches() { // a batch is handled as a whole
+			q.recheck(true)
+		}
 	}
 }
 
@@ -50,7 +51,7 @@ func (s *scheduler) findStuck() (queues []*Queue) {
 		case !w.busy || w.serving == nil:
 		case !same:
 			moved, holding = true, holding || w.run.hasMore()
-			if w.stuck { // it has gone on with another run
+			if w.stuck { // it has begun another run
 				w.stuck = false
 				s.stuck--
 			}
@@ -65,19 +66,7 @@ func (s *scheduler) findStuck() (queues []*Queue) {
 	}
 	s.wakeOne()
 	if holding || s.mean < quick && s.busy > s.stuck && (moved || s.list.length() > 0) {
-		s.arm()
+		s.startTimer()
 	}
 	return queues
-}
-
-// rescue settles what the workers of the queue have done and takes back what they have not begun.
-func (q *Queue) rescue() {
-	q.mu.Lock()
-	if q.d.assignment.phase != PhaseLost && !q.pool.batches() {
-		q.d.runs.recallAll()
-		q.d.changed()
-	}
-	after := q.d.assignment.takeActions()
-	q.mu.Unlock()
-	after.do(q)
 }
