@@ -57,7 +57,7 @@ func testPurge(t *testing.T, e *testEnv, cfg config.Consumer) {
 	e.purge()
 	e.send(0, "hidden/0")
 	eventually(t, "the check to fail", func() bool { return c.Check(t.Context()) != nil })
-	require.ErrorContains(t, c.Check(t.Context()), "partition 0 is assigned again and again")
+	require.ErrorContains(t, c.Check(t.Context()), "partition 0 is assigned repeatedly")
 	require.ErrorContains(t, c.Status().LastError, "log ends before")
 	e.send(1, "other/0")
 	require.Equal(t, "other/0", got.wait(t, old+1)[old], "the other partition goes on")
@@ -71,12 +71,12 @@ func testPurge(t *testing.T, e *testEnv, cfg config.Consumer) {
 	stop(t, c)
 	resets := 0
 	for _, text := range []string{
-		"offset reset: offset 100 was reached and the log is not the same any more", "partition assigned again and again, waiting", "partition lost", "partition assigned",
+		"offset reset: offset 100 was reached and the log is not the same any more", "partition assigned repeatedly, waiting", "partition lost", "partition assigned",
 	} {
 		resets += len(lines.lines(t, text))
 	}
 	require.Less(t, resets, 30)
-	require.LessOrEqual(t, len(lines.lines(t, "partition assigned again and again, waiting")), 2)
+	require.LessOrEqual(t, len(lines.lines(t, "partition assigned repeatedly, waiting")), 2)
 	for _, text := range got.all()[old:] {
 		require.NotContains(t, text, "old", "what was handled is not delivered again")
 	}
