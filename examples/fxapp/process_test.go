@@ -39,9 +39,20 @@ func startProcess(t *testing.T, data string, env []string) *process {
 // launch starts a process, which ends with the test at the latest.
 func launch(t *testing.T, data string, env []string, args ...string) *process {
 	t.Helper()
+	return launchAs(t, data, env, nil, args...)
+}
+
+// launchAs is launch by another program, which gets the command as its last arguments.
+func launchAs(t *testing.T, data string, env, by []string, args ...string) *process {
+	t.Helper()
 	p := &process{
 		fetchbox: fetchbox{data: data}, out: &addressFinder{found: make(chan string, 1)}, stderr: new(bytes.Buffer), done: make(chan error, 1),
 		cmd: command(t, env, append([]string{"-data", data, "-log", "warn"}, args...)...),
+	}
+	if len(by) > 0 {
+		path, err := exec.LookPath(by[0])
+		require.NoError(t, err)
+		p.cmd.Path, p.cmd.Args = path, append(append([]string{}, by...), p.cmd.Args...)
 	}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.stderr
 	require.NoError(t, p.cmd.Start())

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -55,14 +56,32 @@ func Open(dir string) (*Store, error) {
 // Close closes the directory.
 func (s *Store) Close() error { return s.root.Close() }
 
-// Check returns an error when the store cannot be written.
+// Check returns an error when the store cannot be written. It does what the work does, in each of the
+// directories: write, sync and rename, or append.
 func (s *Store) Check() error {
-	f, err := s.create()
-	if err != nil {
-		return err
+	for _, dir := range []string{"resources", "failures", "manifests", "canceled"} {
+		if err := s.checked(path.Join(dir, checkName()), s.putJSON); err != nil {
+			return err
+		}
 	}
-	f.Abort()
+	for _, dir := range []string{"ledger", "logs"} {
+		if err := s.checked(path.Join(dir, checkName()), s.appendLine); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// checkName is the name of a file that Check writes. No job has it.
+func checkName() string { return ".check-" + rand.Text() }
+
+// checked writes a file and removes it.
+func (s *Store) checked(name string, write func(name string, v any) error) error {
+	err := write(name, "check")
+	if removed := s.root.Remove(name); err == nil && removed != nil {
+		return fmt.Errorf("store: %w", removed)
+	}
+	return err
 }
 
 // removeTemporary removes the temporary files that were last written before the given time.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -29,6 +30,9 @@ func (w *Worker) handleFailure(
 ) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // the process stops or the partition is lost: not a failed task
+	}
+	if store.IsUnavailable(err) {
+		return err // nor is this one, and the consumer logs it
 	}
 	// The consumer logs a warning with the same message id and trace id. This entry adds the job.
 	w.log.Debug("download failed",

@@ -90,8 +90,20 @@ func (w *Worker) startSpan(
 }
 
 // process processes the task of the message at origin. deliveries counts the deliveries of the
-// message, including this one.
+// message, including this one. When the machine is to blame for a failure, the task waits until that
+// is over, and so do all others.
 func (w *Worker) process(
+	ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, deliveries int,
+) error {
+	err := w.attempt(ctx, task, origin, deliveries)
+	if store.IsUnavailable(err) {
+		return consumer.Unavailable(err, consumer.ForAllPartitions())
+	}
+	return err
+}
+
+// attempt makes one attempt to process a task.
+func (w *Worker) attempt(
 	ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, deliveries int,
 ) error {
 	if err := checkTask(task); err != nil {
