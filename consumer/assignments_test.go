@@ -190,7 +190,7 @@ func (s *assignmentTest) take() {
 			continue
 		}
 		s.epoch++
-		p.state, p.epoch = group.PartitionTaking, s.epoch
+		p.state, p.epoch = group.PartitionPreparing, s.epoch
 		claims = append(claims, group.Claim{Partition: p.id, Epoch: p.epoch})
 	}
 	if len(claims) == 0 {
@@ -198,17 +198,17 @@ func (s *assignmentTest) take() {
 	}
 	s.taking = true
 	s.request(func() func() {
-		prepared, _ := s.assignments.Take(context.Background(), s.session, claims) // the others are taken later
+		prepared, _ := s.assignments.Prepare(context.Background(), s.session, claims) // the others are taken later
 		return func() {
 			s.taking = false
 			var began []uint32
 			for _, c := range claims {
 				p := s.partitions[c.Partition]
 				switch {
-				case p.state == group.PartitionTaking && p.epoch == c.Epoch && slices.Contains(prepared, p.id):
+				case p.state == group.PartitionPreparing && p.epoch == c.Epoch && slices.Contains(prepared, p.id):
 					p.state = group.PartitionActive
 					began = append(began, p.id)
-				case p.epoch == c.Epoch && p.state == group.PartitionTaking:
+				case p.epoch == c.Epoch && p.state == group.PartitionPreparing:
 					p.state = group.PartitionWaiting
 				default:
 					s.assignments.End(c.Partition, consumer.ErrLost)
