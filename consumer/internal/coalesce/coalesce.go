@@ -1,8 +1,7 @@
-// Package coalesce lets the longer waits of a process end together.
+// Package coalesce has the longer waits of a process end together. It has no state.
 //
-// To wake an idle process costs more than what it does then (measured: 0.2 ms
-// of CPU time for nothing, 0.3 ms for one request or for several), so waits of
-// 50 ms and more end on a common grid.
+// Waking an idle process costs more than what it does then (measured: 0.2 ms of CPU time for nothing,
+// 0.3 ms for one request or for several), so waits of 50 ms and more end on a common grid.
 package coalesce
 
 import (
@@ -10,14 +9,14 @@ import (
 	"time"
 )
 
-// grid is the distance of the moments at which waits end.
+// grid is the interval of the moments at which waits end.
 const grid = 50 * time.Millisecond
 
 // phase keeps the grids of different processes apart.
 var phase = rand.N(grid)
 
-// Delay is wait, shortened so that it ends on the grid. Waits shorter than the
-// grid stay as they are.
+// Delay returns wait, shortened so that it ends on the grid. Waits shorter than the grid are returned
+// unchanged.
 func Delay(wait time.Duration) time.Duration {
 	if wait < grid {
 		return wait

@@ -8,11 +8,11 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/coalesce"
 )
 
-// concurrent is how many commits may be under way at once.
+// concurrent is how many commits may be in flight at once.
 const concurrent = 32
 
-// Committer stores acknowledged prefixes: those of all partitions once an
-// interval, and that of one partition as soon as it is requested.
+// Committer commits the acknowledged prefixes of all partitions once an interval, and that of one
+// partition as soon as it is requested.
 type Committer struct {
 	interval time.Duration
 	every    uint64
@@ -22,8 +22,8 @@ type Committer struct {
 	wake chan struct{}
 }
 
-// NewCommitter makes a committer. every is after how many acknowledged
-// messages a commit is requested.
+// NewCommitter returns a committer. every is the number of acknowledged messages after which a commit
+// is requested.
 func NewCommitter(interval time.Duration, every int) *Committer {
 	return &Committer{interval: interval, every: uint64(max(every, 1)), wake: make(chan struct{}, 1)}
 }
@@ -39,8 +39,8 @@ func (c *Committer) add(p *Partition) {
 	}
 }
 
-// Run commits until ctx ends, and waits for the commits under way. assigned
-// gives the partitions that are committed once an interval.
+// Run commits until ctx ends, and waits for the commits in flight. assigned returns the partitions
+// that are committed once an interval.
 func (c *Committer) Run(ctx context.Context, assigned func() []*Partition) {
 	timer := time.NewTimer(coalesce.Delay(c.interval))
 	defer timer.Stop()
@@ -71,19 +71,8 @@ func (c *Committer) Run(ctx context.Context, assigned func() []*Partition) {
 			}
 			running.Go(func() {
 				defer func() { <-slots }()
-				_ = p.Commit(ctx) // its owner knows
+				_ = p.Commit(ctx) // its owner is told
 			})
 		}
 	}
-}
-
-// pending tells whether there is something to commit.
-func (p *Partition) pending() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.store == nil || p.lost != nil || !p.prefix.Any || p.prefix.Seq == p.committed.Load() {
-		p.requested = false
-		return false
-	}
-	return true
 }

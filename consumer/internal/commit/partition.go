@@ -2,55 +2,41 @@ package commit
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Stored is the offset that the server has stored for a partition.
+// Stored is the stored offset of a partition.
 type Stored struct {
 	Offset uint64
 	// Any tells whether one is stored; Offset is valid only then.
 	Any bool
 }
 
-// Store reads and writes the stored offset of one partition on the server. An
-// error of Read that Refused reports does not keep a commit from happening.
+// Store reads and writes the stored offset of one partition on the server.
 type Store interface {
 	Read(ctx context.Context) (Stored, error)
 	Write(ctx context.Context, offset uint64) error
-	// Refused tells whether err is an answer of the server, and not the lack of one.
+	// Refused reports whether err is an answer of the server, and not the lack of one. A refused Read
+	// does not prevent a commit.
 	Refused(err error) bool
 }
 
-// Owner hears of the commits of a partition. Its methods are called without a
-// lock, one after another.
+// Owner is told about the commits of a partition. Its methods are called without a lock, one after
+// another.
 type Owner interface {
-	// Stored tells that an offset was stored, and for how long commits had
-	// failed before; 0 if they had not.
+	// Stored says that an offset was stored, and for how long commits had failed before; 0 if they
+	// had not.
 	Stored(offset uint64, failed time.Duration)
-	// CommitFailed tells that an offset was not stored; a *ResetError says why
-	// if someone else changed the stored offset. log tells that it is to be
-	// logged: it is the first time since an offset was stored, or a minute has passed.
+	// CommitFailed says that an offset was not stored; err is a *ResetError if someone else changed
+	// the stored offset. log tells that this is to be logged: it is the first time since an offset was
+	// stored, or a minute has passed.
 	CommitFailed(offset uint64, err error, log bool)
 }
 
-// ResetError says that someone else changed the stored offset: an operator
-// moved or deleted it.
-type ResetError struct{ Now Stored }
-
-// Error says what is stored now.
-func (e *ResetError) Error() string {
-	if !e.Now.Any {
-		return "the stored offset was deleted by someone else"
-	}
-	return fmt.Sprintf("the stored offset was moved to %d by someone else", e.Now.Offset)
-}
-
-// Partition is the commit side of one assignment of a partition. Its methods
-// are safe for concurrent use.
+// Partition is the commit side of one assignment of a partition. Its methods are safe for concurrent
+// use.
 type Partition struct {
 	committer *Committer
 	owner     Owner
@@ -62,8 +48,8 @@ type Partition struct {
 	mu        sync.Mutex
 	prefix    Prefix
 	stored    Stored
-	attempted Stored    // the offset that was written last: its answer may have been lost
-	verified  time.Time // when stored was last known to be true
+	attempted Stored    // the offset that a commit tried to store last: its answer may have been lost
+	verified  time.Time // when stored was compared with the server last
 	waiters   int       // callers of Await
 	changed   chan struct{}
 	requested bool
@@ -72,48 +58,8 @@ type Partition struct {
 	failure   failure
 }
 
-// failure is why commits fail.
-type failure struct {
-	cause  error // nil: they do not
-	since  time.Time
-	logged time.Time
-}
-
-// failureLog is how often it is logged at most that commits fail.
-const failureLog = time.Minute
-
-// failed notes that a commit failed, and tells whether that is to be logged. A
-// stop and a reset are no failures.
-func (p *Partition) failed(err error) (log bool) {
-	var reset *ResetError
-	if errors.Is(err, context.Canceled) || errors.As(err, &reset) {
-		return false
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	f, now := &p.failure, time.Now()
-	if f.cause == nil {
-		f.since = now
-	}
-	f.cause = err
-	if log = now.Sub(f.logged) >= failureLog; log {
-		f.logged = now
-	}
-	return log
-}
-
-// works notes that a commit did not fail, and tells for how long they did before. p.mu is held.
-func (p *Partition) works() (failed time.Duration) {
-	if p.failure.cause != nil {
-		failed = time.Since(p.failure.since)
-	}
-	p.failure = failure{}
-	return failed
-}
-
-// NewPartition makes the commit side of an assignment that begins with the
-// given acknowledged prefix and stored offset. A nil store means that nothing is
-// committed: the partition only knows the prefix. All assignments of a partition
+// NewPartition returns the commit side of an assignment that begins with the given acknowledged prefix
+// and stored offset. A nil store means that nothing is committed. All assignments of a partition
 // have the same lock.
 func (c *Committer) NewPartition(owner Owner, store Store, lock Lock, prefix Prefix, stored Stored) *Partition {
 	return &Partition{
@@ -122,8 +68,8 @@ func (c *Committer) NewPartition(owner Owner, store Store, lock Lock, prefix Pre
 	}
 }
 
-// Advance tells that the acknowledged prefix grew. A commit is requested when
-// enough messages are acknowledged, or when someone waits for it.
+// Advance sets the acknowledged prefix, which has grown. It requests a commit when enough messages are
+// acknowledged, or when a caller of Await waits.
 func (p *Partition) Advance(prefix Prefix) {
 	p.mu.Lock()
 	p.prefix = prefix
@@ -135,10 +81,10 @@ func (p *Partition) Advance(prefix Prefix) {
 	}
 }
 
-// Committed is how many messages of this assignment have a stored offset.
+// Committed returns how many messages of this assignment the stored offset covers.
 func (p *Partition) Committed() uint64 { return p.committed.Load() }
 
-// Request has the prefix committed soon.
+// Request requests a commit, if the prefix is not committed.
 func (p *Partition) Request() {
 	p.mu.Lock()
 	request := p.prefix.Seq > p.committed.Load() && p.request()
@@ -148,8 +94,19 @@ func (p *Partition) Request() {
 	}
 }
 
-// request marks a commit as requested and tells whether the committer must be
-// told. p.mu is held.
+// pending reports whether there is something to commit.
+func (p *Partition) pending() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.store == nil || p.lost != nil || !p.prefix.Any || p.prefix.Seq == p.committed.Load() {
+		p.requested = false
+		return false
+	}
+	return true
+}
+
+// request notes that a commit is requested, and reports whether the committer must be told. p.mu is
+// held.
 func (p *Partition) request() bool {
 	if p.requested || p.lost != nil || p.store == nil {
 		return false
@@ -158,10 +115,10 @@ func (p *Partition) request() bool {
 	return true
 }
 
-// Commit stores the acknowledged prefix if it grew since the last commit. It
-// reads the stored offset first, since the server has no store that compares,
-// and a busy consumer would overwrite the reset of an operator: the error is
-// a *ResetError then, and nothing is stored. The owner hears of the outcome, too.
+// Commit stores the acknowledged prefix if it has grown since the last commit. It reads the stored
+// offset first, since the server can't compare and store in one request, and a busy consumer would
+// overwrite the reset of an operator: then the error is a *ResetError, and nothing is stored. The
+// owner is told the outcome, too.
 func (p *Partition) Commit(ctx context.Context) error {
 	offset, err := p.commit(ctx)
 	if err != nil {
@@ -170,7 +127,7 @@ func (p *Partition) Commit(ctx context.Context) error {
 	return err
 }
 
-// commit is Commit; it returns the offset that was not stored.
+// commit is Commit without the owner. It returns the offset that was not stored.
 func (p *Partition) commit(ctx context.Context) (offset uint64, err error) {
 	release, err := p.lock.Acquire(ctx)
 	if err != nil {
@@ -202,22 +159,21 @@ func (p *Partition) commit(ctx context.Context) (offset uint64, err error) {
 	return prefix.Offset, nil
 }
 
-// written notes that a prefix was stored, and has the next one stored for
-// those who wait.
+// written notes that a prefix was stored, and requests the next commit if that is due.
 func (p *Partition) written(prefix Prefix) {
 	p.mu.Lock()
 	p.commits++
 	lost := p.lost != nil
-	again := false
-	failed := p.works()
+	request := false
+	failed := p.succeeded()
 	if !lost {
 		p.stored, p.verified = Stored{Offset: prefix.Offset, Any: true}, time.Now()
 		p.committed.Store(prefix.Seq)
 		p.notify()
-		again = (p.waiters > 0 || p.prefix.Seq-prefix.Seq >= p.committer.every) && p.prefix.Seq > prefix.Seq && p.request()
+		request = (p.waiters > 0 || p.prefix.Seq-prefix.Seq >= p.committer.every) && p.prefix.Seq > prefix.Seq && p.request()
 	}
 	p.mu.Unlock()
-	if again {
+	if request {
 		p.committer.add(p)
 	}
 	if !lost {
@@ -231,25 +187,14 @@ func (p *Partition) notify() {
 	p.changed = make(chan struct{})
 }
 
-// Reset tells whether now, as it was just read, is neither what was stored
-// from here nor what was written last.
-func (p *Partition) Reset(now Stored) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if now.Any && now == p.attempted {
-		return false
-	}
-	return now != p.stored
-}
-
-// Verified notes that the stored offset was found to be true.
+// Verified notes that the stored offset on the server is the expected one.
 func (p *Partition) Verified() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.verified = time.Now()
 }
 
-// State is a partition's commit side at one moment.
+// State is the state of a Partition at one moment.
 type State struct {
 	Prefix   Prefix
 	Stored   Stored
@@ -260,15 +205,15 @@ type State struct {
 	Failure error
 }
 
-// State tells how the partition is.
+// State returns the state of the partition.
 func (p *Partition) State() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return State{Prefix: p.prefix, Stored: p.stored, Verified: p.verified, Commits: p.commits, Failure: p.failure.cause}
 }
 
-// Await waits until message number seq has a stored offset, for the loss of
-// the partition, or for ctx.
+// Await waits until the stored offset covers message number seq. It fails when the partition is lost
+// or ctx ends.
 func (p *Partition) Await(ctx context.Context, seq uint64) error {
 	p.mu.Lock()
 	p.waiters++
@@ -297,8 +242,8 @@ func (p *Partition) Await(ctx context.Context, seq uint64) error {
 	}
 }
 
-// Lose ends the assignment: nothing is stored any more, and callers of Await
-// fail with cause. Only the first call counts.
+// Lose ends the assignment: nothing is stored any more, and callers of Await get cause. Only the first
+// call counts.
 func (p *Partition) Lose(cause error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

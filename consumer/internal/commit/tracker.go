@@ -1,7 +1,7 @@
 package commit
 
-// Tracker knows which of the admitted messages of an assignment are acknowledged, and so up to
-// which offset all of them are. It numbers messages in the order of their offsets, which grow but
+// Tracker computes the acknowledged prefix: it knows which of the admitted messages of an assignment
+// are acknowledged. It numbers messages in the order of their offsets, which grow but
 // may have gaps. It is not safe for concurrent use.
 type Tracker struct {
 	ring   []tracked // a power of two long; number n is at n & (len-1)
@@ -43,7 +43,7 @@ func (t *Tracker) grow() {
 	t.ring = ring
 }
 
-// Ack marks message n as acknowledged and tells whether the prefix grew. A message that is
+// Ack marks message n as acknowledged and reports whether the prefix has grown. A message that is
 // acknowledged already, or was cut off, changes nothing.
 func (t *Tracker) Ack(n uint64) bool {
 	if n < t.FirstOpen() || n >= t.tail {
@@ -60,7 +60,7 @@ func (t *Tracker) Ack(n uint64) bool {
 	return true
 }
 
-// Cut forgets the messages from number n on, which were delivered to nobody.
+// Cut forgets the messages from number n on, which were not delivered.
 func (t *Tracker) Cut(n uint64) { t.tail = min(t.tail, max(n, t.FirstOpen())) }
 
 // Prefix returns the acknowledged prefix.

@@ -1,12 +1,11 @@
-// Package fetch reads the assigned partitions of a consumer ahead of its
-// application.
+// Package fetch reads the assigned partitions of a consumer ahead of the delivery.
 //
-// A Cursor is one assignment of a partition: the offset to read next, the polls
-// under way, and what was noticed about the log. A Fetcher belongs to one
-// connection: it chooses which cursor polls next, makes the polls, and asks
-// for the ends of the logs while nothing comes.
+// A Cursor is one assignment of a partition. It owns the position in the log, the polls in flight,
+// and what was noticed about the log; its lock guards them. It offers what a poll returned to its
+// Queue, and tells its Owner what it noticed: answers that do not fit the position, refused polls,
+// and the end of reading. A Fetcher belongs to one session: one goroutine decides which cursor polls
+// next, each poll has a goroutine, and another one watches the ends of the logs.
 //
-// What a poll brings goes to the partition's queue. How much is read ahead is
-// bounded by bytes and by a few polls, never by how many messages may be with
-// the application.
+// How much is prefetched is limited by bytes (byte_limit.go) and by a few polls (depth.go), never by
+// the in-flight limit.
 package fetch

@@ -2,24 +2,24 @@ package quota
 
 import "sync/atomic"
 
-// Member is one who shares a quota: an assignment of a partition. It is safe for concurrent use.
+// Member is an assignment of a partition that shares a quota. It is safe for concurrent use.
 type Member struct {
 	quota    *Quota
 	wake     func()
 	overdraw bool
-	waiting  atomic.Bool // was refused, and will be woken
-	// unused is what was given back and stays with the member until others need it: taking it again
-	// needs no lock.
+	waiting  atomic.Bool // it was refused, and wake will be called
+	// unused is what was given back and stays with the member until others need it, so that the member
+	// can take it without the lock.
 	unused atomic.Int64
 
 	// Guarded by the quota's lock.
 	lineage *lineage
-	used    int // with what is unused
+	used    int // including unused
 	sharing bool
 	left    bool
 }
 
-// lineage is what the members of one partition have in common.
+// lineage is shared by the members of one partition, which succeed each other.
 type lineage struct {
 	orphaned int // units that former members left behind
 }
@@ -27,9 +27,9 @@ type lineage struct {
 // Option changes a Member while NewMember makes it.
 type Option func(*Member)
 
-// Overdraw lets the member take the least that it asks for whenever it holds nothing, also beyond
-// the limit. So none stops because others are stuck; the limit may be exceeded by one such piece
-// for each member.
+// Overdraw lets the member take the least that it asks for whenever it holds nothing, also beyond the
+// limit. So no member stops because others are stuck; each member may exceed the limit by one such
+// piece.
 func Overdraw() Option { return func(m *Member) { m.overdraw = true } }
 
 // Succeeding makes the member the next one of the same partition: what former left behind orphaned
@@ -42,9 +42,9 @@ func Succeeding(former *Member) Option {
 	}
 }
 
-// NewMember makes a member that has no part until SetMembers names it. After a refusal wake is
-// called once when there may be room again, by the goroutine that made it and without a lock of
-// the quota; it must not block.
+// NewMember returns a member that has no part until SetMembers names it. After a refusal wake is called
+// once when there may be room, by the goroutine that gave units back and without a lock of the quota;
+// it must not block.
 func (q *Quota) NewMember(wake func(), opts ...Option) *Member {
 	m := &Member{quota: q, wake: wake, lineage: &lineage{}}
 	for _, opt := range opts {
@@ -85,8 +85,8 @@ func (m *Member) take(want, least int) int {
 		room = q.room(m)
 	}
 	if room < least && !(m.overdraw && m.used == 0) {
-		// Whoever gives something back looks afterwards whether someone waits, and may have
-		// looked already.
+		// A member that gives units back checks afterwards whether another one waits, and may have
+		// done so before this one began to wait.
 		q.wait(m)
 		q.collect()
 		if room = q.room(m); room < least {
@@ -102,10 +102,9 @@ func (m *Member) take(want, least int) int {
 	return got
 }
 
-// TakeAll takes want units, or as many of them as the member could hold at best, and nothing as
-// long as there is less. From a refusal until it has got them, other members get no more than what
-// is reserved for them, so that it is not passed over for ever; wake is called when there may be
-// room.
+// TakeAll takes want units, or as many of them as the member could hold at best, or none. From a
+// refusal until the member gets them, other members get no more than what is reserved for them, so
+// that it does not wait for ever; wake is called when there may be room.
 func (m *Member) TakeAll(want int) int {
 	q := m.quota
 	q.mu.Lock()
@@ -155,7 +154,7 @@ func (m *Member) TryTake(want int) int {
 	return got
 }
 
-// Unclaim ends what a refused TakeAll began: the member gives way to others again.
+// Unclaim ends the claim of a refused TakeAll: other members get what is not reserved again.
 func (m *Member) Unclaim() {
 	q := m.quota
 	if !q.contended.Load() {
@@ -181,7 +180,8 @@ func (m *Member) Force(n int) {
 	}
 }
 
-// HasRoom tells whether Take would succeed now. When it is false, wake is called later.
+// HasRoom reports whether Take would succeed now. When it is false, wake is called when there may be
+// room.
 func (m *Member) HasRoom() bool {
 	q := m.quota
 	q.mu.Lock()
@@ -201,7 +201,7 @@ func (m *Member) HasRoom() bool {
 	return true
 }
 
-// Waiting tells whether the member was refused and wake was not called since.
+// Waiting reports whether the member was refused and wake was not called since.
 func (m *Member) Waiting() bool { return m.waiting.Load() }
 
 // Give gives n units back. A negative n is Force of as many.
@@ -221,13 +221,13 @@ func (m *Member) Give(n int) {
 
 // Return gives back at once what the member holds unused.
 func (m *Member) Return() {
-	if m.unused.Load() > 0 { // else nobody has more than before
+	if m.unused.Load() > 0 { // otherwise there is no more room than before
 		m.giveBack()
 	}
 }
 
-// giveBack gives back what the member holds unused, and wakes those who wait: it may have been
-// collected by someone else meanwhile.
+// giveBack gives back what the member holds unused, and wakes the waiting members, also if the quota
+// has collected it meanwhile.
 func (m *Member) giveBack() {
 	q := m.quota
 	q.mu.Lock()
@@ -237,7 +237,7 @@ func (m *Member) giveBack() {
 	wake(woken)
 }
 
-// Leave ends the membership. All that the member holds is given back, but for orphaned units, which
+// Leave ends the membership. All that the member holds is given back, except for orphaned units, which
 // count until GiveOrphaned. Later calls of the other methods have no effect.
 func (m *Member) Leave(orphaned int) {
 	q := m.quota
@@ -308,7 +308,7 @@ func (m *Member) collect() {
 	m.add(-int(m.unused.Swap(0)))
 }
 
-// stopWaiting takes the member off those who wait. The quota's lock is held.
+// stopWaiting removes the member from those that wait. The quota's lock is held.
 func (m *Member) stopWaiting() {
 	q := m.quota
 	m.waiting.Store(false)

@@ -8,18 +8,18 @@ import (
 // Quota is a limit that its members share. It is safe for concurrent use.
 type Quota struct {
 	limit int
-	// contended tells that waiting is not empty or that someone claims: who gives something back
-	// returns it at once then.
+	// contended tells that members wait or one claims: then a member gives units back at once, and
+	// does not keep them.
 	contended atomic.Bool
 
 	mu       sync.Mutex
-	used     int // by members, with what they hold unused, and by orphaned units
+	used     int // by members, including what they hold unused, and by orphaned units
 	orphaned int // those of used that members left behind
 	reserve  int // what is reserved for each member
 	unfilled int // the sum of what is reserved and not used
 	members  []*Member
-	waiting  []*Member // those that were refused since the last return
-	claimant *Member   // waits for more than there is, before all others
+	waiting  []*Member // those that were refused since units were given back last
+	claimant *Member   // waits in TakeAll, before all others
 }
 
 // New returns a quota of limit units.
@@ -60,7 +60,7 @@ func (q *Quota) Orphaned() int {
 // Limit returns the number of units that there are.
 func (q *Quota) Limit() int { return q.limit }
 
-// recompute finds the parts of the members anew. q.mu is held.
+// recompute computes the parts of the members. q.mu is held.
 func (q *Quota) recompute() {
 	q.reserve, q.unfilled = q.part(), 0
 	for _, m := range q.members {
@@ -114,7 +114,7 @@ func (q *Quota) collect() {
 	}
 }
 
-// wait has m woken when something is given back. q.mu is held.
+// wait has m woken when units are given back. q.mu is held.
 func (q *Quota) wait(m *Member) {
 	q.contended.Store(true)
 	if !m.waiting.Swap(true) {
