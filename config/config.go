@@ -42,13 +42,6 @@ func (c Config) Validate() error {
 	return f.err()
 }
 
-// Validate is like Config.Validate for one cluster.
-func (c Cluster) Validate() error {
-	f := newFaults("")
-	c.validate(f)
-	return f.err()
-}
-
 func (c Cluster) validate(f faults) {
 	c.Iggy.validate(f.at("iggy"))
 	c.Producer.validate(f.at("producer"))

@@ -32,8 +32,8 @@ func (i Iggy) Address() string {
 	return ""
 }
 
-// Host returns the host of Address without the port, or "" when the endpoint is not valid.
-func (i Iggy) Host() string {
+// host returns the host of Address without the port, or "" when the endpoint is not valid.
+func (i Iggy) host() string {
 	host, _, err := net.SplitHostPort(i.Address())
 	if err != nil {
 		return ""

@@ -37,7 +37,7 @@ func (i Iggy) TLSConfig() (*tls.Config, error) {
 		InsecureSkipVerify: i.TLS.InsecureSkipVerify, //nolint:gosec // asked for, and warned about at each start
 	}
 	if c.ServerName == "" {
-		c.ServerName = i.Host()
+		c.ServerName = i.host()
 	}
 	f := newFaults("iggy")
 	i.loadTLS(f, c)

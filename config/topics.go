@@ -61,13 +61,6 @@ const (
 	segmentSize Bytes = 1 << 30
 )
 
-// Validate is like Config.Validate for this section.
-func (t Topics) Validate() error {
-	f := newFaults("topics")
-	t.validate(f)
-	return f.err()
-}
-
 func (t Topics) validate(f faults) {
 	name(f, "stream", t.Stream)
 	owners := map[string]string{}

@@ -14,16 +14,15 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/health"
 )
 
-// Params are the dependencies of Module that the application provides.
-type Params struct {
+// runtimeParams are the dependencies of newRuntime. The application provides those that are
+// optional.
+type runtimeParams struct {
 	fx.In
 
 	Lifecycle  fx.Lifecycle
 	Shutdowner fx.Shutdowner
-	// Config is provided by Module itself.
-	Config config.Config
-	// Registry is provided by Module itself.
-	Registry *health.Registry
+	Config     config.Config
+	Registry   *health.Registry
 	// Logger is the parent of all loggers of the library.
 	Logger *zap.Logger `optional:"true"`
 	// Tracers turns tracing on.
@@ -51,7 +50,7 @@ type runtime struct {
 	clusters  []*cluster
 }
 
-func newRuntime(p Params, all declarations, graph fx.DotGraph) (*runtime, error) {
+func newRuntime(p runtimeParams, all declarations, graph fx.DotGraph) (*runtime, error) {
 	var sinks []sink
 	for _, d := range all.Declarations {
 		sinks = append(sinks, d.sinks...)

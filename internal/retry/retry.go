@@ -1,7 +1,7 @@
 // Package retry makes calls again until they succeed. It holds the one builder of failsafe-go
 // policies:
 //
-//	policy := retry.New(cfg.Retry.Backoff, retry.If(iggyerr.IsRetryable), retry.OnRetry(logRetry))
+//	policy := retry.New(cfg.Retry.Backoff, retry.If(iggyerr.IsRetryable))
 //	err := policy.Do(ctx, func(ctx context.Context, attempt int) error { … })
 //
 // A policy has no limit of attempts: the end of the context, or an error that If refuses, ends the
@@ -39,14 +39,6 @@ type Option func(retrypolicy.Builder[any])
 func If(retryable func(err error) bool) Option {
 	return func(b retrypolicy.Builder[any]) {
 		b.HandleIf(func(_ any, err error) bool { return err != nil && retryable(err) })
-	}
-}
-
-// OnRetry calls hook before each backoff with the error of the attempt that failed and its number,
-// from 1.
-func OnRetry(hook func(err error, attempt int)) Option {
-	return func(b retrypolicy.Builder[any]) {
-		b.OnRetryScheduled(func(e failsafe.ExecutionScheduledEvent[any]) { hook(e.LastError(), e.Attempts()) })
 	}
 }
 

@@ -31,12 +31,9 @@ func TestDoRetriesWithBackoff(t *testing.T) {
 			attempt int
 			after   time.Duration
 		}
-		var calls, retries []event
+		var calls []event
 		began := time.Now()
-		policy := retry.New(backoff, retry.OnRetry(func(err error, attempt int) {
-			require.Equal(t, errTemporary, err)
-			retries = append(retries, event{attempt, time.Since(began)})
-		}))
+		policy := retry.New(backoff)
 		require.NoError(t, policy.Do(t.Context(), func(_ context.Context, attempt int) error {
 			calls = append(calls, event{attempt, time.Since(began)})
 			if attempt < 5 {
@@ -46,7 +43,6 @@ func TestDoRetriesWithBackoff(t *testing.T) {
 		}))
 		const ms = time.Millisecond
 		require.Equal(t, []event{{1, 0}, {2, 100 * ms}, {3, 300 * ms}, {4, 600 * ms}, {5, 900 * ms}}, calls)
-		require.Equal(t, []event{{1, 0}, {2, 100 * ms}, {3, 300 * ms}, {4, 600 * ms}}, retries)
 	})
 }
 
