@@ -165,9 +165,9 @@ func TestChainOfProcessesLosesNothing(t *testing.T) {
 					require.NoError(t, stages[i].cmd.Process.Kill())
 					_ = stages[i].cmd.Wait()
 				case 3:
-					require.NoError(t, stages[i].cmd.Process.Signal(syscall.SIGSTOP))
+					require.NoError(t, suspend(stages[i].cmd.Process))
 					time.Sleep(300 * time.Millisecond)
-					require.NoError(t, stages[i].cmd.Process.Signal(syscall.SIGCONT))
+					require.NoError(t, resume(stages[i].cmd.Process))
 					continue
 				}
 				stages[i] = startStage(t, yaml, name, i)
