@@ -13,6 +13,9 @@ type catalog struct {
 	streams       slab[stream]
 	streamsByName map[string]*stream
 
+	// deletedPartitions are partitions whose files are still to be deleted.
+	deletedPartitions []*partition
+
 	// metadataVersion counts the changes of what the real server calls its metadata. It keeps two
 	// copies of that and switches to the other one at each change. The copies are equal but for the
 	// position of each group member in its partitions: see [member.cursor].

@@ -29,9 +29,6 @@ type Server struct {
 	users   *users
 	clients *clients
 	store   *store
-	// deletedPartitions are partitions whose files are still to be deleted. The catalog's lock
-	// guards the slice.
-	deletedPartitions []*partition
 
 	ctx    context.Context
 	cancel context.CancelFunc

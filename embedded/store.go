@@ -139,8 +139,8 @@ func (s *Server) saveChange() Status {
 	}
 	err := s.saveState()
 	s.catalog.mu.Lock()
-	deleted := s.deletedPartitions
-	s.deletedPartitions = nil
+	deleted := s.catalog.deletedPartitions
+	s.catalog.deletedPartitions = nil
 	s.catalog.mu.Unlock()
 	for _, p := range deleted {
 		err = errors.Join(err, p.files.remove())
@@ -159,7 +159,7 @@ func (s *Server) markDeleted(partitions []*partition) {
 		p.close()
 	}
 	if s.store != nil {
-		s.deletedPartitions = append(s.deletedPartitions, partitions...)
+		s.catalog.deletedPartitions = append(s.catalog.deletedPartitions, partitions...)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/zap/zaptest"
@@ -24,10 +25,9 @@ type Server struct {
 	opts []embedded.Option
 	ca   []byte
 
-	// restartMu keeps a crash by a fault from overlapping with the next start.
-	restartMu sync.Mutex
-	mu        sync.Mutex
-	embedded  *embedded.Server
+	embedded atomic.Pointer[embedded.Server]
+
+	mu sync.Mutex // held while the server ends or starts, which a fault may cause
 }
 
 // NewServer starts a server that ends with the test. It logs to the test's log. The options are the
@@ -57,7 +57,7 @@ func newServer(tb testing.TB, config *tls.Config, ca []byte, opts []embedded.Opt
 	if err != nil {
 		tb.Fatalf("iggytest: %v", err)
 	}
-	s.embedded = server
+	s.embedded.Store(server)
 	tb.Cleanup(func() { s.Embedded().Crash() })
 	s.Proxy = newProxy(tb, server.Endpoint(), config)
 	tb.Cleanup(s.stop)
@@ -69,18 +69,14 @@ func newServer(tb testing.TB, config *tls.Config, ca []byte, opts []embedded.Opt
 func (s *Server) CA() []byte { return s.ca }
 
 // Embedded returns the server behind the proxy. [Server.Start] replaces it.
-func (s *Server) Embedded() *embedded.Server {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.embedded
-}
+func (s *Server) Embedded() *embedded.Server { return s.embedded.Load() }
 
 // Crash ends the server as kill -9 ends a process: connections are reset, new ones are refused, and
 // what was not written to a directory is lost, also when it was confirmed. [Server.Start] starts it
 // again.
 func (s *Server) Crash() {
-	s.restartMu.Lock()
-	defer s.restartMu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.StopListening()
 	// Answers that are on their way are lost too.
 	s.CutConnections()
@@ -90,8 +86,8 @@ func (s *Server) Crash() {
 // Stop stops the server: connections end, and new ones are refused. Without a directory all
 // messages are lost.
 func (s *Server) Stop() {
-	s.restartMu.Lock()
-	defer s.restartMu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.StopListening()
 	// Without a deadline it can't fail.
 	_ = s.Embedded().Stop(context.Background())
@@ -101,15 +97,13 @@ func (s *Server) Stop() {
 // options. It fails the test when that does not work.
 func (s *Server) Start() {
 	s.tb.Helper()
-	s.restartMu.Lock()
-	defer s.restartMu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	server, err := embedded.Start(s.opts...)
 	if err != nil {
 		s.tb.Fatalf("iggytest: %v", err)
 	}
-	s.mu.Lock()
-	s.embedded = server
-	s.mu.Unlock()
+	s.embedded.Store(server)
 	s.setUpstream(server.Endpoint())
 	s.StartListening()
 }
