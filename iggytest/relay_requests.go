@@ -75,9 +75,9 @@ func (r *relay) forwardRequests(in *bufio.Reader) {
 func (r *relay) replaceRequest(f Fault, in io.Reader, frame []byte, rate int) bool {
 	switch f.kind {
 	case kindAnswer:
-		return r.write(r.client, answerFrame(f.status), rate) == nil
+		return r.answer(answerFrame(f.status), rate)
 	case kindGarbage:
-		return r.write(r.client, f.bytes, rate) == nil
+		return r.answer(f.bytes, rate)
 	case kindSilence:
 		_, _ = io.Copy(io.Discard, in)
 		_ = r.server.CloseWrite()
@@ -93,4 +93,15 @@ func (r *relay) replaceRequest(f Fault, in io.Reader, frame []byte, rate int) bo
 		r.closeWrite()
 	}
 	return false
+}
+
+// answer writes what the client gets in place of an answer of the server, and reports whether the
+// connection goes on. When the client has gone, the server's side ends too: an open one would keep
+// the client's memberships.
+func (r *relay) answer(b []byte, rate int) bool {
+	if r.write(r.client, b, rate) != nil {
+		_ = r.server.Close()
+		return false
+	}
+	return true
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -36,6 +37,26 @@ func TestFaultAmongPipelinedRequests(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 	for i, s := range streams {
 		require.Equal(t, i < 3, exists(t, srv, s), s)
+	}
+}
+
+// TestClientThatLeavesBeforeItsAnswer expects that no connection to the server stays behind.
+func TestClientThatLeavesBeforeItsAnswer(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]iggytest.Fault{"garbage": iggytest.Garbage(), "answer": iggytest.Answer(embedded.StatusUnauthorized)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			proxy := iggytest.NewProxy(t, start(t).Endpoint())
+			conn := dial(t, proxy.Endpoint()).login(t)
+			proxy.Inject(iggytest.Do(func(iggytest.Request) {
+				_ = conn.Conn.(*net.TCPConn).SetLinger(0) // the relay's next write fails
+				_ = conn.Close()
+			}).On(embedded.Ping))
+			injected := proxy.Inject(fault.On(embedded.Ping))
+			require.NoError(t, conn.request(embedded.Ping, nil))
+			injected.Wait(1)
+			require.Eventually(t, func() bool { return proxy.Connections() == 0 }, 30*time.Second, time.Millisecond)
+		})
 	}
 }
 
