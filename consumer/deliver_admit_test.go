@@ -135,8 +135,10 @@ func TestPromiseInFlightLimitAndKeyOrder(t *testing.T) {
 			}
 			e.send(p, texts...)
 		}
-		e.server.Inject(iggytest.Cut().AfterEffect().On(embedded.PollMessages).Chance(0.02, 1))
-		e.server.Inject(iggytest.Cut().On(embedded.StoreOffset).Chance(0.02, 2))
+		cut := []*iggytest.Injection{
+			e.server.Inject(iggytest.Cut().AfterEffect().On(embedded.PollMessages).Chance(0.02, 1)),
+			e.server.Inject(iggytest.Cut().On(embedded.StoreOffset).Chance(0.02, 2)),
+		}
 		e.server.Inject(iggytest.Do(func(iggytest.Request) { _ = e.server.Rebalance("s", "t", "g") }).On(embedded.StoreOffset).Skip(10).Times(1))
 
 		cfg := fastConfig()
@@ -179,6 +181,13 @@ func TestPromiseInFlightLimitAndKeyOrder(t *testing.T) {
 			return nil
 		})
 		all.wait(t, 4*keys*each)
+		for _, fault := range cut { // a stop without a connection can't commit
+			fault.Remove()
+		}
+		eventually(t, "the consumer to be in order", func() bool {
+			s := c.Status()
+			return s.Joined && len(s.Partitions) == 4 && s.InFlight == 0 && s.Lag == 0
+		})
 		stop(t, c)
 		violations.none(t)
 		require.LessOrEqual(t, most, window)

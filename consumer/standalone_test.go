@@ -43,6 +43,7 @@ func TestStandaloneContinuesAfterReconnection(t *testing.T) {
 			c := e.consumer(fastConfig(), consumer.WithStandalone(consumer.Standalone{Start: start}))
 			require.NoError(t, c.Start(context.Background()))
 			none(t, c)
+			eventually(t, "the partition to be assigned", func() bool { return len(c.Status().Partitions) == 1 }) // else the end is a later one
 			for _, text := range []string{"a/new", "a/newer"} {
 				e.server.CutConnections()
 				e.conn = e.connect()
