@@ -3,7 +3,9 @@ package consumer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -254,5 +256,32 @@ func TestCheckNamesAMissingTopicOfAStandaloneConsumer(t *testing.T) {
 		eventually(t, "health", func() bool { return c.Check(t.Context()) == nil })
 		stop(t, c)
 		require.LessOrEqual(t, len(lines.lines(t, "learning the assigned partitions failed, retrying")), 3)
+	})
+}
+
+// A partition that is full of messages which wait for redelivery fails the check, until they are
+// handled.
+func TestCheckNamesAPartitionThatIsFull(t *testing.T) {
+	t.Parallel()
+	overTransports(t, 1, func(t *testing.T, e *transportEnv) {
+		const n = 40
+		for i := range n {
+			e.send(0, fmt.Sprintf("%d/%s", i, strings.Repeat("x", 1000)))
+		}
+		cfg := fastConfig()
+		cfg.MaxBufferedBytes, cfg.Retry.MaxDeliveries = 16<<10, -1
+		var handles atomic.Bool
+		c := e.handling(cfg, func(_ context.Context, m *consumer.Message[string]) error {
+			if handles.Load() {
+				return nil
+			}
+			return consumer.RetryAfter(2*time.Second, errBusy)
+		})
+		eventually(t, "the check to fail", func() bool { return c.Check(t.Context()) != nil && c.Status().Waiting > 0 })
+		require.ErrorContains(t, c.Check(t.Context()), "partition 0 takes no other messages")
+		require.Less(t, c.Status().Waiting, n)
+		handles.Store(true)
+		e.server.WaitCommitted("s", "t", "g", 0, n-1)
+		eventually(t, "health", func() bool { return c.Check(t.Context()) == nil })
 	})
 }
