@@ -51,8 +51,8 @@ var (
 	quoted     = regexp.MustCompile("'[^']*'|\"[^\"]*\"|`[^`]*`")
 )
 
-// syntax reports the parser's error without the parts of the file that it quotes, which may belong to
-// a secret.
+// syntax reports the parser's error without the parts of the file that it quotes, which may belong
+// to a secret.
 func (l *fileLayer) syntax(err error) {
 	source := Source{File: l.name}
 	text := err.Error()
@@ -201,8 +201,8 @@ func (l *fileLayer) list(v reflect.Value, key string, name, node *yaml.Node) {
 	l.sources[key] = Source{File: l.name, Line: name.Line}
 }
 
-// scalar returns the text of a scalar as it is written, whatever type it has in YAML: a password may
-// consist of digits.
+// scalar returns the text of a scalar as it is written, whatever type it has in YAML: a password
+// may consist of digits.
 func scalar(node *yaml.Node) (string, error) {
 	node = resolveAlias(node)
 	switch {

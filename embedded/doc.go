@@ -22,15 +22,17 @@
 //   - A connection whose client reads nothing of an answer for a minute is closed
 //     ([WithWriteTimeout]).
 //   - A frame of more than 10 MiB that is no send, or a send of more than 1 GiB, is answered with a
-//     status, and then the connection is closed. A send whose lengths exceed its frame is refused at
-//     once. The real server continues, or waits for more.
-//   - A partition keeps its last 256 MiB ([WithRetention]). It has one segment, which is never deleted.
+//     status, and then the connection is closed. A send whose lengths exceed its frame is refused
+//     at once. The real server continues, or waits for more.
+//   - A partition keeps its last 256 MiB ([WithRetention]). It has one segment, which is never
+//     deleted.
 //   - Purging deletes everything. The real server keeps what it has not written to its disk yet
 //     ([WithPurgeSavedOnly]).
 //   - A send by key to a topic without partitions is refused. The real server exits.
 //   - A client of Iggy 0.9 or later, which speaks another protocol, is named in the log and its
 //     connection closed. The real server answers each 8 bytes of its requests with a status.
-//   - Few statistics of the machine are filled in, and the parts of a snapshot have only their names.
+//   - Few statistics of the machine are filled in, and the parts of a snapshot have only their
+//     names.
 //
 // # Faults
 //

@@ -33,8 +33,8 @@ func chainTopic(stream string, stage int) topic.Topic[[]byte] {
 // chainStages is the number of stages. Each is built in another order.
 const chainStages = 3
 
-// runChain runs a stage, which publishes each message to the next one, until a signal ends it. A message
-// that fails once is lost.
+// runChain runs a stage, which publishes each message to the next one, until a signal ends it. A
+// message that fails once is lost.
 func runChain() {
 	stage, err := strconv.Atoi(os.Getenv(chainProcess))
 	if err != nil {

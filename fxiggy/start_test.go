@@ -220,8 +220,8 @@ func TestAServerThatRestartsEmptyIsProvisionedAgain(t *testing.T) {
 	})
 }
 
-// Without provisioning nothing comes back by itself: the service is not ready and says what is missing,
-// until someone creates it.
+// Without provisioning nothing comes back by itself: the service is not ready and says what is
+// missing, until someone creates it.
 func TestWithoutProvisioningAMissingTopicIsNamed(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, srv endpoint) {

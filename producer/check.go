@@ -9,8 +9,8 @@ import (
 
 // Check makes a request over each connection and returns nil when all are answered within ctx. It
 // reads a topic's metadata, since the server answers a ping without a login. The answer that the
-// topic does not exist is fine, except for a topic of a Publisher that was found to be missing: until
-// it exists again, the error names it.
+// topic does not exist is fine, except for a topic of a Publisher that was found to be missing:
+// until it exists again, the error names it.
 func (p *Producer) Check(ctx context.Context) error {
 	if err := argument.Context(ctx); err != nil {
 		return err

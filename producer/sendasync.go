@@ -11,8 +11,8 @@ import (
 // outcome; done may be nil. For a message that is refused, done is called before SendAsync returns.
 // Otherwise the goroutine that sends for the message's partition calls done, or waits for another
 // goroutine that does. So done must not block for long, and it must not call Send, which would
-// wait for done to return. No lock is held during the call. A panic in done is recovered and logged. runtime.Goexit in
-// done ends only the call and is logged, too.
+// wait for done to return. No lock is held during the call. A panic in done is recovered and
+// logged. runtime.Goexit in done ends only the call and is logged, too.
 //
 // ctx bounds the wait for the topic's metadata, which the first message of a topic needs, and for
 // room in the buffer. It does not affect an accepted message. Messages that one goroutine sends one

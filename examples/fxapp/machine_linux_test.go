@@ -18,8 +18,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-// While the machine can't store anything the service is not ready and keeps its tasks, each with one
-// delivery allowed. Afterwards it completes the job.
+// While the machine can't store anything the service is not ready and keeps its tasks, each with
+// one delivery allowed. Afterwards it completes the job.
 func TestFaultsOfTheMachineFailNoTask(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// firstAnswerTimeout is how long a server may leave the first request without an answer before it is asked
-	// whether it speaks another protocol.
+	// firstAnswerTimeout is how long a server may leave the first request without an answer before
+	// it is asked whether it speaks another protocol.
 	firstAnswerTimeout = time.Second
 	// probeTimeout bounds that question. The answer was measured to take 4 ms.
 	probeTimeout = 2 * time.Second

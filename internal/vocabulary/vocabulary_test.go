@@ -21,7 +21,8 @@ type retired struct {
 	forms string
 	use   string
 	// in is for words that are also plain English: they are refused only in names of this package,
-	// in which they stood for something of its own, and not in names of tests. "." is every package.
+	// in which they stood for something of its own, and not in names of tests. "." is every
+	// package.
 	in string
 }
 

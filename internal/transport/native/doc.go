@@ -9,7 +9,8 @@
 // When a call's context ends
 //
 //   - before the first byte was written, nothing happens;
-//   - in the middle of the write, the connection is broken: the rest of the frame can't follow, and the server would take the next request for it;
+//   - in the middle of the write, the connection is broken: the rest of the frame can't follow, and
+//     the server would take the next request for it;
 //   - after the write, the call returns at once, and its answer is discarded when it comes.
 //
 // In all cases the call does not use the memory of the batch after it has returned.

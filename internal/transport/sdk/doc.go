@@ -10,8 +10,10 @@
 //   - connects with a context and a full tls.Config;
 //   - passes on one request and one answer at a time, checks their headers and keeps the status;
 //   - knows whether a request was sent completely;
-//   - closes both sockets when a context ends, which makes the SDK's call return at once: no call and no goroutine remains;
-//   - logs in itself, since the SDK's login also looks for a cluster leader, logs to the process's standard logger and may dial another address.
+//   - closes both sockets when a context ends, which makes the SDK's call return at once: no call
+//     and no goroutine remains;
+//   - logs in itself, since the SDK's login also looks for a cluster leader, logs to the process's
+//     standard logger and may dial another address.
 //
 // The relay can't change that the SDK allocates memory for an answer as soon as it knows its
 // length, of which the relay accepts up to 2 GiB.

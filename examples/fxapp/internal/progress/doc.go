@@ -8,10 +8,10 @@
 //   - A redelivered task does not change the numbers.
 //   - A worker that crashes has not acknowledged the task. The redelivered task is found to be done
 //     and is reported.
-//   - After publishing a status, a worker counts again. It publishes another status when the numbers
-//     have changed. The last status of a job in the topic is therefore the final one, even if a
-//     worker was slow to publish an earlier one: this worker counts again afterwards, and a worker
-//     that finishes a resource after that count publishes a status of its own.
+//   - After publishing a status, a worker counts again. It publishes another status when the
+//     numbers have changed. The last status of a job in the topic is therefore the final one, even
+//     if a worker was slow to publish an earlier one: this worker counts again afterwards, and a
+//     worker that finishes a resource after that count publishes a status of its own.
 //
 // A consumer of jobs.status can therefore rely on the last message of a job. A consumer that must
 // not see numbers decrease uses the status with the most finished resources.

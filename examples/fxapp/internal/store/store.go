@@ -56,8 +56,8 @@ func Open(dir string) (*Store, error) {
 // Close closes the directory.
 func (s *Store) Close() error { return s.root.Close() }
 
-// Check returns an error when the store cannot be written. It does what the work does, in each of the
-// directories: write, sync and rename, or append.
+// Check returns an error when the store cannot be written. It does what the work does, in each of
+// the directories: write, sync and rename, or append.
 func (s *Store) Check() error {
 	for _, dir := range []string{"resources", "failures", "manifests", "canceled"} {
 		if err := s.checked(path.Join(dir, checkName()), s.putJSON); err != nil {

@@ -90,8 +90,8 @@ func (w *Worker) startSpan(
 }
 
 // process processes the task of the message at origin. deliveries counts the deliveries of the
-// message, including this one. When the machine is to blame for a failure, the task waits until that
-// is over, and so do all others.
+// message, including this one. When the machine is to blame for a failure, the task waits until
+// that is over, and so do all others.
 func (w *Worker) process(
 	ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, deliveries int,
 ) error {
