@@ -9,10 +9,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -280,8 +282,8 @@ func TestPromiseFailureOfAStopIsNoFailureOfTheMessage(t *testing.T) {
 			for letters, withDeadLetters := range map[string]bool{"dead letters": true, "no dead letters": false} {
 				t.Run(name+" "+kind+" "+letters, func(t *testing.T) {
 					t.Parallel()
-					overTransports(t, 1, func(t *testing.T, e *transportEnv) {
-						testFailureOfAStop(t, e, failure, batches, withDeadLetters)
+					overServers(t, 1, func(t *testing.T, e *testEnv, cfg config.Consumer) {
+						testFailureOfAStop(t, e, cfg, failure, batches, withDeadLetters)
 					})
 				})
 			}
@@ -289,7 +291,7 @@ func TestPromiseFailureOfAStopIsNoFailureOfTheMessage(t *testing.T) {
 	}
 }
 
-func testFailureOfAStop(t *testing.T, e *transportEnv, failure error, batches, withDeadLetters bool) {
+func testFailureOfAStop(t *testing.T, e *testEnv, cfg config.Consumer, failure error, batches, withDeadLetters bool) {
 	e.send(0, "a/0", "b/0", "c/0")
 	var violations violations
 	var box consumer.DeadLetters[string]
@@ -299,7 +301,6 @@ func testFailureOfAStop(t *testing.T, e *transportEnv, failure error, batches, w
 			return nil
 		})
 	}
-	cfg := fastConfig()
 	cfg.Retry.MaxDeliveries = 1
 	cfg.DrainTimeout = time.Minute
 	began, end := make(chan string, 20), make(chan struct{})
@@ -309,7 +310,7 @@ func testFailureOfAStop(t *testing.T, e *transportEnv, failure error, batches, w
 		return fmt.Errorf("publish: %w", failure)
 	}
 	var log logLines
-	c := e.member(cfg, consumer.WithLogger(log.logger()))
+	c := e.consumer(cfg, consumer.WithLogger(log.logger()))
 	require.NoError(t, c.SetDeadLetters(box))
 	if batches {
 		require.NoError(t, c.HandleBatch(func(_ context.Context, batch []*consumer.Message[string]) error {
@@ -327,7 +328,7 @@ func testFailureOfAStop(t *testing.T, e *transportEnv, failure error, batches, w
 	}
 	stopping := make(chan error, 1)
 	go func() { stopping <- c.Stop(t.Context()) }()
-	e.server.WaitFor("the consumer to stop fetching", func() bool {
+	eventually(t, "the consumer to stop fetching", func() bool {
 		s := c.Status()
 		return len(s.Partitions) == 1 && s.Partitions[0].Leaving
 	})
@@ -335,17 +336,21 @@ func testFailureOfAStop(t *testing.T, e *transportEnv, failure error, batches, w
 	require.NoError(t, received(t, "the end", stopping))
 	log.requireWaiting(t, 3, 0)
 	violations.none(t)
-	_, committed := e.server.Committed("s", "t", "g", 0)
-	require.False(t, committed)
+	stored, err := e.conn.Offset(t.Context(), transport.Consumer{Stream: e.stream, Topic: "t", Name: "g", Group: true}, 0)
+	require.NoError(t, err)
+	require.False(t, stored.Stored, "nothing is committed")
 
 	got := newSeen()
-	e.handlingWithDeadLetters(cfg, box, func(_ context.Context, m *consumer.Message[string]) error {
+	again := e.consumer(cfg)
+	require.NoError(t, again.SetDeadLetters(box))
+	require.NoError(t, again.Handle(func(_ context.Context, m *consumer.Message[string]) error {
 		if m.Deliveries() != 1 {
 			violations.add("%s: delivery %d", m.Value, m.Deliveries())
 		}
 		got.add(m.Value)
 		return nil
-	})
+	}))
+	start(t, again)
 	require.ElementsMatch(t, []string{"a/0", "b/0", "c/0"}, got.wait(t, 3))
 	violations.none(t)
 }
