@@ -25,6 +25,7 @@ type fakeServer struct {
 	hidden     int             // messages at the end of each log that its metadata does not show
 	unreadable map[uint64]bool // offsets that polls by offset must not come to
 	garbled    bool            // so is what is answered by time
+	empty      bool            // polls return no messages
 	member     bool
 	conns      []*fakeConn
 }
@@ -163,7 +164,7 @@ func (c *fakeConn) Poll(_ context.Context, p transport.Poll) (*transport.Polled,
 			at++
 		}
 	}
-	if at < uint64(len(log)) {
+	if at < uint64(len(log)) && !c.server.empty {
 		polled.Messages = log[at:min(uint64(len(log)), at+uint64(p.Count))]
 		for _, m := range polled.Messages {
 			if p.Strategy.Kind == transport.FromOffset && c.server.unreadable[m.Offset] {

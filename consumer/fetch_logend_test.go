@@ -59,3 +59,33 @@ func TestIdleConsumerReadsWithinThePollInterval(t *testing.T) {
 		})
 	}
 }
+
+// A server that announces messages and does not return them is asked less and less often, and the
+// check says so, until it does.
+func TestAnnouncedMessagesThatAreNotReturned(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 10} {
+		synctest.Test(t, func(t *testing.T) {
+			server := newFakeServer(1)
+			server.empty = true
+			server.append(0, numbered("a", n)...)
+			handled := newSeen()
+			c := startInBubble(t, server, nil, func(_ context.Context, m *consumer.Message[string]) error {
+				handled.add(m.Value)
+				return nil
+			})
+			time.Sleep(10 * time.Minute)
+			require.Error(t, c.Check(t.Context()))
+			before := server.total()
+			time.Sleep(10 * time.Minute)
+			require.Less(t, server.total()-before, 600*40, "it is as quiet as an idle consumer")
+			server.mu.Lock()
+			server.empty = false
+			server.mu.Unlock()
+			handled.wait(t, n)
+			time.Sleep(5 * time.Minute)
+			require.NoError(t, c.Check(t.Context()))
+			require.NoError(t, c.Stop(context.Background()))
+		})
+	}
+}

@@ -1,6 +1,8 @@
 package fetch
 
 import (
+	"time"
+
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
@@ -83,6 +85,9 @@ func (c *Cursor) apply(p *poll, after []func()) []func() {
 	return after
 }
 
+// maxAnnounced is how long messages may be announced that are not readable before that is in doubt.
+const maxAnnounced = 2 * time.Second
+
 // applyEmpty applies an answer without messages: the end of the log, or a partition or a log that
 // has changed. c.mu is held.
 func (c *Cursor) applyEmpty(polled *transport.Polled, after []func()) []func() {
@@ -99,12 +104,14 @@ func (c *Cursor) applyEmpty(polled *transport.Polled, after []func()) []func() {
 	case polled.CurrentOffset+1 < at.position, polled.CurrentOffset+1 < at.end:
 		// Partition 0 for a member that owns nothing, or a log that was truncated.
 		changed = at.position > 0 || at.end > 1
-	case polled.CurrentOffset >= at.position && polled.CurrentOffset > 0:
+	case polled.CurrentOffset >= at.position && polled.CurrentOffset > 0, at.end > at.position:
 		// Announced but not readable yet.
 		at.more = true
-		c.pauseFor(cfg.PollIntervalMin)
+		waited := at.waited(time.Now())
+		c.pauseFor(min(max(waited, cfg.PollIntervalMin), cfg.PollIntervalMax))
+		changed = waited >= maxAnnounced
 	default:
-		at.end = max(at.end, at.position)
+		at.end, at.announced = max(at.end, at.position), time.Time{}
 	}
 	if changed {
 		after = c.requireVerify(after)

@@ -3,6 +3,7 @@ package fetch_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -167,6 +168,33 @@ func TestWhatDoesNotFit(t *testing.T) {
 		require.Equal(t, fetch.Failed, s.cursor.Status().State)
 		require.ErrorContains(t, s.owner.failed, "offset 2 was expected and the log continues at 5")
 	})
+	for _, n := range []int{1, 20} {
+		inBubble(t, fmt.Sprintf("%d messages that are announced and not readable are in doubt", n), func(t *testing.T, s *setup) {
+			s.queue.take = true
+			s.server.appendMessages(n)
+			s.server.answer = func(transport.Poll) (*transport.Polled, error) {
+				return &transport.Polled{CurrentOffset: uint64(n - 1)}, nil
+			}
+			s.start(t, fetch.Start{AnyOffset: true, End: uint64(n)})
+			time.Sleep(time.Second)
+			require.Zero(t, s.owner.verifications())
+			polls, _ := s.server.made()
+			require.Less(t, polls, 40, "less and less often")
+			time.Sleep(2 * time.Second)
+			require.Equal(t, 1, s.owner.verifications())
+			s.cursor.Verified(uint64(n))
+			time.Sleep(time.Second)
+			require.Equal(t, 2, s.owner.verifications(), "at once, since it has waited before")
+
+			s.server.mu.Lock()
+			s.server.answer = nil
+			s.server.mu.Unlock()
+			s.cursor.Verified(uint64(n))
+			time.Sleep(time.Second)
+			requireOffsets(t, 0, uint64(n), s.queue.all())
+			require.Equal(t, 2, s.owner.verifications())
+		})
+	}
 	inBubble(t, "the answer for a partition of another member asks for verification", func(t *testing.T, s *setup) {
 		s.server.appendMessages(5)
 		s.server.answer = func(transport.Poll) (*transport.Polled, error) { return &transport.Polled{Partition: 7}, nil }

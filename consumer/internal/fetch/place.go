@@ -1,6 +1,10 @@
 package fetch
 
-import "github.com/fetchbox/fetchbox-iggy/internal/transport"
+import (
+	"time"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+)
 
 // place is where a cursor is in the log. It is guarded by the cursor's lock.
 type place struct {
@@ -11,6 +15,7 @@ type place struct {
 	anyOffset bool                // the next message may have any offset: that is no gap
 	end       uint64              // the offset after the log's last message, as far as known
 	more      bool                // there may be messages to read
+	announced time.Time           // since when the next message is announced and not readable; zero: it is not
 	polled    uint64              // the offset after the last message that the server returned; 0: none
 }
 
@@ -37,10 +42,18 @@ func (p *place) restart(end uint64) {
 
 // advance moves the place behind the messages of an answer.
 func (p *place) advance(polled *transport.Polled) {
-	p.strategy, p.anyOffset = nil, false
+	p.strategy, p.anyOffset, p.announced = nil, false, time.Time{}
 	p.position = polled.Messages[len(polled.Messages)-1].Offset + 1
 	p.end = max(polled.CurrentOffset+1, p.position)
 	p.more = p.position < p.end
+}
+
+// waited returns for how long the next message has been announced and not readable.
+func (p *place) waited(now time.Time) time.Duration {
+	if p.announced.IsZero() {
+		p.announced = now
+	}
+	return now.Sub(p.announced)
 }
 
 // skipHandled removes the messages that were handled before from the start of b.
