@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
@@ -224,5 +225,32 @@ func TestStopLeavesTimeToItsCaller(t *testing.T) {
 		begun := time.Now()
 		require.ErrorIs(t, c.Stop(ctx), consumer.ErrStopDeadline)
 		require.Equal(t, 4*time.Second, time.Since(begun).Round(10*time.Millisecond), "four fifths of the time")
+	})
+}
+
+// After a stop began nobody can call Next, so what is due for redelivery only waits, too.
+func TestStopDoesNotWaitForCallersOfNext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := newFakeServer(1)
+		server.append(0, "a/0", "a/1", "b/0", "c/0")
+		cluster := config.Default().Iggy
+		cluster.ClientID, cluster.ClientSecret = "iggy", config.NewSecret("iggy")
+		c, err := consumer.New(cluster, config.DefaultConsumer("g"), texts("s", "t"), consumer.WithDialer(server))
+		require.NoError(t, err)
+		start(t, c)
+		for range 3 {
+			m, err := c.Next(t.Context())
+			require.NoError(t, err)
+			if m.Value == "a/0" {
+				m.Nack(consumer.RetryAfter(time.Millisecond, errBusy))
+			} else {
+				m.Ack()
+			}
+		}
+		time.Sleep(time.Second) // it is due
+		began := time.Now()
+		stop(t, c)
+		require.Less(t, time.Since(began), time.Second)
 	})
 }

@@ -160,6 +160,20 @@ type stopSignal struct {
 	begun chan struct{}
 }
 
+// unserved reports whether nobody takes messages any more: the consumer stops, and new calls of Next
+// fail. Messages that were acknowledged before their delivery are delivered to the last.
+func (p *Pool) unserved() bool {
+	if p.handle != nil || p.handleBatch != nil || p.onPoll() {
+		return false
+	}
+	select {
+	case <-p.stop.begun:
+		return true
+	default:
+		return false
+	}
+}
+
 // interrupted tells whether a delivery failed because of a stop and not because of its message: the
 // consumer stops, and what the handler uses is closed already, or the application has cancelled it.
 // Messages that were acknowledged before they were handled have no next delivery.

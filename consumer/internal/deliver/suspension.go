@@ -172,10 +172,12 @@ func (s *queueSuspension) lost() {
 	}
 }
 
-// suspended reports whether nothing may be delivered now: during a pause, and while a message is tried.
+// suspended reports whether nothing may be delivered now: during a pause, while a message is tried,
+// and when nobody takes messages any more.
 func (d *delivery) suspended() bool {
-	all := &d.assignment.queue.pool.suspension
-	return d.suspension.pauses() || d.suspension.tried != nil || all.pausing.Load() || all.tries.Load() > 0
+	pool := d.assignment.queue.pool
+	all := &pool.suspension
+	return pool.unserved() || d.suspension.pauses() || d.suspension.tried != nil || all.pausing.Load() || all.tries.Load() > 0
 }
 
 // endPause ends a pause of the queue.
