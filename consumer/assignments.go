@@ -13,8 +13,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/quota"
 )
 
-// assignments are the partitions that are assigned to a consumer. It
-// implements group.Partitions.
+// assignments is the partitions that are assigned to a consumer. It implements group.Partitions.
 type assignments struct {
 	e   *engine
 	log fetch.Log
@@ -30,7 +29,7 @@ func newAssignments(e *engine) *assignments {
 	return &assignments{e: e, log: fetch.Log{Consumer: e.identity}, byID: map[uint32]*partition{}, histories: map[uint32]*history{}}
 }
 
-// history gives what is remembered of a partition.
+// history returns what outlives the assignments of a partition.
 func (a *assignments) history(id uint32) *history {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -42,7 +41,7 @@ func (a *assignments) history(id uint32) *history {
 	return h
 }
 
-// find gives the present assignment of a partition; nil when there is none.
+// find returns the present assignment of a partition; nil when there is none.
 func (a *assignments) find(id uint32) *partition {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -56,14 +55,14 @@ func (a *assignments) add(p *partition) {
 	a.byID[p.id] = p
 }
 
-// list gives the started partitions, by id.
+// list returns the started partitions, by id.
 func (a *assignments) list() []*partition {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.started
 }
 
-// commits gives the commit sides of the started partitions.
+// commits returns the commit sides of the started partitions.
 func (a *assignments) commits() []*commit.Partition {
 	started := a.list()
 	all := make([]*commit.Partition, len(started))
@@ -101,7 +100,7 @@ func (a *assignments) Start(ids ...uint32) {
 	}
 }
 
-// share says which partitions are started, and share the limits. a.mu is held.
+// share sets the partitions that are started and share the limits. a.mu is held.
 func (a *assignments) share(started []*partition) {
 	slices.SortFunc(started, func(p, q *partition) int { return int(p.id) - int(q.id) })
 	a.started = started
@@ -196,7 +195,7 @@ func movedError(err error) error {
 	return err
 }
 
-// counters is what became of all messages so far.
+// counters returns the counters of all assignments so far.
 func (a *assignments) counters() counters {
 	a.mu.Lock()
 	total, started := a.past, a.started

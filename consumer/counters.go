@@ -5,7 +5,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fetch"
 )
 
-// counters count what became of the messages of a partition, or of several.
+// counters are the counters of a partition, or of several.
 type counters struct {
 	fetched   fetch.Counters
 	delivered deliver.Counters

@@ -34,7 +34,7 @@ func (a *app[T]) Decode(raw []wire.Message, dst []*deliver.Message) []*deliver.M
 	return dst
 }
 
-// Broken implements deliver.App.
+// Undecodable implements deliver.App.
 func (a *app[T]) Undecodable(raw *wire.Message, cause error) *deliver.Message {
 	d := &decodedMessage[T]{}
 	d.init(a.e, raw)
@@ -52,7 +52,7 @@ func (a *app[T]) Copy(m *deliver.Message, value bool) *deliver.Message {
 	return &next.state
 }
 
-// Renew implements deliver.App.
+// DecodeAgain implements deliver.App.
 func (a *app[T]) DecodeAgain(d *deliver.Message) error {
 	m := &Message[T]{e: a.e, d: d}
 	decompressed, err := a.decodeValue(d.Raw, m)

@@ -2,17 +2,18 @@
 // acknowledged offsets are committed as a contiguous prefix of their partition, and the offset of a
 // message that can't be handled is committed only after its dead letter is confirmed.
 //
-// A consumer has four components, and the files carry their names:
+// The package itself is the API, and connects the components below internal:
 //
-//   - group: which partitions are assigned to this member. It joins, learns the assignment, hands
-//     partitions over, rebalances, leaves, and verifies that logs and stored offsets are the expected
-//     ones.
-//   - fetch: where each partition is read, the prefetch buffer, gaps, truncated logs and offset
-//     resets.
-//   - deliver: which messages are with the application: the in-flight limit, lanes for keys, workers,
-//     redelivery, dead letters and orphaned deliveries.
-//   - commit: the acknowledged prefix and the stored offset of each partition.
+//   - group decides which partitions are assigned: it joins, learns the assignment, hands partitions
+//     over, rebalances, leaves, and has logs and stored offsets verified.
+//   - fetch reads the assigned partitions: positions, polls, gaps, truncated logs, offset resets.
+//   - deliver gives messages to the application: in-flight limit, keys, workers, redelivery, dead
+//     letters, orphaned deliveries.
+//   - commit stores the acknowledged prefixes.
+//   - quota shares a limit fairly; protocol says what answers of the server mean; coalesce has timers
+//     end together.
 //
-// They share the quotas (quota.go) and the state of an assignment (partition.go). Only Consumer,
-// Message and the decoding know the type of the messages.
+// An engine makes the components of one consumer. A partition, of this package, connects the cursor,
+// the queue and the commits of one assignment, and assignments has the partitions. Only Consumer,
+// Message and app know the type of the messages. docs/consumer-internals.md describes all of it.
 package consumer

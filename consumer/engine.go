@@ -16,7 +16,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// engine is a consumer without the type of its messages: it makes the components and connects them.
+// engine is a consumer without the type of its messages: it makes its components and connects them.
 type engine struct {
 	settings
 	link *link.Link
@@ -31,7 +31,7 @@ type engine struct {
 	meter       *meter
 	problems    problems
 
-	// ctx is the life of the consumer; every partition's context comes from it.
+	// ctx ends when the consumer is closed; the contexts of the partitions come from it.
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	started atomic.Bool
@@ -48,7 +48,7 @@ func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, n
 	e.pool = deliver.NewPool(deliver.PoolOptions{Config: cfg, App: app, Topic: who.Topic, Commits: e.storesOffsets})
 	interval, every := cfg.CommitInterval, cfg.CommitEvery
 	if interval <= 0 {
-		interval, every = cfg.ProbeInterval, 1 // the interval is for what was refused
+		interval, every = cfg.ProbeInterval, 1 // the interval is for commits that were refused
 	}
 	e.committer = commit.NewCommitter(interval, every)
 	e.assignments = newAssignments(e)
@@ -68,7 +68,7 @@ func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, n
 	return e, err
 }
 
-// start begins to consume.
+// start begins to consume. ended is closed when everything that it starts has ended.
 func (e *engine) start() {
 	e.started.Store(true)
 	commits, cancel := context.WithCancel(e.ctx)

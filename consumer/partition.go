@@ -14,11 +14,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// partition is one assignment of a partition: its cursor reads the log, its
-// queue delivers, and its commits store what is acknowledged. When it is lost,
-// moved to another offset or assigned again, a new one takes its place.
-//
-// It connects the three: nothing here has a lock or a state of its own.
+// partition is one assignment of a partition: its cursor reads the log, its queue delivers, and its
+// commits store what is acknowledged. It connects these three, and has no lock and no state of its
+// own. When the partition is moved to another offset or assigned again, it gets a new one.
 type partition struct {
 	e          *engine
 	id         uint32
@@ -32,14 +30,14 @@ type partition struct {
 	resets     int64         // 1 if it began after a reset
 }
 
-// history is what is remembered of a partition across its assignments.
+// history is what outlives the assignments of a partition.
 type history struct {
 	fetch   *fetch.History
 	deliver *deliver.Partition
 	commits commit.Lock
 }
 
-// newPartition makes an assignment that begins at a place.
+// newPartition makes an assignment that begins at the given place.
 func (e *engine) newPartition(s group.Session, c group.Claim, h *history, at fetch.Start, stored commit.Stored) *partition {
 	p := &partition{e: e, id: c.Partition, epoch: c.Epoch, history: h, log: e.log.With(zap.Uint32("partition", c.Partition))}
 	prefix := commit.Prefix{Offset: at.Prefix, Any: at.HasPrefix}
@@ -87,10 +85,10 @@ func (p *partition) Failed(_ uint32, err error) {
 // Drained implements deliver.Owner.
 func (p *partition) Drained() { p.e.machine.Drained(p.id) }
 
-// WantMore implements deliver.Owner.
+// BatchAdmitted implements deliver.Owner.
 func (p *partition) BatchAdmitted() { p.cursor.Wake() }
 
-// Note implements deliver.Owner.
+// ReportError implements deliver.Owner.
 func (p *partition) ReportError(err error) { p.e.problems.note(err) }
 
 // Log implements deliver.Owner.
@@ -109,7 +107,8 @@ func (p *partition) Stored(offset uint64, failed time.Duration) {
 	p.queue.CommitAdvanced()
 }
 
-// end ends the assignment; discard tells that the application itself moved the partition.
+// end ends the assignment; discard tells that the application itself moved the partition. It returns
+// how many messages were unfinished, and whether this was the first call.
 func (p *partition) end(cause error, discard bool) (unfinished int, first bool) {
 	p.cursor.Close()
 	if discard {
@@ -130,7 +129,7 @@ func (p *partition) end(cause error, discard bool) (unfinished int, first bool) 
 	return unfinished, true
 }
 
-// summary is how the partition is, for the group.
+// summary returns the state of the partition for the group.
 func (p *partition) summary() group.Summary {
 	at, d := p.cursor.Status(), p.queue.State()
 	prefix := p.commits.State().Prefix
@@ -143,7 +142,7 @@ func (p *partition) summary() group.Summary {
 	}
 }
 
-// status is how the partition is, for the application.
+// status returns the status of the partition for the application.
 func (p *partition) status(now time.Time) PartitionStatus {
 	at, d, committed := p.cursor.Status(), p.queue.State(), p.commits.State()
 	s := PartitionStatus{
@@ -168,7 +167,7 @@ func (p *partition) status(now time.Time) PartitionStatus {
 	return s
 }
 
-// counters is what became of the partition's messages.
+// counters returns the counters of the partition.
 func (p *partition) counters() counters {
 	return counters{
 		fetched: p.cursor.Status().Counters, delivered: p.queue.Counters(),
@@ -176,7 +175,7 @@ func (p *partition) counters() counters {
 	}
 }
 
-// problem is an error of the partition, for the status.
+// problem returns an error of the partition for the status.
 func (p *partition) problem(what string, err error) error {
 	return fmt.Errorf("iggy: %s %s/%d: %w", what, p.e.identity.Topic, p.id, err)
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// problems is the last thing that went wrong.
+// problems is the latest error of a consumer.
 type problems struct {
 	mu  sync.Mutex
 	err error

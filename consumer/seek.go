@@ -43,7 +43,7 @@ func (e *engine) seek(ctx context.Context, id uint32, to Position) error {
 	return err
 }
 
-// seek is the work of Seek for one partition, which the group does not touch meanwhile.
+// seek moves one partition. The group makes no other request for it meanwhile.
 func (a *assignments) seek(ctx context.Context, s group.Session, c group.Claim, to Position) error {
 	p := a.find(c.Partition)
 	if p == nil {
@@ -67,12 +67,12 @@ func (a *assignments) seek(ctx context.Context, s group.Session, c group.Claim, 
 	a.end(c.Partition, errSeek, true)
 	at, chosen := to.resolve(end)
 	next.history.fetch.Update(func(r *fetch.Remembered) {
-		r.HasNext, r.HasCommitted, r.Truncated = false, false, false // it moves on purpose
+		r.HasNext, r.HasCommitted, r.Truncated = false, false, false // it is moved on purpose
 		if !chosen {
 			at = next.policy().Decide(r, stored.Offset, stored.Any, end, false)
 		}
 	})
-	switch { // it outlives a reconnection
+	switch { // the position has to outlive a reconnection
 	case at.Strategy == nil && at.Position > 0:
 		at.Prefix, at.HasPrefix, at.StorePrefix = at.Position-1, true, true
 	case at.Strategy == nil:

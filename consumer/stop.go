@@ -24,8 +24,8 @@ func drainContext(ctx context.Context, drain time.Duration) (context.Context, co
 	return context.WithTimeoutCause(ctx, drain, ErrStopDeadline)
 }
 
-// drain ends the consumption: it finishes what is in flight until work ends, commits and leaves the
-// group. What is not finished is in the error.
+// drain ends the consumption: it waits for the messages in flight until work ends, commits and leaves
+// the group. The error counts what is unfinished.
 func (e *engine) drain(ctx, work context.Context) error {
 	e.pool.BeginStop()
 	left := e.machine.Stop(ctx, work)
@@ -70,7 +70,7 @@ func (e *engine) stop(ctx, work context.Context) error {
 	return err
 }
 
-// close ends everything that is under way.
+// close ends everything, and does not wait.
 func (e *engine) close() {
 	e.machine.Close(iggyerr.ErrClosed)
 	e.cancel(iggyerr.ErrClosed)

@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -177,6 +178,57 @@ func TestComponentsImportNothingAboveThem(t *testing.T) {
 				imported := strings.TrimPrefix(path, "consumer/internal/")
 				require.True(t, slices.Contains(allowed, imported), "%s: %s must not import %s", fset.Position(spec.Pos()), component, path)
 			}
+		}
+	}
+}
+
+func TestCommentsBeginWithTheName(t *testing.T) {
+	t.Parallel()
+	for _, dir := range directories(t) {
+		fset := token.NewFileSet()
+		paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		require.NoError(t, err)
+		for _, path := range paths {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution|parser.ParseComments)
+			require.NoError(t, err)
+			for _, decl := range file.Decls {
+				f, ok := decl.(*ast.FuncDecl)
+				if !ok || f.Doc == nil {
+					continue
+				}
+				first, _, _ := strings.Cut(f.Doc.Text(), " ")
+				assert.Equal(t, f.Name.Name, strings.TrimRight(first, ",;"), "%s", fset.Position(f.Pos()))
+			}
+		}
+	}
+}
+
+// Each file that starts goroutines or timers is named on the page about the consumer.
+func TestGoroutinesAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "docs", "consumer-internals.md"))
+	require.NoError(t, err)
+	for _, dir := range directories(t) {
+		fset, files := sources(t, dir)
+		for _, file := range files {
+			path := filepath.ToSlash(filepath.Join("consumer", fset.Position(file.Pos()).Filename))
+			ast.Inspect(file, func(n ast.Node) bool {
+				starts := false
+				switch n := n.(type) {
+				case *ast.GoStmt:
+					starts = true
+				case *ast.CallExpr:
+					call, ok := n.Fun.(*ast.SelectorExpr)
+					starts = ok && slices.Contains([]string{"Go", "AfterFunc"}, call.Sel.Name)
+				}
+				if starts {
+					assert.Contains(t, string(page), "`"+path+"`", "%s", fset.Position(n.Pos()))
+				}
+				return true
+			})
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
 )
 
-// Verify implements group.Partitions: it compares the stored offsets and the ends
-// of the logs with what they should be.
+// Verify implements group.Partitions: it compares the stored offsets and the ends of the logs with
+// what they should be.
 func (a *assignments) Verify(ctx context.Context, s group.Session, ids []uint32) ([]group.Finding, error) {
 	type place struct {
 		p       *partition
@@ -42,7 +42,7 @@ func (a *assignments) Verify(ctx context.Context, s group.Session, ids []uint32)
 	if len(places) == 0 {
 		return nil, nil
 	}
-	// Read after the positions: unless it was truncated, a log only grows.
+	// The ends are read after the positions: unless it was truncated, a log only grows.
 	ends, err := a.log.Ends(ctx, s, read)
 	if err != nil {
 		return nil, err
@@ -65,8 +65,8 @@ func (a *assignments) Verify(ctx context.Context, s group.Session, ids []uint32)
 	return findings, nil
 }
 
-// verifyAfter is how often the stored offset of one of n partitions is read
-// while nothing is committed: one of them in each probe interval.
+// verifyAfter returns how often the stored offset of one of n partitions is read while nothing is
+// committed: one of them in each probe interval.
 func (a *assignments) verifyAfter(n int) time.Duration {
 	return time.Duration(n) * a.e.cfg.ProbeInterval
 }

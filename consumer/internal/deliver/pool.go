@@ -112,7 +112,7 @@ func (p *Pool) triesOne() bool { return p.handle != nil && p.cfg.AckMode == conf
 // Unavailable says why the handler can't work for any queue; nil when it can.
 func (p *Pool) Unavailable() error { return p.suspension.cause() }
 
-// share is how many workers may serve one queue.
+// workersPerQueue is how many workers may serve one queue.
 func (p *Pool) workersPerQueue() int { return int(p.shared.Load()) }
 
 // SetQueues says which queues there are: those share the limits. All queues that are assigned

@@ -25,7 +25,7 @@ func (s *scheduler) startTimer() {
 }
 
 // checkProgress finds the workers that have made no progress since the last check. The rest of their
-// runs is left to other workers, which are woken: handlers are not quick any more.
+// checkProgress is left to other workers, which are woken: handlers are not quick any more.
 func (s *scheduler) checkProgress() {
 	for _, q := range s.findStuck() {
 		if !q.pool.batches() { // a batch is handled as a whole

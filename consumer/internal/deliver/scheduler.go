@@ -279,7 +279,7 @@ func (s *scheduler) begin() (m *Message, exhausted *run) {
 	return m, exhausted
 }
 
-// share lets all callers of Next begin the messages of r.
+// shareRun lets all callers of Next begin the messages of r.
 func (s *scheduler) shareRun(r *run) {
 	s.mu.Lock()
 	s.runs.push(r)

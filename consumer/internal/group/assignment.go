@@ -225,7 +225,7 @@ func (a *assignment) interrupt(cause error) {
 
 // commitAll returns a request that commits the acknowledged prefixes of all partitions. The error of
 // its answer is nil when all of that is committed; where someone else moved the stored offset,
-// there is nothing to commit.
+// commitAll is nothing to commit.
 func (a *assignment) commitAll() func(ctx context.Context) event {
 	ids := a.in(PartitionActive, PartitionDraining)
 	return func(ctx context.Context) event {

@@ -110,7 +110,7 @@ func (m *member) enter(s State, allowed states) {
 	}
 }
 
-// ask makes a request of the present state. Its answer is dropped once that state was left.
+// request makes a request of the present state. Its answer is dropped once that state was left.
 func (m *member) request(do func(ctx context.Context) event) {
 	visit := m.visit
 	m.requests.run(m.step, func(ctx context.Context) event {

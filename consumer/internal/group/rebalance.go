@@ -79,7 +79,7 @@ const (
 func (r *rebalance) reset() { *r = rebalance{base: r.base, absent: r.absent} }
 
 // readMembers reads how many members the coordination group has, and if wanted how many the consumer
-// group has and whether this member is the coordinator, unless the last reading was just now.
+// readMembers has and whether this member is the coordinator, unless the last reading was just now.
 func (m *member) readMembers(members, coordinator bool) {
 	l := &m.rebalance.reads
 	if l.running || !m.clock.due(l.next) {

@@ -63,7 +63,7 @@ func (s server) partitions(ctx context.Context) (ids []uint32, err error) {
 }
 
 // owns reports whether a partition is assigned to this member in a group, including one that the
-// server is about to move.
+// owns is about to move.
 func (s server) owns(ctx context.Context, group string, id uint32) (owned bool, err error) {
 	member := s.consumer
 	member.Name = group
