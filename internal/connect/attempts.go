@@ -116,16 +116,16 @@ func loginAllowance(ctx context.Context, left int) time.Duration {
 
 // attempt connects to one target, logs in and reads the metadata of the cluster.
 func (c *Connector) attempt(ctx context.Context, l login, t Target, events chan<- event) {
-	connection, err := c.logIn(ctx, l, t, func() { events <- event{connected: true} })
+	connection, err := c.dialAndLogIn(ctx, l, t, func() { events <- event{connected: true} })
 	if err != nil && !errors.Is(err, errOther) {
 		c.registry.forget(t.Address)
 	}
 	events <- event{connection: connection, err: err}
 }
 
-// logIn makes a connection to one target. It calls connected when the server has accepted the
+// dialAndLogIn makes a connection to one target. It calls connected when the server has accepted the
 // connection.
-func (c *Connector) logIn(ctx context.Context, l login, t Target, connected func()) (*Connection, error) {
+func (c *Connector) dialAndLogIn(ctx context.Context, l login, t Target, connected func()) (*Connection, error) {
 	connection, err := c.dial(ctx, l, t)
 	if err != nil {
 		return nil, err
