@@ -271,7 +271,7 @@ func TestCheckNamesAPartitionThatIsFull(t *testing.T) {
 		cfg := fastConfig()
 		cfg.MaxBufferedBytes, cfg.Retry.MaxDeliveries = 16<<10, -1
 		var handles atomic.Bool
-		c := e.handling(cfg, func(_ context.Context, m *consumer.Message[string]) error {
+		c := e.handling(cfg, func(_ context.Context, _ *consumer.Message[string]) error {
 			if handles.Load() {
 				return nil
 			}
