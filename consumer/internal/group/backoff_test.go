@@ -149,3 +149,26 @@ func TestDoubtWithoutFindingHasBackoff(t *testing.T) {
 		require.Error(b.t, c.machine.Status().Problem)
 	})
 }
+
+// A partition that needs verification while it is being verified is verified again.
+func TestVerificationNeededDuringAVerification(t *testing.T) {
+	inBubble(t, 1, func(b *bubble) {
+		var verified atomic.Int32
+		c := b.member(func(c *fakeConsumer, cfg *group.Config) {
+			cfg.ProbeInterval = time.Hour
+			c.verify = func([]uint32) ([]group.Finding, error) {
+				if verified.Add(1) == 2 {
+					c.machine.NeedsVerify(0)
+					time.Sleep(time.Second) // the loop has handled it before the answer
+				}
+				return nil, nil
+			}
+		})
+		time.Sleep(time.Minute)
+		before := verified.Load()
+		require.Equal(b.t, int32(1), before)
+		c.machine.NeedsVerify(0)
+		time.Sleep(time.Minute)
+		require.Equal(b.t, before+2, verified.Load())
+	})
+}

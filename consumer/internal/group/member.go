@@ -46,7 +46,7 @@ func newMember(ctx context.Context, b *base) *member {
 	m.backoffs = backoffs{base: b, of: map[uint32]*retries{}}
 	m.preparations = preparations{a: &m.assignment, backoffs: &m.backoffs}
 	m.seeks = seeks{a: &m.assignment}
-	m.verify = verification{a: &m.assignment, backoffs: &m.backoffs, needed: map[uint32]uint64{}}
+	m.verify = verification{a: &m.assignment, backoffs: &m.backoffs, needed: map[uint32]need{}}
 	m.rebalance = rebalance{base: b}
 	m.step, m.endStep = context.WithCancel(ctx)
 	return m

@@ -17,8 +17,17 @@ type verification struct {
 	backoffs *backoffs
 	// needed are the partitions that must be verified at once, with the epochs of their assignments.
 	// They are not fetched before that.
-	needed map[uint32]uint64
-	retry  time.Time
+	needed map[uint32]need
+	// requests counts the requests.
+	requests int
+	retry    time.Time
+}
+
+// need is a partition that must be verified at once.
+type need struct {
+	epoch uint64
+	// after is the number of requests that were made before: a later one is about it.
+	after int
 }
 
 // verifyAnswer is what a verification found.
@@ -26,6 +35,7 @@ type verifyAnswer struct {
 	epochs map[uint32]uint64
 	// needed tells that the partitions were not fetched before this verification.
 	needed  bool
+	request int // its number
 	changed []Finding
 	gone    []uint32 // not assigned to this member any more
 }
@@ -33,7 +43,7 @@ type verifyAnswer struct {
 // need has a partition verified at once.
 func (v *verification) need(id uint32) {
 	if p := v.a.partitions[id]; p != nil && p.state.assigned() {
-		v.needed[id] = p.epoch
+		v.needed[id] = need{p.epoch, v.requests}
 	}
 }
 
@@ -44,38 +54,40 @@ func (a verifyAnswer) changes(id uint32) bool {
 
 // due returns the partitions to be verified at once.
 func (v *verification) due(clock *schedule) map[uint32]uint64 {
-	asked := map[uint32]uint64{}
-	for id, epoch := range v.needed {
-		switch p := v.a.find(id, epoch); {
+	epochs := map[uint32]uint64{}
+	for id, n := range v.needed {
+		switch p := v.a.find(id, n.epoch); {
 		case p == nil:
 			delete(v.needed, id)
 		case p.state == PartitionActive && v.backoffs.may(id, clock):
-			asked[id] = epoch
+			epochs[id] = n.epoch
 		}
 	}
-	if len(asked) > 0 && !clock.due(v.retry) {
+	if len(epochs) > 0 && !clock.due(v.retry) {
 		return nil
 	}
-	return asked
+	return epochs
 }
 
 // active returns all partitions that can be verified.
 func (v *verification) active() map[uint32]uint64 {
-	asked := map[uint32]uint64{}
+	epochs := map[uint32]uint64{}
 	for _, id := range v.a.in(PartitionActive) {
-		asked[id] = v.a.partitions[id].epoch
+		epochs[id] = v.a.partitions[id].epoch
 	}
-	return asked
+	return epochs
 }
 
 // request returns the request that verifies partitions. For those that need verification it first
 // reads whether they are still assigned to this member.
-func (v *verification) request(asked map[uint32]uint64, needed bool) func(ctx context.Context) event {
+func (v *verification) request(epochs map[uint32]uint64, needed bool) func(ctx context.Context) event {
+	v.requests++
+	number := v.requests
 	partitions, server, session := v.a.deps.Partitions, v.a.server, v.a.session
 	return func(ctx context.Context) event {
-		answer := verifyAnswer{epochs: asked, needed: needed}
+		answer := verifyAnswer{epochs: epochs, needed: needed, request: number}
 		var ids []uint32
-		for id := range asked {
+		for id := range epochs {
 			owned, err := true, error(nil)
 			if needed {
 				owned, err = server.ownsNow(ctx, id)
@@ -123,7 +135,7 @@ func (v *verification) answered(e event) {
 		v.a.log.Debug("verification failed, retrying", zap.Error(e.err))
 	} else {
 		for id, epoch := range answer.epochs {
-			if v.needed[id] == epoch {
+			if n := v.needed[id]; n.epoch == epoch && n.after < answer.request {
 				delete(v.needed, id)
 			}
 			if p := v.a.find(id, epoch); answer.needed && p != nil && !answer.changes(id) {
