@@ -2,6 +2,9 @@ package consumer_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +43,44 @@ func TestHandlerBeyondRebalanceTimeoutIsCancelled(t *testing.T) {
 	require.ErrorIs(t, <-causes, consumer.ErrLost)
 	log.wait(t, 1)
 	require.Contains(t, log.times, "b/0", "the other one gets it")
+}
+
+// The server hands a partition over when the last message that it returned is committed. That one
+// may be beyond max_buffered_bytes, and this consumer has never seen it.
+func TestHandoverAfterAnAnswerThatWasCutOff(t *testing.T) {
+	t.Parallel()
+	overTransports(t, 2, func(t *testing.T, e *transportEnv) {
+		const each = 20
+		text := strings.Repeat("x", 20_000)
+		for p := range uint32(2) {
+			e.send(p, slices.Repeat([]string{text}, each)...)
+		}
+		cfg := fastConfig()
+		cfg.FairAssignment, cfg.MaxBufferedBytes = false, 50_000
+		began, finish := make(chan struct{}, 2*each), make(chan struct{})
+		c := e.handling(cfg, func(context.Context, *consumer.Message[string]) error {
+			began <- struct{}{}
+			<-finish
+			return nil
+		})
+		for range 2 {
+			received(t, "handlers", began)
+		}
+		log := newHandlerLog()
+		other := e.member(cfg)
+		require.NoError(t, other.Handle(func(_ context.Context, m *consumer.Message[string]) error {
+			log.done(fmt.Sprint(locationOf(m)))
+			return nil
+		}))
+		start(t, other)
+		eventually(t, "one partition to be handed over", func() bool {
+			return slices.ContainsFunc(c.Status().Partitions, func(p consumer.PartitionStatus) bool { return p.Leaving })
+		})
+		asked := time.Now()
+		close(finish)
+		eventually(t, "the other member to have it", func() bool { return len(other.Status().Partitions) == 1 })
+		require.Less(t, time.Since(asked), testTimeout/2, "not only when the server takes it")
+	})
 }
 
 // A partition whose rebalance timeout passed, and which stays since the server does not reassign

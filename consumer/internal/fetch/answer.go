@@ -30,7 +30,7 @@ func (c *Cursor) applyAnswers(p *poll) (after []func()) {
 			c.polls.discard()
 		}
 	}
-	if len(c.polls) == 0 && c.state == Stopped {
+	if len(c.polls) == 0 && (c.state == Stopped || c.state == Failed) {
 		after = append(after, func() { c.owner.Stopped(c.id) })
 	}
 	return after
@@ -41,7 +41,7 @@ func (c *Cursor) apply(p *poll, after []func()) []func() {
 	cfg := &c.fetcher.cfg
 	after = c.answered(after)
 	if p.hasMessages() && c.state != Closed {
-		c.place.polled = p.last() + 1
+		c.place.polled = p.reach()
 	}
 	if accepts := c.state == Reading || c.state == Stopped && cfg.AtMostOnce; !accepts || p.discarded {
 		p.release(c.room)

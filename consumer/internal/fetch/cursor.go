@@ -25,7 +25,7 @@ type Owner interface {
 	PollFailed(partition uint32, err error)
 	// Failed says that a partition is not read any more.
 	Failed(partition uint32, err error)
-	// Stopped says that a stopped cursor has no more polls in flight.
+	// Stopped says that a stopped or failed cursor has no more polls in flight.
 	Stopped(partition uint32)
 }
 
@@ -133,10 +133,14 @@ func (c *Cursor) Stop() {
 }
 
 // ReadFrom moves the cursor back to an offset that it has read: the messages from there on were
-// offered and not delivered. It is called after Stop; reading begins with Resume.
+// offered and not delivered. It is called after Stop; reading begins with Resume. One that failed
+// at a gap reads up to the gap again.
 func (c *Cursor) ReadFrom(offset uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.state == Failed {
+		c.state, c.failure = Stopped, nil
+	}
 	c.polls.discard()
 	c.place.position = min(c.place.position, offset)
 	c.place.next, c.place.more = c.place.position, true
@@ -212,7 +216,8 @@ type Status struct {
 	// ByTime tells that reading begins at a time whose first message was not read yet: Position
 	// means nothing.
 	ByTime bool
-	// Polled is the offset after the last message that the server returned; 0: none.
+	// Polled is the offset after the last message that the server returned, or
+	// more where that is not known; 0: none.
 	Polled uint64
 	// Polling tells that polls are in flight.
 	Polling bool

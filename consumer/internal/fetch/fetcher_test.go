@@ -95,6 +95,24 @@ func TestReading(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		requireOffsets(t, 0, 2000, s.queue.all())
 	})
+	inBubble(t, "how far the server has read is not known where messages were dropped", func(t *testing.T, s *setup) {
+		s.queue.take = true
+		s.server.appendMessages(10)
+		s.server.answer = func(p transport.Poll) (*transport.Polled, error) {
+			if p.Strategy.Value > 0 {
+				return nil, nil
+			}
+			return &transport.Polled{CurrentOffset: 9, Messages: slices.Clone(s.server.log[:3]), Truncated: true}, nil
+		}
+		s.server.delay = func(n int) time.Duration { return time.Duration(n) * time.Second }
+		s.start(t, fetch.Start{AnyOffset: true, End: 10})
+		time.Sleep(100 * time.Millisecond)
+		requireOffsets(t, 0, 3, s.queue.all())
+		require.Greater(t, s.cursor.Status().Polled, uint64(10))
+		time.Sleep(2 * time.Second)
+		requireOffsets(t, 0, 10, s.queue.all())
+		require.Equal(t, uint64(10), s.cursor.Status().Polled)
+	})
 	inBubble(t, "messages that were not handed out are read again after a rewind", func(t *testing.T, s *setup) {
 		s.queue.take = true
 		s.server.roundTrip = 20 * time.Millisecond
@@ -195,6 +213,38 @@ func TestWhatDoesNotFit(t *testing.T) {
 			require.Equal(t, 2, s.owner.verifications())
 		})
 	}
+	inBubble(t, "a partition that a gap stops has its messages read again up to the gap", func(t *testing.T, s *setup) {
+		s.queue.take = true
+		s.cfg.StopAtGap = true
+		s.server.roundTrip = 20 * time.Millisecond
+		s.server.appendMessages(400)
+		s.server.log = append(s.server.log[:200:200], s.server.log[205:]...)
+		s.server.delay = func(n int) time.Duration {
+			if s.server.polls[n].Strategy.Value > 200 {
+				return 50 * time.Millisecond
+			}
+			return 0
+		}
+		s.start(t, fetch.Start{AnyOffset: true, End: 400})
+		for s.cursor.Status().State != fetch.Failed {
+			time.Sleep(time.Millisecond)
+		}
+		require.True(t, s.cursor.Status().Polling, "the polls behind the gap are in flight")
+		s.cursor.Stop()
+		time.Sleep(time.Second)
+		require.Equal(t, 1, s.owner.stopped, "the one who waits for them is told")
+		requireOffsets(t, 0, 200, s.queue.all())
+		s.cursor.Resume()
+		time.Sleep(time.Second)
+		require.Equal(t, fetch.Failed, s.cursor.Status().State)
+
+		s.cursor.Stop()
+		s.cursor.ReadFrom(190)
+		s.cursor.Resume()
+		time.Sleep(time.Second)
+		requireOffsets(t, 190, 200, s.queue.all()[200:])
+		require.Equal(t, fetch.Failed, s.cursor.Status().State)
+	})
 	inBubble(t, "the answer for a partition of another member asks for verification", func(t *testing.T, s *setup) {
 		s.server.appendMessages(5)
 		s.server.answer = func(transport.Poll) (*transport.Polled, error) { return &transport.Polled{Partition: 7}, nil }

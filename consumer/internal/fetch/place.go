@@ -16,7 +16,7 @@ type place struct {
 	end       uint64              // the offset after the log's last message, as far as known
 	more      bool                // there may be messages to read
 	announced time.Time           // since when the next message is announced and not readable; zero: it is not
-	polled    uint64              // the offset after the last message that the server returned; 0: none
+	polled    uint64              // the offset after the last message that the server returned, or more; 0: none
 }
 
 func newPlace(s Start) place {

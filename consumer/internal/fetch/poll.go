@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
@@ -42,6 +43,15 @@ func (p *poll) hasMessages() bool { return p.err == nil && len(p.polled.Messages
 
 // last returns the offset of the answer's last message.
 func (p *poll) last() uint64 { return p.polled.Messages[len(p.polled.Messages)-1].Offset }
+
+// reach returns the offset after the last message that the server returned. It is not known where
+// messages were dropped, or read by their time: math.MaxUint64 then.
+func (p *poll) reach() uint64 {
+	if p.polled.Truncated || p.byTime {
+		return math.MaxUint64
+	}
+	return p.last() + 1
+}
 
 // release gives back the room and the memory of an answer that is not used.
 func (p *poll) release(room Room) {

@@ -116,7 +116,8 @@ type Summary struct {
 	// offset; Prefix is then the last offset of the acknowledged prefix.
 	Acknowledged bool
 	Prefix       uint64
-	// Polled is the offset after the last one that was polled; 0 when none was.
+	// Polled is the offset after the last one that was polled, or more where that is not known; 0
+	// when none was.
 	Polled uint64
 	// Delivered tells whether a message was delivered, and Fetched whether messages were fetched
 	// that are not settled.
