@@ -403,6 +403,32 @@ func TestUnavailableHandlerIsTriedWithAnotherMessage(t *testing.T) {
 	})
 }
 
+// Once the handler can work, a trial that takes long holds nobody up.
+func TestDeliveryGoesOnBesideALongTrial(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newSetup(t, settings())
+		var got seen
+		var tried atomic.Int32
+		s.pool.Handle(func(m *deliver.Message) error {
+			got.add(text(m))
+			switch tried.Add(1) {
+			case 1:
+				return deliver.Unavailable(errBusy, true)
+			case 2:
+				time.Sleep(12 * time.Second)
+			case 3:
+				time.Sleep(time.Minute)
+			}
+			return nil
+		})
+		p := s.assign(1)[0]
+		p.offer("a/0", "b/0", "c/0", "d/0", "e/0", "f/0", "g/0")
+		pass(15 * time.Second)
+		require.NoError(t, s.pool.Unavailable(), "the first trial was handled")
+		require.Len(t, got.all(), 8, "the second trial is in flight")
+	})
+}
+
 // A queue that is suspended has nothing to finish.
 func TestSuspendedQueueDrainsAtOnce(t *testing.T) {
 	for _, all := range []bool{false, true} {

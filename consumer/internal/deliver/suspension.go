@@ -90,7 +90,7 @@ func (s *queueSuspension) begins(m *Message, least time.Duration, err error, all
 	if all {
 		text = "handler unavailable, the consumer pauses"
 		delay, log = pool.suspension.begin(err, least, pool.policy)
-		a.after.suspended = delay > 0
+		a.after.suspended = a.after.suspended || delay > 0
 	} else if !s.pauses() {
 		delay, log = s.begin(err, least, pool.policy, s.endPause)
 		a.after.recall = true
@@ -106,15 +106,23 @@ func (s *queueSuspension) begins(m *Message, least time.Duration, err error, all
 // decided notes that the handler has decided about m: it can work. A message that was
 // delivered before the pause began says nothing about that.
 func (s *queueSuspension) decided(m *Message) {
+	if s.cause != nil || s.assignment.queue.pool.suspension.active.Load() {
+		s.works(m)
+	}
+}
+
+// works is decided during a suspension.
+func (s *queueSuspension) works(m *Message) {
 	a := s.assignment
-	if s.cause != nil && !s.pauses() && s.counts(m) {
+	if !s.counts(m) {
+		return
+	}
+	if s.cause != nil && !s.pauses() {
 		s.logEnd(m)(s.end())
 	}
-	if all := &a.queue.pool.suspension; all.active.Load() && s.counts(m) {
-		if lasted, log, ended := all.end(); ended {
-			s.logEnd(m)(lasted, log)
-			a.after.resumed = true
-		}
+	if lasted, log, ended := a.queue.pool.suspension.end(); ended {
+		s.logEnd(m)(lasted, log)
+		a.after.resumed = true
 	}
 }
 
@@ -177,7 +185,13 @@ func (s *queueSuspension) lost() {
 func (d *delivery) suspended() bool {
 	pool := d.assignment.queue.pool
 	all := &pool.suspension
-	return pool.unserved() || d.suspension.pauses() || d.suspension.tried != nil || all.pausing.Load() || all.tries.Load() > 0
+	switch {
+	case pool.unserved():
+		return true
+	case d.suspension.cause == nil && !all.active.Load():
+		return false // also while a former trial is in flight
+	}
+	return d.suspension.pauses() || d.suspension.tried != nil || all.pausing.Load() || all.tries.Load() > 0
 }
 
 // endPause ends a pause of the queue.
