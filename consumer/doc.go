@@ -10,8 +10,8 @@
 //   - deliver gives messages to the application: in-flight limit, keys, workers, redelivery, dead
 //     letters, orphaned deliveries.
 //   - commit stores the acknowledged prefixes.
-//   - quota shares a limit fairly; protocol says what answers of the server mean; coalesce has timers
-//     end together.
+//   - quota shares a limit fairly; protocol says what answers of the server mean; fault notes
+//     faults that last; coalesce has timers end together.
 //
 // An engine makes the components of one consumer. A partition, of this package, connects the cursor,
 // the queue and the commits of one assignment, and assignments has the partitions. Only Consumer,

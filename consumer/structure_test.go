@@ -28,10 +28,11 @@ var components = map[string][]string{
 	"quota":    {},
 	"coalesce": {},
 	"protocol": {},
-	"commit":   {"coalesce"},
-	"deliver":  {"commit", "quota"},
-	"fetch":    {"coalesce", "protocol"},
-	"group":    {"coalesce", "protocol"},
+	"fault":    {},
+	"commit":   {"coalesce", "fault"},
+	"deliver":  {"commit", "fault", "quota"},
+	"fetch":    {"coalesce", "fault", "protocol"},
+	"group":    {"coalesce", "fault", "protocol"},
 }
 
 // sources parses the files of a package that are not tests.

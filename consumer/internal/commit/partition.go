@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fault"
 )
 
 // Stored is the stored offset of a partition.
@@ -55,7 +57,7 @@ type Partition struct {
 	requested bool
 	lost      error
 	commits   int64
-	failure   failure
+	failure   fault.Fault // commits fail
 }
 
 // NewPartition returns the commit side of an assignment that begins with the given acknowledged prefix
@@ -165,7 +167,7 @@ func (p *Partition) written(prefix Prefix) {
 	p.commits++
 	lost := p.lost != nil
 	request := false
-	failed := p.succeeded()
+	failed, _ := p.failure.End()
 	if !lost {
 		p.stored, p.verified = Stored{Offset: prefix.Offset, Any: true}, time.Now()
 		p.committed.Store(prefix.Seq)
@@ -209,7 +211,7 @@ type State struct {
 func (p *Partition) State() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return State{Prefix: p.prefix, Stored: p.stored, Verified: p.verified, Commits: p.commits, Failure: p.failure.cause}
+	return State{Prefix: p.prefix, Stored: p.stored, Verified: p.verified, Commits: p.commits, Failure: p.failure.Cause()}
 }
 
 // Await waits until the stored offset covers message number seq. It fails when the partition is lost

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // ResetError says that someone else changed the stored offset: an operator moved or deleted it.
@@ -29,18 +28,8 @@ func (p *Partition) Reset(now Stored) bool {
 	return now != p.stored
 }
 
-// failure is why the commits of a partition fail. They are retried with the next interval.
-type failure struct {
-	cause  error // nil: they do not
-	since  time.Time
-	logged time.Time
-}
-
-// failureLog is how often failed commits are logged at most.
-const failureLog = time.Minute
-
 // failed notes that a commit failed, and reports whether that is to be logged. A stop and a reset are
-// no failures.
+// no failures. The commit is retried with the next interval.
 func (p *Partition) failed(err error) (log bool) {
 	var reset *ResetError
 	if errors.Is(err, context.Canceled) || errors.As(err, &reset) {
@@ -48,22 +37,5 @@ func (p *Partition) failed(err error) (log bool) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	f, now := &p.failure, time.Now()
-	if f.cause == nil {
-		f.since = now
-	}
-	f.cause = err
-	if log = now.Sub(f.logged) >= failureLog; log {
-		f.logged = now
-	}
-	return log
-}
-
-// succeeded notes that a commit succeeded, and returns for how long commits had failed. p.mu is held.
-func (p *Partition) succeeded() (failed time.Duration) {
-	if p.failure.cause != nil {
-		failed = time.Since(p.failure.since)
-	}
-	p.failure = failure{}
-	return failed
+	return p.failure.Occurred(err)
 }

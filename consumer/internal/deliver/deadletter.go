@@ -6,14 +6,13 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fault"
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 )
 
 const (
 	// deadLetterBackoff is the longest pause between attempts to write a dead letter.
 	deadLetterBackoff = 10 * time.Second
-	// deadLetterLog is how often it is logged at most that a dead letter can't be written.
-	deadLetterLog = time.Minute
 )
 
 // deadLetter is a message that is being written to the dead letters.
@@ -22,8 +21,8 @@ type deadLetter struct {
 	cause    error
 	code     string
 	attempts int
-	blocked  bool // it could not be written yet
-	logged   time.Time
+	blocked  bool        // it could not be written yet
+	failure  fault.Fault // writing it fails
 }
 
 // write writes the message to the dead letters. It retries until it succeeds or the queue is lost.
@@ -65,7 +64,6 @@ func (l *deadLetter) entry(level zapcore.Level, text string) Entry {
 // refused notes that the dead letter could not be written: that blocks the queue.
 func (l *deadLetter) refused(attempt int, err error) {
 	q := l.message.queue
-	now := time.Now()
 	q.update(func(d *delivery) {
 		a := &d.assignment
 		if a.phase != PhaseLost {
@@ -74,8 +72,7 @@ func (l *deadLetter) refused(attempt int, err error) {
 				d.blocked++
 				d.runs.recallAll()
 			}
-			if l.logged.IsZero() || now.Sub(l.logged) >= deadLetterLog {
-				l.logged = now
+			if l.failure.Occurred(err) {
 				a.after.log(entry(zapcore.ErrorLevel, "writing the dead letter failed, the partition waits", l.message, attempt, "", err))
 			}
 			a.after.errs = append(a.after.errs, fmt.Errorf("iggy: %s/%d: dead letters cannot be written: %w", q.pool.topic, q.partition.id, err))

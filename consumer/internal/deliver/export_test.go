@@ -75,3 +75,6 @@ func (q *Queue) Prefix() commit.Prefix {
 	defer q.mu.Unlock()
 	return q.d.assignment.tracker.Prefix()
 }
+
+// Orphans returns how many handlers and deliveries of former assignments have not ended.
+func (p *Partition) Orphans() int { return int(p.orphans.Load()) }

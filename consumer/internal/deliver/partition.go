@@ -25,9 +25,6 @@ func (p *Pool) NewPartition(id uint32) *Partition {
 	return &Partition{pool: p, id: id, dedup: newDedup(p.cfg.DedupWindow)}
 }
 
-// Orphans returns how many handlers and deliveries of former assignments have not ended.
-func (p *Partition) Orphans() int { return int(p.orphans.Load()) }
-
 // endOrphans notes that n handlers or deliveries of former assignments have ended.
 func (p *Partition) endOrphans(n int) {
 	if p.orphans.Add(-int64(n)) > 0 {

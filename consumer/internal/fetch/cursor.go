@@ -3,7 +3,9 @@ package fetch
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fault"
 	"go.uber.org/zap"
 )
 
@@ -64,9 +66,11 @@ type Cursor struct {
 	place    place
 	polls    polls
 	depth    depth
-	refusal  refusal
+	refused  fault.Fault // the server refuses polls
 	counters Counters
 
+	// pausedUntil is before when no poll is made, after one that was refused.
+	pausedUntil time.Time
 	// unverified tells that what was read does not fit the position: nothing is read until Verified.
 	unverified bool
 }
@@ -238,6 +242,6 @@ func (c *Cursor) Status() Status {
 		State: c.state, Failure: c.failure,
 		Position: c.place.position, End: c.place.end, ByTime: c.place.strategy != nil, Polled: c.place.polled,
 		Polling: len(c.polls) > 0, AtEnd: c.state == Reading && !c.place.more, Unverified: c.unverified,
-		Refused: c.refusal.cause, Counters: c.counters,
+		Refused: c.refused.Cause(), Counters: c.counters,
 	}
 }

@@ -53,8 +53,8 @@ func NewHistory(batchSize int) *History {
 	return &History{sizes: sizes{average: initialAverage, limit: batchSize}}
 }
 
-// Remembered returns what is known.
-func (h *History) Remembered() Remembered {
+// remembered returns what is known.
+func (h *History) remembered() Remembered {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.place

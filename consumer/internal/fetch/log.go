@@ -98,7 +98,7 @@ func (l Log) owns(ctx context.Context, s Session, id uint32) (owned bool, err er
 // It fails when the partition does not seem to be assigned to this member any more: then nothing
 // can be compared.
 func (l Log) Unchanged(ctx context.Context, s Session, id uint32, h *History, end uint64) (bool, error) {
-	remembered := h.Remembered()
+	remembered := h.remembered()
 	switch {
 	case !remembered.HasNext || remembered.Next > end:
 		return false, nil
@@ -109,7 +109,7 @@ func (l Log) Unchanged(ctx context.Context, s Session, id uint32, h *History, en
 	err := s.Do(ctx, func(ctx context.Context, c transport.Conn) error {
 		polled, err := c.Poll(ctx, l.one(id, last))
 		if protocol.IsInvalidOffset(err) {
-			polled, err = l.ReadByTime(ctx, c, id, h, last)
+			polled, err = l.readByTime(ctx, c, id, h, last)
 		}
 		switch {
 		case protocol.IsInvalidOffset(err): // it can't be compared either

@@ -65,13 +65,13 @@ func (p *poll) release(room Room) {
 func (c *Cursor) plan(now time.Time) *poll {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state != Reading || !c.place.more || c.paused || c.unverified || c.refusal.until.After(now) {
+	if c.state != Reading || !c.place.more || c.paused || c.unverified || c.pausedUntil.After(now) {
 		return nil
 	}
 	cfg := &c.fetcher.cfg
 	if n := len(c.polls); n > 0 {
 		// The offset of the next poll is known only while the answers are as expected.
-		known := c.place.strategy == nil && !c.place.anyOffset && !c.polls[n-1].discarded && c.place.next < c.place.end && c.refusal.until.IsZero()
+		known := c.place.strategy == nil && !c.place.anyOffset && !c.polls[n-1].discarded && c.place.next < c.place.end && c.pausedUntil.IsZero()
 		if !known || n >= c.depth.polls || cfg.AtMostOnce {
 			return nil
 		}
@@ -104,7 +104,7 @@ func (f *Fetcher) run(ctx context.Context, c *Cursor, p *poll) {
 			MaxBytes:  p.maxBytes,
 		})
 		if protocol.IsInvalidOffset(err) && p.count == 1 && p.strategy.Kind == transport.FromOffset {
-			p.polled, err = f.log.ReadByTime(ctx, conn, c.id, c.history, p.strategy.Value)
+			p.polled, err = f.log.readByTime(ctx, conn, c.id, c.history, p.strategy.Value)
 			p.byTime = err == nil
 		}
 		return err

@@ -12,7 +12,7 @@ import (
 // maxUnreadable is how many messages before an unreadable one may be unreadable, too.
 const maxUnreadable = 16
 
-// ReadByTime reads by its time a message that the server refuses by its offset.
+// readByTime reads by its time a message that the server refuses by its offset.
 //
 // A server that was killed between writing a log and writing its index refuses every answer that
 // begins with the first message that was stored afterwards, and does so for ever: remains with the
@@ -20,7 +20,7 @@ const maxUnreadable = 16
 // and its answer has the remains and the message. The time of the message is not known, but that of
 // a message before it is, which is earlier, since the server was started in between. When there is
 // no such message the error is a StatusError with the status "invalid offset".
-func (l Log) ReadByTime(ctx context.Context, c transport.Conn, partition uint32, h *History, offset uint64) (*transport.Polled, error) {
+func (l Log) readByTime(ctx context.Context, c transport.Conn, partition uint32, h *History, offset uint64) (*transport.Polled, error) {
 	who := l.Consumer
 	refused := &iggyerr.StatusError{Op: "poll", Object: who.Object(int64(partition)), Status: iggyerr.StatusInvalidOffset}
 	if h.unreadable.Load() == offset+1 {

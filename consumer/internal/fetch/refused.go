@@ -11,37 +11,12 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
-// refusal is the pause after a poll that was refused, and why polls are.
-type refusal struct {
-	until  time.Time
-	cause  error // an answer of the server that does not mean that the assignment is lost
-	since  time.Time
-	logged time.Time
-}
-
-// refusalLog is how often it is logged at most that polls are refused.
-const refusalLog = time.Minute
-
-// again notes that a poll was refused because of err, and reports whether that is to be logged.
-func (r *refusal) again(err error) bool {
-	now := time.Now()
-	if r.cause = err; r.since.IsZero() {
-		r.since = now
-	}
-	if !r.logged.IsZero() && now.Sub(r.logged) < refusalLog {
-		return false
-	}
-	r.logged = now
-	return true
-}
-
 // answered notes that a poll was answered. c.mu is held.
 func (c *Cursor) answered(after []func()) []func() {
-	if c.refusal.cause != nil {
-		lasted := time.Since(c.refusal.since)
+	c.pausedUntil = time.Time{}
+	if lasted, was := c.refused.End(); was {
 		after = append(after, func() { c.log.Info("polls are answered again", zap.Duration("elapsed", lasted)) })
 	}
-	c.refusal = refusal{}
 	return after
 }
 
@@ -70,7 +45,7 @@ func (c *Cursor) applyError(p *poll, after []func()) []func() {
 		// One of the messages can't be read, and not the others.
 		c.history.shrinkTo(max(1, p.count/8))
 		pause = cfg.PollIntervalMin
-	case protocol.IsRefused(p.err) && !protocol.IsLost(p.err) && c.refusal.again(p.err):
+	case protocol.IsRefused(p.err) && !protocol.IsLost(p.err) && c.refused.Occurred(p.err):
 		offset, err := c.place.position, p.err
 		after = append(after, func() {
 			c.log.Warn("poll refused, retrying", zap.Uint64("offset", offset), zap.Error(err))
@@ -82,6 +57,6 @@ func (c *Cursor) applyError(p *poll, after []func()) []func() {
 
 // pauseFor makes no poll for a while. c.mu is held.
 func (c *Cursor) pauseFor(d time.Duration) {
-	c.refusal.until = time.Now().Add(d)
+	c.pausedUntil = time.Now().Add(d)
 	time.AfterFunc(d, func() { c.fetcher.ready(c) })
 }

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fault"
 	"github.com/fetchbox/fetchbox-iggy/internal/retry"
 )
 
@@ -24,7 +25,7 @@ type retries struct {
 	cause    error
 	delay    time.Duration
 	next     time.Time // it is not prepared or verified before
-	trouble  condition
+	trouble  fault.Fault
 }
 
 const (
@@ -65,7 +66,7 @@ func (b *backoffs) retryAfter(id uint32, cause error, wait bool) {
 		one.delay = retry.Delay(partitionBackoff, n)
 	}
 	one.next = time.Now().Add(one.delay)
-	if one.attempts >= problemAttempts && one.trouble.holds() {
+	if one.attempts >= problemAttempts && one.trouble.Occurred(cause) {
 		b.log.Warn("partition assigned repeatedly, waiting", zap.Uint32("partition", id),
 			zap.Int("attempt", one.attempts), zap.Duration("delay", one.delay), zap.Error(cause))
 	}
@@ -92,7 +93,7 @@ func (b *backoffs) settle(partitions map[uint32]*partition, clock *schedule) {
 			continue
 		}
 		delete(b.of, id)
-		if lasted, was := one.trouble.over(); was {
+		if lasted, was := one.trouble.End(); was {
 			b.log.Info("partition is stable again", zap.Uint32("partition", id), zap.Duration("elapsed", lasted), zap.Int("attempt", one.attempts))
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fault"
 	"github.com/fetchbox/fetchbox-iggy/internal/retry"
 )
 
@@ -15,7 +16,7 @@ type joining struct {
 	attempt   int
 	next      time.Time
 	cause     error
-	trouble   condition
+	trouble   fault.Fault
 	requested bool
 }
 
@@ -87,7 +88,7 @@ func joined(m *member, e event) State {
 	}
 	m.joining.failed(e.err)
 	m.report.note(fmt.Errorf("iggy: join group %s: %w", m.cfg.Consumer.Name, e.err))
-	if m.joining.trouble.holds() {
+	if m.joining.trouble.Occurred(e.err) {
 		m.log.Warn("joining the group failed, retrying", zap.Int("attempt", m.joining.attempt), zap.Error(e.err))
 	}
 	return Joining
@@ -100,7 +101,7 @@ func (m *member) begin() State {
 	m.rebalance.reset()
 	m.verify.retry = time.Time{}
 	m.assignment.begin(m.session.membership, m.session.current)
-	if m.cfg.Consumer.Group && m.joining.trouble.since.IsZero() {
+	if m.cfg.Consumer.Group && !m.joining.trouble.There() {
 		m.log.Info("group joined", zap.Uint64("generation", m.session.current.Generation()))
 	}
 	m.session.joined = true
@@ -112,7 +113,7 @@ func (m *member) begin() State {
 func (m *member) confirmed() {
 	attempts := m.joining.attempt
 	m.joining.attempt, m.joining.cause, m.joining.next = 0, nil, time.Time{}
-	if lasted, was := m.joining.trouble.over(); was {
+	if lasted, was := m.joining.trouble.End(); was {
 		m.log.Info("group joined again", zap.Uint64("generation", m.session.current.Generation()),
 			zap.Int("attempt", attempts), zap.Duration("elapsed", lasted))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fault"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
@@ -27,21 +28,15 @@ type probe struct {
 	next    time.Time // tick
 	ticks   int
 	running bool
-	failed  bool // the last survey
-	learned bool // the first survey was answered
-	faults  [2]fault
+	failed  bool           // the last survey
+	learned bool           // the first survey was answered
+	faults  [2]fault.Fault // by kind of request
 
 	survey, verify, members bool // due
 	full                    bool // this member may begin a rebalance after this reading
 
 	seen    transport.Members // the group at the last survey
 	skipped int               // surveys that found it unchanged since partitions were learned
-}
-
-// fault is a kind of request that fails repeatedly.
-type fault struct {
-	cause   error // of the last one; nil: it was answered
-	trouble condition
 }
 
 // The kinds of requests of a probe.
@@ -56,13 +51,13 @@ var faultNames = [...]string{"learning the assigned partitions", "verifying the 
 // when it is over.
 func (p *probe) answered(kind int, err error, log *zap.Logger) {
 	f := &p.faults[kind]
-	if f.cause = err; err != nil {
-		if f.trouble.holds() {
+	if err != nil {
+		if f.Occurred(err) {
 			log.Warn(faultNames[kind]+" failed, retrying", zap.Error(err))
 		}
 		return
 	}
-	if lasted, was := f.trouble.over(); was {
+	if lasted, was := f.End(); was {
 		log.Info(faultNames[kind]+" works again", zap.Duration("elapsed", lasted))
 	}
 }
@@ -70,8 +65,8 @@ func (p *probe) answered(kind int, err error, log *zap.Logger) {
 // problems returns the faults.
 func (p *probe) problems() (errs []error) {
 	for kind, f := range p.faults {
-		if f.cause != nil {
-			errs = append(errs, fmt.Errorf("%s fails: %w", faultNames[kind], f.cause))
+		if f.There() {
+			errs = append(errs, fmt.Errorf("%s fails: %w", faultNames[kind], f.Cause()))
 		}
 	}
 	return errs

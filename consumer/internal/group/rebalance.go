@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fault"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
@@ -27,9 +28,9 @@ type rebalance struct {
 	since time.Time     // since when the shares are unequal
 	pause time.Duration // how long they may be before a rebalance
 
-	absent      condition // the coordination group does not exist
-	absentUntil time.Time // it is not read before
-	notBefore   time.Time // nor before this, after a rebalance: the others need a moment to leave it
+	absent      fault.Fault // the coordination group does not exist
+	absentUntil time.Time   // it is not read before
+	notBefore   time.Time   // nor before this, after a rebalance: the others need a moment to leave it
 	// stale is how many members of the coordination group do nothing: no member waits for that many
 	// again before ignored.
 	stale   int
@@ -124,10 +125,10 @@ func (r *rebalance) decide(m *member, e event, full bool) State {
 	l := r.answered(e)
 	r.err = nil
 	if errors.Is(e.err, iggyerr.ErrNotFound) {
-		if r.absent.since.IsZero() {
+		if !r.absent.There() {
 			r.log.Warn("coordination group does not exist, no fair assignment", zap.String("coordination_group", r.cfg.CoordinationGroup))
 		}
-		r.absent.holds()
+		r.absent.Occurred(e.err)
 		r.absentUntil = time.Now().Add(absentPause * r.cfg.RebalanceAfter)
 		return Active
 	}
@@ -135,7 +136,7 @@ func (r *rebalance) decide(m *member, e event, full bool) State {
 		r.report.note(e.err)
 		return Active // the next survey shows whether this is still a member
 	}
-	if _, was := r.absent.over(); was {
+	if _, was := r.absent.End(); was {
 		r.log.Info("coordination group exists, fair assignment", zap.String("coordination_group", r.cfg.CoordinationGroup))
 	}
 	if l.announced > 0 && (l.announced > r.stale || time.Now().After(r.ignored)) {

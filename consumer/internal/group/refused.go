@@ -46,7 +46,7 @@ func (m *member) failed(err error) State {
 // evicted ends a membership that the server does not know any more.
 func (m *member) evicted(err error) State {
 	m.joining.failed(err)
-	if m.joining.trouble.holds() {
+	if m.joining.trouble.Occurred(err) {
 		m.log.Warn("no longer a member of the group, joining again", zap.Error(err))
 	}
 	m.endMembership(fmt.Errorf("%w: %w", ErrLost, err))

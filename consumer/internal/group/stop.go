@@ -94,7 +94,7 @@ func stopCommitted(m *member, e event) State {
 	switch {
 	case !m.cfg.Consumer.Group:
 		return Ended
-	case m.cfg.FairAssignment && m.rebalance.absent.since.IsZero() && m.stopping.timeOver == nil:
+	case m.cfg.FairAssignment && !m.rebalance.absent.There() && m.stopping.timeOver == nil:
 		return StopAnnouncing
 	}
 	return LeavingGroups

@@ -274,15 +274,6 @@ func (m *Member) GiveOrphaned(n int) {
 	wake(woken)
 }
 
-// Used returns how many units the member has taken.
-func (m *Member) Used() int {
-	q := m.quota
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	m.collect()
-	return m.used
-}
-
 // unfilled is what is reserved for the member and not used. The quota's lock is held.
 func (m *Member) unfilled() int {
 	if !m.sharing || m.left {

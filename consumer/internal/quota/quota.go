@@ -57,9 +57,6 @@ func (q *Quota) Orphaned() int {
 	return q.orphaned
 }
 
-// Limit returns the number of units that there are.
-func (q *Quota) Limit() int { return q.limit }
-
 // recompute computes the parts of the members. q.mu is held.
 func (q *Quota) recompute() {
 	q.reserve, q.unfilled = q.part(), 0
