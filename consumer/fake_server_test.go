@@ -202,6 +202,9 @@ func (c *fakeConn) Offset(_ context.Context, _ transport.Consumer, partition uin
 
 func (c *fakeConn) Join(context.Context, transport.Group) error {
 	defer c.begin("join")()
+	if err := c.Err(); err != nil { // nobody answers any more
+		return &iggyerr.ConnError{Op: "join", Err: err}
+	}
 	c.server.member = true
 	return nil
 }

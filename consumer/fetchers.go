@@ -56,8 +56,12 @@ func (f *fetchers) wait() { f.running.Wait() }
 // config returns how partitions are read over a session.
 func (f *fetchers) config(s group.Session) fetch.Config {
 	e := f.e
+	batchSize := e.cfg.BatchSize
+	if e.atMostOnce {
+		batchSize = min(batchSize, e.cfg.MaxInFlight) // messages that are read may get lost
+	}
 	return fetch.Config{
-		Consumer: e.identity, Log: e.log, BatchSize: e.cfg.BatchSize, RetryPause: e.cfg.Retry.BaseBackoff,
+		Consumer: e.identity, Log: e.log, BatchSize: batchSize, RetryPause: e.cfg.Retry.BaseBackoff,
 		PollIntervalMin: e.cfg.PollIntervalMin, PollIntervalMax: e.cfg.PollIntervalMax,
 		StopAtGap: e.cfg.OnGap == config.GapStop, AtMostOnce: e.atMostOnce,
 		Store: func(ctx context.Context, partition uint32, offset uint64) error {

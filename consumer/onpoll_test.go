@@ -37,6 +37,34 @@ func TestOnPollIsAtMostOnce(t *testing.T) {
 	require.Len(t, got.all(), 3)
 }
 
+// Messages that are read and not delivered are lost when the process ends. So with on_poll no more
+// than max_in_flight are read before others are done.
+func TestOnPollReadsNoMoreThanMaxInFlightAhead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const window = 4
+		server := newFakeServer(1)
+		for i := range 100 {
+			server.append(0, fmt.Sprintf("%d/", i))
+		}
+		log, finish := newHandlerLog(), make(chan struct{})
+		c := startInBubble(t, server, func(cfg *config.Consumer) { cfg.AckMode, cfg.MaxInFlight = config.AckOnPoll, window },
+			func(_ context.Context, m *consumer.Message[string]) error {
+				<-finish
+				log.done(m.Value)
+				return nil
+			})
+		time.Sleep(10 * time.Second)
+		stored, _ := server.committed()
+		require.Less(t, stored[0], uint64(2*window))
+		close(finish)
+		time.Sleep(10 * time.Second)
+		require.NoError(t, c.Stop(context.Background()))
+		require.Equal(t, 100, log.distinct())
+		require.Zero(t, log.doubled)
+	})
+}
+
 // A lost connection is not a truncated log, with on_poll neither: nothing stops, is skipped or is
 // delivered again.
 func TestOnPollContinuesAfterReconnection(t *testing.T) {

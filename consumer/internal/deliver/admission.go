@@ -125,7 +125,8 @@ func (n *admission) limit() Limit {
 
 // admissible returns how many more messages may be admitted. It bounds the duplicates after a crash: no
 // more messages than max_in_flight, commit_every and those that wait together are ever admitted
-// beyond the committed offset.
+// beyond the committed offset. Where messages are acknowledged before they are handled, it bounds
+// those that are lost: nothing is admitted for a commit then.
 func (n *admission) admissible() int {
 	a := n.assignment
 	p := a.queue.pool
@@ -133,7 +134,11 @@ func (n *admission) admissible() int {
 	if p.stores() {
 		base = min(base, a.queue.progress.Committed())
 	}
-	return p.cfg.MaxInFlight + p.commitEvery + a.waiting() - int(a.tracker.Tail()-base)
+	most := p.cfg.MaxInFlight + a.waiting()
+	if !p.onPoll() {
+		most += p.commitEvery
+	}
+	return most - int(a.tracker.Tail()-base)
 }
 
 // next takes up to most messages to be decoded: those that are due first. It returns nil when there

@@ -76,7 +76,11 @@ func (c *Cursor) plan(now time.Time) *poll {
 			return nil
 		}
 	}
-	if len(c.polls)+c.queue.Buffered() >= c.depth.polls+bufferedPolls-1 {
+	ahead := c.depth.polls + bufferedPolls - 1
+	if cfg.AtMostOnce {
+		ahead = 1 // what is read and not delivered gets lost with the process
+	}
+	if len(c.polls)+c.queue.Buffered() >= ahead {
 		return nil
 	}
 	p := &poll{strategy: transport.Strategy{Kind: transport.FromOffset, Value: c.place.next}, began: now}
