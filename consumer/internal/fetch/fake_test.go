@@ -205,6 +205,14 @@ func (o *owner) Stopped(uint32) {
 	o.stopped++
 }
 
+// heard returns what the owner was told: failures of polls, why the partition failed, and how often it
+// stopped.
+func (o *owner) heard() (failures []error, failed error, stopped int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.failures), o.failed, o.stopped
+}
+
 func (o *owner) verifications() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
