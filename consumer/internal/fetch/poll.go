@@ -76,11 +76,11 @@ func (c *Cursor) plan(now time.Time) *poll {
 			return nil
 		}
 	}
-	ahead := c.depth.polls + bufferedPolls - 1
+	prefetch := c.depth.polls + bufferedPolls - 1
 	if cfg.AtMostOnce {
-		ahead = 1 // what is read and not delivered gets lost with the process
+		prefetch = 1 // what is read and not delivered gets lost with the process
 	}
-	if len(c.polls)+c.queue.Buffered() >= ahead {
+	if len(c.polls)+c.queue.Buffered() >= prefetch {
 		return nil
 	}
 	p := &poll{strategy: transport.Strategy{Kind: transport.FromOffset, Value: c.place.next}, began: now}
