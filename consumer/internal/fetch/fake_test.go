@@ -205,12 +205,12 @@ func (o *owner) Stopped(uint32) {
 	o.stopped++
 }
 
-// heard returns what the owner was told: failures of polls, why the partition failed, and how often it
-// stopped.
-func (o *owner) heard() (failures []error, failed error, stopped int) {
+// heard returns what the owner was told: how often the cursor stopped, failures of polls, and why the
+// partition failed.
+func (o *owner) heard() (stopped int, failures []error, failed error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return slices.Clone(o.failures), o.failed, o.stopped
+	return o.stopped, slices.Clone(o.failures), o.failed
 }
 
 func (o *owner) verifications() int {

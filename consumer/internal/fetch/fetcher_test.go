@@ -184,7 +184,7 @@ func TestWhatDoesNotFit(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Empty(t, s.queue.all())
 		require.Equal(t, fetch.Failed, s.cursor.Status().State)
-		_, failed, _ := s.owner.heard()
+		_, _, failed := s.owner.heard()
 		require.ErrorContains(t, failed, "offset 2 was expected and the log continues at 5")
 	})
 	for _, n := range []int{1, 20} {
@@ -233,7 +233,7 @@ func TestWhatDoesNotFit(t *testing.T) {
 		require.True(t, s.cursor.Status().Polling, "the polls behind the gap are in flight")
 		s.cursor.Stop()
 		time.Sleep(time.Second)
-		_, _, stopped := s.owner.heard()
+		stopped, _, _ := s.owner.heard()
 		require.Equal(t, 1, stopped, "the one who waits for them is told")
 		requireOffsets(t, 0, 200, s.queue.all())
 		s.cursor.Resume()
@@ -285,7 +285,7 @@ func TestWhatDoesNotFit(t *testing.T) {
 		polls, _ := s.server.made()
 		require.InDelta(t, 10, polls, 1, "one poll in each pause of 100 ms")
 		require.Error(t, s.cursor.Status().Refused)
-		failures, _, _ := s.owner.heard()
+		_, failures, _ := s.owner.heard()
 		require.ErrorIs(t, failures[0], refused)
 		s.server.mu.Lock()
 		s.server.answer = nil
