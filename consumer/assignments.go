@@ -186,6 +186,18 @@ func (a *assignments) Commit(ctx context.Context, id uint32) error {
 	return movedError(p.commits.Commit(ctx))
 }
 
+// CommitAgain implements group.Partitions.
+func (a *assignments) CommitAgain(ctx context.Context, id uint32) error {
+	p := a.find(id)
+	switch {
+	case p == nil || !a.e.storesOffsets:
+		return nil
+	case a.e.atMostOnce:
+		return p.store.Write(ctx, p.commits.State().Prefix.Offset)
+	}
+	return p.commits.CommitAgain(ctx)
+}
+
 // movedError returns err with a *commit.ResetError as the group knows it.
 func movedError(err error) error {
 	var reset *commit.ResetError

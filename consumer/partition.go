@@ -25,6 +25,7 @@ type partition struct {
 	log        *zap.Logger
 	queue      *deliver.Queue
 	cursor     *fetch.Cursor
+	store      offsetStore
 	commits    *commit.Partition
 	prefetched *quota.Member // bytes
 	resets     int64         // 1 if it began after a reset
@@ -39,11 +40,11 @@ type history struct {
 
 // newPartition makes an assignment that begins at the given place.
 func (e *engine) newPartition(s group.Session, c group.Claim, h *history, at fetch.Start, stored commit.Stored) *partition {
-	p := &partition{e: e, id: c.Partition, epoch: c.Epoch, history: h, log: e.log.With(zap.Uint32("partition", c.Partition))}
+	p := &partition{e: e, id: c.Partition, epoch: c.Epoch, history: h, store: e.store(s, c.Partition), log: e.log.With(zap.Uint32("partition", c.Partition))}
 	prefix := commit.Prefix{Offset: at.Prefix, Any: at.HasPrefix}
 	var store commit.Store
 	if e.storesOffsets && !e.atMostOnce {
-		store = e.store(s, c.Partition)
+		store = p.store
 	}
 	p.commits = e.committer.NewPartition(p, store, h.commits, prefix, stored)
 	p.queue = h.deliver.NewQueue(e.ctx, deliver.QueueOptions{

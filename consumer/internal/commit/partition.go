@@ -151,14 +151,38 @@ func (p *Partition) commit(ctx context.Context) (offset uint64, err error) {
 	case err != nil && !p.store.Refused(err):
 		return prefix.Offset, err
 	}
+	return prefix.Offset, p.write(ctx, prefix)
+}
+
+// CommitAgain stores the acknowledged prefix also if it is stored already. It neither looks for the
+// reset of an operator nor tells the owner of a failure: the partition may be another member's by
+// then.
+func (p *Partition) CommitAgain(ctx context.Context) error {
+	release, err := p.lock.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	p.mu.Lock()
+	prefix := p.prefix
+	none := p.store == nil || p.lost != nil || !prefix.Any
+	p.mu.Unlock()
+	if none {
+		return nil
+	}
+	return p.write(ctx, prefix)
+}
+
+// write stores a prefix. p.lock is held.
+func (p *Partition) write(ctx context.Context, prefix Prefix) error {
 	p.mu.Lock()
 	p.attempted = Stored{Offset: prefix.Offset, Any: true}
 	p.mu.Unlock()
 	if err := p.store.Write(ctx, prefix.Offset); err != nil {
-		return prefix.Offset, err
+		return err
 	}
 	p.written(prefix)
-	return prefix.Offset, nil
+	return nil
 }
 
 // written notes that a prefix was stored, and requests the next commit if that is due.

@@ -153,6 +153,23 @@ func TestCommits(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Equal(t, []uint64{2}, s.store.all())
 	})
+	inBubble(t, "what is stored already is stored again for a hand-over, and never less", time.Hour, 100, func(t *testing.T, s *setup) {
+		s.partition.Advance(prefix(100))
+		time.Sleep(time.Second)
+		require.NoError(t, s.partition.CommitAgain(t.Context()))
+		require.Equal(t, []uint64{99, 99}, s.store.all())
+		s.partition.Advance(prefix(200)) // another commit begins
+		time.Sleep(time.Microsecond)
+		require.NoError(t, s.partition.CommitAgain(t.Context()))
+		require.Equal(t, []uint64{99, 99, 199, 199}, s.store.all())
+		s.store.mu.Lock()
+		s.store.writeErr = errRefused
+		s.store.mu.Unlock()
+		require.ErrorIs(t, s.partition.CommitAgain(t.Context()), errRefused)
+		require.Empty(t, s.failed())
+		s.partition.Lose(errors.New("lost"))
+		require.NoError(t, s.partition.CommitAgain(t.Context()))
+	})
 	inBubble(t, "an operator's reset is not overwritten", time.Second, 100, func(t *testing.T, s *setup) {
 		s.partition.Advance(prefix(7))
 		time.Sleep(2 * time.Second)

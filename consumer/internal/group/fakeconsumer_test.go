@@ -299,6 +299,33 @@ func (c *fakeConsumer) Commit(ctx context.Context, id uint32) error {
 	return p.store(ctx)
 }
 
+func (c *fakeConsumer) CommitAgain(ctx context.Context, id uint32) error {
+	c.mu.Lock()
+	p := c.parts[id]
+	c.mu.Unlock()
+	if p == nil {
+		return nil
+	}
+	select {
+	case p.commit <- struct{}{}:
+		defer func() { <-p.commit }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	c.mu.Lock()
+	acked := p.acked
+	c.mu.Unlock()
+	err := p.session.Do(ctx, func(ctx context.Context, conn transport.Conn) error {
+		return conn.StoreOffset(ctx, c.who(), id, acked-1)
+	})
+	if err == nil {
+		c.mu.Lock()
+		p.stored = acked
+		c.mu.Unlock()
+	}
+	return err
+}
+
 // store commits what is acknowledged.
 func (p *fakePart) store(ctx context.Context) error {
 	select {

@@ -105,10 +105,15 @@ func (h handOver) run(ctx context.Context, id uint32) error {
 			return err
 		}
 	}
-	if err := h.store(ctx, id, prefix); err != nil && !protocol.IsNotOwner(err) {
-		return err
+	if moved != nil {
+		err = h.store(ctx, id, prefix)
+	} else { // the prefix may be longer by now, and must not go back
+		err = h.partitions.CommitAgain(ctx, id)
 	}
-	return nil
+	if protocol.IsNotOwner(err) {
+		return nil // it has been moved
+	}
+	return err
 }
 
 func handOverAnswered(m *member, e event) State {

@@ -67,6 +67,8 @@ type Partitions interface {
 	// Commit stores the acknowledged prefix. A *MovedError says that someone else has stored
 	// another offset meanwhile, and that nothing was stored.
 	Commit(ctx context.Context, id uint32) error
+	// CommitAgain stores the acknowledged prefix also if it is stored already.
+	CommitAgain(ctx context.Context, id uint32) error
 	// Verify compares the stored offsets and the log ends of partitions with what they should be. It
 	// decides by itself for which of them that is due, and returns those that have changed. A
 	// partition that needed verification and has not changed is fetched again.
