@@ -37,7 +37,7 @@ func TestRequestsGoToTheLeader(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
 		c := iggytest.NewCluster(t, 2)
-		run(t, settings(c.Node(0).Endpoint()), settings(c.Node(1).Endpoint()))
+		run(t, settings(c.Node(0).Address()), settings(c.Node(1).Address()))
 	})
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
@@ -63,14 +63,14 @@ func TestRequestsGoToTheLeader(t *testing.T) {
 func TestAdminFollowsALeaderThatChanges(t *testing.T) {
 	t.Parallel()
 	c := iggytest.NewCluster(t, 2)
-	a := newAdmin(t, settings(c.Node(1).Endpoint()))
+	a := newAdmin(t, settings(c.Node(1).Address()))
 	require.NoError(t, a.Ping(newContext(t)))
 	c.SetLeader(1)
 	c.Node(0).Crash()
 	stream := newStream(t, a)
 	_, err := a.Provision(newContext(t), admin.Spec{{Stream: stream, Name: "t", Settings: topic.Settings{Partitions: 1}}})
 	require.NoError(t, err)
-	_, err = dial(t, settings(c.Node(1).Endpoint())).Topic(newContext(t), stream, "t")
+	_, err = dial(t, settings(c.Node(1).Address())).Topic(newContext(t), stream, "t")
 	require.NoError(t, err)
 }
 

@@ -19,7 +19,7 @@ func ExampleAdmin_Provision() {
 	defer func() { _ = server.Stop(ctx) }()
 
 	cfg := config.Default().Iggy
-	cfg.Endpoint = "iggy://" + server.Endpoint()
+	cfg.Endpoint = server.Endpoint()
 	cfg.ClientID, cfg.ClientSecret = embedded.DefaultUsername, config.NewSecret(embedded.DefaultPassword)
 	a, err := admin.New(cfg)
 	if err != nil {

@@ -55,7 +55,7 @@ func TestLagBeyondEndOfLog(t *testing.T) {
 	answer := []byte{0, 0, 0, 0, 20, 0, 0, 0} // partition 0, current offset 2, stored offset 7
 	answer = append(answer, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0)
 	server.Inject(iggytest.Garbage(answer...).On(embedded.GetOffset).Times(1))
-	lag, err := newAdmin(t, settings(server.Endpoint())).Lag(newContext(t), admin.Group{Stream: "s", Topic: "t", Name: "g"})
+	lag, err := newAdmin(t, settings(server.Address())).Lag(newContext(t), admin.Group{Stream: "s", Topic: "t", Name: "g"})
 	require.NoError(t, err)
 	require.Equal(t, []admin.PartitionLag{{Partition: admin.Partition{Current: 2}, Stored: true, Committed: 7, BeyondEnd: true}}, lag.Partitions)
 	require.Zero(t, lag.Total())

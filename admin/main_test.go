@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func onServers(t *testing.T, test func(t *testing.T, cfg config.Iggy)) {
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
-		test(t, settings(iggytest.NewServer(t).Endpoint()))
+		test(t, settings(iggytest.NewServer(t).Address()))
 	})
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()

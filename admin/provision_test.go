@@ -154,7 +154,7 @@ func TestProvisionConcurrently(t *testing.T) {
 func TestProvisionResumesAfterBrokenConnection(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewServer(t)
-	a, ctx := newAdmin(t, settings(server.Endpoint())), newContext(t)
+	a, ctx := newAdmin(t, settings(server.Address())), newContext(t)
 	require.NoError(t, a.Ping(ctx))
 	server.Inject(iggytest.Cut().On(embedded.CreateGroup).Skip(2).Times(1))
 	report, err := a.Provision(ctx, specFor("s"))
@@ -165,7 +165,7 @@ func TestProvisionResumesAfterBrokenConnection(t *testing.T) {
 func TestFailedProvisionReportsProgress(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewServer(t)
-	a, ctx := newAdmin(t, settings(server.Endpoint())), newContext(t)
+	a, ctx := newAdmin(t, settings(server.Address())), newContext(t)
 	server.Inject(iggytest.Answer(embedded.Status(iggyerr.StatusUnauthorized)).On(embedded.CreateTopic).Skip(1))
 	report, err := a.Provision(ctx, specFor("s"))
 	var refused *iggyerr.StatusError
@@ -178,7 +178,7 @@ func TestFailedProvisionReportsProgress(t *testing.T) {
 func TestProvisionOfExistingObjectsWritesNothing(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewServer(t)
-	a, ctx := newAdmin(t, settings(server.Endpoint())), newContext(t)
+	a, ctx := newAdmin(t, settings(server.Address())), newContext(t)
 	_, err := a.Provision(ctx, specFor("s"))
 	require.NoError(t, err)
 	writes := server.Inject(iggytest.Observe().On(embedded.CreateStream, embedded.CreateTopic, embedded.CreateGroup))
@@ -191,7 +191,7 @@ func TestProvisionOfExistingObjectsWritesNothing(t *testing.T) {
 func TestProvisionWaitsForPartitionsOfNewTopic(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewServer(t)
-	cfg := settings(server.Endpoint())
+	cfg := settings(server.Address())
 	a, ctx, other := newAdmin(t, cfg), newContext(t), dial(t, cfg)
 	spec := admin.Spec{{Stream: "s", Name: "t", Settings: topic.Settings{Partitions: 4}}}
 	callSDK(t, other, func(c *tcp.IggyTcpClient) error { _, err := c.CreateStream("s"); return err })

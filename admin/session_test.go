@@ -19,7 +19,7 @@ import (
 func TestRequestTimeoutEndsStalledRequest(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewServer(t)
-	cfg := settings(server.Endpoint())
+	cfg := settings(server.Address())
 	cfg.RequestTimeout = 100 * time.Millisecond
 	a := newAdmin(t, cfg)
 	require.NoError(t, a.Ping(newContext(t)))
@@ -35,7 +35,7 @@ func TestRequestTimeoutEndsStalledRequest(t *testing.T) {
 func TestContextEndsCall(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewServer(t)
-	a := newAdmin(t, settings(server.Endpoint()))
+	a := newAdmin(t, settings(server.Address()))
 	stall := server.Inject(iggytest.Silence().On(embedded.GetTopic))
 
 	gone := errors.New("gone")
@@ -56,7 +56,7 @@ func TestContextEndsCall(t *testing.T) {
 func TestCloseEndsRequest(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewServer(t)
-	a := newAdmin(t, settings(server.Endpoint()))
+	a := newAdmin(t, settings(server.Address()))
 	stall := server.Inject(iggytest.Silence().On(embedded.GetTopic))
 	done := make(chan error, 1)
 	go func() { done <- a.Ping(context.Background()) }()
@@ -68,7 +68,7 @@ func TestCloseEndsRequest(t *testing.T) {
 func TestConnectionIsKeptAndReplaced(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewServer(t)
-	a := newAdmin(t, settings(server.Endpoint()))
+	a := newAdmin(t, settings(server.Address()))
 	logins := server.Inject(iggytest.Observe().On(embedded.LoginUser))
 	for range 3 {
 		require.NoError(t, a.Ping(newContext(t)))
@@ -90,7 +90,7 @@ func TestConnectionIsKeptAndReplaced(t *testing.T) {
 func TestGarbageIsProtocolError(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewServer(t)
-	a := newAdmin(t, settings(server.Endpoint()))
+	a := newAdmin(t, settings(server.Address()))
 	for _, frame := range [][]byte{
 		[]byte("HTTP/1.1 400 Bad Request\r\n\r\n"),
 		{0, 0, 0, 0, 3, 0, 0, 0, 1, 2, 3}, // a body that is too short
@@ -104,7 +104,7 @@ func TestGarbageIsProtocolError(t *testing.T) {
 func TestInsecureTLSIsLogged(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewTLSServer(t)
-	cfg := settings(server.Endpoint())
+	cfg := settings(server.Address())
 	cfg.TLS.Enabled, cfg.TLS.InsecureSkipVerify = true, true
 	core, logs := observer.New(zap.WarnLevel)
 	require.NoError(t, newAdmin(t, cfg, admin.WithLogger(zap.New(core))).Ping(newContext(t)))

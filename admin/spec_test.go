@@ -64,7 +64,7 @@ func TestBadSpecIsRejected(t *testing.T) {
 func TestSpecMergesGroups(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewServer(t)
-	report, err := newAdmin(t, settings(server.Endpoint())).Plan(newContext(t), admin.Spec{
+	report, err := newAdmin(t, settings(server.Address())).Plan(newContext(t), admin.Spec{
 		{Stream: "s", Name: "t", Groups: []string{"b", "a"}},
 		{Stream: "s", Name: "t", Groups: []string{"b", "c"}},
 	})

@@ -84,7 +84,7 @@ func serve(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(out, server.Endpoint()); err != nil {
+	if _, err := fmt.Fprintln(out, server.Address()); err != nil {
 		return err
 	}
 	_, _ = io.Copy(io.Discard, in)

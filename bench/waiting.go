@@ -33,7 +33,8 @@ func measureWaiting(ctx context.Context, b *bench) error {
 	defer remove()
 	stream, id := identifier(b.stream), identifier(topic)
 	send := func(i int) error {
-		return p.Send(ctx, producer.Message{Stream: b.stream, Topic: topic, Key: b.keys[i%keyCount], Payload: b.payload})
+		_, err := p.Send(ctx, producer.Message{Stream: b.stream, Topic: topic, Key: b.keys[i%keyCount], Payload: b.payload})
+		return err
 	}
 	sdkSend := func(i int) error { return b.sdkSend(client, stream, id, i) }
 

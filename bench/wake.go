@@ -60,7 +60,7 @@ func measureWaking(ctx context.Context, b *bench) error {
 			payload := make([]byte, payloadSize)
 			binary.LittleEndian.PutUint64(payload, uint64(time.Now().UnixNano()))
 			message := producer.Message{Stream: b.stream, Topic: source, Payload: payload, Partition: producer.OnPartition(uint32(i % partitions))}
-			if err := p.Send(ctx, message); err != nil {
+			if _, err := p.Send(ctx, message); err != nil {
 				return nil, err
 			}
 			select {

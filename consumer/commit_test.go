@@ -226,7 +226,7 @@ func TestPromiseEveryStoredOffsetIsAcknowledged(t *testing.T) {
 		join := func() (*consumer.Consumer[string], *iggytest.Proxy) {
 			proxy := iggytest.NewProxy(t, upstream)
 			cluster := e.iggy
-			cluster.Endpoint = "tcp://" + proxy.Endpoint()
+			cluster.Endpoint = "tcp://" + proxy.Address()
 			cluster.Reconnect.BaseBackoff, cluster.Reconnect.MaxBackoff = time.Millisecond, 20*time.Millisecond
 			cluster.Breaker = config.Breaker{Failures: 50, Delay: 10 * time.Millisecond}
 			c, err := consumer.New(cluster, cfg, e.topic, consumer.WithDialer(watched), consumer.WithLogger(logger(t)))

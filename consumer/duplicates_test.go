@@ -77,9 +77,9 @@ func TestPromiseDuplicatesAreBounded(t *testing.T) {
 		all := newDeliveryCount()
 		for n := range crashes {
 			// To the server, a process that is killed is a connection that ends and does not come back.
-			life := iggytest.NewProxy(t, e.server.Endpoint())
+			life := iggytest.NewProxy(t, e.server.Address())
 			doomed := *e
-			doomed.cluster.Endpoint = "iggy://" + life.Endpoint()
+			doomed.cluster.Endpoint = life.Endpoint()
 			crash := sync.OnceFunc(func() {
 				life.StopListening()
 				life.CutConnections()

@@ -54,7 +54,7 @@ func newTestEnv(t testing.TB, partitions uint32, opts ...embedded.Option) *testE
 	server.CreateGroup("s", "t", "g")
 	server.CreateGroup("s", "t", "g.balance")
 	cfg := config.Default().Iggy
-	cfg.Endpoint = "tcp://" + server.Endpoint()
+	cfg.Endpoint = "tcp://" + server.Address()
 	cfg.ClientID, cfg.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
 	cfg.Reconnect.BaseBackoff = 10 * time.Millisecond
 	e := &testEnv{t: t, server: server, iggy: cfg, stream: "s", topic: texts("s", "t")}

@@ -24,7 +24,7 @@ func exampleServer(texts ...string) (cluster config.Iggy, stop func()) {
 		log.Fatal(err)
 	}
 	cluster = config.Default().Iggy
-	cluster.Endpoint = "iggy://" + server.Endpoint()
+	cluster.Endpoint = server.Endpoint()
 	cluster.ClientID, cluster.ClientSecret = embedded.DefaultUsername, config.NewSecret(embedded.DefaultPassword)
 	ctx := context.Background()
 	a, err := admin.New(cluster)

@@ -85,7 +85,7 @@ func newPipeline(t *testing.T, stages int) *pipeline {
 	}
 	cfg := config.Default().Producer
 	cfg.Retry.BaseBackoff, cfg.Retry.MaxBackoff = 5*time.Millisecond, 100*time.Millisecond
-	out, err := producer.New(p.cluster(p.server.Endpoint()), cfg)
+	out, err := producer.New(p.cluster(p.server.Address()), cfg)
 	require.NoError(t, err)
 	require.NoError(t, out.Start(t.Context()))
 	t.Cleanup(func() { _ = out.Stop(context.Background()) })
@@ -109,15 +109,16 @@ func (p *pipeline) addStage(cfg config.Consumer, handle func(context.Context, *c
 
 // forward sends a message to the next topic, with its id.
 func (p *pipeline) forward(ctx context.Context, stage int, m *consumer.Message[string]) error {
-	return p.producer.Send(ctx, producer.Message{
+	_, err := p.producer.Send(ctx, producer.Message{
 		Stream: "pipeline", Topic: fmt.Sprint("t", stage), Key: m.Key(), ID: m.ID(), Payload: []byte(m.Value),
 	})
+	return err
 }
 
 // join adds a member to the stage.
 func (s *stage) join() {
-	m := &member{proxy: iggytest.NewProxy(s.p.t, s.p.server.Embedded().Endpoint())}
-	c, err := consumer.New(s.p.cluster(m.proxy.Endpoint()), s.cfg, texts("pipeline", fmt.Sprint("t", s.number)),
+	m := &member{proxy: iggytest.NewProxy(s.p.t, s.p.server.Embedded().Address())}
+	c, err := consumer.New(s.p.cluster(m.proxy.Address()), s.cfg, texts("pipeline", fmt.Sprint("t", s.number)),
 		consumer.WithName(fmt.Sprintf("stage%d", s.number)), consumer.WithLogger(logger(s.p.t)),
 		consumer.OnLost(func(_ context.Context, ids []uint32) {
 			s.mu.Lock()

@@ -119,7 +119,7 @@ func TestIdleConnectionsUseLittleMemory(t *testing.T) { // not parallel: it meas
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for len(conns) < n {
-		nc, err := net.Dial("tcp", srv.Endpoint())
+		nc, err := net.Dial("tcp", srv.Address())
 		if err != nil {
 			t.Logf("no more descriptors than for %d connections: %v", len(conns), err)
 			break

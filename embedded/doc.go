@@ -9,7 +9,7 @@
 //		return err
 //	}
 //	defer srv.Stop(context.Background())
-//	client, err := iggcli.NewIggyClient(iggcli.WithTcp(tcp.WithServerAddress(srv.Endpoint())))
+//	client, err := iggcli.NewIggyClient(iggcli.WithTcp(tcp.WithServerAddress(srv.Address())))
 //
 // Its answers are compared with those of the real server. Recorded exchanges are replayed and must
 // be answered byte for byte, and the same scripts run against both servers where a real one is

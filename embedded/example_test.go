@@ -18,7 +18,7 @@ func ExampleStart() {
 	}
 	defer func() { _ = srv.Stop(context.Background()) }()
 
-	client, err := tcp.NewIggyTcpClient(tcp.WithServerAddress(srv.Endpoint()))
+	client, err := tcp.NewIggyTcpClient(tcp.WithServerAddress(srv.Address()))
 	if err != nil {
 		panic(err)
 	}

@@ -39,7 +39,7 @@ func TestForeignClientIsNamedInTheLog(t *testing.T) {
 			require.NoError(t, err)
 			defer srv.Crash()
 			for range 3 {
-				nc, err := net.Dial("tcp", srv.Endpoint())
+				nc, err := net.Dial("tcp", srv.Address())
 				require.NoError(t, err)
 				require.NoError(t, nc.SetDeadline(time.Now().Add(30*time.Second)))
 				_, err = nc.Write(tt.request)
@@ -60,7 +60,7 @@ func TestEmptyFramesAreRefusedByStatus(t *testing.T) {
 	srv, err := embedded.Start()
 	require.NoError(t, err)
 	defer srv.Crash()
-	nc, err := net.Dial("tcp", srv.Endpoint())
+	nc, err := net.Dial("tcp", srv.Address())
 	require.NoError(t, err)
 	defer func() { _ = nc.Close() }()
 	require.NoError(t, nc.SetDeadline(time.Now().Add(30*time.Second)))

@@ -118,7 +118,7 @@ type testConn struct {
 
 func dial(t testing.TB, srv *embedded.Server) *testConn {
 	t.Helper()
-	nc, err := net.Dial("tcp", srv.Endpoint())
+	nc, err := net.Dial("tcp", srv.Address())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = nc.Close() })
 	require.NoError(t, nc.SetDeadline(time.Now().Add(waitTimeout)))

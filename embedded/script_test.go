@@ -27,7 +27,7 @@ type target struct {
 }
 
 func embeddedTarget(t testing.TB, opts ...embedded.Option) target {
-	return target{address: start(t, opts...).Endpoint(), username: "iggy", password: "iggy"}
+	return target{address: start(t, opts...).Address(), username: "iggy", password: "iggy"}
 }
 
 // realTarget returns the server that IGGY_TEST_ENDPOINT names, iggy://user:password@host:port.

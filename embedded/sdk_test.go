@@ -20,7 +20,7 @@ func sdkID(t testing.TB, name string) iggcon.Identifier {
 
 func sdkClient(t testing.TB, srv *embedded.Server, opts ...tcp.Option) iggcon.Client {
 	t.Helper()
-	client, err := tcp.NewIggyTcpClient(append([]tcp.Option{tcp.WithServerAddress(srv.Endpoint())}, opts...)...)
+	client, err := tcp.NewIggyTcpClient(append([]tcp.Option{tcp.WithServerAddress(srv.Address())}, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = client.Close() })
 	return client

@@ -171,9 +171,13 @@ func (s *Server) removeConn(c *conn) {
 	s.mu.Unlock()
 }
 
-// Endpoint returns the address that the server listens on as "host:port", also after it has
+// Endpoint returns the address as "iggy://host:port", which is what iggy.endpoint of a configuration
+// takes.
+func (s *Server) Endpoint() string { return "iggy://" + s.Address() }
+
+// Address returns the address that the server listens on as "host:port", also after it has
 // stopped.
-func (s *Server) Endpoint() string { return s.listener.Addr().String() }
+func (s *Server) Address() string { return s.listener.Addr().String() }
 
 // Stop stops listening and ends all connections. A request in progress is answered. Then each
 // client gets the status [StatusDisconnected], which answers no request, and the end of the

@@ -23,7 +23,7 @@ func TestRestartAtSameAddress(t *testing.T) {
 	t.Parallel()
 	first, err := embedded.Start()
 	require.NoError(t, err)
-	address := first.Endpoint()
+	address := first.Address()
 	c := dial(t, first)
 	c.login(t)
 	require.NoError(t, first.Stop(context.Background()))
@@ -34,15 +34,15 @@ func TestRestartAtSameAddress(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 
 	second := start(t, embedded.WithAddress(address))
-	require.Equal(t, address, second.Endpoint())
+	require.Equal(t, address, second.Address())
 	dial(t, second).login(t)
 }
 
 func TestAddressInUse(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
-	_, err := embedded.Start(embedded.WithAddress(srv.Endpoint()))
-	require.ErrorContains(t, err, srv.Endpoint())
+	_, err := embedded.Start(embedded.WithAddress(srv.Address()))
+	require.ErrorContains(t, err, srv.Address())
 }
 
 func TestCrashResetsConnections(t *testing.T) {

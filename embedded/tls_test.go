@@ -29,13 +29,13 @@ func TestTLS(t *testing.T) {
 	roots := x509.NewCertPool()
 	require.True(t, roots.AppendCertsFromPEM(ca))
 	for name, fails := range map[string]bool{"localhost": false, "127.0.0.1": false, "example.org": true} {
-		nc, err := tls.DialWithDialer(&net.Dialer{Timeout: waitTimeout}, "tcp", srv.Endpoint(), &tls.Config{RootCAs: roots, ServerName: name})
+		nc, err := tls.DialWithDialer(&net.Dialer{Timeout: waitTimeout}, "tcp", srv.Address(), &tls.Config{RootCAs: roots, ServerName: name})
 		require.Equal(t, fails, err != nil, "%s: %v", name, err)
 		if err == nil {
 			require.NoError(t, nc.Close())
 		}
 	}
-	_, err = tls.DialWithDialer(&net.Dialer{Timeout: waitTimeout}, "tcp", srv.Endpoint(), &tls.Config{ServerName: "localhost"})
+	_, err = tls.DialWithDialer(&net.Dialer{Timeout: waitTimeout}, "tcp", srv.Address(), &tls.Config{ServerName: "localhost"})
 	require.Error(t, err, "no one trusts the certificate unasked")
 }
 

@@ -22,7 +22,7 @@ func TestRestartTranscript(t *testing.T) {
 	var s *script
 	open := func() {
 		srv = startIn(t, dir)
-		s = &script{t: t, target: target{srv.Endpoint(), embedded.DefaultUsername, embedded.DefaultPassword}, prefix: scriptPrefix}
+		s = &script{t: t, target: target{srv.Address(), embedded.DefaultUsername, embedded.DefaultPassword}, prefix: scriptPrefix}
 		s.admin = s.login("admin")
 	}
 	restart := func(kill bool) {

@@ -21,6 +21,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
+	"github.com/fetchbox/fetchbox-iggy/producer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -40,11 +41,11 @@ func TestMain(m *testing.M) {
 const within = 30 * time.Second
 
 // endpoint is a server, or a proxy before one.
-type endpoint interface{ Endpoint() string }
+type endpoint interface{ Address() string }
 
 type realServer string
 
-func (s realServer) Endpoint() string { return string(s) }
+func (s realServer) Address() string { return string(s) }
 
 // onServers runs a test against an embedded server, and against the real one that
 // IGGY_TEST_ENDPOINT names.
@@ -94,7 +95,7 @@ func yaml(server endpoint) string {
 	return fmt.Sprintf(`
 iggy: {endpoint: "tcp://%s", client_id: iggy, client_secret: iggy, start_timeout: 10s, request_timeout: 5s}
 topics: {tasks: {partitions: 2}, status: {partitions: 1}, logs: {partitions: 1}, dlq: {partitions: 1}}
-`, server.Endpoint())
+`, server.Address())
 }
 
 // configured loads a configuration from memory only.
@@ -145,3 +146,6 @@ func server(t *testing.T) *iggytest.Server {
 
 // offline is the configuration of applications that never connect.
 const offline = "iggy: {client_id: iggy, client_secret: iggy}"
+
+// errOf returns the error of a call that returns a result as well.
+func errOf(_ producer.Result, err error) error { return err }

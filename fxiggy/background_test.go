@@ -39,7 +39,7 @@ func TestALoopOverMessages(t *testing.T) {
 				return nil
 			})
 		}))
-	require.NoError(t, pub.PublishDownloadTask(t.Context(), task("a")))
+	require.NoError(t, errOf(pub.PublishDownloadTask(t.Context(), task("a"))))
 	require.Equal(t, "a", receive(t, seen))
 }
 

@@ -71,7 +71,7 @@ func TestARefusedPasswordIsExplained(t *testing.T) {
 		for _, more := range []string{"", ", transport: sdk", "}\ntopics: {provision: false"} {
 			t.Run(name+more, func(t *testing.T) {
 				t.Parallel()
-				app := fx.New(quiet, fxiggy.Module, configured("iggy: {endpoint: 'iggy://"+srv.Endpoint()+"', client_id: iggy, client_secret: "+tt.secret+more+"}"),
+				app := fx.New(quiet, fxiggy.Module, configured("iggy: {endpoint: 'iggy://"+srv.Address()+"', client_id: iggy, client_secret: "+tt.secret+more+"}"),
 					fx.Invoke(func(*jobs.Publisher) {}))
 				require.NoError(t, app.Err())
 				err := fxiggy.Cause(app.Start(t.Context()))
@@ -80,7 +80,7 @@ func TestARefusedPasswordIsExplained(t *testing.T) {
 			})
 		}
 	}
-	app := fx.New(quiet, fxiggy.Module, configured("iggy: {endpoint: 'iggy://"+srv.Endpoint()+"', client_id: iggy, client_secret: wr0ng}"), fx.Invoke(func(*jobs.Publisher) {}))
+	app := fx.New(quiet, fxiggy.Module, configured("iggy: {endpoint: 'iggy://"+srv.Address()+"', client_id: iggy, client_secret: wr0ng}"), fx.Invoke(func(*jobs.Publisher) {}))
 	err := app.Start(t.Context())
 	require.ErrorIs(t, err, iggyerr.ErrCredentials)
 	require.NotContains(t, err.Error(), "(iggy.", "there is nothing to see")

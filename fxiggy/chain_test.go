@@ -49,7 +49,7 @@ func runChain() {
 	handler := func(p *bytesPublisher) func(context.Context, *bytesMessage) error {
 		return func(ctx context.Context, m *bytesMessage) error {
 			time.Sleep(5 * time.Millisecond) // the handler's work
-			return p.Publish(ctx, m.Value)
+			return errOf(p.Publish(ctx, m.Value))
 		}
 	}
 	orders := [chainStages]fx.Option{
@@ -151,7 +151,7 @@ func TestChainOfProcessesLosesNothing(t *testing.T) {
 		go func() {
 			var errs []error
 			for i := range count {
-				errs = append(errs, pub.Publish(context.Background(), []byte(strconv.Itoa(i))))
+				errs = append(errs, errOf(pub.Publish(context.Background(), []byte(strconv.Itoa(i)))))
 				time.Sleep(10 * time.Millisecond)
 			}
 			published <- errors.Join(errs...)

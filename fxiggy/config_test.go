@@ -52,7 +52,7 @@ func TestConfigTakesWhatIsLoaded(t *testing.T) {
 	require.NoError(t, err)
 	var got config.Config
 	start(t, fxiggy.Config(cfg), fxiggy.Consume(Orders, "orders"), fx.Populate(&got), fx.Invoke(func(*consumer.Consumer[Order]) {}))
-	require.Equal(t, srv.Endpoint(), got.Iggy.Address())
+	require.Equal(t, srv.Address(), got.Iggy.Address())
 	require.Equal(t, config.DefaultConsumer("orders"), got.Consumers["orders"], "declared, and not in the configuration")
 	require.NotContains(t, cfg.Consumers, "orders", "the caller's configuration stays as it is")
 }

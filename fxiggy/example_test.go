@@ -23,7 +23,7 @@ func exampleServer() (*embedded.Server, fx.Option) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	yaml := fmt.Sprintf("iggy: {endpoint: 'iggy://%s', client_id: iggy, client_secret: iggy}", srv.Endpoint())
+	yaml := fmt.Sprintf("iggy: {endpoint: 'iggy://%s', client_id: iggy, client_secret: iggy}", srv.Address())
 	return srv, fx.Options(quiet, fxiggy.ConfigOptions(config.WithYAML("example.yaml", []byte(yaml)), config.WithEnviron(nil)))
 }
 
@@ -36,7 +36,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer stopServer(srv)
-	yaml := fmt.Sprintf("iggy: {endpoint: 'iggy://%s', client_id: iggy, client_secret: iggy}", srv.Endpoint())
+	yaml := fmt.Sprintf("iggy: {endpoint: 'iggy://%s', client_id: iggy, client_secret: iggy}", srv.Address())
 
 	var publisher *jobs.Publisher
 	done := make(chan string)
@@ -56,7 +56,7 @@ func Example() {
 	if err := app.Start(ctx); err != nil {
 		log.Fatal(err)
 	}
-	err = publisher.PublishDownloadTask(ctx, &jobspb.DownloadTask{JobId: "job-1", ResourceId: "logo", Url: "https://example.com/logo.png"})
+	_, err = publisher.PublishDownloadTask(ctx, &jobspb.DownloadTask{JobId: "job-1", ResourceId: "logo", Url: "https://example.com/logo.png"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func ExampleConsume() {
 	if err := app.Start(ctx); err != nil {
 		log.Fatal(err)
 	}
-	if err := publisher.Publish(ctx, Invoice{Number: "2026-17", Customer: "acme"}); err != nil {
+	if _, err := publisher.Publish(ctx, Invoice{Number: "2026-17", Customer: "acme"}); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(<-done)
@@ -122,7 +122,7 @@ clusters:
   eu:
     iggy: {endpoint: "iggy://%[1]s", client_id: iggy, client_secret: iggy}
     topics: {stream: europe}
-`, srv.Endpoint())
+`, srv.Address())
 	type clusters struct {
 		fx.In
 		Home   *jobs.Publisher
@@ -132,8 +132,12 @@ clusters:
 		fxiggy.ConfigOptions(config.WithYAML("example.yaml", []byte(yaml)), config.WithEnviron(nil)),
 		fx.Invoke(func(lc fx.Lifecycle, to clusters) {
 			status := &jobspb.JobStatus{JobId: "job-1", State: jobspb.JobState_JOB_STATE_QUEUED}
-			lc.Append(fx.StartHook(func(ctx context.Context) error { return to.Home.PublishJobStatus(ctx, status) }))
-			lc.Append(fx.StartHook(func(ctx context.Context) error { return to.Europe.PublishJobStatus(ctx, status) }))
+			for _, cluster := range []*jobs.Publisher{to.Home, to.Europe} {
+				lc.Append(fx.StartHook(func(ctx context.Context) error {
+					_, err := cluster.PublishJobStatus(ctx, status)
+					return err
+				}))
+			}
 		}),
 	)
 	ctx := context.Background()
@@ -183,7 +187,7 @@ func ExampleBackground() {
 	if err := app.Start(ctx); err != nil {
 		log.Fatal(err)
 	}
-	if err := publisher.PublishDownloadTask(ctx, task("logo")); err != nil {
+	if _, err := publisher.PublishDownloadTask(ctx, task("logo")); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(<-done)

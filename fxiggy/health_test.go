@@ -122,7 +122,7 @@ func TestHealthOfAProducerWithoutAServerHasCauseAndDetail(t *testing.T) {
 		producer = registry.Check(t.Context()).Components["producer"]
 		return producer.Status == health.Down && strings.Contains(producer.LastError, "connection refused")
 	}, 30*time.Second, 10*time.Millisecond)
-	require.Contains(t, producer.LastError, "not connected to "+srv.Endpoint())
+	require.Contains(t, producer.LastError, "not connected to "+srv.Address())
 	require.NotContains(t, producer.LastError, "\n")
 	require.Contains(t, string(producer.Detail), `"connections"`)
 }

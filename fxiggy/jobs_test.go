@@ -26,7 +26,7 @@ func TestPublishAndHandleATask(t *testing.T) {
 				return nil
 			})
 		}))
-	require.NoError(t, pub.PublishDownloadTask(t.Context(), task("a")))
+	require.NoError(t, errOf(pub.PublishDownloadTask(t.Context(), task("a"))))
 	require.Equal(t, "a", receive(t, handled).GetResourceId())
 }
 
@@ -43,7 +43,7 @@ func TestTopicsCanBeDecorated(t *testing.T) {
 				return nil
 			})
 		}))
-	require.NoError(t, pub.PublishDownloadTask(t.Context(), task("a")))
+	require.NoError(t, errOf(pub.PublishDownloadTask(t.Context(), task("a"))))
 	require.Equal(t, "job-1/a", receive(t, keys), "of the consumer's topic, as of the publisher's")
 }
 
@@ -63,7 +63,7 @@ func TestFailedTasksGoToTheDeadLetters(t *testing.T) {
 					return nil
 				}))
 		}))
-	require.NoError(t, pub.PublishDownloadTask(t.Context(), task("a")))
+	require.NoError(t, errOf(pub.PublishDownloadTask(t.Context(), task("a"))))
 	letter := receive(t, letters)
 	require.Equal(t, "a", letter.GetTask().GetResourceId())
 	require.Equal(t, "no use", letter.GetFailureMessage())
@@ -83,6 +83,6 @@ func TestDeadLettersOfTheApplicationReplaceThePublisher(t *testing.T) {
 				return consumer.Permanent(errors.New("no use"))
 			})
 		}))
-	require.NoError(t, pub.PublishDownloadTask(t.Context(), task("a")))
+	require.NoError(t, errOf(pub.PublishDownloadTask(t.Context(), task("a"))))
 	require.Equal(t, "a", receive(t, own).Value.GetResourceId())
 }

@@ -37,7 +37,7 @@ func TestStopFinishesTheWorkInFlight(t *testing.T) {
 				entered <- m.Value.GetResourceId()
 				<-release
 				// The producer still works while consumers finish.
-				return pub.PublishJobStatus(ctx, &jobspb.JobStatus{JobId: m.Value.GetJobId(), State: jobspb.JobState_JOB_STATE_COMPLETED})
+				return errOf(pub.PublishJobStatus(ctx, &jobspb.JobStatus{JobId: m.Value.GetJobId(), State: jobspb.JobState_JOB_STATE_COMPLETED}))
 			})
 		}))
 	require.NoError(t, app.Start(t.Context()))
@@ -87,7 +87,7 @@ func TestAHandlerThatDoesNotEndLeavesTimeForTheOthers(t *testing.T) {
 			})
 		}))
 	require.NoError(t, app.Start(t.Context()))
-	require.NoError(t, pub.PublishDownloadTask(t.Context(), task("a")))
+	require.NoError(t, errOf(pub.PublishDownloadTask(t.Context(), task("a"))))
 	receive(t, entered)
 
 	began := time.Now()
@@ -133,8 +133,8 @@ func TestConsumersStopAtTheSameTime(t *testing.T) {
 				}))
 		}))
 	require.NoError(t, app.Start(t.Context()))
-	require.NoError(t, pub.PublishDownloadTask(t.Context(), task("a")))
-	require.NoError(t, pub.PublishJobStatus(t.Context(), &jobspb.JobStatus{JobId: "j", State: jobspb.JobState_JOB_STATE_QUEUED}))
+	require.NoError(t, errOf(pub.PublishDownloadTask(t.Context(), task("a"))))
+	require.NoError(t, errOf(pub.PublishJobStatus(t.Context(), &jobspb.JobStatus{JobId: "j", State: jobspb.JobState_JOB_STATE_QUEUED})))
 	receive(t, both)
 	receive(t, both)
 
@@ -166,7 +166,7 @@ func TestAStartThatFailsHalfWayReleasesEverything(t *testing.T) {
 func TestAConsumerThatCannotStartStopsTheRest(t *testing.T) {
 	t.Parallel()
 	srv := server(t)
-	proxy := iggytest.NewProxy(t, srv.Endpoint())
+	proxy := iggytest.NewProxy(t, srv.Address())
 	// The provisioning and the producer get through; the consumer's connection does not.
 	refused := proxy.Inject(iggytest.Refuse().When(func(r iggytest.Request) bool { return r.Conn > 2 }))
 	app := fx.New(quiet, fxiggy.Module, configured(yaml(proxy)),
@@ -203,7 +203,7 @@ func TestAWrongPasswordIsOneClearError(t *testing.T) {
 	t.Parallel()
 	srv := server(t)
 	for _, provision := range []string{"true", "false"} {
-		app := fx.New(quiet, fxiggy.Module, configured("iggy: {endpoint: 'iggy://"+srv.Endpoint()+"', client_id: iggy, client_secret: wr0ng}\ntopics: {provision: "+provision+"}"),
+		app := fx.New(quiet, fxiggy.Module, configured("iggy: {endpoint: 'iggy://"+srv.Address()+"', client_id: iggy, client_secret: wr0ng}\ntopics: {provision: "+provision+"}"),
 			fx.Invoke(func(*jobs.Publisher) {}))
 		require.NoError(t, app.Err())
 		err := app.Start(t.Context())

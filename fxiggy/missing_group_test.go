@@ -25,11 +25,11 @@ func TestAGroupThatGoesMissingComesBack(t *testing.T) {
 	)
 	start(t, configured(yaml(srv)+"health: {interval: 0s}\n"), fxiggy.Consume(messages, "in"), fxiggy.Publish(messages),
 		fx.Invoke(handleTo(values)), fx.Populate(&pub, &handler))
-	require.NoError(t, pub.Publish(t.Context(), []byte("a")))
+	require.NoError(t, errOf(pub.Publish(t.Context(), []byte("a"))))
 	require.Equal(t, "a", receive(t, values))
 	srv.WaitCommitted("s", "t", "in", 0, 0)
 	require.NoError(t, srv.DeleteGroup("s", "t", "in"))
-	require.NoError(t, pub.Publish(t.Context(), []byte("b")))
+	require.NoError(t, errOf(pub.Publish(t.Context(), []byte("b"))))
 	require.Equal(t, "a", receive(t, values))
 	require.Equal(t, "b", receive(t, values))
 	require.Eventually(t, func() bool {

@@ -70,7 +70,7 @@ func TestEverythingStartsAndStops(t *testing.T) {
 	require.NoError(t, app.Start(t.Context()))
 	require.NoError(t, stop(app))
 	require.NoError(t, stop(app), "a second stop does nothing")
-	require.ErrorIs(t, got.Jobs.PublishDownloadTask(t.Context(), task("a")), iggyerr.ErrClosed)
+	require.ErrorIs(t, errOf(got.Jobs.PublishDownloadTask(t.Context(), task("a"))), iggyerr.ErrClosed)
 }
 
 func TestConsumersAreLazy(t *testing.T) {
@@ -121,7 +121,7 @@ func TestNothingIsProvisionedWhenItIsOff(t *testing.T) {
 		c.Topics.Provision = false
 		return nil
 	})), fx.Populate(&pub))
-	err := pub.PublishDownloadTask(t.Context(), task("a"))
+	_, err := pub.PublishDownloadTask(t.Context(), task("a"))
 	require.ErrorIs(t, err, iggyerr.ErrNotFound)
 	require.ErrorContains(t, err, "fetchbox/jobs.tasks")
 }

@@ -48,7 +48,7 @@ func TestStartWaitsForTheServer(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, srv endpoint) {
 		messages, values := newTopic(t, srv), make(chan string, 1)
-		proxy := iggytest.NewProxy(t, srv.Endpoint())
+		proxy := iggytest.NewProxy(t, srv.Address())
 		proxy.StopListening()
 		core, logs := observer.New(zapcore.WarnLevel)
 		var pub *bytesPublisher
@@ -60,7 +60,7 @@ func TestStartWaitsForTheServer(t *testing.T) {
 		require.Eventually(t, func() bool { return logs.FilterMessage("cannot provision topics, retrying").Len() > 0 }, within, time.Millisecond)
 		proxy.StartListening()
 		require.NoError(t, receive(t, started))
-		require.NoError(t, pub.Publish(t.Context(), []byte("a")))
+		require.NoError(t, errOf(pub.Publish(t.Context(), []byte("a"))))
 		require.Equal(t, "a", receive(t, values))
 		require.NoError(t, stop(app))
 		require.Equal(t, 1, logs.FilterMessage("cannot provision topics, retrying").Len(), "said once")
@@ -79,14 +79,14 @@ func TestStartHasOneTimeLimit(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				proxy := iggytest.NewProxy(t, srv.Endpoint())
+				proxy := iggytest.NewProxy(t, srv.Address())
 				proxy.Inject(iggytest.Refuse().When(func(r iggytest.Request) bool { return refused(int(r.Conn)) }))
 				app := fx.New(quiet, fxiggy.Module, configured(strings.Replace(yaml(proxy), "start_timeout: 10s", "start_timeout: 700ms", 1)),
 					fxiggy.Consume(messages, "in"), fxiggy.Publish(messages), fx.Invoke(handleTo(nil), func(*bytesPublisher) {}))
 				began := time.Now()
 				if err := app.Start(t.Context()); err != nil {
 					require.ErrorIs(t, err, iggyerr.ErrNotConnected)
-					require.ErrorContains(t, err, proxy.Endpoint())
+					require.ErrorContains(t, err, proxy.Address())
 				} else {
 					require.NoError(t, stop(app))
 				}
@@ -102,7 +102,7 @@ func TestStartInTheBackground(t *testing.T) {
 	onServers(t, func(t *testing.T, srv endpoint) {
 		home, away := newTopic(t, srv), newTopic(t, srv)
 		atHome, there := make(chan string, 1), make(chan string, 1)
-		proxy := iggytest.NewProxy(t, srv.Endpoint())
+		proxy := iggytest.NewProxy(t, srv.Address())
 		proxy.StopListening()
 		section := strings.Replace(yaml(proxy), "start_timeout: 10s", "start: background, start_timeout: 1s", 1)
 		section = "clusters:\n  eu:" + strings.ReplaceAll(section, "\n", "\n    ") + "\nhealth: {interval: 0s}\n"
@@ -120,14 +120,14 @@ func TestStartInTheBackground(t *testing.T) {
 		require.NoError(t, app.Start(t.Context()))
 		t.Cleanup(func() { require.NoError(t, stop(app)) })
 
-		require.NoError(t, near.Publish(t.Context(), []byte("a")))
+		require.NoError(t, errOf(near.Publish(t.Context(), []byte("a"))))
 		require.Equal(t, "a", receive(t, atHome))
 		require.Eventually(t, func() bool {
 			code, report := probe(t, handler, health.ReadyPath)
 			require.Equal(t, http.StatusServiceUnavailable, code)
 			require.Equal(t, health.Up, report.Components["producer"].Status)
-			return strings.Contains(report.Components["eu.consumer.away"].LastError, proxy.Endpoint()) &&
-				strings.Contains(report.Components["eu.producer"].LastError, proxy.Endpoint())
+			return strings.Contains(report.Components["eu.consumer.away"].LastError, proxy.Address()) &&
+				strings.Contains(report.Components["eu.producer"].LastError, proxy.Address())
 		}, within, 10*time.Millisecond, "the report says why")
 		code, _ := probe(t, handler, health.LivePath)
 		require.Equal(t, http.StatusOK, code)
@@ -135,7 +135,7 @@ func TestStartInTheBackground(t *testing.T) {
 		// The topic does not exist before the cluster is there, which is no reason to fail a
 		// message.
 		published := make(chan error, 1)
-		go func() { published <- far.Publish(t.Context(), []byte("b")) }()
+		go func() { published <- errOf(far.Publish(t.Context(), []byte("b"))) }()
 		proxy.StartListening()
 		require.NoError(t, receive(t, published))
 		require.Equal(t, "b", receive(t, there))
@@ -150,7 +150,7 @@ func TestStartInTheBackground(t *testing.T) {
 func TestStopBeforeTheServerCame(t *testing.T) {
 	t.Parallel()
 	srv := server(t)
-	proxy := iggytest.NewProxy(t, srv.Endpoint())
+	proxy := iggytest.NewProxy(t, srv.Address())
 	proxy.StopListening()
 	messages := topic.New("s", "t", topic.Bytes())
 	app := fx.New(quiet, fxiggy.Module, configured(strings.Replace(yaml(proxy), "start_timeout", "start: background, start_timeout", 1)),
@@ -177,7 +177,7 @@ func TestTopicsThatGoMissingComeBack(t *testing.T) {
 				)
 				start(t, configured(yaml(srv)+"health: {interval: 0s}\n"), fxiggy.Consume(messages, "in"), fxiggy.Publish(messages),
 					fx.Invoke(handleTo(values)), fx.Populate(&pub, &handler))
-				require.NoError(t, pub.Publish(t.Context(), []byte("a")))
+				require.NoError(t, errOf(pub.Publish(t.Context(), []byte("a"))))
 				require.Equal(t, "a", receive(t, values))
 				require.NoError(t, a.DeleteStream(t.Context(), messages.Stream()))
 				if !publishFirst {
@@ -186,7 +186,7 @@ func TestTopicsThatGoMissingComeBack(t *testing.T) {
 						return err == nil
 					}, within, 10*time.Millisecond)
 				}
-				require.NoError(t, pub.Publish(t.Context(), []byte("b")))
+				require.NoError(t, errOf(pub.Publish(t.Context(), []byte("b"))))
 				require.Equal(t, "b", receive(t, values))
 				require.Eventually(t, func() bool {
 					code, _ := probe(t, handler, health.ReadyPath)
@@ -208,11 +208,11 @@ func TestAServerThatRestartsEmptyIsProvisionedAgain(t *testing.T) {
 	)
 	start(t, configured(yaml(srv)+"health: {interval: 0s}\n"), fxiggy.Consume(messages, "in"), fxiggy.Publish(messages),
 		fx.Invoke(handleTo(values)), fx.Populate(&pub, &handler))
-	require.NoError(t, pub.Publish(t.Context(), []byte("a")))
+	require.NoError(t, errOf(pub.Publish(t.Context(), []byte("a"))))
 	require.Equal(t, "a", receive(t, values))
 	srv.Crash()
 	srv.Start()
-	require.NoError(t, pub.Publish(t.Context(), []byte("b")))
+	require.NoError(t, errOf(pub.Publish(t.Context(), []byte("b"))))
 	require.Equal(t, "b", receive(t, values))
 	srv.WaitFor("readiness", func() bool {
 		code, _ := probe(t, handler, health.ReadyPath)
@@ -238,18 +238,18 @@ func TestWithoutProvisioningAMissingTopicIsNamed(t *testing.T) {
 		)
 		off := strings.Replace(yaml(srv), "topics: {", "topics: {provision: false, ", 1)
 		start(t, configured(off+"health: {interval: 0s}\nproducer: {metadata_interval: 100ms}\n"), fxiggy.Publish(messages), fx.Populate(&pub, &handler))
-		require.NoError(t, pub.Publish(t.Context(), []byte("a")))
+		require.NoError(t, errOf(pub.Publish(t.Context(), []byte("a"))))
 		require.NoError(t, a.DeleteStream(t.Context(), messages.Stream()))
 		require.Eventually(t, func() bool {
 			code, report := probe(t, handler, health.ReadyPath)
 			return code == http.StatusServiceUnavailable && strings.Contains(report.Components["producer"].LastError, messages.String())
 		}, within, 10*time.Millisecond)
-		require.ErrorIs(t, pub.Publish(t.Context(), []byte("b")), iggyerr.ErrNotFound)
+		require.ErrorIs(t, errOf(pub.Publish(t.Context(), []byte("b"))), iggyerr.ErrNotFound)
 		provision()
 		require.Eventually(t, func() bool {
 			code, _ := probe(t, handler, health.ReadyPath)
 			return code == http.StatusOK
 		}, within, 10*time.Millisecond)
-		require.NoError(t, pub.Publish(t.Context(), []byte("c")))
+		require.NoError(t, errOf(pub.Publish(t.Context(), []byte("c"))))
 	})
 }

@@ -55,7 +55,7 @@ func (s *stopping) handler(publish func(context.Context, []byte) error) func(con
 }
 
 func publishWith(p *bytesPublisher) func(context.Context, []byte) error {
-	return func(ctx context.Context, value []byte) error { return p.Publish(ctx, value) }
+	return func(ctx context.Context, value []byte) error { return errOf(p.Publish(ctx, value)) }
 }
 
 // loop handles the messages of c until it or ctx ends.
@@ -105,7 +105,7 @@ func (d *database) publishWith(p *bytesPublisher) func(context.Context, []byte) 
 		if d.closed.Load() {
 			return errors.New("database closed")
 		}
-		return p.Publish(ctx, value)
+		return errOf(p.Publish(ctx, value))
 	}
 }
 
@@ -115,7 +115,7 @@ type relay struct{ pub *bytesPublisher }
 type publishingSink struct{ pub *bytesPublisher }
 
 func (s publishingSink) DeadLetter(ctx context.Context, f topic.Failure[[]byte]) error {
-	return s.pub.Publish(ctx, f.Payload)
+	return errOf(s.pub.Publish(ctx, f.Payload))
 }
 
 // stoppingApps are applications that differ in what is built in which order.
@@ -145,7 +145,7 @@ var stoppingApps = map[string]func(s *stopping) fx.Option{
 	"publisher built after the handler was set": func(s *stopping) fx.Option {
 		return fx.Options(fxiggy.Publish(s.out), fx.Provide(func(c *bytesConsumer) (*relay, error) {
 			r := &relay{}
-			return r, c.Handle(s.handler(func(ctx context.Context, value []byte) error { return r.pub.Publish(ctx, value) }))
+			return r, c.Handle(s.handler(func(ctx context.Context, value []byte) error { return errOf(r.pub.Publish(ctx, value)) }))
 		}), fx.Invoke(func(r *relay, p *bytesPublisher) { r.pub = p }))
 	},
 	"publisher of another cluster": func(s *stopping) fx.Option {
@@ -243,7 +243,7 @@ func (s *stopping) publish(t *testing.T, yaml string) *admin.Admin {
 	var pub *bytesPublisher
 	app := fx.New(quiet, fxiggy.Module, configured(yaml), fxiggy.Publish(s.in), fx.Populate(&pub))
 	require.NoError(t, app.Start(t.Context()))
-	require.NoError(t, pub.Publish(t.Context(), []byte("x")))
+	require.NoError(t, errOf(pub.Publish(t.Context(), []byte("x"))))
 	require.NoError(t, stop(app))
 	a := newAdmin(t, yaml)
 	t.Cleanup(func() { require.NoError(t, a.DeleteStream(context.Background(), s.in.Stream())) })
@@ -359,7 +359,7 @@ func TestProducersStartBeforeHandlers(t *testing.T) {
 		app := fx.New(quiet, fxiggy.Module, configured(yaml), fxiggy.Consume(s.in, "in", fxiggy.Defaults(once)), fxiggy.Publish(s.out),
 			fx.Invoke(func(c *bytesConsumer) error {
 				return c.Handle(func(ctx context.Context, m *bytesMessage) error {
-					err := pub.Publish(ctx, m.Value)
+					_, err := pub.Publish(ctx, m.Value)
 					handled <- err
 					return err
 				})

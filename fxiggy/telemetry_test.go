@@ -25,7 +25,7 @@ func TestMetricsTellTheCluster(t *testing.T) {
 	t.Parallel()
 	here, there := server(t), server(t)
 	reader := sdkmetric.NewManualReader()
-	text := yaml(here) + fmt.Sprintf("clusters: {eu: {iggy: {endpoint: %q, client_id: iggy, client_secret: iggy}}}\n", "tcp://"+there.Endpoint())
+	text := yaml(here) + fmt.Sprintf("clusters: {eu: {iggy: {endpoint: %q, client_id: iggy, client_secret: iggy}}}\n", "tcp://"+there.Address())
 	done := make(chan string)
 	handle := func(name string, tasks *consumer.Consumer[*jobspb.DownloadTask]) error {
 		return tasks.Handle(func(context.Context, *consumer.Message[*jobspb.DownloadTask]) error {
@@ -51,9 +51,9 @@ func TestMetricsTellTheCluster(t *testing.T) {
 			}
 			return handle("eu", b.EuropeTasks)
 		}))
-	require.NoError(t, all.Jobs.PublishDownloadTask(t.Context(), task("a")))
+	require.NoError(t, errOf(all.Jobs.PublishDownloadTask(t.Context(), task("a"))))
 	require.Empty(t, receive(t, done))
-	require.NoError(t, all.EuropeJobs.PublishDownloadTask(t.Context(), task("b")))
+	require.NoError(t, errOf(all.EuropeJobs.PublishDownloadTask(t.Context(), task("b"))))
 	require.Equal(t, "eu", receive(t, done))
 
 	var data metricdata.ResourceMetrics

@@ -61,9 +61,9 @@ func TestConsumeAndPublish(t *testing.T) {
 	require.Equal(t, 7, got.Consumers["orders"].MaxInFlight)
 	require.Equal(t, "orders", got.Consumers["orders"].Group)
 	require.Equal(t, "painters", got.Consumers["images"].Group)
-	require.NoError(t, pubOrders.Publish(t.Context(), Order{ID: "1", Customer: "c"}))
+	require.NoError(t, errOf(pubOrders.Publish(t.Context(), Order{ID: "1", Customer: "c"})))
 	require.Equal(t, Order{ID: "1", Customer: "c"}, receive(t, orders))
-	require.NoError(t, pubImages.Publish(t.Context(), []byte{1, 2, 3}))
+	require.NoError(t, errOf(pubImages.Publish(t.Context(), []byte{1, 2, 3})))
 	require.Equal(t, []byte{1, 2, 3}, receive(t, images))
 }
 
@@ -85,7 +85,7 @@ func TestConsumeUsesTheDeadLettersOfTheApplication(t *testing.T) {
 				return consumer.Permanent(errors.New("sold out"))
 			})
 		}))
-	require.NoError(t, pub.Publish(t.Context(), Order{ID: "1"}))
+	require.NoError(t, errOf(pub.Publish(t.Context(), Order{ID: "1"})))
 	require.Equal(t, "1", receive(t, lost).Value.ID)
 }
 
@@ -120,11 +120,11 @@ func TestSeveralClusters(t *testing.T) {
 			})
 		}, fx.ParamTags(`name:"eu"`))),
 	)
-	require.NoError(t, here.PublishDownloadTask(t.Context(), task("a")))
+	require.NoError(t, errOf(here.PublishDownloadTask(t.Context(), task("a"))))
 	require.Equal(t, "home fetchbox a", receive(t, tasks))
-	require.NoError(t, there.PublishDownloadTask(t.Context(), task("b")))
+	require.NoError(t, errOf(there.PublishDownloadTask(t.Context(), task("b"))))
 	require.Equal(t, "eu europe b", receive(t, tasks))
-	require.NoError(t, pub.Publish(t.Context(), Order{ID: "1"}))
+	require.NoError(t, errOf(pub.Publish(t.Context(), Order{ID: "1"})))
 	require.Equal(t, "1", receive(t, orders).ID)
 	require.Equal(t, []string{"consumer.tasks", "eu.consumer.orders", "eu.consumer.tasks", "eu.producer", "producer"}, names(registry.Check(t.Context())))
 	require.NotEmpty(t, eu.Messages("shop", "orders"))

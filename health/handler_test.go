@@ -134,7 +134,7 @@ func TestReadinessFollowsServer(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewServer(t)
 	cfg := config.Default().Iggy
-	cfg.Endpoint = "iggy://" + server.Endpoint()
+	cfg.Endpoint = server.Endpoint()
 	cfg.ClientID, cfg.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
 	a, err := admin.New(cfg)
 	require.NoError(t, err)
@@ -152,7 +152,7 @@ func TestReadinessFollowsServer(t *testing.T) {
 	}
 	probes(http.StatusOK)
 	server.Crash()
-	require.Contains(t, probes(http.StatusServiceUnavailable), server.Endpoint(), "the error names the server")
+	require.Contains(t, probes(http.StatusServiceUnavailable), server.Address(), "the error names the server")
 	server.Start()
 	probes(http.StatusOK)
 	require.NoError(t, r.Stop(t.Context()))

@@ -48,7 +48,7 @@ func (s *Server) runAsRoot(requests []adminRequest) {
 	defer s.notifyChange()
 	login := append(appendName(appendName(nil, Username), Password), make([]byte, 8)...)
 	requests = append([]adminRequest{{command: embedded.LoginUser, body: login}}, requests...)
-	nc, err := net.Dial("tcp", s.Embedded().Endpoint())
+	nc, err := net.Dial("tcp", s.Embedded().Address())
 	if err != nil {
 		s.tb.Fatalf("iggytest: %v", err)
 	}

@@ -32,7 +32,7 @@ func NewCluster(tb testing.TB, nodes int, opts ...embedded.Option) *Cluster {
 	for i := range nodes {
 		view := embedded.WithCluster(func() embedded.Cluster { return c.view(i) })
 		s := NewServer(tb, append([]embedded.Option{view}, opts...)...)
-		host, port, err := net.SplitHostPort(s.Endpoint())
+		host, port, err := net.SplitHostPort(s.Address())
 		if err != nil {
 			tb.Fatalf("iggytest: %v", err)
 		}

@@ -19,7 +19,7 @@ func TestClusterNamesItsLeader(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, cluster.Nodes, 3)
 		for i, n := range cluster.Nodes {
-			require.Equal(t, c.Node(i).Endpoint(), n.Address())
+			require.Equal(t, c.Node(i).Address(), n.Address())
 			if n.Leader {
 				names = append(names, n.Name)
 			}

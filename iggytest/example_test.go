@@ -41,7 +41,7 @@ func ExampleNewServer() {
 	lost := srv.Inject(iggytest.Cut().AfterEffect().On(embedded.SendMessages).Times(1))
 
 	cfg := config.Default()
-	cfg.Iggy.Endpoint = "iggy://" + srv.Endpoint()
+	cfg.Iggy.Endpoint = srv.Endpoint()
 	cfg.Iggy.ClientID, cfg.Iggy.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
 	p, err := producer.New(cfg.Iggy, cfg.Producer)
 	if err != nil {
@@ -52,7 +52,7 @@ func ExampleNewServer() {
 	}
 	t.Cleanup(func() { _ = p.Stop(context.Background()) })
 
-	if err := p.Send(t.Context(), producer.Message{Stream: "shop", Topic: "orders", Payload: []byte("a book")}); err != nil {
+	if _, err := p.Send(t.Context(), producer.Message{Stream: "shop", Topic: "orders", Payload: []byte("a book")}); err != nil {
 		t.Fatalf("%v", err)
 	}
 	lost.Wait(1)

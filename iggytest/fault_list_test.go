@@ -13,13 +13,13 @@ import (
 // others.
 func TestFaultOrder(t *testing.T) {
 	t.Parallel()
-	proxy := iggytest.NewProxy(t, start(t).Endpoint())
+	proxy := iggytest.NewProxy(t, start(t).Address())
 	var done []iggytest.Request
 	seen := proxy.Inject(iggytest.Observe())
 	first := proxy.Inject(iggytest.Answer(embedded.StatusIOError).Times(1))
 	second := proxy.Inject(iggytest.Answer(embedded.StatusNotOwner))
 	proxy.Inject(iggytest.Do(func(r iggytest.Request) { done = append(done, r) }).On(create))
-	conn := dial(t, proxy.Endpoint())
+	conn := dial(t, proxy.Address())
 	require.Equal(t, embedded.StatusIOError, conn.status(t, create, name("stream")))
 	require.Equal(t, embedded.StatusNotOwner, conn.status(t, embedded.Ping, nil))
 	second.Remove()

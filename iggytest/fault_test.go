@@ -85,16 +85,16 @@ func TestFaults(t *testing.T) {
 		t.Run(label, func(t *testing.T) {
 			t.Parallel()
 			srv := start(t)
-			proxy := iggytest.NewProxy(t, srv.Endpoint())
+			proxy := iggytest.NewProxy(t, srv.Address())
 			fault := proxy.Inject(c.fault.On(create).Times(1))
-			conn := dial(t, proxy.Endpoint()).login(t)
+			conn := dial(t, proxy.Address()).login(t)
 			status, body, err := conn.call(create, name("stream"))
 			c.check(t, status, body, err)
 			fault.Wait(1)
 			require.Equal(t, c.effect, exists(t, srv, "stream"))
 			require.Equal(t, 1, fault.Count())
 			// The fault is used up: all is well again, on a new connection at the latest.
-			require.Equal(t, embedded.StatusOK, dial(t, proxy.Endpoint()).login(t).status(t, create, name("other")))
+			require.Equal(t, embedded.StatusOK, dial(t, proxy.Address()).login(t).status(t, create, name("other")))
 		})
 	}
 }
@@ -115,9 +115,9 @@ func TestFaultsThatNeverAnswer(t *testing.T) {
 		t.Run(label, func(t *testing.T) {
 			t.Parallel()
 			srv := start(t)
-			proxy := iggytest.NewProxy(t, srv.Endpoint())
+			proxy := iggytest.NewProxy(t, srv.Address())
 			fault := proxy.Inject(c.fault.On(create).Times(1))
-			conn := dial(t, proxy.Endpoint()).login(t)
+			conn := dial(t, proxy.Address()).login(t)
 			require.NoError(t, conn.request(create, name("stream")))
 			require.NoError(t, conn.request(embedded.Ping, nil))
 			fault.Wait(1)
@@ -146,9 +146,9 @@ func TestDelay(t *testing.T) {
 	} {
 		t.Run(label, func(t *testing.T) {
 			t.Parallel()
-			proxy := iggytest.NewProxy(t, start(t).Endpoint())
+			proxy := iggytest.NewProxy(t, start(t).Address())
 			proxy.Inject(fault.On(embedded.Ping))
-			conn := dial(t, proxy.Endpoint())
+			conn := dial(t, proxy.Address())
 			begin := time.Now()
 			require.Equal(t, embedded.StatusOK, conn.status(t, embedded.Ping, nil))
 			require.GreaterOrEqual(t, time.Since(begin), d)

@@ -86,7 +86,7 @@ func (c *client) status(t *testing.T, command embedded.Command, body []byte) emb
 // exists reports whether there is a stream of this name, on a connection of its own.
 func exists(t *testing.T, srv *embedded.Server, stream string) bool {
 	t.Helper()
-	c := dial(t, srv.Endpoint()).login(t)
+	c := dial(t, srv.Address()).login(t)
 	defer func() { _ = c.Close() }()
 	_, body, err := c.call(embedded.GetStream, append([]byte{2}, name(stream)...))
 	require.NoError(t, err)

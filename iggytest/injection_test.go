@@ -13,9 +13,9 @@ func TestFaultConditions(t *testing.T) {
 	t.Parallel()
 	refuse := iggytest.Answer(embedded.StatusIOError)
 	pattern := func(t *testing.T, f iggytest.Fault) string {
-		proxy := iggytest.NewProxy(t, start(t).Endpoint())
+		proxy := iggytest.NewProxy(t, start(t).Address())
 		proxy.Inject(f)
-		conn := dial(t, proxy.Endpoint())
+		conn := dial(t, proxy.Address())
 		pattern := ""
 		for range 20 {
 			if conn.status(t, embedded.Ping, nil) == embedded.StatusOK {

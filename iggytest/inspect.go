@@ -1,14 +1,5 @@
 package iggytest
 
-import "github.com/fetchbox/fetchbox-iggy/embedded"
-
-// Message is a stored message.
-type Message struct {
-	embedded.Message
-	// Partition is the partition that holds it.
-	Partition uint32
-}
-
 // Messages returns all messages that a topic holds, sorted by partition and offset. It returns none
 // when there is no such topic.
 func (s *Server) Messages(stream, topic string) []Message {
@@ -19,7 +10,7 @@ func (s *Server) Messages(stream, topic string) []Message {
 			return all
 		}
 		for _, m := range messages {
-			all = append(all, Message{Message: m, Partition: partition})
+			all = append(all, newMessage(m, partition))
 		}
 	}
 }

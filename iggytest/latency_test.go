@@ -33,9 +33,9 @@ func timePipelined(t *testing.T, conn *client, n int) time.Duration {
 
 func TestLatencyKeepsRequestsInFlight(t *testing.T) {
 	t.Parallel()
-	proxy := iggytest.NewProxy(t, start(t).Endpoint())
+	proxy := iggytest.NewProxy(t, start(t).Address())
 	fault := proxy.Inject(iggytest.Latency(latency))
-	conn := dial(t, proxy.Endpoint())
+	conn := dial(t, proxy.Address())
 	fault.Wait(1)
 	const requests, roundTrip = 10, 2 * latency
 	fastest := time.Hour
@@ -53,10 +53,10 @@ func TestLatencyWithTLS(t *testing.T) {
 	srv := iggytest.NewTLSServer(t)
 	srv.Inject(iggytest.Latency(latency))
 	began := time.Now()
-	conn := dialTLS(t, srv.Endpoint(), trust(t, srv.CA()))
+	conn := dialTLS(t, srv.Address(), trust(t, srv.CA()))
 	require.GreaterOrEqual(t, time.Since(began), 2*latency, "the handshake is delayed too")
 	require.GreaterOrEqual(t, timePipelined(t, conn, 1), 2*latency)
-	_, err := tls.Dial("tcp", srv.Endpoint(), &tls.Config{})
+	_, err := tls.Dial("tcp", srv.Address(), &tls.Config{})
 	require.Error(t, err, "an unknown authority")
 }
 
@@ -64,9 +64,9 @@ func TestLatencyWithTLS(t *testing.T) {
 // connection, and that a reset loses them.
 func TestLatencyDelaysTheEnd(t *testing.T) {
 	t.Parallel()
-	proxy := iggytest.NewProxy(t, start(t).Endpoint())
+	proxy := iggytest.NewProxy(t, start(t).Address())
 	proxy.Inject(iggytest.Latency(latency).Times(1))
-	conn := dial(t, proxy.Endpoint())
+	conn := dial(t, proxy.Address())
 	cut := proxy.Inject(iggytest.Cut().On(create))
 	require.NoError(t, conn.request(embedded.Ping, nil))
 	require.NoError(t, conn.request(create, name("stream")))
@@ -78,7 +78,7 @@ func TestLatencyDelaysTheEnd(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 
 	longLatency := proxy.Inject(iggytest.Latency(time.Hour))
-	slow := dial(t, proxy.Endpoint())
+	slow := dial(t, proxy.Address())
 	require.NoError(t, slow.request(embedded.Ping, nil))
 	longLatency.Wait(1)
 	require.Positive(t, proxy.CutConnections())

@@ -59,8 +59,12 @@ func newProxy(tb testing.TB, upstream string, config *tls.Config) *Proxy {
 	return p
 }
 
-// Endpoint returns the proxy's address as "host:port". It never changes.
-func (p *Proxy) Endpoint() string { return p.address }
+// Endpoint returns the proxy's address as "iggy://host:port", which is what iggy.endpoint of a
+// configuration takes. It never changes.
+func (p *Proxy) Endpoint() string { return "iggy://" + p.address }
+
+// Address returns the proxy's address as "host:port". It never changes.
+func (p *Proxy) Address() string { return p.address }
 
 // Inject adds a fault behind those that are there already. To each request apply all faults that
 // let it pass (Observe, Do, Delay, Slow) and the first one of the others.

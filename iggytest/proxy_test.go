@@ -13,26 +13,26 @@ import (
 
 func TestRefuseAndStopListening(t *testing.T) {
 	t.Parallel()
-	proxy := iggytest.NewProxy(t, start(t).Endpoint())
+	proxy := iggytest.NewProxy(t, start(t).Address())
 	fault := proxy.Inject(iggytest.Refuse().Times(1))
-	nc, err := net.Dial("tcp", proxy.Endpoint())
+	nc, err := net.Dial("tcp", proxy.Address())
 	if err == nil {
 		_, err = nc.Read(make([]byte, 1))
 		_ = nc.Close()
 	}
 	require.ErrorIs(t, err, syscall.ECONNRESET)
 	fault.Wait(1)
-	conn := dial(t, proxy.Endpoint())
+	conn := dial(t, proxy.Address())
 	require.Equal(t, embedded.StatusOK, conn.status(t, embedded.Ping, nil))
 
 	proxy.StopListening()
-	_, err = net.Dial("tcp", proxy.Endpoint())
+	_, err = net.Dial("tcp", proxy.Address())
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	require.Equal(t, embedded.StatusOK, conn.status(t, embedded.Ping, nil), "open connections stay")
 	proxy.StopListening()
 	proxy.StartListening()
 	proxy.StartListening()
-	require.Equal(t, embedded.StatusOK, dial(t, proxy.Endpoint()).status(t, embedded.Ping, nil))
+	require.Equal(t, embedded.StatusOK, dial(t, proxy.Address()).status(t, embedded.Ping, nil))
 }
 
 // TestPortStaysReserved expects that no outgoing connection can use the port while the proxy does
@@ -40,12 +40,12 @@ func TestRefuseAndStopListening(t *testing.T) {
 func TestPortStaysReserved(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
-	proxy := iggytest.NewProxy(t, srv.Endpoint())
+	proxy := iggytest.NewProxy(t, srv.Address())
 	proxy.StopListening()
-	own, err := net.ResolveTCPAddr("tcp", proxy.Endpoint())
+	own, err := net.ResolveTCPAddr("tcp", proxy.Address())
 	require.NoError(t, err)
-	_, err = (&net.Dialer{LocalAddr: own}).Dial("tcp", srv.Endpoint())
+	_, err = (&net.Dialer{LocalAddr: own}).Dial("tcp", srv.Address())
 	require.ErrorIs(t, err, syscall.EADDRINUSE)
 	proxy.StartListening()
-	require.Equal(t, embedded.StatusOK, dial(t, proxy.Endpoint()).status(t, embedded.Ping, nil))
+	require.Equal(t, embedded.StatusOK, dial(t, proxy.Address()).status(t, embedded.Ping, nil))
 }

@@ -35,7 +35,7 @@ func TestPythonClient(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
 		srv := iggytest.NewServer(t)
-		endpoint := "iggy://iggy:iggy@" + srv.Endpoint()
+		endpoint := "iggy://iggy:iggy@" + srv.Address()
 		require.JSONEq(t, string(want), runPython(t, python, endpoint, stream))
 		// The state of the server.
 		require.Len(t, srv.Messages(stream, "orders"), 13)
@@ -56,7 +56,7 @@ func TestPythonClient(t *testing.T) {
 		require.NoError(t, err)
 		file := filepath.Join(t.TempDir(), "ca.pem")
 		require.NoError(t, os.WriteFile(file, ca, 0o600))
-		endpoint := "iggy://iggy:iggy@" + start(t, embedded.WithTLS(config)).Endpoint() +
+		endpoint := "iggy://iggy:iggy@" + start(t, embedded.WithTLS(config)).Address() +
 			"?tls=true&tls_domain=localhost&tls_ca_file=" + file
 		require.JSONEq(t, string(want), runPython(t, python, endpoint, stream))
 	})
@@ -104,7 +104,7 @@ async def main():
     client = IggyClient(sys.argv[1])
     await client.connect()
     await client.login_user("iggy", "iggy")
-asyncio.run(main())`, srv.Endpoint())
+asyncio.run(main())`, srv.Address())
 	require.NoError(t, cmd.Start())
 	exited := make(chan struct{})
 	go func() {

@@ -21,9 +21,9 @@ import (
 func TestFaultAmongPipelinedRequests(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
-	proxy := iggytest.NewProxy(t, srv.Endpoint())
+	proxy := iggytest.NewProxy(t, srv.Address())
 	proxy.Inject(iggytest.Cut().AfterEffect().On(create).Skip(2).Times(1))
-	conn := dial(t, proxy.Endpoint()).login(t)
+	conn := dial(t, proxy.Address()).login(t)
 	streams := []string{"one", "two", "three", "four", "five"}
 	for _, s := range streams {
 		require.NoError(t, conn.request(create, name(s)))
@@ -46,8 +46,8 @@ func TestClientThatLeavesBeforeItsAnswer(t *testing.T) {
 	for name, fault := range map[string]iggytest.Fault{"garbage": iggytest.Garbage(), "answer": iggytest.Answer(embedded.StatusUnauthorized)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			proxy := iggytest.NewProxy(t, start(t).Endpoint())
-			conn := dial(t, proxy.Endpoint()).login(t)
+			proxy := iggytest.NewProxy(t, start(t).Address())
+			conn := dial(t, proxy.Address()).login(t)
 			proxy.Inject(iggytest.Do(func(iggytest.Request) {
 				_ = conn.Conn.(*net.TCPConn).SetLinger(0) // the relay's next write fails
 				_ = conn.Close()
@@ -63,13 +63,13 @@ func TestClientThatLeavesBeforeItsAnswer(t *testing.T) {
 func TestConnectionsWithoutServerAreReset(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
-	proxy := iggytest.NewProxy(t, srv.Endpoint())
-	conn := dial(t, proxy.Endpoint()).login(t)
+	proxy := iggytest.NewProxy(t, srv.Address())
+	conn := dial(t, proxy.Address()).login(t)
 	srv.Crash()
 	_, _, err := conn.answer()
 	require.Error(t, err)
 	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
-	nc, err := net.Dial("tcp", proxy.Endpoint())
+	nc, err := net.Dial("tcp", proxy.Address())
 	if err == nil {
 		_, err = nc.Read(make([]byte, 1))
 		_ = nc.Close()
@@ -83,8 +83,8 @@ func TestPassesTLS(t *testing.T) {
 	config, ca, err := embedded.SelfSigned()
 	require.NoError(t, err)
 	srv := start(t, embedded.WithTLS(config))
-	proxy := iggytest.NewProxy(t, srv.Endpoint())
-	conn := dialTLS(t, proxy.Endpoint(), trust(t, ca))
+	proxy := iggytest.NewProxy(t, srv.Address())
+	conn := dialTLS(t, proxy.Address(), trust(t, ca))
 	require.Equal(t, embedded.StatusOK, conn.login(t).status(t, create, name("stream")))
 	require.Equal(t, 1, proxy.CutConnections())
 	_, _, err = conn.answer()
@@ -102,7 +102,7 @@ func TestBytesThatAreNoRequestsPassUnchanged(t *testing.T) {
 			l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 			require.NoError(t, err)
 			defer func() { _ = l.Close() }()
-			conn := dial(t, iggytest.NewProxy(t, l.Addr().String()).Endpoint())
+			conn := dial(t, iggytest.NewProxy(t, l.Addr().String()).Address())
 			server, err := l.Accept()
 			require.NoError(t, err)
 			defer func() { _ = server.Close() }()

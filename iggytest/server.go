@@ -18,8 +18,8 @@ const (
 	Password = embedded.DefaultPassword
 )
 
-// Server is an embedded server behind a [Proxy]. Endpoint, Inject, CutConnections, StopListening
-// and StartListening are the proxy's.
+// Server is an embedded server behind a [Proxy]. Endpoint, Address, Inject, CutConnections,
+// StopListening and StartListening are the proxy's.
 type Server struct {
 	*Proxy
 	opts []embedded.Option
@@ -59,7 +59,7 @@ func newServer(tb testing.TB, config *tls.Config, ca []byte, opts []embedded.Opt
 	}
 	s.embedded.Store(server)
 	tb.Cleanup(func() { s.Embedded().Crash() })
-	s.Proxy = newProxy(tb, server.Endpoint(), config)
+	s.Proxy = newProxy(tb, server.Address(), config)
 	tb.Cleanup(s.stop)
 	return s
 }
@@ -104,6 +104,6 @@ func (s *Server) Start() {
 		s.tb.Fatalf("iggytest: %v", err)
 	}
 	s.embedded.Store(server)
-	s.setUpstream(server.Endpoint())
+	s.setUpstream(server.Address())
 	s.StartListening()
 }

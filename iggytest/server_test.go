@@ -24,7 +24,7 @@ const (
 
 func connect(t *testing.T, srv *iggytest.Server, config *tls.Config) transport.Conn {
 	t.Helper()
-	conn, err := sdk.Dialer{}.Dial(t.Context(), srv.Endpoint(), config)
+	conn, err := sdk.Dialer{}.Dial(t.Context(), srv.Address(), config)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	require.NoError(t, conn.Login(t.Context(), transport.Credentials{Username: iggytest.Username, Password: iggytest.Password}))
@@ -64,12 +64,12 @@ func TestCrashBetweenEffectAndAnswer(t *testing.T) {
 	require.Error(t, send(t, conn, 0, "lost"))
 	crash.Wait(1)
 	<-conn.Done()
-	_, err := net.Dial("tcp", srv.Endpoint())
+	_, err := net.Dial("tcp", srv.Address())
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 
-	endpoint := srv.Endpoint()
+	endpoint := srv.Address()
 	srv.Start()
-	require.Equal(t, endpoint, srv.Endpoint())
+	require.Equal(t, endpoint, srv.Address())
 	require.Empty(t, srv.Messages(stream, topic), "memory is gone")
 	srv.CreateTopic(stream, topic, 1)
 	require.NoError(t, send(t, connect(t, srv, nil), 0, "kept"))
@@ -88,7 +88,7 @@ func TestTLSServer(t *testing.T) {
 	srv.Inject(iggytest.Cut().AfterEffect().On(embedded.SendMessages))
 	require.Error(t, send(t, conn, 0, "two"))
 	require.Len(t, srv.Messages(stream, topic), 2)
-	_, err := sdk.Dialer{}.Dial(t.Context(), srv.Endpoint(), &tls.Config{})
+	_, err := sdk.Dialer{}.Dial(t.Context(), srv.Address(), &tls.Config{})
 	require.Error(t, err, "an unknown authority")
 	require.Nil(t, iggytest.NewServer(t).CA())
 }
@@ -96,7 +96,7 @@ func TestTLSServer(t *testing.T) {
 func TestServerWithOptions(t *testing.T) {
 	t.Parallel()
 	srv := iggytest.NewServer(t, embedded.WithCredentials("someone", "else"))
-	conn, err := sdk.Dialer{}.Dial(t.Context(), srv.Endpoint(), nil)
+	conn, err := sdk.Dialer{}.Dial(t.Context(), srv.Address(), nil)
 	require.NoError(t, err)
 	defer func() { _ = conn.Close() }()
 	require.ErrorIs(t, conn.Login(t.Context(), transport.Credentials{Username: "iggy", Password: "iggy"}), iggyerr.ErrCredentials)

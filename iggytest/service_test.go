@@ -27,9 +27,10 @@ var Service = fx.Options(
 	fx.NopLogger,
 	fx.Invoke(func(tasks *consumer.Consumer[*jobspb.DownloadTask], publisher *jobs.Publisher) error {
 		return tasks.Handle(func(ctx context.Context, m *consumer.Message[*jobspb.DownloadTask]) error {
-			return publisher.PublishJobStatus(ctx, &jobspb.JobStatus{
+			_, err := publisher.PublishJobStatus(ctx, &jobspb.JobStatus{
 				JobId: m.Value.GetJobId(), State: jobspb.JobState_JOB_STATE_COMPLETED,
 			})
+			return err
 		})
 	}),
 )
@@ -47,7 +48,8 @@ func TestService(t *testing.T) {
 	app := fxtest.New(t, Service, at(srv), fx.Populate(&publisher))
 	defer app.RequireStart().RequireStop()
 
-	require.NoError(t, publisher.PublishDownloadTask(t.Context(), task))
+	_, err := publisher.PublishDownloadTask(t.Context(), task)
+	require.NoError(t, err)
 	states := srv.WaitMessages("fetchbox", "jobs.status", 1)
 	require.Contains(t, string(states[0].Payload), "job-1")
 }
@@ -64,7 +66,8 @@ func TestServiceFollowsTheLeader(t *testing.T) {
 				fxiggy.ConfigOptions(config.WithEnviron([]string{"FETCHBOX__IGGY__TRANSPORT=" + transport})))
 			defer app.RequireStart().RequireStop()
 
-			require.NoError(t, publisher.PublishDownloadTask(t.Context(), task))
+			_, err := publisher.PublishDownloadTask(t.Context(), task)
+			require.NoError(t, err)
 			states := cluster.Node(0).WaitMessages("fetchbox", "jobs.status", 1)
 			require.Contains(t, string(states[0].Payload), "job-1")
 			require.Empty(t, follower.Messages("fetchbox", "jobs.tasks"))
@@ -72,7 +75,8 @@ func TestServiceFollowsTheLeader(t *testing.T) {
 			// The other node leads. It has no topics yet, since nothing is replicated.
 			cluster.SetLeader(1)
 			cluster.Node(0).CutConnections()
-			require.NoError(t, publisher.PublishDownloadTask(t.Context(), task))
+			_, err = publisher.PublishDownloadTask(t.Context(), task)
+			require.NoError(t, err)
 			cluster.Node(1).WaitMessages("fetchbox", "jobs.status", 1)
 		})
 	}
@@ -87,7 +91,8 @@ func TestLostAnswerOfService(t *testing.T) {
 
 	// The task is stored, but the answer is lost: the service sends it again with the same id.
 	lost := srv.Inject(iggytest.Cut().AfterEffect().On(embedded.SendMessages).Times(1))
-	require.NoError(t, publisher.PublishDownloadTask(t.Context(), task))
+	_, err := publisher.PublishDownloadTask(t.Context(), task)
+	require.NoError(t, err)
 	lost.Wait(1)
 	stored := srv.WaitMessages("fetchbox", "jobs.tasks", 2)
 	require.Equal(t, stored[0].ID, stored[1].ID)
@@ -102,7 +107,10 @@ func TestCrashUnderService(t *testing.T) {
 
 	srv.Crash()
 	published := make(chan error, 1)
-	go func() { published <- publisher.PublishDownloadTask(context.Background(), task) }()
+	go func() {
+		_, err := publisher.PublishDownloadTask(context.Background(), task)
+		published <- err
+	}()
 	srv.Start()
 	require.NoError(t, <-published)
 	srv.WaitMessages("fetchbox", "jobs.status", 1)
@@ -119,7 +127,8 @@ func TestLostGroupUnderService(t *testing.T) {
 	lost := srv.Inject(iggytest.Do(func(iggytest.Request) {
 		_ = srv.RemoveMembers("fetchbox", "jobs.tasks", "workers")
 	}).On(embedded.StoreOffset).Times(1))
-	require.NoError(t, publisher.PublishDownloadTask(t.Context(), task))
+	_, err := publisher.PublishDownloadTask(t.Context(), task)
+	require.NoError(t, err)
 	lost.Wait(1)
 	partition := srv.WaitMessages("fetchbox", "jobs.tasks", 1)[0].Partition
 	srv.WaitCommitted("fetchbox", "jobs.tasks", "workers", partition, 0) // it has joined again
@@ -135,7 +144,7 @@ func TestSlowNetworkToRealServer(t *testing.T) {
 	proxy := iggytest.NewProxy(t, address)
 	proxy.Inject(iggytest.Delay(50 * time.Millisecond).AfterEffect())
 	proxy.Inject(iggytest.Reset().On(embedded.PollMessages).Chance(0.1, 42))
-	conn := dial(t, proxy.Endpoint())
+	conn := dial(t, proxy.Address())
 	require.Equal(t, embedded.StatusOK, conn.status(t, embedded.Ping, nil))
 }
 

@@ -23,7 +23,7 @@ func Example() {
 	ctx := context.Background()
 	defer func() { _ = srv.Stop(ctx) }()
 	cfg := config.Default()
-	cfg.Iggy.Endpoint = "iggy://" + srv.Endpoint()
+	cfg.Iggy.Endpoint = srv.Endpoint()
 	cfg.Iggy.ClientID, cfg.Iggy.ClientSecret = "iggy", config.NewSecret("iggy")
 	if err := run(ctx, cfg); err != nil {
 		log.Fatal(err)
@@ -54,7 +54,7 @@ func run(ctx context.Context, cfg config.Config) error {
 	}
 	defer func() { _ = p.Stop(ctx) }()
 	publisher := jobs.NewPublisher(p, topics)
-	err = publisher.PublishDownloadTask(ctx, &jobspb.DownloadTask{JobId: "job-1", ResourceId: "logo", Url: "https://example.com/logo.png"})
+	_, err = publisher.PublishDownloadTask(ctx, &jobspb.DownloadTask{JobId: "job-1", ResourceId: "logo", Url: "https://example.com/logo.png"})
 	if err != nil {
 		return err
 	}

@@ -15,8 +15,9 @@ import (
 )
 
 // Publisher publishes FetchBox's messages. Each method returns when the server has confirmed the
-// message, or an error; ctx limits the wait. Messages are validated first. They are not changed:
-// header names are converted to lower case, and missing times are set, on a copy.
+// message, with where it is stored, or an error; ctx limits the wait. Messages are validated first.
+// They are not changed: header names are converted to lower case, and missing times are set, on a
+// copy.
 //
 // All methods are safe for concurrent use. A Publisher needs no start and stop: it works while its
 // producer does, and the producer's flush includes its messages.
@@ -51,9 +52,9 @@ func Compression(cfg config.Topics) []producer.Option {
 // it is the job id. Workers handle tasks of one key one after another, and tasks of different keys
 // concurrently. For another key, use Topics.KeyTasksBy on both sides: producer.WithKey only changes
 // the partition. A task for which ValidateTask returns an error is not published.
-func (p *Publisher) PublishDownloadTask(ctx context.Context, task *jobspb.DownloadTask, opts ...producer.PublishOption) error {
+func (p *Publisher) PublishDownloadTask(ctx context.Context, task *jobspb.DownloadTask, opts ...producer.PublishOption) (producer.Result, error) {
 	if err := ValidateTask(task); err != nil {
-		return err
+		return refused(err)
 	}
 	return p.tasks.Publish(ctx, withLowerCaseHeaders(task), opts...)
 }
@@ -73,9 +74,9 @@ func (p *Publisher) PublishDownloadTasks(ctx context.Context, tasks []*jobspb.Do
 }
 
 // PublishJobStatus publishes the state of a job. A missing timestamp_ms is set to the present time.
-func (p *Publisher) PublishJobStatus(ctx context.Context, status *jobspb.JobStatus, opts ...producer.PublishOption) error {
+func (p *Publisher) PublishJobStatus(ctx context.Context, status *jobspb.JobStatus, opts ...producer.PublishOption) (producer.Result, error) {
 	if err := ValidateStatus(status); err != nil {
-		return err
+		return refused(err)
 	}
 	if status.GetTimestampMs() == 0 {
 		status = proto.CloneOf(status)
@@ -85,9 +86,9 @@ func (p *Publisher) PublishJobStatus(ctx context.Context, status *jobspb.JobStat
 }
 
 // PublishJobLog publishes a log entry of a job. A missing timestamp_ms is set to the present time.
-func (p *Publisher) PublishJobLog(ctx context.Context, log *jobspb.JobLog, opts ...producer.PublishOption) error {
+func (p *Publisher) PublishJobLog(ctx context.Context, log *jobspb.JobLog, opts ...producer.PublishOption) (producer.Result, error) {
 	if err := ValidateLog(log); err != nil {
-		return err
+		return refused(err)
 	}
 	if log.GetTimestampMs() == 0 {
 		log = proto.CloneOf(log)
@@ -97,9 +98,9 @@ func (p *Publisher) PublishJobLog(ctx context.Context, log *jobspb.JobLog, opts 
 }
 
 // PublishDeadLetter publishes a dead letter. A missing failed_at_ms is set to the present time.
-func (p *Publisher) PublishDeadLetter(ctx context.Context, letter *jobspb.DeadLetterTask, opts ...producer.PublishOption) error {
+func (p *Publisher) PublishDeadLetter(ctx context.Context, letter *jobspb.DeadLetterTask, opts ...producer.PublishOption) (producer.Result, error) {
 	if err := ValidateDeadLetter(letter); err != nil {
-		return err
+		return refused(err)
 	}
 	if letter.GetFailedAtMs() == 0 {
 		letter = proto.CloneOf(letter)
@@ -112,7 +113,13 @@ func (p *Publisher) PublishDeadLetter(ctx context.Context, letter *jobspb.DeadLe
 // consumer.DeadLetters of a consumer of tasks.
 func (p *Publisher) DeadLetter(ctx context.Context, f topic.Failure[*jobspb.DownloadTask]) error {
 	letter, headers := NewDeadLetter(f, time.Now())
-	return p.PublishDeadLetter(ctx, letter, producer.WithHeaders(headers...))
+	_, err := p.PublishDeadLetter(ctx, letter, producer.WithHeaders(headers...))
+	return err
+}
+
+// refused is the result of a message that is not valid.
+func refused(err error) (producer.Result, error) {
+	return producer.Result{Outcome: producer.Failed, Err: err}, err
 }
 
 // withLowerCaseHeaders returns task, or a copy of it, with the names of its headers in lower case.

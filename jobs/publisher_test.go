@@ -23,7 +23,7 @@ func publisher(t *testing.T, change func(*config.Config)) (*jobs.Publisher, *igg
 	t.Helper()
 	srv := iggytest.NewServer(t)
 	cfg := config.Default()
-	cfg.Iggy.Endpoint = "iggy://" + srv.Endpoint()
+	cfg.Iggy.Endpoint = srv.Endpoint()
 	cfg.Iggy.ClientID, cfg.Iggy.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
 	change(&cfg)
 	for name, partitions := range map[string]uint32{"jobs.tasks": 8, "jobs.status": 4, "jobs.logs": 4, "jobs.dlq": 2} {
@@ -56,7 +56,7 @@ func TestPublishDownloadTask(t *testing.T) {
 	task := validTask()
 	task.Headers = []*jobspb.HttpHeader{{Name: "Accept", Value: "A"}, {Name: "x-b", Value: "B"}}
 	before := proto.CloneOf(task)
-	require.NoError(t, pub.PublishDownloadTask(t.Context(), task))
+	require.NoError(t, errOf(pub.PublishDownloadTask(t.Context(), task)))
 	require.True(t, proto.Equal(before, task), "the caller's message stays as it is")
 	var got jobspb.DownloadTask
 	partition, headers := stored(t, srv, "jobs.tasks", &got)
@@ -66,7 +66,7 @@ func TestPublishDownloadTask(t *testing.T) {
 	require.True(t, proto.Equal(before, &got), "%v", &got)
 
 	task.JobId = ""
-	requireFields(t, pub.PublishDownloadTask(t.Context(), task), "DownloadTask", []string{"job_id"})
+	requireFields(t, errOf(pub.PublishDownloadTask(t.Context(), task)), "DownloadTask", []string{"job_id"})
 	require.Len(t, srv.Messages("fetchbox", "jobs.tasks"), 1)
 }
 
@@ -91,9 +91,9 @@ func TestMissingTimesAreFilledIn(t *testing.T) {
 	status := &jobspb.JobStatus{JobId: "j", State: jobspb.JobState_JOB_STATE_QUEUED}
 	log := &jobspb.JobLog{JobId: "j", Message: "m"}
 	letter := &jobspb.DeadLetterTask{Task: validTask(), FailureCode: "X"}
-	require.NoError(t, pub.PublishJobStatus(t.Context(), status))
-	require.NoError(t, pub.PublishJobLog(t.Context(), log))
-	require.NoError(t, pub.PublishDeadLetter(t.Context(), letter))
+	require.NoError(t, errOf(pub.PublishJobStatus(t.Context(), status)))
+	require.NoError(t, errOf(pub.PublishJobLog(t.Context(), log)))
+	require.NoError(t, errOf(pub.PublishDeadLetter(t.Context(), letter)))
 	require.Zero(t, status.GetTimestampMs()+log.GetTimestampMs()+letter.GetFailedAtMs(), "on a copy")
 	var (
 		gotStatus jobspb.JobStatus
@@ -106,9 +106,9 @@ func TestMissingTimesAreFilledIn(t *testing.T) {
 	for _, at := range []uint64{gotStatus.GetTimestampMs(), gotLog.GetTimestampMs(), gotLetter.GetFailedAtMs()} {
 		require.GreaterOrEqual(t, at, begin)
 	}
-	require.Error(t, pub.PublishJobStatus(t.Context(), &jobspb.JobStatus{}))
-	require.Error(t, pub.PublishJobLog(t.Context(), &jobspb.JobLog{}))
-	require.Error(t, pub.PublishDeadLetter(t.Context(), &jobspb.DeadLetterTask{}))
+	require.Error(t, errOf(pub.PublishJobStatus(t.Context(), &jobspb.JobStatus{})))
+	require.Error(t, errOf(pub.PublishJobLog(t.Context(), &jobspb.JobLog{})))
+	require.Error(t, errOf(pub.PublishDeadLetter(t.Context(), &jobspb.DeadLetterTask{})))
 }
 
 func TestDeadLetterHasItsOrigin(t *testing.T) {
@@ -129,8 +129,11 @@ func TestCompressionAsConfigured(t *testing.T) {
 		c.Topics.Logs.Compression, c.Topics.Logs.CompressionMinSize = config.CompressionZstd, 1
 	})
 	long := &jobspb.JobLog{JobId: "j", Message: string(make([]byte, 10_000))}
-	require.NoError(t, pub.PublishJobLog(t.Context(), long))
+	require.NoError(t, errOf(pub.PublishJobLog(t.Context(), long)))
 	all := srv.Messages("fetchbox", "jobs.logs")
 	require.Len(t, all, 1)
 	require.Less(t, len(all[0].Payload), 1000)
 }
+
+// errOf returns the error of a call that returns a result as well.
+func errOf(_ producer.Result, err error) error { return err }

@@ -27,7 +27,7 @@ func TestSlowCodecDelaysNoOtherMessage(t *testing.T) {
 		}()
 		time.Sleep(10500 * time.Millisecond)
 		began := time.Now()
-		require.NoError(t, p.Send(t.Context(), message("k", "other")))
+		require.NoError(t, errOf(p.Send(t.Context(), message("k", "other"))))
 		require.LessOrEqual(t, time.Since(began), time.Second)
 		require.NoError(t, <-published)
 		require.Len(t, s.payloads("t", wire.PartitionOf("k", 4)), 61)

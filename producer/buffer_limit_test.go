@@ -33,7 +33,7 @@ func TestRefusedMessagesBlockNoWaiter(t *testing.T) {
 				case <-ended:
 					return
 				default:
-					_ = p.Send(t.Context(), large)
+					_, _ = p.Send(t.Context(), large)
 				}
 			}
 		})
@@ -42,12 +42,12 @@ func TestRefusedMessagesBlockNoWaiter(t *testing.T) {
 	defer cancel()
 	var err error
 	for i := 0; i < 20_000 && err == nil; i++ {
-		err = p.Send(ctx, message("k", "x"))
+		_, err = p.Send(ctx, message("k", "x"))
 	}
 	close(ended)
 	refused.Wait()
 	require.NoError(t, err)
-	require.ErrorIs(t, p.Send(t.Context(), large), iggyerr.ErrTooLarge)
+	require.ErrorIs(t, errOf(p.Send(t.Context(), large)), iggyerr.ErrTooLarge)
 	require.NoError(t, p.Stop(t.Context()))
 }
 
@@ -71,7 +71,7 @@ func TestBufferLimits(t *testing.T) {
 
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
 				defer cancel()
-				err := p.Send(ctx, big())
+				_, err := p.Send(ctx, big())
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				require.ErrorContains(t, err, "room in the producer's buffer")
 				require.Equal(t, producer.Failed, producer.OutcomeOf(err))
@@ -94,17 +94,17 @@ func TestBufferLimits(t *testing.T) {
 					p.SendAsync(t.Context(), big(), nil)
 				}
 				started := time.Now()
-				require.ErrorIs(t, p.Send(t.Context(), big()), iggyerr.ErrBufferFull)
+				require.ErrorIs(t, errOf(p.Send(t.Context(), big())), iggyerr.ErrBufferFull)
 				require.Zero(t, time.Since(started))
 				require.NoError(t, p.Flush(t.Context()))
-				require.NoError(t, p.Send(t.Context(), big()))
+				require.NoError(t, errOf(p.Send(t.Context(), big())))
 			})
 		})
 	}
 	t.Run("a message over the limit", func(t *testing.T) {
 		t.Parallel()
 		run(t, func(c *config.Producer) { c.MaxBufferedBytes = 100 }, func(t *testing.T, _ *server, p *producer.Producer) {
-			err := p.Send(t.Context(), big())
+			_, err := p.Send(t.Context(), big())
 			require.ErrorIs(t, err, iggyerr.ErrTooLarge)
 			require.ErrorContains(t, err, "producer.max_buffered_bytes")
 		})

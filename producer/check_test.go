@@ -35,7 +35,7 @@ func TestCheckNamesMissingTopicOfPublisher(t *testing.T) {
 	t.Parallel()
 	run(t, func(c *config.Producer) { c.MetadataInterval = time.Second }, func(t *testing.T, s *server, p *producer.Producer) {
 		pub := producer.For(p, topic.New("s", "t", topic.JSON[int]()))
-		require.NoError(t, pub.Publish(t.Context(), 1))
+		require.NoError(t, errOf(pub.Publish(t.Context(), 1)))
 		require.NoError(t, p.Check(t.Context()))
 		s.partitions("t", 0)
 		time.Sleep(2 * time.Second) // nothing is sent
@@ -46,7 +46,7 @@ func TestCheckNamesMissingTopicOfPublisher(t *testing.T) {
 		require.NoError(t, p.Check(t.Context()))
 		other := message("k", "x")
 		other.Topic = "unknown"
-		require.ErrorIs(t, p.Send(t.Context(), other), iggyerr.ErrNotFound)
+		require.ErrorIs(t, errOf(p.Send(t.Context(), other)), iggyerr.ErrNotFound)
 		require.NoError(t, p.Check(t.Context()), "any name may be sent to")
 	})
 }

@@ -42,7 +42,7 @@ func TestCompression(t *testing.T) {
 				require.Equal(t, large, s.log("plain")[0].payload, "compression is a topic's own")
 
 				typed := producer.For(p, words)
-				require.NoError(t, typed.Publish(t.Context(), wrapperspb.String(large)))
+				require.NoError(t, errOf(typed.Publish(t.Context(), wrapperspb.String(large))))
 				last := s.log("t")[2]
 				require.Equal(t, "application/x-protobuf", last.headers[topic.HeaderContentType])
 				payload, err := encoding.Decode(last.headers[topic.HeaderContentEncoding], []byte(last.payload), 1<<20)
@@ -59,7 +59,7 @@ func TestIncompressiblePayloadsAreNotCompressed(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		payload := "0123456789abcdefghijklmnopqrstuvwxyz"
-		require.NoError(t, p.Send(t.Context(), message("k", payload)))
+		require.NoError(t, errOf(p.Send(t.Context(), message("k", payload))))
 		require.Equal(t, payload, s.log("t")[0].payload)
 		require.Empty(t, s.log("t")[0].headers)
 	}, producer.WithCompression("s", "t", config.CompressionZstd, 1))

@@ -20,7 +20,7 @@ import (
 func runWithIdleSender(t *testing.T, change func(*config.Producer), test func(t *testing.T, s *server, p *producer.Producer)) {
 	t.Helper()
 	run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
-		require.NoError(t, p.Send(t.Context(), message("k", "first")))
+		require.NoError(t, errOf(p.Send(t.Context(), message("k", "first"))))
 		synctest.Wait()
 		test(t, s, p)
 	})
@@ -31,7 +31,7 @@ func TestMessagesWaitForDirectSend(t *testing.T) {
 	runWithIdleSender(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		s.set(func() { s.delay = time.Second })
 		done := make(chan error)
-		go func() { done <- p.Send(t.Context(), message("k", "direct")) }()
+		go func() { done <- errOf(p.Send(t.Context(), message("k", "direct"))) }()
 		synctest.Wait()
 		for _, payload := range []string{"a", "b", "c"} {
 			p.SendAsync(t.Context(), message("k", payload), nil)
@@ -50,7 +50,7 @@ func TestFailedDirectSendIsRetriedBySender(t *testing.T) {
 	runWithIdleSender(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		s.fail(first(cutStored, cutUnstored))
 		done := make(chan error)
-		go func() { done <- p.Send(t.Context(), message("k", "direct")) }()
+		go func() { done <- errOf(p.Send(t.Context(), message("k", "direct"))) }()
 		synctest.Wait()
 		p.SendAsync(t.Context(), message("k", "later"), nil)
 		require.NoError(t, <-done)
@@ -68,13 +68,13 @@ func TestDirectSendEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errMine)
 		defer cancel()
 		started := time.Now()
-		err := p.Send(ctx, message("k", "unknown"))
+		_, err := p.Send(ctx, message("k", "unknown"))
 		require.ErrorIs(t, err, errMine)
 		require.Equal(t, producer.Unknown, producer.OutcomeOf(err))
 		require.Equal(t, time.Second, time.Since(started))
 		require.Zero(t, p.Status().BufferedMessages, "it has its outcome")
 		require.EqualValues(t, 1, p.Status().Unknown)
-		require.NoError(t, p.Send(t.Context(), message("k", "next")))
+		require.NoError(t, errOf(p.Send(t.Context(), message("k", "next"))))
 	})
 }
 
@@ -83,7 +83,7 @@ func TestStopEndsDirectSend(t *testing.T) {
 	runWithIdleSender(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		s.fail(always(stallUnstored))
 		done := make(chan error, 1)
-		go func() { done <- p.Send(t.Context(), message("k", "x")) }()
+		go func() { done <- errOf(p.Send(t.Context(), message("k", "x"))) }()
 		synctest.Wait()
 		started := time.Now()
 		err := p.Stop(t.Context())
@@ -101,11 +101,11 @@ func TestDirectSendWithoutRetriesFails(t *testing.T) {
 	t.Parallel()
 	runWithIdleSender(t, func(c *config.Producer) { c.Retry.MaxRetries = 0 }, func(t *testing.T, s *server, p *producer.Producer) {
 		s.fail(first(cutStored))
-		err := p.Send(t.Context(), message("k", "x"))
+		_, err := p.Send(t.Context(), message("k", "x"))
 		require.Equal(t, producer.Unknown, producer.OutcomeOf(err))
 		require.Equal(t, 2, s.count(&s.requests), "no more than one attempt")
 		s.partitions("t", 0)
-		err = p.Send(t.Context(), message("k", "x"))
+		_, err = p.Send(t.Context(), message("k", "x"))
 		require.ErrorIs(t, err, iggyerr.ErrNotFound)
 		require.Equal(t, producer.Failed, producer.OutcomeOf(err))
 	})

@@ -26,7 +26,7 @@ func TestPartitionsAreAdded(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		key := keyMovingBetween(4, 0, 8, 4)
-		require.NoError(t, p.Send(t.Context(), message(key, "0")))
+		require.NoError(t, errOf(p.Send(t.Context(), message(key, "0"))))
 		// Three requests are in flight or queued for the old partition when the count changes.
 		s.fail(first(stallUnstored, failUnstored))
 		p.SendAsync(t.Context(), message(key, "1"), nil)

@@ -126,6 +126,12 @@ func (t *topicState) refuse(partition int64, cause error) error {
 	return t.failure(partition, Failed, cause)
 }
 
+// refused is refuse for Send and Publish, whose caller has given the message this id.
+func (t *topicState) refused(id [16]byte, cause error) (Result, error) {
+	r := Result{Outcome: Failed, ID: id, Err: t.refuse(-1, cause)}
+	return r, r.Err
+}
+
 // refuseAfterWait is refuse for a message that waited to be accepted. If Stop has ended the wait,
 // the message counts among those that Stop left unconfirmed.
 func (t *topicState) refuseAfterWait(cause error) error {

@@ -21,7 +21,7 @@ func shop(ctx context.Context) (p *producer.Producer, stop func()) {
 		panic(err)
 	}
 	cfg := config.Default()
-	cfg.Iggy.Endpoint = "iggy://" + server.Endpoint()
+	cfg.Iggy.Endpoint = server.Endpoint()
 	cfg.Iggy.ClientID, cfg.Iggy.ClientSecret = embedded.DefaultUsername, config.NewSecret(embedded.DefaultPassword)
 	a, err := admin.New(cfg.Iggy)
 	if err != nil {
@@ -51,16 +51,16 @@ func ExampleProducer_Send() {
 	p, stop := shop(ctx)
 	defer stop()
 
-	err := p.Send(ctx, producer.Message{Stream: "shop", Topic: "orders", Key: "customer-7", Payload: []byte("two apples")})
-	fmt.Println(producer.OutcomeOf(err))
+	stored, err := p.Send(ctx, producer.Message{Stream: "shop", Topic: "orders", Key: "customer-7", Payload: []byte("two apples")})
+	fmt.Println(stored.Outcome, "in partition", stored.Partition, err)
 
-	err = p.Send(ctx, producer.Message{Stream: "shop", Topic: "refunds", Payload: []byte("one apple")})
+	_, err = p.Send(ctx, producer.Message{Stream: "shop", Topic: "refunds", Payload: []byte("one apple")})
 	var failure *producer.SendError
 	if errors.As(err, &failure) {
 		fmt.Println(failure.Topic, failure.Outcome)
 	}
 	// Output:
-	// confirmed
+	// confirmed in partition 3 <nil>
 	// refunds failed
 }
 
@@ -90,8 +90,8 @@ func ExampleFor() {
 	defer stop()
 
 	orders := producer.For(p, topic.New("shop", "orders", topic.Proto[*wrapperspb.StringValue]()))
-	err := orders.Publish(ctx, wrapperspb.String("two apples"), producer.WithKey("customer-7"))
-	fmt.Println(producer.OutcomeOf(err))
+	stored, err := orders.Publish(ctx, wrapperspb.String("two apples"), producer.WithKey("customer-7"))
+	fmt.Println(stored.Outcome, "in partition", stored.Partition, err)
 	// Output:
-	// confirmed
+	// confirmed in partition 3 <nil>
 }

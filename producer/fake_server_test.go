@@ -397,3 +397,6 @@ func (o outcomes) wait(t *testing.T, n int) (list []producer.Result) {
 	}
 	return list
 }
+
+// errOf returns the error of a call that returns a result as well.
+func errOf(_ producer.Result, err error) error { return err }

@@ -31,13 +31,13 @@ func TestTooLargeHeadersAreExplained(t *testing.T) {
 		headers = append(headers, topic.Header{Key: "k", Value: strings.Repeat("v", iggyerr.MaxHeaderBytes-size-11)})
 		r := message("k", "x")
 		r.Headers = headers
-		require.NoError(t, p.Send(t.Context(), r), "they fit alone")
+		require.NoError(t, errOf(p.Send(t.Context(), r)), "they fit alone")
 
-		err := p.Send(ctx, r)
+		_, err := p.Send(ctx, r)
 		require.ErrorIs(t, err, iggyerr.ErrTooLarge)
 		require.ErrorContains(t, err, "headers of 100076 bytes (the message's own 100000, traceparent 76), the server's limit is 100000")
 
-		err = producer.For(p, topic.New("s", "t", topic.JSON[int]())).Publish(ctx, 1, producer.WithHeaders(headers...))
+		_, err = producer.For(p, topic.New("s", "t", topic.JSON[int]())).Publish(ctx, 1, producer.WithHeaders(headers...))
 		require.ErrorIs(t, err, iggyerr.ErrTooLarge)
 		require.ErrorContains(t, err, "the message's own 100000, content-type 38, message-type 25, traceparent 76")
 	})
@@ -61,9 +61,9 @@ func TestHeadersOfTheApplicationReplaceThoseOfTheLibrary(t *testing.T) {
 			{Key: "x", Value: "2"},
 		}
 		value := strings.Repeat("compress me ", 100)
-		require.NoError(t, pub.Publish(ctx, value, producer.WithHeaders(own...)))
+		require.NoError(t, errOf(pub.Publish(ctx, value, producer.WithHeaders(own...))))
 		require.NoError(t, pub.PublishAll(ctx, []string{value}, producer.WithHeaders(own...)))
-		require.NoError(t, p.Send(ctx, producer.Message{Stream: "s", Topic: "t", Payload: []byte(value), Headers: own}))
+		require.NoError(t, errOf(p.Send(ctx, producer.Message{Stream: "s", Topic: "t", Payload: []byte(value), Headers: own})))
 		stored := s.server.Messages("s", "t")
 		require.Len(t, stored, 3)
 		for i, m := range stored {
@@ -80,7 +80,7 @@ func TestHeadersOfTheApplicationReplaceThoseOfTheLibrary(t *testing.T) {
 			require.Contains(t, string(m.Payload), value, "not compressed again")
 		}
 
-		err := pub.Publish(ctx, value, producer.WithHeaders(topic.Header{Key: "content-type", Value: "a"}, topic.Header{Key: "Content-Type", Value: "b"}))
+		_, err := pub.Publish(ctx, value, producer.WithHeaders(topic.Header{Key: "content-type", Value: "a"}, topic.Header{Key: "Content-Type", Value: "b"}))
 		require.ErrorContains(t, err, `header "Content-Type" is given twice`)
 		require.Equal(t, producer.Failed, producer.OutcomeOf(err))
 	})

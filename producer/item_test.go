@@ -37,7 +37,7 @@ func TestRefusedMessages(t *testing.T) {
 			run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 				r := message("k", "x")
 				tt.change(&r)
-				err := p.Send(t.Context(), r)
+				_, err := p.Send(t.Context(), r)
 				var failure *producer.SendError
 				require.ErrorAs(t, err, &failure)
 				require.Equal(t, producer.Failed, failure.Outcome)

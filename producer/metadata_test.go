@@ -20,22 +20,22 @@ func TestTopicCreatedLaterIsFound(t *testing.T) {
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		r := message("k", "x")
 		r.Topic = "late"
-		require.ErrorIs(t, p.Send(t.Context(), r), iggyerr.ErrNotFound)
+		require.ErrorIs(t, errOf(p.Send(t.Context(), r)), iggyerr.ErrNotFound)
 		s.partitions("late", 2)
-		require.NoError(t, p.Send(t.Context(), r))
+		require.NoError(t, errOf(p.Send(t.Context(), r)))
 	})
 }
 
 func TestPartitionCountIsReadAgainAtTheInterval(t *testing.T) {
 	t.Parallel()
 	run(t, func(c *config.Producer) { c.MetadataInterval = time.Minute }, func(t *testing.T, s *server, p *producer.Producer) {
-		require.NoError(t, p.Send(t.Context(), message("k", "x")))
+		require.NoError(t, errOf(p.Send(t.Context(), message("k", "x"))))
 		s.partitions("t", 8)
 		key := keyMovingBetween(4, 1, 8, 5)
-		require.NoError(t, p.Send(t.Context(), message(key, "x")))
+		require.NoError(t, errOf(p.Send(t.Context(), message(key, "x"))))
 		require.Len(t, s.stored("t", 1), 1, "not known yet")
 		time.Sleep(time.Minute + time.Second)
-		require.NoError(t, p.Send(t.Context(), message(key, "x")))
+		require.NoError(t, errOf(p.Send(t.Context(), message(key, "x"))))
 		require.Len(t, s.stored("t", 5), 1)
 	})
 }
@@ -43,16 +43,16 @@ func TestPartitionCountIsReadAgainAtTheInterval(t *testing.T) {
 func TestTopicIsDeletedAndCreatedAgain(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
-		require.NoError(t, p.Send(t.Context(), message("k", "x")))
+		require.NoError(t, errOf(p.Send(t.Context(), message("k", "x"))))
 		s.partitions("t", 0)
 		for range 2 {
-			err := p.Send(t.Context(), message("k", "lost"))
+			_, err := p.Send(t.Context(), message("k", "lost"))
 			require.ErrorIs(t, err, iggyerr.ErrNotFound)
 			require.ErrorContains(t, err, "s/t")
 			require.Equal(t, producer.Failed, producer.OutcomeOf(err))
 		}
 		s.partitions("t", 2)
-		require.NoError(t, p.Send(t.Context(), message("k", "y")))
+		require.NoError(t, errOf(p.Send(t.Context(), message("k", "y"))))
 		require.Equal(t, []string{"y"}, s.payloads("t", wire.PartitionOf("k", 2)))
 	})
 }
@@ -78,14 +78,14 @@ func TestMissingTopicIsCreated(t *testing.T) {
 		s = server
 		r := message("k", "x")
 		r.Topic = "late"
-		require.NoError(t, p.Send(t.Context(), r))
+		require.NoError(t, errOf(p.Send(t.Context(), r)))
 		require.Equal(t, 2, created)
 		s.partitions("late", 0)
-		require.NoError(t, p.Send(t.Context(), r))
+		require.NoError(t, errOf(p.Send(t.Context(), r)))
 		require.Equal(t, 4, created)
 
 		r.Topic = "other"
-		err := p.Send(t.Context(), r)
+		_, err := p.Send(t.Context(), r)
 		require.ErrorIs(t, err, iggyerr.ErrNotFound)
 		require.ErrorContains(t, err, "not mine")
 	}, producer.OnMissingTopic(create))

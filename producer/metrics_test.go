@@ -30,10 +30,10 @@ func TestMetrics(t *testing.T) {
 	run(t, func(c *config.Producer) { c.Retry.MaxRetries = 1 }, func(t *testing.T, s *server, p *producer.Producer) {
 		require.NoError(t, p.SendAll(t.Context(), message("k", "x"), message("k", "y")))
 		s.fail(first(cutStored))
-		require.NoError(t, p.Send(t.Context(), message("k", "z")))
+		require.NoError(t, errOf(p.Send(t.Context(), message("k", "z"))))
 		s.fail(first(cutStored, cutBefore))
-		require.Error(t, p.Send(t.Context(), message("k", "unknown")))
-		require.Error(t, p.Send(t.Context(), message("k", "")))
+		require.Error(t, errOf(p.Send(t.Context(), message("k", "unknown"))))
+		require.Error(t, errOf(p.Send(t.Context(), message("k", ""))))
 		s.fail(nil)
 		s.set(func() { s.delay = time.Minute / 2 })
 		p.SendAsync(t.Context(), message("k", "buffered"), nil)
@@ -100,7 +100,7 @@ func TestMetricsHaveNameAndCluster(t *testing.T) {
 	reader := metric.NewManualReader()
 	provider := metric.NewMeterProvider(metric.WithReader(reader))
 	run(t, nil, func(t *testing.T, _ *server, p *producer.Producer) {
-		require.NoError(t, p.Send(t.Context(), message("k", "x")))
+		require.NoError(t, errOf(p.Send(t.Context(), message("k", "x"))))
 		require.Equal(t, "eu.bulk", p.Status().Name)
 		require.Equal(t, "eu.bulk-0", p.Status().Connections[0].Name)
 		var data metricdata.ResourceMetrics

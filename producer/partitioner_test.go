@@ -16,7 +16,7 @@ func TestMessagesWithoutKeyAreSpreadByBatch(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		for i := range 8 {
-			require.NoError(t, p.Send(t.Context(), message("", fmt.Sprint(i))))
+			require.NoError(t, errOf(p.Send(t.Context(), message("", fmt.Sprint(i)))))
 		}
 		for id := range uint32(4) {
 			require.Len(t, s.stored("t", id), 2)
@@ -33,9 +33,9 @@ func TestCustomPartitioner(t *testing.T) {
 		return 2
 	}
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
-		require.NoError(t, p.Send(t.Context(), message("k", "x")))
+		require.NoError(t, errOf(p.Send(t.Context(), message("k", "x"))))
 		require.Len(t, s.stored("t", 2), 1)
-		require.ErrorContains(t, p.Send(t.Context(), message("bad", "x")), "the partitioner chose")
+		require.ErrorContains(t, errOf(p.Send(t.Context(), message("bad", "x"))), "the partitioner chose")
 	}, producer.WithPartitioner(choose))
 }
 
@@ -47,7 +47,7 @@ func TestPanicInPartitioner(t *testing.T) {
 	p := start(t, s, nil, producer.WithPartitioner(func(string, string, string, uint32) uint32 { panic("partitioner") }))
 	defer func() { require.NoError(t, p.Stop(context.Background())) }()
 	var failure *iggyerr.PanicError
-	err := p.Send(t.Context(), message("k", "x"))
+	_, err := p.Send(t.Context(), message("k", "x"))
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, producer.Failed, producer.OutcomeOf(err))
 	status := p.Status()

@@ -23,18 +23,18 @@ func TestLifecycle(t *testing.T) {
 		p, err := producer.New(cluster, cfg, producer.WithDialer(s))
 		require.NoError(t, err)
 		require.Zero(t, s.count(&s.dials), "New does no I/O")
-		err = p.Send(t.Context(), message("k", "x"))
+		_, err = p.Send(t.Context(), message("k", "x"))
 		require.ErrorIs(t, err, iggyerr.ErrNotConnected)
 		require.ErrorContains(t, err, "not started")
 		require.ErrorIs(t, p.Check(t.Context()), iggyerr.ErrNotConnected)
 
 		require.NoError(t, p.Start(t.Context()))
 		require.NoError(t, p.Start(t.Context()), "twice")
-		require.NoError(t, p.Send(t.Context(), message("k", "x")))
+		require.NoError(t, errOf(p.Send(t.Context(), message("k", "x"))))
 		require.NoError(t, p.Stop(t.Context()))
 		require.NoError(t, p.Stop(t.Context()), "twice")
 		require.ErrorIs(t, p.Start(t.Context()), iggyerr.ErrClosed)
-		require.ErrorIs(t, p.Send(t.Context(), message("k", "x")), iggyerr.ErrClosed)
+		require.ErrorIs(t, errOf(p.Send(t.Context(), message("k", "x"))), iggyerr.ErrClosed)
 		require.ErrorIs(t, p.Check(t.Context()), iggyerr.ErrClosed)
 		require.False(t, p.Status().Running)
 
@@ -58,7 +58,7 @@ func TestStartReleasesEverythingWhenItFails(t *testing.T) {
 		require.ErrorIs(t, err, iggyerr.ErrNotConnected)
 		require.ErrorContains(t, err, cluster.Address())
 		require.Equal(t, cluster.StartTimeout, time.Since(started))
-		require.ErrorIs(t, p.Send(t.Context(), message("k", "x")), iggyerr.ErrClosed)
+		require.ErrorIs(t, errOf(p.Send(t.Context(), message("k", "x"))), iggyerr.ErrClosed)
 	})
 }
 
@@ -82,11 +82,11 @@ func TestNilContextsAndOptionsAreErrors(t *testing.T) {
 	run(t, nil, func(t *testing.T, _ *server, p *producer.Producer) {
 		pub := producer.For(p, topic.New("s", "t", topic.JSON[int]()))
 		require.ErrorContains(t, p.Start(none), want)
-		require.ErrorContains(t, p.Send(none, message("k", "x")), want)
+		require.ErrorContains(t, errOf(p.Send(none, message("k", "x"))), want)
 		require.ErrorContains(t, p.SendAll(none, message("k", "x")), want)
 		require.ErrorContains(t, p.Flush(none), want)
 		require.ErrorContains(t, p.Check(none), want)
-		require.ErrorContains(t, pub.Publish(none, 1), want)
+		require.ErrorContains(t, errOf(pub.Publish(none, 1)), want)
 		require.ErrorContains(t, pub.PublishAll(none, []int{1}), want)
 		for _, send := range []func(done func(producer.Result)){
 			func(done func(producer.Result)) { p.SendAsync(none, message("k", "x"), done) },
@@ -101,7 +101,7 @@ func TestNilContextsAndOptionsAreErrors(t *testing.T) {
 			require.Equal(t, 1, called)
 			send(nil)
 		}
-		require.ErrorContains(t, pub.Publish(t.Context(), 1, producer.WithKey("k"), nil), "option 2 of 2 is nil")
+		require.ErrorContains(t, errOf(pub.Publish(t.Context(), 1, producer.WithKey("k"), nil)), "option 2 of 2 is nil")
 		require.ErrorContains(t, p.Stop(none), want)
 	})
 	_, err := producer.New(config.Default().Iggy, config.Default().Producer, nil)

@@ -65,7 +65,7 @@ func TestPromiseBufferLimitHoldsAndCallersWait(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 				defer cancel()
 				began := time.Now()
-				err := p.Send(ctx, message("", payload))
+				_, err := p.Send(ctx, message("", payload))
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				require.Equal(t, producer.Failed, producer.OutcomeOf(err))
 				require.Less(t, time.Since(began), 5*time.Second)

@@ -21,7 +21,7 @@ func TestPromiseIdleProducerNoticesAHalfOpenConnection(t *testing.T) {
 		p := s.producer(t, retryForever())
 		s.server.Inject(iggytest.BlackHole().On(embedded.Ping).Times(1)).Wait(1)
 		logins.Wait(2)
-		require.NoError(t, p.Send(t.Context(), message("", "x")))
+		require.NoError(t, errOf(p.Send(t.Context(), message("", "x"))))
 		require.EqualValues(t, 1, p.Status().Connections[0].Reconnects)
 	})
 }
@@ -34,7 +34,7 @@ func TestPromiseContextFreesItsCaller(t *testing.T) {
 		cfg := retryForever()
 		cfg.DrainTimeout = 50 * time.Millisecond
 		p := s.producer(t, cfg)
-		require.NoError(t, p.Send(t.Context(), message("", "before")))
+		require.NoError(t, errOf(p.Send(t.Context(), message("", "before"))))
 		s.server.Inject(iggytest.Silence())
 		free := func(what string, call func(context.Context) error) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -43,12 +43,12 @@ func TestPromiseContextFreesItsCaller(t *testing.T) {
 			require.ErrorIs(t, call(ctx), context.DeadlineExceeded, what)
 			require.Less(t, time.Since(began), 5*time.Second, what)
 		}
-		free("Send", func(ctx context.Context) error { return p.Send(ctx, message("", "x")) })
+		free("Send", func(ctx context.Context) error { return errOf(p.Send(ctx, message("", "x"))) })
 		free("SendAll", func(ctx context.Context) error { return p.SendAll(ctx, message("", "x"), message("a", "y")) })
 		free("Send to a topic that is not known yet", func(ctx context.Context) error {
 			r := message("", "x")
 			r.Topic = "other"
-			return p.Send(ctx, r)
+			return errOf(p.Send(ctx, r))
 		})
 		free("Flush", p.Flush)
 		free("Check", p.Check)
@@ -82,7 +82,7 @@ func TestPromiseProducerReplacesABadConnection(t *testing.T) {
 				p := s.producer(t, retryForever())
 				done := make(chan error, 100)
 				for i := range 100 {
-					go func() { done <- p.Send(t.Context(), message(fmt.Sprint(i%10), fmt.Sprint(i))) }()
+					go func() { done <- errOf(p.Send(t.Context(), message(fmt.Sprint(i%10), fmt.Sprint(i)))) }()
 				}
 				for range 100 {
 					select {

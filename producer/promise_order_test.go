@@ -22,7 +22,7 @@ func (s *testServer) addPartitions(t *testing.T, n uint32) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 	defer cancel()
-	conn, err := sdk.Dialer{}.Dial(ctx, s.server.Embedded().Endpoint(), nil)
+	conn, err := sdk.Dialer{}.Dial(ctx, s.server.Embedded().Address(), nil)
 	require.NoError(t, err)
 	defer func() { _ = conn.Close() }()
 	require.NoError(t, conn.Login(ctx, transport.Credentials{Username: iggytest.Username, Password: iggytest.Password}))

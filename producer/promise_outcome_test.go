@@ -53,7 +53,7 @@ func TestPromiseEachMessageHasOneTrueOutcome(t *testing.T) {
 					r := numberedMessage(fmt.Sprintf("key-%d", i), n)
 					switch i % 3 {
 					case 0:
-						got.add(r.ID, producer.OutcomeOf(p.Send(t.Context(), r)))
+						got.add(r.ID, producer.OutcomeOf(errOf(p.Send(t.Context(), r))))
 					case 1:
 						p.SendAsync(t.Context(), r, func(res producer.Result) { got.add(res.ID, res.Outcome) })
 					default:
@@ -104,7 +104,7 @@ func TestPromiseWithdrawnMessagesAreNeverStored(t *testing.T) {
 				for n := range each {
 					r := numberedMessage(fmt.Sprintf("key-%d", i), n)
 					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n%6)*2*time.Millisecond)
-					got.add(r.ID, producer.OutcomeOf(p.Send(ctx, r)))
+					got.add(r.ID, producer.OutcomeOf(errOf(p.Send(ctx, r))))
 					cancel()
 				}
 			})

@@ -67,7 +67,7 @@ func TestPromiseNothingSecretIsLogged(t *testing.T) {
 			case 9:
 				r.Headers = append(r.Headers, topic.Header{Key: "k", Value: "value-hunter2" + string(make([]byte, 255))})
 			}
-			if err := p.Send(t.Context(), r); err != nil {
+			if _, err := p.Send(t.Context(), r); err != nil {
 				texts = append(texts, fmt.Sprintf("%v %+v", err, err))
 			}
 		}
@@ -116,7 +116,7 @@ func TestPromiseClearErrors(t *testing.T) {
 			r := message("", "x")
 			tt.change(&r)
 			began := time.Now()
-			err := p.Send(t.Context(), r)
+			_, err := p.Send(t.Context(), r)
 			if tt.want == nil {
 				require.NoError(t, err, name)
 				continue
@@ -133,11 +133,11 @@ func TestPromiseClearErrors(t *testing.T) {
 		require.NoError(t, err)
 		err = q.Start(t.Context())
 		require.ErrorIs(t, err, iggyerr.ErrProtocol)
-		require.ErrorContains(t, err, s.server.Endpoint())
+		require.ErrorContains(t, err, s.server.Address())
 		require.ErrorContains(t, err, "Iggy 0.8")
 
 		// And a producer that is stopped.
 		require.NoError(t, q.Stop(t.Context()))
-		require.ErrorIs(t, q.Send(t.Context(), message("", "x")), iggyerr.ErrClosed)
+		require.ErrorIs(t, errOf(q.Send(t.Context(), message("", "x"))), iggyerr.ErrClosed)
 	})
 }

@@ -36,7 +36,7 @@ func overTransports(t *testing.T, partitions uint32, test func(t *testing.T, s *
 			s := &testServer{server: iggytest.NewServer(t), cluster: config.Default().Iggy}
 			s.server.CreateTopic("s", "t", partitions)
 			s.cluster.Transport = name
-			s.cluster.Endpoint = "iggy://" + s.server.Endpoint()
+			s.cluster.Endpoint = s.server.Endpoint()
 			s.cluster.ClientID, s.cluster.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
 			s.cluster.Reconnect = config.Backoff{BaseBackoff: time.Millisecond, MaxBackoff: 20 * time.Millisecond, Jitter: 0.2}
 			s.cluster.Breaker = config.Breaker{Failures: 50, Delay: 10 * time.Millisecond}

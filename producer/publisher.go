@@ -21,11 +21,8 @@ type Publisher[T any] struct {
 // For returns a publisher of t's messages that sends through p. The topic need not exist yet.
 func For[T any](p *Producer, t topic.Topic[T]) *Publisher[T] {
 	pub := &Publisher[T]{producer: p, topic: t, state: p.topics.pin(t.Stream(), t.Name())}
-	if contentType := t.Codec().ContentType(); contentType != "" {
-		pub.headers = wire.AppendHeader(pub.headers, topic.HeaderContentType, contentType)
-	}
-	if messageType := t.Codec().MessageType(); messageType != "" {
-		pub.headers = wire.AppendHeader(pub.headers, topic.HeaderMessageType, messageType)
+	for _, h := range codecHeaders(t) {
+		pub.headers = wire.AppendHeader(pub.headers, h.Key, h.Value)
 	}
 	return pub
 }
@@ -75,16 +72,16 @@ func WithHeaders(headers ...topic.Header) PublishOption {
 	return func(p *publication) { p.headers = append(p.headers, headers...) }
 }
 
-// Publish sends v and waits until it is confirmed. See Producer.Send for ctx and for the error,
-// which is a *SendError also when v can't be encoded.
-func (pub *Publisher[T]) Publish(ctx context.Context, v T, opts ...PublishOption) error {
+// Publish sends v, waits until it is confirmed and returns where it is stored. See Producer.Send for
+// ctx and for the error, which is a *SendError also when v can't be encoded.
+func (pub *Publisher[T]) Publish(ctx context.Context, v T, opts ...PublishOption) (Result, error) {
 	if err := argument.Context(ctx); err != nil {
-		return pub.state.refuse(-1, err)
+		return pub.state.refused([16]byte{}, err)
 	}
 	it, err := pub.item(nil, v, opts)
 	defer it.release()
 	if err != nil {
-		return pub.state.refuse(-1, err)
+		return pub.state.refused(it.id, err)
 	}
 	return pub.producer.sendItem(ctx, pub.state, &it, len(it.payload))
 }

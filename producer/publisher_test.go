@@ -18,7 +18,7 @@ func TestPublisher(t *testing.T) {
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		pub := producer.For(p, words)
 		require.Equal(t, "s/t", pub.Topic().String())
-		require.NoError(t, pub.Publish(t.Context(), wrapperspb.String("apple")))
+		require.NoError(t, errOf(pub.Publish(t.Context(), wrapperspb.String("apple"))))
 		got := s.stored("t", wire.PartitionOf("a", 4))
 		require.Len(t, got, 1)
 		require.Equal(t, map[string]string{
@@ -30,8 +30,8 @@ func TestPublisher(t *testing.T) {
 		require.Equal(t, "apple", v.GetValue())
 
 		id := [16]byte{7}
-		require.NoError(t, pub.Publish(t.Context(), wrapperspb.String("apple"),
-			producer.WithPartition(3), producer.WithID(id), producer.WithHeaders(topic.Header{Key: "x", Value: "1"})))
+		require.NoError(t, errOf(pub.Publish(t.Context(), wrapperspb.String("apple"),
+			producer.WithPartition(3), producer.WithID(id), producer.WithHeaders(topic.Header{Key: "x", Value: "1"}))))
 		last := s.log("t")[1]
 		require.Equal(t, id, last.id)
 		require.Equal(t, "1", last.headers["x"])
@@ -53,7 +53,7 @@ func TestPublisherRefusesWhatItCannotEncode(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		pub := producer.For(p, topic.New("s", "t", topic.JSON[func()]()))
-		err := pub.Publish(t.Context(), func() {})
+		_, err := pub.Publish(t.Context(), func() {})
 		var failure *producer.SendError
 		require.ErrorAs(t, err, &failure)
 		require.Equal(t, producer.Failed, failure.Outcome)

@@ -73,7 +73,7 @@ func (c faultRun) run(t *testing.T) {
 		cfg.Retry.MaxRetries = 3
 		cfg.DrainTimeout = 30 * time.Second
 	})
-	cluster.Endpoint = "iggy://" + srv.Endpoint()
+	cluster.Endpoint = srv.Endpoint()
 	cluster.Transport = c.transport
 	cluster.ClientID, cluster.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
 	cluster.Reconnect.BaseBackoff, cluster.Reconnect.MaxBackoff = time.Millisecond, 20*time.Millisecond
@@ -125,7 +125,7 @@ func (c faultRun) send(ctx context.Context, p *producer.Producer) map[[16]byte]*
 				all[message.ID] = r
 				mu.Unlock()
 				if rnd.IntN(200) == 0 {
-					settle(producer.OutcomeOf(p.Send(ctx, message)))
+					settle(producer.OutcomeOf(errOf(p.Send(ctx, message))))
 				} else {
 					p.SendAsync(ctx, message, func(r producer.Result) { settle(r.Outcome) })
 				}

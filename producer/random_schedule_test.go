@@ -112,7 +112,7 @@ func (tr *schedule) run(t *rapid.T) {
 				switch rnd.IntN(4) {
 				case 0:
 					ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rnd.IntN(20))*time.Millisecond)
-					settle(producer.OutcomeOf(p.Send(ctx, message)))
+					settle(producer.OutcomeOf(errOf(p.Send(ctx, message))))
 					cancel()
 				default:
 					p.SendAsync(context.Background(), message, func(r producer.Result) { settle(r.Outcome) })

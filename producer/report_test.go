@@ -163,10 +163,10 @@ func TestDeliveryTimeout(t *testing.T) {
 	t.Run("without a connection", func(t *testing.T) {
 		t.Parallel()
 		run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
-			require.NoError(t, p.Send(t.Context(), message("k", "x")))
+			require.NoError(t, errOf(p.Send(t.Context(), message("k", "x"))))
 			s.cut()
 			started := time.Now()
-			err := p.Send(t.Context(), message("k", "x"))
+			_, err := p.Send(t.Context(), message("k", "x"))
 			require.ErrorIs(t, err, iggyerr.ErrDeliveryTimeout)
 			require.Equal(t, producer.Failed, producer.OutcomeOf(err))
 			require.Equal(t, 30*time.Second, time.Since(started))
@@ -174,7 +174,7 @@ func TestDeliveryTimeout(t *testing.T) {
 			require.ErrorAs(t, err, &failure)
 			require.LessOrEqual(t, failure.Attempts, 1, "waiting for a connection is no attempt")
 			s.restore()
-			require.NoError(t, p.Send(t.Context(), message("k", "y")))
+			require.NoError(t, errOf(p.Send(t.Context(), message("k", "y"))))
 			require.Equal(t, []string{"x", "y"}, s.payloads("t", wire.PartitionOf("k", 4)), "what failed was not stored")
 		})
 	})
@@ -183,7 +183,7 @@ func TestDeliveryTimeout(t *testing.T) {
 		run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
 			s.fail(always(stallUnstored))
 			started := time.Now()
-			err := p.Send(t.Context(), message("k", "x"))
+			_, err := p.Send(t.Context(), message("k", "x"))
 			require.ErrorIs(t, err, iggyerr.ErrDeliveryTimeout)
 			require.Equal(t, producer.Unknown, producer.OutcomeOf(err))
 			require.Equal(t, 30*time.Second, time.Since(started))
@@ -193,7 +193,7 @@ func TestDeliveryTimeout(t *testing.T) {
 	t.Run("is each message's own", func(t *testing.T) {
 		t.Parallel()
 		run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
-			require.NoError(t, p.Send(t.Context(), message("k", "x")))
+			require.NoError(t, errOf(p.Send(t.Context(), message("k", "x"))))
 			s.cut()
 			type timed struct {
 				producer.Result

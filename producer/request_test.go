@@ -25,7 +25,7 @@ func TestRetriesOfAbsentPartitionAreBounded(t *testing.T) {
 				s.partitions("t", 1)
 				p := start(t, s, func(c *config.Producer) { c.Retry.MaxRetries = retries })
 				s.fail(always(notFound))
-				err := p.Send(t.Context(), message("k", "x"))
+				_, err := p.Send(t.Context(), message("k", "x"))
 				var send *producer.SendError
 				require.ErrorAs(t, err, &send)
 				require.ErrorIs(t, err, iggyerr.ErrNotFound)
@@ -40,7 +40,7 @@ func TestRequestForKnownPartitionIsRetriedWhenNotFound(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		s.fail(first(notFound))
-		require.NoError(t, p.Send(t.Context(), message("k", "x")))
+		require.NoError(t, errOf(p.Send(t.Context(), message("k", "x"))))
 		require.Equal(t, []string{"x"}, s.payloads("t", wire.PartitionOf("k", 4)))
 		require.Equal(t, 2, s.count(&s.reads))
 		require.EqualValues(t, 1, p.Status().Retries)
@@ -75,7 +75,7 @@ func TestOutcomes(t *testing.T) {
 			change := func(c *config.Producer) { c.Retry.MaxRetries = tt.retries }
 			run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
 				s.fail(first(tt.faults...))
-				err := p.Send(t.Context(), message("k", "x"))
+				_, err := p.Send(t.Context(), message("k", "x"))
 				require.Equal(t, tt.outcome, producer.OutcomeOf(err))
 				got := s.stored("t", wire.PartitionOf("k", 4))
 				require.Len(t, got, tt.copies)

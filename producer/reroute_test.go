@@ -16,7 +16,7 @@ func TestPartitionsAreDeleted(t *testing.T) {
 	change := func(c *config.Producer) { c.MaxBatchMessages = 2 }
 	run(t, change, func(t *testing.T, s *server, p *producer.Producer) {
 		key := keyMovingBetween(4, 3, 2, 1)
-		require.NoError(t, p.Send(t.Context(), message(key, "x"))) // it knows the topic
+		require.NoError(t, errOf(p.Send(t.Context(), message(key, "x")))) // it knows the topic
 		s.fail(first(cutUnstored))
 		got := make(outcomes, 10)
 		for i := range 7 {
@@ -39,13 +39,13 @@ func TestPartitionsAreDeleted(t *testing.T) {
 		require.ErrorContains(t, r.Err, "s/t/3")
 		require.Zero(t, p.Status().BufferedBytes)
 		require.Zero(t, p.Status().BufferedMessages)
-		require.NoError(t, p.Send(t.Context(), message(key, "7")))
-		require.NoError(t, p.Send(t.Context(), message("", "any")))
+		require.NoError(t, errOf(p.Send(t.Context(), message(key, "7"))))
+		require.NoError(t, errOf(p.Send(t.Context(), message("", "any"))))
 
 		s.partitions("t", 4)
 		explicit.Payload = []byte("again")
-		require.NoError(t, p.Send(t.Context(), explicit), "a partition may come back")
-		require.NoError(t, p.Send(t.Context(), message(key, "8")))
+		require.NoError(t, errOf(p.Send(t.Context(), explicit)), "a partition may come back")
+		require.NoError(t, errOf(p.Send(t.Context(), message(key, "8"))))
 		require.Equal(t, []string{"again", "8"}, s.payloads("t", 3))
 	})
 }

@@ -23,8 +23,8 @@ func TestMemoryOfCodecIsNotChanged(t *testing.T) {
 		other := producer.For(p, topic.New("s", "t", topic.Bytes()))
 		kept := [][]byte{[]byte("first one"), []byte("second one")}
 		for range 10 { // whatever the pool makes of it
-			require.NoError(t, own.Publish(t.Context(), kept[0], producer.WithKey("k")))
-			require.NoError(t, other.Publish(t.Context(), []byte("other"), producer.WithKey("k")))
+			require.NoError(t, errOf(own.Publish(t.Context(), kept[0], producer.WithKey("k"))))
+			require.NoError(t, errOf(other.Publish(t.Context(), []byte("other"), producer.WithKey("k"))))
 			require.NoError(t, own.PublishAll(t.Context(), kept, producer.WithKey("k")))
 			require.NoError(t, other.PublishAll(t.Context(), [][]byte{[]byte("a"), []byte("b")}, producer.WithKey("k")))
 		}

@@ -6,38 +6,39 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 )
 
-// Send sends one message and waits for its outcome. It returns nil when the message is confirmed,
-// and a *SendError otherwise.
+// Send sends one message and waits for its outcome. It returns where the message is stored when that
+// is confirmed, and a *SendError otherwise, which is also the Err of the result.
 //
 // ctx bounds the wait for the topic's metadata, for room in the buffer and for the outcome. When
 // ctx ends after the message was accepted, a message that was not sent yet is withdrawn and its
 // outcome is Failed. A message that was sent has the outcome Unknown and may still be sent again.
 // The error then wraps the context's cause.
-func (p *Producer) Send(ctx context.Context, m Message) error {
+func (p *Producer) Send(ctx context.Context, m Message) (Result, error) {
 	t := p.topics.get(m.Stream, m.Topic)
 	if err := argument.Context(ctx); err != nil {
-		return t.refuse(-1, err)
+		return t.refused(m.ID, err)
 	}
 	it, err := m.item(nil)
 	defer it.release()
 	if err != nil {
-		return t.refuse(-1, err)
+		return t.refused(m.ID, err)
 	}
 	return p.sendItem(ctx, t, &it, len(m.Payload))
 }
 
 // sendItem sends it and waits for the outcome. plain is the size of the payload before compression.
-func (p *Producer) sendItem(ctx context.Context, t *topicState, it *item, plain int) error {
+func (p *Producer) sendItem(ctx context.Context, t *topicState, it *item, plain int) (Result, error) {
 	ctx, span := p.tracing.start(ctx, t, 1)
 	w := p.getWaiter()
-	r := Result{Outcome: Failed, ID: it.id}
+	r := Result{Outcome: Failed}
 	if r.Err = p.acceptItem(ctx, t, it, plain, pendingMessage{sink: w, withdrawable: true, direct: p.direct}); r.Err != nil {
 		w.release(p)
 	} else {
 		r = w.wait(ctx, t)
 	}
+	r.ID = it.id
 	span.end(r)
-	return r.Err
+	return r, r.Err
 }
 
 // acceptItem prepares it and hands it to its partition.

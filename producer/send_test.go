@@ -20,12 +20,12 @@ func TestSendChoosesPartitionLikeServer(t *testing.T) {
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		for i := range 20 {
 			key := fmt.Sprintf("job-%d", i)
-			require.NoError(t, p.Send(t.Context(), message(key, key)))
+			require.NoError(t, errOf(p.Send(t.Context(), message(key, key))))
 			require.Contains(t, s.payloads("t", wire.PartitionOf(key, 4)), key)
 		}
 		r := message("a", "explicit")
 		r.Partition = producer.OnPartition(3)
-		require.NoError(t, p.Send(t.Context(), r))
+		require.NoError(t, errOf(p.Send(t.Context(), r)))
 		require.Contains(t, s.payloads("t", 3), "explicit")
 
 		status := p.Status()
@@ -43,13 +43,13 @@ func TestIDsAndHeaders(t *testing.T) {
 		r := message("", "x")
 		r.Partition, r.ID = producer.OnPartition(0), [16]byte{1, 2, 3}
 		r.Headers = []topic.Header{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}}
-		require.NoError(t, p.Send(t.Context(), r))
+		require.NoError(t, errOf(p.Send(t.Context(), r)))
 		got := s.stored("t", 0)[0]
 		require.Equal(t, r.ID, got.id)
 		require.Equal(t, map[string]string{"a": "1", "b": "2"}, got.headers)
 
 		r.ID = [16]byte{}
-		require.NoError(t, p.Send(t.Context(), r))
+		require.NoError(t, errOf(p.Send(t.Context(), r)))
 		made := s.stored("t", 0)[1].id
 		require.EqualValues(t, 0x70, made[6]&0xf0, "version 7")
 		require.EqualValues(t, 0x80, made[8]&0xc0, "RFC 9562 variant")
@@ -85,7 +85,7 @@ func TestContextEndsSend(t *testing.T) {
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errMine)
 			defer cancel()
 			started := time.Now()
-			err := p.Send(ctx, message("k", "x"))
+			_, err := p.Send(ctx, message("k", "x"))
 			require.ErrorIs(t, err, errMine)
 			require.Equal(t, producer.Unknown, producer.OutcomeOf(err))
 			require.Equal(t, time.Second, time.Since(started))
@@ -102,7 +102,7 @@ func TestContextEndsSend(t *testing.T) {
 			p.SendAsync(t.Context(), message("k", "beside"), nil)
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errMine)
 			defer cancel()
-			err := p.Send(ctx, message("k", "withdrawn"))
+			_, err := p.Send(ctx, message("k", "withdrawn"))
 			require.ErrorIs(t, err, errMine)
 			require.Equal(t, producer.Failed, producer.OutcomeOf(err))
 			err = p.SendAll(ctx, message("k", "x"), message("k", "y"))
@@ -141,7 +141,7 @@ func TestContextEndsSend(t *testing.T) {
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errMine)
 			defer cancel()
 			started := time.Now()
-			err := p.Send(ctx, message("k", "x"))
+			_, err := p.Send(ctx, message("k", "x"))
 			require.ErrorIs(t, err, errMine)
 			require.Equal(t, producer.Failed, producer.OutcomeOf(err))
 			require.Equal(t, time.Second, time.Since(started))
@@ -152,7 +152,7 @@ func TestContextEndsSend(t *testing.T) {
 		run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			cancel(errMine)
-			require.ErrorIs(t, p.Send(ctx, message("k", "x")), errMine)
+			require.ErrorIs(t, errOf(p.Send(ctx, message("k", "x"))), errMine)
 			require.Zero(t, s.count(&s.requests))
 		})
 	})

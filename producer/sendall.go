@@ -39,6 +39,7 @@ type sendAllCall struct {
 	acceptor acceptor
 	group    *resultGroup
 	topics   []*topicState
+	ids      [][16]byte
 	scratch  *scratch
 	span     span
 }
@@ -49,7 +50,7 @@ func (p *Producer) newSendAllCall(ctx context.Context, t *topicState, n int) (co
 	ctx, span := p.tracing.start(ctx, t, n)
 	return ctx, &sendAllCall{
 		acceptor: acceptor{producer: p}, group: newResultGroup(n),
-		topics: make([]*topicState, 0, n), scratch: scratches.Get().(*scratch), span: span,
+		topics: make([]*topicState, 0, n), ids: make([][16]byte, n), scratch: scratches.Get().(*scratch), span: span,
 	}
 }
 
@@ -63,8 +64,9 @@ func (s *sendAllCall) send(ctx context.Context, t *topicState, it *item, plain i
 	} else {
 		err = s.acceptor.accept(ctx, t, it, pendingMessage{sink: s.group, index: index, withdrawable: true})
 	}
+	s.ids[index] = it.id
 	if err != nil {
-		s.group.setResult(index, Result{Outcome: Failed, ID: it.id, Err: err})
+		s.group.setResult(index, Result{Outcome: Failed, Err: err})
 	}
 }
 
@@ -77,6 +79,9 @@ func (s *sendAllCall) wait(ctx context.Context) error {
 	s.acceptor.flush()
 	s.scratch.release()
 	results := s.group.wait(ctx, s.topics)
+	for i := range results {
+		results[i].ID = s.ids[i]
+	}
 	for i := range results {
 		if results[i].Outcome != Confirmed {
 			err := &SendAllError{Results: results}

@@ -32,7 +32,7 @@ func TestStopDuringSends(t *testing.T) {
 	for g := range 100 {
 		wg.Go(func() {
 			for {
-				err := p.Send(context.Background(), message(strconv.Itoa(g), "x"))
+				_, err := p.Send(context.Background(), message(strconv.Itoa(g), "x"))
 				mu.Lock()
 				if err == nil {
 					confirmed++
@@ -89,7 +89,7 @@ func TestSendWithinCallback(t *testing.T) {
 		p := start(t, s, nil)
 		inner := make(chan error, 1)
 		p.SendAsync(context.Background(), message("k", "outer"), func(producer.Result) {
-			inner <- p.Send(context.Background(), message("k", "inner"))
+			inner <- errOf(p.Send(context.Background(), message("k", "inner")))
 		})
 		synctest.Wait()
 		var left *producer.StopError

@@ -24,14 +24,14 @@ func TestUnknownTopicsAreEvicted(t *testing.T) {
 		nowhere := func(i int) producer.Message {
 			return producer.Message{Stream: "s", Topic: fmt.Sprintf("nowhere-%d", i), Payload: []byte("x")}
 		}
-		require.NoError(t, p.Send(t.Context(), message("k", "x")))
+		require.NoError(t, errOf(p.Send(t.Context(), message("k", "x"))))
 		published := producer.For(p, topic.New("s", "later", topic.Bytes()))
 		for i := range 100 {
-			require.ErrorIs(t, p.Send(t.Context(), nowhere(i)), iggyerr.ErrNotFound)
+			require.ErrorIs(t, errOf(p.Send(t.Context(), nowhere(i))), iggyerr.ErrNotFound)
 		}
 		empty := nowhere(100) // it is refused before anyone asks for its topic
 		empty.Payload = nil
-		require.ErrorIs(t, p.Send(t.Context(), empty), iggyerr.ErrEmptyPayload)
+		require.ErrorIs(t, errOf(p.Send(t.Context(), empty)), iggyerr.ErrEmptyPayload)
 		require.Equal(t, 103, p.TopicCount())
 		time.Sleep(3 * interval)
 		require.Equal(t, 2, p.TopicCount(), "what exists, and what a publisher holds on to")
@@ -40,9 +40,9 @@ func TestUnknownTopicsAreEvicted(t *testing.T) {
 		// Whatever was forgotten may come to exist.
 		s.partitions("nowhere-7", 1)
 		s.partitions("later", 1)
-		require.NoError(t, p.Send(t.Context(), nowhere(7)))
-		require.NoError(t, published.Publish(t.Context(), []byte("y")))
-		require.ErrorIs(t, p.Send(t.Context(), nowhere(100)), iggyerr.ErrNotFound)
+		require.NoError(t, errOf(p.Send(t.Context(), nowhere(7))))
+		require.NoError(t, errOf(published.Publish(t.Context(), []byte("y"))))
+		require.ErrorIs(t, errOf(p.Send(t.Context(), nowhere(100))), iggyerr.ErrNotFound)
 		require.Equal(t, []string{"x"}, s.payloads("nowhere-7", 0))
 		time.Sleep(3 * interval)
 		require.Equal(t, 3, p.TopicCount())
@@ -63,14 +63,14 @@ func TestTopicUsedDuringEviction(t *testing.T) {
 		var senders sync.WaitGroup
 		failed := 0
 		for range 20 { // each round begins as the last one's state is forgotten
-			require.ErrorIs(t, p.Send(t.Context(), r), iggyerr.ErrNotFound)
+			require.ErrorIs(t, errOf(p.Send(t.Context(), r)), iggyerr.ErrNotFound)
 			failed++
 			time.Sleep(interval)
 		}
 		for i := range 50 {
 			senders.Go(func() {
 				time.Sleep(time.Duration(i) * interval / 25)
-				_ = p.Send(t.Context(), r)
+				_, _ = p.Send(t.Context(), r)
 			})
 		}
 		time.Sleep(interval)

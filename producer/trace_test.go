@@ -30,13 +30,13 @@ func TestPublishSpans(t *testing.T) {
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
 	run(t, func(c *config.Producer) { c.Retry.MaxRetries = 0 }, func(t *testing.T, s *server, p *producer.Producer) {
 		ctx, parent := provider.Tracer("test").Start(t.Context(), "request")
-		require.NoError(t, p.Send(ctx, message("k", "x")))
+		require.NoError(t, errOf(p.Send(ctx, message("k", "x"))))
 		require.NoError(t, p.SendAll(ctx, message("k", "y"), message("k", "z")))
 		done := make(outcomes, 1)
 		p.SendAsync(ctx, message("k", "a"), func(r producer.Result) { done <- r })
 		done.wait(t, 1)
 		s.fail(first(cutStored))
-		require.Error(t, p.Send(ctx, message("k", "b")))
+		require.Error(t, errOf(p.Send(ctx, message("k", "b"))))
 
 		ended := spans.Ended()
 		require.Len(t, ended, 4)
@@ -99,14 +99,14 @@ func TestTraceContextTravelsWithoutAProvider(t *testing.T) {
 		ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
 			TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled, TraceState: state,
 		}))
-		require.NoError(t, p.Send(ctx, message("k", "x")))
+		require.NoError(t, errOf(p.Send(ctx, message("k", "x"))))
 		require.Equal(t, map[string]string{
 			topic.HeaderTraceParent: "00-01000000000000000000000000000000-0200000000000000-01",
 			topic.HeaderTraceState:  "vendor=1",
 		}, s.log("t")[0].headers)
 		r := message("k", "y")
 		r.Headers = []topic.Header{{Key: topic.HeaderTraceParent, Value: "mine"}}
-		require.NoError(t, p.Send(ctx, r))
+		require.NoError(t, errOf(p.Send(ctx, r)))
 		require.Equal(t, map[string]string{topic.HeaderTraceParent: "mine"}, s.log("t")[1].headers)
 	})
 }

@@ -41,7 +41,7 @@ func TestWithdrawnMessagesReleaseTheirRoom(t *testing.T) {
 					var waiting sync.WaitGroup
 					for range limit/size - 1 {
 						waiting.Go(func() {
-							require.Equal(t, producer.Failed, producer.OutcomeOf(p.Send(ctx, message("k", payload))), "round %d", round)
+							require.Equal(t, producer.Failed, producer.OutcomeOf(errOf(p.Send(ctx, message("k", payload)))), "round %d", round)
 						})
 					}
 					synctest.Wait()
@@ -97,7 +97,7 @@ func TestWithdrawalKeepsOtherMessages(t *testing.T) {
 			if i%5 == 4 {
 				want = append(want, name)
 			}
-			waiting.Go(func() { results[i] = p.Send(ctx, message("k", name)) })
+			waiting.Go(func() { results[i] = errOf(p.Send(ctx, message("k", name))) })
 			synctest.Wait()
 		}
 		for _, rest := range []int{2, 1, 3} {
@@ -125,10 +125,10 @@ func TestWithdrawalKeepsOtherMessages(t *testing.T) {
 func TestFlushAfterWithdrawal(t *testing.T) {
 	t.Parallel()
 	run(t, func(c *config.Producer) { c.Linger = 30 * time.Second }, func(t *testing.T, s *server, p *producer.Producer) {
-		require.NoError(t, p.Send(t.Context(), message("k", "first")))
+		require.NoError(t, errOf(p.Send(t.Context(), message("k", "first"))))
 		ctx, cancel := context.WithCancel(t.Context())
 		sent := make(chan error)
-		go func() { sent <- p.Send(ctx, message("k", "withdrawn")) }()
+		go func() { sent <- errOf(p.Send(ctx, message("k", "withdrawn"))) }()
 		synctest.Wait()
 		cancel()
 		require.Error(t, <-sent)
@@ -138,7 +138,7 @@ func TestFlushAfterWithdrawal(t *testing.T) {
 
 		s.partitions("t", 8) // noticed within the interval for metadata: a new epoch, which waits for the last one
 		time.Sleep(40 * time.Second)
-		require.NoError(t, p.Send(t.Context(), message("k", "second")))
+		require.NoError(t, errOf(p.Send(t.Context(), message("k", "second"))))
 		require.Zero(t, p.Status().BufferedMessages)
 	})
 }

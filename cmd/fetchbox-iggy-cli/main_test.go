@@ -51,7 +51,7 @@ func TestProcess(t *testing.T) {
 		t.Parallel()
 		srv := iggytest.NewServer(t)
 		srv.CreateTopic("fetchbox", "jobs.tasks", 1)
-		endpoint := "iggy:iggy@" + srv.Endpoint()
+		endpoint := "iggy:iggy@" + srv.Address()
 		publish := exec.CommandContext(t.Context(), program, "publish-task", "--file", "-", "--endpoint", endpoint)
 		publish.Stdin = strings.NewReader(strings.Repeat(`{"jobId": "j", "resourceId": "r", "url": "http://x/"}`, 20_000))
 		out, err := publish.CombinedOutput()
@@ -72,7 +72,7 @@ func TestProcess(t *testing.T) {
 	t.Run("ctrl-C ends at once what waits for input", func(t *testing.T) {
 		t.Parallel()
 		srv := iggytest.NewServer(t)
-		cmd := exec.CommandContext(t.Context(), program, "publish-task", "--file", "-", "--endpoint", "iggy:iggy@"+srv.Endpoint())
+		cmd := exec.CommandContext(t.Context(), program, "publish-task", "--file", "-", "--endpoint", "iggy:iggy@"+srv.Address())
 		_, err := cmd.StdinPipe()
 		require.NoError(t, err)
 		require.NoError(t, cmd.Start())

@@ -60,10 +60,10 @@ func (a *addressFinder) String() string {
 }
 
 // environment returns the configuration for a server, nil for the embedded one.
-func environment(server interface{ Endpoint() string }) []string {
+func environment(server interface{ Address() string }) []string {
 	env := []string{"FETCHBOX__SERVER__ADDR=127.0.0.1:0"}
 	if server != nil {
-		env = append(env, "FETCHBOX__IGGY__ENDPOINT=iggy://"+server.Endpoint(), "FETCHBOX__IGGY__CLIENT_ID=iggy", "FETCHBOX__IGGY__CLIENT_SECRET=iggy")
+		env = append(env, "FETCHBOX__IGGY__ENDPOINT=iggy://"+server.Address(), "FETCHBOX__IGGY__CLIENT_ID=iggy", "FETCHBOX__IGGY__CLIENT_SECRET=iggy")
 	}
 	return env
 }

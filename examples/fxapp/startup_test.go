@@ -31,7 +31,7 @@ func TestStartupErrors(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 
 	const secret = "s3cr3t-pa55"
-	base := []string{"FETCHBOX__IGGY__ENDPOINT=iggy://" + srv.Endpoint(), "FETCHBOX__IGGY__CLIENT_ID=iggy", "FETCHBOX__SERVER__ADDR=127.0.0.1:0"}
+	base := []string{"FETCHBOX__IGGY__ENDPOINT=iggy://" + srv.Address(), "FETCHBOX__IGGY__CLIENT_ID=iggy", "FETCHBOX__SERVER__ADDR=127.0.0.1:0"}
 	with := func(env ...string) []string { return append(append([]string{}, base...), env...) }
 	for _, tt := range []struct {
 		name string

@@ -39,21 +39,21 @@ clusters:
       stream: theirs
 worker:
   n: 3
-`, first.Endpoint(), second.Endpoint()))
+`, first.Address(), second.Address()))
 	require.Contains(t, run(t, "provision", "--dry-run", "--config", file).ok(t), "stream mine")
 	require.Contains(t, run(t, "provision", "--dry-run", "--config", file, "--cluster", "eu").ok(t), "stream theirs")
-	require.Contains(t, run(t, "ping", "--config", file, "--cluster", "eu").ok(t), second.Endpoint())
-	require.Contains(t, run(t, "ping", "--config", file, "--endpoint", second.Endpoint()).ok(t), second.Endpoint())
+	require.Contains(t, run(t, "ping", "--config", file, "--cluster", "eu").ok(t), second.Address())
+	require.Contains(t, run(t, "ping", "--config", file, "--endpoint", second.Address()).ok(t), second.Address())
 
 	run(t, "ping", "--config", file, "--cluster", "us").fails(t, 2, "us")
 	run(t, "ping", "--config", "/nonexistent").fails(t, 2, "no such file")
 	run(t, "ping", "--config", writeFile(t, "iggy:\n  endpont: x\n  client_id: iggy\n  client_secret: iggy\n")).fails(t, 2, "iggy.endpont: unknown key")
 	run(t, "ping", "--config", writeFile(t, "other: 1\niggy:\n  endpont: x\n  client_id: iggy\n  client_secret: iggy\n")).fails(t, 2, ":3)")
-	run(t, "ping", "--config", writeFile(t, "iggyy:\n  endpoint: x\n"), "--endpoint", "iggy:iggy@"+first.Endpoint()).
+	run(t, "ping", "--config", writeFile(t, "iggyy:\n  endpoint: x\n"), "--endpoint", "iggy:iggy@"+first.Address()).
 		fails(t, 2, "iggyy: unknown key; did you mean iggy?")
-	run(t, "ping", "--config", writeFile(t, "Topics: {}\n"), "--endpoint", "iggy:iggy@"+first.Endpoint()).fails(t, 2, "did you mean topics?")
-	run(t, "ping", "--config", writeFile(t, "topic: {a: 1}\ntopics: {}\n"), "--endpoint", "iggy:iggy@"+first.Endpoint()).ok(t)
-	run(t, "ping", "--config", writeFile(t, "{"), "--endpoint", "iggy:iggy@"+first.Endpoint()).fails(t, 2, "not valid YAML")
+	run(t, "ping", "--config", writeFile(t, "Topics: {}\n"), "--endpoint", "iggy:iggy@"+first.Address()).fails(t, 2, "did you mean topics?")
+	run(t, "ping", "--config", writeFile(t, "topic: {a: 1}\ntopics: {}\n"), "--endpoint", "iggy:iggy@"+first.Address()).ok(t)
+	run(t, "ping", "--config", writeFile(t, "{"), "--endpoint", "iggy:iggy@"+first.Address()).fails(t, 2, "not valid YAML")
 }
 
 // TestMisspeltVariableIsRefused is not parallel: it changes the environment of the process.
@@ -61,7 +61,7 @@ func TestMisspeltVariableIsRefused(t *testing.T) {
 	srv := iggytest.NewServer(t)
 	t.Setenv("FETCHBOX__TOPIC__STREAM", "other")
 	t.Setenv("FETCHBOX__DOWNLOAD__TIMEOUT", "1s") // another program's
-	args := []string{"ping", "--endpoint", "iggy:iggy@" + srv.Endpoint()}
+	args := []string{"ping", "--endpoint", "iggy:iggy@" + srv.Address()}
 	run(t, args...).fails(t, 2, "did you mean topics? (FETCHBOX__TOPIC__STREAM)")
 	run(t, append(args, "--config", writeFile(t, "topic: {a: 1}\n"))...).fails(t, 2, "topic: unknown key")
 	run(t, append(args, "--config", writeFile(t, "topic: {a: 1}\ntopics: {}\n"))...).ok(t)

@@ -61,16 +61,16 @@ func TestDoctorFindsFaults(t *testing.T) {
 		require.Equal(t, 1, r.code)
 		require.Equal(t, verdicts, jsonOf[findings](t, r.out).verdicts())
 	}
-	check(map[string]string{"login": "failure"}, "iggy:wrong@"+s.Endpoint())
-	r = run(t, "doctor", "-o", "json", "--endpoint", "iggy:s3cr3t%0A@"+s.Endpoint())
+	check(map[string]string{"login": "failure"}, "iggy:wrong@"+s.Address())
+	r = run(t, "doctor", "-o", "json", "--endpoint", "iggy:s3cr3t%0A@"+s.Address())
 	require.Contains(t, jsonOf[findings](t, r.out).detail("login"), "iggy.client_secret ends in a line break")
 	require.NotContains(t, r.out, "s3cr3t")
-	check(map[string]string{"protocol": "failure"}, "iggy:iggy@"+iggytest.NewTLSServer(t).Endpoint())
+	check(map[string]string{"protocol": "failure"}, "iggy:iggy@"+iggytest.NewTLSServer(t).Address())
 	garbage := iggytest.NewServer(t)
 	garbage.Inject(iggytest.Garbage([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")...))
-	check(map[string]string{"protocol": "failure"}, "iggy:iggy@"+garbage.Endpoint())
+	check(map[string]string{"protocol": "failure"}, "iggy:iggy@"+garbage.Address())
 	s.StopListening()
-	check(map[string]string{"address": "failure"}, "iggy:iggy@"+s.Endpoint())
+	check(map[string]string{"address": "failure"}, "iggy:iggy@"+s.Address())
 }
 
 func TestDoctorNamesANewerServer(t *testing.T) {
@@ -87,7 +87,7 @@ func TestDoctorNamesANewerServer(t *testing.T) {
 func TestDoctorShowsTheNodes(t *testing.T) {
 	t.Parallel()
 	c := iggytest.NewCluster(t, 2)
-	leader, follower := c.Node(0).Endpoint(), c.Node(1).Endpoint()
+	leader, follower := c.Node(0).Address(), c.Node(1).Address()
 	endpoint := "iggy:iggy@" + follower
 	run(t, "provision", "--yes", "--endpoint", endpoint).ok(t)
 	got := jsonOf[findings](t, run(t, "doctor", "-o", "json", "--endpoint", endpoint).ok(t))
@@ -112,11 +112,11 @@ func TestDoctorChecksEachAddress(t *testing.T) {
 	t.Parallel()
 	away, srv := iggytest.NewServer(t), iggytest.NewServer(t)
 	away.StopListening()
-	endpoint := "iggy://iggy:iggy@" + away.Endpoint() + "," + srv.Endpoint()
+	endpoint := "iggy://iggy:iggy@" + away.Address() + "," + srv.Address()
 	run(t, "provision", "--yes", "--endpoint", endpoint).ok(t)
 	got := jsonOf[findings](t, run(t, "doctor", "-o", "json", "--endpoint", endpoint).ok(t))
 	require.Equal(t, map[string]string{"address": "warning", "settings": "warning"}, got.verdicts())
-	require.Contains(t, got.detail("address"), away.Endpoint())
-	require.Contains(t, run(t, "ping", "--endpoint", endpoint).ok(t), "iggy://"+away.Endpoint()+","+srv.Endpoint()+" answers")
+	require.Contains(t, got.detail("address"), away.Address())
+	require.Contains(t, run(t, "ping", "--endpoint", endpoint).ok(t), "iggy://"+away.Address()+","+srv.Address()+" answers")
 	run(t, "ping", "--endpoint", "iggy://iggy:iggy@a,b:0").fails(t, 2, "with a port of 1 to 65535")
 }

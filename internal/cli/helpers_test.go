@@ -34,7 +34,7 @@ func newSystem(t *testing.T, opts ...embedded.Option) system {
 
 // args are the arguments with the server's address.
 func (s system) args(args []string) []string {
-	return append(args, "--endpoint", "iggy://iggy:iggy@"+s.Endpoint())
+	return append(args, "--endpoint", "iggy://iggy:iggy@"+s.Address())
 }
 
 func (s system) run(args ...string) result { return run(s.t, s.args(args)...) }
@@ -51,7 +51,7 @@ func (s system) begin(args ...string) *process {
 func (s system) publisher() *jobs.Publisher {
 	s.t.Helper()
 	cfg := config.DefaultCluster()
-	cfg.Iggy.Endpoint = "iggy://" + s.Embedded().Endpoint() // past the faults
+	cfg.Iggy.Endpoint = s.Embedded().Endpoint() // past the faults
 	cfg.Iggy.ClientID, cfg.Iggy.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
 	p, err := producer.New(cfg.Iggy, cfg.Producer)
 	require.NoError(s.t, err)
@@ -86,7 +86,7 @@ func jsonOf[T any](t *testing.T, out string) T {
 
 func connectNative(t *testing.T, srv *iggytest.Server) transport.Conn {
 	t.Helper()
-	conn, err := native.Dialer{}.Dial(t.Context(), srv.Endpoint(), nil)
+	conn, err := native.Dialer{}.Dial(t.Context(), srv.Address(), nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	require.NoError(t, conn.Login(t.Context(), transport.Credentials{Username: iggytest.Username, Password: iggytest.Password}))
@@ -99,3 +99,6 @@ func sendRaw(t *testing.T, conn transport.Conn, topic string, payload []byte) er
 	batch.Append([16]byte{1}, 1, payload, nil)
 	return conn.Send(t.Context(), "fetchbox", topic, 0, &batch)
 }
+
+// errOf returns the error of a call that returns a result as well.
+func errOf(_ producer.Result, err error) error { return err }

@@ -11,9 +11,9 @@ import (
 func TestPing(t *testing.T) {
 	t.Parallel()
 	srv := iggytest.NewServer(t)
-	require.Contains(t, run(t, "ping", "--endpoint", "iggy:iggy@"+srv.Endpoint()).ok(t), "answers")
-	require.Positive(t, jsonOf[map[string]any](t, run(t, "ping", "-o", "json", "--endpoint", "iggy:iggy@"+srv.Endpoint()).ok(t))["connect_ms"])
-	run(t, "ping", "--endpoint", "iggy:wrong@"+srv.Endpoint()).fails(t, 1, "credentials")
+	require.Contains(t, run(t, "ping", "--endpoint", "iggy:iggy@"+srv.Address()).ok(t), "answers")
+	require.Positive(t, jsonOf[map[string]any](t, run(t, "ping", "-o", "json", "--endpoint", "iggy:iggy@"+srv.Address()).ok(t))["connect_ms"])
+	run(t, "ping", "--endpoint", "iggy:wrong@"+srv.Address()).fails(t, 1, "credentials")
 	srv.StopListening()
-	run(t, "ping", "--endpoint", "iggy:iggy@"+srv.Endpoint()).fails(t, 1, "connection refused")
+	run(t, "ping", "--endpoint", "iggy:iggy@"+srv.Address()).fails(t, 1, "connection refused")
 }

@@ -117,15 +117,15 @@ func TestPublishWithoutServer(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, taskJSON)
 	srv := iggytest.NewServer(t)
-	run(t, "publish-task", "-f", file, "--endpoint", "iggy:iggy@"+srv.Endpoint()).fails(t, 1, "provision creates what is missing")
-	run(t, "publish-task", "-f", file, "--endpoint", "iggy:wrong@"+srv.Endpoint()).fails(t, 1, "credentials")
-	run(t, "publish-task", "-f", file, "--endpoint", srv.Endpoint()).fails(t, 2, "iggy.client_id: must be set")
+	run(t, "publish-task", "-f", file, "--endpoint", "iggy:iggy@"+srv.Address()).fails(t, 1, "provision creates what is missing")
+	run(t, "publish-task", "-f", file, "--endpoint", "iggy:wrong@"+srv.Address()).fails(t, 1, "credentials")
+	run(t, "publish-task", "-f", file, "--endpoint", srv.Address()).fails(t, 2, "iggy.client_id: must be set")
 	run(t, "publish-task", "-f", file, "--endpoint", "iggy://iggy:secret word@x").fails(t, 2, "--endpoint must be")
 	require.NotContains(t, run(t, "publish-task", "-f", file, "--endpoint", "iggy://iggy:sec\nret@x").err, "ret")
 	srv.StopListening()
 	srv.CutConnections()
 	hasty := writeFile(t, "iggy:\n  start_timeout: 200ms\n")
-	run(t, "publish-task", "-f", file, "--config", hasty, "--endpoint", "iggy:iggy@"+srv.Endpoint()).fails(t, 1, "fetchbox-iggy-cli: cannot connect to the server: dial tcp "+srv.Endpoint()+": connect: connection refused\n")
+	run(t, "publish-task", "-f", file, "--config", hasty, "--endpoint", "iggy:iggy@"+srv.Address()).fails(t, 1, "fetchbox-iggy-cli: cannot connect to the server: dial tcp "+srv.Address()+": connect: connection refused\n")
 }
 
 // TestPublishInterruptedPrintsCounts requires that the counts after an interrupt are right.

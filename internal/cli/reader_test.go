@@ -92,7 +92,7 @@ func TestReaderEndsWhenMessagesAreDeleted(t *testing.T) {
 	s := newSystem(t)
 	s.log("j", "one")
 	cfg := config.DefaultCluster()
-	cfg.Iggy.Endpoint = "iggy://" + s.Embedded().Endpoint()
+	cfg.Iggy.Endpoint = s.Embedded().Endpoint()
 	cfg.Iggy.ClientID, cfg.Iggy.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
 	a, err := admin.New(cfg.Iggy)
 	require.NoError(t, err)

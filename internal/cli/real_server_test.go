@@ -27,7 +27,7 @@ func TestOutputIsSameOnRealServer(t *testing.T) {
 	if endpoint == "" {
 		t.Skip("IGGY_TEST_ENDPOINT (iggy://user:password@host:port) names no real server")
 	}
-	onEmbedded := runSession(t, "iggy://iggy:iggy@"+iggytest.NewServer(t).Endpoint())
+	onEmbedded := runSession(t, "iggy://iggy:iggy@"+iggytest.NewServer(t).Address())
 	onReal := runSession(t, endpoint)
 	require.Equal(t, strings.Join(onEmbedded, "\n---\n"), strings.Join(onReal, "\n---\n"))
 }

@@ -63,7 +63,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	}
 	// Requests are short. A second signal ends the process.
 	defer func() { _ = server.Stop(context.WithoutCancel(ctx)) }()
-	if err := a.printAddress("iggy://" + server.Endpoint()); err != nil {
+	if err := a.printAddress(server.Endpoint()); err != nil {
 		return err
 	}
 	<-ctx.Done()

@@ -16,9 +16,9 @@ type logLine struct{ JobID, ResourceID, Message, Level string }
 
 func (s system) log(job, message string) {
 	s.t.Helper()
-	require.NoError(s.t, s.publisher().PublishJobLog(s.t.Context(), &jobspb.JobLog{
+	require.NoError(s.t, errOf(s.publisher().PublishJobLog(s.t.Context(), &jobspb.JobLog{
 		JobId: job, ResourceId: "r", Level: jobspb.LogLevel_LOG_LEVEL_WARN, Message: message, Fields: map[string]string{"k": "v"},
-	}))
+	})))
 }
 
 func TestTailPrintsInOrderOfTime(t *testing.T) {
@@ -27,7 +27,7 @@ func TestTailPrintsInOrderOfTime(t *testing.T) {
 	require.Empty(t, s.run("tail-logs").ok(t))
 	p := s.publisher()
 	for i := range 50 {
-		require.NoError(t, p.PublishJobLog(t.Context(), &jobspb.JobLog{JobId: fmt.Sprint(i % 5), Level: jobspb.LogLevel_LOG_LEVEL_INFO, Message: fmt.Sprint(i)}))
+		require.NoError(t, errOf(p.PublishJobLog(t.Context(), &jobspb.JobLog{JobId: fmt.Sprint(i % 5), Level: jobspb.LogLevel_LOG_LEVEL_INFO, Message: fmt.Sprint(i)})))
 	}
 	all := jsonLines[logLine](t, s.run("tail-logs").ok(t))
 	require.Len(t, all, 50)
@@ -65,12 +65,12 @@ func TestTailText(t *testing.T) {
 	require.Equal(t, 1, strings.Count(out, "\n"))
 
 	p := s.publisher()
-	require.NoError(t, p.PublishJobStatus(t.Context(), &jobspb.JobStatus{
+	require.NoError(t, errOf(p.PublishJobStatus(t.Context(), &jobspb.JobStatus{
 		JobId: "j", State: jobspb.JobState_JOB_STATE_FAILED, ResourcesTotal: 3, ResourcesCompleted: 1, ResourcesFailed: 2,
 		LastErrorCode: "DOWNLOAD_TIMEOUT", LastErrorMessage: "too slow",
-	}))
+	})))
 	require.Contains(t, s.run("tail-status", "-o", "text").ok(t), " j failed 1/3 2 failed DOWNLOAD_TIMEOUT too slow\n")
-	require.NoError(t, p.PublishDownloadTask(t.Context(), &jobspb.DownloadTask{JobId: "j", ResourceId: "r", JobType: "t", Url: "http://x/", Attempt: 2}))
+	require.NoError(t, errOf(p.PublishDownloadTask(t.Context(), &jobspb.DownloadTask{JobId: "j", ResourceId: "r", JobType: "t", Url: "http://x/", Attempt: 2})))
 	require.Contains(t, s.run("tail-tasks", "-o", "text").ok(t), " t j/r http://x/ attempt 2\n")
 }
 

@@ -24,7 +24,7 @@ func TestEachAddressOfANameIsTriedOverBothTransports(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv := iggytest.NewServer(t)
-			_, port, err := net.SplitHostPort(srv.Endpoint())
+			_, port, err := net.SplitHostPort(srv.Address())
 			require.NoError(t, err)
 			silent, err := net.Listen("tcp", "127.0.0.2:"+port)
 			if err != nil {

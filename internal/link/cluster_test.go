@@ -89,7 +89,7 @@ func TestLeaderRedirection(t *testing.T) {
 		t.Parallel()
 		overTransports(t, func(t *testing.T, at func(...string) config.Iggy) {
 			c := iggytest.NewCluster(t, 2)
-			run(t, at("unused"), c.Node(0).Endpoint(), c.Node(1).Endpoint())
+			run(t, at("unused"), c.Node(0).Address(), c.Node(1).Address())
 		})
 	})
 	t.Run("real", func(t *testing.T) {
@@ -118,7 +118,7 @@ func TestRequestsReachTheLeader(t *testing.T) {
 	overTransports(t, func(t *testing.T, at func(...string) config.Iggy) {
 		c := iggytest.NewCluster(t, 2)
 		c.Node(0).CreateTopic("shop", "orders", 1)
-		l, _ := connected(t, at(c.Node(1).Endpoint()))
+		l, _ := connected(t, at(c.Node(1).Address()))
 		require.NoError(t, l.Do(t.Context(), func(ctx context.Context, conn transport.Conn) error {
 			_, err := conn.Topic(ctx, "shop", "orders")
 			return err
@@ -130,20 +130,20 @@ func TestLinkFollowsALeaderThatChanges(t *testing.T) {
 	t.Parallel()
 	overTransports(t, func(t *testing.T, at func(...string) config.Iggy) {
 		c := iggytest.NewCluster(t, 3)
-		cfg := at(c.Node(1).Endpoint())
+		cfg := at(c.Node(1).Address())
 		cfg.HeartbeatInterval = 50 * time.Millisecond
 		l, _ := connected(t, cfg)
-		requireAt(t, l, c.Node(0).Endpoint())
+		requireAt(t, l, c.Node(0).Address())
 
 		c.SetLeader(2)
-		requireAt(t, l, c.Node(2).Endpoint()) // without the loss of the connection
+		requireAt(t, l, c.Node(2).Address()) // without the loss of the connection
 		require.ErrorIs(t, l.Status().LastError, iggyerr.ErrLeader)
 
 		// The endpoint's only server and the leader go, and the remembered node leads.
 		c.SetLeader(0)
 		c.Node(1).Crash()
 		c.Node(2).Crash()
-		requireAt(t, l, c.Node(0).Endpoint())
+		requireAt(t, l, c.Node(0).Address())
 	})
 }
 
@@ -169,7 +169,7 @@ func TestStartSaysWhyTheLeaderIsNotReached(t *testing.T) {
 				t.Parallel()
 				c := iggytest.NewCluster(t, 2)
 				tt.arrange(c)
-				cfg := at(c.Node(1).Endpoint())
+				cfg := at(c.Node(1).Address())
 				cfg.StartTimeout = 3 * time.Second
 				l, err := link.New("test", cfg)
 				require.NoError(t, err)
@@ -191,8 +191,8 @@ func TestSingleServerIsAskedForItsClusterOnce(t *testing.T) {
 		logins := srv.Inject(iggytest.Observe().On(embedded.LoginUser))
 		var links []*link.Link
 		for range 3 {
-			l, address := connected(t, at(srv.Endpoint()))
-			require.Equal(t, srv.Endpoint(), address)
+			l, address := connected(t, at(srv.Address()))
+			require.Equal(t, srv.Address(), address)
 			links = append(links, l)
 		}
 		srv.CutConnections()
@@ -210,10 +210,10 @@ func TestHostsOfTheEndpointAreTriedInTurn(t *testing.T) {
 		silent, away, srv := iggytest.NewServer(t), iggytest.NewServer(t), iggytest.NewServer(t)
 		silent.Inject(iggytest.Silence().On(embedded.LoginUser))
 		away.StopListening()
-		cfg := at(away.Endpoint(), silent.Endpoint(), srv.Endpoint())
+		cfg := at(away.Address(), silent.Address(), srv.Address())
 		cfg.DialTimeout = 3 * time.Second
 		l, address := connected(t, cfg)
-		require.Equal(t, srv.Endpoint(), address)
+		require.Equal(t, srv.Address(), address)
 		require.Zero(t, l.Status().Failures)
 	})
 }

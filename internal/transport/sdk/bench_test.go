@@ -52,7 +52,7 @@ func newBenchServer(b *testing.B) *benchServer {
 		server, err := embedded.Start()
 		require.NoError(b, err)
 		b.Cleanup(func() { require.NoError(b, server.Stop(context.Background())) })
-		p.address = server.Endpoint()
+		p.address = server.Address()
 	}
 	p.admin = p.bareClient(b)
 	p.sid, p.tid = identifier(p.stream), identifier("t")

@@ -26,7 +26,7 @@ func TestControlRefusesOtherTransports(t *testing.T) {
 func TestControl(t *testing.T) {
 	t.Parallel()
 	server := iggytest.NewServer(t)
-	conn, err := sdk.Dialer{}.Dial(t.Context(), server.Endpoint(), nil)
+	conn, err := sdk.Dialer{}.Dial(t.Context(), server.Address(), nil)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, conn.Close()) }()
 	require.NoError(t, conn.Login(t.Context(), transport.Credentials{Username: iggytest.Username, Password: iggytest.Password}))

@@ -39,7 +39,7 @@ func TestEmbedded(t *testing.T) {
 	t.Cleanup(func() { stop(t, server) })
 	each(t, func(t *testing.T, d transport.Dialer, _ traits) {
 		runServer(t, d, testServer{
-			Address: server.Endpoint(), Username: embedded.DefaultUsername, Password: embedded.DefaultPassword,
+			Address: server.Address(), Username: embedded.DefaultUsername, Password: embedded.DefaultPassword,
 		})
 	})
 }
@@ -102,7 +102,7 @@ func TestTLS(t *testing.T) {
 	each(t, func(t *testing.T, d transport.Dialer, _ traits) {
 		runTLS(t, d, tlsServer{
 			testServer: testServer{
-				Address: server.Endpoint(), Username: embedded.DefaultUsername, Password: embedded.DefaultPassword,
+				Address: server.Address(), Username: embedded.DefaultUsername, Password: embedded.DefaultPassword,
 			},
 			Config: config, Roots: roots, Client: client.Certificates[0], Other: other.Certificates[0],
 		})

@@ -21,7 +21,7 @@ import (
 // is confirmed. *jobs.Publisher implements it.
 type Publisher interface {
 	PublishDownloadTasks(ctx context.Context, tasks []*jobspb.DownloadTask, opts ...producer.PublishOption) error
-	PublishJobStatus(ctx context.Context, status *jobspb.JobStatus, opts ...producer.PublishOption) error
+	PublishJobStatus(ctx context.Context, status *jobspb.JobStatus, opts ...producer.PublishOption) (producer.Result, error)
 }
 
 // Params are the dependencies of an API.

@@ -51,15 +51,15 @@ func (p *fakePublisher) PublishDownloadTasks(_ context.Context, tasks []*jobspb.
 	return nil
 }
 
-func (p *fakePublisher) PublishJobStatus(_ context.Context, status *jobspb.JobStatus, _ ...producer.PublishOption) error {
+func (p *fakePublisher) PublishJobStatus(_ context.Context, status *jobspb.JobStatus, _ ...producer.PublishOption) (producer.Result, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := jobs.ValidateStatus(status); err != nil {
-		return err
+		return producer.Result{}, err
 	}
 	p.published = append(p.published, "status")
 	p.statuses = append(p.statuses, status)
-	return nil
+	return producer.Result{}, nil
 }
 
 type fixture struct {
@@ -81,7 +81,8 @@ func start(t *testing.T) *fixture {
 	f.Server = httptest.NewServer(api.New(api.Params{
 		Publisher: f.publisher, Store: s, PublishTimeout: 10 * time.Second,
 		Progress: progress.New(s, func(ctx context.Context, status *jobspb.JobStatus) error {
-			return f.publisher.PublishJobStatus(ctx, status)
+			_, err := f.publisher.PublishJobStatus(ctx, status)
+			return err
 		}),
 		Topics: func(context.Context) ([]overview.Topic, error) {
 			return []overview.Topic{{Stream: "s", Name: "t", Groups: []overview.Group{{Name: "g", Lag: 3}}}}, f.topicsErr

@@ -89,7 +89,7 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) error {
 // publishJob publishes the first status and then the tasks, so that the status of a worker cannot
 // precede it.
 func (a *API) publishJob(ctx context.Context, m store.Manifest, tasks []*jobspb.DownloadTask) error {
-	err := a.Publisher.PublishJobStatus(ctx, &jobspb.JobStatus{
+	_, err := a.Publisher.PublishJobStatus(ctx, &jobspb.JobStatus{
 		JobId: m.JobID, JobType: m.JobType, State: jobspb.JobState_JOB_STATE_QUEUED,
 		ResourcesTotal: m.Resources, ManifestKey: m.Key(), Tenant: m.Tenant,
 	})

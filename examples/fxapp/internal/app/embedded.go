@@ -20,9 +20,9 @@ func (s *settings) startEmbedded(log *zap.Logger, out io.Writer) (stop func(), e
 	if err != nil {
 		return nil, err
 	}
-	s.config.Iggy.Endpoint = "iggy://" + srv.Endpoint()
+	s.config.Iggy.Endpoint = srv.Endpoint()
 	fmt.Fprintf(out, "No Iggy server is configured (FETCHBOX__IGGY__ENDPOINT): "+
-		"using an embedded server at %s, with its data in %s.\n", srv.Endpoint(), dir)
+		"using an embedded server at %s, with its data in %s.\n", srv.Address(), dir)
 	return func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()

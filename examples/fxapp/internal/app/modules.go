@@ -56,7 +56,8 @@ func (s *settings) module() fx.Option {
 
 func newReporter(data *store.Store, p *jobs.Publisher) *progress.Reporter {
 	return progress.New(data, func(ctx context.Context, status *jobspb.JobStatus) error {
-		return p.PublishJobStatus(ctx, status)
+		_, err := p.PublishJobStatus(ctx, status)
+		return err
 	})
 }
 

@@ -30,7 +30,8 @@ func (w *Worker) publishLog(
 		log.TraceId = task.GetTraceId()
 	}
 	return retry.Do(ctx, w.log, "publish log entry", func(ctx context.Context) error {
-		return w.publisher.PublishJobLog(ctx, log)
+		_, err := w.publisher.PublishJobLog(ctx, log)
+		return err
 	})
 }
 

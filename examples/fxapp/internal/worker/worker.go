@@ -24,7 +24,7 @@ import (
 
 // Publisher publishes the log entries and dead letters of a Worker. *jobs.Publisher implements it.
 type Publisher interface {
-	PublishJobLog(ctx context.Context, log *jobspb.JobLog, opts ...producer.PublishOption) error
+	PublishJobLog(ctx context.Context, log *jobspb.JobLog, opts ...producer.PublishOption) (producer.Result, error)
 	DeadLetter(ctx context.Context, f topic.Failure[*jobspb.DownloadTask]) error
 }
 

@@ -46,20 +46,20 @@ func (p *fakePublisher) takeFailure() bool {
 	return p.failures >= 0
 }
 
-func (p *fakePublisher) PublishJobLog(_ context.Context, log *jobspb.JobLog, _ ...producer.PublishOption) error {
+func (p *fakePublisher) PublishJobLog(_ context.Context, log *jobspb.JobLog, _ ...producer.PublishOption) (producer.Result, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := jobs.ValidateLog(log); err != nil {
-		return err
+		return producer.Result{}, err
 	}
 	if _, err := proto.Marshal(log); err != nil {
-		return err
+		return producer.Result{}, err
 	}
 	if p.takeFailure() {
-		return errUnavailable
+		return producer.Result{}, errUnavailable
 	}
 	p.logs = append(p.logs, log.GetResourceId()+" "+log.GetMessage()+" "+log.GetFields()["code"])
-	return nil
+	return producer.Result{}, nil
 }
 
 func (p *fakePublisher) DeadLetter(_ context.Context, f topic.Failure[*jobspb.DownloadTask]) error {
