@@ -39,7 +39,7 @@ func (a *app[T]) HasDeadLetters() bool { return a.deadLetters != nil }
 // DeadLetter implements deliver.App.
 func (a *app[T]) DeadLetter(ctx context.Context, d *deliver.Message, cause error, code string, attempts int) error {
 	f := topic.Failure[T]{
-		Origin: a.e.originOf(d), Payload: d.Raw.Payload, Headers: headersOf(d.Raw), Key: d.Key,
+		Origin: originOf((*consumed)(d)), Payload: d.Raw.Payload, Headers: headersOf(d.Raw), Key: d.Key,
 		Code: code, Err: cause, Attempts: attempts,
 	}
 	if plain, err := a.decompress(d.Raw); err == nil {

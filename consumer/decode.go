@@ -16,10 +16,10 @@ type decodedMessage[T any] struct {
 }
 
 // init connects the two.
-func (d *decodedMessage[T]) init(e *engine, raw *wire.Message) {
+func (d *decodedMessage[T]) init(raw *wire.Message) {
 	d.state.Raw = raw
 	d.state.Value = &d.message
-	d.message.e, d.message.d = e, &d.state
+	d.message.d = (*consumed)(&d.state)
 }
 
 // Decode implements deliver.App.
@@ -27,7 +27,7 @@ func (a *app[T]) Decode(raw []wire.Message, dst []*deliver.Message) []*deliver.M
 	decoded := make([]decodedMessage[T], len(raw))
 	for i := range decoded {
 		d := &decoded[i]
-		d.init(a.e, &raw[i])
+		d.init(&raw[i])
 		d.state.Err = a.decode(&d.state, &d.message)
 		dst = append(dst, &d.state)
 	}
@@ -37,7 +37,7 @@ func (a *app[T]) Decode(raw []wire.Message, dst []*deliver.Message) []*deliver.M
 // Undecodable implements deliver.App.
 func (a *app[T]) Undecodable(raw *wire.Message, cause error) *deliver.Message {
 	d := &decodedMessage[T]{}
-	d.init(a.e, raw)
+	d.init(raw)
 	d.state.Err = cause
 	return &d.state
 }
@@ -46,7 +46,7 @@ func (a *app[T]) Undecodable(raw *wire.Message, cause error) *deliver.Message {
 func (a *app[T]) Copy(m *deliver.Message, value bool) *deliver.Message {
 	next := &decodedMessage[T]{}
 	if value {
-		next.message = Message[T]{Value: m.Value.(*Message[T]).Value, e: a.e, d: &next.state}
+		next.message = Message[T]{Value: m.Value.(*Message[T]).Value, d: (*consumed)(&next.state)}
 		next.state.Value = &next.message
 	}
 	return &next.state
@@ -54,7 +54,7 @@ func (a *app[T]) Copy(m *deliver.Message, value bool) *deliver.Message {
 
 // DecodeAgain implements deliver.App.
 func (a *app[T]) DecodeAgain(d *deliver.Message) error {
-	m := &Message[T]{e: a.e, d: d}
+	m := &Message[T]{d: (*consumed)(d)}
 	decompressed, err := a.decodeValue(d.Raw, m)
 	if err != nil {
 		return err

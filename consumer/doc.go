@@ -11,7 +11,7 @@
 //     letters, orphaned deliveries.
 //   - commit stores the acknowledged prefixes.
 //   - quota shares a limit fairly; protocol says what answers of the server mean; fault notes
-//     faults that last; coalesce has timers end together.
+//     faults that last; coalesce has timers end together; testmessage is for consumertest.
 //
 // An engine makes the components of one consumer. A partition, of this package, connects the cursor,
 // the queue and the commits of one assignment, and assignments has the partitions. Only Consumer,

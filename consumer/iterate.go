@@ -87,7 +87,7 @@ func (c *Consumer[T]) yieldMessage(m *Message[T], yield func(*Message[T], error)
 	handled := false
 	defer func() {
 		if !handled { // the loop was left, perhaps by a panic
-			m.d.GiveBack()
+			m.d.(*consumed).message().GiveBack()
 		}
 	}()
 	if handled = yield(m, nil); handled {

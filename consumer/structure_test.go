@@ -25,14 +25,15 @@ const (
 
 // components are the packages below the consumer, with the components that each may import.
 var components = map[string][]string{
-	"quota":    {},
-	"coalesce": {},
-	"protocol": {},
-	"fault":    {},
-	"commit":   {"coalesce", "fault"},
-	"deliver":  {"commit", "fault", "quota"},
-	"fetch":    {"coalesce", "fault", "protocol"},
-	"group":    {"coalesce", "fault", "protocol"},
+	"quota":       {},
+	"coalesce":    {},
+	"protocol":    {},
+	"testmessage": {},
+	"fault":       {},
+	"commit":      {"coalesce", "fault"},
+	"deliver":     {"commit", "fault", "quota"},
+	"fetch":       {"coalesce", "fault", "protocol"},
+	"group":       {"coalesce", "fault", "protocol"},
 }
 
 // sources parses the files of a package that are not tests.

@@ -93,7 +93,7 @@ func (m *Message) Ack() {
 // queue is lost, Nack only ends what is orphaned.
 func (m *Message) Nack(err error) {
 	if err == nil {
-		err = errNacked
+		err = ErrNacked
 	}
 	err = Checked(err)
 	q := m.queue

@@ -15,8 +15,8 @@ import (
 // Drop ends a message without a dead letter; see consumer.Drop.
 var Drop = errors.New("iggy: message dropped") //nolint:errname,revive,staticcheck // an instruction rather than an error, like fs.SkipAll
 
-// errNacked is the failure of a message whose Nack was given no error.
-var errNacked = errors.New("iggy: not acknowledged by the application")
+// ErrNacked is the failure of a message whose Nack was given no error.
+var ErrNacked = errors.New("iggy: not acknowledged by the application")
 
 // Permanent marks err as one that another delivery can't repair; see consumer.Permanent.
 func Permanent(err error) error {

@@ -88,6 +88,9 @@ func (b *buffered) add(batches, messages, bytes int) {
 // ID returns the partition's id.
 func (q *Queue) ID() uint32 { return q.partition.id }
 
+// Owner returns the owner of the queue.
+func (q *Queue) Owner() Owner { return q.owner }
+
 // Context returns the context of the queue's messages. It ends when the queue is lost, with the
 // cause, and when Cancel was called.
 func (q *Queue) Context() context.Context { return q.ctx }

@@ -1,0 +1,69 @@
+package consumer
+
+import (
+	"context"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+)
+
+// delivery is what a Message knows of its delivery, and what settles it: a *consumed, or the
+// *testDelivery of a message that no consumer has delivered.
+type delivery interface {
+	// raw returns the message as it is stored.
+	raw() *wire.Message
+	key() string
+	place() place
+	deliveries() int
+	// payload returns the payload of raw, which stays valid.
+	payload() []byte
+	context() context.Context
+	ack()
+	nack(err error)
+	awaitCommit(ctx context.Context) error
+}
+
+// place is where a message was read, and by whom.
+type place struct {
+	stream, topic, group string
+	partition            uint32
+}
+
+// consumed is the delivery of a message by a consumer.
+type consumed deliver.Message
+
+func (c *consumed) message() *deliver.Message { return (*deliver.Message)(c) }
+
+// partition returns the assignment that the message came from.
+func (c *consumed) partition() *partition { return c.message().Queue().Owner().(*partition) }
+
+func (c *consumed) raw() *wire.Message { return c.Raw }
+func (c *consumed) key() string        { return c.Key }
+func (c *consumed) deliveries() int    { return c.message().Deliveries() }
+func (c *consumed) payload() []byte    { return c.message().Payload() }
+func (c *consumed) ack()               { c.message().Ack() }
+func (c *consumed) nack(err error)     { c.message().Nack(err) }
+
+func (c *consumed) place() place {
+	p := c.partition()
+	return place{stream: p.e.identity.Stream, topic: p.e.identity.Topic, group: p.e.identity.Name, partition: p.id}
+}
+
+func (c *consumed) context() context.Context { return c.message().Queue().Context() }
+
+// awaitCommit waits until the offset of the message is committed.
+func (c *consumed) awaitCommit(ctx context.Context) error {
+	queue := c.message().Queue()
+	e := c.partition().e
+	if !e.storesOffsets || e.atMostOnce {
+		return nil
+	}
+	p := e.assignments.find(queue.ID())
+	if p == nil || p.queue != queue {
+		if err := context.Cause(queue.Context()); err != nil {
+			return err
+		}
+		return ErrLost
+	}
+	return p.commits.Await(ctx, c.message().Seq())
+}
