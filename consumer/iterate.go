@@ -21,8 +21,8 @@ import (
 // or Nack, also one whose Context tells that its partition was lost: until then the message is in
 // flight, and its partition waits.
 //
-// Next returns the cause of ctx's end, iggyerr.ErrClosed when the consumer is not started or stops,
-// and ErrConsuming when there is a handler.
+// Next returns the cause of ctx's end, iggyerr.ErrNotConnected when the consumer has not started yet,
+// iggyerr.ErrClosed when it stops, and ErrConsuming when there is a handler.
 func (c *Consumer[T]) Next(ctx context.Context) (*Message[T], error) {
 	if err := argument.Context(ctx); err != nil {
 		return nil, err
@@ -44,7 +44,9 @@ func (c *Consumer[T]) startIteration() error {
 	switch {
 	case c.mode == modeHandler:
 		return fmt.Errorf("iggy: consumer %s: %w", c.e.name, ErrConsuming)
-	case c.life.State() != startstop.StateStarted || c.consuming && c.mode == modeNone:
+	case c.life.State() < startstop.StateStarted:
+		return fmt.Errorf("iggy: consumer %s is not started: %w", c.e.name, iggyerr.ErrNotConnected)
+	case c.life.State() > startstop.StateStarted || c.consuming && c.mode == modeNone:
 		return iggyerr.ErrClosed
 	}
 	if c.mode == modeNone {
@@ -55,7 +57,8 @@ func (c *Consumer[T]) startIteration() error {
 }
 
 // Messages iterates over the messages as Next returns them. It ends without an error when ctx ends
-// or the consumer stops, and with an error as the last pair when it can't continue.
+// or the consumer stops, and with an error as the last pair when it can't begin, since the consumer has
+// not started yet or has a handler.
 //
 // With ack_mode auto, a message that the body of the loop has not settled is acknowledged when the
 // body asks for the next one. When the loop ends by break, return or panic, the current message

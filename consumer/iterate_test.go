@@ -20,7 +20,13 @@ func TestNextStartsConsumption(t *testing.T) {
 	e.send(1, numbered("a", 3)...)
 	c := e.consumer(fastConfig())
 	_, err := c.Next(context.Background())
-	require.ErrorIs(t, err, iggyerr.ErrClosed, "not started")
+	require.ErrorIs(t, err, iggyerr.ErrNotConnected)
+	require.ErrorContains(t, err, "not started")
+	var last error
+	for _, err := range c.Messages(context.Background()) {
+		last = err
+	}
+	require.ErrorContains(t, last, "not started", "an iteration that can't begin says so")
 	start(t, c)
 	require.False(t, c.Status().Consuming)
 	require.NoError(t, c.Check(context.Background()))
