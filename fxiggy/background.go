@@ -32,10 +32,10 @@ func newBackground(rt *runtime) *Background { return &Background{rt} }
 //
 // Go must be called while the application is built, in a constructor or an fx.Invoke: the loop
 // starts after, and stops before, everything that is built until then. It also starts after, and
-// stops before, the producers that are built later. A later call is an error, since Fx runs no hook
-// that is added after the start. Names are unique.
+// stops before, the producers that are built later. A call after the start began, also in a hook, is
+// an error, since Fx ignores hooks that are added then. Names are unique.
 func (b *Background) Go(name string, run func(ctx context.Context) error) error {
-	if b.rt.started.Load() {
+	if b.rt.mark.isSet() {
 		return fmt.Errorf("background %s: the application has started: loops are added while it is built", name)
 	}
 	if run == nil {
@@ -43,10 +43,10 @@ func (b *Background) Go(name string, run func(ctx context.Context) error) error 
 	}
 	l := &loop{rt: b.rt, name: name, run: run, done: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
+	l.workload = newWorkload(l.stop)
 	if err := b.rt.registry.Register(health.New("background."+name, l.check)); err != nil {
 		return err
 	}
-	l.workload = newWorkload(l.stop)
 	b.rt.addWorkload(l.workload)
 	b.rt.lifecycle.Append(fx.Hook{
 		OnStart: l.start,
@@ -69,6 +69,7 @@ type loop struct {
 }
 
 func (l *loop) start(ctx context.Context) error {
+	l.workload.reached.Store(true)
 	if err := l.rt.startProducers(ctx); err != nil {
 		return err
 	}
@@ -107,6 +108,9 @@ func (l *loop) stop(ctx context.Context) error {
 }
 
 func (l *loop) check(context.Context) health.Result {
+	if !l.workload.reached.Load() {
+		return resultOf(fmt.Errorf("background %s: not started (it never is when it was added in a hook before those of fxiggy.Module)", l.name), nil)
+	}
 	select {
 	case <-l.done:
 		return resultOf(l.err, nil)

@@ -50,12 +50,14 @@ func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.De
 	if err := built.SetDeadLetters(d); err != nil {
 		return nil, err
 	}
-	if err := c.addCheck("consumer."+name, checkConsumer(c.name, built)); err != nil {
+	hooks.consumer, hooks.deadLetters = built, d
+	hooks.workload = newWorkload(built.Stop)
+	hooks.workload.consumer = true
+	if err := c.addCheck("consumer."+name, checkConsumer(c.name, hooks, built)); err != nil {
 		return nil, err
 	}
 	c.requireTopic(admin.Of(t, admin.Groups(cfg)...))
 	c.consumers = append(c.consumers, built.Status)
-	hooks.consumer, hooks.deadLetters = built, d
 	c.addConsumer(hooks)
 	return built, nil
 }

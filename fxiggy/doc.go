@@ -46,6 +46,15 @@
 // while the application is built, in a constructor or an fx.Invoke, and after what they use was
 // built.
 //
+// A handler may also be set later, in an OnStart hook or while the application runs. The consumer
+// starts where it was built and calls the handler from then on. It stops with the first component
+// of this package that stops: what was built after all of those may stop before the handler has
+// returned, and a warning says so. Background.Go is an error then.
+//
+// List Module before the modules of the application. An OnStart hook that runs before those of
+// Module can't be told from the construction: a consumer that gets its handler there, or a loop that
+// is added there, never starts, and its health check says so.
+//
 // A consumer without a handler, whose messages are taken by Next or Messages, starts and stops
 // where it was built. Take them in a loop of Background, or in a goroutine that a hook of the
 // application stops and waits for.

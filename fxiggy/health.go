@@ -145,9 +145,9 @@ type consumerDetail struct {
 	OldestAge  string   `json:"oldest_age,omitempty"`
 }
 
-func checkConsumer[T any](cluster string, built *consumer.Consumer[T]) func(ctx context.Context) health.Result {
+func checkConsumer[T any](cluster string, hooks *consumerHooks, built *consumer.Consumer[T]) func(ctx context.Context) health.Result {
 	return func(ctx context.Context) health.Result {
-		err := built.Check(ctx)
+		err := errors.Join(hooks.check(), built.Check(ctx))
 		s := built.Status()
 		d := consumerDetail{
 			Cluster: cluster, Topic: s.Stream + "/" + s.Topic, Group: s.Group, Consuming: s.Consuming, Joined: s.Joined,

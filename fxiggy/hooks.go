@@ -82,28 +82,29 @@ type consumerHooks struct {
 	workload *workload
 	// deadLetters is a consumer.DeadLetters[T], or nil.
 	deadLetters any
-	handled     bool // the consumer has a handler, and the hooks that follow from it
+	// handled tells that the consumer got its handler while the application was built, and the hooks
+	// that follow from it.
+	handled atomic.Bool
 }
 
 // addConsumer adds the hooks of a consumer that is being built. They start and stop a consumer from
-// which loops of the application take messages.
+// which loops of the application take messages, or whose handler is set late.
 //
-// A consumer with a handler starts and stops where the handler was set, by the hooks of onHandler:
-// the handler may use everything that existed then, also what was built after the consumer.
+// A consumer that gets its handler while the application is built starts and stops where the
+// handler was set, by the hooks of onHandler: the handler may use everything that existed then, also
+// what was built after the consumer.
 func (c *cluster) addConsumer(h *consumerHooks) {
 	rt := c.runtime
-	h.workload = newWorkload(h.consumer.Stop)
-	h.workload.consumer = true
 	rt.addWorkload(h.workload)
 	rt.lifecycle.Append(fx.Hook{
 		OnStart: func(ctx context.Context) error {
-			if h.handled {
+			if h.handled.Load() {
 				return nil
 			}
 			return h.start(ctx)
 		},
 		OnStop: func(ctx context.Context) error {
-			if h.handled && h.workload.started.Load() {
+			if h.handled.Load() && h.workload.started.Load() {
 				return nil // stopped by the hook of onHandler
 			}
 			return rt.stopWorkload(ctx, h.workload)
@@ -113,13 +114,15 @@ func (c *cluster) addConsumer(h *consumerHooks) {
 
 // onHandler is called when the consumer gets its handler.
 func (h *consumerHooks) onHandler() {
-	if h.cluster.started.Load() {
-		// Fx runs no hook that is added now.
-		h.cluster.log.Named("fxiggy").Warn("handler set after the start of the application, what it uses may be stopped before it",
+	if h.cluster.mark.isSet() {
+		// Fx runs no hook that is added now. The consumer starts by the hook of addConsumer, or has
+		// started and consumes from now on.
+		h.workload.late.Store(true)
+		h.cluster.log.Named("fxiggy").Warn("handler set after the start began, what was built last may stop before it",
 			zap.String("consumer", h.name))
 		return
 	}
-	h.handled = true
+	h.handled.Store(true)
 	h.cluster.moveWorkload(h.workload)
 	h.cluster.lifecycle.Append(fx.Hook{
 		OnStart: h.start,
@@ -128,6 +131,7 @@ func (h *consumerHooks) onHandler() {
 }
 
 func (h *consumerHooks) start(ctx context.Context) error {
+	h.workload.reached.Store(true)
 	if err := h.cluster.startProducers(ctx); err != nil {
 		return err
 	}
@@ -142,4 +146,13 @@ func (h *consumerHooks) start(ctx context.Context) error {
 		log.Info("failed messages go to dead letters", zap.String("type", fmt.Sprintf("%T", h.deadLetters)))
 	}
 	return nil
+}
+
+// check returns an error until the consumer's hook for the start has run. It never runs when the
+// handler was set in a hook that ran before that of startMark.
+func (h *consumerHooks) check() error {
+	if h.workload.reached.Load() {
+		return nil
+	}
+	return fmt.Errorf("consumer %s: not started (it never is when it got its handler in a hook before those of fxiggy.Module)", h.name)
 }

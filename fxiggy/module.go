@@ -10,6 +10,8 @@ import (
 // An application uses it once.
 var Module = fx.Module("iggy",
 	fx.Provide(newConfig, newRuntime, newBackground, newRegistry, newHandler),
+	fx.Provide(newStartMark, fx.Private),
+	fx.Invoke(func(*startMark) {}),
 	clusterOptions(""),
 )
 

@@ -1,7 +1,6 @@
 package fxiggy
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 
@@ -41,7 +40,7 @@ type runtime struct {
 	tracers    trace.TracerProvider
 	meters     metric.MeterProvider
 	failOnce   sync.Once
-	started    atomic.Bool // the application is starting or has started, and Fx runs no hook that is added now
+	mark       *startMark
 	stopping   atomic.Bool // a hook of this package stops
 
 	// They are added while the application is built, by one goroutine.
@@ -50,7 +49,7 @@ type runtime struct {
 	clusters  []*cluster
 }
 
-func newRuntime(p runtimeParams, all declarations, graph fx.DotGraph) (*runtime, error) {
+func newRuntime(p runtimeParams, mark *startMark, all declarations, graph fx.DotGraph) (*runtime, error) {
 	var sinks []sink
 	for _, d := range all.Declarations {
 		sinks = append(sinks, d.sinks...)
@@ -60,18 +59,12 @@ func newRuntime(p runtimeParams, all declarations, graph fx.DotGraph) (*runtime,
 	}
 	rt := &runtime{
 		lifecycle: p.Lifecycle, shutdowner: p.Shutdowner, cfg: p.Config, registry: p.Registry,
-		log: p.Logger, tracers: p.Tracers, meters: p.Meters,
+		log: p.Logger, tracers: p.Tracers, meters: p.Meters, mark: mark,
 	}
 	if rt.log == nil {
 		rt.log = zap.NewNop()
 	}
-	rt.lifecycle.Append(fx.Hook{
-		OnStart: func(context.Context) error {
-			rt.started.Store(true)
-			return nil
-		},
-		OnStop: rt.stopRest,
-	})
+	rt.lifecycle.Append(fx.Hook{OnStop: rt.stopRest})
 	return rt, nil
 }
 

@@ -158,6 +158,18 @@ var stoppingApps = map[string]func(s *stopping) fx.Option{
 			return c.Handle(s.handler(d.publishWith(p)))
 		}))
 	},
+	"handler set in a hook, database built after the consumer": func(s *stopping) fx.Option {
+		return fx.Options(fxiggy.Publish(s.out), fx.Provide(newDatabase),
+			fxiggy.Consume(topic.New(s.in.Stream(), "other", topic.JSON[Order]()), "other"),
+			fx.Invoke(func(*bytesConsumer, *bytesPublisher) {}),
+			fx.Invoke(func(lc fx.Lifecycle, c *bytesConsumer, d *database, p *bytesPublisher) {
+				lc.Append(fx.Hook{OnStart: func(context.Context) error { return c.Handle(s.handler(d.publishWith(p))) }})
+			}),
+			// Its hook is the first one of the package that stops.
+			fx.Invoke(func(c *consumer.Consumer[Order]) error {
+				return c.Handle(func(context.Context, *consumer.Message[Order]) error { return nil })
+			}))
+	},
 	"dead letters": func(s *stopping) fx.Option {
 		return fx.Options(fxiggy.Publish(s.out),
 			fx.Provide(func(p *bytesPublisher) consumer.DeadLetters[[]byte] { return publishingSink{p} }),

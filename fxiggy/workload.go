@@ -12,7 +12,9 @@ import (
 type workload struct {
 	consumer bool
 	stop     func(ctx context.Context) error
-	started  atomic.Bool
+	reached  atomic.Bool // Fx has called its hook for the start
+	started  atomic.Bool // that hook has succeeded
+	late     atomic.Bool // a consumer that got its handler after the start began
 
 	once sync.Once
 	done chan struct{} // closed when stop has returned
@@ -51,14 +53,23 @@ func (w *workload) beginStop(ctx context.Context) {
 	})
 }
 
-// beginStop is called by the first hook that stops. The service is not ready any more, and all
-// consumers begin to stop at the same time, so that together they need the time of the slowest one.
+// beginStop is called by each hook that stops. With the first one, the service is not ready any
+// more, and all consumers begin to stop at the same time, so that together they need the time of the
+// slowest one.
+//
+// It waits for the consumers that got their handlers late: what such a handler uses may stop with the
+// hooks after this one, since Fx has run the consumer's own hooks where it was built.
 func (rt *runtime) beginStop(ctx context.Context) {
 	rt.stopping.Store(true)
 	rt.registry.Drain()
 	for _, w := range rt.workloads {
 		if w.consumer && w.started.Load() {
 			w.beginStop(ctx)
+		}
+	}
+	for _, w := range rt.workloads {
+		if w.late.Load() && w.started.Load() {
+			<-w.done
 		}
 	}
 }
