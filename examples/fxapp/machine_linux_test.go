@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -8,14 +9,20 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
+	"github.com/fetchbox/fetchbox-iggy/health"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
+	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
 // While the machine can't store anything the service is not ready and keeps its tasks, each with
@@ -30,16 +37,8 @@ func TestFaultsOfTheMachineFailNoTask(t *testing.T) {
 	}{
 		"disk full": {
 			mount: "", unhealthy: true,
-			begin: func(t *testing.T, p *process) {
-				filler, err := os.Create(p.inside("filler"))
-				require.NoError(t, err)
-				for err == nil {
-					_, err = filler.Write(make([]byte, 4096))
-				}
-				require.ErrorIs(t, err, syscall.ENOSPC)
-				require.NoError(t, filler.Close())
-			},
-			end: func(t *testing.T, p *process) { require.NoError(t, os.Remove(p.inside("filler"))) },
+			begin: func(t *testing.T, p *process) { p.fillDisk(t) },
+			end:   func(t *testing.T, p *process) { p.emptyDisk(t) },
 		},
 		"another file system": {
 			mount: "resources", unhealthy: true,
@@ -87,6 +86,84 @@ func TestFaultsOfTheMachineFailNoTask(t *testing.T) {
 			require.NoError(t, p.signalAndWait(t, syscall.SIGTERM, 15*time.Second))
 		})
 	}
+}
+
+// The ledger keeps the states and log entries that it can't store, each with one delivery allowed, and
+// says why it is not ready.
+func TestLedgerWaitsForTheDisk(t *testing.T) {
+	t.Parallel()
+	requireNamespaces(t)
+	srv, data := iggytest.NewServer(t), t.TempDir()
+	env := append(environment(srv), "FETCHBOX__CONSUMERS__STATUS__RETRY__MAX_DELIVERIES=1",
+		"FETCHBOX__CONSUMERS__LOGS__RETRY__MAX_DELIVERIES=1", "FETCHBOX__HEALTH__INTERVAL=100ms")
+	p := launchWithMount(t, data, data, env)
+	p.waitStarted(t)
+	p.fillDisk(t)
+
+	pub := newPublisher(t, srv)
+	_, err := pub.PublishJobStatus(t.Context(), &jobspb.JobStatus{
+		JobId: "job-1", JobType: "demo", State: jobspb.JobState_JOB_STATE_COMPLETED, ResourcesTotal: 1, ResourcesCompleted: 1,
+	})
+	require.NoError(t, err)
+	_, err = pub.PublishJobLog(t.Context(), &jobspb.JobLog{JobId: "job-1", Message: "stored"})
+	require.NoError(t, err)
+	for _, name := range []string{"consumer.status", "consumer.logs"} {
+		require.Eventually(t, func() bool {
+			_, report := p.request(t, http.MethodGet, "/operators/health", http.NoBody)
+			component := report["components"].(map[string]any)[name].(map[string]any)
+			cause, _ := component["last_error"].(string)
+			return component["status"] == string(health.Down) && strings.Contains(cause, "handler is unavailable") &&
+				strings.Contains(cause, "no space left on device")
+		}, waitTimeout, 20*time.Millisecond, name)
+	}
+	code, _ := p.request(t, http.MethodGet, "/health/ready", http.NoBody)
+	require.Equal(t, http.StatusServiceUnavailable, code)
+
+	p.emptyDisk(t)
+	require.Eventually(t, func() bool {
+		code, _ := p.request(t, http.MethodGet, "/operators/jobs/job-1", http.NoBody)
+		return code == http.StatusOK
+	}, waitTimeout, 20*time.Millisecond, "the state is stored")
+	require.Equal(t, store.Completed, p.state(t, "job-1").Status)
+	require.Eventually(t, func() bool {
+		entries, err := os.ReadFile(p.inside("logs/" + store.FileName("job-1") + ".jsonl"))
+		return err == nil && strings.Contains(string(entries), "stored")
+	}, waitTimeout, 20*time.Millisecond, "the log entry is stored")
+	require.Eventually(t, func() bool {
+		code, _ := p.request(t, http.MethodGet, "/health/ready", http.NoBody)
+		return code == http.StatusOK
+	}, waitTimeout, 20*time.Millisecond)
+	require.NoError(t, p.signalAndWait(t, syscall.SIGTERM, 15*time.Second))
+}
+
+// newPublisher returns a publisher that is stopped with the test.
+func newPublisher(t *testing.T, srv *iggytest.Server) *jobs.Publisher {
+	t.Helper()
+	cfg, err := config.Load(config.WithYAML("test.yaml", srv.YAML()), config.WithEnviron(nil))
+	require.NoError(t, err)
+	p, err := producer.New(cfg.Iggy, cfg.Producer)
+	require.NoError(t, err)
+	require.NoError(t, p.Start(t.Context()))
+	t.Cleanup(func() { require.NoError(t, p.Stop(context.Background())) })
+	return jobs.NewPublisher(p, jobs.FromConfig(cfg.Topics))
+}
+
+// fillDisk fills the file system at the data directory.
+func (p *process) fillDisk(t *testing.T) {
+	t.Helper()
+	filler, err := os.Create(p.inside("filler"))
+	require.NoError(t, err)
+	for err == nil {
+		_, err = filler.Write(make([]byte, 4096))
+	}
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.NoError(t, filler.Close())
+}
+
+// emptyDisk ends fillDisk.
+func (p *process) emptyDisk(t *testing.T) {
+	t.Helper()
+	require.NoError(t, os.Remove(p.inside("filler")))
 }
 
 // inside is the path of a file of the process, in its own mount namespace.

@@ -1,5 +1,6 @@
 // Package ledger consumes jobs.status and jobs.logs and stores the state and the log of each job
 // for the API. It acknowledges a message after it has stored it, so nothing is lost in a restart.
+// While the store fails, the consumers pause and are not ready.
 // Storing a redelivered message again has no effect.
 package ledger
 
@@ -11,11 +12,9 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
-	"go.uber.org/zap"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
-	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/retry"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
@@ -24,13 +23,12 @@ import (
 // Ledger handles the messages of jobs.status and jobs.logs. It is safe for concurrent use.
 type Ledger struct {
 	store  *store.Store
-	log    *zap.Logger
 	tracer trace.Tracer
 }
 
 // New returns a Ledger that writes to s.
-func New(s *store.Store, log *zap.Logger, tracers trace.TracerProvider) *Ledger {
-	return &Ledger{store: s, log: log.Named("ledger"), tracer: tracers.Tracer(telemetry.Scope)}
+func New(s *store.Store, tracers trace.TracerProvider) *Ledger {
+	return &Ledger{store: s, tracer: tracers.Tracer(telemetry.Scope)}
 }
 
 var errNoJob = errors.New("the message has no job id")
@@ -41,17 +39,15 @@ func (l *Ledger) Status(ctx context.Context, m *consumer.Message[*jobspb.JobStat
 	if status.GetJobId() == "" {
 		return consumer.Permanent(errNoJob)
 	}
-	ctx, end := telemetry.StartSpan(ctx, l.tracer, "store state", m.Headers(),
+	_, end := telemetry.StartSpan(ctx, l.tracer, "store state", m.Headers(),
 		attribute.String("fetchbox.job_id", status.GetJobId()))
-	err := retry.Do(ctx, l.log, "store job state", func(context.Context) error {
-		return l.store.PutState(stateOf(status))
-	})
+	err := l.store.PutState(stateOf(status))
 	end(err)
-	return err
+	return unavailable(err)
 }
 
 // Log is the handler of the log consumer.
-func (l *Ledger) Log(ctx context.Context, m *consumer.Message[*jobspb.JobLog]) error {
+func (l *Ledger) Log(_ context.Context, m *consumer.Message[*jobspb.JobLog]) error {
 	if m.Value.GetJobId() == "" {
 		return consumer.Permanent(errNoJob)
 	}
@@ -60,9 +56,16 @@ func (l *Ledger) Log(ctx context.Context, m *consumer.Message[*jobspb.JobLog]) e
 		return consumer.Permanent(err)
 	}
 	line := store.LogEntry{Partition: m.Partition(), Offset: m.Offset(), Entry: entry}
-	return retry.Do(ctx, l.log, "store log entry", func(context.Context) error {
-		return l.store.AppendLog(m.Value.GetJobId(), line)
-	})
+	return unavailable(l.store.AppendLog(m.Value.GetJobId(), line))
+}
+
+// unavailable is the error of a handler for an error of the store: no message is to blame for it. A
+// fault of the machine concerns all messages.
+func unavailable(err error) error {
+	if store.IsUnavailable(err) {
+		return consumer.Unavailable(err, consumer.ForAllPartitions())
+	}
+	return consumer.Unavailable(err)
 }
 
 func stateOf(status *jobspb.JobStatus) store.State {

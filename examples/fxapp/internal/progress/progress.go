@@ -15,6 +15,20 @@ import (
 // CodeNotConfirmed is the error code of a canceled job: not all of its tasks were confirmed.
 const CodeNotConfirmed = "SYSTEM_NOT_CONFIRMED"
 
+// CountError says that the store can't be read, so that nothing was published.
+type CountError struct {
+	JobID string
+	Err   error
+}
+
+// Error returns the job and the cause.
+func (e *CountError) Error() string {
+	return fmt.Sprintf("count resources of job %s: %v", e.JobID, e.Err)
+}
+
+// Unwrap returns the error of the store.
+func (e *CountError) Unwrap() error { return e.Err }
+
 // Publish publishes a status and returns when it is confirmed.
 type Publish func(ctx context.Context, status *jobspb.JobStatus) error
 
@@ -45,14 +59,16 @@ func New(s *store.Store, publish Publish) *Reporter {
 	return &Reporter{store: s, publish: publish, jobs: map[store.Job]*jobEntry{}}
 }
 
-// ReportStart publishes the status of a job if this Reporter has not published one yet.
+// ReportStart publishes the status of a job if this Reporter has not published one yet. Its errors
+// are those of Report.
 func (r *Reporter) ReportStart(ctx context.Context, job store.Job) error {
 	return r.report(ctx, job, func(e *jobEntry) bool { return e.last != nil })
 }
 
 // Report publishes the status of a job if it has changed. When Report returns nil, a status is
 // confirmed that counts everything stored before the call. Concurrent reports of one job wait for
-// each other, so that they publish few statuses.
+// each other, so that they publish few statuses. The error is a *CountError when the store can't be
+// read.
 func (r *Reporter) Report(ctx context.Context, job store.Job) error {
 	return r.report(ctx, job, func(*jobEntry) bool { return false })
 }
@@ -73,7 +89,7 @@ func (r *Reporter) report(ctx context.Context, job store.Job, skip func(*jobEntr
 	for {
 		status, err := r.count(job, e)
 		if err != nil {
-			return fmt.Errorf("count resources of job %s: %w", job.ID, err)
+			return &CountError{job.ID, err}
 		}
 		if e.last != nil && proto.Equal(status, e.last) {
 			return nil

@@ -2,19 +2,25 @@ package store
 
 import (
 	"errors"
+	"io/fs"
+	"os"
+	"slices"
 	"syscall"
 )
 
 // IsUnavailable reports whether err comes from the machine and not from what was to be stored or
 // downloaded: the disk is full or read-only, there is no free file descriptor, or the directories
-// of the store are on different file systems. Another resource would fail, too.
+// of the store are on different file systems, broken or not accessible. Another resource would fail,
+// too.
 func IsUnavailable(err error) bool {
-	for _, errno := range []syscall.Errno{
-		syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EXDEV, syscall.EMFILE, syscall.ENFILE,
-	} {
-		if errors.Is(err, errno) {
-			return true
-		}
-	}
-	return false
+	var path *fs.PathError
+	var link *os.LinkError
+	return isOneOf(err, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EXDEV, syscall.EMFILE, syscall.ENFILE) ||
+		// A connection has some of these errors, too.
+		(errors.As(err, &path) || errors.As(err, &link)) &&
+			isOneOf(err, syscall.EIO, syscall.EACCES, syscall.EPERM, syscall.ESTALE)
+}
+
+func isOneOf(err error, errnos ...syscall.Errno) bool {
+	return slices.ContainsFunc(errnos, func(errno syscall.Errno) bool { return errors.Is(err, errno) })
 }

@@ -23,6 +23,9 @@ func TestUnavailableErrors(t *testing.T) {
 		&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}:               true,
 		&fs.PathError{Op: "open", Err: syscall.EROFS}:                                             true,
 		&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}:        false,
+		&fs.PathError{Op: "sync", Err: syscall.EIO}:                                               true,
+		fmt.Errorf("store: %w", &os.LinkError{Op: "rename", Err: syscall.EACCES}):                 true,
+		&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)}:              false,
 		&fs.PathError{Op: "open", Err: syscall.ENOENT}:                                            false,
 		errors.New("no space left on device, says the server whose resource is to be downloaded"): false,
 	} {

@@ -53,7 +53,9 @@ func (w *Worker) deadLetter(ctx context.Context, f topic.Failure[*jobspb.Downloa
 	if err != nil {
 		return err
 	}
-	return w.reportProgress(ctx, job)
+	return retry.Do(ctx, w.log, "report job", func(ctx context.Context) error {
+		return w.progress.Report(ctx, job)
+	})
 }
 
 // isDeadLettered reports whether the message at origin was dead lettered. A message with the same

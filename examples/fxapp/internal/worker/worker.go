@@ -91,13 +91,17 @@ func (w *Worker) startSpan(
 
 // process processes the task of the message at origin. deliveries counts the deliveries of the
 // message, including this one. When the machine is to blame for a failure, the task waits until
-// that is over, and so do all others.
+// that is over, and so do all others. When the job can't be counted, its partition waits.
 func (w *Worker) process(
 	ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, deliveries int,
 ) error {
 	err := w.attempt(ctx, task, origin, deliveries)
-	if store.IsUnavailable(err) {
+	var uncounted *progress.CountError
+	switch {
+	case store.IsUnavailable(err):
 		return consumer.Unavailable(err, consumer.ForAllPartitions())
+	case errors.As(err, &uncounted):
+		return consumer.Unavailable(err)
 	}
 	return err
 }
@@ -115,11 +119,9 @@ func (w *Worker) attempt(
 	case err != nil:
 		return &storageError{err}
 	case done:
-		return w.reportProgress(ctx, job)
+		return w.report(ctx, "report job", job, w.progress.Report)
 	}
-	err = retry.Do(ctx, w.log, "report job start", func(ctx context.Context) error {
-		return w.progress.ReportStart(ctx, job)
-	})
+	err = w.report(ctx, "report job start", job, w.progress.ReportStart)
 	if err != nil {
 		return err
 	}
@@ -137,7 +139,7 @@ func (w *Worker) attempt(
 	if err := w.publishLog(ctx, task, jobspb.LogLevel_LOG_LEVEL_INFO, "stored", fields); err != nil {
 		return err
 	}
-	return w.reportProgress(ctx, job)
+	return w.report(ctx, "report job", job, w.progress.Report)
 }
 
 // isDone reports whether the task needs no work: its resource is stored, its message was dead
@@ -186,8 +188,22 @@ func (w *Worker) measure(ctx context.Context, took time.Duration, size int64, er
 	w.bytes.Add(ctx, size)
 }
 
-func (w *Worker) reportProgress(ctx context.Context, job store.Job) error {
-	return retry.Do(ctx, w.log, "report job", func(ctx context.Context) error {
-		return w.progress.Report(ctx, job)
+// report publishes the status of a job, and retries until it is confirmed or ctx ends. A store that
+// can't be read is an error at once.
+func (w *Worker) report(
+	ctx context.Context, operation string, job store.Job,
+	publish func(ctx context.Context, job store.Job) error,
+) error {
+	var uncounted *progress.CountError
+	err := retry.Do(ctx, w.log, operation, func(ctx context.Context) error {
+		err := publish(ctx, job)
+		if errors.As(err, &uncounted) {
+			return nil // no retry
+		}
+		return err
 	})
+	if uncounted != nil {
+		return uncounted
+	}
+	return err
 }

@@ -7,6 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +21,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
@@ -88,6 +92,7 @@ type fixture struct {
 	*worker.Worker
 	published *fakePublisher
 	store     *store.Store
+	dir       string // of the store
 	http      *httptest.Server
 	requests  map[string]int
 }
@@ -99,7 +104,7 @@ var (
 
 func start(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{published: &fakePublisher{}, requests: map[string]int{}}
+	f := &fixture{published: &fakePublisher{}, dir: t.TempDir(), requests: map[string]int{}}
 	f.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.requests[r.URL.Path]++
 		switch r.URL.Path {
@@ -123,7 +128,7 @@ func start(t *testing.T) *fixture {
 	}))
 	t.Cleanup(f.http.Close)
 	var err error
-	f.store, err = store.Open(t.TempDir())
+	f.store, err = store.Open(f.dir)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, f.store.Close()) })
 	require.NoError(t, f.store.PutManifest(store.Manifest{JobID: job.ID, JobType: job.Type, Resources: 2, Submitted: []byte("{}")}))
@@ -179,6 +184,19 @@ func TestReportsAreRetriedUntilConfirmed(t *testing.T) {
 	require.EqualValues(t, 1, f.published.lastStatus().GetResourcesCompleted())
 	require.Equal(t, []string{"a stored "}, f.published.logs)
 	require.Equal(t, 1, f.requests["/a"])
+}
+
+// A job that can't be counted keeps no worker busy: the task waits, and the error says why.
+func TestJobThatCannotBeCountedPausesTheDelivery(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	manifest := filepath.Join(f.dir, store.Manifest{JobID: job.ID, JobType: job.Type}.Key())
+	require.NoError(t, os.WriteFile(manifest, []byte("{"), 0o640))
+	var uncounted *progress.CountError
+	err := f.Process(t.Context(), f.task("a"), origin, 1)
+	require.ErrorAs(t, err, &uncounted)
+	require.Equal(t, reflect.TypeOf(consumer.Unavailable(errUnavailable)), reflect.TypeOf(err))
+	require.Empty(t, f.requests)
 }
 
 func TestTasksOfCanceledJobAreSkipped(t *testing.T) {
