@@ -14,10 +14,6 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// errStalled is the cause of the end of a request that the server did not answer within the request
-// timeout.
-var errStalled = errors.New("no answer within the request timeout")
-
 // Session is the time of one connection. What depends on the connection, a membership in a group
 // for example, ends with it. All methods are safe for concurrent use.
 type Session struct {
@@ -50,8 +46,8 @@ func (s *Session) Do(ctx context.Context, fn func(context.Context, transport.Con
 	if ctx.Err() != nil {
 		return &iggyerr.ConnError{Op: "request", Addr: s.conn.Address, Err: context.Cause(ctx)}
 	}
-	bounded, cancel := context.WithTimeoutCause(ctx, s.link.cfg.RequestTimeout, errStalled)
-	defer cancel()
+	bounded, stall := withRequestTimeout(ctx, s.link.cfg.RequestTimeout)
+	defer stall.stop()
 	err := s.withCause(callback.Recover(func() error { return fn(bounded, s.conn.Conn) }))
 	switch {
 	case err == nil:
