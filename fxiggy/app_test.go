@@ -34,6 +34,10 @@ func TestMain(m *testing.M) {
 		runChain()
 		return
 	}
+	if os.Getenv(waitingProcess) != "" {
+		runWaiting()
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -47,22 +51,32 @@ type realServer string
 
 func (s realServer) Address() string { return string(s) }
 
-// onServers runs a test against an embedded server, and against the real one that
-// IGGY_TEST_ENDPOINT names.
-func onServers(t *testing.T, test func(t *testing.T, srv endpoint)) {
-	t.Run("embedded", func(t *testing.T) {
-		t.Parallel()
-		test(t, server(t))
-	})
+// over is an endpoint with the transport by which the application connects to it.
+type over struct {
+	endpoint
+	transport config.Transport
+}
+
+// onServers runs a test over both transports against an embedded server, and against the real one
+// that IGGY_TEST_ENDPOINT names.
+func onServers(t *testing.T, test func(t *testing.T, srv over)) {
+	overTransports := func(t *testing.T, srv endpoint) {
+		for _, transport := range []config.Transport{config.TransportNative, config.TransportSDK} {
+			t.Run(string(transport), func(t *testing.T) {
+				t.Parallel()
+				test(t, over{srv, transport})
+			})
+		}
+	}
+	t.Run("embedded", func(t *testing.T) { overTransports(t, server(t)) })
 	t.Run("real", func(t *testing.T) {
-		t.Parallel()
 		u, err := url.Parse(os.Getenv("IGGY_TEST_ENDPOINT"))
 		if err != nil || u.Host == "" {
 			t.Skip("SKIPPED: IGGY_TEST_ENDPOINT names no real server")
 		}
 		password, _ := u.User.Password()
 		require.Equal(t, "iggy iggy", u.User.Username()+" "+password, "the credentials of the tests")
-		test(t, realServer(u.Host))
+		overTransports(t, realServer(u.Host))
 	})
 }
 
@@ -92,10 +106,14 @@ func newTopic(t *testing.T, srv endpoint) topic.Topic[[]byte] {
 
 // yaml configures the server, with short intervals.
 func yaml(server endpoint) string {
+	transport := config.TransportNative
+	if server, ok := server.(over); ok {
+		transport = server.transport
+	}
 	return fmt.Sprintf(`
-iggy: {endpoint: "tcp://%s", client_id: iggy, client_secret: iggy, start_timeout: 10s, request_timeout: 5s}
+iggy: {endpoint: "tcp://%s", client_id: iggy, client_secret: iggy, transport: %s, start_timeout: 10s, request_timeout: 5s}
 topics: {tasks: {partitions: 2}, status: {partitions: 1}, logs: {partitions: 1}, dlq: {partitions: 1}}
-`, server.Address())
+`, server.Address(), transport)
 }
 
 // configured loads a configuration from memory only.

@@ -46,13 +46,13 @@ func probe(t *testing.T, handler *health.Handler, path string) (int, health.Repo
 // An orchestrator starts the server and its services at the same time.
 func TestStartWaitsForTheServer(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, srv endpoint) {
+	onServers(t, func(t *testing.T, srv over) {
 		messages, values := newTopic(t, srv), make(chan string, 1)
 		proxy := iggytest.NewProxy(t, srv.Address())
 		proxy.StopListening()
 		core, logs := observer.New(zapcore.WarnLevel)
 		var pub *bytesPublisher
-		app := fx.New(quiet, fxiggy.Module, configured(yaml(proxy)), fx.Supply(zap.New(core)),
+		app := fx.New(quiet, fxiggy.Module, configured(yaml(over{proxy, srv.transport})), fx.Supply(zap.New(core)),
 			fxiggy.Consume(messages, "in"), fxiggy.Publish(messages), fx.Invoke(handleTo(values)), fx.Populate(&pub))
 		require.NoError(t, app.Err())
 		started := make(chan error, 1)
@@ -70,7 +70,7 @@ func TestStartWaitsForTheServer(t *testing.T) {
 // Provisioning, the producer and the consumer share one time limit.
 func TestStartHasOneTimeLimit(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, srv endpoint) {
+	onServers(t, func(t *testing.T, srv over) {
 		messages := newTopic(t, srv)
 		for name, refused := range map[string]func(conn int) bool{
 			"no server":                      func(int) bool { return true },
@@ -81,7 +81,7 @@ func TestStartHasOneTimeLimit(t *testing.T) {
 				t.Parallel()
 				proxy := iggytest.NewProxy(t, srv.Address())
 				proxy.Inject(iggytest.Refuse().When(func(r iggytest.Request) bool { return refused(int(r.Conn)) }))
-				app := fx.New(quiet, fxiggy.Module, configured(strings.Replace(yaml(proxy), "start_timeout: 10s", "start_timeout: 700ms", 1)),
+				app := fx.New(quiet, fxiggy.Module, configured(strings.Replace(yaml(over{proxy, srv.transport}), "start_timeout: 10s", "start_timeout: 700ms", 1)),
 					fxiggy.Consume(messages, "in"), fxiggy.Publish(messages), fx.Invoke(handleTo(nil), func(*bytesPublisher) {}))
 				began := time.Now()
 				if err := app.Start(t.Context()); err != nil {
@@ -99,12 +99,12 @@ func TestStartHasOneTimeLimit(t *testing.T) {
 // A cluster that is away stops neither the application nor the other cluster.
 func TestStartInTheBackground(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, srv endpoint) {
+	onServers(t, func(t *testing.T, srv over) {
 		home, away := newTopic(t, srv), newTopic(t, srv)
 		atHome, there := make(chan string, 1), make(chan string, 1)
 		proxy := iggytest.NewProxy(t, srv.Address())
 		proxy.StopListening()
-		section := strings.Replace(yaml(proxy), "start_timeout: 10s", "start: background, start_timeout: 1s", 1)
+		section := strings.Replace(yaml(over{proxy, srv.transport}), "start_timeout: 10s", "start: background, start_timeout: 1s", 1)
 		section = "clusters:\n  eu:" + strings.ReplaceAll(section, "\n", "\n    ") + "\nhealth: {interval: 0s}\n"
 		var (
 			handler *health.Handler
@@ -165,7 +165,7 @@ func TestStopBeforeTheServerCame(t *testing.T) {
 // What an operator deletes, or a server loses, under a running application is created again.
 func TestTopicsThatGoMissingComeBack(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, srv endpoint) {
+	onServers(t, func(t *testing.T, srv over) {
 		for name, publishFirst := range map[string]bool{"found by the producer": true, "found by the consumer": false} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -197,34 +197,11 @@ func TestTopicsThatGoMissingComeBack(t *testing.T) {
 	})
 }
 
-// A server without a disk, or with a new one, comes back without topics, groups and offsets.
-func TestAServerThatRestartsEmptyIsProvisionedAgain(t *testing.T) {
-	t.Parallel()
-	srv := server(t)
-	messages, values := topic.New("s", "t", topic.Bytes(), topic.WithSettings[[]byte](topic.Settings{Partitions: 1})), make(chan string, 1)
-	var (
-		handler *health.Handler
-		pub     *bytesPublisher
-	)
-	start(t, configured(yaml(srv)+"health: {interval: 0s}\n"), fxiggy.Consume(messages, "in"), fxiggy.Publish(messages),
-		fx.Invoke(handleTo(values)), fx.Populate(&pub, &handler))
-	require.NoError(t, errOf(pub.Publish(t.Context(), []byte("a"))))
-	require.Equal(t, "a", receive(t, values))
-	srv.Crash()
-	srv.Start()
-	require.NoError(t, errOf(pub.Publish(t.Context(), []byte("b"))))
-	require.Equal(t, "b", receive(t, values))
-	srv.WaitFor("readiness", func() bool {
-		code, _ := probe(t, handler, health.ReadyPath)
-		return code == http.StatusOK
-	})
-}
-
 // Without provisioning nothing comes back by itself: the service is not ready and says what is
 // missing, until someone creates it.
 func TestWithoutProvisioningAMissingTopicIsNamed(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, srv endpoint) {
+	onServers(t, func(t *testing.T, srv over) {
 		messages := newTopic(t, srv)
 		a := newAdmin(t, yaml(srv))
 		provision := func() {

@@ -277,7 +277,7 @@ func stream() string { return "stop-" + uuid.NewString() }
 
 func TestWhatAHandlerUsesStopsAfterIt(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, srv endpoint) {
+	onServers(t, func(t *testing.T, srv over) {
 		yaml := yaml(srv)
 		for name := range stoppingApps {
 			t.Run(name, func(t *testing.T) {
@@ -330,7 +330,7 @@ func runStopping() {
 
 func TestWhatAHandlerUsesStopsAfterItInAProcess(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, srv endpoint) {
+	onServers(t, func(t *testing.T, srv over) {
 		yaml := yaml(srv)
 		for name := range stoppingApps {
 			t.Run(name, func(t *testing.T) {
@@ -359,7 +359,7 @@ func TestWhatAHandlerUsesStopsAfterItInAProcess(t *testing.T) {
 // A handler that publishes finds its publishers started, in whatever order they are built.
 func TestProducersStartBeforeHandlers(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, srv endpoint) {
+	onServers(t, func(t *testing.T, srv over) {
 		yaml := yaml(srv)
 		s := newStopping(stream(), func() {})
 		close(s.begun)
