@@ -14,7 +14,7 @@ type Report struct {
 // Step is the part of a Report about one object.
 type Step struct {
 	Kind Kind `json:"kind"`
-	// Object names it: "fetchbox", "fetchbox/jobs.tasks", "fetchbox/jobs.tasks group workers".
+	// Object names it: "shop", "shop/orders", "shop/orders group billing".
 	Object string `json:"object"`
 	Action Action `json:"action"`
 	// Detail describes the settings of a topic.

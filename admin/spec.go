@@ -30,30 +30,6 @@ func Of[T any](t topic.Topic[T], groups ...string) TopicSpec {
 	return TopicSpec{Stream: t.Stream(), Name: t.Name(), Settings: t.Settings(), Groups: groups}
 }
 
-// SpecOf is FetchBox's four topics with the groups of their consumers, as configured. Add the
-// topics of the application with Of and Groups.
-func SpecOf(c config.Cluster) Spec {
-	var spec Spec
-	for _, one := range []struct {
-		consumer string
-		topic    config.Topic
-	}{{"tasks", c.Topics.Tasks}, {"status", c.Topics.Status}, {"logs", c.Topics.Logs}, {"dlq", c.Topics.DLQ}} {
-		t := TopicSpec{
-			Stream: c.Topics.Stream, Name: one.topic.Name,
-			Settings: topic.Settings{
-				Partitions: one.topic.Partitions,
-				Retention:  one.topic.Retention.Duration(),
-				MaxBytes:   uint64(one.topic.MaxSize),
-			},
-		}
-		if consumer, ok := c.Consumers[one.consumer]; ok {
-			t.Groups = Groups(consumer)
-		}
-		spec = append(spec, t)
-	}
-	return spec
-}
-
 // Groups are the consumer groups that a consumer joins: its own and, with fair_assignment, its
 // coordination group.
 func Groups(c config.Consumer) []string {

@@ -15,24 +15,20 @@ import (
 const day = 24 * time.Hour
 
 func specFor(stream string) admin.Spec {
-	c := config.DefaultCluster()
-	c.Topics.Stream = stream
-	c.Topics.Logs.Retention, c.Topics.DLQ.Retention, c.Topics.DLQ.MaxSize = config.RetentionForever, config.RetentionDefault, 2<<30
-	logs := c.Consumers["logs"]
-	logs.FairAssignment = false
-	c.Consumers["logs"] = logs
-	delete(c.Consumers, "dlq")
-	return admin.SpecOf(c)
+	return admin.Spec{
+		{Stream: stream, Name: "jobs.tasks", Settings: topic.Settings{Partitions: 8, Retention: 7 * day}, Groups: admin.Groups(config.DefaultConsumer("workers"))},
+		{Stream: stream, Name: "jobs.status", Settings: topic.Settings{Partitions: 4, Retention: 14 * day}, Groups: admin.Groups(config.DefaultConsumer("operators"))},
+		{Stream: stream, Name: "jobs.logs", Settings: topic.Settings{Partitions: 4, Retention: topic.Never}, Groups: []string{"operators"}},
+		{Stream: stream, Name: "jobs.dlq", Settings: topic.Settings{Partitions: 2, MaxBytes: 2 << 30}},
+	}
 }
 
-func TestSpecOf(t *testing.T) {
+func TestGroups(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, admin.Spec{
-		{Stream: "s", Name: "jobs.tasks", Settings: topic.Settings{Partitions: 8, Retention: 7 * day}, Groups: []string{"workers", "workers.balance"}},
-		{Stream: "s", Name: "jobs.status", Settings: topic.Settings{Partitions: 4, Retention: 14 * day}, Groups: []string{"operators", "operators.balance"}},
-		{Stream: "s", Name: "jobs.logs", Settings: topic.Settings{Partitions: 4, Retention: topic.Never}, Groups: []string{"operators"}},
-		{Stream: "s", Name: "jobs.dlq", Settings: topic.Settings{Partitions: 2, MaxBytes: 2 << 30}},
-	}, specFor("s"))
+	c := config.DefaultConsumer("workers")
+	require.Equal(t, []string{"workers", "workers.balance"}, admin.Groups(c))
+	c.FairAssignment = false
+	require.Equal(t, []string{"workers"}, admin.Groups(c))
 }
 
 func TestOf(t *testing.T) {

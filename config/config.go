@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"maps"
 	"slices"
 )
@@ -23,27 +24,44 @@ type Cluster struct {
 	Iggy Iggy `yaml:"iggy"`
 	// Producer is the configuration of the producer.
 	Producer Producer `yaml:"producer"`
-	// Consumers has a section for each consumer, by its name: tasks, status, logs, dlq and those
-	// that the application declares.
+	// Consumers has a section for each consumer, by the name with which the application declares
+	// it.
 	Consumers map[string]Consumer `yaml:"consumers"`
-	// Topics is where the topics are and how they are created.
+	// Topics is where the topics are, how they are created and how their payloads are compressed.
 	Topics Topics `yaml:"topics"`
 }
 
 // Validate returns all faults, joined, each as a KeyError with its key. It reads the files of
-// secrets and certificates, and changes nothing.
+// secrets and certificates, and changes nothing. A cluster without any credentials is valid: only
+// one that is used needs a login; see ValidateCluster.
 func (c Config) Validate() error {
 	f := newFaults("")
-	c.validate(f)
+	c.validate(f, loginOptional)
 	c.Health.validate(f.at("health"))
 	for _, name := range slices.Sorted(maps.Keys(c.Clusters)) {
-		c.Clusters[name].validate(f.at("clusters." + name))
+		c.Clusters[name].validate(f.at("clusters."+name), loginOptional)
 	}
 	return f.err()
 }
 
-func (c Cluster) validate(f faults) {
-	c.Iggy.validate(f.at("iggy"))
+// ValidateCluster returns all faults of a cluster that is used, which needs a login. The name of the
+// cluster of the sections at the top level is empty.
+func (c Config) ValidateCluster(name string) error {
+	f, cluster := newFaults(""), c.Cluster
+	if name != "" {
+		var ok bool
+		if cluster, ok = c.Clusters[name]; !ok {
+			f.add("clusters."+name, errors.New("is not declared"))
+			return f.err()
+		}
+		f = f.at("clusters." + name)
+	}
+	cluster.validate(f, loginRequired)
+	return f.err()
+}
+
+func (c Cluster) validate(f faults, login loginRule) {
+	c.Iggy.validate(f.at("iggy"), login)
 	c.Producer.validate(f.at("producer"))
 	for _, name := range slices.Sorted(maps.Keys(c.Consumers)) {
 		c.Consumers[name].validate(f.at("consumers." + name))

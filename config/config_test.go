@@ -72,22 +72,22 @@ func TestValidate(t *testing.T) {
 		"consumers.tasks.max_decompressed_bytes: must be 1 or more":                                                                    consumer(func(c *config.Consumer) { c.MaxDecompressedBytes = 0 }),
 		"consumers.tasks.drain_timeout: must be 0 or more":                                                                             consumer(func(c *config.Consumer) { c.DrainTimeout = -1 }),
 		"consumers.tasks.max_age: must be 0 or more":                                                                                   consumer(func(c *config.Consumer) { c.MaxAge = -1 }),
-		"topics.stream: must have 1 to 255 bytes":                                                                                      func(c *config.Config) { c.Topics.Stream = "" },
-		"topics.tasks.name: must have 1 to 255 bytes":                                                                                  func(c *config.Config) { c.Topics.Tasks.Name = "" },
-		"topics.logs.name: must not be the name of topics.tasks, too":                                                                  func(c *config.Config) { c.Topics.Logs.Name = "jobs.tasks" },
-		"topics.dlq.partitions: must be 1 to 1000":                                                                                     func(c *config.Config) { c.Topics.DLQ.Partitions = 1001 },
-		"topics.tasks.partitions: must be 1 to 1000":                                                                                   func(c *config.Config) { c.Topics.Tasks.Partitions = 0 },
-		"topics.status.retention: must be a duration of 1µs or more, 0 for the server's default or -1 for ever":                        func(c *config.Config) { c.Topics.Status.Retention = 999 },
-		"topics.status.max_size: must be 0 for the server's default, or 1GiB or more: the server refuses less than its segments hold":  func(c *config.Config) { c.Topics.Status.MaxSize = 1<<30 - 1 },
-		"topics.status.max_size: must be 0 for the server's default, or 1GiB or more: the server refuses less than its segments hold ": func(c *config.Config) { c.Topics.Status.MaxSize = -1 },
-		"topics.status.compression: must be one of [none s2 zstd gzip]":                                                                func(c *config.Config) { c.Topics.Status.Compression = "lz4" },
-		"topics.status.compression_min_size: must be 0 or more":                                                                        func(c *config.Config) { c.Topics.Status.CompressionMinSize = -1 },
+		"topics.tasks.stream: must have 1 to 255 bytes":                                                                                topic("tasks", func(t *config.Topic) { t.Stream = "" }),
+		"topics.tasks.name: must have 1 to 255 bytes":                                                                                  topic("tasks", func(t *config.Topic) { t.Name = "" }),
+		"topics.tasks.name: must not be the name of topics.logs, too":                                                                  topic("logs", func(t *config.Topic) { t.Name = "jobs.tasks" }),
+		"topics.dlq.partitions: must be 1 to 1000":                                                                                     topic("dlq", func(t *config.Topic) { t.Partitions = 1001 }),
+		"topics.tasks.partitions: must be 1 to 1000":                                                                                   topic("tasks", func(t *config.Topic) { t.Partitions = 0 }),
+		"topics.status.retention: must be a duration of 1µs or more, 0 for the server's default or -1 for ever":                        topic("status", func(t *config.Topic) { t.Retention = 999 }),
+		"topics.status.max_size: must be 0 for the server's default, or 1GiB or more: the server refuses less than its segments hold":  topic("status", func(t *config.Topic) { t.MaxSize = 1<<30 - 1 }),
+		"topics.status.max_size: must be 0 for the server's default, or 1GiB or more: the server refuses less than its segments hold ": topic("status", func(t *config.Topic) { t.MaxSize = -1 }),
+		"topics.status.compression: must be one of [none s2 zstd gzip]":                                                                topic("status", func(t *config.Topic) { t.Compression = "lz4" }),
+		"topics.status.compression_min_size: must be 0 or more":                                                                        topic("status", func(t *config.Topic) { t.CompressionMinSize = -1 }),
 		"health.timeout: must be more than 0":                                                                                          func(c *config.Config) { c.Health.Timeout = 0 },
 		"health.interval: must be 0 or more":                                                                                           func(c *config.Config) { c.Health.Interval = -1 },
-		"clusters.eu.topics.stream: must have 1 to 255 bytes": func(c *config.Config) {
-			eu := valid().Cluster
-			eu.Topics.Stream = ""
-			c.Clusters = map[string]config.Cluster{"eu": eu}
+		"clusters.eu.topics.tasks.stream: must have 1 to 255 bytes": func(c *config.Config) {
+			eu := valid()
+			topic("tasks", func(t *config.Topic) { t.Stream = "" })(&eu)
+			c.Clusters = map[string]config.Cluster{"eu": eu.Cluster}
 		},
 	} {
 		t.Run(want, func(t *testing.T) {
@@ -105,7 +105,8 @@ func TestValidateAcceptsTheEdges(t *testing.T) {
 	t.Parallel()
 	c := valid()
 	c.Producer.Retry.MaxRetries, c.Iggy.Reconnect.Jitter = -1, 0
-	c.Topics.Tasks.Partitions, c.Topics.Tasks.Retention, c.Topics.Tasks.MaxSize = 1000, config.RetentionForever, 1<<30
+	topic("tasks", func(t *config.Topic) { t.Partitions, t.Retention, t.MaxSize = 1000, config.RetentionForever, 1<<30 })(&c)
+	topic("logs", func(t *config.Topic) { t.Stream, t.Name = "other", "jobs.tasks" })(&c)
 	tasks := c.Consumers["tasks"]
 	tasks.Concurrency, tasks.Retry.MaxDeliveries, tasks.FairAssignment, tasks.RebalanceAfter = tasks.MaxInFlight, -1, false, 0
 	tasks.Group = strings.Repeat("g", 255)
@@ -116,12 +117,14 @@ func TestValidateAcceptsTheEdges(t *testing.T) {
 
 func TestValidateReportsEveryFault(t *testing.T) {
 	t.Parallel()
-	found := config.Faults(config.Config{}.Validate())
+	var c config.Config
+	c.Topics.Declared = map[string]config.Topic{"dlq": {}}
+	found := append(config.Faults(c.Validate()), config.Faults(c.ValidateCluster(""))...)
 	keys := map[string]bool{}
 	for _, fault := range found {
 		keys[fault.Key] = true
 	}
-	for _, key := range []string{"iggy.endpoint", "iggy.client_id", "iggy.breaker.delay", "producer.connections", "topics.stream", "topics.dlq.partitions", "health.timeout"} {
+	for _, key := range []string{"iggy.endpoint", "iggy.client_id", "iggy.breaker.delay", "producer.connections", "topics.dlq.stream", "topics.dlq.partitions", "health.timeout"} {
 		require.True(t, keys[key], key)
 	}
 	require.Empty(t, config.Faults(nil))

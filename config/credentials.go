@@ -32,7 +32,20 @@ func (i Iggy) Credentials() (Credentials, error) {
 	return credentials, nil
 }
 
-func (i Iggy) validateLogin(f faults) { i.login(f) }
+// loginRule says whether credentials may be missing.
+type loginRule bool
+
+const (
+	loginRequired loginRule = true
+	// loginOptional is for a cluster that may be unused.
+	loginOptional loginRule = false
+)
+
+func (i Iggy) validateLogin(f faults, rule loginRule) {
+	if rule == loginRequired || i.ClientID != "" || i.ClientSecret.IsSet() || i.ClientSecretFile != "" || i.Token.IsSet() {
+		i.login(f)
+	}
+}
 
 // login returns the credentials and adds faults to f. With faults, the credentials are not valid.
 func (i Iggy) login(f faults) Credentials {

@@ -73,7 +73,7 @@ func TestCredentialsFaults(t *testing.T) {
 
 		c := valid()
 		c.Iggy.ClientID, c.Iggy.ClientSecret, c.Iggy.ClientSecretFile, c.Iggy.Token = i.ClientID, i.ClientSecret, i.ClientSecretFile, i.Token
-		require.EqualError(t, c.Validate(), want)
+		require.EqualError(t, c.ValidateCluster(""), want)
 	}
 }
 

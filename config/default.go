@@ -2,7 +2,8 @@ package config
 
 import "time"
 
-// Default returns the default of every key. It has no credentials, and is valid only with some.
+// Default returns the default of every key. It has no credentials, and so can't be used without
+// some.
 func Default() Config {
 	return Config{
 		Cluster: DefaultCluster(),
@@ -10,7 +11,7 @@ func Default() Config {
 	}
 }
 
-// DefaultCluster returns the default of every key of a cluster.
+// DefaultCluster returns the default of every key of a cluster, without consumers and topics.
 func DefaultCluster() Cluster {
 	return Cluster{
 		Iggy: Iggy{
@@ -39,21 +40,14 @@ func DefaultCluster() Cluster {
 			MetadataInterval: 30 * time.Second,
 			DrainTimeout:     5 * time.Second,
 		},
-		Consumers: map[string]Consumer{
-			"tasks":  DefaultConsumer("workers"),
-			"status": DefaultConsumer("operators"),
-			"logs":   DefaultConsumer("operators"),
-			"dlq":    DefaultConsumer("operators"),
-		},
-		Topics: Topics{
-			Provision: true,
-			Stream:    "fetchbox",
-			Tasks:     Topic{Name: "jobs.tasks", Partitions: 8, Retention: days(7), Compression: CompressionNone, CompressionMinSize: 1 << 10},
-			Status:    Topic{Name: "jobs.status", Partitions: 4, Retention: days(14), Compression: CompressionNone, CompressionMinSize: 1 << 10},
-			Logs:      Topic{Name: "jobs.logs", Partitions: 4, Retention: days(30), Compression: CompressionNone, CompressionMinSize: 1 << 10},
-			DLQ:       Topic{Name: "jobs.dlq", Partitions: 2, Retention: days(90), Compression: CompressionNone, CompressionMinSize: 1 << 10},
-		},
+		Consumers: map[string]Consumer{},
+		Topics:    Topics{Provision: true, Declared: map[string]Topic{}},
 	}
+}
+
+// DefaultTopic returns the default of every key of a topic.
+func DefaultTopic(stream, name string) Topic {
+	return Topic{Stream: stream, Name: name, Partitions: 1, Compression: CompressionNone, CompressionMinSize: 1 << 10}
 }
 
 // DefaultConsumer returns the default of every key of a consumer in the given group.
@@ -81,5 +75,3 @@ func DefaultConsumer(group string) Consumer {
 		DrainTimeout:         8 * time.Second,
 	}
 }
-
-func days(n int) Retention { return Retention(time.Duration(n) * 24 * time.Hour) }

@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-const (
-	// Prefix is the prefix of environment variables that set keys. Levels are separated by two
-	// underscores, as in FETCHBOX__IGGY__CLIENT_ID.
-	Prefix = "FETCHBOX__"
-	// FileVariable is the environment variable with the path of the file.
-	FileVariable = "FETCHBOX_CONFIG"
+// DefaultPrefix is the prefix of environment variables unless WithPrefix sets another one.
+const DefaultPrefix = "IGGY"
 
-	separator = "__"
-)
+// separator stands after the prefix of a variable and between the levels of its key.
+const separator = "__"
 
 // environmentLayer sets keys from environment variables.
 type environmentLayer struct {
+	prefix  string // with the separator
 	sources Sources
 	faults  []error
+
+	// ignored reports whether an unknown key is ignored.
+	ignored func(section reflect.Value, parent, name string, isSection bool) bool
 }
 
 func (l *environmentLayer) apply(root reflect.Value, environ []string) {
@@ -30,7 +30,7 @@ func (l *environmentLayer) apply(root reflect.Value, environ []string) {
 	seen := map[string]string{}
 	for _, variable := range environ {
 		name, text, _ := strings.Cut(variable, "=")
-		if len(name) < len(Prefix) || !strings.EqualFold(name[:len(Prefix)], Prefix) {
+		if len(name) < len(l.prefix) || !strings.EqualFold(name[:len(l.prefix)], l.prefix) {
 			continue
 		}
 		l.variable(root, name, text, seen)
@@ -42,7 +42,7 @@ func (l *environmentLayer) fault(key, name string, err error) {
 }
 
 func (l *environmentLayer) variable(section reflect.Value, name, text string, seen map[string]string) {
-	parts := strings.Split(strings.ToLower(name[len(Prefix):]), separator)
+	parts := strings.Split(strings.ToLower(name[len(l.prefix):]), separator)
 	var (
 		key string
 		set []func()
@@ -50,7 +50,9 @@ func (l *environmentLayer) variable(section reflect.Value, name, text string, se
 	for i, part := range parts {
 		f, ok := findField(section, part, sameName)
 		if !ok {
-			l.fault(strings.Join(parts, "."), name, unknownKey(section, part))
+			if !l.ignored(section, key, part, i < len(parts)-1) {
+				l.fault(strings.Join(parts, "."), name, unknownKey(section, part))
+			}
 			return
 		}
 		key, section, set = joinKey(key, f.name), f.value, append(set, f.set)
@@ -110,11 +112,14 @@ func foldName(name string) string {
 	}, strings.ToLower(name))
 }
 
-// Variable returns the environment variable that sets a key.
-func Variable(key string) string {
+// Variable returns the environment variable that sets a key, SHOP__IGGY__CLIENT_ID for example.
+func Variable(prefix, key string) string {
 	levels := strings.Split(key, ".")
 	for i, level := range levels {
 		levels[i] = strings.ToUpper(foldName(level))
 	}
-	return Prefix + strings.Join(levels, separator)
+	return prefix + separator + strings.Join(levels, separator)
 }
+
+// FileVariable returns the environment variable with the path of the file, SHOP_CONFIG for example.
+func FileVariable(prefix string) string { return prefix + "_CONFIG" }

@@ -10,7 +10,7 @@ import (
 
 func TestLoadEmptyVariableEmptiesTheKey(t *testing.T) {
 	t.Parallel()
-	c, err := config.Load(
+	c, err := loadWith(
 		config.WithYAML("app.yaml", []byte("iggy: {client_id: a, client_secret: b}\n")),
 		config.WithEnviron([]string{"FETCHBOX__IGGY__CLIENT_ID=", "FETCHBOX__IGGY__CLIENT_SECRET=", "FETCHBOX__IGGY__TOKEN=t=1"}),
 	)
@@ -21,7 +21,7 @@ func TestLoadEmptyVariableEmptiesTheKey(t *testing.T) {
 
 func TestLoadReadsTheProcessEnvironment(t *testing.T) {
 	t.Setenv("FETCHBOX__IGGY__TOKEN", "from the process")
-	c, err := config.Load()
+	c, err := loadWith()
 	require.NoError(t, err)
 	require.Equal(t, "from the process", c.Iggy.Token.Reveal())
 }

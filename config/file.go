@@ -20,8 +20,14 @@ type fileLayer struct {
 	faults  []error
 	merges  int
 	// secretKey is the last key when it is a secret in block style. If the lines of the block are
-	// not indented, YAML reads them as keys.
-	secretKey string
+	// not indented, YAML reads them as keys. secretEmpty tells that the block has no lines.
+	secretKey   string
+	secretEmpty bool
+
+	// ignored reports whether an unknown key is ignored.
+	ignored func(section reflect.Value, parent, name string, isSection bool) bool
+	// top gets the keys at the top level before they are decoded.
+	top func(keys []string)
 }
 
 func (l *fileLayer) apply(root reflect.Value, data []byte) {
@@ -39,7 +45,18 @@ func (l *fileLayer) apply(root reflect.Value, data []byte) {
 	} else if !errors.Is(err, io.EOF) {
 		l.syntax(err)
 	}
+	l.top(keysOf(document.Content[0]))
 	l.section(root, "", document.Content[0])
+}
+
+// keysOf returns the keys of a mapping.
+func keysOf(node *yaml.Node) (keys []string) {
+	if node.Kind == yaml.MappingNode {
+		for i := 0; i < len(node.Content); i += 2 {
+			keys = append(keys, node.Content[i].Value)
+		}
+	}
+	return keys
 }
 
 func (l *fileLayer) fault(key string, at *yaml.Node, err error) {
@@ -93,7 +110,7 @@ func (l *fileLayer) mapping(v reflect.Value, key string, node *yaml.Node, seen m
 		}
 		if line, ok := seen[name.Value]; ok {
 			if !merged {
-				l.duplicate(v, key, name, line)
+				l.duplicate(v, key, name, value, line)
 			}
 			continue
 		}
@@ -129,12 +146,12 @@ func (l *fileLayer) key(section reflect.Value, parent string, name, node *yaml.N
 	key := joinKey(parent, name.Value)
 	f, ok := findField(section, name.Value, sameKey)
 	if !ok {
-		l.unknown(section, parent, name)
+		l.unknown(section, parent, name, node)
 		return
 	}
 	l.secretKey = ""
 	if f.value.Type() == secretType && isBlockOrEmpty(node) {
-		l.secretKey = key
+		l.secretKey, l.secretEmpty = key, isNull(node) || node.Value == ""
 	}
 	switch kindOf(f.value.Type()) {
 	case kindSection, kindSections, kindMap:
@@ -148,17 +165,22 @@ func (l *fileLayer) key(section reflect.Value, parent string, name, node *yaml.N
 }
 
 // duplicate reports a key that is already set at line.
-func (l *fileLayer) duplicate(section reflect.Value, parent string, name *yaml.Node, line int) {
+func (l *fileLayer) duplicate(section reflect.Value, parent string, name, node *yaml.Node, line int) {
 	if _, known := findField(section, name.Value, sameKey); !known {
-		l.unknown(section, parent, name)
+		l.unknown(section, parent, name, node)
 		return
 	}
 	l.fault(joinKey(parent, name.Value), name, fmt.Errorf("is already set at line %d", line))
 }
 
-func (l *fileLayer) unknown(section reflect.Value, parent string, name *yaml.Node) {
-	if l.secretKey != "" {
+func (l *fileLayer) unknown(section reflect.Value, parent string, name, node *yaml.Node) {
+	value := resolveAlias(node)
+	ignored := l.ignored(section, parent, name.Value, value.Kind == yaml.MappingNode || isNull(value))
+	if l.secretKey != "" && (l.secretEmpty || !ignored) {
 		l.fault(parent, name, fmt.Errorf("unknown key, not shown because it may be a part of %s: indent all lines of that value", l.secretKey))
+		return
+	}
+	if ignored {
 		return
 	}
 	l.fault(joinKey(parent, name.Value), name, unknownKey(section, name.Value))

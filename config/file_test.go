@@ -186,7 +186,7 @@ func TestLoadTakesScalarsAsTheyAreWritten(t *testing.T) {
 	require.Equal(t, "yes", c.Consumers["tasks"].Group)
 	require.Equal(t, "1e3", c.Consumers["logs"].Group)
 
-	c, err = config.Load(config.WithYAML("app.yaml", []byte("iggy: {client_id: 0123, client_secret: 007}\n")), config.WithEnviron(nil))
+	c, err = loadWith(config.WithYAML("app.yaml", []byte("iggy: {client_id: 0123, client_secret: 007}\n")), config.WithEnviron(nil))
 	require.NoError(t, err)
 	require.Equal(t, "0123", c.Iggy.ClientID)
 	require.Equal(t, "007", c.Iggy.ClientSecret.Reveal())

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 )
 
 // login is the environment that makes the defaults valid.
@@ -17,7 +18,12 @@ const password = "hunter2-correct-horse"
 
 // load loads YAML with the given environment and with credentials.
 func load(yaml string, environ ...string) (config.Config, error) {
-	return config.Load(config.WithYAML("app.yaml", []byte(yaml)), config.WithEnviron(withLogin(environ)))
+	return loadWith(config.WithYAML("app.yaml", []byte(yaml)), config.WithEnviron(withLogin(environ)))
+}
+
+// loadWith loads the configuration of an application with FetchBox's topics, consumers and prefix.
+func loadWith(opts ...config.Option) (config.Config, error) {
+	return config.Load(append(jobs.Options(), opts...)...)
 }
 
 // withLogin adds the variables of login that environ lacks.
@@ -32,10 +38,21 @@ func withLogin(environ []string) []string {
 	return all
 }
 
+// valid is what loadWith returns when nothing but the login is configured.
 func valid() config.Config {
 	c := config.Default()
+	c.Cluster = jobs.DefaultCluster()
 	c.Iggy.ClientID, c.Iggy.ClientSecret = "worker", config.NewSecret(password)
 	return c
+}
+
+// topic returns a change of one topic.
+func topic(name string, change func(*config.Topic)) func(*config.Config) {
+	return func(c *config.Config) {
+		t := c.Topics.Declared[name]
+		change(&t)
+		c.Topics.Declared[name] = t
+	}
 }
 
 // texts returns the texts of all faults.

@@ -18,7 +18,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte("a: &a [*a]\n? [x]\n: !!map {}\n---\n"), "FETCHBOX__=\x00")
 	f.Fuzz(func(t *testing.T, data []byte, variable string) {
 		s := newServer()
-		c, err := config.Load(config.WithYAML("f", data), config.WithEnviron([]string{variable}), config.WithSection("server", &s),
+		c, err := loadWith(config.WithYAML("f", data), config.WithEnviron([]string{variable}), config.WithSection("server", &s),
 			config.WithConsumer("a-b", config.DefaultConsumer("g")), config.WithCluster("eu", config.DefaultCluster()))
 		if err != nil {
 			if s.Addr != newServer().Addr {

@@ -61,19 +61,19 @@ const (
 	StartBackground StartMode = "background"
 )
 
-// Validate is like Config.Validate for this section.
+// Validate is like Config.ValidateCluster for this section: it needs a login.
 func (i Iggy) Validate() error {
 	f := newFaults("iggy")
-	i.validate(f)
+	i.validate(f, loginRequired)
 	return f.err()
 }
 
-func (i Iggy) validate(f faults) {
+func (i Iggy) validate(f faults, login loginRule) {
 	if _, err := splitEndpoint(i.Endpoint); err != nil {
 		f.add("endpoint", err)
 	}
 	oneOf(f, "transport", i.Transport, TransportNative, TransportSDK)
-	i.validateLogin(f)
+	i.validateLogin(f, login)
 	i.validateTLS(f)
 	positive(f, "dial_timeout", i.DialTimeout)
 	positive(f, "request_timeout", i.RequestTimeout)

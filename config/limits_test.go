@@ -52,7 +52,7 @@ func TestValidateRefusesNumbersAboveTheLimits(t *testing.T) {
 			c.MaxInFlight, c.Concurrency = 200_000, 100_001
 		}),
 		"consumers.tasks.group: must be valid UTF-8": consumer(func(c *config.Consumer) { c.Group = "a\xff" }),
-		"topics.stream: must be valid UTF-8":         func(c *config.Config) { c.Topics.Stream = "\xc3" },
+		"topics.tasks.stream: must be valid UTF-8":   topic("tasks", func(t *config.Topic) { t.Stream = "\xc3" }),
 		"health.timeout: must be at most 8760h":      func(c *config.Config) { c.Health.Timeout = math.MaxInt64 },
 		"health.interval: must be at most 8760h":     func(c *config.Config) { c.Health.Interval = math.MaxInt64 },
 	} {

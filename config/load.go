@@ -25,15 +25,16 @@ func (s Sources) Has(key string) bool {
 	return false
 }
 
-// Load reads the configuration in layers, each over the one before: Default, the file of WithFile
-// or FETCHBOX_CONFIG if there is one, and the variables FETCHBOX__SECTION__KEY. Then it applies
-// overrides and validates the result.
+// Load reads the configuration in layers, each over the one before: Default with what the options
+// declare, the file of WithFile or of the variable IGGY_CONFIG if there is one, and the variables
+// IGGY__SECTION__KEY. WithPrefix replaces IGGY. Then Load applies overrides and validates the
+// result.
 //
 // The error joins all faults: unknown keys, invalid values, and those of Validate. Each is a
 // KeyError with the key and the line or variable (see Faults). After an error, the Config is the
 // zero value, and the sections of the application are unchanged.
 func Load(opts ...Option) (Config, error) {
-	l := &loader{config: Default(), sources: Sources{}, sections: map[string]*section{}}
+	l := &loader{config: Default(), prefix: DefaultPrefix, sources: Sources{}, sections: map[string]*section{}}
 	for i, opt := range opts {
 		if opt == nil {
 			return Config{}, fmt.Errorf("config: option %d of %d is nil", i+1, len(opts))
@@ -55,6 +56,7 @@ func Load(opts ...Option) (Config, error) {
 
 type loader struct {
 	config     Config
+	prefix     string // of variables
 	path       string
 	data       []byte
 	inMemory   bool
@@ -64,6 +66,9 @@ type loader struct {
 	sources    Sources
 	faults     []error
 	optionErrs []error
+
+	ignoreUndeclared bool
+	present          []string // the keys at the top level of the file
 }
 
 // section is a section of the application.
@@ -78,7 +83,7 @@ func (l *loader) load() error {
 		l.environ = os.Environ()
 	}
 	l.loadFile(root)
-	env := environmentLayer{sources: l.sources}
+	env := environmentLayer{prefix: l.prefix + separator, sources: l.sources, ignored: l.ignoredVariable}
 	env.apply(root, l.environ)
 	l.faults = append(l.faults, env.faults...)
 	l.collect(root)
@@ -126,7 +131,7 @@ func (l *loader) loadFile(root reflect.Value) {
 	if !l.inMemory {
 		variable := ""
 		if l.path == "" {
-			variable, l.path = lookup(l.environ, FileVariable)
+			variable, l.path = lookup(l.environ, FileVariable(l.prefix))
 		}
 		if l.path == "" {
 			return
@@ -137,7 +142,7 @@ func (l *loader) loadFile(root reflect.Value) {
 			return
 		}
 	}
-	file := fileLayer{name: l.path, sources: l.sources}
+	file := fileLayer{name: l.path, sources: l.sources, ignored: l.ignored, top: func(keys []string) { l.present = keys }}
 	file.apply(root, l.data)
 	l.faults = append(l.faults, file.faults...)
 }

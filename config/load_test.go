@@ -46,9 +46,8 @@ topics:
 	tasks := want.Consumers["tasks"]
 	tasks.MaxInFlight, tasks.FairAssignment, tasks.Group = 64, false, "fetchers"
 	want.Consumers["tasks"] = tasks
-	want.Topics.Tasks.Retention = config.Retention(36 * time.Hour)
-	want.Topics.Tasks.Partitions = 16
-	want.Topics.Logs.Retention = config.RetentionForever
+	topic("tasks", func(t *config.Topic) { t.Retention, t.Partitions = config.Retention(36*time.Hour), 16 })(&want)
+	topic("logs", func(t *config.Topic) { t.Retention = config.RetentionForever })(&want)
 	require.Equal(t, want, got)
 }
 
@@ -73,7 +72,7 @@ func TestLoadFile(t *testing.T) {
 	}
 	byOption, byVariable := write("option"), write("variable")
 	groups := func(environ []string, opts ...config.Option) string {
-		c, err := config.Load(append(opts, config.WithEnviron(append(environ, login...)))...)
+		c, err := loadWith(append(opts, config.WithEnviron(append(environ, login...)))...)
 		require.NoError(t, err)
 		return c.Consumers["tasks"].Group
 	}
@@ -87,15 +86,15 @@ func TestLoadFile(t *testing.T) {
 func TestLoadMissingFile(t *testing.T) {
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "missing.yaml")
-	_, err := config.Load(config.WithFile(missing), config.WithEnviron(login))
+	_, err := loadWith(config.WithFile(missing), config.WithEnviron(login))
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorContains(t, err, missing)
 
-	_, err = config.Load(config.WithEnviron(append([]string{"FETCHBOX_CONFIG=" + missing}, login...)))
+	_, err = loadWith(config.WithEnviron(append([]string{"FETCHBOX_CONFIG=" + missing}, login...)))
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorContains(t, err, "(FETCHBOX_CONFIG)")
 
-	_, err = config.Load(config.WithFile(t.TempDir()), config.WithEnviron(login))
+	_, err = loadWith(config.WithFile(t.TempDir()), config.WithEnviron(login))
 	require.ErrorContains(t, err, "is a directory")
 }
 

@@ -1,15 +1,31 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 )
 
 // Option is an option of Load.
 type Option func(*loader)
 
+// WithPrefix sets the prefix of environment variables in place of DefaultPrefix. With the prefix
+// SHOP, SHOP_CONFIG names the file and SHOP__SECTION__KEY sets a key.
+func WithPrefix(prefix string) Option {
+	return func(l *loader) {
+		if !validPrefix.MatchString(prefix) {
+			l.optionErrs = append(l.optionErrs, fmt.Errorf("config: prefix %q: must be letters and digits, with single underscores between them", prefix))
+			return
+		}
+		l.prefix = prefix
+	}
+}
+
+var validPrefix = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*$`)
+
 // WithFile sets the path of the YAML file, which must exist and have at most 1 MiB. It may be a
-// pipe. An empty path is the same as no option: FETCHBOX_CONFIG names the file.
+// pipe. An empty path is the same as no option: the variable PREFIX_CONFIG names the file.
 func WithFile(path string) Option {
 	return func(l *loader) { l.path = path }
 }
@@ -25,7 +41,7 @@ func WithEnviron(environ []string) Option {
 }
 
 // WithSection declares a section of the application. The section name of the file, and the
-// variables FETCHBOX__NAME__KEY, are decoded over the struct to which target points; unknown keys
+// variables PREFIX__NAME__KEY, are decoded over the struct to which target points; unknown keys
 // are errors. Keys are yaml tags, or field names in lower case. Fields may be strings, numbers,
 // booleans, durations, types that implement encoding.TextUnmarshaler, lists of these (separated by
 // commas in a variable), maps of these by name, structs, and maps of structs, of which only the
@@ -72,21 +88,48 @@ func WithConsumer(name string, defaults Consumer) Option {
 	}
 }
 
+// WithTopic declares a topic, with the section topics.NAME and the given defaults: DefaultTopic, or
+// those of topic.Topic.Defaults.
+func WithTopic(name string, defaults Topic) Option {
+	return func(l *loader) {
+		if err := declareTopic(name, l.config.Topics); err != nil {
+			l.optionErrs = append(l.optionErrs, err)
+			return
+		}
+		l.config.Topics.Declared[name] = defaults
+	}
+}
+
+// declareTopic checks the name of a topic. Its section is beside the other keys of the section
+// topics.
+func declareTopic(name string, t Topics) error {
+	existing := map[string]struct{}{}
+	for _, f := range fields(reflect.ValueOf(t)) {
+		existing[f.name] = struct{}{}
+	}
+	return declare("topic", name, existing)
+}
+
 // WithCluster declares another cluster, with the section clusters.NAME and the given defaults
 // (DefaultCluster, for example). The section has the keys iggy, producer, consumers and topics, and
-// inherits nothing from the top level. Consumers that the application declares on the cluster are
-// in defaults.Consumers.
+// inherits nothing from the top level. Consumers and topics that the application declares on the
+// cluster are in defaults.Consumers and defaults.Topics.Declared.
 func WithCluster(name string, defaults Cluster) Option {
 	return func(l *loader) {
 		if err := declare("cluster", name, l.config.Clusters); err != nil {
 			l.optionErrs = append(l.optionErrs, err)
 			return
 		}
+		var errs []error
 		for consumer := range defaults.Consumers {
-			if err := declare("consumer", consumer, map[string]Consumer{}); err != nil {
-				l.optionErrs = append(l.optionErrs, fmt.Errorf("cluster %q: %w", name, err))
-				return
-			}
+			errs = append(errs, declare("consumer", consumer, map[string]Consumer{}))
+		}
+		for topic := range defaults.Topics.Declared {
+			errs = append(errs, declareTopic(topic, Topics{}))
+		}
+		if err := errors.Join(errs...); err != nil {
+			l.optionErrs = append(l.optionErrs, fmt.Errorf("cluster %q: %w", name, err))
+			return
 		}
 		if l.config.Clusters == nil {
 			l.config.Clusters = map[string]Cluster{}
@@ -100,4 +143,12 @@ func WithCluster(name string, defaults Cluster) Option {
 // to that of Load. Several overrides are called in the order of the options.
 func WithOverride(override func(c *Config, from Sources) error) Option {
 	return func(l *loader) { l.overrides = append(l.overrides, override) }
+}
+
+// IgnoreUndeclared ignores the sections of a file, and the variables, that nobody has declared,
+// where they may belong to other programs that share the file: those at the top level, and those
+// of consumers, topics and clusters. It is for tools. A section that looks like a misspelling of
+// one that the file lacks is an error nevertheless.
+func IgnoreUndeclared() Option {
+	return func(l *loader) { l.ignoreUndeclared = true }
 }

@@ -3,6 +3,8 @@ package config_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -42,7 +44,7 @@ func TestWithSection(t *testing.T) {
 	t.Parallel()
 	s := newServer()
 	original := s.Labels
-	_, err := config.Load(
+	_, err := loadWith(
 		config.WithSection("server", &s),
 		config.WithYAML("app.yaml", []byte(`
 server:
@@ -64,7 +66,7 @@ server:
 	}, s)
 	require.Equal(t, map[string]int{"a": 1}, original)
 
-	_, err = config.Load(config.WithSection("server", &s),
+	_, err = loadWith(config.WithSection("server", &s),
 		config.WithEnviron(append([]string{"FETCHBOX__SERVER__ORIGINS=x, y"}, login...)))
 	require.NoError(t, err)
 	require.Equal(t, []string{"x", "y"}, s.Origins)
@@ -73,7 +75,7 @@ server:
 func TestWithSectionFaultsLeaveItUnchanged(t *testing.T) {
 	t.Parallel()
 	s := newServer()
-	_, err := config.Load(
+	_, err := loadWith(
 		config.WithSection("server", &s),
 		config.WithYAML("app.yaml", []byte(`
 server:
@@ -112,33 +114,99 @@ func TestMisuseOfOptions(t *testing.T) {
 	t.Parallel()
 	s, bad := newServer(), struct{ C chan int }{}
 	for want, opts := range map[string][]config.Option{
-		`section "server": the target must be a pointer to a struct, not config_test.server`:    {config.WithSection("server", s)},
-		`section "server": the target must be a pointer to a struct, not <nil>`:                 {config.WithSection("server", nil)},
-		`section "iggy": there is one of that name already (iggy)`:                              {config.WithSection("iggy", &s)},
-		`section "Clusters": there is one of that name already (clusters)`:                      {config.WithSection("Clusters", &s)},
-		`section "server": there is one of that name already (server)`:                          {config.WithSection("server", &s), config.WithSection("server", &s)},
-		`section "a.b": the name must be letters and digits`:                                    {config.WithSection("a.b", &s)},
-		`section "a__b": the name must be letters and digits`:                                   {config.WithSection("a__b", &s)},
-		`section bad.c: values of type chan int can't be configured`:                            {config.WithSection("bad", &bad)},
-		`consumer "tasks": there is one of that name already (tasks)`:                           {config.WithConsumer("tasks", config.DefaultConsumer("x"))},
-		`consumer "a_b": there is one of that name already (a-b)`:                               {config.WithConsumer("a-b", config.DefaultConsumer("x")), config.WithConsumer("a_b", config.DefaultConsumer("x"))},
-		`consumer "": the name must be letters and digits`:                                      {config.WithConsumer("", config.DefaultConsumer("x"))},
-		`cluster "eu": there is one of that name already (eu)`:                                  {config.WithCluster("eu", config.DefaultCluster()), config.WithCluster("eu", config.DefaultCluster())},
-		`cluster "eu": config: consumer "b c": the name must be letters and digits, with singl`: {config.WithCluster("eu", config.Cluster{Consumers: map[string]config.Consumer{"b c": {}}})},
+		`section "server": the target must be a pointer to a struct, not config_test.server`:     {config.WithSection("server", s)},
+		`section "server": the target must be a pointer to a struct, not <nil>`:                  {config.WithSection("server", nil)},
+		`section "iggy": there is one of that name already (iggy)`:                               {config.WithSection("iggy", &s)},
+		`section "Clusters": there is one of that name already (clusters)`:                       {config.WithSection("Clusters", &s)},
+		`section "server": there is one of that name already (server)`:                           {config.WithSection("server", &s), config.WithSection("server", &s)},
+		`section "a.b": the name must be letters and digits`:                                     {config.WithSection("a.b", &s)},
+		`section "a__b": the name must be letters and digits`:                                    {config.WithSection("a__b", &s)},
+		`section bad.c: values of type chan int can't be configured`:                             {config.WithSection("bad", &bad)},
+		`consumer "tasks": there is one of that name already (tasks)`:                            {config.WithConsumer("tasks", config.DefaultConsumer("x"))},
+		`consumer "a_b": there is one of that name already (a-b)`:                                {config.WithConsumer("a-b", config.DefaultConsumer("x")), config.WithConsumer("a_b", config.DefaultConsumer("x"))},
+		`consumer "": the name must be letters and digits`:                                       {config.WithConsumer("", config.DefaultConsumer("x"))},
+		`topic "tasks": there is one of that name already (tasks)`:                               {config.WithTopic("tasks", config.DefaultTopic("s", "t"))},
+		`topic "Provision": there is one of that name already (provision)`:                       {config.WithTopic("Provision", config.DefaultTopic("s", "t"))},
+		`topic "a.b": the name must be letters and digits`:                                       {config.WithTopic("a.b", config.DefaultTopic("s", "t"))},
+		`cluster "eu": there is one of that name already (eu)`:                                   {config.WithCluster("eu", config.DefaultCluster()), config.WithCluster("eu", config.DefaultCluster())},
+		`cluster "eu": config: consumer "b c": the name must be letters and digits, with singl`:  {config.WithCluster("eu", config.Cluster{Consumers: map[string]config.Consumer{"b c": {}}})},
+		`cluster "eu": config: topic "provision": there is one of that name already (provision)`: {config.WithCluster("eu", config.Cluster{Topics: config.Topics{Declared: map[string]config.Topic{"provision": {}}}})},
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
-			_, err := config.Load(append(opts, config.WithEnviron(login))...)
+			_, err := loadWith(append(opts, config.WithEnviron(login))...)
 			require.ErrorContains(t, err, want)
 		})
 	}
+}
+
+func TestWithPrefix(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "shop.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("producer: {linger: 1ms}\n"), 0o600))
+	environ := func(prefix string) config.Option {
+		return config.WithEnviron([]string{prefix + "_CONFIG=" + file, prefix + "__IGGY__TOKEN=t", "OTHER__IGGY=x", "OTHER_CONFIG=none"})
+	}
+	for _, prefix := range []string{"SHOP", "MY_SHOP2"} {
+		c, err := config.Load(config.WithPrefix(prefix), environ(prefix))
+		require.NoError(t, err)
+		require.Equal(t, time.Millisecond, c.Producer.Linger)
+		require.Equal(t, "t", c.Iggy.Token.Reveal())
+		require.Equal(t, prefix+"__CONSUMERS__EU_ORDERS__GROUP", config.Variable(prefix, "consumers.eu-orders.group"))
+		require.Equal(t, prefix+"_CONFIG", config.FileVariable(prefix))
+	}
+	c, err := config.Load(environ(config.DefaultPrefix))
+	require.NoError(t, err)
+	require.Equal(t, "t", c.Iggy.Token.Reveal())
+	for _, bad := range []string{"", "A__B", "A_", "_A", "1A", "A-B"} {
+		_, err := config.Load(config.WithPrefix(bad), config.WithEnviron(nil))
+		require.ErrorContains(t, err, "must be letters and digits, with single underscores between them", bad)
+	}
+}
+
+func TestWithTopic(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(
+		config.WithTopic("eu-orders", config.DefaultTopic("shop", "orders")),
+		config.WithYAML("app.yaml", []byte("topics: {provision: off, eu-orders: {partitions: 10, compression: zstd}}\n")),
+		config.WithEnviron([]string{"IGGY__TOPICS__EU_ORDERS__RETENTION=7d"}),
+	)
+	require.NoError(t, err)
+	require.Equal(t, config.Topics{Declared: map[string]config.Topic{"eu-orders": {
+		Stream: "shop", Name: "orders", Partitions: 10, Retention: config.Retention(7 * 24 * time.Hour),
+		Compression: config.CompressionZstd, CompressionMinSize: 1 << 10,
+	}}}, c.Topics)
+
+	_, err = config.Load(config.WithTopic("orders", config.Topic{}), config.WithYAML("app.yaml", []byte("topics: {orders: {stream: s}, order: {}}\n")), config.WithEnviron(nil))
+	require.Equal(t, []string{
+		"topics.order: unknown key; did you mean orders? (app.yaml:1)",
+		"topics.orders.name: must have 1 to 255 bytes",
+		"topics.orders.partitions: must be 1 to 1000",
+		"topics.orders.compression: must be one of [none s2 zstd gzip]",
+	}, texts(t, err))
+}
+
+// Only a cluster that is used needs a login.
+func TestAClusterThatIsNotUsedNeedsNoLogin(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(config.WithCluster("eu", config.DefaultCluster()), config.WithCluster("us", config.DefaultCluster()),
+		config.WithYAML("app.yaml", []byte("clusters: {eu: {iggy: {token: t}}}\n")), config.WithEnviron(nil))
+	require.NoError(t, err)
+	require.NoError(t, c.ValidateCluster("eu"))
+	missing := "iggy.client_id: must be set, with client_secret or client_secret_file, unless token is"
+	require.EqualError(t, c.ValidateCluster(""), missing)
+	require.EqualError(t, c.ValidateCluster("us"), "clusters.us."+missing)
+	require.EqualError(t, c.ValidateCluster("mars"), "clusters.mars: is not declared")
+
+	_, err = config.Load(config.WithYAML("app.yaml", []byte("iggy: {client_id: a}\n")), config.WithEnviron(nil))
+	require.EqualError(t, err, "iggy.client_secret: must be set (or client_secret_file) when client_id is", "half a login is a mistake")
 }
 
 func TestWithConsumer(t *testing.T) {
 	t.Parallel()
 	defaults := config.DefaultConsumer("orders")
 	defaults.MaxInFlight = 3
-	c, err := config.Load(
+	c, err := loadWith(
 		config.WithConsumer("eu-orders", defaults),
 		config.WithYAML("app.yaml", []byte("consumers: {eu-orders: {batch_size: 10}}\n")),
 		config.WithEnviron(append([]string{"FETCHBOX__CONSUMERS__EU_ORDERS__MAX_IN_FLIGHT=4"}, login...)),
@@ -149,7 +217,7 @@ func TestWithConsumer(t *testing.T) {
 	require.Len(t, c.Consumers, 5)
 
 	defaults.BatchSize = 0
-	_, err = config.Load(config.WithConsumer("eu-orders", defaults), config.WithEnviron(login))
+	_, err = loadWith(config.WithConsumer("eu-orders", defaults), config.WithEnviron(login))
 	require.Equal(t, []string{"consumers.eu-orders.batch_size: must be 1 to 100000"}, texts(t, err))
 }
 
@@ -157,7 +225,7 @@ func TestWithCluster(t *testing.T) {
 	t.Parallel()
 	eu := config.DefaultCluster()
 	eu.Consumers["orders"] = config.DefaultConsumer("orders")
-	c, err := config.Load(
+	c, err := loadWith(
 		config.WithCluster("eu", eu),
 		config.WithYAML("app.yaml", []byte(`
 iggy: {endpoint: "iggy://home:1"}
@@ -175,7 +243,7 @@ clusters:
 	require.Equal(t, map[string]config.Cluster{"eu": want}, c.Clusters)
 	require.Equal(t, "home:1", c.Iggy.Address())
 
-	_, err = config.Load(
+	_, err = loadWith(
 		config.WithCluster("eu", config.DefaultCluster()),
 		config.WithYAML("app.yaml", []byte("clusters: {eu: {iggy: {token: t}, producer: {connections: 0}, consumers: {orders: {}}}, us: {}}\n")),
 		config.WithEnviron(login),
@@ -191,7 +259,7 @@ func TestWithOverride(t *testing.T) {
 	t.Parallel()
 	var from config.Sources
 	run := func(override func(*config.Config, config.Sources) error, environ ...string) (config.Config, error) {
-		return config.Load(config.WithYAML("app.yaml", []byte("\nproducer: {linger: 1ms}\n")), config.WithEnviron(environ),
+		return loadWith(config.WithYAML("app.yaml", []byte("\nproducer: {linger: 1ms}\n")), config.WithEnviron(environ),
 			config.WithOverride(override))
 	}
 	c, err := run(func(c *config.Config, sources config.Sources) error {

@@ -51,7 +51,7 @@ func TestValidateRefusesFilesThatAreNotRegular(t *testing.T) {
 			}
 		})
 	}
-	_, err := config.Load(config.WithFile(content), config.WithEnviron(login))
+	_, err := loadWith(config.WithFile(content), config.WithEnviron(login))
 	require.ErrorContains(t, err, "must be the path of a file")
 	require.NotContains(t, err.Error(), password)
 }

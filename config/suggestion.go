@@ -25,11 +25,6 @@ func closestKey(section reflect.Value, name string) string {
 	return ""
 }
 
-// ClosestSection returns the section of Config that a top-level key of a file means: name itself
-// when it is one, another one when name is probably a misspelling of it, and "" otherwise. It is
-// for tools that read only these sections of a file that several programs share.
-func ClosestSection(name string) string { return closestKey(reflect.ValueOf(&Config{}).Elem(), name) }
-
 // distance returns the Levenshtein distance of a and b.
 func distance(a, b string) int {
 	if len(a) > 64 || len(b) > 64 {

@@ -2,28 +2,23 @@ package config
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
-// Topics is where FetchBox's topics are, and how they are created.
+// Topics configures the topics that the application declares.
 type Topics struct {
 	// Provision creates missing streams, topics and groups at start.
 	Provision bool `yaml:"provision"`
-	// Stream is the stream of FetchBox's four topics.
-	Stream string `yaml:"stream"`
-
-	// Tasks is the topic of DownloadTask.
-	Tasks Topic `yaml:"tasks"`
-	// Status is the topic of JobStatus.
-	Status Topic `yaml:"status"`
-	// Logs is the topic of JobLog.
-	Logs Topic `yaml:"logs"`
-	// DLQ is the topic of DeadLetterTask.
-	DLQ Topic `yaml:"dlq"`
+	// Declared has a section for each topic, by the name with which the application declares it.
+	Declared map[string]Topic `yaml:",inline"`
 }
 
 // Topic is the configuration of one topic.
 type Topic struct {
+	// Stream is the stream that holds the topic.
+	Stream string `yaml:"stream"`
 	// Name is the topic's name within the stream.
 	Name string `yaml:"name"`
 	// Partitions is the number of partitions with which the topic is created.
@@ -62,22 +57,21 @@ const (
 )
 
 func (t Topics) validate(f faults) {
-	name(f, "stream", t.Stream)
-	owners := map[string]string{}
-	for _, one := range []struct {
-		key   string
-		topic Topic
-	}{{"tasks", t.Tasks}, {"status", t.Status}, {"logs", t.Logs}, {"dlq", t.DLQ}} {
-		one.topic.validate(f.at(one.key))
-		if owner, ok := owners[one.topic.Name]; ok {
-			f.add(one.key+".name", fmt.Errorf("must not be the name of %s, too", f.key(owner)))
+	owners := map[[2]string]string{}
+	for _, key := range slices.Sorted(maps.Keys(t.Declared)) {
+		one := t.Declared[key]
+		one.validate(f.at(key))
+		place := [2]string{one.Stream, one.Name}
+		if owner, ok := owners[place]; ok {
+			f.add(key+".name", fmt.Errorf("must not be the name of %s, too", f.key(owner)))
 			continue
 		}
-		owners[one.topic.Name] = one.key
+		owners[place] = key
 	}
 }
 
 func (t Topic) validate(f faults) {
+	name(f, "stream", t.Stream)
 	name(f, "name", t.Name)
 	f.require(t.Partitions >= 1 && t.Partitions <= maxPartitions, "partitions", "must be 1 to %d", maxPartitions)
 	f.require(t.Retention == RetentionDefault || t.Retention == RetentionForever || t.Retention.Duration() >= time.Microsecond,

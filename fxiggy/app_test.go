@@ -20,6 +20,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/fxiggy"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -83,7 +84,7 @@ func onServers(t *testing.T, test func(t *testing.T, srv over)) {
 // newAdmin connects to the server of a configuration.
 func newAdmin(t *testing.T, yaml string) *admin.Admin {
 	t.Helper()
-	cfg, err := config.Load(config.WithYAML("test.yaml", []byte(yaml)), config.WithEnviron(nil))
+	cfg, err := config.Load(append(jobs.Options(), config.WithYAML("test.yaml", []byte(yaml)), config.WithEnviron(nil))...)
 	require.NoError(t, err)
 	a, err := admin.New(cfg.Iggy)
 	require.NoError(t, err)

@@ -32,8 +32,11 @@ type cluster struct {
 
 // clusterOf returns the constructor of the cluster with the given name. The cluster's hook is the
 // first one of its components: when it runs, all of them are built and have called requireTopic.
-func clusterOf(name string) func(*runtime) *cluster {
-	return func(rt *runtime) *cluster {
+func clusterOf(name string) func(*runtime) (*cluster, error) {
+	return func(rt *runtime) (*cluster, error) {
+		if err := rt.cfg.ValidateCluster(name); err != nil {
+			return nil, err
+		}
 		c := &cluster{runtime: rt, name: name, cfg: rt.cfg.Cluster}
 		if name != "" {
 			c.cfg = rt.cfg.Clusters[name]
@@ -44,7 +47,7 @@ func clusterOf(name string) func(*runtime) *cluster {
 		c.watch, c.cancelWatch = context.WithCancelCause(context.Background())
 		rt.clusters = append(rt.clusters, c)
 		rt.lifecycle.Append(fx.Hook{OnStart: c.prepare})
-		return c
+		return c, nil
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 )
 
 // ConfigFile loads the configuration from a YAML file, which must exist. Without this option, or
@@ -41,6 +42,7 @@ func newConfig(p declarations) (config.Config, error) {
 		errs    []error
 	)
 	defaults := config.Default()
+	defaults.Cluster = jobs.DefaultCluster()
 	for _, d := range all {
 		switch {
 		case d.isCluster:
@@ -55,7 +57,7 @@ func newConfig(p declarations) (config.Config, error) {
 			if defaults.Clusters == nil {
 				defaults.Clusters = map[string]config.Cluster{}
 			}
-			defaults.Clusters[d.cluster] = config.DefaultCluster()
+			defaults.Clusters[d.cluster] = jobs.DefaultCluster()
 		case d.fixed != nil && fixed != nil:
 			errs = append(errs, errors.New("fxiggy: Config is given twice"))
 		case d.fixed != nil:
@@ -87,7 +89,7 @@ func newConfig(p declarations) (config.Config, error) {
 		return config.Config{}, err
 	}
 	if fixed != nil {
-		if len(options) > len(defaults.Consumers)-len(config.Default().Consumers) {
+		if len(options) > len(defaults.Consumers)-len(jobs.DefaultCluster().Consumers) {
 			return config.Config{}, errors.New("fxiggy: Config is already loaded: ConfigFile and ConfigOptions can't be used with it")
 		}
 		return withDefaults(*fixed, defaults)
@@ -95,7 +97,7 @@ func newConfig(p declarations) (config.Config, error) {
 	for name, cluster := range defaults.Clusters {
 		options = append(options, config.WithCluster(name, cluster))
 	}
-	return config.Load(options...)
+	return config.Load(append(jobs.Options(), options...)...)
 }
 
 // withDefaults adds the sections of defaults that cfg lacks.
@@ -121,5 +123,9 @@ func clusterWithDefaults(cluster, defaults config.Cluster) config.Cluster {
 	maps.Copy(consumers, defaults.Consumers)
 	maps.Copy(consumers, cluster.Consumers)
 	cluster.Consumers = consumers
+	topics := make(map[string]config.Topic, len(defaults.Topics.Declared))
+	maps.Copy(topics, defaults.Topics.Declared)
+	maps.Copy(topics, cluster.Topics.Declared)
+	cluster.Topics.Declared = topics
 	return cluster
 }

@@ -48,7 +48,7 @@ func TestConfigurationFaultsAreOneClearError(t *testing.T) {
 func TestConfigTakesWhatIsLoaded(t *testing.T) {
 	t.Parallel()
 	srv := server(t)
-	cfg, err := config.Load(config.WithYAML("test.yaml", []byte(yaml(srv))), config.WithEnviron(nil))
+	cfg, err := config.Load(append(jobs.Options(), config.WithYAML("test.yaml", []byte(yaml(srv))), config.WithEnviron(nil))...)
 	require.NoError(t, err)
 	var got config.Config
 	start(t, fxiggy.Config(cfg), fxiggy.Consume(Orders, "orders"), fx.Populate(&got), fx.Invoke(func(*consumer.Consumer[Order]) {}))

@@ -121,7 +121,7 @@ iggy: {endpoint: "iggy://%[1]s", client_id: iggy, client_secret: iggy}
 clusters:
   eu:
     iggy: {endpoint: "iggy://%[1]s", client_id: iggy, client_secret: iggy}
-    topics: {stream: europe}
+    topics: {status: {stream: europe}}
 `, srv.Address())
 	type clusters struct {
 		fx.In

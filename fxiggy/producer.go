@@ -6,14 +6,14 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/fetchbox/fetchbox-iggy/admin"
-	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 func newProducer(c *cluster) (*producer.Producer, error) {
-	opts := append(jobs.Compression(c.cfg.Topics),
-		producer.WithCluster(c.name), producer.WithLogger(c.log), producer.WithTracerProvider(c.tracers), producer.WithMeterProvider(c.meters))
+	opts := []producer.Option{
+		producer.WithCluster(c.name), producer.WithLogger(c.log), producer.WithTracerProvider(c.tracers), producer.WithMeterProvider(c.meters),
+	}
 	if c.provisioner != nil {
 		opts = append(opts, producer.OnMissingTopic(c.provisioner.restore))
 	}

@@ -108,7 +108,7 @@ func TestSeveralClusters(t *testing.T) {
 		registry    *health.Registry
 	)
 	section := "clusters:\n  eu:" + strings.ReplaceAll(yaml(eu), "\n", "\n    ") + "\n"
-	section = strings.Replace(section, "topics: {", "topics: {stream: europe, ", 1)
+	section = strings.Replace(section, "tasks: {", "tasks: {stream: europe, ", 1)
 	start(t, configured(yaml(home)+section), fxiggy.Named("eu"),
 		fxiggy.Consume(Orders, "orders", fxiggy.On("eu")), fxiggy.Publish(Orders, fxiggy.On("eu")),
 		fx.Populate(&here, &registry, fx.Annotate(&there, fx.ParamTags(`name:"eu"`)), fx.Annotate(&pub, fx.ParamTags(`name:"eu"`))),

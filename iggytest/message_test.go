@@ -45,13 +45,13 @@ func TestYAMLOfNamedClusters(t *testing.T) {
 		return config.Load(config.WithYAML("test.yaml", []byte(text)), config.WithEnviron(nil),
 			config.WithCluster("eu", config.DefaultCluster()), config.WithCluster("us", config.DefaultCluster()))
 	}
-	cfg, err := load(string(yaml) + "    topics: {stream: america}\nhealth: {interval: 0s}\n")
+	cfg, err := load(string(yaml) + "    topics: {provision: off}\nhealth: {interval: 0s}\n")
 	require.NoError(t, err)
 	require.Equal(t, home.Endpoint(), cfg.Iggy.Endpoint)
 	require.Equal(t, eu.Endpoint(), cfg.Clusters["eu"].Iggy.Endpoint)
 	require.True(t, cfg.Clusters["eu"].Iggy.TLS.Enabled)
 	require.Equal(t, us.Endpoint(), cfg.Clusters["us"].Iggy.Endpoint)
-	require.Equal(t, "america", cfg.Clusters["us"].Topics.Stream)
+	require.False(t, cfg.Clusters["us"].Topics.Provision)
 	for _, c := range []config.Iggy{cfg.Iggy, cfg.Clusters["eu"].Iggy, cfg.Clusters["us"].Iggy} {
 		p, err := producer.New(c, cfg.Producer)
 		require.NoError(t, err)

@@ -23,6 +23,7 @@ func Example() {
 	ctx := context.Background()
 	defer func() { _ = srv.Stop(ctx) }()
 	cfg := config.Default()
+	cfg.Cluster = jobs.DefaultCluster()
 	cfg.Iggy.Endpoint = srv.Endpoint()
 	cfg.Iggy.ClientID, cfg.Iggy.ClientSecret = "iggy", config.NewSecret("iggy")
 	if err := run(ctx, cfg); err != nil {
@@ -40,12 +41,12 @@ func run(ctx context.Context, cfg config.Config) error {
 		return err
 	}
 	defer func() { _ = control.Close() }()
-	if _, err := control.Provision(ctx, admin.SpecOf(cfg.Cluster)); err != nil {
+	if _, err := control.Provision(ctx, jobs.Spec(cfg.Cluster)); err != nil {
 		return err
 	}
 
 	// A producer, and FetchBox's publisher over it.
-	p, err := producer.New(cfg.Iggy, cfg.Producer, jobs.Compression(cfg.Topics)...)
+	p, err := producer.New(cfg.Iggy, cfg.Producer)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -37,15 +36,6 @@ func NewPublisher(p *producer.Producer, topics Topics) *Publisher {
 		logs:    producer.For(p, topics.Logs),
 		letters: producer.For(p, topics.DeadLetters),
 	}
-}
-
-// Compression returns the options with which a producer compresses the messages of the four topics
-// as configured.
-func Compression(cfg config.Topics) []producer.Option {
-	compress := func(t config.Topic) producer.Option {
-		return producer.WithCompression(cfg.Stream, t.Name, t.Compression, t.CompressionMinSize)
-	}
-	return []producer.Option{compress(cfg.Tasks), compress(cfg.Status), compress(cfg.Logs), compress(cfg.DLQ)}
 }
 
 // PublishDownloadTask publishes one task. Its key is computed by the topic's function; by default

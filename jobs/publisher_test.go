@@ -23,13 +23,14 @@ func publisher(t *testing.T, change func(*config.Config)) (*jobs.Publisher, *igg
 	t.Helper()
 	srv := iggytest.NewServer(t)
 	cfg := config.Default()
+	cfg.Cluster = jobs.DefaultCluster()
 	cfg.Iggy.Endpoint = srv.Endpoint()
 	cfg.Iggy.ClientID, cfg.Iggy.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
 	change(&cfg)
 	for name, partitions := range map[string]uint32{"jobs.tasks": 8, "jobs.status": 4, "jobs.logs": 4, "jobs.dlq": 2} {
 		srv.CreateTopic("fetchbox", name, partitions)
 	}
-	p, err := producer.New(cfg.Iggy, cfg.Producer, jobs.Compression(cfg.Topics)...)
+	p, err := producer.New(cfg.Iggy, cfg.Producer)
 	require.NoError(t, err)
 	require.NoError(t, p.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, p.Stop(t.Context())) })
@@ -126,7 +127,9 @@ func TestDeadLetterHasItsOrigin(t *testing.T) {
 func TestCompressionAsConfigured(t *testing.T) {
 	t.Parallel()
 	pub, srv := publisher(t, func(c *config.Config) {
-		c.Topics.Logs.Compression, c.Topics.Logs.CompressionMinSize = config.CompressionZstd, 1
+		logs := c.Topics.Declared["logs"]
+		logs.Compression, logs.CompressionMinSize = config.CompressionZstd, 1
+		c.Topics.Declared["logs"] = logs
 	})
 	long := &jobspb.JobLog{JobId: "j", Message: string(make([]byte, 10_000))}
 	require.NoError(t, errOf(pub.PublishJobLog(t.Context(), long)))

@@ -13,23 +13,26 @@ import (
 const day = 24 * time.Hour
 
 // FetchBox's four topics with their default places and settings. Their key is the job id, so that
-// all messages of a job stay in order. FromConfig returns them with the configured ones.
+// all messages of a job stay in order. FromConfig returns them as configured.
 var (
 	// Tasks is jobs.tasks: a message for each resource to fetch. The API and other producers write
 	// it, and the group workers reads it.
 	Tasks = topic.New("fetchbox", "jobs.tasks", topic.Proto[*jobspb.DownloadTask](),
 		topic.Key((*jobspb.DownloadTask).GetJobId),
+		topic.Section[*jobspb.DownloadTask]("tasks"),
 		topic.WithSettings[*jobspb.DownloadTask](topic.Settings{Partitions: 8, Retention: 7 * day}))
 
 	// Status is jobs.status: the states of jobs over time. The API and the workers write it, and
 	// the group operators reads it.
 	Status = topic.New("fetchbox", "jobs.status", topic.Proto[*jobspb.JobStatus](),
 		topic.Key((*jobspb.JobStatus).GetJobId),
+		topic.Section[*jobspb.JobStatus]("status"),
 		topic.WithSettings[*jobspb.JobStatus](topic.Settings{Partitions: 4, Retention: 14 * day}))
 
 	// Logs is jobs.logs: the logs of jobs. The workers write it, and the group operators reads it.
 	Logs = topic.New("fetchbox", "jobs.logs", topic.Proto[*jobspb.JobLog](),
 		topic.Key((*jobspb.JobLog).GetJobId),
+		topic.Section[*jobspb.JobLog]("logs"),
 		topic.WithSettings[*jobspb.JobLog](topic.Settings{Partitions: 4, Retention: 30 * day}))
 
 	// DeadLetters is jobs.dlq: the tasks that failed for good. The workers write it, and the group
@@ -37,6 +40,7 @@ var (
 	// id is too long for one.
 	DeadLetters = topic.New("fetchbox", "jobs.dlq", topic.Proto[*jobspb.DeadLetterTask](),
 		topic.Key(deadLetterKey),
+		topic.Section[*jobspb.DeadLetterTask]("dlq"),
 		topic.WithSettings[*jobspb.DeadLetterTask](topic.Settings{Partitions: 2, Retention: 90 * day}))
 )
 
@@ -48,14 +52,15 @@ type Topics struct {
 	DeadLetters topic.Topic[*jobspb.DeadLetterTask]
 }
 
-// FromConfig returns the four topics with the configured stream, names, partitions, retentions and
-// sizes. It panics for a name of more than 255 bytes, which config.Config.Validate refuses.
+// FromConfig returns the four topics as configured: their streams, names, partitions, retentions,
+// sizes and compression. A topic without a section has its defaults. FromConfig panics for a name of
+// more than 255 bytes, which config.Config.Validate refuses.
 func FromConfig(cfg config.Topics) Topics {
 	return Topics{
-		Tasks:       atConfiguredPlace(Tasks, cfg.Stream, cfg.Tasks),
-		Status:      atConfiguredPlace(Status, cfg.Stream, cfg.Status),
-		Logs:        atConfiguredPlace(Logs, cfg.Stream, cfg.Logs),
-		DeadLetters: atConfiguredPlace(DeadLetters, cfg.Stream, cfg.DLQ),
+		Tasks:       Tasks.Configured(cfg),
+		Status:      Status.Configured(cfg),
+		Logs:        Logs.Configured(cfg),
+		DeadLetters: DeadLetters.Configured(cfg),
 	}
 }
 
@@ -76,14 +81,6 @@ func ByResource(task *jobspb.DownloadTask) string {
 		return hex.EncodeToString(sum[:])
 	}
 	return key
-}
-
-func atConfiguredPlace[T any](t topic.Topic[T], stream string, cfg config.Topic) topic.Topic[T] {
-	return t.At(stream, cfg.Name).With(topic.WithSettings[T](topic.Settings{
-		Partitions: cfg.Partitions,
-		Retention:  cfg.Retention.Duration(),
-		MaxBytes:   uint64(max(cfg.MaxSize, 0)),
-	}))
 }
 
 func deadLetterKey(letter *jobspb.DeadLetterTask) string {

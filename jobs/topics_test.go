@@ -16,7 +16,7 @@ import (
 // The topics of the package are those of the default configuration.
 func TestTopicsMatchTheDefaultConfiguration(t *testing.T) {
 	t.Parallel()
-	got := jobs.FromConfig(config.Default().Topics)
+	got := jobs.FromConfig(jobs.DefaultCluster().Topics)
 	for _, tt := range []struct {
 		name      string
 		is, fixed interface {
@@ -36,22 +36,38 @@ func TestTopicsMatchTheDefaultConfiguration(t *testing.T) {
 	}
 }
 
+// inStream returns the default configuration with all topics in another stream.
+func inStream(stream string) config.Cluster {
+	c := jobs.DefaultCluster()
+	for name, t := range c.Topics.Declared {
+		t.Stream = stream
+		c.Topics.Declared[name] = t
+	}
+	return c
+}
+
 func TestFromConfig(t *testing.T) {
 	t.Parallel()
-	cfg := config.Default().Topics
-	cfg.Stream = "eu"
-	cfg.Tasks = config.Topic{Name: "tasks", Partitions: 3, Retention: config.RetentionForever, MaxSize: 2 << 30}
+	cfg := inStream("eu").Topics
+	cfg.Declared["tasks"] = config.Topic{
+		Stream: "eu", Name: "tasks", Partitions: 3, Retention: config.RetentionForever, MaxSize: 2 << 30,
+		Compression: config.CompressionGzip, CompressionMinSize: 7,
+	}
 	got := jobs.FromConfig(cfg)
 	require.Equal(t, "eu/tasks", got.Tasks.String())
 	require.Equal(t, topic.Settings{Partitions: 3, Retention: topic.Never, MaxBytes: 2 << 30}, got.Tasks.Settings())
+	compression, minSize := got.Tasks.Compression()
+	require.Equal(t, config.CompressionGzip, compression)
+	require.Equal(t, config.Bytes(7), minSize)
 	require.Equal(t, "eu/jobs.dlq", got.DeadLetters.String())
 	require.Equal(t, topic.Settings{Partitions: 2, Retention: 90 * 24 * time.Hour}, got.DeadLetters.Settings())
 	require.Equal(t, "fetchbox/jobs.tasks", jobs.Tasks.String(), "the package's topic stays where it is")
+	require.Equal(t, "fetchbox/jobs.tasks", jobs.FromConfig(config.Topics{}).Tasks.String(), "without sections, the defaults")
 }
 
 func TestByResource(t *testing.T) {
 	t.Parallel()
-	topics := jobs.FromConfig(config.Default().Topics).KeyTasksBy(jobs.ByResource)
+	topics := jobs.FromConfig(jobs.DefaultCluster().Topics).KeyTasksBy(jobs.ByResource)
 	require.Equal(t, "j/r", topics.Tasks.KeyOf(&jobspb.DownloadTask{JobId: "j", ResourceId: "r"}))
 	long := func(end string) string {
 		return topics.Tasks.KeyOf(&jobspb.DownloadTask{JobId: "j", ResourceId: strings.Repeat("r", 300) + end})

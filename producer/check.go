@@ -18,7 +18,7 @@ func (p *Producer) Check(ctx context.Context) error {
 	if err := p.running(); err != nil {
 		return err
 	}
-	stream, name := "fetchbox", "jobs.tasks"
+	stream, name := "iggy", "check" // which need not exist
 	if t := p.topics.last.Load(); t != nil {
 		stream, name = t.stream, t.name
 	}

@@ -14,11 +14,11 @@ type compressor struct {
 	header      []byte // the encoded content-encoding header
 }
 
-func newCompressor(c config.Compression, minSize int) compressor {
-	if c == config.CompressionNone || c == "" {
+func newCompressor(c config.Compression, minSize config.Bytes) compressor {
+	if c == config.CompressionNone {
 		return compressor{}
 	}
-	return compressor{compression: c, minSize: minSize, header: wire.AppendHeader(nil, topic.HeaderContentEncoding, string(c))}
+	return compressor{compression: c, minSize: int(minSize), header: wire.AppendHeader(nil, topic.HeaderContentEncoding, string(c))}
 }
 
 // compress replaces the payload of it where that makes the message smaller, and adds the

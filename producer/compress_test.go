@@ -20,12 +20,11 @@ func TestCompression(t *testing.T) {
 		t.Run(string(c), func(t *testing.T) {
 			t.Parallel()
 			run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
-				r := message("k", large)
-				r.Headers = []topic.Header{{Key: "x", Value: "1"}}
-				other := message("k", large)
-				other.Topic = "plain"
 				s.partitions("plain", 1)
-				require.NoError(t, p.SendAll(t.Context(), r, message("k", small), other))
+				pub := producer.For(p, topic.New("s", "t", topic.Bytes(), topic.Compress[[]byte](c, 100)))
+				require.NoError(t, errOf(pub.Publish(t.Context(), []byte(large), producer.WithKey("k"), producer.WithHeaders(topic.Header{Key: "x", Value: "1"}))))
+				require.NoError(t, pub.PublishAll(t.Context(), [][]byte{[]byte(small)}, producer.WithKey("k")))
+				require.NoError(t, errOf(producer.For(p, topic.New("s", "plain", topic.Bytes())).Publish(t.Context(), []byte(large))))
 				log := s.log("t")
 				require.Equal(t, "1", log[0].headers["x"])
 				encodingName := log[0].headers[topic.HeaderContentEncoding]
@@ -41,7 +40,7 @@ func TestCompression(t *testing.T) {
 				require.Equal(t, small, log[1].payload, "below the smallest size")
 				require.Equal(t, large, s.log("plain")[0].payload, "compression is a topic's own")
 
-				typed := producer.For(p, words)
+				typed := producer.For(p, words.With(topic.Compress[*wrapperspb.StringValue](c, 100)))
 				require.NoError(t, errOf(typed.Publish(t.Context(), wrapperspb.String(large))))
 				last := s.log("t")[2]
 				require.Equal(t, "application/x-protobuf", last.headers[topic.HeaderContentType])
@@ -50,7 +49,10 @@ func TestCompression(t *testing.T) {
 				v, err := words.Codec().Decode(payload)
 				require.NoError(t, err)
 				require.Equal(t, large, v.GetValue())
-			}, producer.WithCompression("s", "t", c, 100))
+
+				require.NoError(t, errOf(p.Send(t.Context(), message("k", large))))
+				require.Equal(t, large, s.log("t")[3].payload, "a message without a Topic is sent as it is")
+			})
 		})
 	}
 }
@@ -59,8 +61,9 @@ func TestIncompressiblePayloadsAreNotCompressed(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		payload := "0123456789abcdefghijklmnopqrstuvwxyz"
-		require.NoError(t, errOf(p.Send(t.Context(), message("k", payload))))
+		pub := producer.For(p, topic.New("s", "t", topic.Bytes(), topic.Compress[[]byte](config.CompressionZstd, 1)))
+		require.NoError(t, errOf(pub.Publish(t.Context(), []byte(payload))))
 		require.Equal(t, payload, s.log("t")[0].payload)
-		require.Empty(t, s.log("t")[0].headers)
-	}, producer.WithCompression("s", "t", config.CompressionZstd, 1))
+		require.NotContains(t, s.log("t")[0].headers, topic.HeaderContentEncoding)
+	})
 }

@@ -35,7 +35,8 @@ func Encode[T any](t topic.Topic[T], v T, opts ...PublishOption) (Message, error
 	if err != nil {
 		return Message{}, err
 	}
-	return m, it.check(len(payload))
+	err = it.check()
+	return m, err
 }
 
 // codecHeaders returns the headers that describe the payloads of t.

@@ -47,9 +47,8 @@ func TestTooLargeHeadersAreExplained(t *testing.T) {
 func TestHeadersOfTheApplicationReplaceThoseOfTheLibrary(t *testing.T) {
 	t.Parallel()
 	overTransports(t, 1, func(t *testing.T, s *testServer) {
-		compress := producer.WithCompression("s", "t", config.CompressionGzip, 1)
-		p := s.producer(t, config.Default().Producer, compress)
-		pub := producer.For(p, topic.New("s", "t", topic.JSON[string]()))
+		p := s.producer(t, config.Default().Producer)
+		pub := producer.For(p, topic.New("s", "t", topic.JSON[string](), topic.Compress[string](config.CompressionGzip, 1)))
 		ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
 			TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled,
 		}))

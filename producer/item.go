@@ -30,11 +30,10 @@ type item struct {
 
 func (it *item) size() int { return wire.EncodedSize(len(it.payload), len(it.headers)) }
 
-// check refuses what the server would refuse, before it is buffered. plain is the size of the
-// payload before compression.
-func (it *item) check(plain int) error {
+// check refuses what the server would refuse, before it is buffered.
+func (it *item) check() error {
 	switch {
-	case plain == 0 || len(it.payload) == 0:
+	case len(it.payload) == 0:
 		return iggyerr.ErrEmptyPayload
 	case len(it.payload) > iggyerr.MaxPayloadBytes:
 		return fmt.Errorf("payload of %d bytes, the server's limit is %d: %w", len(it.payload), iggyerr.MaxPayloadBytes, iggyerr.ErrTooLarge)

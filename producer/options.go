@@ -2,15 +2,11 @@ package producer
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
-	"github.com/fetchbox/fetchbox-iggy/config"
-	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
 	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
@@ -28,20 +24,12 @@ type options struct {
 	meters      metric.MeterProvider
 	partitioner Partitioner
 	dialer      transport.Dialer // nil means the configured one; only tests set it
-	topics      []topicOptions
 
 	onMissingTopic func(ctx context.Context, stream, topic string) error
 }
 
 // defaultName is the name of a producer that was given none.
 const defaultName = "producer"
-
-// topicOptions are the options of one topic.
-type topicOptions struct {
-	topicName
-	compression config.Compression
-	minSize     config.Bytes
-}
 
 // WithName sets the name of the producer in logs, metrics and errors, to tell several producers of
 // a process apart. The default is "producer". The connections are called NAME-0 and so on.
@@ -67,15 +55,6 @@ func WithMeterProvider(mp metric.MeterProvider) Option { return func(o *options)
 // deleted before they are sent.
 func WithPartitioner(partitioner Partitioner) Option {
 	return func(o *options) { o.partitioner = partitioner }
-}
-
-// WithCompression compresses the payloads of a topic that have at least minSize bytes, where that
-// makes the message smaller, and adds the content-encoding header. The default is no compression.
-// Messages that have a content-encoding header are encoded already, and sent as they are.
-func WithCompression(stream, topic string, c config.Compression, minSize config.Bytes) Option {
-	return func(o *options) {
-		o.topics = append(o.topics, topicOptions{topicName{stream, topic}, c, minSize})
-	}
 }
 
 // OnMissingTopic sets a function that creates a topic that a message is for and that does not
@@ -106,17 +85,4 @@ func (o *options) link(log *zap.Logger) []link.Option {
 		opts = append(opts, link.WithDialer(o.dialer))
 	}
 	return opts
-}
-
-// compressors returns the compressor of each topic that has one.
-func (o *options) compressors() (map[topicName]compressor, error) {
-	list := map[topicName]compressor{}
-	var errs []error
-	for _, t := range o.topics {
-		if _, err := encoding.Append(nil, t.compression, nil); err != nil {
-			errs = append(errs, fmt.Errorf("compression of %s/%s: %w", t.stream, t.topic, err))
-		}
-		list[t.topicName] = newCompressor(t.compression, int(t.minSize))
-	}
-	return list, errors.Join(errs...)
 }

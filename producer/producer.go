@@ -2,7 +2,6 @@ package producer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -55,8 +54,7 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 		return nil, err
 	}
 	instruments, err := newMetrics(o.meters, o.name, o.cluster)
-	compressors, faults := o.compressors()
-	if err := errors.Join(faults, err); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if err := cfg.Validate(); err != nil {
@@ -79,7 +77,7 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 	p.life = startstop.New(p.start, p.stop)
 	p.limit = newBufferLimit(p.life.Context().Done(), int64(cfg.MaxBufferedBytes), int64(cfg.MaxBufferedMessages), cfg.WhenFull == config.WhenFullFail, p.endLinger)
 	p.batches.limit = p.limit
-	p.topics = newTopicSet(p.clock, func(n topicName, index int) *topicState { return newTopicState(p, n, index, compressors[n]) })
+	p.topics = newTopicSet(p.clock, func(n topicName, index int) *topicState { return newTopicState(p, n, index) })
 	for i := range cfg.Connections {
 		l, err := link.New(fmt.Sprintf("%s-%d", p.name, i), cluster, o.link(p.log)...)
 		if err != nil {

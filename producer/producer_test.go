@@ -69,10 +69,6 @@ func TestNewReportsEveryFault(t *testing.T) {
 	for _, key := range []string{"connections", "max_batch_messages", "max_batch_bytes", "max_buffered_bytes", "max_buffered_messages", "delivery_timeout", "metadata_interval"} {
 		require.ErrorContains(t, err, "producer."+key+": must be")
 	}
-	cluster, cfg := settings(nil)
-	_, err = producer.New(cluster, cfg, producer.WithCompression("s", "t", "lz4", 0))
-	require.ErrorContains(t, err, `s/t`)
-	require.ErrorContains(t, err, `"lz4"`)
 }
 
 func TestNilContextsAndOptionsAreErrors(t *testing.T) {

@@ -16,11 +16,15 @@ type Publisher[T any] struct {
 	topic    topic.Topic[T]
 	state    *topicState
 	headers  []byte // content-type and message-type, encoded
+
+	compressor compressor
 }
 
 // For returns a publisher of t's messages that sends through p. The topic need not exist yet.
+// Payloads are compressed as the topic says, except for messages that have a content-encoding
+// header.
 func For[T any](p *Producer, t topic.Topic[T]) *Publisher[T] {
-	pub := &Publisher[T]{producer: p, topic: t, state: p.topics.pin(t.Stream(), t.Name())}
+	pub := &Publisher[T]{producer: p, topic: t, state: p.topics.pin(t.Stream(), t.Name()), compressor: newCompressor(t.Compression())}
 	for _, h := range codecHeaders(t) {
 		pub.headers = wire.AppendHeader(pub.headers, h.Key, h.Value)
 	}
@@ -83,7 +87,7 @@ func (pub *Publisher[T]) Publish(ctx context.Context, v T, opts ...PublishOption
 	if err != nil {
 		return pub.state.refused(it.id, err)
 	}
-	return pub.producer.sendItem(ctx, pub.state, &it, len(it.payload))
+	return pub.producer.sendItem(ctx, pub.state, &it)
 }
 
 // PublishAll sends vs in this order and waits for all outcomes; see Producer.SendAll. The options
@@ -100,7 +104,7 @@ func (pub *Publisher[T]) PublishAll(ctx context.Context, vs []T, opts ...Publish
 			all.refuse(pub.state, err)
 			continue
 		}
-		all.send(ctx, pub.state, &it, len(it.payload))
+		all.send(ctx, pub.state, &it)
 	}
 	return all.wait(ctx)
 }
@@ -111,7 +115,7 @@ func (pub *Publisher[T]) PublishAsync(ctx context.Context, v T, done func(Result
 	it, err := pub.item(nil, v, opts)
 	defer it.release()
 	if err == nil {
-		pub.producer.sendAsyncItem(ctx, pub.state, &it, len(it.payload), done)
+		pub.producer.sendAsyncItem(ctx, pub.state, &it, done)
 		return
 	}
 	if err = pub.state.refuse(-1, err); done != nil {
@@ -129,18 +133,26 @@ func (pub *Publisher[T]) item(s *scratch, v T, opts []PublishOption) (item, erro
 	}
 	s.reserve(payload)
 	it.payload = payload
+	if err := pub.apply(&it, v, opts); err != nil {
+		return it, err
+	}
+	err = pub.compressor.compress(&it)
+	return it, err
+}
+
+// apply sets the key of v, and what the options of a call say.
+func (pub *Publisher[T]) apply(it *item, v T, opts []PublishOption) error {
 	if len(opts) == 0 {
 		it.key = pub.topic.KeyOf(v)
-		return it, nil
+		return nil
 	}
 	var o publication
 	if err := argument.Apply(&o, opts); err != nil {
-		return it, err
+		return err
 	}
 	if it.key = o.key; !o.keyed {
 		it.key = pub.topic.KeyOf(v)
 	}
 	it.partition, it.id = o.partition, o.id
-	err = it.addHeaders(o.headers)
-	return it, err
+	return it.addHeaders(o.headers)
 }

@@ -23,15 +23,15 @@ func (p *Producer) Send(ctx context.Context, m Message) (Result, error) {
 	if err != nil {
 		return t.refused(m.ID, err)
 	}
-	return p.sendItem(ctx, t, &it, len(m.Payload))
+	return p.sendItem(ctx, t, &it)
 }
 
-// sendItem sends it and waits for the outcome. plain is the size of the payload before compression.
-func (p *Producer) sendItem(ctx context.Context, t *topicState, it *item, plain int) (Result, error) {
+// sendItem sends it and waits for the outcome.
+func (p *Producer) sendItem(ctx context.Context, t *topicState, it *item) (Result, error) {
 	ctx, span := p.tracing.start(ctx, t, 1)
 	w := p.getWaiter()
 	r := Result{Outcome: Failed}
-	if r.Err = p.acceptItem(ctx, t, it, plain, pendingMessage{sink: w, withdrawable: true, direct: p.direct}); r.Err != nil {
+	if r.Err = p.acceptItem(ctx, t, it, pendingMessage{sink: w, withdrawable: true, direct: p.direct}); r.Err != nil {
 		w.release(p)
 	} else {
 		r = w.wait(ctx, t)
@@ -42,9 +42,9 @@ func (p *Producer) sendItem(ctx context.Context, t *topicState, it *item, plain 
 }
 
 // acceptItem prepares it and hands it to its partition.
-func (p *Producer) acceptItem(ctx context.Context, t *topicState, it *item, plain int, m pendingMessage) error {
+func (p *Producer) acceptItem(ctx context.Context, t *topicState, it *item, m pendingMessage) error {
 	a := acceptor{producer: p}
-	err := p.prepareItem(ctx, t, it, plain)
+	err := p.prepareItem(ctx, it)
 	if err != nil {
 		return t.refuse(-1, err)
 	}
@@ -56,11 +56,8 @@ func (p *Producer) acceptItem(ctx context.Context, t *topicState, it *item, plai
 	return err
 }
 
-// prepareItem compresses the payload, adds the trace context and checks the sizes.
-func (p *Producer) prepareItem(ctx context.Context, t *topicState, it *item, plain int) error {
-	if err := t.compressor.compress(it); err != nil {
-		return err
-	}
+// prepareItem adds the trace context and checks the sizes.
+func (p *Producer) prepareItem(ctx context.Context, it *item) error {
 	p.tracing.inject(ctx, it)
-	return it.check(plain)
+	return it.check()
 }

@@ -29,7 +29,7 @@ func (p *Producer) SendAll(ctx context.Context, messages ...Message) error {
 			call.refuse(t, err)
 			continue
 		}
-		call.send(ctx, t, &it, len(m.Payload))
+		call.send(ctx, t, &it)
 	}
 	return call.wait(ctx)
 }
@@ -54,11 +54,11 @@ func (p *Producer) newSendAllCall(ctx context.Context, t *topicState, n int) (co
 	}
 }
 
-func (s *sendAllCall) send(ctx context.Context, t *topicState, it *item, plain int) {
+func (s *sendAllCall) send(ctx context.Context, t *topicState, it *item) {
 	p := s.acceptor.producer
 	index := uint32(len(s.topics))
 	s.topics = append(s.topics, t)
-	err := p.prepareItem(ctx, t, it, plain)
+	err := p.prepareItem(ctx, it)
 	if err != nil {
 		err = t.refuse(-1, err)
 	} else {

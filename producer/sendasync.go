@@ -22,7 +22,7 @@ func (p *Producer) SendAsync(ctx context.Context, m Message, done func(Result)) 
 	it, err := m.item(nil)
 	defer it.release()
 	if err == nil {
-		p.sendAsyncItem(ctx, t, &it, len(m.Payload), done)
+		p.sendAsyncItem(ctx, t, &it, done)
 		return
 	}
 	if err = t.refuse(-1, err); done != nil {
@@ -39,7 +39,7 @@ func (p *Producer) reportRefused(sink resultSink, r Result) {
 }
 
 // sendAsyncItem sends it without waiting for the outcome.
-func (p *Producer) sendAsyncItem(ctx context.Context, t *topicState, it *item, plain int, done func(Result)) {
+func (p *Producer) sendAsyncItem(ctx context.Context, t *topicState, it *item, done func(Result)) {
 	var m pendingMessage
 	if done != nil {
 		m.sink = callbackSink(done)
@@ -61,7 +61,7 @@ func (p *Producer) sendAsyncItem(ctx context.Context, t *topicState, it *item, p
 			}
 		})
 	}
-	if err := p.acceptItem(ctx, t, it, plain, m); err != nil && m.sink != nil {
+	if err := p.acceptItem(ctx, t, it, m); err != nil && m.sink != nil {
 		p.reportRefused(m.sink, Result{Outcome: Failed, ID: it.id, Err: err})
 	}
 }

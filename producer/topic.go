@@ -11,7 +11,6 @@ type topicState struct {
 	producer     *Producer
 	stream, name string
 	index        int // of the topic, to spread topics over the connections
-	compressor   compressor
 	metrics      topicMetrics
 
 	route      atomic.Pointer[route] // nil while the topic does not exist, as far as is known
@@ -34,9 +33,9 @@ type topicState struct {
 	partitions map[uint32]*partition // all that ever existed
 }
 
-func newTopicState(p *Producer, n topicName, index int, c compressor) *topicState {
+func newTopicState(p *Producer, n topicName, index int) *topicState {
 	return &topicState{
-		producer: p, stream: n.stream, name: n.topic, index: index, compressor: c,
+		producer: p, stream: n.stream, name: n.topic, index: index,
 		metrics: p.stats.metrics.topic(n), refreshing: make(chan struct{}, 1), partitions: map[uint32]*partition{},
 	}
 }

@@ -3,6 +3,8 @@ package topic
 import (
 	"fmt"
 	"time"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
 // Never is the retention of a topic whose messages never expire.
@@ -27,6 +29,10 @@ type Topic[T any] struct {
 	codec        Codec[T]
 	key          func(T) string
 	settings     Settings
+	section      string // empty means one after the name
+
+	compression        config.Compression
+	compressionMinSize config.Bytes
 }
 
 // Option sets a property of a Topic in New or With.
@@ -53,7 +59,11 @@ func WithSettings[T any](s Settings) Option[T] {
 // name does not have 1 to 255 bytes, or codec or an option is nil: topics are package-level
 // variables, so these are faults of the program.
 func New[T any](stream, name string, codec Codec[T], opts ...Option[T]) Topic[T] {
-	t := Topic[T]{stream: stream, name: name, codec: codec}.With(opts...)
+	defaults := config.DefaultTopic(stream, name)
+	t := Topic[T]{
+		stream: stream, name: name, codec: codec,
+		compression: defaults.Compression, compressionMinSize: defaults.CompressionMinSize,
+	}.With(opts...)
 	if err := t.validate(); err != nil {
 		panic(err)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/health"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 )
 
 // manifests returns the objects in deploy/kubernetes.
@@ -187,7 +188,7 @@ func TestVolumesAndConfiguration(t *testing.T) {
 	var server struct {
 		Addr string `yaml:"addr"`
 	}
-	cfg, err := config.Load(config.WithFile(file), config.WithEnviron(nil), config.WithSection("server", &server))
+	cfg, err := config.Load(append(jobs.Options(), config.WithFile(file), config.WithEnviron(nil), config.WithSection("server", &server))...)
 	require.NoError(t, err)
 	require.Equal(t, ":8080", server.Addr)
 	consumer := cfg.Consumers["tasks"]
@@ -203,12 +204,12 @@ func TestScalers(t *testing.T) {
 		require.NotNil(t, target)
 		require.Nil(t, target.Spec.Replicas, "the autoscaler's number would be overwritten by each apply")
 		require.Equal(t, "fetchbox-worker", target.Name)
-		require.EqualValues(t, config.Default().Topics.Tasks.Partitions, h.Spec.MaxReplicas)
+		require.EqualValues(t, jobs.Tasks.Settings().Partitions, h.Spec.MaxReplicas)
 		require.Less(t, *h.Spec.MinReplicas, h.Spec.MaxReplicas)
 		require.Len(t, h.Spec.Metrics, 1)
 		metric := h.Spec.Metrics[0].External
 		require.NotNil(t, metric)
-		require.Equal(t, config.Default().Consumers["tasks"].Group, metric.Metric.Selector.MatchLabels["messaging_consumer_group_name"])
+		require.Equal(t, jobs.GroupWorkers, metric.Metric.Selector.MatchLabels["messaging_consumer_group_name"])
 		source, err := os.ReadFile("../../consumer/metrics.go")
 		require.NoError(t, err)
 		require.Contains(t, string(source), `"`+metric.Metric.Name+`"`)

@@ -30,10 +30,12 @@ func TestJobOnRealServer(t *testing.T) {
 	env := []string{
 		"FETCHBOX__SERVER__ADDR=127.0.0.1:0", "FETCHBOX__IGGY__ENDPOINT=iggy://" + u.Host,
 		"FETCHBOX__IGGY__CLIENT_ID=" + u.User.Username(), "FETCHBOX__IGGY__CLIENT_SECRET=" + password,
-		"FETCHBOX__TOPICS__STREAM=" + stream,
+	}
+	for _, name := range []string{"TASKS", "STATUS", "LOGS", "DLQ"} {
+		env = append(env, "FETCHBOX__TOPICS__"+name+"__STREAM="+stream)
 	}
 	t.Cleanup(func() {
-		cfg, err := config.Load(config.WithEnviron(env[1:4]))
+		cfg, err := config.Load(config.WithPrefix("FETCHBOX"), config.WithEnviron(env[1:4]))
 		require.NoError(t, err)
 		a, err := admin.New(cfg.Iggy)
 		require.NoError(t, err)

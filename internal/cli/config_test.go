@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,19 +28,16 @@ downloads: {dir: /tmp}
 consumers:
   orders:
     group: packers
-topics:
-  stream: mine
-clusters:
+%sclusters:
   eu:
     iggy:
       endpoint: iggy://%s
       client_id: iggy
       client_secret: iggy
-    topics:
-      stream: theirs
-worker:
+    %sworker:
   n: 3
-`, first.Address(), second.Address()))
+`, first.Address(), topicsIn("mine")+"  orders: {partitions: 3, of_its_own: 1}\n",
+		second.Address(), strings.ReplaceAll(topicsIn("theirs"), "\n  ", "\n      ")))
 	require.Contains(t, run(t, "provision", "--dry-run", "--config", file).ok(t), "stream mine")
 	require.Contains(t, run(t, "provision", "--dry-run", "--config", file, "--cluster", "eu").ok(t), "stream theirs")
 	require.Contains(t, run(t, "ping", "--config", file, "--cluster", "eu").ok(t), second.Address())
@@ -59,10 +57,10 @@ worker:
 // TestMisspeltVariableIsRefused is not parallel: it changes the environment of the process.
 func TestMisspeltVariableIsRefused(t *testing.T) {
 	srv := iggytest.NewServer(t)
-	t.Setenv("FETCHBOX__TOPIC__STREAM", "other")
+	t.Setenv("FETCHBOX__TOPIC__TASKS__STREAM", "other")
 	t.Setenv("FETCHBOX__DOWNLOAD__TIMEOUT", "1s") // another program's
 	args := []string{"ping", "--endpoint", "iggy:iggy@" + srv.Address()}
-	run(t, args...).fails(t, 2, "did you mean topics? (FETCHBOX__TOPIC__STREAM)")
+	run(t, args...).fails(t, 2, "did you mean topics? (FETCHBOX__TOPIC__TASKS__STREAM)")
 	run(t, append(args, "--config", writeFile(t, "topic: {a: 1}\n"))...).fails(t, 2, "topic: unknown key")
 	run(t, append(args, "--config", writeFile(t, "topic: {a: 1}\ntopics: {}\n"))...).ok(t)
 }

@@ -119,7 +119,8 @@ func (l deadLetter) view(s deadLetterState) deadLetterView {
 // eachDeadLetter calls fn for the dead letters that the filter selects, oldest first, once each. It
 // fails when the job of the filter has no dead letter in any state.
 func (a *app) eachDeadLetter(ctx context.Context, cluster config.Cluster, marks *marks, f deadLetterFilter, fn func(deadLetter, deadLetterState) error) error {
-	r, err := a.openReader(ctx, cluster, cluster.Topics.Stream, cluster.Topics.DLQ.Name, f.startPosition())
+	letters := jobs.DeadLetters.Configured(cluster.Topics)
+	r, err := a.openReader(ctx, cluster, letters.Stream(), letters.Name(), f.startPosition())
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -30,10 +31,11 @@ type marks struct {
 // marksTopic is the topic of marks of a cluster.
 func marksTopic(t config.Topics) topic.Topic[mark] {
 	settings := topic.Settings{Partitions: 1, Retention: topic.Never}
-	if d := t.DLQ.Retention.Duration(); d > 0 {
+	letters := jobs.DeadLetters.Configured(t)
+	if d := letters.Settings().Retention; d > 0 {
 		settings.Retention = 2 * d // a mark outlives its dead letter
 	}
-	return topic.New(t.Stream, t.DLQ.Name+".marks", topic.JSON[mark](), topic.WithSettings[mark](settings))
+	return topic.New(letters.Stream(), letters.Name()+".marks", topic.JSON[mark](), topic.WithSettings[mark](settings))
 }
 
 // readMarks reads all marks. There are none while the topic is missing.

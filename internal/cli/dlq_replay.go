@@ -221,8 +221,8 @@ func (a *app) findTasks(ctx context.Context, selected *selection, since time.Tim
 	if since.IsZero() {
 		return stored, nil
 	}
-	t := selected.cluster.Topics
-	r, err := a.openReader(ctx, selected.cluster, t.Stream, t.Tasks.Name, startPosition{time: since})
+	tasks := jobs.Tasks.Configured(selected.cluster.Topics)
+	r, err := a.openReader(ctx, selected.cluster, tasks.Stream(), tasks.Name(), startPosition{time: since})
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +238,8 @@ func (a *app) findTasks(ctx context.Context, selected *selection, since time.Tim
 
 // publishTasks publishes the tasks that are not stored yet, and waits for all outcomes.
 func publishTasks(ctx context.Context, selected *selection, ids [][16]byte, letters map[[16]byte]deadLetter, stored map[[16]byte]bool) (map[[16]byte]producer.Outcome, error) {
-	tasks := jobs.FromConfig(selected.cluster.Topics).Tasks
+	topics := jobs.FromConfig(selected.cluster.Topics)
+	tasks := topics.Tasks
 	publisher := producer.For(selected.producer, tasks)
 	var mu sync.Mutex
 	var first error
@@ -254,7 +255,7 @@ func publishTasks(ctx context.Context, selected *selection, ids [][16]byte, lett
 		l := letters[id]
 		pending.Add(1)
 		own := slices.DeleteFunc(jobs.OwnHeaders(l.headers), func(h topic.Header) bool { return h.Key == headerReplayOf })
-		own = append(own, topic.Header{Key: headerReplayOf, Value: fmt.Sprintf("%s/%s", selected.cluster.Topics.DLQ.Name, l.position())})
+		own = append(own, topic.Header{Key: headerReplayOf, Value: fmt.Sprintf("%s/%s", topics.DeadLetters.Name(), l.position())})
 		done := func(r producer.Result) {
 			defer pending.Done()
 			mu.Lock()

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
-	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
@@ -101,11 +100,7 @@ func (a *app) selectLetters(ctx context.Context, o selectionOptions, verb string
 	if err := s.marks.create(ctx, server); err != nil {
 		return nil, interruptedOr(ctx, err)
 	}
-	opts := []producer.Option{producer.WithLogger(a.logger())}
-	if !o.undecoded { // undecoded messages may be compressed already
-		opts = append(opts, jobs.Compression(cluster.Topics)...)
-	}
-	s.producer, err = producer.New(cluster.Iggy, cluster.Producer, opts...)
+	s.producer, err = producer.New(cluster.Iggy, cluster.Producer, producer.WithLogger(a.logger()))
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 )
 
 // The verdicts of a check.
@@ -143,9 +145,9 @@ func (d *diagnosis) version(ctx context.Context, server *admin.Admin) {
 
 // topics checks that the topics and their groups exist as configured.
 func (d *diagnosis) topics(ctx context.Context, server *admin.Admin) bool {
-	plan, err := server.Plan(ctx, admin.SpecOf(d.cluster))
+	plan, err := server.Plan(ctx, jobs.Spec(d.cluster))
 	if err != nil {
-		d.fail("topics", err, "the user must be allowed to read the stream "+d.cluster.Topics.Stream)
+		d.fail("topics", err, "the user must be allowed to read "+d.streams())
 		return false
 	}
 	var missing, missingGroups []string
@@ -171,9 +173,23 @@ func (d *diagnosis) topics(ctx context.Context, server *admin.Admin) bool {
 		d.warn("topics", step.Object+": "+strings.Join(parts, ", "), "change the topic with Iggy's own tools, or the configuration; nothing here changes what exists")
 	}
 	if len(missing)+len(missingGroups) == 0 {
-		d.ok("topics", "%s in the stream %s, with their groups", plural(len(topicNames), "topic"), d.cluster.Topics.Stream)
+		d.ok("topics", "%s in %s, with their groups", plural(len(topicNames), "topic"), d.streams())
 	}
 	return len(missing) == 0
+}
+
+// streams names the streams of FetchBox's topics.
+func (d *diagnosis) streams() string {
+	var names []string
+	for _, section := range topicNames {
+		if name := d.cluster.Topics.Declared[section].Stream; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 1 {
+		return "the stream " + names[0]
+	}
+	return "the streams " + strings.Join(names, ", ")
 }
 
 // groups checks the offsets and the members of the groups.

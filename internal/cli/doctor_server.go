@@ -60,7 +60,7 @@ func (d *diagnosis) settings(ctx context.Context, leader *connect.Connection) {
 func (d *diagnosis) boundedTopics() []string {
 	var names []string
 	for _, short := range topicNames {
-		t := topicSection(d.cluster.Topics, short)
+		t := d.cluster.Topics.Declared[short]
 		if t.Retention != config.RetentionForever || t.MaxSize > 0 {
 			names = append(names, t.Name)
 		}

@@ -50,7 +50,7 @@ func (s system) begin(args ...string) *process {
 // publisher publishes like a service.
 func (s system) publisher() *jobs.Publisher {
 	s.t.Helper()
-	cfg := config.DefaultCluster()
+	cfg := jobs.DefaultCluster()
 	cfg.Iggy.Endpoint = s.Embedded().Endpoint() // past the faults
 	cfg.Iggy.ClientID, cfg.Iggy.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
 	p, err := producer.New(cfg.Iggy, cfg.Producer)
@@ -62,6 +62,15 @@ func (s system) publisher() *jobs.Publisher {
 		require.NoError(s.t, p.Stop(ctx))
 	})
 	return jobs.NewPublisher(p, jobs.FromConfig(cfg.Topics))
+}
+
+// topicsIn is the section topics that moves FetchBox's topics to another stream.
+func topicsIn(stream string) string {
+	text := "topics:\n"
+	for _, name := range []string{"tasks", "status", "logs", "dlq"} {
+		text += "  " + name + ": {stream: " + stream + "}\n"
+	}
+	return text
 }
 
 // jsonLines decodes output in JSON lines.

@@ -98,8 +98,8 @@ func readLags(ctx context.Context, server *admin.Admin, cluster config.Cluster, 
 	var lags []admin.Lag
 	var missing error
 	for _, name := range topics {
-		_, full := findTopic(cluster.Topics, name)
-		groups, err := server.Groups(ctx, cluster.Topics.Stream, full)
+		t := findTopic(cluster.Topics, name)
+		groups, err := server.Groups(ctx, t.stream, t.name)
 		if err != nil {
 			return nil, err
 		}

@@ -60,8 +60,8 @@ func (a *app) changeOffsets(ctx context.Context, o offsetsOptions, target offset
 	if err != nil {
 		return err
 	}
-	short, full := findTopic(cluster.Topics, o.topic)
-	group, err := groupName(cluster, short, o.group)
+	t := findTopic(cluster.Topics, o.topic)
+	group, err := groupName(cluster, t, o.group)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (a *app) changeOffsets(ctx context.Context, o offsetsOptions, target offset
 		return err
 	}
 	defer func() { _ = server.Close() }()
-	g := admin.Group{Stream: cluster.Topics.Stream, Topic: full, Name: group}
+	g := admin.Group{Stream: t.stream, Topic: t.name, Name: group}
 	lag, err := server.Lag(ctx, g)
 	if err != nil {
 		return interruptedOr(ctx, err)

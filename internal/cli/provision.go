@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fetchbox/fetchbox-iggy/admin"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 )
 
 func (a *app) provisionCommand() *cobra.Command {
@@ -36,7 +37,7 @@ func (a *app) provision(ctx context.Context, yes, dryRun bool) error {
 		return err
 	}
 	defer func() { _ = server.Close() }()
-	spec := admin.SpecOf(cluster)
+	spec := jobs.Spec(cluster)
 	plan, err := server.Plan(ctx, spec)
 	if err != nil {
 		return interruptedOr(ctx, err)

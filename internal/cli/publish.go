@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
@@ -28,7 +27,7 @@ const (
 // publishCommand is what differs between the publish commands.
 type publishCommand[T proto.Message] struct {
 	what     string // what one message is, in words
-	topic    func(config.Topics) config.Topic
+	topic    func(jobs.Topics) fmt.Stringer
 	validate func(T) error
 	send     func(ctx context.Context, p *producer.Producer, topics jobs.Topics, messages []T) error
 }
@@ -84,8 +83,7 @@ func (p publishCommand[T]) run(ctx context.Context, a *app, o publishOptions) er
 		}
 		counted.n.Store(0)
 	}
-	sender, err := producer.New(cluster.Iggy, cluster.Producer,
-		append(jobs.Compression(cluster.Topics), producer.WithLogger(a.logger()))...)
+	sender, err := producer.New(cluster.Iggy, cluster.Producer, producer.WithLogger(a.logger()))
 	if err != nil {
 		return err
 	}
@@ -108,8 +106,7 @@ func (p publishCommand[T]) run(ctx context.Context, a *app, o publishOptions) er
 	if failure != nil && total == (publishCounts{}) {
 		return failure
 	}
-	destination := cluster.Topics.Stream + "/" + p.topic(cluster.Topics).Name
-	return errors.Join(failure, a.printSummary(total, p.what, destination))
+	return errors.Join(failure, a.printSummary(total, p.what, p.topic(topics).String()))
 }
 
 // check reads all messages and counts them.

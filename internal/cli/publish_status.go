@@ -2,11 +2,11 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/producer"
@@ -24,7 +24,7 @@ missing timestamp_ms is now.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return publishCommand[*jobspb.JobStatus]{
 				what:     "status",
-				topic:    func(t config.Topics) config.Topic { return t.Status },
+				topic:    func(t jobs.Topics) fmt.Stringer { return t.Status },
 				validate: jobs.ValidateStatus,
 				send: func(ctx context.Context, p *producer.Producer, topics jobs.Topics, messages []*jobspb.JobStatus) error {
 					for _, m := range messages {

@@ -2,10 +2,10 @@ package cli
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/producer"
@@ -28,7 +28,7 @@ what was published.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return publishCommand[*jobspb.DownloadTask]{
 				what:     "task",
-				topic:    func(t config.Topics) config.Topic { return t.Tasks },
+				topic:    func(t jobs.Topics) fmt.Stringer { return t.Tasks },
 				validate: jobs.ValidateTask,
 				send: func(ctx context.Context, p *producer.Producer, topics jobs.Topics, tasks []*jobspb.DownloadTask) error {
 					if spread {

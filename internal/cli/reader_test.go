@@ -12,6 +12,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -91,7 +92,7 @@ func TestReaderEndsWhenMessagesAreDeleted(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	s.log("j", "one")
-	cfg := config.DefaultCluster()
+	cfg := jobs.DefaultCluster()
 	cfg.Iggy.Endpoint = s.Embedded().Endpoint()
 	cfg.Iggy.ClientID, cfg.Iggy.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
 	a, err := admin.New(cfg.Iggy)
@@ -101,7 +102,7 @@ func TestReaderEndsWhenMessagesAreDeleted(t *testing.T) {
 		if err := a.DeleteTopic(t.Context(), "fetchbox", "jobs.logs"); err != nil {
 			t.Error(err)
 		}
-		if _, err := a.Provision(t.Context(), admin.SpecOf(cfg)); err != nil {
+		if _, err := a.Provision(t.Context(), jobs.Spec(cfg)); err != nil {
 			t.Error(err)
 		}
 	}).On(embedded.PollMessages).Times(1))

@@ -38,7 +38,7 @@ var volatile = regexp.MustCompile(`\S+/input\.json|\d{4}-\d\d-\d\d[ T][0-9:.]+Z?
 func runSession(t *testing.T, endpoint string) []string {
 	t.Helper()
 	stream := "cli-" + time.Now().Format("150405.000000")
-	file := writeFile(t, "topics:\n  stream: "+stream+"\n")
+	file := writeFile(t, topicsIn(stream))
 	publisher := publisherAt(t, endpoint, stream)
 	var output []string
 	do := func(args ...string) string {
@@ -86,10 +86,13 @@ func publisherAt(t *testing.T, endpoint, stream string) *jobs.Publisher {
 	u, err := url.Parse(endpoint)
 	require.NoError(t, err)
 	password, _ := u.User.Password()
-	cfg := config.DefaultCluster()
+	cfg := jobs.DefaultCluster()
 	cfg.Iggy.Endpoint = "iggy://" + u.Host
 	cfg.Iggy.ClientID, cfg.Iggy.ClientSecret = u.User.Username(), config.NewSecret(password)
-	cfg.Topics.Stream = stream
+	for name, topic := range cfg.Topics.Declared {
+		topic.Stream = stream
+		cfg.Topics.Declared[name] = topic
+	}
 	server, err := admin.New(cfg.Iggy)
 	require.NoError(t, err)
 	p, err := producer.New(cfg.Iggy, cfg.Producer)

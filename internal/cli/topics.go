@@ -6,44 +6,36 @@ import (
 	"strings"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 )
 
-// topicNames are the names of FetchBox's topics in the configuration.
-var topicNames = []string{"tasks", "status", "logs", "dlq"}
+// topicNames are the sections of FetchBox's topics in the configuration.
+var topicNames = []string{jobs.Tasks.Section(), jobs.Status.Section(), jobs.Logs.Section(), jobs.DeadLetters.Section()}
 
-// topicSection is the configuration of one of topicNames.
-func topicSection(t config.Topics, short string) config.Topic {
-	switch short {
-	case "tasks":
-		return t.Tasks
-	case "status":
-		return t.Status
-	case "logs":
-		return t.Logs
-	default:
-		return t.DLQ
-	}
+// topicRef is a topic on the server.
+type topicRef struct {
+	section      string // empty for a topic that is not FetchBox's
+	stream, name string
 }
 
-// findTopic finds a topic by its name in the configuration or in the stream, and returns both
-// names. short is empty for a topic that is not FetchBox's.
-func findTopic(t config.Topics, name string) (short, full string) {
-	for _, short := range topicNames {
-		if full := topicSection(t, short).Name; name == short || name == full {
-			return short, full
+// findTopic finds a topic by its section in the configuration or its name in the stream of the tasks.
+func findTopic(t config.Topics, name string) topicRef {
+	for _, section := range topicNames {
+		if c := t.Declared[section]; name == section || name == c.Name {
+			return topicRef{section, c.Stream, c.Name}
 		}
 	}
-	return "", name
+	return topicRef{stream: t.Declared[topicNames[0]].Stream, name: name}
 }
 
 const topicHelp = "`name` of the topic: tasks, status, logs, dlq, or any topic of the stream"
 
 // groupName is the chosen group, or else the configured group of the topic's consumer.
-func groupName(cluster config.Cluster, short, chosen string) (string, error) {
+func groupName(cluster config.Cluster, t topicRef, chosen string) (string, error) {
 	if chosen != "" {
 		return chosen, nil
 	}
-	c, ok := cluster.Consumers[short]
+	c, ok := cluster.Consumers[t.section]
 	if !ok {
 		return "", usagef("--group says which consumer group is meant")
 	}

@@ -12,8 +12,8 @@ import (
 func TestFilesAreUpToDate(t *testing.T) {
 	t.Parallel()
 	for path, content := range map[string]func(string) ([]byte, error){
-		"../../config/fetchbox.example.yaml": configdoc.Example,
-		"../../docs/configuration.md":        configdoc.Markdown,
+		"../../jobs/fetchbox.example.yaml": configdoc.Example,
+		"../../docs/configuration.md":      configdoc.Markdown,
 	} {
 		want, err := content("../../config")
 		require.NoError(t, err)

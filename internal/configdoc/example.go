@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
-
-	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-const exampleHead = `# All keys of the library, with their defaults. A file needs only the keys that it changes. Unknown keys are errors.
+const exampleHead = `# All keys of a FetchBox service, with their defaults. A file needs only the keys that it changes. Unknown keys are errors.
 # This file alone is not enough to connect, since it has no login.
 #
 # The application or the variable FETCHBOX_CONFIG names the file. Environment variables override the file. Their names
@@ -17,12 +15,12 @@ const exampleHead = `# All keys of the library, with their defaults. A file need
 #
 # Durations are written like 500ms, 5s or 1m30s, sizes like 64MiB, 10MB or 1024.
 #
-# Generated from the structs of package config by "make generate"; do not edit.
+# Generated from the structs of package config and the declarations of package jobs by "make generate"; do not edit.
 `
 
 const exampleTail = `
-# Further clusters, with the names that the application declares (config.WithCluster). Each has keys iggy, producer,
-# consumers and topics of its own:
+# Further consumers, topics and clusters have the names with which the application declares them. A cluster has keys iggy,
+# producer, consumers and topics of its own:
 # clusters:
 #   eu:
 #     iggy:
@@ -89,6 +87,3 @@ func wrap(text string, width int) []string {
 	}
 	return lines
 }
-
-// variable is the environment variable of a key.
-func variable(path string) string { return config.Variable(path) }

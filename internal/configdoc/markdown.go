@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
 const markdownHead = `<!-- Generated from the structs of package config by "make generate"; do not edit. -->
@@ -12,24 +14,28 @@ const markdownHead = `<!-- Generated from the structs of package config by "make
 The configuration has three layers. Each one overrides the one before:
 
 1. the defaults, which are complete except for the login;
-2. one YAML file, which the application or the variable ` + "`FETCHBOX_CONFIG`" + ` names;
-3. environment variables: ` + "`FETCHBOX__`" + ` and the levels of the key, with two underscores between them, in any case. A
+2. one YAML file, which the application or the variable ` + "`PREFIX_CONFIG`" + ` names;
+3. environment variables: ` + "`PREFIX__`" + ` and the levels of the key, with two underscores between them, in any case. A
    dash in a name is an underscore in the variable. An empty variable sets a text to the empty string.
 
-A file needs only the keys that it changes. [fetchbox.example.yaml](../config/fetchbox.example.yaml) has every key with its default.
+` + "`PREFIX` is `FETCHBOX`" + ` for FetchBox's services and the command line tool (` + "`fxiggy.Module`, `jobs.Options`" + `). Any other
+application sets its own with ` + "`config.WithPrefix`; the default is `IGGY`" + `.
+
+A file needs only the keys that it changes. [fetchbox.example.yaml](../jobs/fetchbox.example.yaml) has every key of a FetchBox
+service with its default.
 
 Unknown keys and invalid values are errors, in the file and in the environment. All errors are reported at once, each with
 its key and its line or variable, and never with a secret:
 
 ` + "```text" + `
-producer.retry.max_retries: must be 0 or more, or -1 for no limit (fetchbox.yaml:12)
-iggy.endpiont: unknown key; did you mean endpoint? (FETCHBOX__IGGY__ENDPIONT)
+producer.retry.max_retries: must be 0 or more, or -1 for no limit (shop.yaml:12)
+iggy.endpiont: unknown key; did you mean endpoint? (PREFIX__IGGY__ENDPIONT)
 iggy.client_secret: must be set (or client_secret_file) when client_id is
 ` + "```" + `
 
-There are three ways to log in: ` + "`client_id` with `client_secret`, `client_id` with `client_secret_file`, or `token`" + `. Set exactly
-one of them. Secret files and certificates are checked at start and read again for each new connection, so that renewed files
-take effect without a restart.
+Only a cluster that something uses needs a login. There are three ways to log in: ` + "`client_id` with `client_secret`" + `,
+` + "`client_id` with `client_secret_file`, or `token`" + `. Set exactly one of them. Secret files and certificates are checked at start
+and read again for each new connection, so that renewed files take effect without a restart.
 
 | type | format |
 |---|---|
@@ -39,8 +45,9 @@ take effect without a restart.
 | boolean | ` + "`true` or `false`, `on` or `off`, `yes` or `no`" + ` |
 | secret | text; it is printed as ` + "`***`" + ` everywhere |
 
-An application may have sections of its own in the same file, with the same rules, and may declare further consumers and
-clusters. See ` + "`config.WithSection`, `config.WithConsumer` and `config.WithCluster`" + `.
+An application declares its consumers, topics and clusters, and may have sections of its own in the same file, with the same
+rules. With Fx: ` + "`fxiggy.Consume`, `fxiggy.Publish`, `fxiggy.Named` and `fxiggy.ConfigOptions`" + `. Without Fx:
+` + "`config.WithConsumer`, `config.WithTopic`, `config.WithCluster` and `config.WithSection`" + `.
 `
 
 const markdownTail = `
@@ -48,7 +55,7 @@ const markdownTail = `
 
 Each further cluster has the name with which the application declares it. It has keys ` + "`iggy`, `producer`, `consumers` and `topics`" + ` of
 its own, with the same defaults. It takes no values from the keys at the top level. The variable for ` + "`clusters.eu.iggy.endpoint`" + ` is
-` + "`FETCHBOX__CLUSTERS__EU__IGGY__ENDPOINT`" + `.
+` + "`PREFIX__CLUSTERS__EU__IGGY__ENDPOINT`" + `.
 `
 
 // Markdown returns the content of docs/configuration.md. dir holds the source of package config.
@@ -105,7 +112,7 @@ func writeSections(out *bytes.Buffer, parent string, same []entry) {
 	}
 	name := strings.ToUpper(first.section)
 	general := rename(first, first.path, parent+"."+name)
-	fmt.Fprintf(out, "\n### %s.%s\n\n%s is one of %s.", parent, name, name, strings.Join(names, ", "))
+	fmt.Fprintf(out, "\n### %s.%s\n\n%s is the name with which the application declares it. FetchBox declares %s.", parent, name, name, strings.Join(names, ", "))
 	differ := differences(same)
 	if len(differ) > 0 {
 		out.WriteString(" Their defaults differ in:\n\n| |")
@@ -169,6 +176,6 @@ func writeTable(out *bytes.Buffer, values []entry) {
 		if e.value != "" {
 			value = "`" + e.value + "`"
 		}
-		fmt.Fprintf(out, "| `%s`<br>`%s` | %s | %s | %s |\n", e.path, variable(e.path), kind, value, strings.ReplaceAll(e.meaning, "|", `\|`))
+		fmt.Fprintf(out, "| `%s`<br>`%s` | %s | %s | %s |\n", e.path, config.Variable("PREFIX", e.path), kind, value, strings.ReplaceAll(e.meaning, "|", `\|`))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 )
 
 // entry is a key with its default, or a section with the entries below it.
@@ -22,13 +23,15 @@ type entry struct {
 	entries []entry
 }
 
-// tree is the keys of the configuration with their defaults.
+// tree is the keys of the configuration of a FetchBox service with their defaults.
 func tree(dir string) ([]entry, error) {
 	s, err := readSource(dir)
 	if err != nil {
 		return nil, err
 	}
-	return s.entries(reflect.ValueOf(config.Default()), ""), nil
+	all := config.Default()
+	all.Cluster = jobs.DefaultCluster()
+	return s.entries(reflect.ValueOf(all), ""), nil
 }
 
 // entries are the keys of a struct.
@@ -37,6 +40,10 @@ func (s *source) entries(v reflect.Value, path string) []entry {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		tag, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if options == "inline" && f.Type.Kind() == reflect.Map {
+			all = append(all, s.mapEntries(v.Field(i), path)...)
+			continue
+		}
 		if options == "inline" {
 			all = append(all, s.entries(v.Field(i), path)...)
 			continue
@@ -58,10 +65,10 @@ func (s *source) entries(v reflect.Value, path string) []entry {
 	return all
 }
 
-// mapEntries returns the sections of a map that exist by default, in the order of the page.
+// mapEntries returns the sections of a map that FetchBox declares, in the order of the page.
 func (s *source) mapEntries(v reflect.Value, path string) []entry {
 	var all []entry
-	for _, name := range []string{"tasks", "status", "logs", "dlq"} {
+	for _, name := range []string{jobs.Tasks.Section(), jobs.Status.Section(), jobs.Logs.Section(), jobs.DeadLetters.Section()} {
 		if child := v.MapIndex(reflect.ValueOf(name)); child.IsValid() {
 			path := path + "." + name
 			all = append(all, entry{key: name, path: path, section: child.Type().Name(), entries: s.entries(child, path)})

@@ -12,8 +12,8 @@ import (
 
 func main() {
 	for path, content := range map[string]func(string) ([]byte, error){
-		"fetchbox.example.yaml":                         configdoc.Example,
-		filepath.Join("..", "docs", "configuration.md"): configdoc.Markdown,
+		filepath.Join("..", "jobs", "fetchbox.example.yaml"): configdoc.Example,
+		filepath.Join("..", "docs", "configuration.md"):      configdoc.Markdown,
 	} {
 		text, err := content(".")
 		if err == nil {

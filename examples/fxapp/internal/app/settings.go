@@ -10,6 +10,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 )
 
 // Server is the configuration section of the application's HTTP server.
@@ -56,12 +57,12 @@ func loadSettings(o Options) (*settings, error) {
 		server:   Server{Addr: "127.0.0.1:8080", PublishTimeout: 5 * time.Second},
 		download: download.Default(),
 	}
-	opts := []config.Option{
+	opts := append(jobs.Options(),
 		config.WithFile(o.ConfigFile),
 		config.WithSection("server", &s.server),
 		config.WithSection("download", &s.download),
 		config.WithOverride(s.applyDefaults),
-	}
+	)
 	if o.Environ != nil {
 		opts = append(opts, config.WithEnviron(o.Environ))
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 )
 
 // cacheTTL is how long a result is reused. Each result takes several requests to the server, and
@@ -53,7 +54,7 @@ func New(a *admin.Admin, cluster config.Cluster) *Overview {
 		consumers[name] = c
 	}
 	cluster.Consumers = consumers
-	return &Overview{admin: a, spec: admin.SpecOf(cluster), sem: make(chan struct{}, 1)}
+	return &Overview{admin: a, spec: jobs.Spec(cluster), sem: make(chan struct{}, 1)}
 }
 
 // Topics returns the topics as they were at most a second ago, without those that don't exist.

@@ -1,4 +1,4 @@
-package config_test
+package jobs_test
 
 import (
 	"os"
@@ -8,24 +8,27 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 )
 
 const example = "fetchbox.example.yaml"
 
 func TestExampleFileIsTheDefault(t *testing.T) {
 	t.Parallel()
-	_, err := config.Load(config.WithFile(example), config.WithEnviron(nil))
-	require.EqualError(t, err, "iggy.client_id: must be set, with client_secret or client_secret_file, unless token is (fetchbox.example.yaml:19)")
-
-	got, err := config.Load(config.WithFile(example), config.WithEnviron(login))
+	got, err := config.Load(append(jobs.Options(), config.WithFile(example), config.WithEnviron(nil))...)
 	require.NoError(t, err)
-	require.Equal(t, valid(), got)
+	want := config.Default()
+	want.Cluster = jobs.DefaultCluster()
+	require.Equal(t, want, got)
+	require.EqualError(t, got.ValidateCluster(""), "iggy.client_id: must be set, with client_secret or client_secret_file, unless token is")
 }
 
 func TestExampleFileHasEveryKey(t *testing.T) {
 	t.Parallel()
 	// What the structs marshal to has every key that they have.
-	text, err := yaml.Marshal(config.Default())
+	all := config.Default()
+	all.Cluster = jobs.DefaultCluster()
+	text, err := yaml.Marshal(all)
 	require.NoError(t, err)
 	var want, got map[string]any
 	require.NoError(t, yaml.Unmarshal(text, &want))
@@ -46,18 +49,4 @@ func keys(m map[string]any) map[string]any {
 		}
 	}
 	return all
-}
-
-// The configuration that an application prints can be loaded again.
-func TestConfigReadsBackWhatItMarshals(t *testing.T) {
-	t.Parallel()
-	want := valid()
-	want.Topics.Tasks.Retention, want.Topics.Logs.Retention = config.RetentionForever, config.RetentionDefault
-	want.Producer.MaxBatchBytes = 12345
-	text, err := yaml.Marshal(want)
-	require.NoError(t, err)
-	require.NotContains(t, string(text), password)
-	got, err := load(string(text))
-	require.NoError(t, err)
-	require.Equal(t, want, got)
 }
