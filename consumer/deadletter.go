@@ -20,8 +20,8 @@ type DeadLetters[T any] interface {
 	DeadLetter(ctx context.Context, f topic.Failure[T]) error
 }
 
-// SetDeadLetters sets where the messages go that the consumer gives up; nil means nowhere. Without dead
-// letters such messages are logged, counted and skipped. SetDeadLetters returns ErrConsuming once
+// SetDeadLetters sets where the messages go that the consumer gives up, such as a deadletter.Sink; nil
+// means nowhere. Without dead letters such messages are logged, counted and skipped. SetDeadLetters returns ErrConsuming once
 // consumption has begun: call it before Handle, Next and Messages.
 func (c *Consumer[T]) SetDeadLetters(d DeadLetters[T]) error {
 	c.mu.Lock()
@@ -39,9 +39,10 @@ func (a *app[T]) HasDeadLetters() bool { return a.deadLetters != nil }
 // DeadLetter implements deliver.App.
 func (a *app[T]) DeadLetter(ctx context.Context, d *deliver.Message, cause error, code string, attempts int) error {
 	f := topic.Failure[T]{
-		Origin: originOf((*consumed)(d)), Payload: d.Raw.Payload, Headers: headersOf(d.Raw), Key: d.Key,
+		Origin: originOf((*consumed)(d)), Raw: a.rawOf(d), Payload: d.Raw.Payload, Headers: headersOf(d.Raw),
 		Code: code, Err: cause, Attempts: attempts,
 	}
+	f.Key = f.Raw.Key
 	if plain, err := a.decompress(d.Raw); err == nil {
 		f.Payload = plain
 		f.Headers = slices.DeleteFunc(f.Headers, func(h topic.Header) bool { return h.Key == topic.HeaderContentEncoding })
@@ -52,12 +53,21 @@ func (a *app[T]) DeadLetter(ctx context.Context, d *deliver.Message, cause error
 	return a.deadLetters.DeadLetter(ctx, f)
 }
 
+// rawOf returns a message as it is stored, with its key.
+func (a *app[T]) rawOf(d *deliver.Message) topic.RawMessage {
+	raw := rawMessage(d.Queue(), d.Raw)
+	if raw.Key = d.Key; raw.Key == "" {
+		raw.Key = a.storedKey(d.Raw) // of a message that can't be decoded
+	}
+	return raw
+}
+
 // originalValue returns the value of a message as it was first decoded: a handler may have changed
 // what it was given.
 func (a *app[T]) originalValue(d *deliver.Message) T {
 	m := &Message[T]{}
 	err := callback.Call(func() error {
-		_, err := a.decodeValue(d.Raw, m)
+		_, err := a.decodeValue(d.Queue(), d.Raw, m)
 		return err
 	})
 	if err != nil { // a codec that can't decode twice

@@ -6,6 +6,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // decodedMessage is the state of a delivery together with its Message, so that both are one
@@ -23,12 +24,12 @@ func (d *decodedMessage[T]) init(raw *wire.Message) {
 }
 
 // Decode implements deliver.App.
-func (a *app[T]) Decode(raw []wire.Message, dst []*deliver.Message) []*deliver.Message {
+func (a *app[T]) Decode(q *deliver.Queue, raw []wire.Message, dst []*deliver.Message) []*deliver.Message {
 	decoded := make([]decodedMessage[T], len(raw))
 	for i := range decoded {
 		d := &decoded[i]
 		d.init(&raw[i])
-		d.state.Err = a.decode(&d.state, &d.message)
+		d.state.Err = a.decode(q, &d.state, &d.message)
 		dst = append(dst, &d.state)
 	}
 	return dst
@@ -55,7 +56,7 @@ func (a *app[T]) Copy(m *deliver.Message, value bool) *deliver.Message {
 // DecodeAgain implements deliver.App.
 func (a *app[T]) DecodeAgain(d *deliver.Message) error {
 	m := &Message[T]{d: (*consumed)(d)}
-	decompressed, err := a.decodeValue(d.Raw, m)
+	decompressed, err := a.decodeValue(d.Queue(), d.Raw, m)
 	if err != nil {
 		return err
 	}
@@ -69,17 +70,32 @@ func (a *app[T]) OnForgotten(d *deliver.Message, f func()) {
 }
 
 // decode decodes one message. A panic of the codec or the key function is a failure of the message.
-func (a *app[T]) decode(d *deliver.Message, m *Message[T]) error {
+func (a *app[T]) decode(q *deliver.Queue, d *deliver.Message, m *Message[T]) error {
 	return callback.Recover(func() (err error) {
-		if d.Decompressed, err = a.decodeValue(d.Raw, m); err == nil {
+		if d.Decompressed, err = a.decodeValue(q, d.Raw, m); err != nil {
+			return err
+		}
+		if d.Key = a.storedKey(d.Raw); d.Key == "" {
 			d.Key = a.topic.KeyOf(m.Value)
 		}
-		return err
+		return nil
 	})
 }
 
+// storedKey returns the key that the publisher has stored with a message, if the topic stores keys.
+func (a *app[T]) storedKey(raw *wire.Message) string {
+	if !a.topic.StoresKeys() {
+		return ""
+	}
+	return headerOf(raw, topic.HeaderPartitionKey)
+}
+
 // decodeValue decodes the value of m, and returns the size of the payload if that was compressed.
-func (a *app[T]) decodeValue(raw *wire.Message, m *Message[T]) (decompressed int, err error) {
+func (a *app[T]) decodeValue(q *deliver.Queue, raw *wire.Message, m *Message[T]) (decompressed int, err error) {
+	if codec, ok := a.topic.Codec().(topic.RawDecoder[T]); ok {
+		m.Value, err = codec.DecodeRaw(rawMessage(q, raw))
+		return 0, err
+	}
 	payload, err := a.decompress(raw)
 	if err != nil {
 		return 0, err

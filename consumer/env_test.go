@@ -305,14 +305,14 @@ func (e *testEnv) worker(cfg config.Consumer, log *handlerLog, work time.Duratio
 	return c
 }
 
-func start(t testing.TB, c *consumer.Consumer[string]) {
+func start[T any](t testing.TB, c *consumer.Consumer[T]) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	require.NoError(t, c.Start(ctx))
 }
 
-func stop(t testing.TB, c *consumer.Consumer[string]) {
+func stop[T any](t testing.TB, c *consumer.Consumer[T]) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -53,7 +54,7 @@ func (m *Message[T]) ID() [16]byte { return m.delivery().raw().ID }
 
 // Key returns the partition key that the consumer's topic finds in the message; empty when it has
 // none. Messages of one key are handled in order and one at a time. A producer may have used
-// another key, for example by producer.WithKey: keys are not stored. See topic.Key.
+// another key, for example by producer.WithKey: keys are not stored, unless topic.StoreKey says so.
 func (m *Message[T]) Key() string { return m.delivery().key() }
 
 // Timestamp returns when the server stored the message, in UTC.
@@ -130,6 +131,15 @@ func headerOf(raw *wire.Message, key string) (found string) {
 		return false
 	})
 	return found
+}
+
+// rawMessage returns a message of q as it is stored, without its key.
+func rawMessage(q *deliver.Queue, raw *wire.Message) topic.RawMessage {
+	from := q.Owner().(*partition).e.identity
+	return topic.RawMessage{
+		Stream: from.Stream, Topic: from.Topic, Partition: q.ID(), Offset: raw.Offset, ID: raw.ID,
+		Timestamp: timeOf(raw.Timestamp), OriginTimestamp: timeOf(raw.OriginTimestamp), Payload: raw.Payload, Headers: raw.Headers,
+	}
 }
 
 // originOf returns where a message was read.

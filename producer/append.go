@@ -1,5 +1,7 @@
 package producer
 
+import "cmp"
+
 // appendResult is the result of partition.append.
 type appendResult uint8
 
@@ -50,7 +52,7 @@ func (q *batchQueue) append(e *epoch, it *item, m pendingMessage, now int64, gra
 		b.withdrawers++
 		m.sink.(withdrawer).setPosition(m.index, position{partition: q.partition, batch: b, index: b.len()})
 	}
-	b.wire.Append(it.id, uint64(now/1000), it.payload, it.headers)
+	b.wire.Append(it.id, cmp.Or(it.created, uint64(now/1000)), it.payload, it.headers)
 	b.messages = append(b.messages, m)
 	b.hasCallbacks = b.hasCallbacks || m.sink != nil && !m.withdrawable
 	if m.direct && b.len() == 1 && q.claim(b) {

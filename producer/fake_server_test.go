@@ -60,7 +60,9 @@ type stored struct {
 	id      [16]byte
 	payload string
 	headers map[string]string
-	order   int // over all partitions
+	encoded string // the headers
+	created uint64 // the origin timestamp
+	order   int    // over all partitions
 }
 
 func newServer() *server {
@@ -299,7 +301,7 @@ func (c *conn) Send(ctx context.Context, stream, topic string, partition uint32,
 	}
 	if missing == 0 && (what == succeed || what == cutStored || what == stallStored || what == failStored) {
 		for m := range b.Messages() {
-			r := stored{id: m.ID, payload: string(m.Payload), headers: map[string]string{}, order: s.order}
+			r := stored{id: m.ID, payload: string(m.Payload), headers: map[string]string{}, encoded: string(m.Headers), created: m.OriginTimestamp, order: s.order}
 			s.order++
 			if err := wire.RangeHeaders(m.Headers, func(k, v string) bool { r.headers[k] = v; return true }); err != nil {
 				panic(err)

@@ -13,7 +13,8 @@ import (
 
 // libraryHeaders are the headers that the library sets.
 var libraryHeaders = []string{
-	topic.HeaderContentType, topic.HeaderMessageType, topic.HeaderContentEncoding, topic.HeaderTraceParent, topic.HeaderTraceState,
+	topic.HeaderContentType, topic.HeaderMessageType, topic.HeaderContentEncoding, topic.HeaderPartitionKey,
+	topic.HeaderTraceParent, topic.HeaderTraceState,
 }
 
 // headerParts describes how many bytes of the encoded headers are the message's own, and how many
@@ -103,4 +104,4 @@ func checkHeader(key, value string) error {
 }
 
 // errHeader is the cause of a refused header.
-var errHeader = errors.New("iggy: keys and values of headers have 1 to 255 bytes, and content-type, message-type, content-encoding and the trace context occur once")
+var errHeader = errors.New("iggy: keys and values of headers have 1 to 255 bytes, and content-type, message-type, content-encoding, partition-key and the trace context occur once")

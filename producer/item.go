@@ -21,9 +21,11 @@ type item struct {
 	key          string
 	partition    Partition
 	id           [16]byte
+	created      uint64 // in microseconds since 1970; 0: now
 	payload      []byte
 	headers      []byte // encoded
 	headersOwned bool   // headers are in the scratch
+	raw          bool   // nothing is compressed or added
 
 	scratch *scratch // nil until it is needed
 }

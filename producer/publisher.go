@@ -49,10 +49,11 @@ type publication struct {
 // WithKey sets the key that chooses the partition, in place of the key that the topic finds in the
 // message.
 //
-// The key is not stored. A consumer derives its own key from the message, with the topic's
-// function, and handles the messages of that key one at a time and in order. So messages with the
-// same WithKey may be handled side by side when the topic's function gives them different keys. To
-// have the same key on both sides, give both of them the same topic.Topic, made with topic.Key.
+// Unless the topic stores keys (topic.StoreKey), the key is not stored. A consumer derives its own
+// key from the message then, with the topic's function, and handles the messages of that key one at
+// a time and in order. So messages with the same WithKey may be handled side by side when the
+// topic's function gives them different keys. To have the same key on both sides, give both of them
+// the same topic.Topic, made with topic.Key.
 func WithKey(key string) PublishOption {
 	return func(p *publication) { p.key, p.keyed = key, true }
 }
@@ -144,6 +145,7 @@ func (pub *Publisher[T]) item(s *scratch, v T, opts []PublishOption) (item, erro
 func (pub *Publisher[T]) apply(it *item, v T, opts []PublishOption) error {
 	if len(opts) == 0 {
 		it.key = pub.topic.KeyOf(v)
+		pub.storeKey(it, nil)
 		return nil
 	}
 	var o publication
@@ -154,5 +156,21 @@ func (pub *Publisher[T]) apply(it *item, v T, opts []PublishOption) error {
 		it.key = pub.topic.KeyOf(v)
 	}
 	it.partition, it.id = o.partition, o.id
-	return it.addHeaders(o.headers)
+	if err := it.addHeaders(o.headers); err != nil {
+		return err
+	}
+	pub.storeKey(it, o.headers)
+	return nil
+}
+
+// storeKey adds the header with the key that chooses the partition, unless the application's headers
+// have one.
+func (pub *Publisher[T]) storeKey(it *item, headers []topic.Header) {
+	_, explicit := it.partition.ID()
+	if !pub.topic.StoresKeys() || explicit || it.key == "" || len(it.key) > maxKeyBytes || hasHeader(headers, topic.HeaderPartitionKey) {
+		return
+	}
+	s := it.ownHeaders()
+	s.headers = wire.AppendHeader(s.headers, topic.HeaderPartitionKey, it.key)
+	it.headers = s.headers
 }

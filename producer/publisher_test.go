@@ -1,11 +1,13 @@
 package producer_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -76,5 +78,35 @@ func TestPanicInKeyFunctionOfPublishAll(t *testing.T) {
 		require.Panics(t, func() { _ = pub.PublishAll(t.Context(), [][]byte{[]byte("k1"), []byte("k2"), nil}) })
 		require.NoError(t, p.Flush(t.Context()))
 		require.Equal(t, []string{"k1", "k2"}, s.payloads("t", wire.PartitionOf("k", 4)))
+	})
+}
+
+func TestPublisherStoresKeys(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		pub := producer.For(p, words.With(topic.StoreKey[*wrapperspb.StringValue]()))
+		apple := wrapperspb.String("apple")
+		publish := func(opts ...producer.PublishOption) {
+			require.NoError(t, errOf(pub.Publish(t.Context(), apple, opts...)))
+		}
+		keyOfLast := func() string {
+			log := s.log("t")
+			return log[len(log)-1].headers[topic.HeaderPartitionKey]
+		}
+		publish()
+		require.Equal(t, "a", keyOfLast())
+		require.Equal(t, "application/x-protobuf", s.log("t")[0].headers[topic.HeaderContentType])
+		publish(producer.WithKey("by hand"), producer.WithHeaders(topic.Header{Key: "x", Value: "1"}))
+		require.Equal(t, "by hand", keyOfLast())
+		require.Len(t, s.stored("t", wire.PartitionOf("by hand", 4)), 1)
+		require.NoError(t, pub.PublishAll(t.Context(), []*wrapperspb.StringValue{apple, wrapperspb.String("bean")}))
+		require.Equal(t, "b", keyOfLast())
+		publish(producer.WithPartition(1))
+		require.Empty(t, keyOfLast(), "no key has chosen the partition")
+		publish(producer.WithKey(""))
+		require.Empty(t, keyOfLast())
+		publish(producer.WithHeaders(topic.Header{Key: "Partition-Key", Value: "own"}))
+		require.Empty(t, keyOfLast(), "the application's header stands for it")
+		require.ErrorIs(t, errOf(pub.Publish(t.Context(), apple, producer.WithKey(strings.Repeat("k", 256)))), iggyerr.ErrTooLarge)
 	})
 }

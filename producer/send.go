@@ -56,8 +56,10 @@ func (p *Producer) acceptItem(ctx context.Context, t *topicState, it *item, m pe
 	return err
 }
 
-// prepareItem adds the trace context and checks the sizes.
+// prepareItem adds the trace context, unless the item is raw, and checks the sizes.
 func (p *Producer) prepareItem(ctx context.Context, it *item) error {
-	p.tracing.inject(ctx, it)
+	if !it.raw {
+		p.tracing.inject(ctx, it)
+	}
 	return it.check()
 }

@@ -17,6 +17,8 @@ const (
 	HeaderContentEncoding = "content-encoding"
 	// HeaderMessageType is the type of the message, a protobuf full name for example.
 	HeaderMessageType = "message-type"
+	// HeaderPartitionKey is the partition key of a message whose topic stores keys; see StoreKey.
+	HeaderPartitionKey = "partition-key"
 	// HeaderTraceParent is the W3C trace context.
 	HeaderTraceParent = "traceparent"
 	// HeaderTraceState is the vendors' part of the W3C trace context.
@@ -36,6 +38,41 @@ type Origin struct {
 	Timestamp time.Time
 }
 
+// RawMessage is a message in the form in which a server stores it: no codec and no compression has
+// changed its payload, and its user headers are encoded. Consumers read it, and Producer.SendRaw
+// sends it to a topic.
+type RawMessage struct {
+	// Stream and Topic are the topic that holds the message, or to which it is sent.
+	Stream, Topic string
+	// Partition is the partition that holds the message, or to which it is sent unless ByKey is set.
+	Partition uint32
+	// Key is the partition key, empty when the message has none or it is not known.
+	Key string
+	// ByKey has Key choose the partition to which the message is sent; an empty one leaves the choice
+	// to the producer.
+	ByKey bool
+	// Offset is where the message is in its partition, and Timestamp is when the server stored it, in
+	// UTC. The server sets both.
+	Offset    uint64
+	Timestamp time.Time
+	// OriginTimestamp is when the message was created, by the clock of its sender, in UTC; zero means
+	// the time of SendRaw.
+	OriginTimestamp time.Time
+	// ID is the message's id.
+	ID [16]byte
+	// Payload is the payload as it is stored, compressed or encrypted for example.
+	Payload []byte
+	// Headers are the user headers in their encoded form.
+	Headers []byte
+}
+
+// RawDecoder is implemented by codecs that decode the whole message as it is stored, whatever its
+// content-encoding. A consumer calls DecodeRaw in place of Decode. As with Decode, the result must
+// not refer to the memory of the message.
+type RawDecoder[T any] interface {
+	DecodeRaw(m RawMessage) (T, error)
+}
+
 // Failure is a message that could not be decoded, or whose handler failed at the last attempt. Dead
 // letters are made from it.
 type Failure[T any] struct {
@@ -44,12 +81,15 @@ type Failure[T any] struct {
 	Value T
 	// Decoded reports whether the payload could be decoded.
 	Decoded bool
-	// Payload is the message's payload as stored, decompressed where possible.
+	// Raw is the message as it is stored, with its key.
+	Raw RawMessage
+	// Payload is the message's payload, decompressed where possible.
 	Payload []byte
 	// Headers are the message's user headers, without content-encoding when Payload is
 	// decompressed.
 	Headers []Header
-	// Key is the message's partition key, empty when it has none or could not be decoded.
+	// Key is the message's partition key. It is empty when the message has none, and when it could
+	// not be decoded and its topic stores no keys.
 	Key string
 	// Code is the failure code: CodeDecode, or what CodeOf returns for the handler's error.
 	Code string

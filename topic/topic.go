@@ -30,6 +30,7 @@ type Topic[T any] struct {
 	key          func(T) string
 	settings     Settings
 	section      string // empty means one after the name
+	storesKeys   bool
 
 	compression        config.Compression
 	compressionMinSize config.Bytes
@@ -42,12 +43,21 @@ type Option[T any] func(*Topic[T])
 // one partition, in the order in which they are sent. With an empty key, and without this option or
 // with a nil function, the producer chooses the partition. A key has at most 255 bytes.
 //
-// The key is not stored with the message. A consumer calls the function again, and handles messages
-// of one key in order and one at a time. So producers and consumers of a topic need the same
-// function, which they have when they share one Topic. The key that producer.WithKey gives to one
-// message is not known to consumers.
+// The key is not stored with the message, unless StoreKey says so. A consumer calls the function
+// again, and handles messages of one key in order and one at a time. So producers and consumers of a
+// topic need the same function, which they have when they share one Topic. The key that
+// producer.WithKey gives to one message is not known to consumers.
 func Key[T any](key func(T) string) Option[T] {
 	return func(t *Topic[T]) { t.key = key }
+}
+
+// StoreKey has publishers store the key by which the partition of a message was chosen, that of
+// producer.WithKey included, in the header partition-key. Consumers use it in place of the key
+// function, also for messages that they can't decode. A dead letter that is replayed goes to the
+// partition of that key, also when the topic has another number of partitions by then. A message
+// without a key, or for an explicit partition, has no such header.
+func StoreKey[T any]() Option[T] {
+	return func(t *Topic[T]) { t.storesKeys = true }
 }
 
 // WithSettings sets the settings that the topic is created with when it is missing.
@@ -105,6 +115,9 @@ func (t Topic[T]) KeyOf(v T) string {
 	}
 	return t.key(v)
 }
+
+// StoresKeys reports whether publishers store the keys of messages; see StoreKey.
+func (t Topic[T]) StoresKeys() bool { return t.storesKeys }
 
 // At returns a copy of the topic with another stream and name. An empty one stays as it is. It
 // panics like New.

@@ -49,11 +49,7 @@ func HeaderSize(key, value string) int { return 10 + len(key) + len(value) }
 // other kinds than string are given in their text form.
 func RangeHeaders(b []byte, yield func(key, value string) bool) error {
 	for len(b) > 0 {
-		key, rest, err := headerField(b)
-		if err != nil {
-			return err
-		}
-		value, rest, err := headerField(rest)
+		key, value, rest, err := NextHeader(b)
 		if err != nil {
 			return err
 		}
@@ -63,6 +59,18 @@ func RangeHeaders(b []byte, yield func(key, value string) bool) error {
 		b = rest
 	}
 	return nil
+}
+
+// NextHeader returns the first user header of b, as RangeHeaders gives it, and the encoded headers
+// after it.
+func NextHeader(b []byte) (key, value string, rest []byte, err error) {
+	if key, rest, err = headerField(b); err != nil {
+		return "", "", nil, err
+	}
+	if value, rest, err = headerField(rest); err != nil {
+		return "", "", nil, err
+	}
+	return key, value, rest, nil
 }
 
 func headerField(b []byte) (text string, rest []byte, err error) {

@@ -11,9 +11,9 @@ import (
 // a lock, except Copy and OnForgotten. Decode and DeadLetter may panic or end their
 // goroutine.
 type App interface {
-	// Decode makes a Message of each of raw and appends them to dst. It sets Raw, and either Key,
-	// Value and Decompressed or Err, which says why the message can't be decoded.
-	Decode(raw []wire.Message, dst []*Message) []*Message
+	// Decode makes a Message of each of raw, messages of q, and appends them to dst. It sets Raw, and
+	// either Key, Value and Decompressed or Err, which says why the message can't be decoded.
+	Decode(q *Queue, raw []wire.Message, dst []*Message) []*Message
 	// Undecodable makes the Message of one that can't be decoded because of cause.
 	Undecodable(raw *wire.Message, cause error) *Message
 	// Copy makes a new Message for the next delivery of m. It has the decoded value of m if value is

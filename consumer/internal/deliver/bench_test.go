@@ -22,7 +22,7 @@ type plain struct {
 	keys []string
 }
 
-func (a *plain) Decode(raw []wire.Message, dst []*deliver.Message) []*deliver.Message {
+func (a *plain) Decode(_ *deliver.Queue, raw []wire.Message, dst []*deliver.Message) []*deliver.Message {
 	entries := make([]entry, len(raw))
 	for i := range raw {
 		e := &entries[i]

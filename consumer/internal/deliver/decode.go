@@ -5,7 +5,7 @@ import (
 )
 
 // decode decodes a chunk, in a goroutine of its own: a codec may end its goroutine.
-func (p *Pool) decode(c *chunk) {
+func (p *Pool) decode(q *Queue, c *chunk) {
 	if c.due != nil {
 		for i, m := range c.due {
 			c.errs[i] = callback.Call(func() error { return p.app.DecodeAgain(m) })
@@ -15,7 +15,7 @@ func (p *Pool) decode(c *chunk) {
 		}
 		return
 	}
-	go c.decode(p.app)
+	go c.decode(q)
 	<-c.done
 	if c.err == nil {
 		return
@@ -24,7 +24,7 @@ func (p *Pool) decode(c *chunk) {
 	for i := range c.raw {
 		var one []*Message
 		err := callback.Call(func() error {
-			one = p.app.Decode(c.raw[i:i+1], nil)
+			one = p.app.Decode(q, c.raw[i:i+1], nil)
 			return nil
 		})
 		if err != nil {
@@ -35,9 +35,9 @@ func (p *Pool) decode(c *chunk) {
 }
 
 // decode decodes new messages.
-func (c *chunk) decode(app App) {
+func (c *chunk) decode(q *Queue) {
 	callback.Run(func() error {
-		c.decoded = app.Decode(c.raw, c.decoded)
+		c.decoded = q.pool.app.Decode(q, c.raw, c.decoded)
 		return nil
 	}, func(err error) {
 		c.err = err
@@ -47,7 +47,7 @@ func (c *chunk) decode(app App) {
 
 // decode decodes a chunk of the queue, and admits its messages.
 func (q *Queue) decode(c *chunk) {
-	q.pool.decode(c)
+	q.pool.decode(q, c)
 	q.update(func(d *delivery) {
 		d.admission.enter(c)
 		d.checkDrained()

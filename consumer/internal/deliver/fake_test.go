@@ -69,7 +69,7 @@ func (a *app) decode(m *deliver.Message, v *value) error {
 	return nil
 }
 
-func (a *app) Decode(raw []wire.Message, dst []*deliver.Message) []*deliver.Message {
+func (a *app) Decode(_ *deliver.Queue, raw []wire.Message, dst []*deliver.Message) []*deliver.Message {
 	entries := make([]entry, len(raw))
 	for i := range raw {
 		e := &entries[i]
