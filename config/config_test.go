@@ -72,6 +72,8 @@ func TestValidate(t *testing.T) {
 		"consumers.tasks.max_decompressed_bytes: must be 1 or more":                                                                    consumer(func(c *config.Consumer) { c.MaxDecompressedBytes = 0 }),
 		"consumers.tasks.drain_timeout: must be 0 or more":                                                                             consumer(func(c *config.Consumer) { c.DrainTimeout = -1 }),
 		"consumers.tasks.max_age: must be 0 or more":                                                                                   consumer(func(c *config.Consumer) { c.MaxAge = -1 }),
+		"consumers.tasks.dead_letters.name: must have at most 255 bytes":                                                               consumer(func(c *config.Consumer) { c.DeadLetters.Name = strings.Repeat("n", 256) }),
+		"consumers.tasks.dead_letters.partitions: must be 1 to 1000":                                                                   consumer(func(c *config.Consumer) { c.DeadLetters.Partitions = 0 }),
 		"topics.tasks.stream: must have 1 to 255 bytes":                                                                                topic("tasks", func(t *config.Topic) { t.Stream = "" }),
 		"topics.tasks.name: must have 1 to 255 bytes":                                                                                  topic("tasks", func(t *config.Topic) { t.Name = "" }),
 		"topics.tasks.name: must not be the name of topics.logs, too":                                                                  topic("logs", func(t *config.Topic) { t.Name = "jobs.tasks" }),

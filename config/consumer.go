@@ -68,6 +68,23 @@ type Consumer struct {
 	// MaxAge is the age of the oldest message in flight above which the consumer is not ready; 0
 	// means no limit.
 	MaxAge time.Duration `yaml:"max_age"`
+	// DeadLetters is the topic of the messages that the consumer gives up, when they are stored by
+	// package deadletter. It is in the stream of the consumer's topic.
+	DeadLetters GroupTopic `yaml:"dead_letters"`
+}
+
+// GroupTopic is a topic that a consumer group writes.
+type GroupTopic struct {
+	// Name is the topic's name within the stream; empty means TOPIC.GROUP.dlq, after the consumer's
+	// topic and its group.
+	Name string `yaml:"name"`
+	// Partitions is the number of partitions with which the topic is created.
+	Partitions uint32 `yaml:"partitions"`
+	// Retention is how long messages are kept; 0 means the server's default, -1 for ever. It
+	// accepts days: 7d.
+	Retention Retention `yaml:"retention"`
+	// MaxSize is the largest size of the topic, 1GiB or more; 0 means the server's default.
+	MaxSize Bytes `yaml:"max_size"`
 }
 
 // AckMode defines who acknowledges a message, and when.
@@ -184,6 +201,12 @@ func (c Consumer) validate(f faults) {
 	between(f, "max_decompressed_bytes", c.MaxDecompressedBytes, 1, maxDecompressed)
 	notNegative(f, "drain_timeout", c.DrainTimeout)
 	notNegative(f, "max_age", c.MaxAge)
+	c.DeadLetters.validate(f.at("dead_letters"))
+}
+
+func (t GroupTopic) validate(f faults) {
+	f.require(len(t.Name) <= maxName, "name", "must have at most %d bytes", maxName)
+	validateSettings(f, t.Partitions, t.Retention, t.MaxSize)
 }
 
 func (r Redelivery) validate(f faults) {

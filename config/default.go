@@ -73,5 +73,6 @@ func DefaultConsumer(group string) Consumer {
 		OnReset:              ResetFollow,
 		MaxDecompressedBytes: 64 << 20,
 		DrainTimeout:         8 * time.Second,
+		DeadLetters:          GroupTopic{Partitions: 1, Retention: Retention(90 * 24 * time.Hour)},
 	}
 }

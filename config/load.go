@@ -68,8 +68,7 @@ type loader struct {
 	optionErrs []error
 
 	ignoreUndeclared bool
-	reportIgnored    func(key string) // may be nil
-	present          []string         // the keys at the top level of the file
+	present          []string // the keys at the top level of the file
 }
 
 // section is a section of the application.

@@ -73,11 +73,16 @@ func (t Topics) validate(f faults) {
 func (t Topic) validate(f faults) {
 	name(f, "stream", t.Stream)
 	name(f, "name", t.Name)
-	f.require(t.Partitions >= 1 && t.Partitions <= maxPartitions, "partitions", "must be 1 to %d", maxPartitions)
-	f.require(t.Retention == RetentionDefault || t.Retention == RetentionForever || t.Retention.Duration() >= time.Microsecond,
-		"retention", "must be a duration of 1µs or more, 0 for the server's default or -1 for ever")
-	f.require(t.MaxSize == 0 || t.MaxSize >= segmentSize, "max_size",
-		"must be 0 for the server's default, or %v or more: the server refuses less than its segments hold", segmentSize)
+	validateSettings(f, t.Partitions, t.Retention, t.MaxSize)
 	oneOf(f, "compression", t.Compression, CompressionNone, CompressionS2, CompressionZstd, CompressionGzip)
 	f.require(t.CompressionMinSize >= 0, "compression_min_size", "must be 0 or more")
+}
+
+// validateSettings checks the properties with which a topic is created.
+func validateSettings(f faults, partitions uint32, retention Retention, maxSize Bytes) {
+	f.require(partitions >= 1 && partitions <= maxPartitions, "partitions", "must be 1 to %d", maxPartitions)
+	f.require(retention == RetentionDefault || retention == RetentionForever || retention.Duration() >= time.Microsecond,
+		"retention", "must be a duration of 1µs or more, 0 for the server's default or -1 for ever")
+	f.require(maxSize == 0 || maxSize >= segmentSize, "max_size",
+		"must be 0 for the server's default, or %v or more: the server refuses less than its segments hold", segmentSize)
 }

@@ -1,35 +1,21 @@
 package jobs
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fetchbox/fetchbox-iggy/deadletter"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// The user headers of a dead letter, with the origin and the failure of its message. Headers
-// without a value are left out.
+// The user headers of a dead letter that describe a payload, beside those of package deadletter.
 const (
-	// headerOriginStream is the stream of the message.
-	headerOriginStream = "origin-stream"
-	// headerOriginTopic is the topic of the message.
-	headerOriginTopic = "origin-topic"
-	// headerOriginPartition is the message's partition, in decimal.
-	headerOriginPartition = "origin-partition"
-	// headerOriginOffset is the message's offset, in decimal.
-	headerOriginOffset = "origin-offset"
-	// headerOriginID is the message's id, in the form of a UUID.
-	headerOriginID = "origin-id"
-	// headerOriginGroup is the consumer group that read the message.
-	headerOriginGroup = "origin-group"
-	// headerOriginTimestamp is when the server stored the message, in RFC 3339.
-	headerOriginTimestamp = "origin-timestamp"
 	// headerOriginType is the content-type of a message that could not be decoded.
 	headerOriginType = "origin-content-type"
 	// headerOriginMessage is the message-type of a message that could not be decoded.
@@ -37,15 +23,6 @@ const (
 	// headerOriginEncoding is the content-encoding of the payload in attributes.extra when it could
 	// not be decompressed.
 	headerOriginEncoding = "origin-content-encoding"
-	// headerOriginBytes is the size of the payload, in decimal, when the dead letter has only its
-	// beginning.
-	headerOriginBytes = "origin-payload-bytes"
-	// headerFailureCode is failure_code.
-	headerFailureCode = "failure-code"
-	// headerFailureCause is the beginning of failure_message.
-	headerFailureCause = "failure-cause"
-	// headerFailureAttempts is attempts, in decimal.
-	headerFailureAttempts = "failure-attempts"
 )
 
 const (
@@ -83,12 +60,13 @@ func NewDeadLetter(f topic.Failure[*jobspb.DownloadTask], at time.Time) (*jobspb
 	} else {
 		letter.Task = undecodedTask(f.Payload)
 	}
-	headers := headersOf(f, letter)
+	f.Code = letter.GetFailureCode()
+	headers := append(deadletter.Headers(f, at), describedHeaders(f)...)
 	if over := proto.Size(letter) - maxPayload; over > 0 {
 		letter.FailureMessage = truncate(letter.GetFailureMessage(), max(len(letter.GetFailureMessage())-over, maxHeaderValue))
 	}
 	if proto.Size(letter) > maxPayload {
-		headers = append(headers, topic.Header{Key: headerOriginBytes, Value: strconv.Itoa(len(f.Payload))})
+		headers = append(headers, topic.Header{Key: deadletter.HeaderPayloadBytes, Value: strconv.Itoa(len(f.Payload))})
 		letter.Task = undecodedTask(f.Payload[:min(len(f.Payload), maxPayload-2*maxFailureMessage)])
 	}
 	return letter, appendOwnHeaders(headers, f.Headers)
@@ -106,7 +84,7 @@ func appendOwnHeaders(headers, own []topic.Header) []topic.Header {
 	}
 	for _, h := range own {
 		h.Value = truncate(h.Value, maxHeaderValue)
-		if h.Key == "" || len(h.Key) > maxHeaderValue || !utf8.ValidString(h.Key) || h.Value == "" || isAddedHeader(h.Key) {
+		if h.Key == "" || len(h.Key) > maxHeaderValue || !utf8.ValidString(h.Key) || h.Value == "" || isAddedHeader(h.Key) || isRepeated(headers, h.Key) {
 			continue
 		}
 		if size += headerSize(h); size > maxOwnHeaders {
@@ -115,6 +93,17 @@ func appendOwnHeaders(headers, own []topic.Header) []topic.Header {
 		headers = append(headers, h)
 	}
 	return headers
+}
+
+// isRepeated reports whether the headers have one with that key already, where a producer accepts only
+// one.
+func isRepeated(headers []topic.Header, key string) bool {
+	switch key = strings.ToLower(key); key {
+	case topic.HeaderTraceParent, topic.HeaderTraceState, topic.HeaderPartitionKey:
+		return slices.ContainsFunc(headers, func(h topic.Header) bool { return strings.EqualFold(h.Key, key) })
+	default:
+		return false
+	}
 }
 
 // headerSize is the encoded size of a header: lengths and kinds take 10 bytes.
@@ -128,22 +117,15 @@ func isAddedHeader(key string) bool {
 			return true
 		}
 	}
-	for _, added := range []string{
-		headerOriginStream, headerOriginTopic, headerOriginPartition, headerOriginOffset, headerOriginID, headerOriginGroup,
-		headerOriginTimestamp, headerOriginBytes, headerFailureCode, headerFailureCause, headerFailureAttempts,
-	} {
-		if strings.EqualFold(key, added) {
-			return true
-		}
-	}
-	return false
+	return deadletter.IsHeader(key)
 }
 
 // OwnHeaders returns the headers that a message had before it became a dead letter, from the user
-// headers of the dead letter: without those that the library sets, and without the trace context.
+// headers of the dead letter: without those that the library sets. A message without a trace context
+// has that of its dead letter.
 func OwnHeaders(headers []topic.Header) (own []topic.Header) {
 	for _, h := range headers {
-		if !isAddedHeader(h.Key) && !strings.EqualFold(h.Key, topic.HeaderTraceParent) && !strings.EqualFold(h.Key, topic.HeaderTraceState) {
+		if !isAddedHeader(h.Key) {
 			own = append(own, h)
 		}
 	}
@@ -166,7 +148,7 @@ func PayloadOf(letter *jobspb.DeadLetterTask, headers []topic.Header) (payload [
 		return nil, nil, false
 	}
 	for _, h := range headers {
-		if h.Key == headerOriginBytes {
+		if h.Key == deadletter.HeaderPayloadBytes {
 			return nil, nil, false
 		}
 		for key, origin := range originHeaders {
@@ -183,55 +165,18 @@ func undecodedTask(payload []byte) *jobspb.DownloadTask {
 	return &jobspb.DownloadTask{Attributes: &jobspb.TaskAttributes{Extra: payload}}
 }
 
-func headersOf(f topic.Failure[*jobspb.DownloadTask], letter *jobspb.DeadLetterTask) []topic.Header {
-	var headers []topic.Header
-	add := func(key, value string) {
-		if value = truncate(value, maxHeaderValue); value != "" {
-			headers = append(headers, topic.Header{Key: key, Value: value})
+// describedHeaders returns the headers that describe the payload of a message that could not be
+// decoded, under the names that they have in a dead letter.
+func describedHeaders(f topic.Failure[*jobspb.DownloadTask]) (described []topic.Header) {
+	if f.Decoded {
+		return nil
+	}
+	for _, h := range f.Headers {
+		if key, ok := originHeaders[h.Key]; ok && h.Value != "" {
+			described = append(described, topic.Header{Key: key, Value: truncate(h.Value, maxHeaderValue)})
 		}
 	}
-	o := f.Origin
-	add(headerOriginStream, o.Stream)
-	add(headerOriginTopic, o.Topic)
-	add(headerOriginPartition, strconv.FormatUint(uint64(o.Partition), 10))
-	add(headerOriginOffset, strconv.FormatUint(o.Offset, 10))
-	add(headerOriginID, uuid.UUID(o.ID).String())
-	add(headerOriginGroup, o.Group)
-	if !o.Timestamp.IsZero() {
-		add(headerOriginTimestamp, o.Timestamp.UTC().Format(time.RFC3339Nano))
-	}
-	if !f.Decoded {
-		for _, h := range f.Headers {
-			if key, ok := originHeaders[h.Key]; ok {
-				add(key, h.Value)
-			}
-		}
-	}
-	add(headerFailureCode, letter.GetFailureCode())
-	add(headerFailureCause, letter.GetFailureMessage())
-	add(headerFailureAttempts, strconv.FormatUint(uint64(letter.GetAttempts()), 10))
-	return headers
-}
-
-// OriginOf returns the origin of a dead letter's message from the user headers of the dead letter.
-// It reports false when they don't have it, since another program wrote the dead letter.
-func OriginOf(headers []topic.Header) (topic.Origin, bool) {
-	values := make(map[string]string, len(headers))
-	for _, h := range headers {
-		values[h.Key] = h.Value
-	}
-	partition, err1 := strconv.ParseUint(values[headerOriginPartition], 10, 32)
-	offset, err2 := strconv.ParseUint(values[headerOriginOffset], 10, 64)
-	id, err3 := uuid.Parse(values[headerOriginID])
-	if err1 != nil || err2 != nil || err3 != nil || values[headerOriginStream] == "" || values[headerOriginTopic] == "" {
-		return topic.Origin{}, false
-	}
-	timestamp, _ := time.Parse(time.RFC3339Nano, values[headerOriginTimestamp])
-	return topic.Origin{
-		Stream: values[headerOriginStream], Topic: values[headerOriginTopic],
-		Partition: uint32(partition), Offset: offset, ID: id,
-		Group: values[headerOriginGroup], Timestamp: timestamp,
-	}, true
+	return described
 }
 
 // truncate returns s as valid UTF-8 in at most limit bytes.

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/deadletter"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
@@ -119,7 +120,7 @@ func TestDeadLetterHasItsOrigin(t *testing.T) {
 	var got jobspb.DeadLetterTask
 	_, headers := stored(t, srv, "jobs.dlq", &got)
 	require.Equal(t, []byte{0xff}, got.GetTask().GetAttributes().GetExtra())
-	from, ok := jobs.OriginOf(headers)
+	from, ok := deadletter.OriginOf(headers)
 	require.True(t, ok)
 	require.Equal(t, origin, from)
 }

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/deadletter"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -31,8 +32,8 @@ func newDeadLetter(m message) deadLetter {
 	if l.value, l.decodeErr = decode(jobs.DeadLetters.Codec(), m); l.decodeErr != nil {
 		l.value = &jobspb.DeadLetterTask{}
 	}
-	if l.origin, l.hasOrigin = jobs.OriginOf(m.headers); l.hasOrigin {
-		l.key = fmt.Sprintf("%s/%s/%d/%d/%x", l.origin.Stream, l.origin.Topic, l.origin.Partition, l.origin.Offset, l.origin.ID)
+	if l.origin, l.hasOrigin = deadletter.OriginOf(m.headers); l.hasOrigin {
+		l.key = deadletter.Identity(l.origin)
 	} else {
 		l.key = fmt.Sprintf("%s/%x", m.position(), m.id)
 	}
@@ -58,6 +59,16 @@ func (l deadLetter) unfit(undecoded bool) string {
 		return "its message could not be decoded; --undecoded replays it unchanged"
 	case proto.Equal(task, &jobspb.DownloadTask{Attributes: &jobspb.TaskAttributes{Extra: task.GetAttributes().GetExtra()}}):
 		return "its message was too long to be kept whole"
+	}
+	return ""
+}
+
+// storedKey is the partition key that is stored with the task; empty when its topic stores none.
+func (l deadLetter) storedKey() string {
+	for _, h := range l.headers {
+		if h.Key == topic.HeaderPartitionKey {
+			return h.Value
+		}
 	}
 	return ""
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,13 +12,11 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fetchbox/fetchbox-iggy/deadletter"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
-
-// headerReplayOf is the header of a replayed task that names its dead letter.
-const headerReplayOf = "replay-of"
 
 var replayStates = []string{stateOpen, stateDropped, stateReplayed}
 
@@ -36,8 +33,11 @@ people never replay the same one. When an earlier run ended between the claim an
 mark, replay looks for the task on its topic before it sends it again. ctrl-C waits for
 the messages in flight, and prints what was done.
 
+A task goes to the partition where it was, with the headers that it had, such as the
+tenant and the trace context, and with the header replay-of, which names its dead letter.
+
 A message that could not be decoded is skipped, unless --undecoded says that its
-readers can decode it by now: then it is sent byte for byte, to its old partition.`,
+readers can decode it by now: then it is sent byte for byte.`,
 		Example: `  fetchbox-iggy-cli dlq replay --code 'DOWNLOAD_*' --since 1d --dry-run
   fetchbox-iggy-cli dlq replay 0/12 1/3 --yes`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -165,7 +165,7 @@ func (a *app) replayChunk(ctx context.Context, selected *selection, from string,
 			total.Claimed++
 			continue
 		}
-		id := replayID(l.key, s.replays)
+		id := deadletter.ReplayID(l.key, s.replays)
 		claimed[id] = l
 		ids = append(ids, id)
 		if at := s.unresolvedSince; at.Before(s.since) && (unresolved.IsZero() || at.Before(unresolved)) {
@@ -203,16 +203,6 @@ func (a *app) replayChunk(ctx context.Context, selected *selection, from string,
 		}
 	}
 	return firstErr
-}
-
-// replayID is the message id of the n-th replay of a dead letter. It is the same in every run, so
-// that readers can drop duplicates, and a run can find what an earlier one has sent.
-func replayID(key string, n int) [16]byte {
-	sum := sha256.Sum256(fmt.Appendf(nil, "replay %d of %s", n, key))
-	id := [16]byte(sum[:16])
-	id[6] = id[6]&0x0f | 0x80 // a UUID of version 8, whose content is free
-	id[8] = id[8]&0x3f | 0x80
-	return id
 }
 
 // findTasks looks for tasks that earlier runs have sent since a time.
@@ -254,8 +244,8 @@ func publishTasks(ctx context.Context, selected *selection, ids [][16]byte, lett
 		}
 		l := letters[id]
 		pending.Add(1)
-		own := slices.DeleteFunc(jobs.OwnHeaders(l.headers), func(h topic.Header) bool { return h.Key == headerReplayOf })
-		own = append(own, topic.Header{Key: headerReplayOf, Value: fmt.Sprintf("%s/%s", topics.DeadLetters.Name(), l.position())})
+		own := slices.DeleteFunc(jobs.OwnHeaders(l.headers), func(h topic.Header) bool { return h.Key == deadletter.HeaderReplayOf })
+		own = append(own, topic.Header{Key: deadletter.HeaderReplayOf, Value: fmt.Sprintf("%s/%s", topics.DeadLetters.Name(), l.position())})
 		done := func(r producer.Result) {
 			defer pending.Done()
 			mu.Lock()
@@ -269,13 +259,20 @@ func publishTasks(ctx context.Context, selected *selection, ids [][16]byte, lett
 			m := producer.Message{
 				Stream: tasks.Stream(), Topic: tasks.Name(), ID: id, Payload: payload, Headers: append(headers, own...),
 			}
-			if l.hasOrigin {
+			if m.Key = l.storedKey(); m.Key == "" && l.hasOrigin {
 				m.Partition = producer.OnPartition(l.origin.Partition)
 			}
 			selected.producer.SendAsync(ctx, m, done)
 			continue
 		}
-		publisher.PublishAsync(ctx, proto.CloneOf(l.task()), done, producer.WithID(id), producer.WithHeaders(own...))
+		opts := []producer.PublishOption{producer.WithID(id), producer.WithHeaders(own...)}
+		switch key := l.storedKey(); {
+		case key != "":
+			opts = append(opts, producer.WithKey(key))
+		case l.hasOrigin:
+			opts = append(opts, producer.WithPartition(l.origin.Partition))
+		}
+		publisher.PublishAsync(ctx, proto.CloneOf(l.task()), done, opts...)
 	}
 	pending.Wait()
 	return results, first

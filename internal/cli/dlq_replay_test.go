@@ -2,16 +2,19 @@ package cli_test
 
 import (
 	"bytes"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -96,6 +99,46 @@ func TestDLQReplayRestoresUndecodedMessages(t *testing.T) {
 	require.Equal(t, "br", headers["content-encoding"])
 	require.Equal(t, "a", headers["tenant"])
 	require.Contains(t, headers["replay-of"], "jobs.dlq/")
+}
+
+// TestDLQReplayRestoresPlaceAndHeaders requires that a task goes to the partition where it was, which
+// the key function of its publisher may have chosen, and that it keeps the headers that it had.
+func TestDLQReplayRestoresPlaceAndHeaders(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	const trace = "00-0102030405060708090a0b0c0d0e0f10-0102030405060708-01"
+	own := []topic.Header{{Key: "tenant", Value: "a"}, {Key: "correlation-id", Value: "c-1"}, {Key: "traceparent", Value: trace}, {Key: "tracestate", Value: "a=b"}}
+	for partition := range uint32(8) {
+		f := failure("a", strconv.Itoa(int(partition)), "DOWNLOAD_TIMEOUT", 1)
+		f.Origin.Partition, f.Headers = partition, own
+		require.NoError(t, s.publisher().DeadLetter(t.Context(), f))
+	}
+	keyed := failure("a", "keyed", "DOWNLOAD_TIMEOUT", 2)
+	keyed.Headers = []topic.Header{{Key: "partition-key", Value: "a/keyed"}}
+	require.NoError(t, s.publisher().DeadLetter(t.Context(), keyed))
+
+	require.Equal(t, replayCounts{Replayed: 9}, s.replay("--all"))
+	for _, m := range s.Messages("fetchbox", "jobs.tasks") {
+		var task jobspb.DownloadTask
+		require.NoError(t, proto.Unmarshal(m.Payload, &task))
+		headers := map[string]string{}
+		require.NoError(t, wire.RangeHeaders(m.UserHeaders, func(key, value string) bool {
+			headers[key] = value
+			return true
+		}))
+		require.Contains(t, headers["replay-of"], "jobs.dlq/")
+		delete(headers, "replay-of")
+		if task.GetResourceId() == "keyed" {
+			require.Equal(t, wire.PartitionOf("a/keyed", 8), m.Partition)
+			require.Equal(t, "a/keyed", headers["partition-key"])
+			continue
+		}
+		require.Equal(t, task.GetResourceId(), strconv.Itoa(int(m.Partition)))
+		require.Equal(t, map[string]string{
+			"tenant": "a", "correlation-id": "c-1", "traceparent": trace, "tracestate": "a=b",
+			"content-type": "application/x-protobuf", "message-type": "fetchbox.jobs.DownloadTask",
+		}, headers)
+	}
 }
 
 // TestDLQReplayAfterLostAnswer requires that a task whose confirmation was lost is not replayed

@@ -51,9 +51,7 @@ func New(
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
-	t.meters = sdkmetric.NewMeterProvider(
-		sdkmetric.WithReader(reader), sdkmetric.WithResource(res), sdkmetric.WithView(contractViews()...),
-	)
+	t.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithResource(res))
 
 	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
 	for _, p := range processors {

@@ -1,0 +1,59 @@
+package deadletter
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// Replay publishes the message of a dead letter to where it came from, byte for byte and with all of
+// its headers, and returns nil when it is confirmed. It goes to the partition of the key that is stored
+// with it (topic.StoreKey), and without one to its former partition, so that it stays behind the
+// messages of its key. All consumer groups of its topic get it.
+//
+// The message has the header replay-of, and the id that ReplayID returns for Identity(l.Origin) and n:
+// n is 0 for the first replay of a dead letter, 1 for the second one and so on. A repetition of one
+// replay has the same id, so consumers with dedup_window drop it. To replay each dead letter once,
+// read them as a consumer group: the committed offset is the progress.
+func Replay(ctx context.Context, s Sender, l Letter, n int) error {
+	if l.Incomplete != "" {
+		return fmt.Errorf("deadletter: replay %s: %s", l.Position, l.Incomplete)
+	}
+	m := l.Message
+	m.ID = ReplayID(Identity(l.Origin), n)
+	// A consumer may have found another key than the one by which the partition was chosen.
+	if m.Key = storedKey(m.Headers); m.Key != "" {
+		m.ByKey = true
+	}
+	m.Headers = append(wire.AppendHeader(nil, HeaderReplayOf, truncate(l.Position, maxHeaderValue)), withoutReplayOf(m.Headers)...)
+	return s.SendRaw(ctx, m)
+}
+
+// ReplayID returns the message id of the n-th replay of a dead letter, from 0, by what identifies the
+// dead letter.
+func ReplayID(identity string, n int) [16]byte {
+	return idOf(fmt.Sprintf("replay %d of %s", n, identity))
+}
+
+// storedKey returns the key that is stored with a message; empty when none is.
+func storedKey(encoded []byte) (key string) {
+	_ = wire.RangeHeaders(encoded, func(k, value string) bool {
+		if k != topic.HeaderPartitionKey {
+			return true
+		}
+		key = value
+		return false
+	})
+	return key
+}
+
+// withoutReplayOf returns the headers of a message without that of a former replay, which is the first
+// one.
+func withoutReplayOf(encoded []byte) []byte {
+	if key, _, rest, err := wire.NextHeader(encoded); err == nil && key == HeaderReplayOf {
+		return rest
+	}
+	return encoded
+}
