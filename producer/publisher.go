@@ -31,9 +31,6 @@ func For[T any](p *Producer, t topic.Topic[T]) *Publisher[T] {
 	return pub
 }
 
-// Topic returns the topic of the messages.
-func (pub *Publisher[T]) Topic() topic.Topic[T] { return pub.topic }
-
 // PublishOption changes one Publish, PublishAll or PublishAsync.
 type PublishOption func(*publication)
 

@@ -19,7 +19,6 @@ func TestPublisher(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
 		pub := producer.For(p, words)
-		require.Equal(t, "s/t", pub.Topic().String())
 		require.NoError(t, errOf(pub.Publish(t.Context(), wrapperspb.String("apple"))))
 		got := s.stored("t", wire.PartitionOf("a", 4))
 		require.Len(t, got, 1)

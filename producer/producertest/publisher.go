@@ -42,9 +42,6 @@ type Published[T any] struct {
 // For returns a publisher of t's messages.
 func For[T any](t topic.Topic[T]) *Publisher[T] { return &Publisher[T]{topic: t} }
 
-// Topic returns the topic of the messages.
-func (p *Publisher[T]) Topic() topic.Topic[T] { return p.topic }
-
 // Fail makes everything fail that is published from now on, with a *producer.SendError that wraps
 // err and has the outcome Failed. When err is a *producer.SendError, which may have the outcome
 // Unknown, it is returned as it is. Fail(nil) ends this.

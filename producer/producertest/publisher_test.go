@@ -28,7 +28,6 @@ var orders = topic.New("shop", "orders", topic.JSON[order](),
 
 // publisher is what a service asks for.
 type publisher interface {
-	Topic() topic.Topic[order]
 	Publish(ctx context.Context, o order, opts ...producer.PublishOption) (producer.Result, error)
 	PublishAll(ctx context.Context, all []order, opts ...producer.PublishOption) error
 	PublishAsync(ctx context.Context, o order, done func(producer.Result), opts ...producer.PublishOption)
