@@ -183,7 +183,7 @@ func (a *assignments) Commit(ctx context.Context, id uint32) error {
 	if p == nil || a.e.atMostOnce || !a.e.storesOffsets {
 		return nil
 	}
-	return movedError(p.commits.Commit(ctx))
+	return resetError(p.commits.Commit(ctx))
 }
 
 // CommitAgain implements group.Partitions.
@@ -198,11 +198,11 @@ func (a *assignments) CommitAgain(ctx context.Context, id uint32) error {
 	return p.commits.CommitAgain(ctx)
 }
 
-// movedError returns err with a *commit.ResetError as the group knows it.
-func movedError(err error) error {
+// resetError returns err with a *commit.ResetError as the group knows it.
+func resetError(err error) error {
 	var reset *commit.ResetError
 	if errors.As(err, &reset) {
-		return &group.MovedError{Stored: reset.Now.Any, Offset: reset.Now.Offset}
+		return &group.ResetError{Stored: reset.Now.Any, Offset: reset.Now.Offset}
 	}
 	return err
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Consumer consumes the messages of one topic, as a member of a consumer group or standalone, over a
-// connection of its own.
+// Consumer consumes the messages of one topic, as a member of a consumer group or standalone, over
+// a connection of its own.
 //
 // It joins its group when someone consumes: at Start when it has a handler, at the first Next or
 // Messages otherwise. Before that it has no partition and polls nothing.
@@ -45,9 +45,9 @@ const (
 	modeIteration
 )
 
-// New returns a consumer of t. It reads the secret and certificate files that cluster names, does no
-// other I/O and starts nothing. It returns an error that names every fault of cfg, as cfg.Validate
-// does; the group of a standalone consumer is not checked.
+// New returns a consumer of t. It reads the secret and certificate files that cluster names, does
+// no other I/O and starts nothing. It returns an error that names every fault of cfg, as
+// cfg.Validate does; the group of a standalone consumer is not checked.
 func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts ...Option) (*Consumer[T], error) {
 	o := options{name: t.Name()}
 	if err := argument.Apply(&o, opts); err != nil {
@@ -127,8 +127,8 @@ func (c *Consumer[T]) startConsuming() {
 // counts what could not be finished. Stop may be called twice, concurrently, and before Start.
 //
 // From the moment when Stop is called, an error of a handler that matches iggyerr.ErrClosed or
-// context.Canceled is no failed delivery: it comes from the stop, and the message is delivered again
-// after the next start.
+// context.Canceled is no failed delivery: it comes from the stop, and the message is delivered
+// again after the next start.
 //
 // Stop waits until ctx ends for handlers that ignore the end of their context. A handler must not
 // call Stop and wait for it: Stop waits for the handler.

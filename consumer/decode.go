@@ -64,8 +64,8 @@ func (a *app[T]) DecodeAgain(d *deliver.Message) error {
 	return nil
 }
 
-// OnForgotten implements deliver.App.
-func (a *app[T]) OnForgotten(d *deliver.Message, f func()) {
+// OnUnreachable implements deliver.App.
+func (a *app[T]) OnUnreachable(d *deliver.Message, f func()) {
 	runtime.AddCleanup(d.Value.(*Message[T]), func(f func()) { f() }, f)
 }
 

@@ -13,7 +13,7 @@ type delivery interface {
 	// raw returns the message as it is stored.
 	raw() *wire.Message
 	key() string
-	place() place
+	source() source
 	deliveries() int
 	// payload returns the payload of raw, which stays valid.
 	payload() []byte
@@ -23,8 +23,8 @@ type delivery interface {
 	awaitCommit(ctx context.Context) error
 }
 
-// place is where a message was read, and by whom.
-type place struct {
+// source is where a message was read, and by which group.
+type source struct {
 	stream, topic, group string
 	partition            uint32
 }
@@ -44,9 +44,9 @@ func (c *consumed) payload() []byte    { return c.message().Payload() }
 func (c *consumed) ack()               { c.message().Ack() }
 func (c *consumed) nack(err error)     { c.message().Nack(err) }
 
-func (c *consumed) place() place {
+func (c *consumed) source() source {
 	p := c.partition()
-	return place{stream: p.e.identity.Stream, topic: p.e.identity.Topic, group: p.e.identity.Name, partition: p.id}
+	return source{stream: p.e.identity.Stream, topic: p.e.identity.Topic, group: p.e.identity.Name, partition: p.id}
 }
 
 func (c *consumed) context() context.Context { return c.message().Queue().Context() }

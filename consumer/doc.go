@@ -13,7 +13,8 @@
 //   - quota shares a limit fairly; protocol says what answers of the server mean; fault notes
 //     faults that last; coalesce has timers end together; testmessage is for consumertest.
 //
-// An engine makes the components of one consumer. A partition, of this package, connects the cursor,
-// the queue and the commits of one assignment, and assignments has the partitions. Only Consumer,
-// Message and app know the type of the messages. docs/consumer-internals.md describes all of it.
+// An engine makes the components of one consumer. A partition, of this package, connects the
+// cursor, the queue and the commits of one assignment, and assignments has the partitions. Only
+// Consumer, Message and app know the type of the messages. docs/consumer-internals.md describes all
+// of it.
 package consumer

@@ -9,7 +9,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
 )
 
-// fetchers makes the fetcher of each session and runs it while the session is joined.
+// fetchers makes a fetcher for each membership, and runs it until the membership ends.
 type fetchers struct {
 	e       *engine
 	running sync.WaitGroup

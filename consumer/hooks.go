@@ -20,9 +20,9 @@ const (
 )
 
 // hooks calls the application's hooks, one after another, in a goroutine of their own: a hook that
-// blocks, or that calls the consumer, delays only the hooks after it. While one runs, further events
-// are queued. Events of one kind that follow each other become one call, and when the queue is full
-// the oldest event is dropped.
+// blocks, or that calls the consumer, delays only the hooks after it. While one runs, further
+// events are queued. Events of one kind that follow each other become one call, and when the queue
+// is full the oldest event is dropped.
 type hooks struct {
 	log   *zap.Logger
 	calls [3]func(ctx context.Context, partitions []uint32)

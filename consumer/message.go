@@ -38,13 +38,13 @@ func (m *Message[T]) delivery() delivery {
 }
 
 // Stream returns the stream of the message.
-func (m *Message[T]) Stream() string { return m.delivery().place().stream }
+func (m *Message[T]) Stream() string { return m.delivery().source().stream }
 
 // Topic returns the topic of the message.
-func (m *Message[T]) Topic() string { return m.delivery().place().topic }
+func (m *Message[T]) Topic() string { return m.delivery().source().topic }
 
 // Partition returns the partition of the message, from 0.
-func (m *Message[T]) Partition() uint32 { return m.delivery().place().partition }
+func (m *Message[T]) Partition() uint32 { return m.delivery().source().partition }
 
 // Offset returns the offset of the message in its partition, from 0.
 func (m *Message[T]) Offset() uint64 { return m.delivery().raw().Offset }
@@ -144,7 +144,7 @@ func rawMessage(q *deliver.Queue, raw *wire.Message) topic.RawMessage {
 
 // originOf returns where a message was read.
 func originOf(d delivery) topic.Origin {
-	at, raw := d.place(), d.raw()
+	at, raw := d.source(), d.raw()
 	return topic.Origin{
 		Stream: at.stream, Topic: at.topic, Partition: at.partition, Offset: raw.Offset, ID: raw.ID,
 		Group: at.group, Timestamp: timeOf(raw.Timestamp),

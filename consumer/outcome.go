@@ -6,8 +6,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 )
 
-// Drop ends a message without a dead letter when a handler returns it, or Nack gets it, also wrapped:
-// the message is acknowledged, logged at debug level and counted as dropped.
+// Drop ends a message without a dead letter when a handler returns it, or Nack gets it, also
+// wrapped: the message is acknowledged, logged at debug level and counted as dropped.
 var Drop = deliver.Drop //nolint:errname // an instruction rather than an error, like fs.SkipAll
 
 // Permanent marks err as one for which another delivery is of no use: the message goes to the dead
@@ -21,19 +21,19 @@ func Permanent(err error) error { return deliver.Permanent(err) }
 // may be nil.
 func RetryAfter(d time.Duration, err error) error { return deliver.RetryAfter(d, err) }
 
-// Unavailable says that the handler can't work now because of err, and that this is not the message's
-// fault: a disk is full, a database is away. The delivery does not count for max_deliveries, whatever
-// that is, and the message is never given up for it.
+// Unavailable says that the handler can't work now because of err, and that this is not the
+// message's fault: a disk is full, a database is away. The delivery does not count for
+// max_deliveries, whatever that is, and the message is never given up for it.
 //
 // Delivery of the partition, or of the whole consumer with ForAllPartitions, pauses with the
-// configured backoff, at most 10 s; Unavailable(RetryAfter(d, err)) makes the pause d at least. After
-// a pause one message is tried, and when that is handled, or fails for a reason of its own, delivery
-// goes on. Meanwhile Check fails with err. The log says so when it begins, at most once a minute, and
-// when it ends.
+// configured backoff, at most 10 s; Unavailable(RetryAfter(d, err)) makes the pause d at least.
+// After a pause one message is tried, and when that is handled, or fails for a reason of its own,
+// delivery goes on. Meanwhile Check fails with err. The log says so when it begins, at most once a
+// minute, and when it ends.
 //
-// An error that matches iggyerr.ErrClosed is handled like this for the whole consumer, since what the
-// handler publishes with is closed. With ack_mode on_poll the message was acknowledged before, and
-// Unavailable is like any other error. Unavailable(nil) is nil.
+// An error that matches iggyerr.ErrClosed is handled like this for the whole consumer, since what
+// the handler publishes with is closed. With ack_mode on_poll the message was acknowledged before,
+// and Unavailable is like any other error. Unavailable(nil) is nil.
 func Unavailable(err error, opts ...UnavailableOption) error {
 	var o unavailableOptions
 	for _, opt := range opts {

@@ -84,7 +84,7 @@ func (p *partition) Failed(_ uint32, err error) {
 }
 
 // Drained implements deliver.Owner.
-func (p *partition) Drained() { p.e.machine.Drained(p.id) }
+func (p *partition) Drained() { p.e.machine.Drained() }
 
 // BatchAdmitted implements deliver.Owner.
 func (p *partition) BatchAdmitted() { p.cursor.Wake() }
@@ -108,8 +108,8 @@ func (p *partition) Stored(offset uint64, failed time.Duration) {
 	p.queue.CommitAdvanced()
 }
 
-// end ends the assignment; discard tells that the application itself moved the partition. It returns
-// how many messages were unfinished, and whether this was the first call.
+// end ends the assignment; discard tells that the application itself moved the partition. It
+// returns how many messages were unfinished, and whether this was the first call.
 func (p *partition) end(cause error, discard bool) (unfinished int, first bool) {
 	p.cursor.Close()
 	if discard {

@@ -132,7 +132,7 @@ func (p *preparation) assign(ctx context.Context, at fetch.Start, stored commit.
 }
 
 // adjustStored has the stored offset agree with the place at which the partition begins, and returns
-// adjustStored is stored then.
+// what is stored then.
 func (p *preparation) adjustStored(ctx context.Context, at fetch.Start, stored commit.Stored) (commit.Stored, error) {
 	switch {
 	case !p.storesOffsets:

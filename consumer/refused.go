@@ -31,8 +31,8 @@ func (p *partition) CommitFailed(offset uint64, err error, log bool) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	var moved *commit.ResetError
-	if errors.As(err, &moved) {
+	var reset *commit.ResetError
+	if errors.As(err, &reset) {
 		p.cursor.NeedsVerify() // the verification decides where the partition continues
 		return
 	}

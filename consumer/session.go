@@ -19,7 +19,8 @@ func (e *engine) session(ctx context.Context) (group.Session, error) {
 }
 
 // session lets a request end that is under way when its context ends, unless the consumer itself
-// ends: with the SDK's transport an interrupted request costs the connection, and so the membership.
+// ends: with the SDK's transport an interrupted request costs the connection, and so the
+// membership.
 type session struct {
 	*link.Session
 	life context.Context
@@ -33,8 +34,8 @@ func (s *session) Do(ctx context.Context, fn func(context.Context, transport.Con
 	return s.Session.Do(s.life, fn)
 }
 
-// transientDialer connects the transient member of a rebalance, over a connection of its own that is
-// not measured.
+// transientDialer connects the transient member of a rebalance, over a connection of its own that
+// is not measured.
 func transientDialer(name string, newLink func(string, ...link.Option) (*link.Link, error)) func(context.Context) (group.Connection, error) {
 	return func(ctx context.Context) (group.Connection, error) {
 		l, err := newLink("consumer." + name + ".transient")

@@ -11,8 +11,7 @@ type Standalone struct {
 	// Name is the name under which offsets are stored. Without a name nothing is stored, and an
 	// acknowledgement only makes room for the next messages.
 	Name string
-	// Partitions are the partitions to read; none means all, also those that
-	// are added later.
+	// Partitions are the partitions to read; none means all, also those that are added later.
 	Partitions []uint32
 	// Start is where reading begins. The zero Position is Stored.
 	Start Position

@@ -24,24 +24,24 @@ func drainContext(ctx context.Context, drain time.Duration) (context.Context, co
 	return context.WithTimeoutCause(ctx, drain, ErrStopDeadline)
 }
 
-// drain ends the consumption: it waits for the messages in flight until work ends, commits and leaves
-// the group. The error counts what is unfinished.
+// drain ends the consumption: it waits for the messages in flight until work ends, commits and
+// leaves the group. The error counts what is unfinished.
 func (e *engine) drain(ctx, work context.Context) error {
 	e.pool.BeginStop()
-	left := e.machine.Stop(ctx, work)
+	remaining := e.machine.Stop(ctx, work)
 	e.pool.Close()
 	switch {
-	case left.Err != nil || left.Unfinished > left.Waiting || left.Waiting == 0 && left.Uncommitted > 0:
-	case left.Waiting > 0:
+	case remaining.Err != nil || remaining.Unfinished > remaining.Waiting || remaining.Waiting == 0 && remaining.Uncommitted > 0:
+	case remaining.Waiting > 0:
 		// Nobody works on them, so the stop was in time. What was acknowledged behind them can't be
 		// committed before them.
 		e.log.Info("stopped, messages that wait for redelivery are delivered again",
-			zap.Int("count", left.Waiting), zap.Int("acknowledged", left.Uncommitted))
+			zap.Int("count", remaining.Waiting), zap.Int("acknowledged", remaining.Uncommitted))
 		return nil
 	default:
 		return nil
 	}
-	return &StopError{Consumer: e.name, Unfinished: left.Unfinished, Waiting: left.Waiting, Uncommitted: left.Uncommitted, Err: left.Err}
+	return &StopError{Consumer: e.name, Unfinished: remaining.Unfinished, Waiting: remaining.Waiting, Uncommitted: remaining.Uncommitted, Err: remaining.Err}
 }
 
 // stop drains and releases everything.

@@ -33,7 +33,7 @@ var components = map[string][]string{
 	"commit":      {"coalesce", "fault"},
 	"deliver":     {"commit", "fault", "quota"},
 	"fetch":       {"coalesce", "fault", "protocol"},
-	"group":       {"coalesce", "fault", "protocol"},
+	"group":       {"fault", "protocol"},
 }
 
 // sources parses the files of a package that are not tests.

@@ -33,8 +33,8 @@ func (t *testDelivery) key() string     { return t.Key }
 func (t *testDelivery) deliveries() int { return t.Deliveries }
 func (t *testDelivery) payload() []byte { return t.raw().Payload }
 
-func (t *testDelivery) place() place {
-	return place{stream: t.Stream, topic: t.Topic, group: t.Group, partition: t.Partition}
+func (t *testDelivery) source() source {
+	return source{stream: t.Stream, topic: t.Topic, group: t.Group, partition: t.Partition}
 }
 
 func (t *testDelivery) context() context.Context {

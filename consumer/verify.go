@@ -15,12 +15,12 @@ import (
 // Verify implements group.Partitions: it compares the stored offsets and the ends of the logs with
 // what they should be.
 func (a *assignments) Verify(ctx context.Context, s group.Session, ids []uint32) ([]group.Finding, error) {
-	type place struct {
+	type check struct {
 		p       *partition
 		reached uint64
 		due     bool // its stored offset is to be read
 	}
-	var places []place
+	var checks []check
 	var read []uint32
 	for _, id := range ids {
 		p := a.find(id)
@@ -31,15 +31,15 @@ func (a *assignments) Verify(ctx context.Context, s group.Session, ids []uint32)
 		if now.State == fetch.Stopped || now.State == fetch.Closed {
 			continue
 		}
-		at := place{p: p, reached: now.Position, due: now.Unverified || time.Since(p.commits.State().Verified) >= a.verifyAfter(len(ids))}
+		at := check{p: p, reached: now.Position, due: now.Unverified || time.Since(p.commits.State().Verified) >= a.verifyAfter(len(ids))}
 		if now.ByTime {
 			at.reached = 0
 		}
 		if at.due || !now.AtEnd {
-			places, read = append(places, at), append(read, id)
+			checks, read = append(checks, at), append(read, id)
 		}
 	}
-	if len(places) == 0 {
+	if len(checks) == 0 {
 		return nil, nil
 	}
 	// The ends are read after the positions: unless it was truncated, a log only grows.
@@ -48,7 +48,7 @@ func (a *assignments) Verify(ctx context.Context, s group.Session, ids []uint32)
 		return nil, err
 	}
 	var findings []group.Finding
-	for _, at := range places {
+	for _, at := range checks {
 		end := ends[at.p.id]
 		if !at.due && end >= at.reached {
 			at.p.cursor.SetEnd(end)
@@ -84,7 +84,7 @@ func (p *partition) verify(ctx context.Context, s group.Session, reached, end ui
 		return group.Finding{}, err
 	}
 	finding := group.Finding{Partition: p.id, Reached: reached, Truncated: end < reached}
-	moved := p.e.storesOffsets && !p.e.atMostOnce && p.commits.Reset(now)
+	moved := p.e.storesOffsets && !p.e.atMostOnce && p.commits.WasReset(now)
 	switch before := p.commits.State().Stored; {
 	case moved && now.Any && now.Offset > before.Offset:
 		p.log.Warn("stored offset moved ahead by someone else, following", zap.Uint64("offset", now.Offset))

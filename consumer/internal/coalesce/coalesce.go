@@ -1,7 +1,7 @@
 // Package coalesce has the longer waits of a process end together. It has no state.
 //
-// Waking an idle process costs more than what it does then (measured: 0.2 ms of CPU time for nothing,
-// 0.3 ms for one request or for several), so waits of 50 ms and more end on a common grid.
+// Waking an idle process costs more than what it does then (measured: 0.2 ms of CPU time for
+// nothing, 0.3 ms for one request or for several), so waits of 50 ms and more end on a common grid.
 package coalesce
 
 import (
@@ -15,8 +15,8 @@ const grid = 50 * time.Millisecond
 // phase keeps the grids of different processes apart.
 var phase = rand.N(grid)
 
-// Delay returns wait, shortened so that it ends on the grid. Waits shorter than the grid are returned
-// unchanged.
+// Delay returns wait, shortened so that it ends on the grid. Waits shorter than the grid are
+// returned unchanged.
 func Delay(wait time.Duration) time.Duration {
 	if wait < grid {
 		return wait

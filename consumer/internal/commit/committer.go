@@ -22,8 +22,8 @@ type Committer struct {
 	wake chan struct{}
 }
 
-// NewCommitter returns a committer. every is the number of acknowledged messages after which a commit
-// is requested.
+// NewCommitter returns a committer. every is the number of acknowledged messages after which a
+// commit is requested.
 func NewCommitter(interval time.Duration, every int) *Committer {
 	return &Committer{interval: interval, every: uint64(max(every, 1)), wake: make(chan struct{}, 1)}
 }

@@ -37,8 +37,8 @@ type Owner interface {
 	CommitFailed(offset uint64, err error, log bool)
 }
 
-// Partition is the commit side of one assignment of a partition. Its methods are safe for concurrent
-// use.
+// Partition is the commit side of one assignment of a partition. Its methods are safe for
+// concurrent use.
 type Partition struct {
 	committer *Committer
 	owner     Owner
@@ -50,7 +50,7 @@ type Partition struct {
 	mu        sync.Mutex
 	prefix    Prefix
 	stored    Stored
-	attempted Stored    // the offset that a commit tried to store last: its answer may have been lost
+	lastWrite Stored    // the offset that a commit tried to store last: its answer may have been lost
 	verified  time.Time // when stored was compared with the server last
 	waiters   int       // callers of Await
 	changed   chan struct{}
@@ -60,9 +60,9 @@ type Partition struct {
 	failure   fault.Fault // commits fail
 }
 
-// NewPartition returns the commit side of an assignment that begins with the given acknowledged prefix
-// and stored offset. A nil store means that nothing is committed. All assignments of a partition
-// have the same lock.
+// NewPartition returns the commit side of an assignment that begins with the given acknowledged
+// prefix and stored offset. A nil store means that nothing is committed. All assignments of a
+// partition have the same lock.
 func (c *Committer) NewPartition(owner Owner, store Store, lock Lock, prefix Prefix, stored Stored) *Partition {
 	return &Partition{
 		committer: c, owner: owner, store: store, lock: lock,
@@ -70,8 +70,8 @@ func (c *Committer) NewPartition(owner Owner, store Store, lock Lock, prefix Pre
 	}
 }
 
-// Advance sets the acknowledged prefix, which has grown. It requests a commit when enough messages are
-// acknowledged, or when a caller of Await waits.
+// Advance sets the acknowledged prefix, which has grown. It requests a commit when enough messages
+// are acknowledged, or when a caller of Await waits.
 func (p *Partition) Advance(prefix Prefix) {
 	p.mu.Lock()
 	p.prefix = prefix
@@ -146,7 +146,7 @@ func (p *Partition) commit(ctx context.Context) (offset uint64, err error) {
 	}
 	now, err := p.store.Read(ctx)
 	switch {
-	case err == nil && p.Reset(now):
+	case err == nil && p.WasReset(now):
 		return prefix.Offset, &ResetError{Now: now}
 	case err != nil && !p.store.Refused(err):
 		return prefix.Offset, err
@@ -176,7 +176,7 @@ func (p *Partition) CommitAgain(ctx context.Context) error {
 // write stores a prefix. p.lock is held.
 func (p *Partition) write(ctx context.Context, prefix Prefix) error {
 	p.mu.Lock()
-	p.attempted = Stored{Offset: prefix.Offset, Any: true}
+	p.lastWrite = Stored{Offset: prefix.Offset, Any: true}
 	p.mu.Unlock()
 	if err := p.store.Write(ctx, prefix.Offset); err != nil {
 		return err
@@ -238,8 +238,8 @@ func (p *Partition) State() State {
 	return State{Prefix: p.prefix, Stored: p.stored, Verified: p.verified, Commits: p.commits, Failure: p.failure.Cause()}
 }
 
-// Await waits until the stored offset covers message number seq. It fails when the partition is lost
-// or ctx ends.
+// Await waits until the stored offset covers message number seq. It fails when the partition is
+// lost or ctx ends.
 func (p *Partition) Await(ctx context.Context, seq uint64) error {
 	p.mu.Lock()
 	p.waiters++
@@ -268,8 +268,8 @@ func (p *Partition) Await(ctx context.Context, seq uint64) error {
 	}
 }
 
-// Lose ends the assignment: nothing is stored any more, and callers of Await get cause. Only the first
-// call counts.
+// Lose ends the assignment: nothing is stored any more, and callers of Await get cause. Only the
+// first call counts.
 func (p *Partition) Lose(cause error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

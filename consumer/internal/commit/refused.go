@@ -17,19 +17,19 @@ func (e *ResetError) Error() string {
 	return fmt.Sprintf("the stored offset was moved to %d by someone else", e.Now.Offset)
 }
 
-// Reset reports whether someone else changed the stored offset: now, as it was just read, is neither
-// what this consumer stored nor what it tried to store last.
-func (p *Partition) Reset(now Stored) bool {
+// WasReset reports whether someone else changed the stored offset: now, as it was just read, is
+// neither what this consumer stored nor what it tried to store last.
+func (p *Partition) WasReset(now Stored) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now.Any && now == p.attempted {
+	if now.Any && now == p.lastWrite {
 		return false
 	}
 	return now != p.stored
 }
 
-// failed notes that a commit failed, and reports whether that is to be logged. A stop and a reset are
-// no failures. The commit is retried with the next interval.
+// failed notes that a commit failed, and reports whether that is to be logged. A stop and a reset
+// are no failures. The commit is retried with the next interval.
 func (p *Partition) failed(err error) (log bool) {
 	var reset *ResetError
 	if errors.Is(err, context.Canceled) || errors.As(err, &reset) {

@@ -1,7 +1,7 @@
 package commit
 
-// Tracker computes the acknowledged prefix: it knows which of the admitted messages of an assignment
-// are acknowledged. It numbers messages in the order of their offsets, which grow but
+// Tracker computes the acknowledged prefix: it knows which of the admitted messages of an
+// assignment are acknowledged. It numbers messages in the order of their offsets, which grow but
 // may have gaps. It is not safe for concurrent use.
 type Tracker struct {
 	ring   []tracked // a power of two long; number n is at n & (len-1)

@@ -6,9 +6,10 @@ type actions struct {
 	entries       []Entry
 	errs          []error
 	batchAdmitted bool
-	// recall, suspended and resumed follow from a suspension: of this queue, of all queues, and its end.
-	recall, suspended, resumed bool
-	drained                    bool
+	recall        bool // this queue is suspended
+	suspended     bool // all queues are suspended
+	resumed       bool // the suspension of all queues, or a trial in it, has ended
+	drained       bool
 }
 
 // release adds a batch whose memory is given back, since its last message is settled.
@@ -20,7 +21,7 @@ func (a *actions) release(b *Batch) {
 // log adds an entry for the log.
 func (a *actions) log(e Entry) { a.entries = append(a.entries, e) }
 
-// do does all of it. No lock is held.
+// do does all of it. The queue's lock is not held; the lock of the cursor is, after an offer.
 func (a *actions) do(q *Queue) {
 	for b := a.released; b != nil; {
 		next := b.next

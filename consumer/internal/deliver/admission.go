@@ -24,16 +24,16 @@ type admission struct {
 // chunk is messages that are decoded together, without the queue's lock: new ones, or ones that are
 // due for redelivery.
 type chunk struct {
-	batch    *Batch
-	raw      []wire.Message
-	due      []*Message
-	reserved int   // bytes, for the one that is compressed
-	since    int64 // when it was taken, in nanoseconds since the epoch
-	void     bool  // its messages are not admitted: see discard
-	decoded  []*Message
-	errs     []error       // of due
-	err      error         // of a decoder that panicked or ended its goroutine
-	done     chan struct{} // holds a token when the goroutine that decodes has ended
+	batch     *Batch
+	raw       []wire.Message
+	due       []*Message
+	reserved  int   // bytes, for the one that is compressed
+	since     int64 // when it was taken, in nanoseconds since the epoch
+	discarded bool  // its messages are not admitted: see discard
+	decoded   []*Message
+	errs      []error       // of due
+	err       error         // of a decoder that panicked or ended its goroutine
+	done      chan struct{} // holds a token when the goroutine that decodes has ended
 }
 
 // reset prepares the chunk to be reused.
@@ -46,7 +46,7 @@ func (c *chunk) reset() {
 type Limit uint8
 
 const (
-	// LimitNone means that it does, or that the buffer is empty.
+	// LimitNone means that the queue admits messages, or that its buffer is empty.
 	LimitNone Limit = iota
 	// LimitOrphans means that messages of a former assignment are still in flight.
 	LimitOrphans
@@ -109,7 +109,7 @@ func (n *admission) mayAdmit() bool {
 	return false
 }
 
-// limit returns why nothing may be admitted.
+// limit returns why nothing may be admitted; LimitNone when something may.
 func (n *admission) limit() Limit {
 	a := n.assignment
 	switch {
@@ -123,10 +123,10 @@ func (n *admission) limit() Limit {
 	return LimitNone
 }
 
-// admissible returns how many more messages may be admitted. It bounds the duplicates after a crash: no
-// more messages than max_in_flight, commit_every and those that wait together are ever admitted
-// beyond the committed offset. Where messages are acknowledged before they are handled, it bounds
-// those that are lost: nothing is admitted for a commit then.
+// admissible returns how many more messages may be admitted. It bounds the duplicates after a
+// crash: at most max_in_flight + commit_every + the waiting messages are admitted beyond the
+// committed offset. Where messages are acknowledged before they are handled, it bounds those that a
+// crash loses, and commit_every does not count.
 func (n *admission) admissible() int {
 	a := n.assignment
 	p := a.queue.pool
@@ -229,7 +229,7 @@ func (n *admission) enter(c *chunk) {
 	case a.phase == PhaseLost:
 	case c.due != nil:
 		n.redelivery.decoded(c.due, c.errs)
-	case c.void:
+	case c.discarded:
 		// They were not delivered, and are read again.
 		a.releaseBatch(c.batch, len(c.raw))
 		for _, m := range c.decoded {
@@ -250,7 +250,7 @@ func (n *admission) discard(forget func(offset uint64)) {
 	if c := n.chunk; c != nil && c.due == nil {
 		// Also if the queue resumes before they are decoded: those before them may be read again,
 		// too.
-		c.void = true
+		c.discarded = true
 		forget(c.raw[0].Offset)
 	}
 	for _, b := range n.buffer {

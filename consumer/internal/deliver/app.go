@@ -8,8 +8,7 @@ import (
 )
 
 // App is the part of a consumer that knows the type of its messages. Its methods are called without
-// a lock, except Copy and OnForgotten. Decode and DeadLetter may panic or end their
-// goroutine.
+// a lock, except Copy and OnUnreachable. Decode and DeadLetter may panic or end their goroutine.
 type App interface {
 	// Decode makes a Message of each of raw, messages of q, and appends them to dst. It sets Raw, and
 	// either Key, Value and Decompressed or Err, which says why the message can't be decoded.
@@ -27,8 +26,8 @@ type App interface {
 	HasDeadLetters() bool
 	// DeadLetter writes m to the dead letters. It returns nil only when that was confirmed.
 	DeadLetter(ctx context.Context, m *Message, cause error, code string, attempts int) error
-	// OnForgotten calls f when nothing refers to the value of m any more. f must not refer to m.
-	OnForgotten(m *Message, f func())
+	// OnUnreachable has f called when the value of m is unreachable. f must not refer to m.
+	OnUnreachable(m *Message, f func())
 }
 
 // Progress is the commit side of an assignment. Its methods must not block and must not call the

@@ -42,7 +42,7 @@ const (
 func (a *assignment) setState(m *Message, s state) {
 	if m.state == stateInFlight {
 		a.inFlight.remove(m)
-		a.queue.d.suspension.left(m)
+		a.queue.d.suspension.notInFlight(m)
 	}
 	a.counts[m.state]--
 	a.counts[s]++
@@ -67,7 +67,7 @@ func (a *assignment) admit(m *Message, b *Batch, since int64) {
 		a.setState(m, stateReady)
 		a.ready.push(m)
 	case a.queue.partition.dedup.repeated(m.Raw.ID):
-		// It does not count as settled: the first message with that id may still be in flight.
+		// The id does not count as settled: the first message with it may still be in flight.
 		a.counters.Duplicates++
 		a.delivered = max(a.delivered, m.seq+1)
 		a.endMessage(m)
@@ -130,8 +130,8 @@ func (a *assignment) waiting() int { return a.counts[stateWaiting] + a.counts[st
 // dead letters, or precede such ones in the log and are not acknowledged.
 func (a *assignment) unfinished() int { return a.tracker.Unacknowledged(a.delivered) }
 
-// cut forgets the messages behind the last one that was delivered, and calls forget with them. Those
-// before it stay, also if they were not delivered.
+// cut forgets the messages behind the last one that was delivered, and calls forget with them.
+// Those before it stay, also if they were not delivered.
 func (a *assignment) cut(forget func(*Message)) {
 	drop := func(m *Message) {
 		forget(m)

@@ -51,8 +51,8 @@ func (w *worker) endBatch(q *Queue, err error) {
 	})
 }
 
-// takeBatch fills a run with up to most ready messages, as far as there is room in flight. The first
-// retried ones failed together: there is room for all of them, or none is taken.
+// takeBatch fills a run with up to most ready messages, as far as there is room in flight. The
+// first retried ones failed together: there is room for all of them, or none is taken.
 func (r *runs) takeBatch(to *run, most, retried int) {
 	inFlight := r.assignment.limits.inFlight
 	var room int

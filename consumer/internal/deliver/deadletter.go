@@ -115,8 +115,9 @@ func (l *deadLetter) written(e Entry, confirmed bool) {
 	})
 }
 
-// pause waits for d, or until the queue is lost. The begin of a stop ends one pause: what closed the
-// dead letters may be that stop. It returns the channel that tells of it, nil once it has.
+// pause waits for d, or until the queue is lost. The beginning of a stop ends a pause once, since
+// that stop may have closed the dead letters. pause returns stopping, and nil after it has ended a
+// pause.
 func (l *deadLetter) pause(d time.Duration, stopping chan struct{}) chan struct{} {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -12,7 +12,7 @@ type delivery struct {
 	blocked    int  // dead letters that could not be written yet
 }
 
-// connect gives the parts the others that they need.
+// connect sets the references between the parts.
 func (d *delivery) connect(q *Queue) {
 	a := &d.assignment
 	a.queue = q
@@ -62,8 +62,8 @@ func (d *delivery) announce() {
 	}
 }
 
-// changed is called after a change that is not followed by next: the application settled a delivery,
-// or one is due.
+// changed is called after a change that is not followed by next: the application settled a
+// delivery, or one is due.
 func (d *delivery) changed() {
 	d.checkDrained()
 	d.announce()
@@ -84,14 +84,14 @@ func (d *delivery) next(r *run, most int) (step, *chunk) {
 			}
 			return stepNone, nil
 		}
-		trying := d.suspension.triesNow()
+		trying := d.suspension.nextIsTrial()
 		if trying {
 			most = 1
 		}
 		before := a.ready.length
 		if d.runs.take(r, most); r.end > 0 {
 			if trying {
-				d.suspension.tries(r.messages[0])
+				d.suspension.beginTrial(r.messages[0])
 			}
 			return stepHandle, nil
 		}

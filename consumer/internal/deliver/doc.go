@@ -3,8 +3,8 @@
 // and the queue tells the acknowledged prefix to Progress and everything else to its Owner.
 //
 // A Pool is the delivery side of one consumer: its workers, or the callers of Next, and the limits
-// that its partitions share. A Partition is what outlives the assignments of a partition, a Queue is
-// one assignment, and a Message is one delivery. The steps of a message, with a type for each:
+// that its partitions share. A Partition is what outlives the assignments of a partition, a Queue
+// is one assignment, and a Message is one delivery. The steps of a message, with a type for each:
 //
 //	Batch       is the messages of one poll, in the prefetch buffer (memory.go)
 //	admission   has messages decoded, in chunks and without the queue's lock
@@ -17,7 +17,7 @@
 //
 // delivery is these parts of a queue together, and scheduler assigns queues to workers.
 //
-// A queue has one lock, and so have the scheduler and the suspension of a pool; the queue's is taken
-// first. None is held while code of the application runs, while something is logged, or while the
-// owner of the queue is called: what has to be done then is collected in actions.
+// A queue has one lock, and so have the scheduler and the suspension of a pool; the queue's is
+// taken first. None is held while code of the application runs, while something is logged, or while
+// the owner of the queue is called: what has to be done then is collected in actions.
 package deliver

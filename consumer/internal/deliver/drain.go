@@ -21,7 +21,8 @@ func (d *delivery) becomeIdle() {
 	}
 }
 
-// onlyWaits reports whether messages wait for redelivery, or were given back, and none is in flight.
+// onlyWaits reports whether messages wait for redelivery, or were given back, and none is in
+// flight.
 func (d *delivery) onlyWaits() bool {
 	c := &d.assignment.counts
 	return d.idle() > 0 && (c[stateDue] == 0 || d.suspended()) &&

@@ -110,7 +110,7 @@ func (a *app) DeadLetter(ctx context.Context, m *deliver.Message, cause error, c
 	return a.letters(ctx, m, cause, code, attempts)
 }
 
-func (a *app) OnForgotten(m *deliver.Message, f func()) {
+func (a *app) OnUnreachable(m *deliver.Message, f func()) {
 	runtime.AddCleanup(m.Value.(*value), func(f func()) { f() }, f)
 }
 

@@ -1,14 +1,14 @@
 package deliver
 
-// lane holds the messages of one key. Its first one is ready, in flight, or waits for redelivery; the
-// others wait behind it, so that the messages of a key are handled in order and one at a time, while
-// those of other keys are delivered.
+// lane holds the messages of one key. Its first one is ready, in flight, or waits for redelivery;
+// the others wait behind it, so that the messages of a key are handled in order and one at a time,
+// while those of other keys are delivered.
 type lane struct {
 	behind messageList
 }
 
-// lanes are the lanes of one queue, for the keys that have messages. Lanes are reused, since most have
-// one message only.
+// lanes are the lanes of one queue, for the keys that have messages. Lanes are reused, since most
+// have one message only.
 type lanes struct {
 	byKey map[string]*lane
 	spare []*lane

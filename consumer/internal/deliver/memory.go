@@ -42,7 +42,8 @@ func (b *Batch) settled(n int) bool {
 	return true
 }
 
-// releaseMemory gives back the memory of m: its part of a batch, and that of its decompressed payload.
+// releaseMemory gives back the memory of m: its part of a batch, and that of its decompressed
+// payload.
 func (a *assignment) releaseMemory(m *Message) {
 	if m.batch != nil {
 		a.releaseBatch(m.batch, 1)

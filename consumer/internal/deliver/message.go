@@ -63,8 +63,8 @@ func (m *Message) Seq() uint64 { return m.seq }
 // time included.
 func (m *Message) Deliveries() int { return int(m.deliveries) }
 
-// Payload returns the payload as it is stored. It stays valid after the delivery is settled. A first
-// call after that may return nil, since the memory is reused.
+// Payload returns the payload as it is stored. It stays valid after the delivery is settled. A
+// first call after that may return nil, since the memory is reused.
 func (m *Message) Payload() []byte {
 	q := m.queue
 	q.mu.Lock()
@@ -79,8 +79,8 @@ func (m *Message) Payload() []byte {
 	return m.Raw.Payload
 }
 
-// Ack acknowledges the delivery. When the delivery is settled already, or its queue is lost, Ack only
-// ends what is orphaned.
+// Ack acknowledges the delivery. When the delivery is settled already, or its queue is lost, Ack
+// only ends what is orphaned.
 func (m *Message) Ack() {
 	m.queue.update(func(d *delivery) {
 		d.settlement.ack(m)
@@ -104,7 +104,8 @@ func (m *Message) Nack(err error) {
 }
 
 // GiveBack says that the application did not handle the message: it is the next one that its
-// partition delivers, and this delivery is no attempt. It has no effect when the delivery is settled.
+// partition delivers, and this delivery is no attempt. It has no effect when the delivery is
+// settled.
 func (m *Message) GiveBack() {
 	q := m.queue
 	var next *Message

@@ -1,23 +1,23 @@
 package deliver
 
-// orphan is a delivery of a lost queue that is still in flight. It counts for the in-flight limit, and
-// its partition delivers nothing, until the application settles it: otherwise more messages than the
-// limit could be in flight, and one of them twice. The orphan of a message to which the application
-// does not refer any more ends when the garbage collector finds the message; so an orphan refers to
-// no message.
+// orphan is a delivery of a lost queue that is still in flight. Until the application settles it,
+// it counts for the in-flight limit, and its partition delivers nothing. Otherwise more messages
+// than the limit could be in flight, and one of them twice. An orphan also ends when the garbage
+// collector finds that its message is unreachable, so it does not refer to the message.
 type orphan struct {
 	queue *Queue
 	ended bool // guarded by the queue's lock
 }
 
-// orphanInFlight makes orphans of the messages in flight, and returns their number. The queue is lost, and its lock is held.
+// orphanInFlight makes orphans of the messages in flight, and returns their number. The queue is
+// lost, and its lock is held.
 func (a *assignment) orphanInFlight() (n int) {
 	for m := a.inFlight.first; m != nil; n++ {
 		next := m.next
 		m.prev, m.next, m.lane = nil, nil, nil // otherwise each would keep the others
 		o := &orphan{queue: a.queue}
 		m.orphan = o
-		a.queue.pool.app.OnForgotten(m, o.forgotten)
+		a.queue.pool.app.OnUnreachable(m, o.unreachable)
 		m = next
 	}
 	a.inFlight = messageSet{}
@@ -42,8 +42,8 @@ func (a *assignment) endOrphan(o *orphan) {
 	a.queue.partition.endOrphans(1)
 }
 
-// forgotten ends an orphan whose message was garbage.
-func (o *orphan) forgotten() {
+// unreachable ends an orphan whose message is unreachable.
+func (o *orphan) unreachable() {
 	q := o.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()

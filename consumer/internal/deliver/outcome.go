@@ -50,8 +50,8 @@ func (e *retryAfterError) Error() string {
 
 func (e *retryAfterError) Unwrap() error { return e.err }
 
-// Unavailable says that the handler can't work because of err, which is not the message's fault: the
-// queue pauses, or all queues of the pool, and the delivery does not count as an attempt.
+// Unavailable says that the handler can't work because of err, which is not the message's fault:
+// the queue pauses, or all queues of the pool, and the delivery does not count as an attempt.
 func Unavailable(err error, all bool) error {
 	if err == nil {
 		return nil
@@ -67,8 +67,8 @@ type unavailableError struct {
 func (e *unavailableError) Error() string { return e.err.Error() }
 func (e *unavailableError) Unwrap() error { return e.err }
 
-// Checked returns err, or a *iggyerr.PanicError when a method of err panics, as those of a typed nil
-// may: the error is used later where no panic is recovered.
+// Checked returns err, or a *iggyerr.PanicError when a method of err panics, as those of a typed
+// nil may: the error is used later where no panic is recovered.
 func Checked(err error) error {
 	if err == nil {
 		return nil
@@ -87,8 +87,8 @@ const (
 	decisionRetry decision = iota
 	decisionDeadLetter
 	decisionDrop
-	decisionPause    // it did not count: the handler can't work
-	decisionPauseAll // nor can it for any other queue
+	decisionPause    // the handler can't work for this queue: the delivery does not count
+	decisionPauseAll // the handler can't work for any queue
 )
 
 // policy says how often and after which backoff a failed message is delivered again.

@@ -32,7 +32,7 @@ type Pool struct {
 
 	handle          func(*Message) error
 	handleBatch     func([]*Message) error
-	shared          atomic.Int64 // workers that may serve one queue
+	perQueue        atomic.Int64 // workers that may serve one queue
 	stop            stopSignal
 	suspension      poolSuspension
 	sched           scheduler
@@ -72,7 +72,7 @@ func NewPool(o PoolOptions) *Pool {
 		p.concurrency = p.cfg.MaxInFlight
 	}
 	p.concurrency = min(p.concurrency, p.cfg.MaxInFlight)
-	p.shared.Store(int64(p.concurrency))
+	p.perQueue.Store(int64(p.concurrency))
 	p.sched.start(p.cfg.MaxInFlight)
 	return p
 }
@@ -105,20 +105,21 @@ func (p *Pool) onPoll() bool { return p.cfg.AckMode == config.AckOnPoll }
 // stores tells whether offsets are stored once messages are acknowledged.
 func (p *Pool) stores() bool { return p.commits && !p.onPoll() }
 
-// triesOne reports whether one message is tried after a pause of a suspension: where a handler settles
-// it soon. An application that settles messages by itself may need others before.
-func (p *Pool) triesOne() bool { return p.handle != nil && p.cfg.AckMode == config.AckAuto }
+// usesTrials reports whether one message is delivered as a trial after a pause of a suspension. That
+// needs a handler that settles the message: an application that settles messages by itself may need
+// others before.
+func (p *Pool) usesTrials() bool { return p.handle != nil && p.cfg.AckMode == config.AckAuto }
 
 // Unavailable says why the handler can't work for any queue; nil when it can.
 func (p *Pool) Unavailable() error { return p.suspension.cause() }
 
 // workersPerQueue is how many workers may serve one queue.
-func (p *Pool) workersPerQueue() int { return int(p.shared.Load()) }
+func (p *Pool) workersPerQueue() int { return int(p.perQueue.Load()) }
 
 // SetQueues says which queues there are: those share the limits. All queues that are assigned
 // together must come together, or the first one would take the others' parts.
 func (p *Pool) SetQueues(queues ...*Queue) {
-	p.shared.Store(int64(workerShare(p.concurrency, len(queues))))
+	p.perQueue.Store(int64(workerShare(p.concurrency, len(queues))))
 	members := make([]*quota.Member, len(queues))
 	for limit, member := range map[*quota.Quota]func(*limits) *quota.Member{
 		p.inFlight:     func(l *limits) *quota.Member { return l.inFlight },
@@ -160,8 +161,8 @@ type stopSignal struct {
 	begun chan struct{}
 }
 
-// unserved reports whether nobody takes messages any more: the consumer stops, and new calls of Next
-// fail. Messages that were acknowledged before their delivery are delivered to the last.
+// unserved reports whether nobody takes messages any more: the consumer stops, and new calls of
+// Next fail. Messages that were acknowledged before their delivery are all delivered.
 func (p *Pool) unserved() bool {
 	if p.handle != nil || p.handleBatch != nil || p.onPoll() {
 		return false

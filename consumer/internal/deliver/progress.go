@@ -24,8 +24,8 @@ func (s *scheduler) startTimer() {
 	s.timer.Reset(watchInterval)
 }
 
-// checkProgress finds the workers that have made no progress since the last check. The rest of their
-// checkProgress is left to other workers, which are woken: handlers are not quick any more.
+// checkProgress finds the workers that have made no progress since the last check. The messages of
+// their runs that are not begun are made ready again, for other workers.
 func (s *scheduler) checkProgress() {
 	for _, q := range s.findStuck() {
 		if !q.pool.batches() { // a batch is handled as a whole
@@ -42,7 +42,8 @@ func (s *scheduler) findStuck() (queues []*Queue) {
 	if s.closed {
 		return nil
 	}
-	moved, holding := false, false // some worker has moved; one that has moved holds messages of its run
+	// Whether some worker has made progress, and whether one of those has messages that are not begun.
+	moved, holding := false, false
 	for _, w := range s.workers {
 		place := w.run.place.Load()
 		same := place == w.place

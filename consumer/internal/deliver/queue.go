@@ -95,8 +95,8 @@ func (q *Queue) Owner() Owner { return q.owner }
 // cause, and when Cancel was called.
 func (q *Queue) Context() context.Context { return q.ctx }
 
-// Cancel ends the context of the queue's messages: their time is over. A failure after that does not
-// count, and the message is not delivered again by this queue.
+// Cancel ends the context of the queue's messages: their time is over. A failure after that does
+// not count, and the message is not delivered again by this queue.
 func (q *Queue) Cancel(cause error) { q.cancel(cause) }
 
 // Buffered returns what is in the prefetch buffer: batches, of which the first may be admitted in
@@ -105,9 +105,9 @@ func (q *Queue) Buffered() (batches, messages, bytes int) {
 	return int(q.buffered.batches.Load()), int(q.buffered.messages.Load()), int(q.buffered.bytes.Load())
 }
 
-// Offer adds a batch to the prefetch buffer and reports whether it was accepted. A queue that drains
-// accepts nothing, unless messages are acknowledged before they are handled: nobody else would get
-// those. A batch that is not accepted is released.
+// Offer adds a batch to the prefetch buffer and reports whether it was accepted. A queue that
+// drains accepts nothing, unless messages are acknowledged before they are handled: nobody else
+// would get those. A batch that is not accepted is released.
 func (q *Queue) Offer(b *Batch) (accepted bool) {
 	q.update(func(d *delivery) {
 		accepted = d.admission.offer(b)

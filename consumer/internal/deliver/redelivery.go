@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// redelivery is the messages that wait for redelivery. They do not count for the in-flight limit, and
-// do not keep the memory of their batch: a message that waits long holds its own memory and its key,
-// nothing else.
+// redelivery is the messages that wait for redelivery. They do not count for the in-flight limit,
+// and do not keep the memory of their batch: a message that waits long holds its own memory and its
+// key, nothing else.
 type redelivery struct {
 	assignment *assignment
-	groups     map[*group]struct{}
+	timers     map[*redeliveryTimer]struct{}
 	due        messageList // to be decoded again
 }
 
-// group is messages that are due at the same time.
-type group struct {
+// redeliveryTimer is the timer of messages that are due at the same time.
+type redeliveryTimer struct {
 	queue    *Queue
 	messages []*Message
 	timer    *time.Timer
@@ -24,16 +24,16 @@ type group struct {
 // redeliverAfter has messages in flight delivered again after a delay. The messages behind them in
 // their lanes wait with them.
 func (r *redelivery) redeliverAfter(messages []*Message, delay time.Duration) {
-	g := &group{queue: r.assignment.queue, messages: make([]*Message, len(messages))}
+	t := &redeliveryTimer{queue: r.assignment.queue, messages: make([]*Message, len(messages))}
 	for i, m := range messages {
-		g.messages[i] = r.release(m)
-		r.assignment.setState(g.messages[i], stateWaiting)
+		t.messages[i] = r.release(m)
+		r.assignment.setState(t.messages[i], stateWaiting)
 	}
-	g.timer = time.AfterFunc(delay, g.expire)
-	if r.groups == nil {
-		r.groups = map[*group]struct{}{}
+	t.timer = time.AfterFunc(delay, t.expire)
+	if r.timers == nil {
+		r.timers = map[*redeliveryTimer]struct{}{}
 	}
-	r.groups[g] = struct{}{}
+	r.timers[t] = struct{}{}
 }
 
 // redeliverFirst has messages in flight delivered again before all others. Their present delivery
@@ -49,14 +49,15 @@ func (r *redelivery) redeliverFirst(messages []*Message) {
 }
 
 // hold has a message wait for the next owner of the partition, without counting the delivery: the
-// consumer stops, and no delivery of it would do better here.
+// consumer stops, and another delivery here would fail, too.
 func (r *redelivery) hold(m *Message) {
 	next := r.release(m)
 	next.uncounted++
 	r.assignment.setState(next, stateWaiting)
 }
 
-// release takes a message out of the in-flight limit and of its batch, and returns its next delivery.
+// release takes a message out of the in-flight limit and of its batch, and returns its next
+// delivery.
 func (r *redelivery) release(m *Message) *Message {
 	a := r.assignment
 	// The value is kept in case the message can't be decoded again, unless it was decompressed: its
@@ -70,13 +71,13 @@ func (r *redelivery) release(m *Message) *Message {
 	return next
 }
 
-// expire makes the messages of g due, and reports whether they still waited.
-func (r *redelivery) expire(g *group) bool {
-	if _, ok := r.groups[g]; !ok {
+// expire makes the messages of t due, and reports whether they still waited.
+func (r *redelivery) expire(t *redeliveryTimer) bool {
+	if _, ok := r.timers[t]; !ok {
 		return false
 	}
-	delete(r.groups, g)
-	for _, m := range g.messages {
+	delete(r.timers, t)
+	for _, m := range t.messages {
 		r.assignment.setState(m, stateDue)
 		r.due.push(m)
 	}
@@ -111,17 +112,17 @@ func (r *redelivery) decoded(messages []*Message, errs []error) {
 
 // stop ends all waits: the queue is lost.
 func (r *redelivery) stop() {
-	for g := range r.groups {
-		g.timer.Stop()
+	for t := range r.timers {
+		t.timer.Stop()
 	}
-	r.groups, r.due = nil, messageList{}
+	r.timers, r.due = nil, messageList{}
 }
 
-// expire has the messages of g decoded again and delivered.
-func (g *group) expire() {
-	q := g.queue
+// expire has the messages of t decoded again and delivered.
+func (t *redeliveryTimer) expire() {
+	q := t.queue
 	q.update(func(d *delivery) {
-		if d.redelivery.expire(g) {
+		if d.redelivery.expire(t) {
 			d.changed()
 		}
 	})

@@ -12,7 +12,7 @@ type runs struct {
 	batching   bool // a batch handler is running, or its batch is being collected
 }
 
-// take fills r with up to want ready messages, as far as there is room in flight.
+// take fills a run with up to want ready messages, as far as there is room in flight.
 func (r *runs) take(to *run, want int) {
 	a := r.assignment
 	r.fill(to, a.limits.inFlight.Take(min(want, a.ready.length), 1))
@@ -117,7 +117,7 @@ func (r *runs) endBatch(of *run, err error) {
 	r.batching = false
 }
 
-// endRun forgets the run of a worker.
+// endRun removes the run of a worker.
 func (r *runs) endRun(of *run) {
 	r.remove(of)
 	of.reset()
@@ -127,7 +127,7 @@ func (r *runs) endRun(of *run) {
 	}
 }
 
-// remove forgets a run without messages to begin.
+// remove removes a run that has no messages to begin.
 func (r *runs) remove(of *run) {
 	r.count(of)
 	of.active = false

@@ -10,9 +10,9 @@ import (
 // scheduler assigns the queues that have something to do to the workers, or to the callers of Next.
 // It holds queues and not messages, so that its lock is taken once for many messages.
 //
-// Workers are woken one at a time: the next one only when the one before has found work. So messages
-// that a few workers handle quickly do not wake all the others. While handlers are quick, only a few
-// workers are awake at all; then progress.go finds out whether one of them is stuck.
+// Workers are woken one at a time: the next one only when the one before has found work. So
+// messages that a few workers handle quickly do not wake all the others. While handlers are quick,
+// only a few workers are awake at all; then progress.go finds out whether one of them is stuck.
 //
 // Its lock may be taken while a queue's is held, never the other way round.
 type scheduler struct {
@@ -23,7 +23,7 @@ type scheduler struct {
 
 	mu      sync.Mutex
 	list    fifo[*Queue] // those with something to do, first in first out
-	idle    []*waiter    // last in first out: the warmest worker goes first
+	idle    []*waiter    // last in first out, so that few workers are used
 	spare   []*waiter    // of callers of Next, to be reused
 	runs    fifo[*run]   // of callers of Next, with messages to begin
 	workers []*worker
@@ -305,8 +305,8 @@ func (s *scheduler) startWorkers(limit int, spawn func(*worker)) {
 	s.mu.Unlock()
 }
 
-// workerExited removes a worker whose goroutine ends; another one is started in its place when there is
-// something to do.
+// workerExited removes a worker whose goroutine ends. Another one is started in its place when
+// there is something to do.
 func (s *scheduler) workerExited(w *worker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -70,7 +70,7 @@ func (s *settlement) nack(m *Message, err error) {
 		a.counters.Failed++
 		s.giveUp(m, err)
 	case decisionPause, decisionPauseAll:
-		s.suspension.begins(m, delay, err, what == decisionPauseAll)
+		s.suspension.suspend(m, delay, err, what == decisionPauseAll)
 		s.redelivery.redeliverFirst([]*Message{m})
 	case decisionRetry:
 		a.counters.Failed++
@@ -109,7 +109,7 @@ func (s *settlement) applyToBatch(messages []*Message, err error) {
 			a.counters.Failed++
 			retried, delay = append(retried, m), max(delay, after)
 		case decisionPause, decisionPauseAll:
-			s.suspension.begins(m, after, err, what == decisionPauseAll)
+			s.suspension.suspend(m, after, err, what == decisionPauseAll)
 			untried = append(untried, m)
 		default:
 			s.nack(m, err)
@@ -154,8 +154,8 @@ func (s *settlement) giveUp(m *Message, cause error) {
 	}
 }
 
-// giveBack ends a delivery as if it had not happened. It returns the next delivery, which the caller
-// decodes again and passes to requeue; nil when m is not in flight.
+// giveBack ends a delivery as if it had not happened. It returns the next delivery, which the
+// caller decodes again and passes to requeue; nil when m is not in flight.
 func (s *settlement) giveBack(m *Message) *Message {
 	a := s.assignment
 	if !a.current(m) {

@@ -13,28 +13,29 @@ import (
 const (
 	// suspensionLog is how often it is logged at most that the handler is unavailable.
 	suspensionLog = time.Minute
-	// maxSuspension is the longest pause before one message is delivered as a trial, unless the handler asks
-	// for a longer one.
+	// maxSuspension is the longest pause before one message is delivered as a trial, unless the
+	// handler asks for a longer one.
 	maxSuspension = 10 * time.Second
 )
 
-// suspension is the time in which the handler can't work: a disk is full, a database is away. Such a
-// failure is no message's fault. It lasts from the first such failure until a message is handled, or
-// fails for a reason of its own. Delivery pauses meanwhile; after each pause one message is tried.
+// suspension is the time in which the handler can't work: a disk is full, a database is away. Such
+// a failure is not the message's fault. A suspension lasts from the first such failure until a
+// message is handled, or fails for a reason of its own. Delivery pauses meanwhile; after each pause
+// one message is delivered as a trial.
 type suspension struct {
 	cause    error       // nil: the handler can work
 	since    time.Time   // of the first failure
 	attempts int         // failures in a row
 	timer    *time.Timer // nil: no pause
-	logged   time.Time   // also after the end: one that comes back is logged once a minute, too
+	logged   time.Time   // stays after the end: the next suspension is not logged within a minute
 	shown    bool        // the log says that it began
 }
 
 // pauses reports whether nothing may be delivered now.
 func (s *suspension) pauses() bool { return s.timer != nil }
 
-// begin begins a pause, the first one or the next. It lasts at least for the given time; then proceed
-// is called. It returns how long the pause is, and whether that is to be logged.
+// begin begins a pause, the first one or the next. It lasts at least for the given time; then
+// proceed is called. It returns how long the pause is, and whether that is to be logged.
 func (s *suspension) begin(cause error, least time.Duration, p policy, proceed func()) (delay time.Duration, log bool) {
 	now := time.Now()
 	if s.cause == nil {
@@ -60,7 +61,7 @@ func (s *suspension) proceed() {
 	}
 }
 
-// end ends it. It returns how long it lasted, and whether its end is to be logged.
+// end ends the suspension. It returns how long it lasted, and whether its end is to be logged.
 func (s *suspension) end() (lasted time.Duration, log bool) {
 	s.proceed()
 	lasted, log = time.Since(s.since), s.shown
@@ -72,16 +73,17 @@ func (s *suspension) end() (lasted time.Duration, log bool) {
 type queueSuspension struct {
 	suspension
 	assignment *assignment
-	// tried is the message that was delivered to find out whether the handler can work again; nil:
-	// none. While it is in flight no other is delivered, until the patience timer expires.
-	tried    *Message
-	patience *time.Timer
+	// tried is the message that was delivered as a trial, to find out whether the handler can work
+	// again; nil: none. While it is in flight no other is delivered, until trialTimer expires.
+	tried      *Message
+	trialTimer *time.Timer
 	// forAll tells that tried counts for the suspension of the pool, too.
 	forAll bool
 }
 
-// begins notes that m failed with err since the handler can't work, at all or for this queue only.
-func (s *queueSuspension) begins(m *Message, least time.Duration, err error, all bool) {
+// suspend notes that m failed with err because the handler can't work, for this queue only or for
+// all.
+func (s *queueSuspension) suspend(m *Message, least time.Duration, err error, all bool) {
 	a := s.assignment
 	pool := a.queue.pool
 	text := "handler unavailable, the partition pauses"
@@ -103,18 +105,18 @@ func (s *queueSuspension) begins(m *Message, least time.Duration, err error, all
 	a.after.errs = append(a.after.errs, err)
 }
 
-// decided notes that the handler has decided about m: it can work. A message that was
-// delivered before the pause began says nothing about that.
+// decided notes that the handler has decided about m: it can work. A message that was delivered
+// before the pause began says nothing about that.
 func (s *queueSuspension) decided(m *Message) {
 	if s.cause != nil || s.assignment.queue.pool.suspension.active.Load() {
-		s.works(m)
+		s.endSuspension(m)
 	}
 }
 
-// works is decided during a suspension.
-func (s *queueSuspension) works(m *Message) {
+// endSuspension ends the suspension of the queue and that of the pool, if m was a trial.
+func (s *queueSuspension) endSuspension(m *Message) {
 	a := s.assignment
-	if !s.counts(m) {
+	if !s.isTrial(m) {
 		return
 	}
 	if s.cause != nil && !s.pauses() {
@@ -126,9 +128,9 @@ func (s *queueSuspension) works(m *Message) {
 	}
 }
 
-// counts reports whether m was delivered as a trial, as far as that is known.
-func (s *queueSuspension) counts(m *Message) bool {
-	return m.trial || !s.assignment.queue.pool.triesOne()
+// isTrial reports whether m was delivered as a trial. Where none is, each message counts as one.
+func (s *queueSuspension) isTrial(m *Message) bool {
+	return m.trial || !s.assignment.queue.pool.usesTrials()
 }
 
 func (s *queueSuspension) logEnd(m *Message) func(time.Duration, bool) {
@@ -141,47 +143,47 @@ func (s *queueSuspension) logEnd(m *Message) func(time.Duration, bool) {
 	}
 }
 
-// triesNow reports whether the next message is delivered as a trial.
-func (s *queueSuspension) triesNow() bool {
+// nextIsTrial reports whether the next message is delivered as a trial.
+func (s *queueSuspension) nextIsTrial() bool {
 	pool := s.assignment.queue.pool
-	return pool.triesOne() && (s.cause != nil || pool.suspension.active.Load())
+	return pool.usesTrials() && (s.cause != nil || pool.suspension.active.Load())
 }
 
-// tries notes that m is delivered as a trial.
-func (s *queueSuspension) tries(m *Message) {
+// beginTrial notes that m is delivered as a trial.
+func (s *queueSuspension) beginTrial(m *Message) {
 	q := s.assignment.queue
 	s.tried, m.trial = m, true
-	s.patience = time.AfterFunc(maxSuspension, func() { s.tryAnother(m) })
+	s.trialTimer = time.AfterFunc(maxSuspension, func() { s.tryAnother(m) })
 	if all := &q.pool.suspension; all.active.Load() {
 		s.forAll = true
-		all.tries.Add(1)
+		all.trials.Add(1)
 	}
 }
 
-// left notes that m is not in flight any more.
-func (s *queueSuspension) left(m *Message) {
+// notInFlight notes that m is not in flight any more, which ends its trial.
+func (s *queueSuspension) notInFlight(m *Message) {
 	if m != s.tried {
 		return
 	}
 	s.tried = nil
-	s.patience.Stop()
+	s.trialTimer.Stop()
 	if s.forAll {
 		s.forAll = false
-		s.assignment.queue.pool.suspension.tries.Add(-1)
+		s.assignment.queue.pool.suspension.trials.Add(-1)
 		s.assignment.after.resumed = true
 	}
 }
 
-// lost ends it with the queue.
+// lost ends the pause and the trial: the queue is lost.
 func (s *queueSuspension) lost() {
 	s.proceed()
 	if s.tried != nil {
-		s.left(s.tried)
+		s.notInFlight(s.tried)
 	}
 }
 
-// suspended reports whether nothing may be delivered now: during a pause, while a message is tried,
-// and when nobody takes messages any more.
+// suspended reports whether nothing may be delivered now: during a pause, during a trial, and when
+// nobody takes messages any more.
 func (d *delivery) suspended() bool {
 	pool := d.assignment.queue.pool
 	all := &pool.suspension
@@ -191,7 +193,7 @@ func (d *delivery) suspended() bool {
 	case d.suspension.cause == nil && !all.active.Load():
 		return false // also while a former trial is in flight
 	}
-	return d.suspension.pauses() || d.suspension.tried != nil || all.pausing.Load() || all.tries.Load() > 0
+	return d.suspension.pauses() || d.suspension.tried != nil || all.pausing.Load() || all.trials.Load() > 0
 }
 
 // endPause ends a pause of the queue.
@@ -203,17 +205,17 @@ func (s *queueSuspension) endPause() {
 	})
 }
 
-// tryAnother has another message tried, since m takes long.
+// tryAnother ends the trial of m, which takes long, so that another message is delivered.
 func (s *queueSuspension) tryAnother(m *Message) {
 	q := s.assignment.queue
 	q.update(func(d *delivery) {
-		s.left(m)
+		s.notInFlight(m)
 		d.recheck(false)
 	})
 }
 
-// recheck tells the scheduler what the queue may do since a suspension began or ended, or a worker is
-// stuck. With recall, messages of runs that are not begun are made ready again.
+// recheck tells the scheduler what the queue may do, after a suspension began or ended, or a worker
+// is stuck. With recall, messages of runs that are not begun are made ready again.
 func (q *Queue) recheck(recall bool) {
 	q.update(func(d *delivery) { d.recheck(recall) })
 }
@@ -236,7 +238,7 @@ func (d *delivery) recheck(recall bool) {
 type poolSuspension struct {
 	active  atomic.Bool  // the handler can't work
 	pausing atomic.Bool  // nothing may be delivered now
-	tries   atomic.Int32 // messages that are being tried
+	trials  atomic.Int32 // messages that are delivered as trials
 	queues  atomic.Pointer[[]*Queue]
 
 	mu sync.Mutex // may be taken while a queue's lock is held
@@ -265,7 +267,7 @@ func (s *poolSuspension) proceed() {
 	s.recheck(false)
 }
 
-// end ends it, unless there is a pause.
+// end ends the suspension, unless there is a pause.
 func (s *poolSuspension) end() (lasted time.Duration, log, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

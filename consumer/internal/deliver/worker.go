@@ -2,8 +2,8 @@ package deliver
 
 import "time"
 
-// quantum is how many messages of one queue a worker handles, if there are so many, before it serves
-// another one.
+// quantum is how many messages of one queue a worker handles, if there are so many, before it
+// serves another one.
 const quantum = 64
 
 // worker is a goroutine that handles messages.

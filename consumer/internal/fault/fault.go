@@ -1,6 +1,6 @@
-// Package fault notes a fault that lasts for some time: since when, why, and when it is logged. It is
-// logged when it begins, at most once a minute while it lasts, and when it ends. The component that
-// has the fault owns it, and guards it.
+// Package fault notes a fault that lasts for some time: since when, why, and when it is logged. It
+// is logged when it begins, at most once a minute while it lasts, and when it ends. The component
+// that has the fault owns it, and guards it.
 package fault
 
 import "time"
@@ -8,18 +8,18 @@ import "time"
 // interval is how often a fault is logged at most while it lasts.
 const interval = time.Minute
 
-// Fault is a fault that may be there. The zero Fault is not there. It is not safe for concurrent use.
+// Fault is the state of one fault. The zero Fault is not active. It is not safe for concurrent use.
 type Fault struct {
-	there         bool
+	active        bool
 	cause         error
 	since, logged time.Time
 }
 
-// Occurred notes that the fault is there because of cause, and reports whether that is to be logged.
+// Occurred makes the fault active because of cause, and reports whether that is to be logged.
 func (f *Fault) Occurred(cause error) (log bool) {
 	now := time.Now()
-	if !f.there {
-		f.there, f.since = true, now
+	if !f.active {
+		f.active, f.since = true, now
 	}
 	f.cause = cause
 	if !f.logged.IsZero() && now.Sub(f.logged) < interval {
@@ -29,17 +29,17 @@ func (f *Fault) Occurred(cause error) (log bool) {
 	return true
 }
 
-// End ends the fault. It returns whether it was there, and for how long.
+// End ends the fault. It returns whether it was active, and for how long.
 func (f *Fault) End() (lasted time.Duration, was bool) {
-	if was = f.there; was {
+	if was = f.active; was {
 		lasted = time.Since(f.since)
 	}
 	*f = Fault{}
 	return lasted, was
 }
 
-// There reports whether the fault is there.
-func (f *Fault) There() bool { return f.there }
+// Active reports whether the fault lasts.
+func (f *Fault) Active() bool { return f.active }
 
-// Cause returns why the fault is there; nil when it is not.
+// Cause returns the latest cause; nil when the fault is not active.
 func (f *Fault) Cause() error { return f.cause }

@@ -17,7 +17,7 @@ func TestFaultIsLoggedAtTheBeginningAndOnceAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var f fault.Fault
-		require.False(t, f.There())
+		require.False(t, f.Active())
 		_, was := f.End()
 		require.False(t, was)
 		require.True(t, f.Occurred(errBusy))
@@ -29,7 +29,7 @@ func TestFaultIsLoggedAtTheBeginningAndOnceAMinute(t *testing.T) {
 			}
 		}
 		require.Equal(t, 3, logged)
-		require.True(t, f.There())
+		require.True(t, f.Active())
 		require.Equal(t, errBusy, f.Cause())
 		lasted, was := f.End()
 		require.True(t, was)

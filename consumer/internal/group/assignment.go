@@ -96,8 +96,8 @@ func (a *assignment) epochs() map[uint32]uint64 {
 	return known
 }
 
-// settled reports whether every known partition is active, and no survey is needed.
-func (a *assignment) settled() bool {
+// stable reports whether every known partition is active, and no survey is needed.
+func (a *assignment) stable() bool {
 	return !a.surveyNeeded && len(a.in(PartitionActive)) == len(a.partitions)
 }
 
@@ -119,7 +119,7 @@ func (a *assignment) learned(l learned) {
 	}
 	for _, id := range l.pending {
 		if p := a.find(id, l.known[id]); p != nil && p.state == PartitionActive {
-			a.missing(p)
+			a.drainPending(p)
 		}
 	}
 	for _, id := range l.gone {
@@ -127,7 +127,8 @@ func (a *assignment) learned(l learned) {
 		if !a.cfg.Consumer.Group {
 			cause = errRemoved
 		}
-		if p := a.find(id, l.known[id]); p != nil && p.state != PartitionPreparing { // then the answer to its claim is waited for
+		// One that is being prepared is decided about when that has ended.
+		if p := a.find(id, l.known[id]); p != nil && p.state != PartitionPreparing {
 			a.lose(p, cause)
 		}
 	}
@@ -137,8 +138,8 @@ func (a *assignment) learned(l learned) {
 	}
 }
 
-// missing begins to drain a partition that the server is about to move.
-func (a *assignment) missing(p *partition) {
+// drainPending begins to drain a partition that the server is about to move.
+func (a *assignment) drainPending(p *partition) {
 	summary, _ := a.deps.Partitions.Summary(p.id)
 	if summary.mustDeliver() {
 		// The server moves it at the commit that covers what was polled. As long as nothing can be
@@ -178,7 +179,7 @@ func (a *assignment) resumeDrained(p *partition) {
 func (a *assignment) restart(p *partition, f Finding, cause error) {
 	a.move(p, changeFound)
 	p.finding = f
-	a.ended(p, cause)
+	a.endLost(p, cause)
 }
 
 // start begins to fetch and deliver partitions, unless all are being drained.
@@ -223,16 +224,16 @@ func (a *assignment) interrupt(cause error) {
 	}
 }
 
-// commitAll returns a request that commits the acknowledged prefixes of all partitions. The error of
-// its answer is nil when all of that is committed; where someone else moved the stored offset,
-// commitAll is nothing to commit.
+// commitAll returns a request that commits the acknowledged prefixes of all partitions. The error
+// of its answer is nil when all of that is committed; where someone else moved the stored offset,
+// there is nothing to commit.
 func (a *assignment) commitAll() func(ctx context.Context) event {
 	ids := a.in(PartitionActive, PartitionDraining)
 	return func(ctx context.Context) event {
 		var errs []error
 		for _, id := range ids {
-			var moved *MovedError
-			if err := a.deps.Partitions.Commit(ctx, id); err != nil && !errors.Is(err, ErrLost) && !errors.As(err, &moved) {
+			var reset *ResetError
+			if err := a.deps.Partitions.Commit(ctx, id); err != nil && !errors.Is(err, ErrLost) && !errors.As(err, &reset) {
 				errs = append(errs, fmt.Errorf("iggy: commit %s/%d: %w", a.cfg.Consumer.Topic, id, err))
 			}
 		}
@@ -245,20 +246,20 @@ func (a *assignment) lose(p *partition, cause error) {
 	had := p.state.assigned()
 	a.move(p, partitionLost)
 	if had {
-		a.ended(p, cause)
+		a.endLost(p, cause)
 	}
 }
 
-// ended ends the assignment of p in the consumer, after p has changed its state.
-func (a *assignment) ended(p *partition, cause error) {
+// endLost ends the assignment of p in the consumer, after p has changed its state.
+func (a *assignment) endLost(p *partition, cause error) {
 	unfinished := a.deps.Partitions.End(p.id, cause)
 	a.changes++
 	a.log.Info("partition lost", zap.Uint32("partition", p.id), zap.Int("count", unfinished), zap.Error(cause))
 	a.deps.Observer.Lost([]uint32{p.id})
 }
 
-// release ends an assignment that was handed over: it is revoked when no message was unfinished, and
-// lost otherwise.
+// release ends an assignment that was handed over: it is revoked when no message was unfinished,
+// and lost otherwise.
 func (a *assignment) release(id uint32, cause error) {
 	unfinished := a.deps.Partitions.End(id, cause)
 	a.changes++
@@ -270,18 +271,19 @@ func (a *assignment) release(id uint32, cause error) {
 	a.deps.Observer.Revoked([]uint32{id})
 }
 
-// left returns what is unfinished and uncommitted now.
-func (a *assignment) left() Left { return count(a.deps.Partitions, a.in()) }
+// remaining returns what is unfinished and uncommitted now.
+func (a *assignment) remaining() Remaining { return remainingOf(a.deps.Partitions, a.in()) }
 
-func count(partitions Partitions, ids []uint32) (left Left) {
+// remainingOf returns what is unfinished and uncommitted of some partitions.
+func remainingOf(partitions Partitions, ids []uint32) (r Remaining) {
 	for _, id := range ids {
 		if s, ok := partitions.Summary(id); ok {
-			left.Unfinished += s.Unfinished
-			left.Waiting += s.Waiting
-			left.Uncommitted += s.Uncommitted
+			r.Unfinished += s.Unfinished
+			r.Waiting += s.Waiting
+			r.Uncommitted += s.Uncommitted
 		}
 	}
-	return left
+	return r
 }
 
 // pause pauses or resumes a partition, whether it is assigned or not.

@@ -11,12 +11,12 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/retry"
 )
 
-// backoffs has the partitions wait that must be prepared or verified repeatedly: their offsets repeat
-// or go back, or they can't be prepared at all. Such a partition waits longer each time, until it is
-// stable for a while. The backoff of a partition outlives its assignments.
+// backoffs has the partitions wait that must be prepared or verified repeatedly: their offsets
+// repeat or go back, or they can't be prepared at all. Such a partition waits longer each time,
+// until it is stable for a while. The backoff of a partition outlives its assignments.
 type backoffs struct {
 	*base
-	of map[uint32]*retries
+	byPartition map[uint32]*retries
 }
 
 // retries counts how often a partition was prepared or verified again.
@@ -25,7 +25,7 @@ type retries struct {
 	cause    error
 	delay    time.Duration
 	next     time.Time // it is not prepared or verified before
-	trouble  fault.Fault
+	fault    fault.Fault
 }
 
 const (
@@ -48,61 +48,61 @@ var (
 // errNotVerified says that a partition is verified repeatedly.
 var errNotVerified = errors.New("its offsets do not continue, and a verification finds nothing wrong")
 
-// retryAfter has a partition wait before it is prepared or verified again. The first time it does not
-// wait, unless wait is set.
+// retryAfter has a partition wait before it is prepared or verified again. The first time it does
+// not wait, unless wait is set.
 func (b *backoffs) retryAfter(id uint32, cause error, wait bool) {
-	one := b.of[id]
-	if one == nil {
-		one = &retries{}
-		b.of[id] = one
+	r := b.byPartition[id]
+	if r == nil {
+		r = &retries{}
+		b.byPartition[id] = r
 	}
-	one.attempts++
-	one.cause, one.delay = cause, 0
-	n := one.attempts
+	r.attempts++
+	r.cause, r.delay = cause, 0
+	n := r.attempts
 	if !wait {
 		n--
 	}
 	if n > 0 {
-		one.delay = retry.Delay(partitionBackoff, n)
+		r.delay = retry.Delay(partitionBackoff, n)
 	}
-	one.next = time.Now().Add(one.delay)
-	if one.attempts >= problemAttempts && one.trouble.Occurred(cause) {
+	r.next = time.Now().Add(r.delay)
+	if r.attempts >= problemAttempts && r.fault.Occurred(cause) {
 		b.log.Warn("partition assigned repeatedly, waiting", zap.Uint32("partition", id),
-			zap.Int("attempt", one.attempts), zap.Duration("delay", one.delay), zap.Error(cause))
+			zap.Int("attempt", r.attempts), zap.Duration("delay", r.delay), zap.Error(cause))
 	}
 }
 
 // may reports whether a partition may be prepared or verified now.
 func (b *backoffs) may(id uint32, clock *schedule) bool {
-	one := b.of[id]
-	return one == nil || clock.due(one.next)
+	r := b.byPartition[id]
+	return r == nil || clock.due(r.next)
 }
 
 // attempts returns how often a partition was prepared or verified again.
 func (b *backoffs) attempts(id uint32) int {
-	if one := b.of[id]; one != nil {
-		return one.attempts
+	if r := b.byPartition[id]; r != nil {
+		return r.attempts
 	}
 	return 0
 }
 
-// settle resets the backoffs of the partitions that are stable.
-func (b *backoffs) settle(partitions map[uint32]*partition, clock *schedule) {
-	for id, one := range b.of {
-		if p := partitions[id]; p != nil && !p.state.assigned() || !clock.due(one.next.Add(max(stableTime, 2*one.delay))) {
+// resetStable resets the backoffs of the partitions that are stable.
+func (b *backoffs) resetStable(partitions map[uint32]*partition, clock *schedule) {
+	for id, r := range b.byPartition {
+		if p := partitions[id]; p != nil && !p.state.assigned() || !clock.due(r.next.Add(max(stableTime, 2*r.delay))) {
 			continue
 		}
-		delete(b.of, id)
-		if lasted, was := one.trouble.End(); was {
-			b.log.Info("partition is stable again", zap.Uint32("partition", id), zap.Duration("elapsed", lasted), zap.Int("attempt", one.attempts))
+		delete(b.byPartition, id)
+		if lasted, was := r.fault.End(); was {
+			b.log.Info("partition is stable again", zap.Uint32("partition", id), zap.Duration("elapsed", lasted), zap.Int("attempt", r.attempts))
 		}
 	}
 }
 
 // problem returns why a partition is prepared or verified repeatedly; nil when it is not.
 func (b *backoffs) problem(id uint32) error {
-	if one := b.of[id]; one != nil && one.attempts >= problemAttempts {
-		return one.cause
+	if r := b.byPartition[id]; r != nil && r.attempts >= problemAttempts {
+		return r.cause
 	}
 	return nil
 }

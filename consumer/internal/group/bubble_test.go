@@ -178,7 +178,7 @@ func (b *bubble) in(c *fakeConsumer, s group.State) {
 }
 
 // stop ends a member, with much time.
-func (b *bubble) stop(c *fakeConsumer) group.Left {
+func (b *bubble) stop(c *fakeConsumer) group.Remaining {
 	return c.machine.Stop(context.Background(), context.Background())
 }
 

@@ -110,7 +110,7 @@ func anything(*bubble) {}
 func TestStopInEachState(t *testing.T) {
 	inEachState(t, func(b *bubble, c *fakeConsumer) {
 		began := time.Now()
-		require.Equal(b.t, group.Left{}, b.stop(c))
+		require.Equal(b.t, group.Remaining{}, b.stop(c))
 		require.Less(b.t, time.Since(began), 500*time.Millisecond) // the grace, and a little
 		require.Empty(b.t, c.owned())
 		require.Equal(b.t, group.Ended, c.machine.Status().State)

@@ -17,14 +17,14 @@ var (
 	errReset       = fmt.Errorf("%w: assigned again at another offset", ErrLost)
 )
 
-// MovedError says that the stored offset of a partition is not the one that was stored from here:
+// ResetError says that the stored offset of a partition is not the one that was stored from here:
 // someone else moved it, or deleted it.
-type MovedError struct {
+type ResetError struct {
 	Stored bool
 	Offset uint64
 }
 
-func (e *MovedError) Error() string {
+func (e *ResetError) Error() string {
 	if !e.Stored {
 		return "the stored offset was deleted by someone else"
 	}

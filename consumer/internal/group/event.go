@@ -30,7 +30,7 @@ const (
 	surveyed
 	verified
 	membersRead // those of the two groups
-	elected
+	coordinatorRead
 	dialled
 	committed
 	redistributed
@@ -51,7 +51,7 @@ var eventNames = [eventKinds]string{
 	"stop requested", "drain time over", "close requested", "seek requested", "seek cancelled", "pause requested",
 	"drained", "verify needed", "refused",
 	"timer expired",
-	"join answered", "surveyed", "verified", "members read", "elected", "dialled", "committed", "redistributed", "announced", "resumed", "groups left",
+	"join answered", "surveyed", "verified", "members read", "coordinator read", "dialled", "committed", "redistributed", "announced", "resumed", "groups left",
 	"prepare ended", "hand-over ended", "seek ended",
 }
 

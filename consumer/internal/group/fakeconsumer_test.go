@@ -346,11 +346,11 @@ func (p *fakePart) store(ctx context.Context) error {
 			return err
 		}
 		if next := now.Offset + 1; now.Stored && next != stored || !now.Stored && stored != 0 {
-			return &group.MovedError{Stored: now.Stored, Offset: now.Offset}
+			return &group.ResetError{Stored: now.Stored, Offset: now.Offset}
 		}
 		return conn.StoreOffset(ctx, p.c.who(), p.id, acked-1)
 	})
-	var moved *group.MovedError
+	var moved *group.ResetError
 	switch {
 	case err == nil:
 		p.c.mu.Lock()
@@ -422,7 +422,7 @@ func (p *fakePart) stir() {
 func (p *fakePart) run() {
 	for p.life.Err() == nil {
 		if !p.set(true) {
-			p.c.machine.Drained(p.id)
+			p.c.machine.Drained()
 			select {
 			case <-p.kick:
 			case <-p.life.Done():
@@ -431,7 +431,7 @@ func (p *fakePart) run() {
 		}
 		pause := p.fetch()
 		p.set(false)
-		p.c.machine.Drained(p.id)
+		p.c.machine.Drained()
 		if pause {
 			timer := time.NewTimer(p.c.idle)
 			select {

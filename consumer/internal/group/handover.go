@@ -15,8 +15,8 @@ import (
 // handOvers hands over the partitions that the server is about to move.
 type handOvers struct{ a *assignment }
 
-// due hands over the draining partitions that are drained, and those whose time is over.
-func (h handOvers) due(clock *schedule) {
+// startDue hands over the draining partitions that are drained, and those whose time is over.
+func (h handOvers) startDue(clock *schedule) {
 	a := h.a
 	for _, p := range a.sorted() {
 		if p.state != PartitionDraining {
@@ -71,8 +71,8 @@ func (h handOvers) answered(e event) {
 	}
 }
 
-// handOver is the request that commits the acknowledged prefix of a partition, with which the server
-// moves the partition to another member.
+// handOver is the request that commits the acknowledged prefix of a partition, with which the
+// server moves the partition to another member.
 type handOver struct {
 	server
 	partitions Partitions
@@ -85,8 +85,8 @@ type handOver struct {
 // of the prefix is polled once more: then its offset is the last one polled.
 func (h handOver) run(ctx context.Context, id uint32) error {
 	err := h.partitions.Commit(ctx, id)
-	var moved *MovedError
-	if err != nil && !errors.As(err, &moved) {
+	var reset *ResetError
+	if err != nil && !errors.As(err, &reset) {
 		return err
 	}
 	s, ok := h.partitions.Summary(id)
@@ -94,8 +94,8 @@ func (h handOver) run(ctx context.Context, id uint32) error {
 		return nil // it was lost
 	}
 	prefix, acknowledged := s.Prefix, s.Acknowledged
-	if moved != nil {
-		prefix, acknowledged = moved.Offset, moved.Stored // the next owner follows
+	if reset != nil {
+		prefix, acknowledged = reset.Offset, reset.Stored // the next owner follows
 	}
 	if !acknowledged {
 		return nil
@@ -105,7 +105,7 @@ func (h handOver) run(ctx context.Context, id uint32) error {
 			return err
 		}
 	}
-	if moved != nil {
+	if reset != nil {
 		err = h.store(ctx, id, prefix)
 	} else { // the prefix may be longer by now, and must not go back
 		err = h.partitions.CommitAgain(ctx, id)

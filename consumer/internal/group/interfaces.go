@@ -24,7 +24,7 @@ type Connection interface {
 	Stop(ctx context.Context) error
 }
 
-// Dependencies are what the machine uses. All but Dial and Observer are required.
+// Dependencies are what the machine uses. All are required, except Dial without fair assignment.
 type Dependencies struct {
 	// Sessions waits for a session. An error means that there will be no more sessions.
 	Sessions func(ctx context.Context) (Session, error)
@@ -40,8 +40,8 @@ type Dependencies struct {
 // for concurrent use.
 //
 // The methods with a context make requests: they are called in goroutines of their own, end soon
-// after their context does, and log nothing that the machine logs. The others are called by the loop
-// and must not block. They do nothing for a partition that is not assigned.
+// after their context does, and log nothing that the machine logs. The others are called by the
+// loop and must not block. They do nothing for a partition that is not assigned.
 type Partitions interface {
 	// Prepare reads where the claimed partitions begin and makes their assignments. It returns the
 	// partitions that are prepared, also with an error. Nothing is fetched or delivered before
@@ -64,7 +64,7 @@ type Partitions interface {
 	End(id uint32, cause error) (unfinished int)
 	// Summary returns the state of an assigned partition; false when it is not assigned.
 	Summary(id uint32) (Summary, bool)
-	// Commit stores the acknowledged prefix. A *MovedError says that someone else has stored
+	// Commit stores the acknowledged prefix. A *ResetError says that someone else has stored
 	// another offset meanwhile, and that nothing was stored.
 	Commit(ctx context.Context, id uint32) error
 	// CommitAgain stores the acknowledged prefix also if it is stored already.

@@ -16,7 +16,7 @@ type joining struct {
 	attempt   int
 	next      time.Time
 	cause     error
-	trouble   fault.Fault
+	fault     fault.Fault
 	requested bool
 }
 
@@ -88,7 +88,7 @@ func joined(m *member, e event) State {
 	}
 	m.joining.failed(e.err)
 	m.report.note(fmt.Errorf("iggy: join group %s: %w", m.cfg.Consumer.Name, e.err))
-	if m.joining.trouble.Occurred(e.err) {
+	if m.joining.fault.Occurred(e.err) {
 		m.log.Warn("joining the group failed, retrying", zap.Int("attempt", m.joining.attempt), zap.Error(e.err))
 	}
 	return Joining
@@ -96,12 +96,12 @@ func joined(m *member, e event) State {
 
 // begin begins a membership.
 func (m *member) begin() State {
-	m.stopping.left = Left{}
+	m.stopping.remaining = Remaining{}
 	m.probe = probe{}
 	m.rebalance.reset()
 	m.verify.retry = time.Time{}
 	m.assignment.begin(m.session.membership, m.session.current)
-	if m.cfg.Consumer.Group && !m.joining.trouble.There() {
+	if m.cfg.Consumer.Group && !m.joining.fault.Active() {
 		m.log.Info("group joined", zap.Uint64("generation", m.session.current.Generation()))
 	}
 	m.session.joined = true
@@ -113,7 +113,7 @@ func (m *member) begin() State {
 func (m *member) confirmed() {
 	attempts := m.joining.attempt
 	m.joining.attempt, m.joining.cause, m.joining.next = 0, nil, time.Time{}
-	if lasted, was := m.joining.trouble.End(); was {
+	if lasted, was := m.joining.fault.End(); was {
 		m.log.Info("group joined again", zap.Uint64("generation", m.session.current.Generation()),
 			zap.Int("attempt", attempts), zap.Duration("elapsed", lasted))
 	}
@@ -122,7 +122,7 @@ func (m *member) confirmed() {
 // endMembership ends what belongs to a membership.
 func (m *member) endMembership(cause error) {
 	m.loseAll(cause)
-	m.rebalance.disconnect()
+	m.rebalance.stopTransient()
 	if m.session.joined {
 		m.session.joined = false
 		m.deps.Observer.Left(m.session.current)
@@ -132,15 +132,15 @@ func (m *member) endMembership(cause error) {
 // loseAll ends all assignments, and notes what was unfinished.
 func (m *member) loseAll(cause error) {
 	if len(m.assignment.in()) > 0 {
-		left := m.assignment.left()
-		if left.Unfinished+left.Uncommitted > 0 {
-			left.Err = cause
+		remaining := m.assignment.remaining()
+		if remaining.Unfinished+remaining.Uncommitted > 0 {
+			remaining.Err = cause
 		}
-		m.stopping.left = left
+		m.stopping.remaining = remaining
 	}
 	for _, p := range m.assignment.sorted() {
 		m.assignment.lose(p, cause)
 	}
 	clear(m.verify.needed)
-	m.seeks.due() // their partitions are not assigned any more
+	m.seeks.startDue() // their partitions are not assigned any more
 }

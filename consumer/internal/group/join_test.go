@@ -121,7 +121,7 @@ func TestStopWhileJoiningLeaves(t *testing.T) {
 		c := b.member()
 		<-joined
 		began := time.Now()
-		require.Equal(b.t, group.Left{}, b.stop(c))
+		require.Equal(b.t, group.Remaining{}, b.stop(c))
 		require.Less(b.t, time.Since(began), 10*time.Millisecond)
 		require.Empty(b.t, b.server.sizes(mainGroup))
 	})

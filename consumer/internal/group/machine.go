@@ -30,9 +30,6 @@ func New(cfg Config, deps Dependencies) *Machine {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	if deps.Observer == nil {
-		deps.Observer = nobody{}
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	q, r := newQueue(), &report{}
 	m := &Machine{deps: deps, queue: q, report: r, cancel: cancel, done: make(chan struct{})}
@@ -54,7 +51,7 @@ func (m *Machine) run() {
 	defer timer.Stop()
 	for {
 		m.member.act()
-		m.report.publish(m.member.status(), m.member.stopping.left)
+		m.report.publish(m.member.status(), m.member.stopping.remaining)
 		if m.member.state == Ended {
 			break
 		}
@@ -89,7 +86,7 @@ func (m *Machine) drop(e event) {
 	switch v := e.value.(type) {
 	case Connection:
 		m.member.rebalance.transient = v
-		m.member.rebalance.disconnect()
+		m.member.rebalance.stopTransient()
 	case prepareAnswer:
 		m.member.preparations.answered(e)
 	case seekAnswer:
@@ -101,11 +98,11 @@ func (m *Machine) drop(e event) {
 
 // Stop drains, commits, tells the other members and leaves the group. It waits for the messages in
 // flight until work ends; with several calls the earliest end counts. It returns when all is done,
-// or when ctx ends, with what is left.
-func (m *Machine) Stop(ctx, work context.Context) Left {
+// or when ctx ends, with what remains.
+func (m *Machine) Stop(ctx, work context.Context) Remaining {
 	if !m.started.Swap(true) {
 		close(m.done)
-		return Left{}
+		return Remaining{}
 	}
 	m.queue.post(event{kind: stopRequested})
 	release := context.AfterFunc(work, func() {
@@ -114,27 +111,27 @@ func (m *Machine) Stop(ctx, work context.Context) Left {
 	select {
 	case <-m.done:
 		release()
-		return m.report.left()
+		return m.report.readRemaining()
 	case <-ctx.Done():
 	}
-	// The stop continues, and what is left may become less.
-	left := m.count()
-	left.Err = errors.Join(left.Err, fmt.Errorf("%w: %w", ErrStopDeadline, context.Cause(ctx)))
-	return left
+	// The stop continues, and what remains may become less.
+	remaining := m.remaining()
+	remaining.Err = errors.Join(remaining.Err, fmt.Errorf("%w: %w", ErrStopDeadline, context.Cause(ctx)))
+	return remaining
 }
 
-// count returns what is left now.
-func (m *Machine) count() Left {
+// remaining returns what remains now.
+func (m *Machine) remaining() Remaining {
 	var ids []uint32
 	for _, p := range m.report.read().Partitions {
 		if p.Assigned() {
 			ids = append(ids, p.ID)
 		}
 	}
-	if left := count(m.deps.Partitions, ids); left.Unfinished+left.Uncommitted > 0 {
-		return left
+	if now := remainingOf(m.deps.Partitions, ids); now.Unfinished+now.Uncommitted > 0 {
+		return now
 	}
-	return m.report.left()
+	return m.report.readRemaining()
 }
 
 // Close ends everything at once, with a cause. It does not wait; see Done.
@@ -195,7 +192,7 @@ func (m *Machine) pause(partition uint32, on bool) {
 }
 
 // Drained says that a draining partition may have no more messages in flight.
-func (m *Machine) Drained(uint32) { m.queue.postDrained() }
+func (m *Machine) Drained() { m.queue.postDrained() }
 
 // NeedsVerify says that the answers for a partition do not fit its position: it is not fetched
 // before it was verified.
@@ -208,12 +205,3 @@ func (m *Machine) Refused(partition uint32, epoch uint64, err error) {
 
 // Status returns the status that the loop published last.
 func (m *Machine) Status() Status { return m.report.read() }
-
-// nobody is an Observer that ignores everything.
-type nobody struct{}
-
-func (nobody) Joined(Session)    {}
-func (nobody) Left(Session)      {}
-func (nobody) Assigned([]uint32) {}
-func (nobody) Revoked([]uint32)  {}
-func (nobody) Lost([]uint32)     {}

@@ -43,7 +43,7 @@ type member struct {
 func newMember(ctx context.Context, b *base) *member {
 	m := &member{base: b, visit: 1, session: sessions{root: ctx}}
 	m.assignment = assignment{base: b, partitions: map[uint32]*partition{}, paused: map[uint32]bool{}, busy: map[uint32]bool{}}
-	m.backoffs = backoffs{base: b, of: map[uint32]*retries{}}
+	m.backoffs = backoffs{base: b, byPartition: map[uint32]*retries{}}
 	m.preparations = preparations{a: &m.assignment, backoffs: &m.backoffs}
 	m.seeks = seeks{a: &m.assignment}
 	m.verify = verification{a: &m.assignment, backoffs: &m.backoffs, needed: map[uint32]need{}}
@@ -60,7 +60,7 @@ func (m *member) handle(e event) {
 	if e.visit != 0 && e.visit != m.visit {
 		if c, ok := e.value.(Connection); ok {
 			m.rebalance.transient = c
-			m.rebalance.disconnect()
+			m.rebalance.stopTransient()
 		}
 		return
 	}
@@ -78,9 +78,9 @@ func (m *member) act() {
 	for m.state != Ended {
 		before := m.visit
 		m.clock = schedule{}
-		m.backoffs.settle(m.assignment.partitions, &m.clock)
+		m.backoffs.resetStable(m.assignment.partitions, &m.clock)
 		if m.state.joined() && !m.state.stopping() {
-			m.seeks.due()
+			m.seeks.startDue()
 		}
 		if a := activities[m.state]; a.do != nil {
 			m.enter(a.do(m), a.to)

@@ -20,8 +20,8 @@ type prepareAnswer struct {
 	prepared map[uint32]bool
 }
 
-// due claims the waiting partitions that may be prepared now.
-func (t *preparations) due(clock *schedule) {
+// startDue claims the waiting partitions that may be prepared now.
+func (t *preparations) startDue(clock *schedule) {
 	if t.running {
 		return
 	}

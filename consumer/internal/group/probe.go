@@ -22,8 +22,8 @@ const (
 )
 
 // probe is the periodic requests of an active member, one at a time: the survey of what is assigned
-// to it, the verification of offsets and logs, and the reading of the coordination group, which tells
-// whether another member began a rebalance.
+// to it, the verification of offsets and logs, and the reading of the coordination group, which
+// tells whether another member began a rebalance.
 type probe struct {
 	next    time.Time // tick
 	ticks   int
@@ -65,7 +65,7 @@ func (p *probe) answered(kind int, err error, log *zap.Logger) {
 // problems returns the faults.
 func (p *probe) problems() (errs []error) {
 	for kind, f := range p.faults {
-		if f.There() {
+		if f.Active() {
 			errs = append(errs, fmt.Errorf("%s fails: %w", faultNames[kind], f.Cause()))
 		}
 	}
@@ -94,10 +94,10 @@ func probeServer(m *member) State {
 	p := &m.probe
 	if m.clock.due(p.next) {
 		p.tick(&m.assignment)
-		m.clock.due(p.next)
+		m.clock.due(p.next) // sets the timer
 	}
-	handOvers{&m.assignment}.due(&m.clock)
-	m.preparations.due(&m.clock)
+	handOvers{&m.assignment}.startDue(&m.clock)
+	m.preparations.startDue(&m.clock)
 	if p.running {
 		return Active
 	}
@@ -125,7 +125,7 @@ func probeServer(m *member) State {
 func surveyRequest(m *member) func(ctx context.Context) event {
 	s := survey{
 		server: m.server(), known: m.assignment.epochs(), wanted: m.cfg.Partitions,
-		maySkip: m.assignment.settled() && m.probe.skipped < maxSkipped, seen: m.probe.seen,
+		maySkip: m.assignment.stable() && m.probe.skipped < maxSkipped, seen: m.probe.seen,
 	}
 	m.assignment.surveyNeeded = false
 	return func(ctx context.Context) event {

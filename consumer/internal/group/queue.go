@@ -2,9 +2,9 @@ package group
 
 import "sync"
 
-// queue holds the events that the loop has not handled yet. It is bounded: it has one answer for each
-// request, one command for each caller that waits for it, and for each partition one pause and one
-// notification of each kind, which replaces the one before.
+// queue holds the events that the loop has not handled yet. It is bounded: it has one answer for
+// each request, one command for each caller that waits for it, and for each partition one pause and
+// one notification of each kind, which replaces the one before.
 type queue struct {
 	mu      sync.Mutex
 	events  []event

@@ -17,20 +17,20 @@ import (
 // rebalance has the partitions shared fairly, which the server does not do: a member that joins a
 // group is assigned one partition and no more (measured on Iggy 0.8.0). When a member leaves, the
 // server assigns all partitions anew, in equal shares, but also those with messages in flight. So
-// one member announces a rebalance by joining the coordination group; the others notice that, drain,
-// commit, and join it, too. When all have, a transient member joins and leaves the consumer group,
-// and all members leave the coordination group and resume.
+// one member announces a rebalance by joining the coordination group; the others notice that,
+// drain, commit, and join it, too. When all have, a transient member joins and leaves the consumer
+// group, and all members leave the coordination group and resume.
 //
-// The members do not elect the coordinator: it is the owner of partition 0 in the coordination group.
-// A participant that is the owner knows that the coordinator has left, and resumes.
+// The coordinator is the owner of partition 0 in the coordination group. A participant that is the
+// owner knows that the coordinator has left, and resumes.
 type rebalance struct {
 	*base
 	since time.Time     // since when the shares are unequal
-	pause time.Duration // how long they may be before a rebalance
+	pause time.Duration // how long they may be unequal before a rebalance
 
-	absent      fault.Fault // the coordination group does not exist
-	absentUntil time.Time   // it is not read before
-	notBefore   time.Time   // nor before this, after a rebalance: the others need a moment to leave it
+	groupMissing fault.Fault // the coordination group does not exist
+	missingUntil time.Time   // the coordination group is not read before
+	notBefore    time.Time   // after a rebalance it is not read before: the others need a moment to leave it
 	// stale is how many members of the coordination group do nothing: no member waits for that many
 	// again before ignored.
 	stale   int
@@ -52,7 +52,7 @@ type memberReads struct {
 	count   int
 }
 
-// memberCounts is an answer to one.
+// memberCounts is what one reading returned.
 type memberCounts struct {
 	members, announced int // of the consumer group and of the coordination group
 	coordinator        bool
@@ -60,27 +60,28 @@ type memberCounts struct {
 
 const (
 	membersInterval = 10 * time.Millisecond
-	// readsAfterRebalance is for how many intervals a member does not read the coordination group
-	// after a rebalance. Without that, members that leave the coordination group at different times
-	// could each mistake the others for a member that announces a rebalance, without end.
+	// readsAfterRebalance is the number of intervals after a rebalance in which a member does not read
+	// the coordination group. Without that, members that leave the coordination group at different
+	// times could each mistake the others for a member that announces a rebalance, without end.
 	readsAfterRebalance = 10
-	// readsPerElection is every how many readings a member also reads who the coordinator is.
-	readsPerElection = 5
+	// readsPerCoordinator is the number of readings of which one also reads who the coordinator is.
+	readsPerCoordinator = 5
 
-	// In multiples of RebalanceAfter: how long a coordination group that does not exist is not read,
-	// and how long stale members are ignored.
-	absentPause = 10
-	stalePause  = 20
+	// These are in multiples of RebalanceAfter: for how long a coordination group that does not exist
+	// is not read, and for how long stale members are ignored.
+	missingPause = 10
+	stalePause   = 20
 
 	commitRetry   = 50 * time.Millisecond
 	transientStop = time.Second
 )
 
 // reset forgets what belongs to another membership.
-func (r *rebalance) reset() { *r = rebalance{base: r.base, absent: r.absent} }
+func (r *rebalance) reset() { *r = rebalance{base: r.base, groupMissing: r.groupMissing} }
 
-// readMembers reads how many members the coordination group has, and if wanted how many the consumer
-// readMembers has and whether this member is the coordinator, unless the last reading was just now.
+// readMembers reads how many members the coordination group has. With members it also reads how
+// many the consumer group has, and with coordinator whether this member is the coordinator. It does
+// nothing while another reading runs, and within membersInterval of the last one.
 func (m *member) readMembers(members, coordinator bool) {
 	l := &m.rebalance.reads
 	if l.running || !m.clock.due(l.next) {
@@ -116,7 +117,7 @@ func (r *rebalance) answered(e event) memberCounts {
 
 // mayReadMembers reports whether an active member may read the coordination group now.
 func (r *rebalance) mayReadMembers(clock *schedule) bool {
-	return !r.reads.running && clock.due(r.reads.next) && clock.due(r.absentUntil) && clock.due(r.notBefore)
+	return !r.reads.running && clock.due(r.reads.next) && clock.due(r.missingUntil) && clock.due(r.notBefore)
 }
 
 // decide takes part in a rebalance that was announced, or begins one when the shares have been
@@ -125,18 +126,18 @@ func (r *rebalance) decide(m *member, e event, full bool) State {
 	l := r.answered(e)
 	r.err = nil
 	if errors.Is(e.err, iggyerr.ErrNotFound) {
-		if !r.absent.There() {
+		if !r.groupMissing.Active() {
 			r.log.Warn("coordination group does not exist, no fair assignment", zap.String("coordination_group", r.cfg.CoordinationGroup))
 		}
-		r.absent.Occurred(e.err)
-		r.absentUntil = time.Now().Add(absentPause * r.cfg.RebalanceAfter)
+		r.groupMissing.Occurred(e.err)
+		r.missingUntil = time.Now().Add(missingPause * r.cfg.RebalanceAfter)
 		return Active
 	}
 	if e.err != nil {
 		r.report.note(e.err)
 		return Active // the next survey shows whether this is still a member
 	}
-	if _, was := r.absent.End(); was {
+	if _, was := r.groupMissing.End(); was {
 		r.log.Info("coordination group exists, fair assignment", zap.String("coordination_group", r.cfg.CoordinationGroup))
 	}
 	if l.announced > 0 && (l.announced > r.stale || time.Now().After(r.ignored)) {
@@ -145,12 +146,13 @@ func (r *rebalance) decide(m *member, e event, full bool) State {
 	}
 	if full && r.overdue(m) {
 		r.since = time.Time{}
-		return Electing
+		return FindingCoordinator
 	}
 	return Active
 }
 
-// overdue reports whether the shares have been unequal for too long, and this member has the largest.
+// overdue reports whether the shares have been unequal for too long, and this member has the
+// largest.
 func (r *rebalance) overdue(m *member) bool {
 	largest, unequal := sharesOf(m.probe.seen)
 	switch {
@@ -171,8 +173,8 @@ func (r *rebalance) participate(announced int) {
 	r.deadline = time.Now().Add(2*r.cfg.RebalanceGrace + time.Second)
 }
 
-// disconnect ends the transient member.
-func (r *rebalance) disconnect() {
+// stopTransient ends the transient member.
+func (r *rebalance) stopTransient() {
 	c := r.transient
 	if r.transient = nil; c == nil {
 		return
@@ -184,8 +186,8 @@ func (r *rebalance) disconnect() {
 	})
 }
 
-// elect joins the coordination group and asks who the coordinator is.
-func elect(m *member) {
+// findCoordinator joins the coordination group and asks who the coordinator is.
+func findCoordinator(m *member) {
 	m.rebalance.err, m.rebalance.began = nil, time.Time{}
 	server, coordination := m.server(), m.cfg.CoordinationGroup
 	m.groups.coordination = true
@@ -195,11 +197,11 @@ func elect(m *member) {
 		if err == nil {
 			coordinator, err = server.owns(ctx, coordination, 0)
 		}
-		return event{kind: elected, err: err, value: coordinator}
+		return event{kind: coordinatorRead, err: err, value: coordinator}
 	}))
 }
 
-func electionAnswered(m *member, e event) State {
+func coordinatorAnswered(m *member, e event) State {
 	switch {
 	case e.err != nil:
 		m.rebalance.err = e.err
@@ -235,24 +237,24 @@ func dialAnswered(m *member, e event) State {
 	}
 	m.rebalance.transient = e.value.(Connection)
 	m.rebalance.deadline = time.Now().Add(m.cfg.RebalanceGrace)
-	return Gathering
+	return WaitingForParticipants
 }
 
-// gather waits until all members but one are in the coordination group, this one included. This
-// member fetches and delivers until then.
-func gather(m *member) State {
+// waitForParticipants waits until all members but one are in the coordination group, this one
+// included. This member fetches and delivers until then.
+func waitForParticipants(m *member) State {
 	if m.clock.due(m.rebalance.deadline) {
 		return CoordinatorDraining
 	}
 	m.readMembers(true, false)
-	return Gathering
+	return WaitingForParticipants
 }
 
-func gatherAnswered(m *member, e event) State {
+func participantsCounted(m *member, e event) State {
 	if l := m.rebalance.answered(e); e.err != nil || l.announced >= l.members-1 {
 		return CoordinatorDraining
 	}
-	return Gathering
+	return WaitingForParticipants
 }
 
 // drainAll drains all partitions until startAll.
@@ -280,23 +282,23 @@ func coordinatorCommitted(m *member, e event) State {
 	if e.err != nil {
 		m.rebalance.err = e.err
 	}
-	return Assembling
+	return WaitingForLastParticipant
 }
 
-// assemble waits until all members have announced that they are drained.
-func assemble(m *member) State {
+// waitForLastParticipant waits until all members have announced that they are drained.
+func waitForLastParticipant(m *member) State {
 	if m.clock.due(m.rebalance.deadline) {
 		return Redistributing
 	}
 	m.readMembers(true, false)
-	return Assembling
+	return WaitingForLastParticipant
 }
 
-func assembleAnswered(m *member, e event) State {
+func lastParticipantCounted(m *member, e event) State {
 	if l := m.rebalance.answered(e); e.err != nil || l.announced >= l.members {
 		return Redistributing
 	}
-	return Assembling
+	return WaitingForLastParticipant
 }
 
 // redistribute has the transient member join and leave the group, if the shares are still unequal.
@@ -333,8 +335,8 @@ func drainParticipant(m *member) State {
 	return ParticipantDraining
 }
 
-// participantAnswered resumes when the coordinator is done: the coordination group has fewer members,
-// only this one is left in it, or this one is the coordinator.
+// participantAnswered resumes when the coordinator is done: the coordination group has fewer
+// members, only this one is left in it, or this one is the coordinator.
 func participantAnswered(m *member, e event) State {
 	r := &m.rebalance
 	l, own := r.answered(e), 0
@@ -385,7 +387,7 @@ func waitForCoordinator(m *member) State {
 	if m.clock.due(r.deadline) {
 		return r.giveUp(m)
 	}
-	m.readMembers(false, r.reads.count%readsPerElection == readsPerElection-1)
+	m.readMembers(false, r.reads.count%readsPerCoordinator == readsPerCoordinator-1)
 	return WaitingForCoordinator
 }
 
@@ -402,7 +404,7 @@ func (r *rebalance) giveUp(m *member) State {
 
 // resume leaves the coordination group and learns what is assigned now.
 func resume(m *member) {
-	m.rebalance.disconnect()
+	m.rebalance.stopTransient()
 	leave := m.leaveCoordination()
 	s := survey{server: m.server(), known: m.assignment.epochs()}
 	m.request(m.groups.inOrder(func(ctx context.Context) event {

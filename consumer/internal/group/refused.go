@@ -9,13 +9,13 @@ import (
 	"go.uber.org/zap"
 )
 
-// refusedByServer handles a poll or a commit of the consumer that the server refused: the membership
-// ends, the partition is lost, or it is verified who owns it.
+// refusedByServer handles a poll or a commit of the consumer that the server refused: the
+// membership ends, the partition is lost, or it is verified who owns it.
 func refusedByServer(m *member, e event) State {
 	p := m.assignment.find(e.partition, e.epoch)
-	var moved *MovedError
+	var reset *ResetError
 	switch {
-	case p == nil || !m.cfg.Consumer.Group || errors.As(e.err, &moved):
+	case p == nil || !m.cfg.Consumer.Group || errors.As(e.err, &reset):
 		// An answer to a former assignment says nothing about the present one.
 	case protocol.IsNotMember(e.err):
 		m.report.note(e.err)
@@ -46,7 +46,7 @@ func (m *member) failed(err error) State {
 // evicted ends a membership that the server does not know any more.
 func (m *member) evicted(err error) State {
 	m.joining.failed(err)
-	if m.joining.trouble.Occurred(err) {
+	if m.joining.fault.Occurred(err) {
 		m.log.Warn("no longer a member of the group, joining again", zap.Error(err))
 	}
 	m.endMembership(fmt.Errorf("%w: %w", ErrLost, err))

@@ -23,8 +23,8 @@ type seekAnswer struct {
 	claim Claim
 }
 
-// seeks executes the commands, those of one partition one after another. None waits for a survey or a
-// rebalance: a partition that was moved during a rebalance is started at its end.
+// seeks executes the commands, those of one partition one after another. None waits for a survey or
+// a rebalance: a partition that was moved during a rebalance is started at its end.
 type seeks struct {
 	a       *assignment
 	pending []*seek
@@ -57,8 +57,8 @@ func (s *seeks) refuse(err error) {
 	s.pending = nil
 }
 
-// due begins the seeks that can begin.
-func (s *seeks) due() {
+// startDue begins the seeks that can begin.
+func (s *seeks) startDue() {
 	s.pending = slices.DeleteFunc(s.pending, func(k *seek) bool {
 		p := s.a.partitions[k.partition]
 		switch {
@@ -113,7 +113,7 @@ func (s *seeks) answered(e event) {
 		s.a.start(p.id)
 	default:
 		s.a.move(p, seekReleased)
-		s.a.ended(p, fmt.Errorf("%w: seek failed: %w", ErrLost, e.err))
+		s.a.endLost(p, fmt.Errorf("%w: seek failed: %w", ErrLost, e.err))
 	}
 	answer.seek.done <- e.err
 }

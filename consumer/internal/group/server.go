@@ -63,7 +63,7 @@ func (s server) partitions(ctx context.Context) (ids []uint32, err error) {
 }
 
 // owns reports whether a partition is assigned to this member in a group, including one that the
-// owns is about to move.
+// server is about to move.
 func (s server) owns(ctx context.Context, group string, id uint32) (owned bool, err error) {
 	member := s.consumer
 	member.Name = group
@@ -74,10 +74,11 @@ func (s server) owns(ctx context.Context, group string, id uint32) (owned bool, 
 	return owned, err
 }
 
-// rotation returns the assigned partitions without those that the server is about to move. The server
-// names them one after another, so they are read until they repeat. It keeps the rotation twice and
-// switches between the two with every change of its metadata, so the rotation may jump: a partition
-// counts as missing only when it was not named in more than two rounds (measured on Iggy 0.8.0).
+// rotation returns the assigned partitions without those that the server is about to move. The
+// server names them one after another, so they are read until they repeat. It keeps the rotation
+// twice and switches between the two with every change of its metadata, so the rotation may jump: a
+// partition counts as missing only when it was not named in more than two rounds (measured on Iggy
+// 0.8.0).
 func (s server) rotation(ctx context.Context, known []uint32) (ids []uint32, err error) {
 	for again := 0; again <= 2*(len(ids)+1) && len(ids) <= maxPartitions; {
 		id, err := s.nextPartition(ctx)
@@ -109,8 +110,8 @@ func (s server) rotation(ctx context.Context, known []uint32) (ids []uint32, err
 }
 
 // nextPartition returns the partition that the server names next. A poll without a partition id, at
-// an offset beyond every log, returns no messages but names an assigned partition, one after another
-// (measured on Iggy 0.8.0).
+// an offset beyond every log, returns no messages but names an assigned partition, one after
+// another (measured on Iggy 0.8.0).
 func (s server) nextPartition(ctx context.Context) (id uint32, err error) {
 	err = s.connection.Do(ctx, func(ctx context.Context, c transport.Conn) error {
 		polled, err := c.Poll(ctx, transport.Poll{

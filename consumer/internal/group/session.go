@@ -15,29 +15,29 @@ type sessions struct {
 	current   Session
 	joined    bool // the observer was told that a membership began
 
-	ctx        context.Context // ends with the session; nil without one
-	cancel     context.CancelFunc
-	membership context.Context // ends with the membership, which may be earlier
-	endMember  context.CancelFunc
+	ctx              context.Context // ends with the session; nil without one
+	cancel           context.CancelFunc
+	membership       context.Context // ends with the membership, which may be earlier
+	cancelMembership context.CancelFunc
 }
 
 // begin makes the next session the present one.
 func (s *sessions) begin() {
 	s.current, s.next = s.next, nil
 	s.ctx, s.cancel = context.WithCancel(s.root)
-	s.membership, s.endMember = context.WithCancel(s.ctx)
+	s.membership, s.cancelMembership = context.WithCancel(s.ctx)
 }
 
 // renew ends all requests of the membership, and prepares the next membership.
 func (s *sessions) renew() {
-	s.endMember()
-	s.membership, s.endMember = context.WithCancel(s.ctx)
+	s.cancelMembership()
+	s.membership, s.cancelMembership = context.WithCancel(s.ctx)
 }
 
 // end ends all requests of the session.
 func (s *sessions) end() {
 	if s.ctx != nil {
-		s.endMember()
+		s.cancelMembership()
 		s.cancel()
 		s.ctx, s.membership = nil, nil
 	}

@@ -15,7 +15,7 @@ func TestFirstMemberGetsEverything(t *testing.T) {
 		c := b.member()
 		b.shares(b.all, 4)
 		stop()
-		require.Equal(b.t, group.Left{}, b.stop(c))
+		require.Equal(b.t, group.Remaining{}, b.stop(c))
 		again, overlap := b.ledger.repeated()
 		require.Zero(b.t, again)
 		require.Zero(b.t, overlap)
@@ -73,7 +73,7 @@ func TestRollingReplacement(t *testing.T) {
 		b.shares(b.all, 2, 3, 3)
 		for i := range 6 {
 			b.member()
-			require.Equal(b.t, group.Left{}, b.stop(b.all[i]))
+			require.Equal(b.t, group.Remaining{}, b.stop(b.all[i]))
 			b.shares(b.all[i+1:], 2, 3, 3)
 		}
 		stop()

@@ -33,7 +33,7 @@ func TestStandaloneReadsAllPartitions(t *testing.T) {
 		b.server.mu.Unlock()
 		b.shares(b.all, 1)
 		require.True(b.t, c.machine.Status().Joined)
-		require.Equal(b.t, group.Left{}, b.stop(c))
+		require.Equal(b.t, group.Remaining{}, b.stop(c))
 		require.Equal(b.t, []string{"joined[]", "assigned[0 1]", "assigned[2]", "lost[1]", "lost[2]", "revoked[0]", "left[]"}, c.told())
 		for _, op := range []string{"join g", "leave g", "members g", "members g.balance", "owns"} {
 			require.Zero(b.t, b.server.calledTimes(op), op)

@@ -13,20 +13,20 @@ const (
 	// Active fetches and delivers what is assigned.
 	Active
 
-	// Electing joins the coordination group, since the shares of the members are unequal, and reads
-	// who the coordinator of the rebalance is.
-	Electing
+	// FindingCoordinator joins the coordination group, since the shares of the members are unequal,
+	// and reads who the coordinator of the rebalance is.
+	FindingCoordinator
 	// Dialling is the coordinator, and connects the transient member.
 	Dialling
-	// Gathering is the coordinator, and waits for the participants to drain; it fetches and delivers
-	// meanwhile.
-	Gathering
+	// WaitingForParticipants is the coordinator, and waits until all participants but one are drained.
+	// It fetches and delivers meanwhile.
+	WaitingForParticipants
 	// CoordinatorDraining waits for its own messages in flight.
 	CoordinatorDraining
 	// CoordinatorCommitting commits the acknowledged prefixes.
 	CoordinatorCommitting
-	// Assembling waits for the last participants.
-	Assembling
+	// WaitingForLastParticipant waits until all participants are drained.
+	WaitingForLastParticipant
 	// Redistributing has the transient member join and leave, with which all partitions are
 	// assigned anew.
 	Redistributing
@@ -61,7 +61,7 @@ const (
 
 var stateNames = [stateCount]string{
 	"disconnected", "joining", "active",
-	"electing", "dialling", "gathering", "coordinator draining", "coordinator committing", "assembling", "redistributing",
+	"finding coordinator", "dialling", "waiting for participants", "coordinator draining", "coordinator committing", "waiting for last participant", "redistributing",
 	"participant draining", "participant committing", "announcing", "waiting for coordinator",
 	"resuming",
 	"stop draining", "stop committing", "stop announcing", "stop waiting", "leaving groups", "ended",
@@ -160,17 +160,17 @@ var transitions = transitionTable{
 	{on: surveyed, in: notEnded &^ in(Active), impossible: dropped},
 	{on: verified, in: in(Active), do: verifyAnswered, to: in(Joining)},
 	{on: verified, in: notEnded &^ in(Active), impossible: dropped},
-	{on: membersRead, in: in(Active), do: membersAnswered, to: in(Electing, ParticipantDraining)},
-	{on: membersRead, in: in(Gathering), do: gatherAnswered, to: in(CoordinatorDraining)},
-	{on: membersRead, in: in(Assembling), do: assembleAnswered, to: in(Redistributing)},
+	{on: membersRead, in: in(Active), do: membersAnswered, to: in(FindingCoordinator, ParticipantDraining)},
+	{on: membersRead, in: in(WaitingForParticipants), do: participantsCounted, to: in(CoordinatorDraining)},
+	{on: membersRead, in: in(WaitingForLastParticipant), do: lastParticipantCounted, to: in(Redistributing)},
 	{on: membersRead, in: in(ParticipantDraining, WaitingForCoordinator), do: participantAnswered, to: in(Resuming)},
 	{on: membersRead, in: in(StopWaiting), do: othersAnswered, to: in(LeavingGroups)},
-	{on: membersRead, in: notEnded &^ in(Active, Gathering, Assembling, ParticipantDraining, WaitingForCoordinator, StopWaiting), impossible: dropped},
-	{on: elected, in: in(Electing), do: electionAnswered, to: in(Dialling, ParticipantDraining, Resuming)},
-	{on: elected, in: notEnded &^ in(Electing), impossible: dropped},
-	{on: dialled, in: in(Dialling), do: dialAnswered, to: in(Gathering, Resuming)},
+	{on: membersRead, in: notEnded &^ in(Active, WaitingForParticipants, WaitingForLastParticipant, ParticipantDraining, WaitingForCoordinator, StopWaiting), impossible: dropped},
+	{on: coordinatorRead, in: in(FindingCoordinator), do: coordinatorAnswered, to: in(Dialling, ParticipantDraining, Resuming)},
+	{on: coordinatorRead, in: notEnded &^ in(FindingCoordinator), impossible: dropped},
+	{on: dialled, in: in(Dialling), do: dialAnswered, to: in(WaitingForParticipants, Resuming)},
 	{on: dialled, in: notEnded &^ in(Dialling), impossible: dropped},
-	{on: committed, in: in(CoordinatorCommitting), do: coordinatorCommitted, to: in(Assembling)},
+	{on: committed, in: in(CoordinatorCommitting), do: coordinatorCommitted, to: in(WaitingForLastParticipant)},
 	{on: committed, in: in(ParticipantCommitting), do: participantCommitted, to: in(ParticipantDraining, Announcing, WaitingForCoordinator)},
 	{on: committed, in: in(StopCommitting), do: stopCommitted, to: in(StopDraining, StopAnnouncing, LeavingGroups, Ended)},
 	{on: committed, in: notEnded &^ in(CoordinatorCommitting, ParticipantCommitting, StopCommitting), impossible: dropped},
@@ -215,13 +215,13 @@ var activities = [stateCount]activity{
 	Joining:      {do: join},
 	Active:       {begin: startAll, do: probeServer},
 
-	Electing:              {begin: elect},
-	Dialling:              {begin: dial},
-	Gathering:             {do: gather, to: in(CoordinatorDraining)},
-	CoordinatorDraining:   {begin: drainAll, do: drainCoordinator, to: in(CoordinatorCommitting)},
-	CoordinatorCommitting: {begin: commitCoordinator},
-	Assembling:            {do: assemble, to: in(Redistributing)},
-	Redistributing:        {begin: redistribute},
+	FindingCoordinator:        {begin: findCoordinator},
+	Dialling:                  {begin: dial},
+	WaitingForParticipants:    {do: waitForParticipants, to: in(CoordinatorDraining)},
+	CoordinatorDraining:       {begin: drainAll, do: drainCoordinator, to: in(CoordinatorCommitting)},
+	CoordinatorCommitting:     {begin: commitCoordinator},
+	WaitingForLastParticipant: {do: waitForLastParticipant, to: in(Redistributing)},
+	Redistributing:            {begin: redistribute},
 
 	ParticipantDraining:   {begin: drainAll, do: drainParticipant, to: in(ParticipantCommitting, Resuming)},
 	ParticipantCommitting: {begin: commitAll},

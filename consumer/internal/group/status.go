@@ -11,8 +11,8 @@ import (
 // Status is the status of a machine at one moment.
 type Status struct {
 	State State
-	// Joined tells whether it is a member of the group; a standalone consumer is when it has learned the
-	// partitions.
+	// Joined tells whether it is a member of the group. A standalone consumer has joined when it has
+	// learned the partitions.
 	Joined bool
 	// Partitions are the assigned partitions and those that wait to be prepared, by id.
 	Partitions []PartitionStatus
@@ -39,17 +39,18 @@ type PartitionStatus struct {
 // neither handed over nor lost.
 func (p PartitionStatus) Assigned() bool { return p.State.assigned() }
 
-// Left is what a stop could not finish, or what was unfinished when the last membership was lost.
-type Left struct {
+// Remaining is what a stop could not finish, or what was unfinished when the last membership was
+// lost.
+type Remaining struct {
 	Unfinished, Waiting, Uncommitted int
 	Err                              error
 }
 
 // report is the published status, written by the loop and read by everyone.
 type report struct {
-	mu     sync.Mutex
-	status Status
-	rest   Left
+	mu        sync.Mutex
+	status    Status
+	remaining Remaining
 }
 
 // note sets the latest error.
@@ -67,18 +68,18 @@ func (r *report) read() Status {
 	return s
 }
 
-// left returns what a stop could not finish.
-func (r *report) left() Left {
+// readRemaining returns what a stop could not finish.
+func (r *report) readRemaining() Remaining {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.rest
+	return r.remaining
 }
 
 // publish replaces everything but the latest error.
-func (r *report) publish(s Status, left Left) {
+func (r *report) publish(s Status, remaining Remaining) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.rest = left
+	r.remaining = remaining
 	s.LastError, s.LastErrorAt = r.status.LastError, r.status.LastErrorAt
 	r.status = s
 }

@@ -13,16 +13,16 @@ import (
 
 // stopping is the progress of a stop.
 type stopping struct {
-	// over is why the messages in flight are not waited for any more; nil while they are.
+	// timeOver is why the messages in flight are not waited for any more; nil while they are.
 	timeOver error
 	// overdue tells that messages were unfinished then.
-	overdue  bool
-	retry    time.Time // when to commit again what was refused
-	failures int       // commits that were refused
-	failure  error     // of the last commit
-	deadline time.Time // the others are not waited for after this
-	ready    int       // readings in a row that found all others drained
-	left     Left      // see Left
+	overdue   bool
+	retry     time.Time // when to commit again what was refused
+	failures  int       // commits that were refused
+	failure   error     // of the last commit
+	deadline  time.Time // the others are not waited for after this
+	ready     int       // readings in a row that found all others drained
+	remaining Remaining // what the stop could not finish
 }
 
 // maxStopCommits is how many times a stop tries to commit the acknowledged prefixes.
@@ -59,7 +59,7 @@ func closeMachine(m *member, e event) State {
 // beginStop drains all partitions. From then on there are no new messages, partitions or commands.
 func beginStop(m *member) {
 	m.seeks.refuse(iggyerr.ErrClosed)
-	m.rebalance.disconnect()
+	m.rebalance.stopTransient()
 	for _, id := range m.assignment.in(PartitionWaiting, PartitionPreparing) {
 		m.assignment.lose(m.assignment.partitions[id], ErrStopDeadline)
 	}
@@ -81,8 +81,8 @@ func drainBeforeStop(m *member) State {
 	return StopDraining
 }
 
-// stopCommitted leaves, or first announces that to the others if there is time: when a member leaves,
-// the server assigns all partitions anew, also those of others with messages in flight.
+// stopCommitted leaves, or first announces that to the others if there is time: when a member
+// leaves, the server assigns all partitions anew, also those of others with messages in flight.
 func stopCommitted(m *member, e event) State {
 	if m.stopping.failure = e.err; e.err != nil {
 		m.report.note(e.err)
@@ -94,7 +94,7 @@ func stopCommitted(m *member, e event) State {
 	switch {
 	case !m.cfg.Consumer.Group:
 		return Ended
-	case m.cfg.FairAssignment && !m.rebalance.absent.There() && m.stopping.timeOver == nil:
+	case m.cfg.FairAssignment && !m.rebalance.groupMissing.Active() && m.stopping.timeOver == nil:
 		return StopAnnouncing
 	}
 	return LeavingGroups
@@ -149,7 +149,7 @@ func othersAnswered(m *member, e event) State {
 		m.stopping.ready = 0
 		return StopWaiting
 	}
-	if m.stopping.ready++; l.coordinator || m.stopping.ready >= 2*readsPerElection {
+	if m.stopping.ready++; l.coordinator || m.stopping.ready >= 2*readsPerCoordinator {
 		return LeavingGroups
 	}
 	return StopWaiting
@@ -176,21 +176,21 @@ func groupsLeftAnswered(m *member, e event) State {
 	return Ended
 }
 
-// endAll notes what is left, and ends all assignments.
+// endAll notes what remains, and ends all assignments.
 func endAll(m *member) {
 	if ids := m.assignment.in(); len(ids) > 0 {
-		left := m.assignment.left()
-		if m.stopping.overdue && left.Unfinished > 0 {
-			left.Err = m.stopping.timeOver
+		remaining := m.assignment.remaining()
+		if m.stopping.overdue && remaining.Unfinished > 0 {
+			remaining.Err = m.stopping.timeOver
 		}
-		if left.Uncommitted > 0 {
-			left.Err = errors.Join(left.Err, m.stopping.failure)
+		if remaining.Uncommitted > 0 {
+			remaining.Err = errors.Join(remaining.Err, m.stopping.failure)
 		}
 		for _, id := range ids {
 			m.assignment.move(m.assignment.partitions[id], partitionLost)
 			m.assignment.release(id, ErrStopDeadline)
 		}
-		m.stopping.left = left
+		m.stopping.remaining = remaining
 	}
 	m.seeks.refuse(iggyerr.ErrClosed)
 	m.endMembership(ErrLost)

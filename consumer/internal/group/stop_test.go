@@ -93,7 +93,7 @@ func TestStopAfterAnotherSessionCountsNothing(t *testing.T) {
 		c.holdAt = nil
 		c.mu.Unlock()
 		b.handled(20)
-		require.Equal(b.t, group.Left{}, b.stop(c))
+		require.Equal(b.t, group.Remaining{}, b.stop(c))
 	})
 }
 
@@ -101,7 +101,7 @@ func TestStopAfterAnotherSessionCountsNothing(t *testing.T) {
 func TestStopEndsADrainWithoutEnd(t *testing.T) {
 	inBubble(t, 1, func(b *bubble) {
 		c := b.holding(1)
-		first := make(chan group.Left, 1)
+		first := make(chan group.Remaining, 1)
 		go func() { first <- b.stop(c) }()
 		b.in(c, group.StopDraining)
 		time.Sleep(time.Minute)
@@ -121,17 +121,17 @@ func TestStopKeepsTheConnection(t *testing.T) {
 	inBubble(t, 1, func(b *bubble) {
 		c := b.member()
 		b.shares(b.all, 1)
-		require.Equal(b.t, group.Left{}, b.stop(c))
+		require.Equal(b.t, group.Remaining{}, b.stop(c))
 		require.NoError(b.t, c.conn.Err())
 		require.Empty(b.t, b.server.sizes(mainGroup))
-		require.Equal(b.t, group.Left{}, b.stop(c), "twice")
+		require.Equal(b.t, group.Remaining{}, b.stop(c), "twice")
 	})
 }
 
 func TestStopBeforeStart(t *testing.T) {
 	inBubble(t, 1, func(b *bubble) {
 		c := b.consumer()
-		require.Equal(b.t, group.Left{}, b.stop(c))
+		require.Equal(b.t, group.Remaining{}, b.stop(c))
 		c.machine.Start()
 		<-c.machine.Done()
 		require.Zero(b.t, b.server.calledTimes("join "+mainGroup))
@@ -150,12 +150,12 @@ func TestMembersLeaveAtOnce(t *testing.T) {
 		}
 		b.shares(b.all, 1, 1, 2, 2, 2)
 		began := time.Now()
-		stopped := make(chan group.Left, 4)
+		stopped := make(chan group.Remaining, 4)
 		for _, c := range b.all[1:] {
 			go func() { stopped <- b.stop(c) }()
 		}
 		for range 4 {
-			require.Equal(b.t, group.Left{}, <-stopped)
+			require.Equal(b.t, group.Remaining{}, <-stopped)
 		}
 		require.Less(b.t, time.Since(began), 2*time.Second)
 		b.shares(b.all[:1], 8)
@@ -172,12 +172,12 @@ func TestAllMembersLeaveAtOnce(t *testing.T) {
 		}
 		b.shares(b.all, 1, 1, 2)
 		began := time.Now()
-		stopped := make(chan group.Left, 3)
+		stopped := make(chan group.Remaining, 3)
 		for _, c := range b.all {
 			go func() { stopped <- b.stop(c) }()
 		}
 		for range 3 {
-			require.Equal(b.t, group.Left{}, <-stopped)
+			require.Equal(b.t, group.Remaining{}, <-stopped)
 		}
 		require.Less(b.t, time.Since(began), time.Second)
 		require.Empty(b.t, b.server.sizes(coordinationGroup))

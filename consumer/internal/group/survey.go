@@ -57,8 +57,8 @@ func (s survey) run(ctx context.Context) (learned, error) {
 	return l, err
 }
 
-// isOneOf reports whether one of the members has exactly the known partitions. If none has, a rotation
-// that jumped has hidden some.
+// isOneOf reports whether one of the members has exactly the known partitions. If none has, a
+// rotation that jumped has hidden some.
 func (s survey) isOneOf(members transport.Members) bool {
 	known := s.ids()
 	return slices.ContainsFunc(members.Partitions, func(ids []uint32) bool {
@@ -106,8 +106,8 @@ func (s survey) learn(ctx context.Context) (learned, error) {
 	return l, nil
 }
 
-// list returns what the server names: for a member of a group the rotation, for a standalone consumer
-// the partitions of the topic that it is configured to read.
+// list returns what the server names: for a member of a group the rotation, for a standalone
+// consumer the partitions of the topic that it is configured to read.
 func (s survey) list(ctx context.Context) ([]uint32, error) {
 	if s.consumer.Group {
 		return s.rotation(ctx, s.ids())
@@ -119,13 +119,14 @@ func (s survey) list(ctx context.Context) ([]uint32, error) {
 	return ids, err
 }
 
-// absentError says that a standalone consumer is configured to read a partition that does not exist.
+// absentError says that a standalone consumer is configured to read a partition that does not
+// exist.
 func absentError(c transport.Consumer, id uint32) error {
 	return fmt.Errorf("iggy: %s/%s/%d: %w", c.Stream, c.Topic, id, iggyerr.ErrNotFound)
 }
 
-// sharesOf returns the largest share of a group's members, and whether it is larger than the smallest
-// by two or more.
+// sharesOf returns the largest share of a group's members, and whether it is larger than the
+// smallest by two or more.
 func sharesOf(members transport.Members) (largest int, unequal bool) {
 	if len(members.Partitions) == 0 {
 		return 0, false

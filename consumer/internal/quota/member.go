@@ -8,28 +8,29 @@ type Member struct {
 	wake     func()
 	overdraw bool
 	waiting  atomic.Bool // it was refused, and wake will be called
-	// unused is what was given back and stays with the member until others need it, so that the member
+	// cached is what was given back and stays with the member until others need it, so that the member
 	// can take it without the lock.
-	unused atomic.Int64
+	cached atomic.Int64
 
 	// Guarded by the quota's lock.
-	lineage *lineage
-	used    int // including unused
-	sharing bool
-	left    bool
+	predecessors *predecessors
+	used         int // including cached
+	sharing      bool
+	left         bool
 }
 
-// lineage is shared by the members of one partition, which succeed each other.
-type lineage struct {
-	orphaned int // units that former members left behind
+// predecessors is what former members of a partition left behind. The members of the partition,
+// which succeed each other, share it.
+type predecessors struct {
+	orphaned int
 }
 
 // Option changes a Member while NewMember makes it.
 type Option func(*Member)
 
-// Overdraw lets the member take the least that it asks for whenever it holds nothing, also beyond the
-// limit. So no member stops because others are stuck; each member may exceed the limit by one such
-// piece.
+// Overdraw lets the member take the least that it asks for whenever it holds nothing, also beyond
+// the limit. So no member stops because others are stuck; each member may exceed the limit by one
+// such piece.
 func Overdraw() Option { return func(m *Member) { m.overdraw = true } }
 
 // Succeeding makes the member the next one of the same partition: what former left behind orphaned
@@ -37,16 +38,16 @@ func Overdraw() Option { return func(m *Member) { m.overdraw = true } }
 func Succeeding(former *Member) Option {
 	return func(m *Member) {
 		if former != nil {
-			m.lineage = former.lineage
+			m.predecessors = former.predecessors
 		}
 	}
 }
 
-// NewMember returns a member that has no part until SetMembers names it. After a refusal wake is called
-// once when there may be room, by the goroutine that gave units back and without a lock of the quota;
-// it must not block.
+// NewMember returns a member that has no part until SetMembers names it. After a refusal wake is
+// called once when there may be room, by the goroutine that gave units back and without a lock of
+// the quota; it must not block.
 func (q *Quota) NewMember(wake func(), opts ...Option) *Member {
-	m := &Member{quota: q, wake: wake, lineage: &lineage{}}
+	m := &Member{quota: q, wake: wake, predecessors: &predecessors{}}
 	for _, opt := range opts {
 		opt(m)
 	}
@@ -56,15 +57,15 @@ func (q *Quota) NewMember(wake func(), opts ...Option) *Member {
 // Take takes between least and want units, or none, and returns how many. After a 0 wake is called
 // when there may be room.
 func (m *Member) Take(want, least int) int {
-	unused := int(m.unused.Swap(0))
-	if unused >= want {
-		if unused > want {
-			m.unused.Add(int64(unused - want))
+	cached := int(m.cached.Swap(0))
+	if cached >= want {
+		if cached > want {
+			m.cached.Add(int64(cached - want))
 		}
 		return want
 	}
-	if unused > 0 {
-		m.unused.Add(int64(unused))
+	if cached > 0 {
+		m.cached.Add(int64(cached))
 	}
 	q := m.quota
 	q.mu.Lock()
@@ -180,8 +181,8 @@ func (m *Member) Force(n int) {
 	}
 }
 
-// HasRoom reports whether Take would succeed now. When it is false, wake is called when there may be
-// room.
+// HasRoom reports whether Take would succeed now. When it is false, wake is called when there may
+// be room.
 func (m *Member) HasRoom() bool {
 	q := m.quota
 	q.mu.Lock()
@@ -213,20 +214,20 @@ func (m *Member) Give(n int) {
 		m.Force(-n)
 		return
 	}
-	m.unused.Add(int64(n))
+	m.cached.Add(int64(n))
 	if m.quota.contended.Load() {
 		m.giveBack()
 	}
 }
 
-// Return gives back at once what the member holds unused.
+// Return gives back at once what the member has cached.
 func (m *Member) Return() {
-	if m.unused.Load() > 0 { // otherwise there is no more room than before
+	if m.cached.Load() > 0 { // otherwise there is no more room than before
 		m.giveBack()
 	}
 }
 
-// giveBack gives back what the member holds unused, and wakes the waiting members, also if the quota
+// giveBack gives back what the member has cached, and wakes the waiting members, also if the quota
 // has collected it meanwhile.
 func (m *Member) giveBack() {
 	q := m.quota
@@ -237,8 +238,8 @@ func (m *Member) giveBack() {
 	wake(woken)
 }
 
-// Leave ends the membership. All that the member holds is given back, except for orphaned units, which
-// count until GiveOrphaned. Later calls of the other methods have no effect.
+// Leave ends the membership. All that the member holds is given back, except for orphaned units,
+// which count until GiveOrphaned. Later calls of the other methods have no effect.
 func (m *Member) Leave(orphaned int) {
 	q := m.quota
 	q.mu.Lock()
@@ -251,7 +252,7 @@ func (m *Member) Leave(orphaned int) {
 	m.left = true
 	q.used += orphaned
 	q.orphaned += orphaned
-	m.lineage.orphaned += orphaned
+	m.predecessors.orphaned += orphaned
 	if q.claimant == m {
 		q.claimant = nil
 	}
@@ -267,36 +268,36 @@ func (m *Member) GiveOrphaned(n int) {
 	q.mu.Lock()
 	q.used -= n
 	q.orphaned -= n
-	m.lineage.orphaned -= n
+	m.predecessors.orphaned -= n
 	q.recompute()
 	woken := q.takeWaiting()
 	q.mu.Unlock()
 	wake(woken)
 }
 
-// unfilled is what is reserved for the member and not used. The quota's lock is held.
-func (m *Member) unfilled() int {
+// reserveLeft is what is reserved for the member and not used. The quota's lock is held.
+func (m *Member) reserveLeft() int {
 	if !m.sharing || m.left {
 		return 0
 	}
-	return max(0, m.quota.reserve-m.used-m.lineage.orphaned)
+	return max(0, m.quota.reserve-m.used-m.predecessors.orphaned)
 }
 
 // add changes what the member uses. The quota's lock is held.
 func (m *Member) add(n int) {
 	q := m.quota
-	q.unfilled -= m.unfilled()
+	q.reserveLeft -= m.reserveLeft()
 	m.used += n
 	q.used += n
-	q.unfilled += m.unfilled()
+	q.reserveLeft += m.reserveLeft()
 }
 
-// collect takes back what the member holds unused. The quota's lock is held.
+// collect takes back what the member has cached. The quota's lock is held.
 func (m *Member) collect() {
-	if m.left || m.unused.Load() == 0 {
+	if m.left || m.cached.Load() == 0 {
 		return
 	}
-	m.add(-int(m.unused.Swap(0)))
+	m.add(-int(m.cached.Swap(0)))
 }
 
 // stopWaiting removes the member from those that wait. The quota's lock is held.

@@ -12,14 +12,14 @@ type Quota struct {
 	// does not keep them.
 	contended atomic.Bool
 
-	mu       sync.Mutex
-	used     int // by members, including what they hold unused, and by orphaned units
-	orphaned int // those of used that members left behind
-	reserve  int // what is reserved for each member
-	unfilled int // the sum of what is reserved and not used
-	members  []*Member
-	waiting  []*Member // those that were refused since units were given back last
-	claimant *Member   // waits in TakeAll, before all others
+	mu          sync.Mutex
+	used        int // by members, including what they have cached, and by orphaned units
+	orphaned    int // those of used that members left behind
+	reserve     int // what is reserved for each member
+	reserveLeft int // the sum of what is reserved and not used
+	members     []*Member
+	waiting     []*Member // those that were refused since units were given back last
+	claimant    *Member   // waits in TakeAll, before all others
 }
 
 // New returns a quota of limit units.
@@ -59,9 +59,9 @@ func (q *Quota) Orphaned() int {
 
 // recompute computes the parts of the members. q.mu is held.
 func (q *Quota) recompute() {
-	q.reserve, q.unfilled = q.part(), 0
+	q.reserve, q.reserveLeft = q.part(), 0
 	for _, m := range q.members {
-		q.unfilled += m.unfilled()
+		q.reserveLeft += m.reserveLeft()
 	}
 }
 
@@ -74,7 +74,7 @@ func (q *Quota) part() int {
 	}
 	limit := q.limit - q.orphaned
 	for _, m := range q.members {
-		limit += m.lineage.orphaned
+		limit += m.predecessors.orphaned
 	}
 	part := limit / (2 * n)
 	if part == 0 && limit >= n {
@@ -85,9 +85,9 @@ func (q *Quota) part() int {
 
 // room is what m may take. q.mu is held.
 func (q *Quota) room(m *Member) int {
-	room := q.limit - q.used - (q.unfilled - m.unfilled())
+	room := q.limit - q.used - (q.reserveLeft - m.reserveLeft())
 	if q.claimant != nil && q.claimant != m {
-		room = min(room, m.unfilled())
+		room = min(room, m.reserveLeft())
 	}
 	return max(room, 0)
 }
@@ -98,13 +98,13 @@ func (q *Quota) most(m *Member) int {
 	most := q.limit - q.orphaned
 	for _, other := range q.members {
 		if other != m {
-			most -= max(0, q.reserve-other.lineage.orphaned)
+			most -= max(0, q.reserve-other.predecessors.orphaned)
 		}
 	}
 	return most
 }
 
-// collect takes back what members hold unused. q.mu is held.
+// collect takes back what members have cached. q.mu is held.
 func (q *Quota) collect() {
 	for _, m := range q.members {
 		m.collect()
