@@ -68,7 +68,8 @@ type loader struct {
 	optionErrs []error
 
 	ignoreUndeclared bool
-	present          []string // the keys at the top level of the file
+	reportIgnored    func(key string) // may be nil
+	present          []string         // the keys at the top level of the file
 }
 
 // section is a section of the application.

@@ -149,6 +149,11 @@ func WithOverride(override func(c *Config, from Sources) error) Option {
 // where they may belong to other programs that share the file: those at the top level, and those
 // of consumers, topics and clusters. It is for tools. A section that looks like a misspelling of
 // one that the file lacks is an error nevertheless.
-func IgnoreUndeclared() Option {
-	return func(l *loader) { l.ignoreUndeclared = true }
+//
+// Load calls report, which may be nil, with the key of each section and variable that it ignores:
+// clusters.eu for example.
+func IgnoreUndeclared(report func(key string)) Option {
+	return func(l *loader) {
+		l.ignoreUndeclared, l.reportIgnored = true, report
+	}
 }

@@ -5,9 +5,22 @@ import (
 	"slices"
 )
 
-// ignored reports whether the unknown key name of a section is ignored: IgnoreUndeclared is set,
-// and the key may be the section of another program. isSection tells whether it has keys below it.
+// ignored reports whether the unknown key name of a section of the file is ignored, and reports the
+// key then. isSection tells whether it has keys below it.
 func (l *loader) ignored(section reflect.Value, parent, name string, isSection bool) bool {
+	return l.ignore(parent, name, l.mayIgnore(section, parent, name, isSection))
+}
+
+// ignoredVariable is ignored for a key that a variable names. The variable of a section that the file
+// has, too, is the file's matter.
+func (l *loader) ignoredVariable(section reflect.Value, parent, name string, isSection bool) bool {
+	return l.ignore(parent, name, l.mayIgnore(section, parent, name, isSection) || l.ignoreUndeclared && parent == "" &&
+		slices.ContainsFunc(l.present, func(key string) bool { return sameName(key, name) }))
+}
+
+// mayIgnore reports whether an unknown key can be ignored: IgnoreUndeclared is set, and the key may be
+// the section of another program.
+func (l *loader) mayIgnore(section reflect.Value, parent, name string, isSection bool) bool {
 	switch {
 	case !l.ignoreUndeclared:
 		return false
@@ -18,11 +31,12 @@ func (l *loader) ignored(section reflect.Value, parent, name string, isSection b
 	return isSection && holdsDeclared(section.Type())
 }
 
-// ignoredVariable is ignored for a key that a variable names. The variable of a section that the file
-// has, too, is the file's matter.
-func (l *loader) ignoredVariable(section reflect.Value, parent, name string, isSection bool) bool {
-	return l.ignored(section, parent, name, isSection) || l.ignoreUndeclared && parent == "" &&
-		slices.ContainsFunc(l.present, func(key string) bool { return sameName(key, name) })
+// ignore reports the key when it is ignored.
+func (l *loader) ignore(parent, name string, ignored bool) bool {
+	if ignored && l.reportIgnored != nil {
+		l.reportIgnored(joinKey(parent, name))
+	}
+	return ignored
 }
 
 // holdsDeclared reports whether the sections below a section are those that an application declares.

@@ -36,17 +36,23 @@ worker: 7
 		"FETCHBOX__DOWNLOAD__TIMEOUT=1s", "FETCHBOX__CONSUMERS__ORDERS__GROUP=y", "fetchbox__topics__orders__stream=z",
 		"FETCHBOX__CLUSTERS__US__IGGY__ENDPOINT=u", "FETCHBOX__CLUSTERS__EU__CONSUMERS__ORDERS__OWN=1", "FETCHBOX__WORKER=7",
 	}
-	load := func(yaml string, environ ...string) (config.Config, error) {
-		return loadWith(config.IgnoreUndeclared(), config.WithCluster("eu", jobs.DefaultCluster()),
+	var ignored []string
+	report := func(key string) { ignored = append(ignored, key) }
+	load := func(report func(string), yaml string, environ ...string) (config.Config, error) {
+		return loadWith(config.IgnoreUndeclared(report), config.WithCluster("eu", jobs.DefaultCluster()),
 			config.WithYAML("app.yaml", []byte(yaml)), config.WithEnviron(environ))
 	}
-	got, err := load(yaml, environ...)
+	got, err := load(report, yaml, environ...)
 	require.NoError(t, err)
 	require.Len(t, got.Consumers, 4)
 	require.Equal(t, "g", got.Consumers["tasks"].Group)
 	require.EqualValues(t, 3, got.Topics.Declared["tasks"].Partitions)
 	require.Equal(t, "eu", got.Clusters["eu"].Iggy.Token.Reveal())
 	require.Equal(t, "b\n", got.Iggy.ClientSecret.Reveal())
+	require.ElementsMatch(t, []string{
+		"http", "http", "common", "consumers.orders", "consumers.returns", "topics.orders", "clusters.eu.consumers.orders", "clusters.eu.topics.orders",
+		"clusters.us", "worker", "download", "consumers.orders", "topics.orders", "clusters.us", "clusters.eu.consumers.orders", "worker",
+	}, ignored)
 
 	for name, tt := range map[string]struct {
 		yaml    string
@@ -67,7 +73,7 @@ worker: 7
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := load(tt.yaml, tt.environ...)
+			_, err := load(nil, tt.yaml, tt.environ...)
 			if tt.want == nil {
 				require.NoError(t, err)
 				return

@@ -70,36 +70,36 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 		m.gauges = append(m.gauges, gauge{g, read})
 	}
 	outcome := func(name string) attribute.KeyValue { return attribute.String("outcome", name) }
-	const outcomes, outcomesText = "fetchbox_consumer_outcomes_total", "Messages by outcome."
-	count("fetchbox_consumer_messages_total", "{message}", "Messages read.", func(t counters) int64 { return t.fetched.Messages })
-	count("fetchbox_consumer_bytes_total", "By", "Bytes of the messages read.", func(t counters) int64 { return t.fetched.Bytes })
-	count("fetchbox_consumer_polls_total", "{request}", "Polls that brought messages.", func(t counters) int64 { return t.fetched.Polls })
-	count("fetchbox_consumer_deliveries_total", "{delivery}", "Deliveries to the application.", func(t counters) int64 { return t.delivered.Delivered })
-	count("fetchbox_consumer_redeliveries_total", "{delivery}", "Deliveries after the first of a message.", func(t counters) int64 { return t.delivered.Redelivered })
-	count("fetchbox_consumer_failures_total", "{delivery}", "Failed deliveries.", func(t counters) int64 { return t.delivered.Failed })
+	const outcomes, outcomesText = "iggy_client_consumer_outcomes_total", "Messages by outcome."
+	count("iggy_client_consumer_messages_total", "{message}", "Messages read.", func(t counters) int64 { return t.fetched.Messages })
+	count("iggy_client_consumer_bytes_total", "By", "Bytes of the messages read.", func(t counters) int64 { return t.fetched.Bytes })
+	count("iggy_client_consumer_polls_total", "{request}", "Polls that brought messages.", func(t counters) int64 { return t.fetched.Polls })
+	count("iggy_client_consumer_deliveries_total", "{delivery}", "Deliveries to the application.", func(t counters) int64 { return t.delivered.Delivered })
+	count("iggy_client_consumer_redeliveries_total", "{delivery}", "Deliveries after the first of a message.", func(t counters) int64 { return t.delivered.Redelivered })
+	count("iggy_client_consumer_failures_total", "{delivery}", "Failed deliveries.", func(t counters) int64 { return t.delivered.Failed })
 	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Acked }, outcome("acknowledged"))
 	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Dropped }, outcome("dropped"))
 	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.DeadLettered }, outcome("dead_letter"))
 	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Skipped }, outcome("skipped"))
 	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Duplicates }, outcome("duplicate"))
-	count("fetchbox_worker_dlq_total", "{message}", "Messages confirmed by the dead letters.", func(t counters) int64 { return t.delivered.DeadLettered })
-	count("fetchbox_consumer_undecodable_total", "{message}", "Messages that could not be decoded.", func(t counters) int64 { return t.delivered.Undecodable })
-	count("fetchbox_consumer_commits_total", "{request}", "Offsets stored.", func(t counters) int64 { return t.commits })
-	count("fetchbox_consumer_gaps_total", "{gap}", "Gaps in the offsets.", func(t counters) int64 { return t.fetched.Gaps })
-	count("fetchbox_consumer_gap_messages_total", "{message}", "Offsets that are missing at gaps.", func(t counters) int64 { return t.fetched.GapMessages })
-	count("fetchbox_consumer_offset_resets_total", "{reset}", "Truncated logs and moved stored offsets.", func(t counters) int64 { return t.resets })
-	measure("fetchbox_consumer_lag", "{message}", "Messages behind the acknowledged prefixes of the assigned partitions.", func(s Status) int64 { return int64(s.Lag) })
-	measure("fetchbox_worker_tasks_inflight", "{message}", "Messages in flight.", func(s Status) int64 { return int64(s.InFlight) })
-	measure("fetchbox_consumer_oldest_age_ms", "ms", "How long the oldest unacknowledged message is in flight.", func(s Status) int64 { return s.OldestAge.Milliseconds() })
-	measure("fetchbox_consumer_partitions", "{partition}", "Partitions assigned.", func(s Status) int64 { return int64(len(s.Partitions)) })
-	measure("fetchbox_consumer_buffered_bytes", "By", "Bytes of messages that are prefetched or in flight.", func(s Status) int64 { return s.BufferedBytes })
-	rebalances, err := api.Int64ObservableCounter("fetchbox_consumer_rebalances_total", metric.WithUnit("{change}"),
+	count("iggy_client_consumer_dead_letters_total", "{message}", "Messages confirmed by the dead letters.", func(t counters) int64 { return t.delivered.DeadLettered })
+	count("iggy_client_consumer_undecodable_total", "{message}", "Messages that could not be decoded.", func(t counters) int64 { return t.delivered.Undecodable })
+	count("iggy_client_consumer_commits_total", "{request}", "Offsets stored.", func(t counters) int64 { return t.commits })
+	count("iggy_client_consumer_gaps_total", "{gap}", "Gaps in the offsets.", func(t counters) int64 { return t.fetched.Gaps })
+	count("iggy_client_consumer_gap_messages_total", "{message}", "Offsets that are missing at gaps.", func(t counters) int64 { return t.fetched.GapMessages })
+	count("iggy_client_consumer_offset_resets_total", "{reset}", "Truncated logs and moved stored offsets.", func(t counters) int64 { return t.resets })
+	measure("iggy_client_consumer_lag", "{message}", "Messages behind the acknowledged prefixes of the assigned partitions.", func(s Status) int64 { return int64(s.Lag) })
+	measure("iggy_client_consumer_in_flight", "{message}", "Messages in flight.", func(s Status) int64 { return int64(s.InFlight) })
+	measure("iggy_client_consumer_oldest_age_ms", "ms", "How long the oldest unacknowledged message is in flight.", func(s Status) int64 { return s.OldestAge.Milliseconds() })
+	measure("iggy_client_consumer_partitions", "{partition}", "Partitions assigned.", func(s Status) int64 { return int64(len(s.Partitions)) })
+	measure("iggy_client_consumer_buffered_bytes", "By", "Bytes of messages that are prefetched or in flight.", func(s Status) int64 { return s.BufferedBytes })
+	rebalances, err := api.Int64ObservableCounter("iggy_client_consumer_rebalances_total", metric.WithUnit("{change}"),
 		metric.WithDescription("Partitions assigned, revoked and lost."))
 	errs, observed = append(errs, err), append(observed, rebalances)
-	m.pollTime, err = api.Float64Histogram("fetchbox_consumer_poll_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Round trips of polls."),
+	m.pollTime, err = api.Float64Histogram("iggy_client_consumer_poll_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Round trips of polls."),
 		telemetry.RequestBuckets())
 	errs = append(errs, err)
-	m.handleTime, err = api.Float64Histogram("fetchbox_consumer_handle_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Calls of the handler."),
+	m.handleTime, err = api.Float64Histogram("iggy_client_consumer_handle_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Calls of the handler."),
 		telemetry.HandlerBuckets())
 	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {

@@ -46,17 +46,17 @@ func TestMetrics(t *testing.T) {
 				switch d := m.Data.(type) {
 				case metricdata.Sum[int64]:
 					for _, p := range d.DataPoints {
-						name := strings.TrimPrefix(m.Name, "fetchbox_")
+						name := strings.TrimPrefix(m.Name, "iggy_client_")
 						if outcome, ok := p.Attributes.Value("outcome"); ok {
 							name += " " + outcome.AsString()
 						}
 						values[name] = p.Value
 					}
 				case metricdata.Gauge[int64]:
-					values[strings.TrimPrefix(m.Name, "fetchbox_")] = d.DataPoints[0].Value
+					values[strings.TrimPrefix(m.Name, "iggy_client_")] = d.DataPoints[0].Value
 				case metricdata.Histogram[float64]:
 					for _, p := range d.DataPoints {
-						values[strings.TrimPrefix(m.Name, "fetchbox_")] += int64(p.Count)
+						values[strings.TrimPrefix(m.Name, "iggy_client_")] += int64(p.Count)
 					}
 				}
 			}
@@ -74,8 +74,8 @@ func TestMetrics(t *testing.T) {
 	for name, want := range map[string]int64{
 		"consumer_messages_total": 6, "consumer_deliveries_total": 6, "consumer_redeliveries_total": 1, "consumer_failures_total": 2,
 		"consumer_outcomes_total acknowledged": 2, "consumer_outcomes_total dropped": 1, "consumer_outcomes_total dead_letter": 2,
-		"consumer_outcomes_total skipped": 0, "worker_dlq_total": 2, "consumer_undecodable_total": 1,
-		"worker_tasks_inflight": 1, "consumer_lag": 1, "consumer_partitions": 2, "consumer_rebalances_total": 2,
+		"consumer_outcomes_total skipped": 0, "consumer_dead_letters_total": 2, "consumer_undecodable_total": 1,
+		"consumer_in_flight": 1, "consumer_lag": 1, "consumer_partitions": 2, "consumer_rebalances_total": 2,
 	} {
 		require.Equal(t, want, values[name], name)
 	}
@@ -84,5 +84,5 @@ func TestMetrics(t *testing.T) {
 	require.EqualValues(t, 5, values["consumer_handle_duration_seconds"])
 	close(held)
 	stop(t, c)
-	require.NotContains(t, read(), "worker_tasks_inflight", "a stopped consumer is not observed")
+	require.NotContains(t, read(), "consumer_in_flight", "a stopped consumer is not observed")
 }

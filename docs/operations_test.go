@@ -31,7 +31,7 @@ func TestOperationsExplainEachAlert(t *testing.T) {
 		}
 	}
 	var sections []string
-	for _, m := range regexp.MustCompile(`(?m)^### (Fetchbox\w+)$`).FindAllStringSubmatch(page(t, "operations.md"), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^### (IggyClient\w+)$`).FindAllStringSubmatch(page(t, "operations.md"), -1) {
 		sections = append(sections, m[1])
 	}
 	require.ElementsMatch(t, alerts, sections)

@@ -18,7 +18,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
-	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/fxiggy"
@@ -119,23 +118,13 @@ func runChain() {
 	if err != nil {
 		panic(err)
 	}
-	log, err := zap.NewDevelopment(zap.IncreaseLevel(zap.InfoLevel), zap.AddStacktrace(zap.FatalLevel))
-	if err != nil {
-		panic(err)
-	}
+	log := processLog()
 	once := config.DefaultConsumer("chain")
 	once.Retry.MaxDeliveries = 1
 	stream := os.Getenv("FXIGGY_TEST_STREAM")
-	fx.New(quiet, fx.Supply(log), fxiggy.Module, configured(os.Getenv("FXIGGY_TEST_YAML")),
+	runUntilSignal(fx.New(quiet, fx.Supply(log), fxiggy.Module, configured(os.Getenv("FXIGGY_TEST_YAML")),
 		fxiggy.Consume(chainTopic(stream, stage), "in", fxiggy.Defaults(once)), fxiggy.Publish(chainTopic(stream, stage+1)),
-		chainOrders[os.Getenv(chainOrder)](),
-		fx.Invoke(func(lc fx.Lifecycle) {
-			lc.Append(fx.Hook{OnStart: func(context.Context) error {
-				// Run handles signals a moment after the start.
-				time.AfterFunc(100*time.Millisecond, func() { fmt.Println("started") })
-				return nil
-			}})
-		})).Run()
+		chainOrders[os.Getenv(chainOrder)]()), log, func() { fmt.Println("started") })
 }
 
 // stageProcess is a running process of a stage.

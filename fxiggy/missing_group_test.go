@@ -1,13 +1,15 @@
 package fxiggy_test
 
 import (
-	"net/http"
 	"testing"
 	"time"
 
+	"github.com/apache/iggy/foreign/go/client/tcp"
+	iggcon "github.com/apache/iggy/foreign/go/contracts"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
 
+	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/fxiggy"
 	"github.com/fetchbox/fetchbox-iggy/health"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -17,23 +19,42 @@ import (
 // which is an operator's reset: the topic is consumed from its start.
 func TestAGroupThatGoesMissingComesBack(t *testing.T) {
 	t.Parallel()
-	srv := server(t)
-	messages, values := topic.New("s", "t", topic.Bytes(), topic.WithSettings[[]byte](topic.Settings{Partitions: 1})), make(chan string, 10)
-	var (
-		handler *health.Handler
-		pub     *bytesPublisher
-	)
-	start(t, configured(yaml(srv)+"health: {interval: 0s}\n"), fxiggy.Consume(messages, "in"), fxiggy.Publish(messages),
-		fx.Invoke(handleTo(values)), fx.Populate(&pub, &handler))
-	require.NoError(t, errOf(pub.Publish(t.Context(), []byte("a"))))
-	require.Equal(t, "a", receive(t, values))
-	srv.WaitCommitted("s", "t", "in", 0, 0)
-	require.NoError(t, srv.DeleteGroup("s", "t", "in"))
-	require.NoError(t, errOf(pub.Publish(t.Context(), []byte("b"))))
-	require.Equal(t, "a", receive(t, values))
-	require.Equal(t, "b", receive(t, values))
-	require.Eventually(t, func() bool {
-		code, _ := probe(t, handler, health.ReadyPath)
-		return code == http.StatusOK && srv.Members("s", "t", "in") == 1
-	}, within, 10*time.Millisecond)
+	onServers(t, func(t *testing.T, srv over) {
+		messages, values := newTopic(t, srv), make(chan string, 10)
+		var (
+			handler *health.Handler
+			pub     *bytesPublisher
+		)
+		start(t, configured(yaml(srv)+"health: {interval: 0s}\n"), fxiggy.Consume(messages, "in"), fxiggy.Publish(messages),
+			fx.Invoke(handleTo(values)), fx.Populate(&pub, &handler))
+		require.NoError(t, errOf(pub.Publish(t.Context(), []byte("a"))))
+		require.Equal(t, "a", receive(t, values))
+		a := newAdmin(t, yaml(srv))
+		require.Eventually(t, func() bool {
+			lag, err := a.Lag(t.Context(), admin.Group{Stream: messages.Stream(), Topic: messages.Name(), Name: "in"})
+			return err == nil && lag.Total() == 0
+		}, within, 20*time.Millisecond, "the message is committed")
+		deleteGroup(t, srv, messages, "in")
+		require.NoError(t, errOf(pub.Publish(t.Context(), []byte("b"))))
+		require.Equal(t, "a", receive(t, values))
+		require.Equal(t, "b", receive(t, values))
+		requireReady(t, handler)
+	})
+}
+
+// deleteGroup deletes a group as an operator does, with the official SDK.
+func deleteGroup(t *testing.T, srv endpoint, of topic.Topic[[]byte], name string) {
+	t.Helper()
+	c, err := tcp.NewIggyTcpClient(tcp.WithServerAddress(srv.Address()))
+	require.NoError(t, err)
+	defer func() { _ = c.Close() }()
+	_, err = c.LoginUser("iggy", "iggy")
+	require.NoError(t, err)
+	var ids []iggcon.Identifier
+	for _, n := range []string{of.Stream(), of.Name(), name} {
+		id, err := iggcon.NewIdentifier(n)
+		require.NoError(t, err)
+		ids = append(ids, id)
+	}
+	require.NoError(t, c.DeleteConsumerGroup(ids[0], ids[1], ids[2]))
 }

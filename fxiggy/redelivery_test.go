@@ -15,7 +15,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
-	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
@@ -60,29 +59,18 @@ var waitingApps = map[string]func(c *bytesConsumer, bg *fxiggy.Background, faile
 
 // runWaiting runs the application that the variables name until a signal ends it.
 func runWaiting() {
-	log, err := zap.NewDevelopment()
-	if err != nil {
-		panic(err)
-	}
+	started, log := make(chan struct{}), processLog() // started: signals are handled
 	retry := config.DefaultConsumer("waiting")
 	retry.Retry.BaseBackoff, retry.Retry.MaxBackoff = time.Hour, time.Hour
 	messages := topic.New(os.Getenv("FXIGGY_TEST_STREAM"), "in", topic.Bytes())
-	started := make(chan struct{})
-	fx.New(quiet, fx.Supply(log), fxiggy.Module, configured(os.Getenv("FXIGGY_TEST_YAML")),
+	runUntilSignal(fx.New(quiet, fx.Supply(log), fxiggy.Module, configured(os.Getenv("FXIGGY_TEST_YAML")),
 		fxiggy.Consume(messages, "in", fxiggy.Defaults(retry)),
 		fx.Invoke(func(c *bytesConsumer, bg *fxiggy.Background) error {
 			return waitingApps[os.Getenv(waitingProcess)](c, bg, func(value []byte) {
 				<-started
 				fmt.Println(string(value))
 			})
-		}),
-		fx.Invoke(func(lc fx.Lifecycle) {
-			lc.Append(fx.Hook{OnStart: func(context.Context) error {
-				// Run handles signals a moment after the start.
-				time.AfterFunc(100*time.Millisecond, func() { close(started) })
-				return nil
-			}})
-		})).Run()
+		})), log, func() { close(started) })
 }
 
 // A stop in time that leaves messages which only wait for their redelivery is a clean one: the exit

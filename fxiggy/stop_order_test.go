@@ -302,30 +302,12 @@ const stoppingProcess = "FXIGGY_TEST_STOPPING"
 // runStopping runs the application that the variables name until a signal ends it, as fx.App.Run
 // does.
 func runStopping() {
-	started := make(chan struct{}) // signals are handled
+	started, log := make(chan struct{}), processLog() // started: signals are handled
 	s := newStopping(os.Getenv("FXIGGY_TEST_STREAM"), func() {
 		<-started
 		fmt.Println("working")
 	})
-	log, err := zap.NewDevelopment()
-	if err != nil {
-		panic(err)
-	}
-	app := fx.New(s.options(os.Getenv(stoppingProcess), os.Getenv("FXIGGY_TEST_YAML"), log))
-	start, cancel := context.WithTimeout(context.Background(), app.StartTimeout())
-	defer cancel()
-	if err := app.Start(start); err != nil {
-		log.Fatal("start failed", zap.Error(err))
-	}
-	signals := app.Wait()
-	close(started)
-	exit := (<-signals).ExitCode
-	end, cancel := context.WithTimeout(context.Background(), app.StopTimeout())
-	defer cancel()
-	if err := app.Stop(end); err != nil {
-		log.Fatal("stop failed", zap.Error(err))
-	}
-	os.Exit(exit)
+	runUntilSignal(fx.New(s.options(os.Getenv(stoppingProcess), os.Getenv("FXIGGY_TEST_YAML"), log)), log, func() { close(started) })
 }
 
 func TestWhatAHandlerUsesStopsAfterItInAProcess(t *testing.T) {

@@ -76,8 +76,8 @@ func TestMetricsTellTheCluster(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"fetchbox_producer_messages_total", "fetchbox_producer_request_seconds", "fetchbox_producer_buffered_bytes",
-		"fetchbox_link_up", "fetchbox_link_reconnects_total", "fetchbox_worker_tasks_inflight", "fetchbox_worker_dlq_total", "fetchbox_consumer_lag", "fetchbox_consumer_poll_duration_seconds",
+		"iggy_client_producer_messages_total", "iggy_client_producer_request_seconds", "iggy_client_producer_buffered_bytes",
+		"iggy_client_link_up", "iggy_client_link_reconnects_total", "iggy_client_consumer_in_flight", "iggy_client_consumer_dead_letters_total", "iggy_client_consumer_lag", "iggy_client_consumer_poll_duration_seconds",
 	} {
 		require.Equal(t, map[string]bool{"default": true, "eu": true}, seen[name], name)
 	}

@@ -73,24 +73,24 @@ func TestMetrics(t *testing.T) {
 		}
 		one := int64(wire.EncodedSize(1, 0))
 		require.Equal(t, map[string]int64{
-			"fetchbox_producer_messages_total/confirmed": 3,
-			"fetchbox_producer_messages_total/failed":    1,
-			"fetchbox_producer_messages_total/unknown":   1,
-			"fetchbox_producer_bytes_total/confirmed":    3 * one,
-			"fetchbox_producer_bytes_total/unknown":      one + 6,
-			"fetchbox_producer_retries_total":            2,
-			"fetchbox_producer_buffered_messages":        1,
-			"fetchbox_producer_buffered_bytes":           one + 7,
-			"fetchbox_link_up":                           0,
-			"fetchbox_link_reconnects_total":             2, // the third waits for its backoff
-			"fetchbox_link_failures_total":               0,
-			"fetchbox_link_breaker_open":                 0,
+			"iggy_client_producer_messages_total/confirmed": 3,
+			"iggy_client_producer_messages_total/failed":    1,
+			"iggy_client_producer_messages_total/unknown":   1,
+			"iggy_client_producer_bytes_total/confirmed":    3 * one,
+			"iggy_client_producer_bytes_total/unknown":      one + 6,
+			"iggy_client_producer_retries_total":            2,
+			"iggy_client_producer_buffered_messages":        1,
+			"iggy_client_producer_buffered_bytes":           one + 7,
+			"iggy_client_link_up":                           0,
+			"iggy_client_link_reconnects_total":             2, // the third waits for its backoff
+			"iggy_client_link_failures_total":               0,
+			"iggy_client_link_breaker_open":                 0,
 		}, sums)
 		require.Equal(t, map[string]uint64{
-			"fetchbox_producer_batch_messages":            5,
-			"fetchbox_producer_request_seconds":           5,
-			"fetchbox_producer_latency_seconds/confirmed": 2,
-			"fetchbox_producer_latency_seconds/unknown":   1,
+			"iggy_client_producer_batch_messages":            5,
+			"iggy_client_producer_request_seconds":           5,
+			"iggy_client_producer_latency_seconds/confirmed": 2,
+			"iggy_client_producer_latency_seconds/unknown":   1,
 		}, counts)
 	}, producer.WithMeterProvider(provider))
 }
@@ -108,7 +108,7 @@ func TestMetricsHaveNameAndCluster(t *testing.T) {
 		found := 0
 		for _, m := range metricsOf(data) {
 			sum, ok := m.Data.(metricdata.Sum[int64])
-			if !ok || m.Name != "fetchbox_producer_messages_total" {
+			if !ok || m.Name != "iggy_client_producer_messages_total" {
 				continue
 			}
 			for _, point := range sum.DataPoints {

@@ -16,7 +16,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-var metricName = regexp.MustCompile(`\b(?:fetchbox|go|process)_[a-z0-9_]+`)
+var metricName = regexp.MustCompile(`\b(?:fetchbox|iggy_client|go|process)_[a-z0-9_]+`)
+
+// ownMetric matches the names of the library's and the example's metrics.
+var ownMetric = regexp.MustCompile(`^(?:fetchbox|iggy_client)_`)
 
 // Dashboards and alerts use metrics that exist. The page about metrics lists these and no others.
 func TestDashboardsAndDocsUseExistingMetrics(t *testing.T) {
@@ -33,11 +36,11 @@ func TestDashboardsAndDocsUseExistingMetrics(t *testing.T) {
 			words := strings.FieldsFunc(line, func(r rune) bool { return r == '{' || r == ' ' })
 			if !strings.HasPrefix(line, "#") {
 				series[words[0]] = true
-			} else if words[1] == "TYPE" && strings.HasPrefix(words[2], "fetchbox_") {
+			} else if words[1] == "TYPE" && ownMetric.MatchString(words[2]) {
 				families[words[2]] = true
 			}
 		}
-		return families["fetchbox_link_heartbeat_duration_seconds"]
+		return families["iggy_client_link_heartbeat_duration_seconds"]
 	}, waitTimeout, 10*time.Millisecond)
 
 	for _, expression := range append(dashboardExpressions(t), alertExpressions(t)...) {
@@ -52,7 +55,7 @@ func TestDashboardsAndDocsUseExistingMetrics(t *testing.T) {
 	require.NoError(t, err)
 	listed := map[string]bool{}
 	for line := range strings.Lines(string(page)) {
-		if strings.HasPrefix(line, "| `fetchbox_") {
+		if ownMetric.MatchString(strings.TrimPrefix(line, "| `")) {
 			for _, name := range metricName.FindAllString(strings.Split(line, "|")[1], -1) {
 				listed[name] = true
 			}

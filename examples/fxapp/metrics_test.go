@@ -47,7 +47,8 @@ func TestMetricsEndpoint(t *testing.T) {
 	}, waitTimeout, 10*time.Millisecond, "5 downloads are counted")
 	for _, name := range []string{
 		"fetchbox_worker_tasks_inflight{", "fetchbox_worker_dlq_total{",
-		"fetchbox_worker_download_seconds_count{", "fetchbox_producer_messages_total{",
+		"iggy_client_consumer_in_flight{", "iggy_client_consumer_dead_letters_total{",
+		"fetchbox_worker_download_seconds_count{", "iggy_client_producer_messages_total{",
 	} {
 		require.Contains(t, metrics, "\n"+name, "a documented metric")
 	}
@@ -60,7 +61,7 @@ func TestSecondsHistogramsResolveMilliseconds(t *testing.T) {
 	remote := startFileServer(t)
 	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: environment(nil)})
 	box.waitFinished(t, box.submit(t, remote.manifest(2, 0)))
-	boundary := regexp.MustCompile(`^(fetchbox_\w+_seconds)_bucket{.*\ble="([^"]+)"`)
+	boundary := regexp.MustCompile(`^((?:fetchbox|iggy_client)_\w+_seconds)_bucket{.*\ble="([^"]+)"`)
 	fine := map[string]map[float64]bool{}
 	for line := range strings.Lines(box.scrape(t)) {
 		m := boundary.FindStringSubmatch(line)
@@ -78,8 +79,8 @@ func TestSecondsHistogramsResolveMilliseconds(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"fetchbox_producer_latency_seconds", "fetchbox_producer_request_seconds", "fetchbox_worker_download_seconds",
-		"fetchbox_consumer_poll_duration_seconds", "fetchbox_consumer_handle_duration_seconds",
+		"iggy_client_producer_latency_seconds", "iggy_client_producer_request_seconds", "fetchbox_worker_download_seconds",
+		"iggy_client_consumer_poll_duration_seconds", "iggy_client_consumer_handle_duration_seconds",
 	} {
 		require.Contains(t, fine, name)
 	}

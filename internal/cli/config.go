@@ -2,6 +2,7 @@ package cli
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,15 +19,14 @@ func (a *app) loadCluster() (config.Cluster, error) {
 	if err != nil {
 		return config.Cluster{}, err
 	}
-	opts := jobs.Options()
-	if a.cluster != "" {
-		opts = append(opts, config.WithCluster(a.cluster, jobs.DefaultCluster()))
-	}
-	all, err := config.Load(append(opts, config.WithFile(a.configFile), config.IgnoreUndeclared(),
-		config.WithOverride(func(c *config.Config, from config.Sources) error {
-			a.override(c, from, endpoint)
-			return nil
-		}))...)
+	var others []string
+	all, err := a.loadConfig(&others, func(c *config.Config, from config.Sources) error {
+		if a.cluster != "" && !from.Has("clusters."+a.cluster) {
+			return usagef("--cluster: the configuration has no cluster %q%s", a.cluster, ifAny("; it has ", others))
+		}
+		a.override(c, from, endpoint)
+		return nil
+	})
 	if err == nil {
 		err = all.ValidateCluster(a.cluster)
 	}
@@ -37,6 +37,21 @@ func (a *app) loadCluster() (config.Cluster, error) {
 		return all.Clusters[a.cluster], nil
 	}
 	return all.Cluster, nil
+}
+
+// loadConfig reads the configuration that services read. others gets the names of the clusters that
+// were not chosen.
+func (a *app) loadConfig(others *[]string, override func(*config.Config, config.Sources) error) (config.Config, error) {
+	opts := append(jobs.Options(), config.WithPrefix(a.prefix), config.WithFile(a.configFile), config.WithOverride(override),
+		config.IgnoreUndeclared(func(key string) {
+			if name, ok := strings.CutPrefix(key, "clusters."); ok && !strings.Contains(name, ".") && !slices.Contains(*others, name) {
+				*others = append(*others, name)
+			}
+		}))
+	if a.cluster != "" {
+		opts = append(opts, config.WithCluster(a.cluster, jobs.DefaultCluster()))
+	}
+	return config.Load(opts...)
 }
 
 // override applies the flags and the interactive timeouts, over all other layers.

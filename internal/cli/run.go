@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 )
 
 // Run runs the program with its arguments, without its name, and returns the exit code: 0, 1 after
@@ -27,6 +28,7 @@ type app struct {
 	streams  Streams
 
 	configFile string
+	prefix     string
 	endpoint   string
 	cluster    string
 	output     string
@@ -50,9 +52,10 @@ func (a *app) rootCommand() *cobra.Command {
 		Long: `Publish, follow, watch and repair FetchBox's streams on Apache Iggy.
 
 The configuration is the services' own: defaults, then the file of --config or
-FETCHBOX_CONFIG, then variables such as FETCHBOX__IGGY__CLIENT_ID. The
-sections of other programs in the file are ignored. A section that looks like a
-misspelling of a missing one is an error.
+FETCHBOX_CONFIG, then variables such as FETCHBOX__IGGY__CLIENT_ID. --prefix SHOP
+reads SHOP_CONFIG and SHOP__IGGY__CLIENT_ID. What services have declared for
+themselves, such as sections, topics and consumers, is ignored. A section that
+looks like a misspelling of a missing one is an error.
 
 Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
 		Version:           version(),
@@ -69,7 +72,8 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
 		return usagef("%w (see %s --help)", err, cmd.CommandPath())
 	})
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.configFile, "config", "", "configuration `file` (default: the one that FETCHBOX_CONFIG names)")
+	flags.StringVar(&a.configFile, "config", "", "configuration `file` (default: the one that PREFIX_CONFIG names)")
+	flags.StringVar(&a.prefix, "prefix", jobs.Prefix, "`prefix` of environment variables: that of the services whose configuration is read")
 	flags.StringVar(&a.endpoint, "endpoint", "", "servers, as iggy://[user:password@]host:port[,host:port…], in place of the configured `url`")
 	flags.StringVar(&a.cluster, "cluster", "", "`name` of the cluster in the configuration (default: the sections at its top level)")
 	flags.StringVarP(&a.output, "output", "o", "text", "`format` of the output: text or json")

@@ -82,6 +82,14 @@ func plural(n int, what string) string {
 	}
 }
 
+// ifAny is the text with the words behind it, and empty without words.
+func ifAny(text string, words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return text + strings.Join(words, ", ")
+}
+
 // joinWithOr lists words: "a, b or c".
 func joinWithOr(words []string) string {
 	text := ""

@@ -5,13 +5,10 @@ import (
 	"time"
 )
 
-var ErrStalled = errStalled
-
-const ResumeGrace = resumeGrace
-
-// WithRequestTimeout returns the context of a request with the functions that its end and its timer
-// call.
-func WithRequestTimeout(ctx context.Context, timeout time.Duration) (bounded context.Context, stop func(), expired func(now time.Time)) {
+// WithRequestTimeout returns the context of a request, and the function that ends it.
+func WithRequestTimeout(ctx context.Context, timeout time.Duration) (bounded context.Context, stop func()) {
 	bounded, s := withRequestTimeout(ctx, timeout)
-	return bounded, s.stop, s.expired
+	return bounded, s.stop
 }
+
+var ErrStalled = errStalled

@@ -51,7 +51,9 @@ func New(
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
-	t.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithResource(res))
+	t.meters = sdkmetric.NewMeterProvider(
+		sdkmetric.WithReader(reader), sdkmetric.WithResource(res), sdkmetric.WithView(contractViews()...),
+	)
 
 	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
 	for _, p := range processors {
