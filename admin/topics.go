@@ -16,6 +16,44 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
+// Stream describes a stream on the server.
+type Stream struct {
+	Name string `json:"name"`
+	// Topics is the number of its topics.
+	Topics uint32 `json:"topics"`
+	// Messages and Bytes are the number and the size of the messages in the stream.
+	Messages uint64    `json:"messages"`
+	Bytes    uint64    `json:"bytes"`
+	Created  time.Time `json:"created"`
+}
+
+// Streams lists the streams by name. The user needs the permission to read all streams.
+func (a *Admin) Streams(ctx context.Context) ([]Stream, error) {
+	var streams []Stream
+	err := a.do(ctx, func(ctx context.Context, s session) error {
+		var all []iggcon.Stream
+		err := s.call(ctx, "list streams", "", func(c *tcp.IggyTcpClient) (err error) {
+			all, err = c.GetStreams()
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		streams = make([]Stream, len(all))
+		for i, one := range all {
+			streams[i] = Stream{
+				Name: one.Name, Topics: one.TopicsCount, Messages: one.MessagesCount, Bytes: one.SizeBytes, Created: microsToTime(one.CreatedAt),
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(streams, func(a, b Stream) int { return cmp.Compare(a.Name, b.Name) })
+	return streams, nil
+}
+
 // Topic describes a topic on the server.
 type Topic struct {
 	Stream     string `json:"stream"`

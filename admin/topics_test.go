@@ -2,8 +2,10 @@ package admin_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/iggy/foreign/go/client/tcp"
 	iggcon "github.com/apache/iggy/foreign/go/contracts"
@@ -63,6 +65,12 @@ func TestListAndDelete(t *testing.T) {
 		_, partitions, err := a.Topic(ctx, stream, "t")
 		require.NoError(t, err)
 		require.Equal(t, []admin.Partition{{ID: 0}, {ID: 1}, {ID: 2}}, partitions)
+		streams, err := a.Streams(ctx)
+		require.NoError(t, err)
+		i := slices.IndexFunc(streams, func(s admin.Stream) bool { return s.Name == stream })
+		require.GreaterOrEqual(t, i, 0)
+		require.EqualValues(t, 1, streams[i].Topics)
+		require.WithinDuration(t, time.Now(), streams[i].Created, time.Minute)
 		_, err = a.Groups(ctx, stream, "other")
 		require.ErrorIs(t, err, iggyerr.ErrNotFound)
 

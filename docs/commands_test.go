@@ -20,6 +20,20 @@ var (
 	flagWord    = regexp.MustCompile(`^--[a-z-]+|^-[a-z]$`)
 )
 
+// helpOf returns the help of a command.
+func helpOf(t *testing.T, path ...string) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code := cli.Run(t.Context(), cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs}, append(path, "--help"))
+	require.Zero(t, code, "%v: %s", path, errs.String())
+	return out.String()
+}
+
+// usage returns the beginning of the usage line of a command.
+func usage(path ...string) string {
+	return "Usage:\n  fetchbox-iggy-cli " + strings.Join(path, " ") + " "
+}
+
 // Every command on a page exists, with its flags.
 func TestCommandsExist(t *testing.T) {
 	t.Parallel()
@@ -30,18 +44,20 @@ func TestCommandsExist(t *testing.T) {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
 		for _, use := range commandLine.FindAllStringSubmatch(string(text), -1) {
-			var path []string
 			words := strings.Fields(use[1])
-			for len(words) > 0 && plainWord.MatchString(words[0]) && len(path) < 2 {
-				path, words = append(path, words[0]), words[1:]
+			help := helpOf(t, words[0])
+			require.Contains(t, help, usage(words[0]), "%s: %s", page, use[0])
+			if len(words) > 1 && plainWord.MatchString(words[1]) {
+				// A subcommand, or the argument of a command that takes some.
+				if below := helpOf(t, words[0], words[1]); strings.Contains(below, usage(words[:2]...)) {
+					help = below
+				} else {
+					require.Regexp(t, usage(words[0])+`\[?[A-Z]`, help, "%s: %s", page, use[0])
+				}
 			}
-			var out, errs bytes.Buffer
-			code := cli.Run(t.Context(), cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs}, append(path, "--help"))
-			require.Zero(t, code, "%s: %s: %s", page, use[0], errs.String())
-			require.Contains(t, out.String(), "Usage:\n  fetchbox-iggy-cli "+strings.Join(path, " ")+" ", "%s: %s", page, use[0])
 			for _, word := range words {
 				if flag := flagWord.FindString(word); flag != "" {
-					require.Regexp(t, `(?m)^ +(-\w, +)?(--[a-z-]+)?.*`+regexp.QuoteMeta(flag)+`\b`, out.String(), "%s: %s", page, use[0])
+					require.Regexp(t, `(?m)^ +(-\w, +)?(--[a-z-]+)?.*`+regexp.QuoteMeta(flag)+`\b`, help, "%s: %s", page, use[0])
 				}
 			}
 			seen++

@@ -34,23 +34,37 @@ type finding struct {
 
 func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "doctor",
+		Use:   "doctor [STREAM/TOPIC]...",
 		Short: "Find what is wrong with the server or the way to it",
 		Long: `Check the configuration, the address, TLS, the protocol, the login, the server's
 version, the topics and their groups, and the server's settings for retention and
 durability. Everything that is not in order comes with its cure. The exit code is 1
-when something can't work; warnings leave it at 0.`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context()) },
+when something can't work; warnings leave it at 0.
+
+Without arguments the topics are FetchBox's, which must exist as configured.
+
+` + topicHelp,
+		Example: `  fetchbox-iggy-cli doctor shop/orders`,
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.doctor(cmd.Context(), args) },
 	}
 }
 
-func (a *app) doctor(ctx context.Context) error {
+func (a *app) doctor(ctx context.Context, args []string) error {
 	cluster, err := a.loadCluster()
 	if err != nil {
 		return err
 	}
-	d := &diagnosis{cluster: cluster}
+	d := &diagnosis{cluster: cluster, refs: fetchboxTopics(cluster.Topics), fetchbox: len(args) == 0}
+	if len(args) > 0 {
+		d.refs = nil
+	}
+	for _, arg := range args {
+		ref, err := parseTopic(cluster.Topics, arg)
+		if err != nil {
+			return err
+		}
+		d.refs = append(d.refs, ref)
+	}
 	d.run(ctx, a)
 	if err := interrupted(ctx); err != nil {
 		return err
@@ -87,6 +101,9 @@ func (a *app) printFindings(findings []finding) error {
 // diagnosis runs the checks in order, and collects their findings.
 type diagnosis struct {
 	cluster  config.Cluster
+	refs     []topicRef // the topics to check
+	fetchbox bool       // they are FetchBox's
+	bounded  []string   // those with a retention or a maximum size
 	findings []finding
 }
 
@@ -143,8 +160,36 @@ func (d *diagnosis) version(ctx context.Context, server *admin.Admin) {
 	}
 }
 
-// topics checks that the topics and their groups exist as configured.
+// topics checks that the topics exist, and those of FetchBox as configured with their groups.
 func (d *diagnosis) topics(ctx context.Context, server *admin.Admin) bool {
+	if d.fetchbox {
+		return d.fetchboxTopics(ctx, server)
+	}
+	ok := true
+	for _, ref := range d.refs {
+		t, _, err := server.Topic(ctx, ref.stream, ref.name)
+		switch {
+		case errors.Is(err, iggyerr.ErrNotFound):
+			d.fail("topics", fmt.Errorf("missing: %s", ref), "fetchbox-iggy-cli provision "+ref.String())
+		case err != nil:
+			d.fail("topics", err, "the user must be allowed to read the topic")
+		default:
+			d.ok("topics", "%s has %s with %s", ref, plural(int(t.Partitions), "partition"), plural(int(t.Messages), "message"))
+			if t.Retention > 0 || t.MaxBytes > 0 {
+				d.bounded = append(d.bounded, ref.name)
+			}
+		}
+		ok = ok && err == nil
+	}
+	return ok
+}
+
+func (d *diagnosis) fetchboxTopics(ctx context.Context, server *admin.Admin) bool {
+	for _, ref := range d.refs {
+		if t := d.cluster.Topics.Declared[ref.section]; t.Retention != config.RetentionForever || t.MaxSize > 0 {
+			d.bounded = append(d.bounded, ref.name)
+		}
+	}
 	plan, err := server.Plan(ctx, jobs.Spec(d.cluster))
 	if err != nil {
 		d.fail("topics", err, "the user must be allowed to read "+d.streams())
@@ -160,7 +205,8 @@ func (d *diagnosis) topics(ctx context.Context, server *admin.Admin) bool {
 	}
 	switch {
 	case len(missing) > 0:
-		d.fail("topics", fmt.Errorf("missing: %s", strings.Join(append(missing, missingGroups...), ", ")), "fetchbox-iggy-cli provision")
+		d.fail("topics", fmt.Errorf("missing: %s", strings.Join(append(missing, missingGroups...), ", ")),
+			"fetchbox-iggy-cli provision; to check other topics: fetchbox-iggy-cli doctor STREAM/TOPIC")
 	case len(missingGroups) > 0:
 		// Consumers create their groups when they start, where they are permitted to.
 		d.warn("topics", "missing: "+strings.Join(missingGroups, ", "), "fetchbox-iggy-cli provision, if anybody is to consume by them")
@@ -173,17 +219,17 @@ func (d *diagnosis) topics(ctx context.Context, server *admin.Admin) bool {
 		d.warn("topics", step.Object+": "+strings.Join(parts, ", "), "change the topic with Iggy's own tools, or the configuration; nothing here changes what exists")
 	}
 	if len(missing)+len(missingGroups) == 0 {
-		d.ok("topics", "%s in %s, with their groups", plural(len(topicNames), "topic"), d.streams())
+		d.ok("topics", "%s in %s, with their groups", plural(len(d.refs), "topic"), d.streams())
 	}
 	return len(missing) == 0
 }
 
-// streams names the streams of FetchBox's topics.
+// streams names the streams of the topics.
 func (d *diagnosis) streams() string {
 	var names []string
-	for _, section := range topicNames {
-		if name := d.cluster.Topics.Declared[section].Stream; !slices.Contains(names, name) {
-			names = append(names, name)
+	for _, ref := range d.refs {
+		if !slices.Contains(names, ref.stream) {
+			names = append(names, ref.stream)
 		}
 	}
 	if len(names) == 1 {
@@ -194,7 +240,7 @@ func (d *diagnosis) streams() string {
 
 // groups checks the offsets and the members of the groups.
 func (d *diagnosis) groups(ctx context.Context, server *admin.Admin) {
-	lags, err := readLags(ctx, server, d.cluster, lagOptions{})
+	lags, err := readLags(ctx, server, d.refs, func(group string) bool { return !isCoordination(group) })
 	if err != nil {
 		d.fail("groups", err, "the user must be allowed to read the topics")
 		return
@@ -211,7 +257,7 @@ func (d *diagnosis) groups(ctx context.Context, server *admin.Admin) {
 		}
 		if beyondEnd > 0 {
 			d.warn("groups", fmt.Sprintf("%s: the committed offset is beyond the end of %s: acknowledged messages were lost, or the topic was recreated", l.Group, plural(beyondEnd, "partition")),
-				fmt.Sprintf("stop its consumers, then fetchbox-iggy-cli offsets reset --topic %s --group %s --to end", l.Topic, l.Name))
+				fmt.Sprintf("stop its consumers, then fetchbox-iggy-cli offsets reset %s/%s --group %s --to end", l.Stream, l.Topic, l.Name))
 		}
 		if unread > 0 {
 			d.warn("groups", fmt.Sprintf("%s: %s wait in %s that nobody reads", l.Group, plural(int(l.Total()), "message"), plural(unread, "partition")),

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/connect"
 )
@@ -40,8 +39,8 @@ func (d *diagnosis) settings(ctx context.Context, leader *connect.Connection) {
 	}
 	if cleaner := found["data_maintenance.messages.cleaner_enabled"]; cleaner == "true" {
 		d.ok(retention, "enforced")
-	} else if bounded := d.boundedTopics(); len(bounded) > 0 {
-		d.warn(retention, fmt.Sprintf("the server does not enforce it: %s grow without end", strings.Join(bounded, ", ")), setCleaner)
+	} else if len(d.bounded) > 0 {
+		d.warn(retention, fmt.Sprintf("the server does not enforce it: %s grow without end", strings.Join(d.bounded, ", ")), setCleaner)
 	}
 	required, err := strconv.ParseUint(found["system.partition.messages_required_to_save"], 10, 64)
 	switch {
@@ -54,16 +53,4 @@ func (d *diagnosis) settings(ctx context.Context, leader *connect.Connection) {
 	default:
 		d.ok(durability, "each message is on disk before it is acknowledged")
 	}
-}
-
-// boundedTopics are the topics with a retention or a maximum size.
-func (d *diagnosis) boundedTopics() []string {
-	var names []string
-	for _, short := range topicNames {
-		t := d.cluster.Topics.Declared[short]
-		if t.Retention != config.RetentionForever || t.MaxSize > 0 {
-			names = append(names, t.Name)
-		}
-	}
-	return names
 }

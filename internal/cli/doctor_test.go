@@ -120,3 +120,19 @@ func TestDoctorChecksEachAddress(t *testing.T) {
 	require.Contains(t, run(t, "ping", "--endpoint", endpoint).ok(t), "iggy://"+away.Address()+","+srv.Address()+" answers")
 	run(t, "ping", "--endpoint", "iggy://iggy:iggy@a,b:0").fails(t, 2, "with a port of 1 to 65535")
 }
+
+func TestDoctorChecksTopicsOfOthers(t *testing.T) {
+	t.Parallel()
+	s := system{iggytest.NewServer(t), t}
+	r := s.run("doctor", "shop/orders", "-o", "json")
+	require.Equal(t, 1, r.code)
+	got := jsonOf[findings](t, r.out)
+	require.Equal(t, map[string]string{"topics": "failure", "settings": "warning"}, got.verdicts())
+	require.Equal(t, "missing: shop/orders", got.detail("topics"))
+	s.run("provision", "shop/orders", "--group", "billing", "--yes").ok(t)
+	require.NoError(t, sendTo(t, connectNative(t, s.Server), "shop", "orders", 0, []byte("one")))
+	got = jsonOf[findings](t, s.run("doctor", "shop/orders", "-o", "json").ok(t))
+	require.Equal(t, map[string]string{"groups": "warning", "settings": "warning"}, got.verdicts())
+	require.Equal(t, "shop/orders has 1 partition with 1 message", got.detail("topics"))
+	s.run("doctor", "shop").fails(t, 2, "is no topic")
+}

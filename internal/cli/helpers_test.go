@@ -109,5 +109,15 @@ func sendRaw(t *testing.T, conn transport.Conn, topic string, payload []byte) er
 	return conn.Send(t.Context(), "fetchbox", topic, 0, &batch)
 }
 
+// sendTo sends payloads to one partition.
+func sendTo(t *testing.T, conn transport.Conn, stream, topic string, partition uint32, payloads ...[]byte) error {
+	t.Helper()
+	var batch wire.Batch
+	for i, payload := range payloads {
+		batch.Append([16]byte{byte(partition + 1), byte(i + 1)}, 1, payload, nil)
+	}
+	return conn.Send(t.Context(), stream, topic, partition, &batch)
+}
+
 // errOf returns the error of a call that returns a result as well.
 func errOf(_ producer.Result, err error) error { return err }

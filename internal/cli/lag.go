@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -18,28 +17,33 @@ import (
 )
 
 type lagOptions struct {
-	topic, group string
-	watch        bool
-	interval     time.Duration
+	topics   []string
+	group    string
+	watch    bool
+	interval time.Duration
 }
 
 func (a *app) lagCommand() *cobra.Command {
 	var o lagOptions
 	c := &cobra.Command{
-		Use:   "lag",
+		Use:   "lag [STREAM | STREAM/TOPIC]...",
 		Short: "Show how far the consumer groups are behind",
-		Long: `Show how far the consumer groups are behind, for each partition: the offset of
-its newest message, the offset that the group has committed, how many messages wait,
-and how many members own it. 0 owners with a lag means that nobody reads it.`,
-		Example: `  fetchbox-iggy-cli lag --topic tasks --watch`,
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.lag(cmd.Context(), o) },
+		Long: `Show how far the consumer groups are behind, of all topics, of a stream or of topics.
+For each partition: the offset of its newest message, the offset that the group has
+committed, how many messages wait, and how many members own it. 0 owners with a lag
+means that nobody reads it.
+
+` + topicHelp,
+		Example: `  fetchbox-iggy-cli lag shop/orders --group billing
+  fetchbox-iggy-cli lag tasks --watch`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.topics = args
+			return a.lag(cmd.Context(), o)
+		},
 	}
-	c.Flags().StringVar(&o.topic, "topic", "", topicHelp+" (default: the four)")
 	c.Flags().StringVar(&o.group, "group", "", "`name` of the consumer group (default: all)")
 	c.Flags().BoolVarP(&o.watch, "watch", "w", false, "repeat until ctrl-C")
 	c.Flags().DurationVar(&o.interval, "interval", 2*time.Second, "pause between two readings with --watch")
-	_ = c.RegisterFlagCompletionFunc("topic", cobra.FixedCompletions(topicNames, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
@@ -47,84 +51,54 @@ func (a *app) lag(ctx context.Context, o lagOptions) error {
 	if o.interval <= 0 {
 		return usagef("--interval must be more than 0")
 	}
-	cluster, err := a.loadCluster()
-	if err != nil {
-		return err
-	}
-	server, err := a.newAdmin(cluster)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = server.Close() }()
-	_, atTerminal := terminal(a.streams.Out)
-	report := a.connectionReporter(cluster.Iggy)
-	lost := false
-	for {
-		lags, err := readLags(ctx, server, cluster, o)
-		switch {
-		case interrupted(ctx) != nil:
-			if o.watch {
-				return nil // an interrupt is the way to end it
-			}
-			return interruptedOr(ctx, err)
-		case err != nil && (!o.watch || !iggyerr.IsRetryable(err)):
-			return err
-		case lost != (err != nil):
-			lost = err != nil
-			report(err)
-		}
-		if err == nil {
-			if err := a.printLags(lags, o.watch && atTerminal); err != nil {
+	return a.withAdmin(func(cluster config.Cluster, server *admin.Admin) error {
+		_, atTerminal := terminal(a.streams.Out)
+		report := a.connectionReporter(cluster.Iggy)
+		lost := false
+		for {
+			lags, err := o.read(ctx, server, cluster)
+			switch {
+			case interrupted(ctx) != nil:
+				if o.watch {
+					return nil // an interrupt is the way to end it
+				}
+				return interruptedOr(ctx, err)
+			case err != nil && (!o.watch || !iggyerr.IsRetryable(err)):
 				return err
+			case lost != (err != nil):
+				lost = err != nil
+				report(err)
+			}
+			if err == nil {
+				if err := a.printLags(lags, o.watch && atTerminal); err != nil {
+					return err
+				}
+			}
+			if !o.watch {
+				return nil
+			}
+			select {
+			case <-time.After(o.interval):
+			case <-ctx.Done():
+				return nil
 			}
 		}
-		if !o.watch {
-			return nil
-		}
-		select {
-		case <-time.After(o.interval):
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	})
 }
 
-// readLags reads the lags of the groups that the options select.
-func readLags(ctx context.Context, server *admin.Admin, cluster config.Cluster, o lagOptions) ([]admin.Lag, error) {
-	topics := []string{o.topic}
-	if o.topic == "" {
-		topics = topicNames
+// read reads the lags of the groups that the options select.
+func (o lagOptions) read(ctx context.Context, server *admin.Admin, cluster config.Cluster) ([]admin.Lag, error) {
+	topics, err := findTopics(ctx, server, cluster.Topics, o.topics)
+	if err != nil {
+		return nil, err
 	}
-	var lags []admin.Lag
-	var missing error
-	for _, name := range topics {
-		t := findTopic(cluster.Topics, name)
-		groups, err := server.Groups(ctx, t.stream, t.name)
-		if err != nil {
-			return nil, err
-		}
-		for _, g := range groups {
-			if o.group != g.Name && (o.group != "" || strings.HasSuffix(g.Name, config.CoordinationSuffix)) {
-				continue
-			}
-			lag, err := server.Lag(ctx, g.Group)
-			if errors.Is(err, iggyerr.ErrNotFound) { // it was deleted in the meantime
-				missing = err
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			lags = append(lags, lag)
-		}
+	lags, err := readLags(ctx, server, refsOf(topics), func(group string) bool {
+		return group == o.group || o.group == "" && !isCoordination(group)
+	})
+	if err == nil && len(lags) == 0 && o.group != "" {
+		err = fmt.Errorf("there is no consumer group %q%s", o.group, ifAny(" of ", o.topics))
 	}
-	if len(lags) == 0 && o.group != "" && missing == nil {
-		missing = fmt.Errorf("there is no consumer group %q on %s", o.group, strings.Join(topics, ", "))
-	}
-	if len(lags) > 0 {
-		missing = nil
-	}
-	return lags, missing
+	return lags, err
 }
 
 // printLags prints the lags. With redraw, a terminal is cleared first.
@@ -201,7 +175,7 @@ func (a *app) lagText(lags []admin.Lag) (string, error) {
 	}
 	for _, l := range lags {
 		for _, p := range l.Partitions {
-			t.row(append([]any{l.Topic, l.Name}, lagCells(p)...)...)
+			t.row(append([]any{printable(l.Stream + "/" + l.Topic), printable(l.Name)}, lagCells(p)...)...)
 		}
 	}
 	if t.fits(a.streams.Out) {
@@ -212,7 +186,7 @@ func (a *app) lagText(lags []admin.Lag) (string, error) {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		fmt.Fprintf(&b, "%s %s\n", l.Topic, l.Name)
+		fmt.Fprintf(&b, "%s %s\n", printable(l.Stream+"/"+l.Topic), printable(l.Name))
 		t := table{header: []string{"part", "current", "committed", "lag", "owners"}}
 		for _, p := range l.Partitions {
 			t.row(lagCells(p)...)

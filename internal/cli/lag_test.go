@@ -23,7 +23,7 @@ func TestLagByGroupAndTopic(t *testing.T) {
 	require.NoError(t, conn.Join(t.Context(), transport.Group{Stream: "fetchbox", Topic: "jobs.tasks", Name: "workers"}))
 	lags := jsonLines[lagOutput](t, s.run("lag", "-o", "json").ok(t))
 	require.Len(t, lags, 4, "the coordination groups are left out")
-	lags = jsonLines[lagOutput](t, s.run("lag", "--topic", "tasks", "--group", "workers", "-o", "json").ok(t))
+	lags = jsonLines[lagOutput](t, s.run("lag", "tasks", "--group", "workers", "-o", "json").ok(t))
 	require.Equal(t, []int{8}, lags[0].Members)
 	total := 0
 	for _, p := range lags[0].Partitions {
@@ -33,10 +33,10 @@ func TestLagByGroupAndTopic(t *testing.T) {
 	require.Equal(t, 3, total)
 	require.Contains(t, s.run("lag").ok(t), "total lag: 3\n")
 	s.run("lag", "--group", "nope").fails(t, 1, `no consumer group "nope"`)
-	s.run("lag", "--topic", "nope").fails(t, 1, "topic not found")
+	s.run("lag", "fetchbox/nope").fails(t, 1, "topic not found")
 	s.run("lag", "--watch", "--interval", "0s").fails(t, 2, "--interval")
 
-	p := s.begin("lag", "--watch", "--interval", "1ms", "-o", "json", "--topic", "tasks")
+	p := s.begin("lag", "--watch", "--interval", "1ms", "-o", "json", "tasks")
 	p.line()
 	p.line()
 	p.interrupt()

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fetchbox/fetchbox-iggy/admin"
+	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
 func (a *app) offsetsCommand() *cobra.Command {
@@ -17,7 +18,8 @@ func (a *app) offsetsCommand() *cobra.Command {
 		Long: `Set or reset the committed offsets of a consumer group.
 
 The group's consumers must be stopped first: the server lets only the owner of a
-partition change its offset. The changes are printed, and need a confirmation.`,
+partition change its offset. The changes are printed, and need a confirmation.
+lag shows the committed offsets.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -33,12 +35,10 @@ type offsetsOptions struct {
 }
 
 func (o *offsetsOptions) addFlags(c *cobra.Command) {
-	c.Flags().StringVar(&o.topic, "topic", "tasks", topicHelp)
-	c.Flags().StringVar(&o.group, "group", "", "`name` of the consumer group (default: the configured one of the topic)")
+	c.Flags().StringVar(&o.group, "group", "", "`name` of the consumer group (default for FetchBox's topics: the configured one)")
 	c.Flags().UintSliceVar(&o.partitions, "partition", nil, "only this partition; several are separated by commas")
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would change only")
-	_ = c.RegisterFlagCompletionFunc("topic", cobra.FixedCompletions(topicNames, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // offsetTarget is the offset to commit in a partition, nil to delete the committed offset.
@@ -56,44 +56,40 @@ type offsetChange struct {
 // changeOffsets computes the changes with target, prints them, asks for confirmation and applies
 // them.
 func (a *app) changeOffsets(ctx context.Context, o offsetsOptions, target offsetTarget) error {
-	cluster, err := a.loadCluster()
-	if err != nil {
-		return err
-	}
-	t := findTopic(cluster.Topics, o.topic)
-	group, err := groupName(cluster, t, o.group)
-	if err != nil {
-		return err
-	}
-	server, err := a.newAdmin(cluster)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = server.Close() }()
-	g := admin.Group{Stream: t.stream, Topic: t.name, Name: group}
-	lag, err := server.Lag(ctx, g)
-	if err != nil {
-		return interruptedOr(ctx, err)
-	}
-	if len(lag.Members) > 0 && !o.dryRun {
-		return fmt.Errorf("%s: %w", g, admin.ErrGroupInUse)
-	}
-	changes, err := planOffsetChanges(ctx, server, lag, o, target)
-	if err != nil {
-		return interruptedOr(ctx, err)
-	}
-	if err := a.printOffsetChanges(g, changes); err != nil {
-		return err
-	}
-	if len(changes) == 0 || o.dryRun {
-		return nil
-	}
-	if !o.yes {
-		if err := a.confirm(ctx, fmt.Sprintf("change %s of the group %s?", plural(len(changes), "offset"), group)); err != nil {
+	return a.withAdmin(func(cluster config.Cluster, server *admin.Admin) error {
+		t, err := parseTopic(cluster.Topics, o.topic)
+		if err != nil {
 			return err
 		}
-	}
-	return interruptedOr(ctx, applyOffsetChanges(ctx, server, g, changes))
+		group, err := chooseGroup(ctx, server, cluster, t, o.group)
+		if err != nil {
+			return interruptedOr(ctx, err)
+		}
+		g := admin.Group{Stream: t.stream, Topic: t.name, Name: group}
+		lag, err := server.Lag(ctx, g)
+		if err != nil {
+			return interruptedOr(ctx, err)
+		}
+		if len(lag.Members) > 0 && !o.dryRun {
+			return fmt.Errorf("%s: %w", g, admin.ErrGroupInUse)
+		}
+		changes, err := planOffsetChanges(ctx, server, lag, o, target)
+		if err != nil {
+			return interruptedOr(ctx, err)
+		}
+		if err := a.printOffsetChanges(g, changes); err != nil {
+			return err
+		}
+		if len(changes) == 0 || o.dryRun {
+			return nil
+		}
+		if !o.yes {
+			if err := a.confirm(ctx, fmt.Sprintf("change %s of the group %s?", plural(len(changes), "offset"), group)); err != nil {
+				return err
+			}
+		}
+		return interruptedOr(ctx, applyOffsetChanges(ctx, server, g, changes))
+	})
 }
 
 // planOffsetChanges computes the changes of the selected partitions.
@@ -148,7 +144,7 @@ func (a *app) printOffsetChanges(g admin.Group, changes []offsetChange) error {
 	if a.json() {
 		return json.NewEncoder(a.out).Encode(struct {
 			admin.Group
-			Changes []offsetChange `json:"moves"`
+			Changes []offsetChange `json:"changes"`
 		}{g, changes})
 	}
 	if len(changes) == 0 {

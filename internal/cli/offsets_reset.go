@@ -13,17 +13,21 @@ func (a *app) offsetsResetCommand() *cobra.Command {
 	var o offsetsOptions
 	var to string
 	c := &cobra.Command{
-		Use:   "reset --to WHERE",
+		Use:   "reset STREAM/TOPIC --to WHERE",
 		Short: "Reset a group's offsets to a place in the log",
 		Long: `Reset the committed offsets of a consumer group.
 
 --to first   deletes the committed offsets: consumers begin where their start_from
              says, which is the oldest message unless configured otherwise
 --to end     skips all messages
---to 2h      or a time (RFC 3339): the first message that the server stored since`,
-		Example: `  fetchbox-iggy-cli offsets reset --topic tasks --to 2h --dry-run`,
-		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+--to 2h      or a time (RFC 3339): the first message that the server stored since
+
+` + topicHelp,
+		Example: `  fetchbox-iggy-cli offsets reset shop/orders --group billing --to end
+  fetchbox-iggy-cli offsets reset tasks --to 2h --dry-run`,
+		Args: oneTopic,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.topic = args[0]
 			target, err := resetTarget(to, time.Now())
 			if err != nil {
 				return err

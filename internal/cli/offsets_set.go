@@ -13,13 +13,16 @@ func (a *app) offsetsSetCommand() *cobra.Command {
 	var o offsetsOptions
 	var offset uint64
 	c := &cobra.Command{
-		Use:   "set --partition N --offset N",
+		Use:   "set STREAM/TOPIC --partition N --offset N",
 		Short: "Set the committed offset of partitions",
 		Long: `Set the committed offset of one or more partitions: the offset of the last message
-that counts as processed. The next one is delivered next.`,
-		Example: `  fetchbox-iggy-cli offsets set --topic tasks --partition 3 --offset 41`,
-		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+that counts as processed. The next one is delivered next.
+
+` + topicHelp,
+		Example: `  fetchbox-iggy-cli offsets set shop/orders --group billing --partition 3 --offset 41`,
+		Args:    oneTopic,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.topic = args[0]
 			if !cmd.Flags().Changed("offset") || len(o.partitions) == 0 {
 				return usagef("--partition and --offset are needed")
 			}

@@ -8,59 +8,120 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fetchbox/fetchbox-iggy/admin"
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
+// provisionOptions are what to create, and how.
+type provisionOptions struct {
+	topic       string // empty for FetchBox's topics
+	partitions  uint32
+	retention   string
+	maxSize     string
+	groups      []string
+	yes, dryRun bool
+}
+
 func (a *app) provisionCommand() *cobra.Command {
-	var yes, dryRun bool
+	var o provisionOptions
 	c := &cobra.Command{
-		Use:   "provision",
-		Short: "Create the stream, topics and groups that are missing",
-		Long: `Create the stream, the topics and the consumer groups that are missing, as
-configured. It prints the plan first: "+" is created, "=" exists as configured, "!"
-exists and differs. Nothing that exists is changed.`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.provision(cmd.Context(), yes, dryRun) },
+		Use:   "provision [STREAM/TOPIC]",
+		Short: "Create a topic and its groups, or FetchBox's that are missing",
+		Long: `Create a topic, its stream and its consumer groups where they are missing, as the
+flags say. Without a topic, FetchBox's stream, topics and groups are created as
+configured. The plan is printed first: "+" is created, "=" exists as wanted, "!"
+exists and differs. Nothing that exists is changed.
+
+With each group the one is created by which its members agree on a fair assignment.
+
+` + topicHelp,
+		Example: `  fetchbox-iggy-cli provision shop/orders --partitions 8 --retention 7d --group billing
+  fetchbox-iggy-cli provision --dry-run`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return oneTopic(cmd, args)
+			}
+			for _, name := range []string{"partitions", "retention", "max-size", "group"} {
+				if cmd.Flags().Changed(name) {
+					return usagef("--%s needs a topic; FetchBox's topics are created as configured", name)
+				}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.topic = args[0]
+			}
+			return a.provision(cmd.Context(), o)
+		},
 	}
-	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	c.Flags().BoolVar(&dryRun, "dry-run", false, "print the plan only")
+	f := c.Flags()
+	f.Uint32Var(&o.partitions, "partitions", 1, "`number` of partitions")
+	f.StringVar(&o.retention, "retention", "0", "how `long` messages are kept: 7d, 12h, 0 for the server's default, -1 for ever")
+	f.StringVar(&o.maxSize, "max-size", "0", "`size` at which the oldest messages are deleted: 10GiB, 0 for the server's default")
+	f.StringArrayVar(&o.groups, "group", nil, "`name` of a consumer group; may be repeated")
+	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan only")
 	return c
 }
 
-func (a *app) provision(ctx context.Context, yes, dryRun bool) error {
-	cluster, err := a.loadCluster()
-	if err != nil {
-		return err
+// spec is what to create.
+func (o provisionOptions) spec(cluster config.Cluster) (admin.Spec, error) {
+	if o.topic == "" {
+		return jobs.Spec(cluster), nil
 	}
-	server, err := a.newAdmin(cluster)
+	ref, err := parseTopic(cluster.Topics, o.topic)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { _ = server.Close() }()
-	spec := jobs.Spec(cluster)
-	plan, err := server.Plan(ctx, spec)
+	retention, err := config.ParseRetention(o.retention)
 	if err != nil {
+		return nil, usagef("--retention: %w", err)
+	}
+	size, err := config.ParseBytes(o.maxSize)
+	if err != nil || size < 0 {
+		return nil, usagef("--max-size must be a size such as 10GiB, or 0 for the server's default")
+	}
+	t := admin.TopicSpec{Stream: ref.stream, Name: ref.name, Settings: topic.Settings{
+		Partitions: o.partitions, Retention: retention.Duration(), MaxBytes: uint64(size),
+	}}
+	for _, group := range o.groups {
+		t.Groups = append(t.Groups, admin.Groups(config.DefaultConsumer(group))...)
+	}
+	return admin.Spec{t}, nil
+}
+
+func (a *app) provision(ctx context.Context, o provisionOptions) error {
+	return a.withAdmin(func(cluster config.Cluster, server *admin.Admin) error {
+		spec, err := o.spec(cluster)
+		if err != nil {
+			return err
+		}
+		plan, err := server.Plan(ctx, spec)
+		if err != nil {
+			return interruptedOr(ctx, err)
+		}
+		if err := a.printReport(plan); err != nil {
+			return err
+		}
+		missing := len(plan.Created())
+		if missing == 0 || o.dryRun {
+			return nil
+		}
+		if !o.yes {
+			if err := a.confirm(ctx, fmt.Sprintf("create %s on %s?", plural(missing, "object"), describeServer(cluster.Iggy))); err != nil {
+				return err
+			}
+		}
+		done, err := server.Provision(ctx, spec)
+		if !a.json() {
+			if _, err := fmt.Fprintf(a.out, "created %s\n", plural(len(done.Created()), "object")); err != nil {
+				return err
+			}
+		}
 		return interruptedOr(ctx, err)
-	}
-	if err := a.printReport(plan); err != nil {
-		return err
-	}
-	missing := len(plan.Created())
-	if missing == 0 || dryRun {
-		return nil
-	}
-	if !yes {
-		if err := a.confirm(ctx, fmt.Sprintf("create %s on %s?", plural(missing, "object"), describeServer(cluster.Iggy))); err != nil {
-			return err
-		}
-	}
-	done, err := server.Provision(ctx, spec)
-	if !a.json() {
-		if _, err := fmt.Fprintf(a.out, "created %s\n", plural(len(done.Created()), "object")); err != nil {
-			return err
-		}
-	}
-	return interruptedOr(ctx, err)
+	})
 }
 
 func (a *app) printReport(r admin.Report) error {
@@ -69,7 +130,7 @@ func (a *app) printReport(r admin.Report) error {
 	}
 	p := newPainter(a.streams.Out)
 	for _, step := range r.Steps {
-		line := step.String()
+		line := printable(step.String())
 		switch {
 		case step.Action == admin.ActionCreate:
 			line = p.paint(green, line)

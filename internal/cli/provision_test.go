@@ -26,3 +26,18 @@ func TestProvisionCreatesWhatIsMissing(t *testing.T) {
 	s.Inject(iggytest.Answer(embedded.StatusUnauthorized))
 	s.run("provision", "--yes").fails(t, 1, "not permitted")
 }
+
+func TestProvisionCreatesOneTopic(t *testing.T) {
+	t.Parallel()
+	s := system{iggytest.NewServer(t), t}
+	out := s.run("provision", "shop/orders", "--partitions", "2", "--retention", "7d", "--group", "billing", "--yes").ok(t)
+	require.Contains(t, out, "+ topic  shop/orders: 2 partitions, retention 7d\n")
+	require.Contains(t, out, "+ group  shop/orders group billing.balance\n")
+	require.Contains(t, out, "created 4 objects")
+	require.Contains(t, s.run("provision", "shop/orders", "--partitions", "3").ok(t), "! topic  shop/orders: partitions is 2, not 3")
+	s.run("provision", "shop").fails(t, 2, "STREAM/TOPIC")
+	s.run("provision", "--partitions", "3").fails(t, 2, "--partitions needs a topic")
+	s.run("provision", "a/b", "--retention", "soon").fails(t, 2, "--retention: must be a duration")
+	s.run("provision", "a/b", "--max-size", "-1").fails(t, 2, "--max-size must be")
+	s.run("provision", "a/b", "--partitions", "1001", "--yes").fails(t, 1, "1001 partitions: must be 1 to 1000")
+}

@@ -91,7 +91,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
 		}
 	}
 	add("messages", a.publishTaskCommand(), a.publishStatusCommand(), a.publishLogCommand(), a.tailStatusCommand(), a.tailLogsCommand(), a.tailTasksCommand(), a.dlqCommand())
-	add("operations", a.provisionCommand(), a.lagCommand(), a.offsetsCommand(), a.pingCommand(), a.doctorCommand())
+	add("operations", a.topicsCommand(), a.groupsCommand(), a.lagCommand(), a.offsetsCommand(), a.provisionCommand(), a.pingCommand(), a.doctorCommand())
 	add("development", a.serveCommand())
 	return root
 }
@@ -122,6 +122,14 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return usagef("unknown command %q for %s%s", args[0], cmd.CommandPath(), hint)
 	}
 	return usagef("%s takes no argument, but was given %q", cmd.CommandPath(), args[0])
+}
+
+// oneTopic requires one argument, the topic.
+func oneTopic(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usagef("%s takes one topic, such as shop/orders", cmd.CommandPath())
+	}
+	return nil
 }
 
 // version is the version of the program's module.

@@ -59,6 +59,19 @@ func fromMillis(ms uint64, otherwise time.Time) time.Time {
 	return time.UnixMilli(int64(ms))
 }
 
+// sizeText is a size in bytes in the unit that suits it: 1.5 MiB.
+func sizeText(size uint64) string {
+	const units = "KMGTPE"
+	if size < 1<<10 {
+		return fmt.Sprintf("%d B", size)
+	}
+	value, unit := float64(size)/(1<<10), 0
+	for ; value >= 1023.95; unit++ {
+		value /= 1 << 10
+	}
+	return fmt.Sprintf("%.1f %ciB", value, units[unit])
+}
+
 // truncate cuts a text to n characters.
 func truncate(text string, n int) string {
 	runes := []rune(text)

@@ -1,66 +1,150 @@
 package cli
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
+	"time"
 
+	"github.com/spf13/cobra"
+
+	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
-	"github.com/fetchbox/fetchbox-iggy/jobs"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// topicNames are the sections of FetchBox's topics in the configuration.
-var topicNames = []string{jobs.Tasks.Section(), jobs.Status.Section(), jobs.Logs.Section(), jobs.DeadLetters.Section()}
+func (a *app) topicsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "topics [STREAM | STREAM/TOPIC]...",
+		Short: "List the topics of the server, or the partitions of one",
+		Long: `List the topics of the server or of a stream. A single topic is shown with its
+partitions: the offsets of its oldest and its newest message.
 
-// topicRef is a topic on the server.
-type topicRef struct {
-	section      string // empty for a topic that is not FetchBox's
-	stream, name string
+` + topicHelp,
+		Example: `  fetchbox-iggy-cli topics
+  fetchbox-iggy-cli topics shop
+  fetchbox-iggy-cli topics shop/orders`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.topics(cmd.Context(), args) },
+	}
 }
 
-// findTopic finds a topic by its section in the configuration or its name in the stream of the tasks.
-func findTopic(t config.Topics, name string) topicRef {
-	for _, section := range topicNames {
-		if c := t.Declared[section]; name == section || name == c.Name {
-			return topicRef{section, c.Stream, c.Name}
+func (a *app) topics(ctx context.Context, args []string) error {
+	return a.withAdmin(func(cluster config.Cluster, server *admin.Admin) error {
+		if len(args) == 1 {
+			scope, err := parseScope(cluster.Topics, args[0])
+			if err != nil {
+				return err
+			}
+			if scope.name != "" {
+				return a.showTopic(ctx, server, scope)
+			}
+		}
+		topics, err := findTopics(ctx, server, cluster.Topics, args)
+		if err != nil {
+			return interruptedOr(ctx, err)
+		}
+		return a.printTopics(topics)
+	})
+}
+
+// withAdmin calls fn with the configuration of the cluster and an Admin for it.
+func (a *app) withAdmin(fn func(config.Cluster, *admin.Admin) error) error {
+	cluster, err := a.loadCluster()
+	if err != nil {
+		return err
+	}
+	server, err := a.newAdmin(cluster)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = server.Close() }()
+	return fn(cluster, server)
+}
+
+func (a *app) printTopics(topics []admin.Topic) error {
+	if a.json() {
+		encoder := json.NewEncoder(a.out)
+		for _, t := range topics {
+			if err := encoder.Encode(t); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(topics) == 0 {
+		_, err := fmt.Fprintln(a.out, "no topics")
+		return err
+	}
+	t := table{header: []string{"topic", "partitions", "messages", "size", "retention", "max size"}}
+	for _, one := range topics {
+		t.row(topicCells(one)...)
+	}
+	return t.print(a.out, a.streams.Out)
+}
+
+func topicCells(t admin.Topic) []any {
+	return []any{printable(t.String()), t.Partitions, t.Messages, sizeText(t.Bytes), retentionText(t.Retention), maxSizeText(t.MaxBytes)}
+}
+
+func retentionText(d time.Duration) string {
+	switch d {
+	case topic.Never:
+		return "for ever"
+	case 0:
+		return "default"
+	}
+	return config.Retention(d).String()
+}
+
+func maxSizeText(size uint64) string {
+	if size == 0 {
+		return "unlimited"
+	}
+	return sizeText(size)
+}
+
+// partitionView is a partition in JSON.
+type partitionView struct {
+	admin.Partition
+	// First is the offset of the oldest message, nil without one.
+	First *uint64 `json:"first,omitempty"`
+}
+
+func (a *app) showTopic(ctx context.Context, server *admin.Admin, ref topicRef) error {
+	about, partitions, err := server.Topic(ctx, ref.stream, ref.name)
+	if err != nil {
+		return interruptedOr(ctx, err)
+	}
+	views := make([]partitionView, len(partitions))
+	for i, p := range partitions {
+		views[i].Partition = p
+		first, found, err := server.OffsetAt(ctx, ref.stream, ref.name, p.ID, time.Unix(0, 0))
+		if err != nil {
+			return interruptedOr(ctx, err)
+		}
+		if found {
+			views[i].First = &first
 		}
 	}
-	return topicRef{stream: t.Declared[topicNames[0]].Stream, name: name}
-}
-
-const topicHelp = "`name` of the topic: tasks, status, logs, dlq, or any topic of the stream"
-
-// groupName is the chosen group, or else the configured group of the topic's consumer.
-func groupName(cluster config.Cluster, t topicRef, chosen string) (string, error) {
-	if chosen != "" {
-		return chosen, nil
+	if a.json() {
+		return json.NewEncoder(a.out).Encode(struct {
+			admin.Topic
+			List []partitionView `json:"partition_list"`
+		}{about, views})
 	}
-	c, ok := cluster.Consumers[t.section]
-	if !ok {
-		return "", usagef("--group says which consumer group is meant")
+	if err := a.printTopics([]admin.Topic{about}); err != nil {
+		return err
 	}
-	return c.Group, nil
-}
-
-// parsePartitions checks that the chosen partitions exist. None means all.
-func parsePartitions(chosen []uint, existing []uint32) ([]uint32, error) {
-	if len(chosen) == 0 {
-		return existing, nil
-	}
-	var partitions []uint32
-	for _, p := range chosen {
-		if !slices.Contains(existing, uint32(p)) {
-			return nil, fmt.Errorf("there is no partition %d; there are %s", p, joinNumbers(existing))
+	t := table{header: []string{"partition", "messages", "first", "current"}}
+	for _, v := range views {
+		first := "-"
+		if v.First != nil {
+			first = fmt.Sprint(*v.First)
 		}
-		partitions = append(partitions, uint32(p))
+		t.row(v.ID, v.Messages, first, offsetText(v.Current, v.Messages > 0 || v.Current > 0))
 	}
-	return partitions, nil
-}
-
-func joinNumbers(numbers []uint32) string {
-	words := make([]string, len(numbers))
-	for i, n := range numbers {
-		words[i] = fmt.Sprint(n)
+	if _, err := fmt.Fprintln(a.out); err != nil {
+		return err
 	}
-	return strings.Join(words, ", ")
+	return t.print(a.out, a.streams.Out)
 }
