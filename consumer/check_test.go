@@ -25,6 +25,7 @@ type fault struct {
 	embeddedOnly bool
 	cause        string // a part of the error
 	missing      bool   // the error matches iggyerr.ErrNotFound
+	asUser       bool   // the consumer is the user of createUser
 	begin        func(t *testing.T, e *testEnv) (end func())
 }
 
@@ -83,6 +84,14 @@ func TestCheckFollowsTheState(t *testing.T) {
 				return e.refuse(nil, embedded.PollMessages, embedded.GetGroup)
 			},
 		},
+		"permissions withdrawn": {
+			asUser: true, cause: "not permitted",
+			begin: func(_ *testing.T, e *testEnv) func() {
+				e.permit(false)
+				e.send(0, "b/0")
+				return func() { e.permit(true) }
+			},
+		},
 		"commits refused": {
 			embeddedOnly: true, cause: "partition 0: commits fail",
 			begin: func(_ *testing.T, e *testEnv) func() {
@@ -125,7 +134,12 @@ func testFault(t *testing.T, e *testEnv, cfg config.Consumer, by config.Transpor
 	e.iggy.Transport = by
 	got := newSeen()
 	var lines logLines
+	root := e.iggy
+	if f.asUser {
+		e.iggy = e.createUser()
+	}
 	c := e.consumer(cfg, consumer.WithLogger(lines.logger()))
+	e.iggy = root
 	require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
 		got.add(m.Value)
 		return nil
@@ -164,6 +178,31 @@ func (e *testEnv) refuse(match func(iggytest.Request) bool, commands ...embedded
 		f = f.When(match)
 	}
 	return e.server.Inject(f).Remove
+}
+
+// createUser creates a user who may do what a consumer does, and returns the settings to log in.
+func (e *testEnv) createUser() config.Iggy {
+	e.user = fmt.Sprintf("reader-%d", time.Now().UnixNano())
+	e.admin(func(c *tcp.IggyTcpClient) {
+		_, err := c.CreateUser(e.user, "password", iggcon.Active, &iggcon.Permissions{})
+		require.NoError(e.t, err)
+	})
+	e.t.Cleanup(func() {
+		e.admin(func(c *tcp.IggyTcpClient) { require.NoError(e.t, c.DeleteUser(identifier(e.t, e.user))) })
+	})
+	e.permit(true)
+	cfg := e.iggy
+	cfg.ClientID, cfg.ClientSecret = e.user, config.NewSecret("password")
+	return cfg
+}
+
+// permit gives the user of createUser the permissions of a consumer, or takes them away.
+func (e *testEnv) permit(on bool) {
+	e.admin(func(c *tcp.IggyTcpClient) {
+		require.NoError(e.t, c.UpdatePermissions(identifier(e.t, e.user), &iggcon.Permissions{
+			Global: iggcon.GlobalPermissions{ReadStreams: on, ReadTopics: on, PollMessages: on},
+		}))
+	})
 }
 
 func (e *testEnv) deleteGroup(name string) {

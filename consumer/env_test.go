@@ -41,6 +41,7 @@ type testEnv struct {
 	iggy    config.Iggy
 	stream  string
 	topic   topic.Topic[string]
+	user    string // see createUser
 	conn    transport.Conn
 	written atomic.Uint64
 }
