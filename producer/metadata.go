@@ -164,7 +164,8 @@ func (p *Producer) watchMetadata(ctx context.Context) {
 			if t.route.Load() == nil {
 				continue
 			}
-			bounded, cancel := context.WithTimeout(ctx, p.cfg.MetadataInterval)
+			// A short interval must not be too short to create a topic.
+			bounded, cancel := context.WithTimeout(ctx, max(p.cfg.MetadataInterval, p.requestTimeout))
 			if _, err := t.refresh(bounded, p.clock.now()); err != nil && ctx.Err() == nil {
 				p.log.Warn("cannot read topic metadata", zap.String("stream", t.stream), zap.String("topic", t.name), zap.Error(err))
 			}

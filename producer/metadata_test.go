@@ -90,3 +90,32 @@ func TestMissingTopicIsCreated(t *testing.T) {
 		require.ErrorContains(t, err, "not mine")
 	}, producer.OnMissingTopic(create))
 }
+
+// An idle producer finds that its topic is missing when it reads the metadata, and has it created, also
+// when that takes longer than the interval.
+func TestMissingTopicOfAnIdleProducerIsCreated(t *testing.T) {
+	t.Parallel()
+	var s *server
+	var created chan struct{}
+	create := func(ctx context.Context, _, _ string) error {
+		select {
+		case <-time.After(300 * time.Millisecond):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		s.partitions("t", 2)
+		close(created)
+		return nil
+	}
+	run(t, func(c *config.Producer) { c.MetadataInterval = 100 * time.Millisecond }, func(t *testing.T, server *server, p *producer.Producer) {
+		s, created = server, make(chan struct{})
+		require.NoError(t, errOf(p.Send(t.Context(), message("k", "x"))))
+		s.partitions("t", 0)
+		select {
+		case <-created:
+		case <-time.After(time.Second):
+			require.Fail(t, "the topic was not created")
+		}
+		require.NoError(t, p.Check(t.Context()))
+	}, producer.OnMissingTopic(create))
+}
