@@ -92,7 +92,8 @@ func (c *cluster) prepare(ctx context.Context) error {
 const watchInterval = time.Second
 
 // watchTopics provisions at once when the start has not waited for it, and then what goes missing
-// under a consumer. What goes missing under the producer is provisioned when a message is sent.
+// under a consumer. What goes missing under the producer is provisioned when a message is sent, or
+// when the producer reads the topic's metadata.
 func (c *cluster) watchTopics() {
 	defer close(c.watchDone)
 	tick := time.NewTicker(watchInterval)

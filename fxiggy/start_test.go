@@ -197,6 +197,28 @@ func TestTopicsThatGoMissingComeBack(t *testing.T) {
 	})
 }
 
+// A service that only publishes gets no requests while it is not ready, so it must not need a message
+// to find that its topic is missing.
+func TestAnIdleProducerFindsThatItsTopicIsMissing(t *testing.T) {
+	t.Parallel()
+	onServers(t, func(t *testing.T, srv over) {
+		messages := newTopic(t, srv)
+		a := newAdmin(t, yaml(srv))
+		var (
+			handler *health.Handler
+			pub     *bytesPublisher
+		)
+		start(t, configured(yaml(srv)+"health: {interval: 0s}\nproducer: {metadata_interval: 100ms}\n"), fxiggy.Publish(messages), fx.Populate(&pub, &handler))
+		require.NoError(t, errOf(pub.Publish(t.Context(), []byte("a"))))
+		require.NoError(t, a.DeleteStream(t.Context(), messages.Stream()))
+		require.Eventually(t, func() bool {
+			_, _, err := a.Topic(t.Context(), messages.Stream(), messages.Name())
+			return err == nil
+		}, within, 10*time.Millisecond)
+		requireReady(t, handler)
+	})
+}
+
 // Without provisioning nothing comes back by itself: the service is not ready and says what is
 // missing, until someone creates it.
 func TestWithoutProvisioningAMissingTopicIsNamed(t *testing.T) {

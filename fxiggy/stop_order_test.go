@@ -158,6 +158,16 @@ var stoppingApps = map[string]func(s *stopping) fx.Option{
 			return c.Handle(s.handler(d.publishWith(p)))
 		}))
 	},
+	"admin built after the consumer": func(s *stopping) fx.Option {
+		return fx.Options(fxiggy.Publish(s.out), fx.Invoke(func(c *bytesConsumer, p *bytesPublisher, a *admin.Admin) error {
+			return c.Handle(s.handler(func(ctx context.Context, value []byte) error {
+				if err := a.Ping(ctx); err != nil {
+					return err
+				}
+				return errOf(p.Publish(ctx, value))
+			}))
+		}))
+	},
 	"handler set in a hook, database built after the consumer": func(s *stopping) fx.Option {
 		return fx.Options(fxiggy.Publish(s.out), fx.Provide(newDatabase),
 			fxiggy.Consume(topic.New(s.in.Stream(), "other", topic.JSON[Order]()), "other"),
