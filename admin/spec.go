@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -28,15 +27,6 @@ func (t TopicSpec) String() string { return transport.ObjectTopic(t.Stream, t.Na
 // Of is the specification of a topic.
 func Of[T any](t topic.Topic[T], groups ...string) TopicSpec {
 	return TopicSpec{Stream: t.Stream(), Name: t.Name(), Settings: t.Settings(), Groups: groups}
-}
-
-// Groups are the consumer groups that a consumer joins: its own and, with fair_assignment, its
-// coordination group.
-func Groups(c config.Consumer) []string {
-	if c.FairAssignment {
-		return []string{c.Group, c.CoordinationGroup()}
-	}
-	return []string{c.Group}
 }
 
 // maxPartitions is the server's limit for one request (Iggy 0.8.0).

@@ -16,19 +16,11 @@ const day = 24 * time.Hour
 
 func specFor(stream string) admin.Spec {
 	return admin.Spec{
-		{Stream: stream, Name: "jobs.tasks", Settings: topic.Settings{Partitions: 8, Retention: 7 * day}, Groups: admin.Groups(config.DefaultConsumer("workers"))},
-		{Stream: stream, Name: "jobs.status", Settings: topic.Settings{Partitions: 4, Retention: 14 * day}, Groups: admin.Groups(config.DefaultConsumer("operators"))},
+		{Stream: stream, Name: "jobs.tasks", Settings: topic.Settings{Partitions: 8, Retention: 7 * day}, Groups: config.DefaultConsumer("workers").Groups()},
+		{Stream: stream, Name: "jobs.status", Settings: topic.Settings{Partitions: 4, Retention: 14 * day}, Groups: config.DefaultConsumer("operators").Groups()},
 		{Stream: stream, Name: "jobs.logs", Settings: topic.Settings{Partitions: 4, Retention: topic.Never}, Groups: []string{"operators"}},
 		{Stream: stream, Name: "jobs.dlq", Settings: topic.Settings{Partitions: 2, MaxBytes: 2 << 30}},
 	}
-}
-
-func TestGroups(t *testing.T) {
-	t.Parallel()
-	c := config.DefaultConsumer("workers")
-	require.Equal(t, []string{"workers", "workers.balance"}, admin.Groups(c))
-	c.FairAssignment = false
-	require.Equal(t, []string{"workers"}, admin.Groups(c))
 }
 
 func TestOf(t *testing.T) {

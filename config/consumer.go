@@ -161,6 +161,15 @@ const CoordinationSuffix = ".balance"
 // a rebalance.
 func (c Consumer) CoordinationGroup() string { return c.Group + CoordinationSuffix }
 
+// Groups are the consumer groups that a consumer joins: its own and, with fair_assignment, its
+// coordination group.
+func (c Consumer) Groups() []string {
+	if c.FairAssignment {
+		return []string{c.Group, c.CoordinationGroup()}
+	}
+	return []string{c.Group}
+}
+
 // Validate is like Config.Validate, for this section alone; its keys begin with "consumer", since
 // the section does not know its name.
 func (c Consumer) Validate() error {

@@ -15,6 +15,14 @@ func TestDefaultsAreNotShared(t *testing.T) {
 	require.Equal(t, "workers", valid().Consumers["tasks"].Group)
 }
 
+func TestGroupsOfAConsumer(t *testing.T) {
+	t.Parallel()
+	c := config.DefaultConsumer("workers")
+	require.Equal(t, []string{"workers", "workers.balance"}, c.Groups())
+	c.FairAssignment = false
+	require.Equal(t, []string{"workers"}, c.Groups())
+}
+
 func TestDefaultIsValidWithALogin(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, valid().Validate())

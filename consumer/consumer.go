@@ -28,7 +28,7 @@ type Consumer[T any] struct {
 	e         *engine
 	app       *app[T]
 	life      *startstop.Lifecycle
-	onHandler func() // nil: none
+	onHandler []func()
 
 	mu        sync.Mutex
 	connected bool // start has connected, so consumption may begin
@@ -85,6 +85,10 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 
 // Name returns the consumer's name, with the name of its cluster before it if that has one.
 func (c *Consumer[T]) Name() string { return c.e.name }
+
+// Groups returns the names of the groups that must exist on the server: the group of the consumer
+// and, with fair_assignment, its coordination group. A standalone consumer needs none.
+func (c *Consumer[T]) Groups() []string { return c.e.groups() }
 
 // Start connects, and begins to consume when there is a handler. It waits for the first connection,
 // within ctx and the start timeout. A second call does nothing; after Stop it returns

@@ -32,7 +32,7 @@ func exampleServer(texts ...string) (cluster config.Iggy, stop func()) {
 		log.Fatal(err)
 	}
 	defer func() { _ = a.Close() }()
-	if _, err := a.Provision(ctx, admin.Spec{admin.Of(greetings, admin.Groups(config.DefaultConsumer("greeters"))...)}); err != nil {
+	if _, err := a.Provision(ctx, admin.Spec{admin.Of(greetings, config.DefaultConsumer("greeters").Groups()...)}); err != nil {
 		log.Fatal(err)
 	}
 	p, err := producer.New(cluster, config.Default().Producer)

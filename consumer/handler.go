@@ -46,8 +46,8 @@ func (c *Consumer[T]) register(set func(), given bool) error {
 	if err := c.setHandler(set); err != nil {
 		return err
 	}
-	if c.onHandler != nil {
-		c.onHandler()
+	for _, hook := range c.onHandler {
+		hook()
 	}
 	return nil
 }

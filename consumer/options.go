@@ -21,7 +21,7 @@ type options struct {
 	meters     metric.MeterProvider
 	standalone *Standalone
 	hooks      [3]func(ctx context.Context, partitions []uint32)
-	onHandler  func()
+	onHandler  []func()
 	dialer     transport.Dialer // of a test, in place of the configured transport
 }
 
@@ -64,9 +64,15 @@ func OnLost(hook func(ctx context.Context, partitions []uint32)) Option {
 	return func(o *options) { o.hooks[hookLost] = hook }
 }
 
-// OnHandler sets a hook that Handle and HandleBatch call when they have set the handler. fxiggy
+// OnHandler adds a hook that Handle and HandleBatch call when they have set the handler. fxiggy
 // learns by it when a consumer is given work.
-func OnHandler(hook func()) Option { return func(o *options) { o.onHandler = hook } }
+func OnHandler(hook func()) Option {
+	return func(o *options) {
+		if hook != nil {
+			o.onHandler = append(o.onHandler, hook)
+		}
+	}
+}
 
 // WithStandalone makes a consumer that belongs to no group: the Group of its configuration is not
 // used, and it reads the partitions that s names, whoever else does.

@@ -38,6 +38,14 @@ func newSettings(cfg config.Consumer, o *options, log *zap.Logger, who transport
 	return s
 }
 
+// groups are the groups of which the consumer becomes a member.
+func (s *settings) groups() []string {
+	if !s.identity.Group {
+		return nil
+	}
+	return s.cfg.Groups()
+}
+
 // object names a partition.
 func (s *settings) object(id uint32) string {
 	return fmt.Sprintf("%s/%s/%d", s.identity.Stream, s.identity.Topic, id)

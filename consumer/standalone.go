@@ -18,7 +18,7 @@ type Standalone struct {
 }
 
 // anonymousName is the name with which a standalone consumer without a name polls.
-const anonymousName = "fetchbox-iggy"
+const anonymousName = "iggy-client"
 
 // validate checks cfg, and the name of s if that is not nil: then the group of cfg is not used.
 func (s *Standalone) validate(cfg *config.Consumer) error {

@@ -17,6 +17,8 @@ type Status struct {
 	Name string
 	// Stream, Topic and Group are what it consumes. Group is the name of a standalone consumer.
 	Stream, Topic, Group string
+	// Standalone tells that it belongs to no group.
+	Standalone bool
 	// Consuming tells whether someone consumes. Before that it has no partition.
 	Consuming bool
 	// Connected tells whether there is a connection, and Joined whether it is a member of the group. A
@@ -146,7 +148,7 @@ func (c *Consumer[T]) Check(context.Context) error {
 func (e *engine) status() Status {
 	g, used := e.machine.Status(), e.pool.Usage()
 	s := Status{
-		Name: e.name, Stream: e.identity.Stream, Topic: e.identity.Topic, Group: e.identity.Name,
+		Name: e.name, Stream: e.identity.Stream, Topic: e.identity.Topic, Group: e.identity.Name, Standalone: !e.identity.Group,
 		Consuming: e.started.Load(), Joined: g.Joined,
 		Connected: e.link.Status().State == link.StateReady,
 		InFlight:  used.Orphaned, BufferedBytes: int64(e.prefetched.Used() + used.DecompressedBytes),

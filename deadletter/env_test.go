@@ -88,7 +88,7 @@ func newTestEnv(t *testing.T, transport config.Transport, endpoint, user, passwo
 	e.letters = deadletter.TopicOf(e.orders, e.cfg)
 	a, err := admin.New(e.cluster)
 	require.NoError(t, err)
-	_, err = a.Provision(t.Context(), admin.Spec{admin.Of(e.orders, admin.Groups(e.cfg)...), admin.Of(e.letters, "replay", "replay.balance")})
+	_, err = a.Provision(t.Context(), admin.Spec{admin.Of(e.orders, e.cfg.Groups()...), admin.Of(e.letters, "replay", "replay.balance")})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, a.DeleteStream(context.Background(), e.orders.Stream()))

@@ -37,7 +37,7 @@ func exampleServer(ctx context.Context, cfg config.Consumer) (cluster config.Igg
 	}
 	defer func() { _ = a.Close() }()
 	letters := admin.Of(deadletter.TopicOf(Orders, cfg), "replay", "replay.balance")
-	if _, err := a.Provision(ctx, admin.Spec{admin.Of(Orders, admin.Groups(cfg)...), letters}); err != nil {
+	if _, err := a.Provision(ctx, admin.Spec{admin.Of(Orders, cfg.Groups()...), letters}); err != nil {
 		log.Fatal(err)
 	}
 	if p, err = producer.New(cluster, config.Default().Producer); err != nil {

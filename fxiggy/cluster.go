@@ -12,6 +12,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 )
 
 // cluster is shared by the components of one cluster.
@@ -146,12 +147,12 @@ func (c *cluster) suffix() string {
 	return " of cluster " + c.name
 }
 
+// qualified returns a name with its cluster's in front, if that has one.
+func qualified(cluster, name string) string { return telemetry.QualifiedName(cluster, name) }
+
 // component returns the full name of a component of the cluster in health reports.
 func (c *cluster) component(name string) string {
-	if c.name == "" {
-		return name
-	}
-	return c.name + "." + name
+	return qualified(c.name, name)
 }
 
 func newAdmin(c *cluster) (*admin.Admin, error) {

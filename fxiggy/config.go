@@ -1,103 +1,159 @@
 package fxiggy
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 
 	"go.uber.org/fx"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
-	"github.com/fetchbox/fetchbox-iggy/jobs"
 )
 
 // ConfigFile loads the configuration from a YAML file, which must exist. Without this option, or
-// with an empty path, the environment variable FETCHBOX_CONFIG names the file; without both there
-// is none. Variables of the environment override the file; see config.Load.
+// with an empty path, the environment variable PREFIX_CONFIG names the file; without both there is
+// none. Variables of the environment override the file; see config.Load and Prefix.
 func ConfigFile(path string) fx.Option { return ConfigOptions(config.WithFile(path)) }
 
-// ConfigOptions passes options to config.Load, for sections of the application, overrides or YAML
-// from memory. Options are applied in the order in which these calls are made.
+// ConfigOptions passes options to config.Load, for overrides or YAML from memory. Options are
+// applied in the order in which these calls are made.
 func ConfigOptions(opts ...config.Option) fx.Option { return declare(declaration{options: opts}) }
 
-// Config uses cfg in place of a file and the environment. Consumers and clusters that the
+// Prefix sets the prefix of environment variables: with SHOP, SHOP_CONFIG names the file and
+// SHOP__SECTION__KEY sets a key. The default is config.DefaultPrefix with Core, and FETCHBOX with
+// Module.
+func Prefix(prefix string) fx.Option { return declare(declaration{prefix: prefix}) }
+
+// Config uses cfg in place of a file and the environment. Consumers, topics and clusters that the
 // application declares and cfg lacks get their defaults. The result is validated.
 func Config(cfg config.Config) fx.Option { return declare(declaration{fixed: &cfg}) }
 
-type declarations struct {
-	fx.In
-	Declarations []declaration `group:"iggy.declarations"`
+// loaded is the configuration with the sections of the application.
+type loaded struct {
+	config   config.Config
+	sections map[string]any // pointers
 }
 
-// newConfig loads the configuration with all declarations.
-func newConfig(p declarations) (config.Config, error) {
-	all := slices.Clone(p.Declarations)
-	slices.SortFunc(all, func(a, b declaration) int { return cmp.Compare(a.order, b.order) })
-	var (
-		options []config.Option
-		fixed   *config.Config
-		errs    []error
-	)
-	defaults := config.Default()
-	defaults.Cluster = jobs.DefaultCluster()
+func configOf(l *loaded) config.Config { return l.config }
+
+// load loads the configuration with all declarations.
+func load(p declarations) (*loaded, error) {
+	s, err := declared(p.inOrder())
+	if err != nil {
+		return nil, err
+	}
+	l := &loaded{sections: map[string]any{}}
+	var sections []config.Option
+	for _, one := range s.sections {
+		sections = append(sections, one.load(l.sections))
+	}
+	if s.fixed == nil {
+		l.config, err = config.Load(append(s.options(), sections...)...)
+		return l, err
+	}
+	if l.config, err = withDefaults(*s.fixed, s.defaults); err != nil {
+		return nil, err
+	}
+	_, err = config.Load(append(sections, config.WithYAML("", nil), config.WithEnviron(nil))...)
+	return l, err
+}
+
+// schema is what the declarations say about the configuration.
+type schema struct {
+	prefix   string
+	defaults config.Config // of everything that is declared
+	given    []config.Option
+	sections []*section
+	fixed    *config.Config
+}
+
+func declared(all []declaration) (*schema, error) {
+	s := &schema{defaults: config.Default()}
+	s.defaults.Clusters = map[string]config.Cluster{}
+	var errs []error
 	for _, d := range all {
 		switch {
 		case d.isCluster:
-			if d.cluster == "" || d.cluster == telemetry.DefaultCluster {
-				errs = append(errs, fmt.Errorf("fxiggy: cluster %q: needs a name, and not the one that metrics have for the cluster of Module", d.cluster))
-				continue
-			}
-			if _, ok := defaults.Clusters[d.cluster]; ok {
-				errs = append(errs, fmt.Errorf("fxiggy: cluster %q: there are two of that name", d.cluster))
-				continue
-			}
-			if defaults.Clusters == nil {
-				defaults.Clusters = map[string]config.Cluster{}
-			}
-			defaults.Clusters[d.cluster] = jobs.DefaultCluster()
-		case d.fixed != nil && fixed != nil:
+			errs = append(errs, s.addCluster(d.cluster))
+		case d.prefix != "":
+			s.prefix = d.prefix
+		case d.section != nil:
+			s.sections = append(s.sections, d.section)
+		case d.fixed != nil && s.fixed != nil:
 			errs = append(errs, errors.New("fxiggy: Config is given twice"))
 		case d.fixed != nil:
-			fixed = d.fixed
+			s.fixed = d.fixed
 		}
-		options = append(options, d.options...)
+		s.given = append(s.given, d.options...)
 	}
 	for _, d := range all {
-		if d.consumer == "" {
-			continue
-		}
-		cluster, ok := defaults.Cluster, true
-		if d.cluster != "" {
-			cluster, ok = defaults.Clusters[d.cluster]
-		}
-		switch _, exists := cluster.Consumers[d.consumer]; {
-		case !ok:
-			errs = append(errs, fmt.Errorf("fxiggy: consumer %q: there is no cluster %q, which fxiggy.Named declares", d.consumer, d.cluster))
-		case exists:
-			errs = append(errs, fmt.Errorf("fxiggy: consumer %q: there are two of that name", d.consumer))
-		default:
-			cluster.Consumers[d.consumer] = d.defaults
-			if d.cluster == "" {
-				options = append(options, config.WithConsumer(d.consumer, d.defaults))
-			}
-		}
+		errs = append(errs, s.addComponents(d))
 	}
-	if err := errors.Join(errs...); err != nil {
-		return config.Config{}, err
+	if s.fixed != nil && len(s.given) > 0 {
+		errs = append(errs, errors.New("fxiggy: Config is already loaded: ConfigFile and ConfigOptions can't be used with it"))
 	}
-	if fixed != nil {
-		if len(options) > len(defaults.Consumers)-len(jobs.DefaultCluster().Consumers) {
-			return config.Config{}, errors.New("fxiggy: Config is already loaded: ConfigFile and ConfigOptions can't be used with it")
+	return s, errors.Join(errs...)
+}
+
+func (s *schema) addCluster(name string) error {
+	if name == "" || name == telemetry.DefaultCluster {
+		return fmt.Errorf("fxiggy: cluster %q: needs a name, and not the one that metrics have for the cluster of Core", name)
+	}
+	if _, ok := s.defaults.Clusters[name]; ok {
+		return fmt.Errorf("fxiggy: cluster %q: there are two of that name", name)
+	}
+	s.defaults.Clusters[name] = config.DefaultCluster()
+	return nil
+}
+
+// addComponents adds the consumer and the topic of a declaration, which exist on a cluster.
+func (s *schema) addComponents(d declaration) error {
+	cluster, ok := s.defaults.Cluster, true
+	if d.cluster != "" {
+		cluster, ok = s.defaults.Clusters[d.cluster]
+	}
+	switch {
+	case !ok && d.consumer != nil:
+		return fmt.Errorf("fxiggy: consumer %q: there is no cluster %q, which fxiggy.Cluster declares", d.consumer.name, d.cluster)
+	case !ok && d.topic != nil:
+		return fmt.Errorf("fxiggy: topic %q: there is no cluster %q, which fxiggy.Cluster declares", d.topic.name, d.cluster)
+	case !ok && len(d.producer) > 0:
+		return fmt.Errorf("fxiggy: producer: there is no cluster %q, which fxiggy.Cluster declares", d.cluster)
+	}
+	if d.consumer != nil {
+		if _, exists := cluster.Consumers[d.consumer.name]; exists {
+			return fmt.Errorf("fxiggy: consumer %q: there are two of that name", d.consumer.name)
 		}
-		return withDefaults(*fixed, defaults)
+		cluster.Consumers[d.consumer.name] = d.consumer.defaults
 	}
-	for name, cluster := range defaults.Clusters {
-		options = append(options, config.WithCluster(name, cluster))
+	if d.topic == nil {
+		return nil
 	}
-	return config.Load(append(jobs.Options(), options...)...)
+	if first, exists := cluster.Topics.Declared[d.topic.name]; exists && first != d.topic.defaults {
+		return fmt.Errorf("fxiggy: topics %s/%s and %s/%s differ and have the same configuration section, topics.%s: topic.Section gives one of them another",
+			first.Stream, first.Name, d.topic.defaults.Stream, d.topic.defaults.Name, d.topic.name)
+	}
+	cluster.Topics.Declared[d.topic.name] = d.topic.defaults
+	return nil
+}
+
+// options returns the options of config.Load.
+func (s *schema) options() []config.Option {
+	var opts []config.Option
+	if s.prefix != "" {
+		opts = append(opts, config.WithPrefix(s.prefix))
+	}
+	for name, c := range s.defaults.Consumers {
+		opts = append(opts, config.WithConsumer(name, c))
+	}
+	for name, t := range s.defaults.Topics.Declared {
+		opts = append(opts, config.WithTopic(name, t))
+	}
+	for name, c := range s.defaults.Clusters {
+		opts = append(opts, config.WithCluster(name, c))
+	}
+	return append(opts, s.given...)
 }
 
 // withDefaults adds the sections of defaults that cfg lacks.

@@ -11,14 +11,19 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Consume provides a *consumer.Consumer[T] for a topic of the application, with the configuration
-// section consumers.NAME. The defaults of the section are config.DefaultConsumer with the name as
-// group. Dead letters go to the consumer.DeadLetters[T] that the application provides; without one,
-// a message that would become a dead letter is logged, counted and skipped.
+// Consume provides a *consumer.Consumer[T] for a topic, with the configuration sections
+// consumers.NAME and topics.SECTION (see topic.Section). The defaults of the first are
+// config.DefaultConsumer with the name as group, those of the second are the settings of t.
+//
+// Dead letters go to the consumer.DeadLetters[T] that the application provides, or where an option
+// says; without either, a message that would become a dead letter is logged, counted and skipped.
+// With another key function or codec, which only a constructor can make, the application provides a
+// topic.Topic[T]: one with the same section replaces t. Its place and settings are configured like
+// those of t.
 //
 // The topic and the group are created when they are missing and topics.provision is on.
 func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {
-	o, err := newOptions(opts)
+	o, err := newOptions(forConsume, opts)
 	if err != nil {
 		return fx.Error(fmt.Errorf("fxiggy: consume %s: %w", t, err))
 	}
@@ -26,24 +31,39 @@ func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {
 	if o.defaults != nil {
 		defaults = *o.defaults
 	}
-	build := func(c *cluster, d consumer.DeadLetters[T]) (*consumer.Consumer[T], error) {
-		return newConsumer(c, name, t, d)
+	build := func(c *cluster, d consumer.DeadLetters[T], s defaultSink, provided topic.Topic[T]) (*consumer.Consumer[T], error) {
+		return newConsumer(c, name, configured(c, t, provided), d, s, o.consumer)
 	}
-	return fx.Options(
-		declare(declaration{cluster: o.cluster, consumer: name, defaults: defaults, sinks: []sink{sinkOf[T](o.cluster, name, o.name)}}),
-		fx.Provide(fx.Annotate(build, fx.ParamTags(tag(o.cluster), optional(o.name)), fx.ResultTags(tag(o.name)))),
-	)
+	as := "iggy.deadletters." + qualified(o.cluster, name)
+	all := []fx.Option{
+		declareTopic(o.cluster, t),
+		declare(declaration{
+			cluster: o.cluster, consumer: &declaredConsumer{name, defaults}, sinks: []sink{sinkOf[T](o.cluster, name, o.name)},
+		}),
+		fx.Provide(fx.Annotate(build, fx.ParamTags(tag(o.cluster), optional(o.name), optional(as), optional(o.name)), fx.ResultTags(tag(o.name)))),
+	}
+	if o.sink != nil {
+		all = append(all, o.sink(o.name, as))
+	}
+	return fx.Options(all...)
 }
 
-func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.DeadLetters[T]) (*consumer.Consumer[T], error) {
+func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.DeadLetters[T], s defaultSink, opts []consumer.Option) (*consumer.Consumer[T], error) {
 	cfg, ok := c.cfg.Consumers[name]
 	if !ok {
 		return nil, fmt.Errorf("fxiggy: the configuration%s has no section consumers.%s", c.suffix(), name)
 	}
+	d, err := deadLettersOf(d, s)
+	if err != nil {
+		return nil, fmt.Errorf("fxiggy: consumer %s: %w", c.component(name), err)
+	}
 	hooks := &consumerHooks{cluster: c, name: c.component(name)}
-	built, err := consumer.New(c.cfg.Iggy, cfg, t, consumer.OnHandler(hooks.onHandler),
+	opts = append([]consumer.Option{
+		consumer.OnHandler(hooks.onHandler),
 		consumer.WithName(name), consumer.WithCluster(c.name), consumer.WithLogger(c.log),
-		consumer.WithTracerProvider(c.tracers), consumer.WithMeterProvider(c.meters))
+		consumer.WithTracerProvider(c.tracers), consumer.WithMeterProvider(c.meters),
+	}, opts...)
+	built, err := consumer.New(c.cfg.Iggy, cfg, t, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +76,7 @@ func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.De
 	if err := c.addCheck("consumer."+name, checkConsumer(c.name, hooks, built)); err != nil {
 		return nil, err
 	}
-	c.requireTopic(admin.Of(t, admin.Groups(cfg)...))
+	c.requireTopic(admin.Of(t, built.Groups()...))
 	c.consumers = append(c.consumers, built.Status)
 	c.addConsumer(hooks)
 	return built, nil

@@ -12,6 +12,22 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 )
 
+// defaultSink is where the dead letters of a consumer go unless the application provides its
+// consumer.DeadLetters[T]. Each consumer has one under a name of its own.
+type defaultSink struct{ sink any }
+
+// deadLettersOf returns the dead letters of the application, or else the default ones; nil for none.
+func deadLettersOf[T any](provided consumer.DeadLetters[T], s defaultSink) (consumer.DeadLetters[T], error) {
+	if provided != nil || s.sink == nil {
+		return provided, nil
+	}
+	d, ok := s.sink.(consumer.DeadLetters[T])
+	if !ok {
+		return nil, fmt.Errorf("DeadLettersTo: a %T does not implement %s", s.sink, reflect.TypeFor[consumer.DeadLetters[T]]())
+	}
+	return d, nil
+}
+
 // sink is a consumer.DeadLetters[T] as a consumer asks for it.
 type sink struct {
 	consumer string // with the cluster's name in front
@@ -20,10 +36,7 @@ type sink struct {
 }
 
 func sinkOf[T any](cluster, consumerName, name string) sink {
-	if cluster != "" {
-		consumerName = cluster + "." + consumerName
-	}
-	return sink{consumer: consumerName, typ: reflect.TypeFor[consumer.DeadLetters[T]]().String(), name: name}
+	return sink{consumer: qualified(cluster, consumerName), typ: reflect.TypeFor[consumer.DeadLetters[T]]().String(), name: name}
 }
 
 // described is the value as the application writes it.

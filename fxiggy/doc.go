@@ -1,35 +1,40 @@
 // Package fxiggy wires the library into Uber Fx applications. It only wires: everything that it
 // provides works without Fx, too.
 //
+//	var Orders = topic.New("shop", "orders", topic.JSON[Order]())
+//
 //	fx.New(
-//		fxiggy.Module,
-//		fxiggy.ConfigFile("fetchbox.yaml"),
-//		fx.Provide(NewDownloader),
-//		fx.Invoke(func(d *Downloader, tasks *consumer.Consumer[*jobspb.DownloadTask]) error {
-//			return tasks.Handle(d.Download)
+//		fxiggy.Core,
+//		fxiggy.Prefix("SHOP"),
+//		fxiggy.ConfigFile("shop.yaml"),
+//		fxiggy.Section("http", HTTPConfig{Addr: ":8080"}),
+//		fxiggy.Publish(Orders),
+//		fxiggy.Consume(Orders, "billing"),
+//		fx.Provide(NewBilling),
+//		fx.Invoke(func(b *Billing, orders *consumer.Consumer[Order]) error {
+//			return orders.Handle(b.Charge)
 //		}),
 //	).Run()
 //
 // # Provided values
 //
-// Module provides the following, each built only when something asks for it:
+// Core provides the following, each built only when something asks for it:
 //
 //   - config.Config, loaded from the file and the environment,
-//   - *producer.Producer, and *jobs.Publisher, which sends through it,
-//   - jobs.Topics, which an fx.Decorate may change,
-//   - *consumer.Consumer[T] for *jobspb.DownloadTask, JobStatus, JobLog and DeadLetterTask,
+//   - *producer.Producer,
 //   - *admin.Admin,
 //   - *health.Registry and *health.Handler,
 //   - *Background, for the application's own loops.
 //
-// Named does the same for another cluster, under its name. Consume and Publish are for topics of
-// the application.
+// Consume and Publish provide a *consumer.Consumer[T] and a *producer.Publisher[T] for a topic, and
+// Section a section of the configuration. Cluster does what Core does for another cluster, under its
+// name. Module and Named are Core and Cluster with FetchBox's topics: a *jobs.Publisher, the
+// consumers of the four types of messages, and jobs.Topics, which an fx.Decorate may change.
 //
 // # Optional dependencies
 //
-// Module uses a *zap.Logger, a trace.TracerProvider, a metric.MeterProvider and a
-// consumer.DeadLetters[T] for each consumer of T, if the application provides them. The dead
-// letters of download tasks go to the *jobs.Publisher by default.
+// Core uses a *zap.Logger, a trace.TracerProvider and a metric.MeterProvider if the application
+// provides them, and for each consumer of T a consumer.DeadLetters[T] and a topic.Topic[T].
 //
 // # Start and stop
 //
@@ -51,8 +56,8 @@
 // of this package that stops: what was built after all of those may stop before the handler has
 // returned, and a warning says so. Background.Go is an error then.
 //
-// List Module before the modules of the application. An OnStart hook that runs before those of
-// Module can't be told from the construction: a consumer that gets its handler there, or a loop that
+// List Core before the modules of the application. An OnStart hook that runs before those of Core
+// can't be told from the construction: a consumer that gets its handler there, or a loop that
 // is added there, never starts, and its health check says so.
 //
 // A consumer without a handler, whose messages are taken by Next or Messages, starts and stops

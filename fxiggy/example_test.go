@@ -84,8 +84,8 @@ func ExampleConsume() {
 	defer stopServer(srv)
 	var publisher *producer.Publisher[Invoice]
 	done := make(chan string)
-	app := fx.New(configured, fxiggy.Module,
-		fxiggy.Consume(Invoices, "invoices"), // consumers.invoices in the configuration
+	app := fx.New(configured, fxiggy.Core,
+		fxiggy.Consume(Invoices, "billing"), // consumers.billing and topics.invoices in the configuration
 		fxiggy.Publish(Invoices),
 		fx.Invoke(func(c *consumer.Consumer[Invoice]) error {
 			return c.Handle(func(_ context.Context, m *consumer.Message[Invoice]) error {
@@ -107,6 +107,51 @@ func ExampleConsume() {
 		log.Fatal(err)
 	}
 	// Output: 2026-17
+}
+
+// HTTPConfig is a section of the application.
+type HTTPConfig struct {
+	Addr string `yaml:"addr"`
+}
+
+// A standalone consumer with a hook, and a section of the application's own.
+func ExampleWith() {
+	srv, configured := exampleServer()
+	defer stopServer(srv)
+	var publisher *producer.Publisher[Invoice]
+	assigned, done := make(chan struct{}), make(chan string)
+	app := fx.New(configured, fxiggy.Core,
+		fxiggy.Section("http", HTTPConfig{Addr: ":8080"}),
+		fxiggy.Publish(Invoices),
+		// Every instance reads all invoices from the first one on, and belongs to no group.
+		fxiggy.Consume(Invoices, "view", fxiggy.With(
+			consumer.WithStandalone(consumer.Standalone{Start: consumer.First()}),
+			consumer.OnAssigned(func(context.Context, []uint32) { close(assigned) }),
+		)),
+		fx.Invoke(func(c *consumer.Consumer[Invoice], http HTTPConfig) error {
+			fmt.Println("listening on", http.Addr)
+			return c.Handle(func(_ context.Context, m *consumer.Message[Invoice]) error {
+				done <- m.Value.Number
+				return nil
+			})
+		}),
+		fx.Populate(&publisher),
+	)
+	ctx := context.Background()
+	if err := app.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	<-assigned
+	if _, err := publisher.Publish(ctx, Invoice{Number: "2026-17", Customer: "acme"}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(<-done)
+	if err := app.Stop(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// listening on :8080
+	// 2026-17
 }
 
 // Another cluster, configured under clusters.eu.

@@ -137,6 +137,7 @@ type consumerDetail struct {
 	Cluster    string   `json:"cluster,omitempty"`
 	Topic      string   `json:"topic"`
 	Group      string   `json:"group"`
+	Standalone bool     `json:"standalone,omitempty"`
 	Consuming  bool     `json:"consuming"`
 	Joined     bool     `json:"joined"`
 	Partitions []uint32 `json:"partitions"`
@@ -150,7 +151,7 @@ func checkConsumer[T any](cluster string, hooks *consumerHooks, built *consumer.
 		err := errors.Join(hooks.check(), built.Check(ctx))
 		s := built.Status()
 		d := consumerDetail{
-			Cluster: cluster, Topic: s.Stream + "/" + s.Topic, Group: s.Group, Consuming: s.Consuming, Joined: s.Joined,
+			Cluster: cluster, Topic: s.Stream + "/" + s.Topic, Group: s.Group, Standalone: s.Standalone, Consuming: s.Consuming, Joined: s.Joined,
 			Partitions: make([]uint32, len(s.Partitions)), InFlight: s.InFlight, Lag: s.Lag,
 		}
 		for i, p := range s.Partitions {

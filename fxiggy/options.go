@@ -1,21 +1,40 @@
 package fxiggy
 
 import (
+	"errors"
+	"fmt"
+
+	"go.uber.org/fx"
+
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/internal/argument"
+	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// Option is an option of Consume and Publish.
+// Option is an option of Consume, Publish and Producer.
 type Option func(*options)
 
 type options struct {
 	cluster  string
-	name     string
-	named    bool
+	name     string // of the provided value
+	named    bool   // by As
 	defaults *config.Consumer
+	consumer []consumer.Option
+	producer []producer.Option
+	sink     func(name, as string) fx.Option
 }
 
-func newOptions(opts []Option) (options, error) {
+// user is what takes options.
+type user uint8
+
+const (
+	forConsume user = iota
+	forPublish
+	forProducer
+)
+
+func newOptions(by user, opts []Option) (options, error) {
 	var o options
 	if err := argument.Apply(&o, opts); err != nil {
 		return options{}, err
@@ -23,17 +42,58 @@ func newOptions(opts []Option) (options, error) {
 	if !o.named {
 		o.name = o.cluster
 	}
-	return o, nil
+	var errs []error
+	refuse := func(given, allowed bool, what, where string) {
+		if given && !allowed {
+			errs = append(errs, fmt.Errorf("%s is for %s", what, where))
+		}
+	}
+	refuse(o.named, by != forProducer, "As", "Consume and Publish")
+	refuse(o.defaults != nil, by == forConsume, "Defaults", "Consume")
+	refuse(len(o.consumer) > 0, by == forConsume, "With consumer options", "Consume")
+	refuse(len(o.producer) > 0, by != forConsume, "With producer options", "Publish and Producer")
+	refuse(o.sink != nil, by == forConsume, "DeadLettersTo", "Consume")
+	return o, errors.Join(errs...)
 }
 
-// On selects a cluster that Named declares. The provided value has the cluster's name, and the
-// section of a consumer is clusters.CLUSTER.consumers.NAME.
+// On selects a cluster that Cluster or Named declares. The provided value has the cluster's name,
+// and the sections of a consumer and a topic are those of clusters.CLUSTER.
 func On(cluster string) Option { return func(o *options) { o.cluster = cluster } }
 
 // As provides the value under a name, by which parameters ask for it. It is needed for two
-// consumers, or two publishers, of one type of message. The consumer.DeadLetters[T] has the same
-// name.
+// consumers, or two publishers, of one type of message. The consumer.DeadLetters[T] and the
+// topic.Topic[T] that the application may provide have the same name.
 func As(name string) Option { return func(o *options) { o.name, o.named = name, true } }
 
 // Defaults sets the defaults of the consumer's configuration section.
 func Defaults(c config.Consumer) Option { return func(o *options) { o.defaults = &c } }
+
+// With passes options to the constructor of a consumer or a producer, for what the configuration
+// can't say: a standalone consumer, hooks for assigned partitions, a partitioner. They are applied
+// after those with which this package connects the component to the application.
+//
+//	fxiggy.Consume(Orders, "billing", fxiggy.With(consumer.OnAssigned(load), consumer.OnLost(forget)))
+//	fxiggy.Publish(Orders, fxiggy.With(producer.WithPartitioner(byRegion)))
+//
+// A standalone consumer has no group, and none is created.
+func With[O consumer.Option | producer.Option](opts ...O) Option {
+	return func(o *options) {
+		switch all := any(opts).(type) {
+		case []consumer.Option:
+			o.consumer = append(o.consumer, all...)
+		case []producer.Option:
+			o.producer = append(o.producer, all...)
+		}
+	}
+}
+
+// DeadLettersTo sends the dead letters of a consumer of T to a value of the graph that implements
+// consumer.DeadLetters[T] and has the name of the consumer. A consumer.DeadLetters[T] that the
+// application provides comes before it.
+func DeadLettersTo[S any]() Option {
+	return func(o *options) {
+		o.sink = func(name, as string) fx.Option {
+			return fx.Provide(fx.Annotate(func(sink S) defaultSink { return defaultSink{sink} }, fx.ParamTags(tag(name)), fx.ResultTags(tag(as))))
+		}
+	}
+}

@@ -166,7 +166,7 @@ func TestAServerThatRestartsEmptyWithoutProvisioning(t *testing.T) {
 		messages, values := topic.New("s", "t", topic.Bytes(), topic.WithSettings[[]byte](topic.Settings{Partitions: 1})), make(chan string, 1)
 		provision := func() {
 			cfg := config.DefaultConsumer("in")
-			_, err := newAdmin(t, yaml(at)).Provision(t.Context(), admin.Spec{admin.Of(messages, admin.Groups(cfg)...)})
+			_, err := newAdmin(t, yaml(at)).Provision(t.Context(), admin.Spec{admin.Of(messages, cfg.Groups()...)})
 			require.NoError(t, err)
 		}
 		provision()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/health"
+	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
 // runtimeParams are the dependencies of newRuntime. The application provides those that are
@@ -43,6 +44,8 @@ type runtime struct {
 	mark       *startMark
 	stopping   atomic.Bool // a hook of this package stops
 
+	producerOptions map[string][]producer.Option // by cluster
+
 	// They are added while the application is built, by one goroutine.
 	workloads []*workload // in the order in which they start
 	producers []*startedProducer
@@ -51,15 +54,17 @@ type runtime struct {
 
 func newRuntime(p runtimeParams, mark *startMark, all declarations, graph fx.DotGraph) (*runtime, error) {
 	var sinks []sink
-	for _, d := range all.Declarations {
+	producers := map[string][]producer.Option{}
+	for _, d := range all.inOrder() {
 		sinks = append(sinks, d.sinks...)
+		producers[d.cluster] = append(producers[d.cluster], d.producer...)
 	}
 	if err := checkSinks(graph, sinks); err != nil {
 		return nil, err
 	}
 	rt := &runtime{
 		lifecycle: p.Lifecycle, shutdowner: p.Shutdowner, cfg: p.Config, registry: p.Registry,
-		log: p.Logger, tracers: p.Tracers, meters: p.Meters, mark: mark,
+		log: p.Logger, tracers: p.Tracers, meters: p.Meters, mark: mark, producerOptions: producers,
 	}
 	if rt.log == nil {
 		rt.log = zap.NewNop()

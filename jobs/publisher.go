@@ -30,12 +30,15 @@ type Publisher struct {
 // NewPublisher returns a publisher that sends through p to the given topics, FromConfig(cfg) for
 // example. It does no I/O.
 func NewPublisher(p *producer.Producer, topics Topics) *Publisher {
-	return &Publisher{
-		tasks:   producer.For(p, topics.Tasks),
-		status:  producer.For(p, topics.Status),
-		logs:    producer.For(p, topics.Logs),
-		letters: producer.For(p, topics.DeadLetters),
-	}
+	return PublisherOf(producer.For(p, topics.Tasks), producer.For(p, topics.Status), producer.For(p, topics.Logs), producer.For(p, topics.DeadLetters))
+}
+
+// PublisherOf returns a publisher that sends by those of the four topics.
+func PublisherOf(
+	tasks *producer.Publisher[*jobspb.DownloadTask], status *producer.Publisher[*jobspb.JobStatus],
+	logs *producer.Publisher[*jobspb.JobLog], letters *producer.Publisher[*jobspb.DeadLetterTask],
+) *Publisher {
+	return &Publisher{tasks: tasks, status: status, logs: logs, letters: letters}
 }
 
 // PublishDownloadTask publishes one task. Its key is computed by the topic's function; by default

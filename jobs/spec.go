@@ -17,7 +17,7 @@ func Spec(c config.Cluster) admin.Spec {
 func specOf[T any](c config.Cluster, t topic.Topic[T]) admin.TopicSpec {
 	var groups []string
 	if consumer, ok := c.Consumers[t.Section()]; ok {
-		groups = admin.Groups(consumer)
+		groups = consumer.Groups()
 	}
 	return admin.Of(t, groups...)
 }

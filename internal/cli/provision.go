@@ -87,7 +87,7 @@ func (o provisionOptions) spec(cluster config.Cluster) (admin.Spec, error) {
 		Partitions: o.partitions, Retention: retention.Duration(), MaxBytes: uint64(size),
 	}}
 	for _, group := range o.groups {
-		t.Groups = append(t.Groups, admin.Groups(config.DefaultConsumer(group))...)
+		t.Groups = append(t.Groups, config.DefaultConsumer(group).Groups()...)
 	}
 	return admin.Spec{t}, nil
 }

@@ -19,7 +19,7 @@ The configuration has three layers. Each one overrides the one before:
    dash in a name is an underscore in the variable. An empty variable sets a text to the empty string.
 
 ` + "`PREFIX` is `FETCHBOX`" + ` for FetchBox's services and the command line tool (` + "`fxiggy.Module`, `jobs.Options`" + `). Any other
-application sets its own with ` + "`config.WithPrefix`; the default is `IGGY`" + `.
+application sets its own with ` + "`fxiggy.Prefix` or `config.WithPrefix`; the default is `IGGY`" + `.
 
 A file needs only the keys that it changes. [fetchbox.example.yaml](../jobs/fetchbox.example.yaml) has every key of a FetchBox
 service with its default.
@@ -46,7 +46,7 @@ and read again for each new connection, so that renewed files take effect withou
 | secret | text; it is printed as ` + "`***`" + ` everywhere |
 
 An application declares its consumers, topics and clusters, and may have sections of its own in the same file, with the same
-rules. With Fx: ` + "`fxiggy.Consume`, `fxiggy.Publish`, `fxiggy.Named` and `fxiggy.ConfigOptions`" + `. Without Fx:
+rules. With Fx: ` + "`fxiggy.Consume`, `fxiggy.Publish`, `fxiggy.Cluster` and `fxiggy.Section`" + `. Without Fx:
 ` + "`config.WithConsumer`, `config.WithTopic`, `config.WithCluster` and `config.WithSection`" + `.
 `
 
