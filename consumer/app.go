@@ -17,7 +17,8 @@ type app[T any] struct {
 	e            *engine
 	topic        topic.Topic[T]
 	tracer       *telemetry.Tracer // nil: no spans
-	handler      func(context.Context, *Message[T]) error
+	middleware   []Middleware[T]
+	handler      Handler[T] // with the middleware around it
 	batchHandler func(context.Context, []*Message[T]) error
 	deadLetters  DeadLetters[T] // nil: none
 }

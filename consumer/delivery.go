@@ -18,6 +18,9 @@ type delivery interface {
 	// payload returns the payload of raw, which stays valid.
 	payload() []byte
 	context() context.Context
+	// stopping returns a channel that is closed when the consumer stops: a delivery that is given up
+	// for that is no failure. It is nil when that can't be.
+	stopping() <-chan struct{}
 	ack()
 	nack(err error)
 	awaitCommit(ctx context.Context) error
@@ -50,6 +53,8 @@ func (c *consumed) source() source {
 }
 
 func (c *consumed) context() context.Context { return c.message().Queue().Context() }
+
+func (c *consumed) stopping() <-chan struct{} { return c.partition().e.pool.Stopping() }
 
 // awaitCommit waits until the offset of the message is committed.
 func (c *consumed) awaitCommit(ctx context.Context) error {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log"
 
+	"golang.org/x/time/rate"
+
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
@@ -83,6 +85,56 @@ func Example() {
 	// Output:
 	// 0: hello
 	// 1: bonjour
+}
+
+// report is middleware that prints what becomes of each delivery.
+func report(next consumer.Handler[string]) consumer.Handler[string] {
+	return func(ctx context.Context, m *consumer.Message[string]) error {
+		err := next(ctx, m)
+		fmt.Printf("%s: %v\n", m.Value, err)
+		return err
+	}
+}
+
+// Middleware is called around the handler, in the order in which Use is given it.
+func ExampleConsumer_Use() {
+	cluster, stop := exampleServer("hello", "bonjour")
+	defer stop()
+
+	cfg := config.DefaultConsumer("greeters")
+	cfg.MaxInFlight = 1 // one after another
+	c, err := consumer.New(cluster, cfg, greetings)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// At most a hundred messages a second go to the handler, one after another.
+	err = c.Use(consumer.RateLimit[string](rate.NewLimiter(100, 1)), report)
+	if err != nil {
+		log.Fatal(err)
+	}
+	heard := make(chan struct{}, 2)
+	err = c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
+		defer func() { heard <- struct{}{} }()
+		if m.Value == "bonjour" {
+			return consumer.Permanent(errors.New("not understood"))
+		}
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := c.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	<-heard
+	<-heard
+	if err := c.Stop(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// hello: <nil>
+	// bonjour: not understood
 }
 
 func ExampleConsumer_Messages() {

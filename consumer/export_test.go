@@ -3,6 +3,9 @@ package consumer
 import (
 	"context"
 	"errors"
+	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
@@ -57,3 +60,17 @@ func (a *Assignments) RunCommits() (stop func()) {
 		<-done
 	}
 }
+
+// KeyLimiters are the limiters of RateLimitByKey.
+type KeyLimiters = keyLimiters
+
+// NewKeyLimiters makes the limiters of RateLimitByKey.
+func NewKeyLimiters(limit rate.Limit, burst int) *KeyLimiters { return newKeyLimiters(limit, burst) }
+
+// Delay reserves a time for a message of a key and returns when that is.
+func (l *KeyLimiters) Delay(key string, now time.Time) time.Duration {
+	return l.reserve(key, now).DelayFrom(now)
+}
+
+// Len returns how many keys have a limiter.
+func (l *KeyLimiters) Len() int { return len(l.byKey) }

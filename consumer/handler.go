@@ -25,9 +25,24 @@ import (
 // handler, and the end of its goroutine by runtime.Goexit, is a failed delivery with an error that
 // matches iggyerr.ErrPanic.
 //
-// Handle returns ErrConsuming when there is another handler or an iteration.
-func (c *Consumer[T]) Handle(handler func(ctx context.Context, m *Message[T]) error) error {
-	return c.register(func() { c.app.handler = handler }, handler != nil)
+// The middleware of Use is called around the handler. Handle returns ErrConsuming when there is
+// another handler or an iteration.
+func (c *Consumer[T]) Handle(handler Handler[T]) error {
+	if handler == nil {
+		return errNoHandler
+	}
+	middleware := c.middleware()
+	wrapped, err := c.app.wrap(handler, middleware)
+	if err != nil {
+		return err
+	}
+	return c.register(func() error {
+		if len(c.app.middleware) != len(middleware) {
+			return fmt.Errorf("iggy: consumer %s: Use was called during Handle", c.e.name)
+		}
+		c.app.handler = wrapped
+		return nil
+	})
 }
 
 // HandleBatch is like Handle, for sinks that prefer many messages at once: each call gets up to
@@ -35,14 +50,22 @@ func (c *Consumer[T]) Handle(handler func(ctx context.Context, m *Message[T]) er
 // comes when all of them are settled. An error is a failed delivery of those messages of the batch
 // that were not settled by Ack or Nack before.
 func (c *Consumer[T]) HandleBatch(handler func(ctx context.Context, batch []*Message[T]) error) error {
-	return c.register(func() { c.app.batchHandler = handler }, handler != nil)
+	if handler == nil {
+		return errNoHandler
+	}
+	return c.register(func() error {
+		if err := c.refuseMiddleware(); err != nil {
+			return err
+		}
+		c.app.batchHandler = handler
+		return nil
+	})
 }
 
+var errNoHandler = errors.New("iggy: no handler given")
+
 // register sets where the messages go, and begins to consume when the consumer is connected.
-func (c *Consumer[T]) register(set func(), given bool) error {
-	if !given {
-		return errors.New("iggy: no handler given")
-	}
+func (c *Consumer[T]) register(set func() error) error {
 	if err := c.setHandler(set); err != nil {
 		return err
 	}
@@ -52,7 +75,7 @@ func (c *Consumer[T]) register(set func(), given bool) error {
 	return nil
 }
 
-func (c *Consumer[T]) setHandler(set func()) error {
+func (c *Consumer[T]) setHandler(set func() error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.life.State() >= startstop.StateStopping || c.consuming && c.mode == modeNone {
@@ -61,7 +84,9 @@ func (c *Consumer[T]) setHandler(set func()) error {
 	if c.mode != modeNone {
 		return fmt.Errorf("iggy: consumer %s: %w", c.e.name, ErrConsuming)
 	}
-	set()
+	if err := set(); err != nil {
+		return err
+	}
 	c.mode = modeHandler
 	if c.connected {
 		c.startConsuming()
@@ -72,15 +97,10 @@ func (c *Consumer[T]) setHandler(set func()) error {
 // callHandler calls the handler with one message.
 func (a *app[T]) callHandler(d *deliver.Message) error {
 	m, ctx := d.Value.(*Message[T]), d.Queue().Context()
-	if a.callsDirectly() {
+	if a.tracer == nil {
 		return callback.Recover(func() error { return deliver.Checked(a.handler(ctx, m)) })
 	}
-	return a.callObserved(ctx, []*deliver.Message{d}, func(ctx context.Context) error { return a.handler(ctx, m) })
-}
-
-// callsDirectly reports whether calls need neither a timeout nor observation.
-func (a *app[T]) callsDirectly() bool {
-	return a.e.cfg.HandlerTimeout <= 0 && a.tracer == nil && !a.e.meter.enabled()
+	return a.callTraced(ctx, []*deliver.Message{d}, func(ctx context.Context) error { return a.handler(ctx, m) })
 }
 
 // callBatchHandler calls the handler with one batch.
@@ -89,29 +109,17 @@ func (a *app[T]) callBatchHandler(messages []*deliver.Message) error {
 	for i, d := range messages {
 		batch[i] = d.Value.(*Message[T])
 	}
-	return a.callObserved(messages[0].Queue().Context(), messages, func(ctx context.Context) error { return a.batchHandler(ctx, batch) })
+	return a.callTraced(messages[0].Queue().Context(), messages, func(ctx context.Context) error {
+		return a.observe(ctx, func(ctx context.Context) error { return a.batchHandler(ctx, batch) })
+	})
 }
 
-// callObserved calls a handler with its timeout, in a span, and measures it.
-func (a *app[T]) callObserved(ctx context.Context, messages []*deliver.Message, handler func(context.Context) error) (err error) {
-	if d := a.e.cfg.HandlerTimeout; d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, d, ErrHandlerTimeout)
-		defer cancel()
-	}
+// callTraced calls a handler in a span.
+func (a *app[T]) callTraced(ctx context.Context, messages []*deliver.Message, handler func(context.Context) error) (err error) {
 	ctx, end := a.trace(ctx, messages)
-	began := a.e.meter.startHandle()
 	callback.Run(func() error { return deliver.Checked(handler(ctx)) }, func(result error) {
 		err = result
-		if err != nil && errors.Is(context.Cause(ctx), ErrHandlerTimeout) {
-			err = &timeoutError{err}
-		}
-		failure := err
-		if errors.Is(err, Drop) {
-			failure = nil // it is what the application wants
-		}
-		a.e.meter.recordHandle(began, failure)
-		end(failure)
+		end(failureOf(err))
 	})
 	return err
 }

@@ -49,6 +49,9 @@ func (c *Consumer[T]) startIteration() error {
 	case c.life.State() > startstop.StateStarted || c.consuming && c.mode == modeNone:
 		return iggyerr.ErrClosed
 	}
+	if err := c.refuseMiddleware(); err != nil {
+		return err
+	}
 	if c.mode == modeNone {
 		c.mode = modeIteration
 	}

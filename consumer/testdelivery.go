@@ -44,6 +44,8 @@ func (t *testDelivery) context() context.Context {
 	return t.Context
 }
 
+func (t *testDelivery) stopping() <-chan struct{} { return nil }
+
 func (t *testDelivery) ack() { t.settle(nil) }
 
 func (t *testDelivery) nack(err error) {

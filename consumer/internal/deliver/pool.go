@@ -155,6 +155,15 @@ func workerShare(workers, n int) int {
 // cancelled has not failed.
 func (p *Pool) BeginStop() { p.stop.once.Do(func() { close(p.stop.begun) }) }
 
+// Stopping returns a channel that is closed when a stop begins. It is nil where messages are
+// acknowledged before they are handled: those have no next delivery.
+func (p *Pool) Stopping() <-chan struct{} {
+	if p.onPoll() {
+		return nil
+	}
+	return p.stop.begun
+}
+
 // stopSignal tells that a stop began.
 type stopSignal struct {
 	once  sync.Once
