@@ -24,7 +24,7 @@ var errMiddleware = errors.New("middleware is called by Handle only, and Use was
 //
 //   - the span of WithTracerProvider, which is in the context of everything below,
 //   - the middleware, in the order in which Use was given it,
-//   - the measurement of fetchbox_consumer_handle_duration_seconds,
+//   - the metric of the handler's duration,
 //   - handler_timeout, so a middleware may wait for longer, and one that calls the handler several
 //     times gives it that time for each attempt,
 //   - the handler.

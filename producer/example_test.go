@@ -15,7 +15,7 @@ import (
 )
 
 // shop is a started producer on a server that has the topic shop/orders.
-func shop(ctx context.Context) (p *producer.Producer, stop func()) {
+func shop(ctx context.Context, opts ...producer.Option) (p *producer.Producer, stop func()) {
 	server, err := embedded.Start()
 	if err != nil {
 		panic(err)
@@ -31,7 +31,7 @@ func shop(ctx context.Context) (p *producer.Producer, stop func()) {
 	if _, err := a.Provision(ctx, admin.Spec{{Stream: "shop", Name: "orders", Settings: topic.Settings{Partitions: 4}}}); err != nil {
 		panic(err)
 	}
-	p, err = producer.New(cfg.Iggy, cfg.Producer)
+	p, err = producer.New(cfg.Iggy, cfg.Producer, opts...)
 	if err != nil {
 		panic(err)
 	}
@@ -82,6 +82,35 @@ func ExampleProducer_SendAsync() {
 	// 0 confirmed
 	// 1 confirmed
 	// 2 confirmed
+}
+
+type tenantKey struct{}
+
+// addTenant is middleware that adds the tenant of the caller to each message, and prints what becomes
+// of it.
+func addTenant(ctx context.Context, m *producer.Message) (func(producer.Result), error) {
+	tenant, ok := ctx.Value(tenantKey{}).(string)
+	if !ok {
+		return nil, errors.New("no tenant")
+	}
+	m.Headers = append(m.Headers, topic.Header{Key: "tenant", Value: tenant})
+	return func(r producer.Result) { fmt.Println("message of", tenant, r.Outcome) }, nil
+}
+
+func ExampleUse() {
+	ctx := context.Background()
+	p, stop := shop(ctx, producer.Use(addTenant))
+	defer stop()
+
+	order := producer.Message{Stream: "shop", Topic: "orders", Key: "customer-7", Payload: []byte("two apples")}
+	_, err := p.Send(context.WithValue(ctx, tenantKey{}, "acme"), order)
+	fmt.Println(err)
+	_, err = p.Send(ctx, order)
+	fmt.Println(err)
+	// Output:
+	// message of acme confirmed
+	// <nil>
+	// iggy: send to shop/orders: failed: no tenant
 }
 
 func ExampleFor() {

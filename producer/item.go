@@ -26,6 +26,7 @@ type item struct {
 	headers      []byte // encoded
 	headersOwned bool   // headers are in the scratch
 	raw          bool   // nothing is compressed or added
+	watchers     watchers
 
 	scratch *scratch // nil until it is needed
 }

@@ -24,6 +24,7 @@ type options struct {
 	meters      metric.MeterProvider
 	partitioner Partitioner
 	dialer      transport.Dialer // nil means the configured one; only tests set it
+	middleware  []Middleware
 
 	onMissingTopic func(ctx context.Context, stream, topic string) error
 }

@@ -29,7 +29,8 @@ type Producer struct {
 	tracing        tracing
 	stats          stats
 	clock          *clock
-	partitioner    Partitioner                                           // nil means as the server does it
+	partitioner    Partitioner // nil means as the server does it
+	middleware     []Middleware
 	onMissingTopic func(ctx context.Context, stream, topic string) error // nil means none
 	retry          *retry.Policy
 	connections    connections
@@ -57,6 +58,9 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 	if err != nil {
 		return nil, err
 	}
+	if err := o.checkMiddleware(); err != nil {
+		return nil, err
+	}
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -69,6 +73,7 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 		tracing:        tracing{telemetry.NewTracer(o.tracers, instrumentationScope, telemetry.Send, o.cluster, cluster.Address())},
 		clock:          newClock(),
 		partitioner:    o.partitioner,
+		middleware:     o.middleware,
 		onMissingTopic: o.onMissingTopic,
 		retry:          retry.New(cfg.Retry.Backoff, retry.If(shouldRetry)),
 		tasks:          newTaskGroup(),

@@ -37,6 +37,7 @@ func (p *Producer) sendItem(ctx context.Context, t *topicState, it *item) (Resul
 		r = w.wait(ctx, t)
 	}
 	r.ID = it.id
+	p.reportWatched(it.watchers, r)
 	span.end(r)
 	return r, r.Err
 }
@@ -44,7 +45,7 @@ func (p *Producer) sendItem(ctx context.Context, t *topicState, it *item) (Resul
 // acceptItem prepares it and hands it to its partition.
 func (p *Producer) acceptItem(ctx context.Context, t *topicState, it *item, m pendingMessage) error {
 	a := acceptor{producer: p}
-	err := p.prepareItem(ctx, it)
+	err := p.prepareItem(ctx, t, it)
 	if err != nil {
 		return t.refuse(-1, err)
 	}
@@ -56,9 +57,13 @@ func (p *Producer) acceptItem(ctx context.Context, t *topicState, it *item, m pe
 	return err
 }
 
-// prepareItem adds the trace context, unless the item is raw, and checks the sizes.
-func (p *Producer) prepareItem(ctx context.Context, it *item) error {
+// prepareItem calls the middleware and adds the trace context, unless the item is raw, and checks the
+// sizes.
+func (p *Producer) prepareItem(ctx context.Context, t *topicState, it *item) error {
 	if !it.raw {
+		if err := p.callMiddleware(ctx, t, it); err != nil {
+			return err
+		}
 		p.tracing.inject(ctx, it)
 	}
 	return it.check()

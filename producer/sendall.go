@@ -40,8 +40,15 @@ type sendAllCall struct {
 	group    *resultGroup
 	topics   []*topicState
 	ids      [][16]byte
+	watchers []watched
 	scratch  *scratch
 	span     span
+}
+
+// watched is a message of a call whose outcome middleware wants.
+type watched struct {
+	index    uint32
+	watchers watchers
 }
 
 // newSendAllCall begins a call with n messages of one topic, or of several topics when t is nil. It
@@ -58,13 +65,16 @@ func (s *sendAllCall) send(ctx context.Context, t *topicState, it *item) {
 	p := s.acceptor.producer
 	index := uint32(len(s.topics))
 	s.topics = append(s.topics, t)
-	err := p.prepareItem(ctx, it)
+	err := p.prepareItem(ctx, t, it)
 	if err != nil {
 		err = t.refuse(-1, err)
 	} else {
 		err = s.acceptor.accept(ctx, t, it, pendingMessage{sink: s.group, index: index, withdrawable: true})
 	}
 	s.ids[index] = it.id
+	if it.watchers != nil {
+		s.watchers = append(s.watchers, watched{index, it.watchers})
+	}
 	if err != nil {
 		s.group.setResult(index, Result{Outcome: Failed, Err: err})
 	}
@@ -81,6 +91,9 @@ func (s *sendAllCall) wait(ctx context.Context) error {
 	results := s.group.wait(ctx, s.topics)
 	for i := range results {
 		results[i].ID = s.ids[i]
+	}
+	for _, w := range s.watchers {
+		s.acceptor.producer.reportWatched(w.watchers, results[w.index])
 	}
 	for i := range results {
 		if results[i].Outcome != Confirmed {

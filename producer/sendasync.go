@@ -61,6 +61,16 @@ func (p *Producer) sendAsyncItem(ctx context.Context, t *topicState, it *item, d
 			}
 		})
 	}
+	if len(p.middleware) > 0 {
+		inner := m.sink
+		m.sink = callbackSink(func(r Result) {
+			it.watchers.report(r, p.stats.logCallbackFailure, func() {
+				if inner != nil {
+					inner.setResult(0, r)
+				}
+			})
+		})
+	}
 	if err := p.acceptItem(ctx, t, it, m); err != nil && m.sink != nil {
 		p.reportRefused(m.sink, Result{Outcome: Failed, ID: it.id, Err: err})
 	}
