@@ -1,6 +1,7 @@
 package fxiggy
 
 import (
+	"errors"
 	"fmt"
 
 	"go.uber.org/fx"
@@ -31,8 +32,12 @@ func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {
 	if o.defaults != nil {
 		defaults = *o.defaults
 	}
-	build := func(c *cluster, d consumer.DeadLetters[T], s defaultSink, provided topic.Topic[T]) (*consumer.Consumer[T], error) {
-		return newConsumer(c, name, configured(c, t, provided), d, s, o.consumer)
+	build := func(c *cluster, d consumer.DeadLetters[T], s defaultSink, provided topic.Topic[T], group []orderedMiddleware[consumer.Middleware[T]]) (*consumer.Consumer[T], error) {
+		middleware, err := inOrder("consumer "+c.component(name), group)
+		if err != nil {
+			return nil, err
+		}
+		return newConsumer(c, name, configured(c, t, provided), d, s, middleware, o.consumer)
 	}
 	as := "iggy.deadletters." + qualified(o.cluster, name)
 	all := []fx.Option{
@@ -40,7 +45,7 @@ func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {
 		declare(declaration{
 			cluster: o.cluster, consumer: &declaredConsumer{name, defaults}, sinks: []sink{sinkOf[T](o.cluster, name, o.name)},
 		}),
-		fx.Provide(fx.Annotate(build, fx.ParamTags(tag(o.cluster), optional(o.name), optional(as), optional(o.name)), fx.ResultTags(tag(o.name)))),
+		fx.Provide(fx.Annotate(build, fx.ParamTags(tag(o.cluster), optional(o.name), optional(as), optional(o.name), middlewareGroup), fx.ResultTags(tag(o.name)))),
 	}
 	if o.sink != nil {
 		all = append(all, o.sink(o.name, as))
@@ -48,7 +53,7 @@ func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {
 	return fx.Options(all...)
 }
 
-func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.DeadLetters[T], s defaultSink, opts []consumer.Option) (*consumer.Consumer[T], error) {
+func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.DeadLetters[T], s defaultSink, middleware []consumer.Middleware[T], opts []consumer.Option) (*consumer.Consumer[T], error) {
 	cfg, ok := c.cfg.Consumers[name]
 	if !ok {
 		return nil, fmt.Errorf("fxiggy: the configuration%s has no section consumers.%s", c.suffix(), name)
@@ -67,7 +72,7 @@ func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.De
 	if err != nil {
 		return nil, err
 	}
-	if err := built.SetDeadLetters(d); err != nil {
+	if err := errors.Join(built.SetDeadLetters(d), built.Use(middleware...)); err != nil {
 		return nil, err
 	}
 	hooks.consumer, hooks.deadLetters = built, d

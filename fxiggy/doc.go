@@ -35,6 +35,7 @@
 //
 // Core uses a *zap.Logger, a trace.TracerProvider and a metric.MeterProvider if the application
 // provides them, and for each consumer of T a consumer.DeadLetters[T] and a topic.Topic[T].
+// ConsumerMiddleware and ProducerMiddleware provide middleware, in an order that they state.
 //
 // # Start and stop
 //

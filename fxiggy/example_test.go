@@ -6,6 +6,7 @@ import (
 	"log"
 
 	"go.uber.org/fx"
+	"golang.org/x/time/rate"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
@@ -107,6 +108,54 @@ func ExampleConsume() {
 		log.Fatal(err)
 	}
 	// Output: 2026-17
+}
+
+// audit is a component that middleware needs.
+type audit struct{}
+
+// newAudit returns middleware that writes the invoices that were handled to the audit log.
+func newAudit(*audit) consumer.Middleware[Invoice] {
+	return func(next consumer.Handler[Invoice]) consumer.Handler[Invoice] {
+		return func(ctx context.Context, m *consumer.Message[Invoice]) error {
+			err := next(ctx, m)
+			fmt.Println("audit:", m.Value.Number, err)
+			return err
+		}
+	}
+}
+
+// Middleware is called in the order that it states, wherever it is listed.
+func ExampleConsumerMiddleware() {
+	srv, configured := exampleServer()
+	defer stopServer(srv)
+	var publisher *producer.Publisher[Invoice]
+	done := make(chan string, 1)
+	app := fx.New(configured, fxiggy.Core,
+		fxiggy.Publish(Invoices),
+		fxiggy.Consume(Invoices, "billing"),
+		fxiggy.ConsumerMiddleware[Invoice](10, consumer.RateLimit[Invoice](rate.NewLimiter(100, 1))),
+		fxiggy.ConsumerMiddleware[Invoice](20, newAudit), // a constructor, with what Fx provides
+		fx.Provide(func() *audit { return &audit{} }),
+		fx.Invoke(func(c *consumer.Consumer[Invoice]) error {
+			return c.Handle(func(_ context.Context, m *consumer.Message[Invoice]) error {
+				done <- m.Value.Number
+				return nil
+			})
+		}),
+		fx.Populate(&publisher),
+	)
+	ctx := context.Background()
+	if err := app.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := publisher.Publish(ctx, Invoice{Number: "2026-17", Customer: "acme"}); err != nil {
+		log.Fatal(err)
+	}
+	<-done
+	if err := app.Stop(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output: audit: 2026-17 <nil>
 }
 
 // HTTPConfig is a section of the application.

@@ -37,7 +37,7 @@ func clusterOptions(name string) fx.Option {
 	return fx.Provide(
 		fx.Annotate(clusterOf(name), result),
 		fx.Annotate(newAdmin, params, result),
-		fx.Annotate(newSharedProducer, params, result),
+		fx.Annotate(newSharedProducer, fx.ParamTags(named, middlewareGroup), result),
 	)
 }
 

@@ -24,13 +24,18 @@ func Producer(opts ...Option) fx.Option {
 }
 
 // newSharedProducer returns the producer of a cluster.
-func newSharedProducer(c *cluster) (*producer.Producer, error) {
-	return c.newProducer("producer", c.producerOptions[c.name])
+func newSharedProducer(c *cluster, group []orderedMiddleware[producer.Middleware]) (*producer.Producer, error) {
+	return c.newProducer("producer", group, c.producerOptions[c.name])
 }
 
 // newProducer returns a producer with that name in health reports.
-func (c *cluster) newProducer(name string, opts []producer.Option) (*producer.Producer, error) {
+func (c *cluster) newProducer(name string, group []orderedMiddleware[producer.Middleware], opts []producer.Option) (*producer.Producer, error) {
+	middleware, err := inOrder(c.component(name), group)
+	if err != nil {
+		return nil, err
+	}
 	all := []producer.Option{
+		producer.Use(middleware...),
 		producer.WithName(strings.TrimPrefix(name, "producer.")), producer.WithCluster(c.name),
 		producer.WithLogger(c.log), producer.WithTracerProvider(c.tracers), producer.WithMeterProvider(c.meters),
 	}
@@ -74,13 +79,13 @@ func Publish[T any](t topic.Topic[T], opts ...Option) fx.Option {
 		if o.named && o.name != "" {
 			own = "producer." + o.name
 		}
-		build = fx.Annotate(func(c *cluster, provided topic.Topic[T]) (*producer.Publisher[T], error) {
-			p, err := c.newProducer(own, o.producer)
+		build = fx.Annotate(func(c *cluster, provided topic.Topic[T], group []orderedMiddleware[producer.Middleware]) (*producer.Publisher[T], error) {
+			p, err := c.newProducer(own, group, o.producer)
 			if err != nil {
 				return nil, err
 			}
 			return publisher(c, p, provided), nil
-		}, fx.ParamTags(on, provided), fx.ResultTags(tag(o.name)))
+		}, fx.ParamTags(on, provided, middlewareGroup), fx.ResultTags(tag(o.name)))
 	}
 	return fx.Options(declareTopic(o.cluster, t), fx.Provide(build))
 }
