@@ -36,8 +36,7 @@ func TestAGroupThatGoesMissingComesBack(t *testing.T) {
 		}, within, 20*time.Millisecond, "the message is committed")
 		deleteGroup(t, srv, messages, "in")
 		require.NoError(t, errOf(pub.Publish(t.Context(), []byte("b"))))
-		require.Equal(t, "a", receive(t, values))
-		require.Equal(t, "b", receive(t, values))
+		require.ElementsMatch(t, []string{"a", "b"}, []string{receive(t, values), receive(t, values)}, "messages without a key have no order")
 		requireReady(t, handler)
 	})
 }
