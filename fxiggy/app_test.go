@@ -61,15 +61,7 @@ type over struct {
 // onServers runs a test over both transports against an embedded server, and against the real one
 // that IGGY_TEST_ENDPOINT names.
 func onServers(t *testing.T, test func(t *testing.T, srv over)) {
-	overTransports := func(t *testing.T, srv endpoint) {
-		for _, transport := range []config.Transport{config.TransportNative, config.TransportSDK} {
-			t.Run(string(transport), func(t *testing.T) {
-				t.Parallel()
-				test(t, over{srv, transport})
-			})
-		}
-	}
-	t.Run("embedded", func(t *testing.T) { overTransports(t, server(t)) })
+	t.Run("embedded", func(t *testing.T) { overTransports(t, server(t), test) })
 	t.Run("real", func(t *testing.T) {
 		u, err := url.Parse(os.Getenv("IGGY_TEST_ENDPOINT"))
 		if err != nil || u.Host == "" {
@@ -77,8 +69,18 @@ func onServers(t *testing.T, test func(t *testing.T, srv over)) {
 		}
 		password, _ := u.User.Password()
 		require.Equal(t, "iggy iggy", u.User.Username()+" "+password, "the credentials of the tests")
-		overTransports(t, realServer(u.Host))
+		overTransports(t, realServer(u.Host), test)
 	})
+}
+
+// overTransports runs a test against a server over both transports.
+func overTransports(t *testing.T, srv endpoint, test func(t *testing.T, srv over)) {
+	for _, transport := range []config.Transport{config.TransportNative, config.TransportSDK} {
+		t.Run(string(transport), func(t *testing.T) {
+			t.Parallel()
+			test(t, over{srv, transport})
+		})
+	}
 }
 
 // newAdmin connects to the server of a configuration.

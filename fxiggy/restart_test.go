@@ -30,7 +30,7 @@ type restartable interface {
 // onOwnServers runs a test over both transports against an embedded server, and against a real one,
 // whose program IGGY_TEST_SERVER names.
 func onOwnServers(t *testing.T, test func(t *testing.T, srv restartable, at over)) {
-	overTransports := func(t *testing.T, start func(t *testing.T) restartable) {
+	each := func(t *testing.T, start func(t *testing.T) restartable) {
 		for _, transport := range []config.Transport{config.TransportNative, config.TransportSDK} {
 			t.Run(string(transport), func(t *testing.T) {
 				t.Parallel()
@@ -40,14 +40,14 @@ func onOwnServers(t *testing.T, test func(t *testing.T, srv restartable, at over
 		}
 	}
 	t.Run("embedded", func(t *testing.T) {
-		overTransports(t, func(t *testing.T) restartable { return server(t) })
+		each(t, func(t *testing.T) restartable { return server(t) })
 	})
 	t.Run("real", func(t *testing.T) {
 		program := os.Getenv("IGGY_TEST_SERVER")
 		if program == "" {
 			t.Skip("SKIPPED: IGGY_TEST_SERVER names no program of a real server")
 		}
-		overTransports(t, func(t *testing.T) restartable { return startServerProcess(t, program) })
+		each(t, func(t *testing.T) restartable { return startServerProcess(t, program) })
 	})
 }
 

@@ -18,13 +18,13 @@ import (
 // meanwhile: it keeps its connections and partitions, and a stop at that moment is a clean one.
 func TestASuspendedProcessGoesOn(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, srv over) {
-		yaml, name := strings.Replace(yaml(srv), "request_timeout: 5s", "request_timeout: 500ms", 1), stream()
+	overTransports(t, server(t), func(t *testing.T, srv over) {
+		yaml, name := strings.Replace(yaml(srv), "request_timeout: 5s", "request_timeout: 1s", 1), stream()
 		a := newAdmin(t, yaml)
 		t.Cleanup(func() { require.NoError(t, a.DeleteStream(context.Background(), name)) })
 		var pub *bytesPublisher
 		start(t, configured(yaml), fxiggy.Publish(chainTopic(name, 0)), fx.Populate(&pub))
-		for i := range 10 {
+		for i := range 8 {
 			p := startStage(t, yaml, name, 0, "consumer before publisher")
 			var published sync.WaitGroup
 			published.Go(func() {
@@ -36,7 +36,7 @@ func TestASuspendedProcessGoesOn(t *testing.T) {
 				}
 			})
 			time.Sleep(20 * time.Millisecond)                                     // for requests to be in flight
-			p.pause(t, 490*time.Millisecond+time.Duration(i)*30*time.Millisecond) // around the end of a timeout, and later
+			p.pause(t, 980*time.Millisecond+time.Duration(i)*30*time.Millisecond) // around the end of a timeout, and later
 			p.stop(t)
 			published.Wait()
 			require.NotContains(t, p.log.String(), "connection lost")
