@@ -109,7 +109,7 @@ func (l *loop) stop(ctx context.Context) error {
 
 func (l *loop) check(context.Context) health.Result {
 	if !l.workload.reached.Load() {
-		return resultOf(fmt.Errorf("background %s: not started (it never is when it was added in a hook before those of fxiggy.Module)", l.name), nil)
+		return resultOf(fmt.Errorf("background %s: not started (it never is when it was added in a hook before those of fxiggy.Core)", l.name), nil)
 	}
 	select {
 	case <-l.done:

@@ -8,8 +8,8 @@ import (
 )
 
 // startMark tells that Fx has begun to run OnStart hooks. From then on Fx ignores hooks that are
-// added. Module builds it before all that the application itself invokes, so that its hook is the
-// first one, except for those of modules that come before Module.
+// added. Core builds it before all that the application itself invokes, so that its hook is the
+// first one, except for those of modules that come before Core.
 type startMark struct{ set atomic.Bool }
 
 func newStartMark(lc fx.Lifecycle) *startMark {
