@@ -14,8 +14,33 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/argument"
+	"github.com/fetchbox/fetchbox-iggy/internal/retry"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
+
+// Provision creates the streams, topics and groups of spec that are missing, as Admin.Provision
+// does, on a connection of its own. It waits for the server within the start timeout. A service
+// without Fx calls it before it starts what uses them:
+//
+//	_, err := admin.Provision(ctx, cfg.Iggy, admin.Spec{admin.Of(Orders, billing.Groups()...)})
+func Provision(ctx context.Context, cfg config.Iggy, spec Spec, opts ...Option) (report Report, err error) {
+	a, err := New(cfg, opts...)
+	if err != nil {
+		return Report{}, err
+	}
+	defer func() { err = errors.Join(err, a.Close()) }()
+	if err := argument.Context(ctx); err != nil {
+		return Report{}, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, cfg.StartTimeout, fmt.Errorf("not done within the start timeout of %s", cfg.StartTimeout))
+	defer cancel()
+	err = retry.New(cfg.Reconnect, retry.If(iggyerr.IsRetryable)).Do(ctx, func(ctx context.Context, _ int) (err error) {
+		report, err = a.Provision(ctx, spec)
+		return err
+	})
+	return report, err
+}
 
 // Plan reports what Provision would do, and changes nothing.
 func (a *Admin) Plan(ctx context.Context, spec Spec) (Report, error) {

@@ -239,7 +239,7 @@ func TestCheckNamesAMissingGroup(t *testing.T) {
 	t.Parallel()
 	overServers(t, 1, func(t *testing.T, e *testEnv, cfg config.Consumer) {
 		e.deleteGroup("g")
-		c := e.consumer(cfg)
+		c := e.consumer(cfg, consumer.WaitForProvisioning())
 		start(t, c)
 		got := make(chan string, 1)
 		go func() {

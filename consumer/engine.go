@@ -22,7 +22,8 @@ type engine struct {
 	link *link.Link
 
 	machine     *group.Machine // which partitions are assigned
-	assignments *assignments   // how they are read, delivered and committed
+	membership  membership
+	assignments *assignments // how they are read, delivered and committed
 	fetchers    fetchers
 	pool        *deliver.Pool
 	committer   *commit.Committer
@@ -63,6 +64,7 @@ func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, n
 		Partitions: e.assignments,
 		Observer:   e,
 	})
+	e.membership.machine, e.membership.name, e.membership.waits = e.machine, e.name, o.waitsForProvisioning
 	var err error
 	e.meter, err = newMeter(o.meters, e, o.name, o.cluster)
 	return e, err

@@ -29,12 +29,7 @@ func exampleServer(texts ...string) (cluster config.Iggy, stop func()) {
 	cluster.Endpoint = server.Endpoint()
 	cluster.ClientID, cluster.ClientSecret = embedded.DefaultUsername, config.NewSecret(embedded.DefaultPassword)
 	ctx := context.Background()
-	a, err := admin.New(cluster)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer func() { _ = a.Close() }()
-	if _, err := a.Provision(ctx, admin.Spec{admin.Of(greetings, config.DefaultConsumer("greeters").Groups()...)}); err != nil {
+	if _, err := admin.Provision(ctx, cluster, admin.Spec{admin.Of(greetings, config.DefaultConsumer("greeters").Groups()...)}); err != nil {
 		log.Fatal(err)
 	}
 	p, err := producer.New(cluster, config.Default().Producer)

@@ -22,12 +22,17 @@ import (
 // flight, and its partition waits.
 //
 // Next returns the cause of ctx's end, iggyerr.ErrNotConnected when the consumer has not started yet,
-// iggyerr.ErrClosed when it stops, and ErrConsuming when there is a handler.
+// iggyerr.ErrClosed when it stops, and ErrConsuming when there is a handler. It returns an error that
+// matches iggyerr.ErrNotFound when the topic or the group is missing and the consumer has never been
+// a member; admin.Provision creates them, and the next call finds them. See WaitForProvisioning.
 func (c *Consumer[T]) Next(ctx context.Context) (*Message[T], error) {
 	if err := argument.Context(ctx); err != nil {
 		return nil, err
 	}
 	if err := c.startIteration(); err != nil {
+		return nil, err
+	}
+	if err := c.e.membership.wait(ctx); err != nil {
 		return nil, err
 	}
 	d, err := c.e.pool.Next(ctx)
@@ -61,7 +66,7 @@ func (c *Consumer[T]) startIteration() error {
 
 // Messages iterates over the messages as Next returns them. It ends without an error when ctx ends
 // or the consumer stops, and with an error as the last pair when it can't begin, since the consumer has
-// not started yet or has a handler.
+// not started yet or has a handler, or the topic or the group is missing.
 //
 // With ack_mode auto, a message that the body of the loop has not settled is acknowledged when the
 // body asks for the next one. When the loop ends by break, return or panic, the current message

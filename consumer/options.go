@@ -22,7 +22,9 @@ type options struct {
 	standalone *Standalone
 	hooks      [3]func(ctx context.Context, partitions []uint32)
 	onHandler  []func()
-	dialer     transport.Dialer // of a test, in place of the configured transport
+
+	waitsForProvisioning bool
+	dialer               transport.Dialer // of a test, in place of the configured transport
 }
 
 // WithName sets the consumer's name in logs, metrics, health and errors; the default is the topic's
@@ -63,6 +65,10 @@ func OnRevoked(hook func(ctx context.Context, partitions []uint32)) Option {
 func OnLost(hook func(ctx context.Context, partitions []uint32)) Option {
 	return func(o *options) { o.hooks[hookLost] = hook }
 }
+
+// WaitForProvisioning has Next and Messages wait for a topic or a group that is missing, in place of
+// returning an error: someone else creates them. fxiggy does that for its consumers.
+func WaitForProvisioning() Option { return func(o *options) { o.waitsForProvisioning = true } }
 
 // OnHandler adds a hook that Handle and HandleBatch call when they have set the handler. fxiggy
 // learns by it when a consumer is given work.

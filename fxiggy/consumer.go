@@ -64,7 +64,7 @@ func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.De
 	}
 	hooks := &consumerHooks{cluster: c, name: c.component(name)}
 	opts = append([]consumer.Option{
-		consumer.OnHandler(hooks.onHandler),
+		consumer.OnHandler(hooks.onHandler), consumer.WaitForProvisioning(),
 		consumer.WithName(name), consumer.WithCluster(c.name), consumer.WithLogger(c.log),
 		consumer.WithTracerProvider(c.tracers), consumer.WithMeterProvider(c.meters),
 	}, opts...)

@@ -1,6 +1,9 @@
 package fxiggy_test
 
 import (
+	"context"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +13,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/fetchbox/fetchbox-iggy/admin"
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/fxiggy"
 	"github.com/fetchbox/fetchbox-iggy/health"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -37,6 +41,41 @@ func TestAGroupThatGoesMissingComesBack(t *testing.T) {
 		deleteGroup(t, srv, messages, "in")
 		require.NoError(t, errOf(pub.Publish(t.Context(), []byte("b"))))
 		require.ElementsMatch(t, []string{"a", "b"}, []string{receive(t, values), receive(t, values)}, "messages without a key have no order")
+		requireReady(t, handler)
+	})
+}
+
+// Without provisioning, a loop waits for a topic that someone else creates, and the service is not
+// ready until then.
+func TestALoopWaitsForATopicThatOthersCreate(t *testing.T) {
+	t.Parallel()
+	onServers(t, func(t *testing.T, srv over) {
+		messages, values := newTopic(t, srv), make(chan string, 1)
+		var (
+			handler *health.Handler
+			pub     *bytesPublisher
+		)
+		text := strings.Replace(yaml(srv), "topics: {", "topics: {provision: off, ", 1)
+		start(t, configured(text+"health: {interval: 0s}\n"), fxiggy.Consume(messages, "in"), fxiggy.Publish(messages),
+			fx.Invoke(func(bg *fxiggy.Background, c *bytesConsumer) error {
+				return bg.Go("loop", func(ctx context.Context) error {
+					for m, err := range c.Messages(ctx) {
+						if err != nil {
+							return err
+						}
+						values <- string(m.Value)
+					}
+					return nil
+				})
+			}), fx.Populate(&pub, &handler))
+		require.Eventually(t, func() bool {
+			status, report := probe(t, handler, health.ReadyPath)
+			return status == http.StatusServiceUnavailable && strings.Contains(report.Components["consumer.in"].LastError, "not found")
+		}, within, 10*time.Millisecond)
+		_, err := newAdmin(t, yaml(srv)).Provision(t.Context(), admin.Spec{admin.Of(messages, config.DefaultConsumer("in").Groups()...)})
+		require.NoError(t, err)
+		require.NoError(t, errOf(pub.Publish(t.Context(), []byte("a"))))
+		require.Equal(t, "a", receive(t, values))
 		requireReady(t, handler)
 	})
 }

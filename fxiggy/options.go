@@ -23,6 +23,7 @@ type options struct {
 	consumer []consumer.Option
 	producer []producer.Option
 	sink     func(name, as string) fx.Option
+	faults   []error
 }
 
 // user is what takes options.
@@ -42,7 +43,7 @@ func newOptions(by user, opts []Option) (options, error) {
 	if !o.named {
 		o.name = o.cluster
 	}
-	var errs []error
+	errs := o.faults
 	refuse := func(given, allowed bool, what, where string) {
 		if given && !allowed {
 			errs = append(errs, fmt.Errorf("%s is for %s", what, where))
@@ -80,11 +81,23 @@ func With[O consumer.Option | producer.Option](opts ...O) Option {
 	return func(o *options) {
 		switch all := any(opts).(type) {
 		case []consumer.Option:
+			o.faults = append(o.faults, noNil(all))
 			o.consumer = append(o.consumer, all...)
 		case []producer.Option:
+			o.faults = append(o.faults, noNil(all))
 			o.producer = append(o.producer, all...)
 		}
 	}
+}
+
+// noNil returns an error that names the position of a nil option.
+func noNil[F ~func(T), T any](opts []F) error {
+	for i, opt := range opts {
+		if opt == nil {
+			return fmt.Errorf("With: option %d of %d is nil", i+1, len(opts))
+		}
+	}
+	return nil
 }
 
 // DeadLettersTo sends the dead letters of a consumer of T to a value of the graph that implements

@@ -36,12 +36,7 @@ func run(ctx context.Context, cfg config.Config) error {
 	topics := jobs.FromConfig(cfg.Topics)
 
 	// What is missing on the server is created.
-	control, err := admin.New(cfg.Iggy)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = control.Close() }()
-	if _, err := control.Provision(ctx, jobs.Spec(cfg.Cluster)); err != nil {
+	if _, err := admin.Provision(ctx, cfg.Iggy, jobs.Spec(cfg.Cluster)); err != nil {
 		return err
 	}
 

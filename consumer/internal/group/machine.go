@@ -205,3 +205,11 @@ func (m *Machine) Refused(partition uint32, epoch uint64, err error) {
 
 // Status returns the status that the loop published last.
 func (m *Machine) Status() Status { return m.report.read() }
+
+// Watch returns that status without the partitions, and a channel that is closed when Joined changes
+// or there is another error.
+func (m *Machine) Watch() (Status, <-chan struct{}) {
+	s, changed := m.report.watch()
+	s.Partitions = nil
+	return s, changed
+}

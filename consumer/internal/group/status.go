@@ -51,6 +51,8 @@ type report struct {
 	mu        sync.Mutex
 	status    Status
 	remaining Remaining
+	changed   chan struct{} // closed when the membership or the latest error changes; nil when nobody waits
+	reported  time.Time     // the time of the latest error at the last publish
 }
 
 // note sets the latest error.
@@ -81,7 +83,23 @@ func (r *report) publish(s Status, remaining Remaining) {
 	defer r.mu.Unlock()
 	r.remaining = remaining
 	s.LastError, s.LastErrorAt = r.status.LastError, r.status.LastErrorAt
+	if r.changed != nil && (s.Joined != r.status.Joined || !s.LastErrorAt.Equal(r.reported)) {
+		close(r.changed)
+		r.changed = nil
+	}
+	r.reported = s.LastErrorAt
 	r.status = s
+}
+
+// watch returns the status, and a channel that is closed when Joined changes or there is another
+// error.
+func (r *report) watch() (Status, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.changed == nil {
+		r.changed = make(chan struct{})
+	}
+	return r.status, r.changed
 }
 
 // status returns the status of the machine now.
