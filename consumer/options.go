@@ -2,6 +2,8 @@ package consumer
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
@@ -82,4 +84,7 @@ func OnHandler(hook func()) Option {
 
 // WithStandalone makes a consumer that belongs to no group: the Group of its configuration is not
 // used, and it reads the partitions that s names, whoever else does.
-func WithStandalone(s Standalone) Option { return func(o *options) { o.standalone = &s } }
+func WithStandalone(s Standalone) Option {
+	s.Partitions, s.Starts = slices.Clone(s.Partitions), maps.Clone(s.Starts)
+	return func(o *options) { o.standalone = &s }
+}

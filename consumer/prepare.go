@@ -100,7 +100,7 @@ func (p *preparation) decide(stored commit.Stored, end uint64, same bool) (at fe
 // policy returns how the partition starts.
 func (p *preparation) policy() fetch.Policy {
 	policy := fetch.Policy{From: p.cfg.StartFrom, OnReset: p.cfg.OnReset, Partition: p.object(p.claim.Partition)}
-	if start := p.standalone.Start; start != (Position{}) {
+	if start := p.standalone.startOf(p.claim.Partition); start != (Position{}) {
 		policy.Chosen = start.resolve
 	}
 	return policy

@@ -15,6 +15,17 @@ type Standalone struct {
 	Partitions []uint32
 	// Start is where reading begins. The zero Position is Stored.
 	Start Position
+	// Starts are where reading begins in single partitions, in place of Start: for an application that
+	// keeps the offsets itself.
+	Starts map[uint32]Position
+}
+
+// startOf returns where reading of a partition begins.
+func (s *Standalone) startOf(partition uint32) Position {
+	if start, ok := s.Starts[partition]; ok {
+		return start
+	}
+	return s.Start
 }
 
 // anonymousName is the name with which a standalone consumer without a name polls.

@@ -55,6 +55,29 @@ func TestStandaloneContinuesAfterReconnection(t *testing.T) {
 	}
 }
 
+func TestStandaloneBeginsWhereEachPartitionIsTold(t *testing.T) {
+	t.Parallel()
+	e := newTestEnv(t, 4)
+	for partition := range uint32(4) {
+		e.send(partition, "a/0", "a/1", "a/2")
+	}
+	starts := map[uint32]consumer.Position{0: consumer.Offset(2), 1: consumer.End(), 2: consumer.First()}
+	c := e.consumer(fastConfig(), consumer.WithStandalone(consumer.Standalone{Start: consumer.Last(), Starts: starts}))
+	clear(starts) // which has no effect
+	require.NoError(t, c.Start(context.Background()))
+	got := map[uint32][]string{}
+	for range 5 {
+		ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+		m, err := c.Next(ctx)
+		cancel()
+		require.NoError(t, err)
+		m.Ack()
+		got[m.Partition()] = append(got[m.Partition()], m.Value)
+	}
+	require.Equal(t, map[uint32][]string{0: {"a/2"}, 2: {"a/0", "a/1", "a/2"}, 3: {"a/2"}}, got)
+	none(t, c)
+}
+
 func TestNamedStandaloneStoresItsOffset(t *testing.T) {
 	t.Parallel()
 	e := newTestEnv(t, 1)

@@ -131,7 +131,7 @@ func (l deadLetter) view(s deadLetterState) deadLetterView {
 // fails when the job of the filter has no dead letter in any state.
 func (a *app) eachDeadLetter(ctx context.Context, cluster config.Cluster, marks *marks, f deadLetterFilter, fn func(deadLetter, deadLetterState) error) error {
 	letters := jobs.DeadLetters.Configured(cluster.Topics)
-	r, err := a.openReader(ctx, cluster, letters.Stream(), letters.Name(), f.startPosition())
+	r, err := a.openReader(ctx, cluster, topicRef{stream: letters.Stream(), name: letters.Name()}, readOptions{start: f.startPosition()})
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (a *app) readMarks(ctx context.Context, cluster config.Cluster) (*marks, er
 
 // update reads the marks that were written since the last update.
 func (m *marks) update(ctx context.Context, a *app, cluster config.Cluster) error {
-	r, err := a.openReader(ctx, cluster, m.topic.Stream(), m.topic.Name(), startPosition{offset: m.next})
+	r, err := a.openReader(ctx, cluster, topicRef{stream: m.topic.Stream(), name: m.topic.Name()}, readOptions{start: startPosition{offset: m.next}})
 	if err != nil {
 		return err
 	}

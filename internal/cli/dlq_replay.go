@@ -212,7 +212,7 @@ func (a *app) findTasks(ctx context.Context, selected *selection, since time.Tim
 		return stored, nil
 	}
 	tasks := jobs.Tasks.Configured(selected.cluster.Topics)
-	r, err := a.openReader(ctx, selected.cluster, tasks.Stream(), tasks.Name(), startPosition{time: since})
+	r, err := a.openReader(ctx, selected.cluster, topicRef{stream: tasks.Stream(), name: tasks.Name()}, readOptions{start: startPosition{time: since}})
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -116,10 +117,11 @@ func describe(err error) []string {
 	return []string{line}
 }
 
+// packagePrefix matches the names of packages before their errors.
+var packagePrefix = regexp.MustCompile(`(^|[:;] |\n)(?:iggy|embedded|proto|jobs|json|topic): `)
+
 // oneLine is the text of an error on one line, without prefixes of packages.
 func oneLine(text string) string {
-	for _, prefix := range []string{"iggy: ", "embedded: ", "proto: ", "jobs: "} {
-		text = strings.ReplaceAll(text, prefix, "")
-	}
+	text = packagePrefix.ReplaceAllString(text, "$1")
 	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 }

@@ -18,12 +18,21 @@ import (
 )
 
 // maxMessageJSON is the largest accepted message as JSON, in bytes: more than the largest message
-// in base64. It keeps a wrong file from filling the memory.
-const maxMessageJSON = 16 << 20
+// in hex. It keeps a wrong file from filling the memory.
+const maxMessageJSON = 32 << 20
 
-// readMessages reads protobuf messages as JSON: one, an array of them, or one after the other, as
-// in JSON lines. An error names the line, and ends the iteration.
-func readMessages[T proto.Message](r io.Reader) iter.Seq2[T, error] {
+// readProtobuf is readJSON for protobuf messages.
+func readProtobuf[T proto.Message](r io.Reader) iter.Seq2[T, error] {
+	return readJSON(r, func(raw []byte) (T, error) {
+		var none T
+		message := none.ProtoReflect().New().Interface().(T)
+		return message, protojson.Unmarshal(raw, message)
+	})
+}
+
+// readJSON reads values in JSON: one, an array of them, or one after the other, as in JSON lines. An
+// error names the line, and ends the iteration.
+func readJSON[T any](r io.Reader, decode func([]byte) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		lines := &lineReader{r: r, remaining: maxMessageJSON}
 		decoder := json.NewDecoder(lines)
@@ -50,13 +59,13 @@ func readMessages[T proto.Message](r io.Reader) iter.Seq2[T, error] {
 				return
 			}
 			end := decoder.InputOffset()
-			message := none.ProtoReflect().New().Interface().(T)
-			if err := protojson.Unmarshal(raw, message); err != nil {
+			value, err := decode(raw)
+			if err != nil {
 				yield(none, lines.withLine(err, end-int64(len(raw))))
 				return
 			}
 			lines.discardBefore(end)
-			if !yield(message, nil) {
+			if !yield(value, nil) {
 				return
 			}
 		}
@@ -151,14 +160,18 @@ func (l *lineReader) withLine(err error, offset int64) error {
 	case errors.As(err, &syntax):
 		return fmt.Errorf("line %d: not valid JSON: %w", l.line(syntax.Offset), syntax)
 	}
-	// protojson varies its spaces, so that nobody relies on its texts.
-	text := strings.ReplaceAll(err.Error(), "\u00a0", " ")
-	text = strings.TrimPrefix(text, "proto: ")
-	line := l.line(offset)
+	text, line := protoError(err), l.line(offset)
 	if m := protoPlace.FindStringSubmatch(text); m != nil {
 		within, _ := strconv.Atoi(m[1])
 		line += within - 1
 		text = text[len(m[0]):]
 	}
 	return fmt.Errorf("line %d: %s", line, text)
+}
+
+// protoError is the text of an error of protojson or encoding/json without the name of the package.
+func protoError(err error) string {
+	// protojson varies its spaces, so that nobody relies on its texts.
+	text := strings.ReplaceAll(err.Error(), "\u00a0", " ")
+	return strings.TrimPrefix(strings.TrimPrefix(text, "proto: "), "json: ")
 }

@@ -2,219 +2,146 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"time"
+	"math"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/proto"
 
-	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/producer"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
+// The formats of what publish reads.
 const (
-	// maxChunkMessages is how many messages are sent together at most.
-	maxChunkMessages = 1000
-	// maxChunkBytes bounds the encoded messages of a chunk.
-	maxChunkBytes = 16 << 20
-	// gracePeriod is how long an interrupt waits for messages in flight.
-	gracePeriod = 5 * time.Second
+	inputMessage = "message" // the whole input is one payload
+	inputLines   = "lines"   // each line is a payload
+	inputJSON    = "json"    // messages as tail prints them
 )
 
-// publishCommand is what differs between the publish commands.
-type publishCommand[T proto.Message] struct {
-	what     string // what one message is, in words
-	topic    func(jobs.Topics) fmt.Stringer
-	validate func(T) error
-	send     func(ctx context.Context, p *producer.Producer, topics jobs.Topics, messages []T) error
+var inputFormats = []string{inputMessage, inputLines, inputJSON}
+
+// messageOptions are the flags of publish.
+type messageOptions struct {
+	publishOptions
+	format    string
+	headers   []string
+	key       string
+	partition int64 // -1: none is chosen
+	types     typeOptions
 }
 
-type publishOptions struct {
-	file   string
-	dryRun bool
+func (a *app) publishCommand() *cobra.Command {
+	var o messageOptions
+	c := &cobra.Command{
+		Use:   "publish STREAM/TOPIC --file FILE",
+		Short: "Publish messages to a topic",
+		Long: `Publish messages to a topic, from a file or from standard input.
+
+--format message   the whole file is the payload of one message
+--format lines     each line is the payload of a message
+--format json      messages in JSON, as tail prints them: one, an array of them, or JSON
+                   lines. payload is a text, or JSON; payload_form tells "hex" and
+                   "protobuf". key, partition, id and headers are optional:
+                   {"key": "acme", "headers": {"tenant": "a"}, "payload": {"total": 3}}
+
+With --type the payloads are given as protobuf's JSON, and encoded as that type.
+--header, --key and --partition are for all messages, in place of their own.
+
+A file is checked to its end before the first message is sent. The command returns when
+the server has confirmed all messages. ctrl-C waits for the messages in flight, and
+prints what was published.
+
+` + topicHelp,
+		Example: `  fetchbox-iggy-cli publish shop/orders --file order.json --key acme --header tenant=a
+  fetchbox-iggy-cli publish shop/orders --file orders.jsonl --format lines --proto orders.proto --type Order
+  fetchbox-iggy-cli tail shop/orders -o json | fetchbox-iggy-cli publish shop/copy --format json --file -`,
+		Args: oneTopic,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.publish(cmd.Context(), args[0], o) },
+	}
+	o.addFlags(c, "the messages")
+	f := c.Flags()
+	f.StringVar(&o.format, "format", inputMessage, "`format` of the file: "+joinWithOr(inputFormats))
+	f.StringArrayVar(&o.headers, "header", nil, "user header `name=value`; may be repeated")
+	f.StringVar(&o.key, "key", "", "partition `key`")
+	f.Int64Var(&o.partition, "partition", -1, "`partition` to send to, in place of the one of the key")
+	o.types.addFlags(c, "`name` of the protobuf type of the payloads, which are given as JSON")
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(inputFormats, cobra.ShellCompDirectiveNoFileComp))
+	return c
 }
 
-func (o *publishOptions) addFlags(c *cobra.Command, what string) {
-	c.Flags().StringVarP(&o.file, "file", "f", "", "`file` with one "+what+" as JSON, an array of them or JSON lines; - is standard input")
-	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "check everything and publish nothing")
-	_ = c.MarkFlagFilename("file", "json", "jsonl")
-}
-
-// publishCounts counts messages by outcome.
-type publishCounts struct {
-	Published   int  `json:"published"`
-	Failed      int  `json:"failed"`
-	Unknown     int  `json:"unknown"`
-	Interrupted bool `json:"interrupted,omitempty"`
-	DryRun      bool `json:"dry_run,omitempty"`
-}
-
-// run publishes the messages of a file. A file that can be read twice is checked to its end before
-// the first message is sent, so that nothing is published from a faulty file.
-func (p publishCommand[T]) run(ctx context.Context, a *app, o publishOptions) error {
-	if o.file == "" {
-		return usagef("--file says what to publish; - is standard input")
+func (a *app) publish(ctx context.Context, name string, o messageOptions) error {
+	if err := o.check(); err != nil {
+		return err
 	}
 	cluster, err := a.loadCluster()
 	if err != nil {
 		return err
 	}
-	in, size, err := a.openInput(o.file)
+	t, err := parseTopic(cluster.Topics, name)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = in.Close() }()
-	counted := &countingReader{r: in}
-	checked := 0
-	if size >= 0 || o.dryRun {
-		if checked, err = p.check(ctx, counted, size, o.file, a.err); err != nil {
-			return err
-		}
-	}
-	if o.dryRun {
-		return a.printSummary(publishCounts{Published: checked, DryRun: true}, p.what, "")
-	}
-	if size >= 0 {
-		if _, err := in.(io.Seeker).Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		counted.n.Store(0)
-	}
-	sender, err := producer.New(cluster.Iggy, cluster.Producer, producer.WithLogger(a.logger()))
+	read, err := o.reader(ctx, t)
 	if err != nil {
 		return err
 	}
-	if err := sender.Start(ctx); err != nil {
-		return interruptedOr(ctx, err)
-	}
-	topics := jobs.FromConfig(cluster.Topics)
-	bar := newProgressBar(a.err, "published", size)
-	var total publishCounts
-	failure := p.chunks(ctx, counted, o.file, func(messages []T) error {
-		err := p.sendChunk(ctx, &total, func(ctx context.Context) error { return p.send(ctx, sender, topics, messages) }, len(messages))
-		bar.update(counted.n.Load(), total.Published)
-		return err
-	})
-	bar.clear()
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), gracePeriod)
-	defer cancel()
-	_ = sender.Stop(stopping) // every message has its outcome
-	total.Interrupted = errors.Is(interrupted(ctx), errInterrupted)
-	if failure != nil && total == (publishCounts{}) {
-		return failure
-	}
-	return errors.Join(failure, a.printSummary(total, p.what, p.topic(topics).String()))
+	return publishRun[producer.Message]{
+		what: "message", destination: t.String(), read: read.messages, size: sizeOfMessage,
+		send: func(ctx context.Context, p *producer.Producer, messages []producer.Message) error {
+			return p.SendAll(ctx, messages...)
+		},
+	}.run(ctx, a, cluster, o.file, o.dryRun)
 }
 
-// check reads all messages and counts them.
-func (p publishCommand[T]) check(ctx context.Context, in *countingReader, size int64, file string, w io.Writer) (int, error) {
-	bar := newProgressBar(w, "checked", size)
-	defer bar.clear()
-	n := 0
-	err := p.chunks(ctx, in, file, func(messages []T) error {
-		n += len(messages)
-		bar.update(in.n.Load(), n)
-		return nil
-	})
-	return n, err
+// check checks the flags.
+func (o messageOptions) check() error {
+	switch {
+	case !slices.Contains(inputFormats, o.format):
+		return usagef("--format must be %s, not %q", joinWithOr(inputFormats), o.format)
+	case o.partition < -1 || o.partition > math.MaxUint32:
+		return usagef("--partition must be the id of a partition, not %d", o.partition)
+	case o.partition >= 0 && o.key != "":
+		return usagef("--key and --partition both choose the partition")
+	}
+	return o.publishOptions.check()
 }
 
-// chunks reads and validates messages, and calls fn for each chunk, also for the messages before a
-// fault. When ctx ends, it stops between two chunks.
-func (p publishCommand[T]) chunks(ctx context.Context, in io.Reader, file string, fn func([]T) error) error {
-	if file == "-" {
-		file = "standard input"
+// reader is the reader of the messages for a topic.
+func (o messageOptions) reader(ctx context.Context, t topicRef) (*messageReader, error) {
+	r := &messageReader{format: o.format, key: o.key}
+	if o.partition >= 0 {
+		r.partition = producer.OnPartition(uint32(o.partition))
 	}
-	var messages []T
-	n, size := 0, 0
-	flush := func() error {
-		defer func() { messages, size = nil, 0 }()
-		if len(messages) == 0 {
-			return nil
+	for _, text := range o.headers {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok || key == "" || value == "" {
+			return nil, usagef("--header must be name=value, not %q", text)
 		}
-		return fn(messages)
+		r.headers = append(r.headers, topic.Header{Key: key, Value: value})
 	}
-	for message, err := range readMessages[T](interruptible(ctx, in)) {
-		if err == nil {
-			n++
-			if err = p.validate(message); err != nil {
-				err = fmt.Errorf("%s %d: %w", p.what, n, err)
-			}
-		}
-		if err != nil {
-			return errors.Join(flush(), interruptedOr(ctx, fmt.Errorf("%s: %w", file, err)))
-		}
-		messages = append(messages, message)
-		size += proto.Size(message)
-		if len(messages) == maxChunkMessages || size >= maxChunkBytes {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
+	r.topic = topic.New(t.stream, t.name, payloadCodec{})
+	if _, err := r.message(inputPayload{bytes: []byte{0}}); err != nil { // a fault of the flags
+		return nil, &usageError{err}
 	}
-	if n == 0 {
-		return fmt.Errorf("%s: holds no %s", file, p.what)
-	}
-	return flush()
+	var err error
+	r.types, r.chosen, err = o.types.load(ctx)
+	return r, err
 }
 
-// sendChunk sends one chunk of n messages, and counts the outcomes. When ctx ends, it continues for
-// the grace period.
-func (p publishCommand[T]) sendChunk(ctx context.Context, total *publishCounts, send func(context.Context) error, n int) error {
-	if err := interrupted(ctx); err != nil {
-		return err
+func sizeOfMessage(m producer.Message) int {
+	size := len(m.Payload)
+	for _, h := range m.Headers {
+		size += len(h.Key) + len(h.Value)
 	}
-	bounded, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer cancel(nil)
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(gracePeriod, func() { cancel(errInterrupted) }) })
-	defer stop()
-	err := send(bounded)
-	var all *producer.SendAllError
-	if !errors.As(err, &all) {
-		if err == nil {
-			total.Published += n
-		} else {
-			total.Failed += n
-		}
-		return err
-	}
-	for _, r := range all.Results {
-		switch r.Outcome {
-		case producer.Confirmed:
-			total.Published++
-		case producer.Unknown:
-			total.Unknown++
-		default:
-			total.Failed++
-		}
-	}
-	// The summary has the counts, so one error is enough.
-	for _, r := range all.Results {
-		if r.Err != nil {
-			return interruptedOr(ctx, r.Err)
-		}
-	}
-	return nil
+	return size
 }
 
-// printSummary prints the counts.
-func (a *app) printSummary(c publishCounts, what, destination string) error {
-	if a.json() {
-		return json.NewEncoder(a.out).Encode(c)
-	}
-	text := fmt.Sprintf("published %s to %s", plural(c.Published, what), destination)
-	if c.DryRun {
-		text = fmt.Sprintf("checked %s, published nothing", plural(c.Published, what))
-	}
-	if c.Failed > 0 {
-		text += fmt.Sprintf("; %d failed, surely not stored", c.Failed)
-	}
-	if c.Unknown > 0 {
-		text += fmt.Sprintf("; %d unknown: sent, but not confirmed", c.Unknown)
-	}
-	_, err := fmt.Fprintln(a.out, text)
-	return err
-}
+// payloadCodec is the codec of payloads that are encoded already. It describes them by no headers.
+type payloadCodec struct{}
+
+func (payloadCodec) Append(dst, payload []byte) ([]byte, error) { return append(dst, payload...), nil }
+
+func (payloadCodec) Decode(payload []byte) ([]byte, error) { return slices.Clone(payload), nil }
+func (payloadCodec) ContentType() string                   { return "" }
+func (payloadCodec) MessageType() string                   { return "" }

@@ -22,7 +22,7 @@ missing timestamp_ms is now.`,
 		Example: `  fetchbox-iggy-cli publish-log --file log.json`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return publishCommand[*jobspb.JobLog]{
+			return fetchboxPublish[*jobspb.JobLog]{
 				what:     "log entry",
 				topic:    func(t jobs.Topics) fmt.Stringer { return t.Logs },
 				validate: jobs.ValidateLog,
@@ -37,6 +37,6 @@ missing timestamp_ms is now.`,
 			}.run(cmd.Context(), a, o)
 		},
 	}
-	o.addFlags(c, "log entry")
+	o.addProtobufFlags(c, "log entry")
 	return c
 }

@@ -22,7 +22,7 @@ missing timestamp_ms is now.`,
 		Example: `  fetchbox-iggy-cli publish-status --file status.json`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return publishCommand[*jobspb.JobStatus]{
+			return fetchboxPublish[*jobspb.JobStatus]{
 				what:     "status",
 				topic:    func(t jobs.Topics) fmt.Stringer { return t.Status },
 				validate: jobs.ValidateStatus,
@@ -37,6 +37,6 @@ missing timestamp_ms is now.`,
 			}.run(cmd.Context(), a, o)
 		},
 	}
-	o.addFlags(c, "status")
+	o.addProtobufFlags(c, "status")
 	return c
 }

@@ -26,7 +26,7 @@ what was published.`,
   jq -c '.tasks[]' jobs.json | fetchbox-iggy-cli publish-task --file -`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return publishCommand[*jobspb.DownloadTask]{
+			return fetchboxPublish[*jobspb.DownloadTask]{
 				what:     "task",
 				topic:    func(t jobs.Topics) fmt.Stringer { return t.Tasks },
 				validate: jobs.ValidateTask,
@@ -39,7 +39,7 @@ what was published.`,
 			}.run(cmd.Context(), a, o)
 		},
 	}
-	o.addFlags(c, "task")
+	o.addProtobufFlags(c, "task")
 	c.Flags().BoolVar(&spread, "spread", false, "spread the tasks of a job over all partitions, instead of keeping them in order in one")
 	return c
 }

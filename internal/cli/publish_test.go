@@ -101,7 +101,7 @@ func TestPublishRejectsHugeMessage(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	endless := io.MultiReader(strings.NewReader(`{"jobId": "`), io.LimitReader(zeros{}, 100<<20))
-	runWith(t, endless, s.args([]string{"publish-task", "--file", "-"})...).fails(t, 1, "a message is longer than 16MiB")
+	runWith(t, endless, s.args([]string{"publish-task", "--file", "-"})...).fails(t, 1, "a message is longer than 32MiB")
 }
 
 type zeros struct{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/admin"
@@ -24,12 +25,21 @@ const (
 	mergeDelay = 10 * time.Millisecond
 )
 
-// reader reads all partitions of a topic, without a consumer group and without storing offsets.
+// readOptions are what a reader reads.
+type readOptions struct {
+	start      startPosition
+	group      string // if set, each partition begins behind the offset that the group has committed
+	partitions []uint // none means all
+}
+
+// reader reads partitions of a topic, without joining a consumer group and without storing offsets.
 type reader struct {
 	consumer *consumer.Consumer[[]byte]
 	admin    *admin.Admin
-	stream   string
-	topic    string
+	topic    topicRef
+	start    startPosition
+	starts   map[uint32]startPosition // of single partitions, in place of start
+	chosen   []uint32                 // partitions; none means all
 	queues   []*partitionQueue
 
 	incoming chan message  // from receiveMessages and DeadLetter
@@ -43,28 +53,20 @@ type reader struct {
 }
 
 // openReader connects, and learns where the partitions end now.
-func (a *app) openReader(ctx context.Context, cluster config.Cluster, stream, name string, start startPosition) (*reader, error) {
+func (a *app) openReader(ctx context.Context, cluster config.Cluster, t topicRef, o readOptions) (*reader, error) {
 	r := &reader{
-		stream: stream, topic: name, incoming: make(chan message, 100), closed: make(chan struct{}),
+		topic: t, start: o.start, starts: map[uint32]startPosition{}, incoming: make(chan message, 100), closed: make(chan struct{}),
 		maxIdle: cluster.Iggy.StartTimeout + cluster.Iggy.RequestTimeout,
 	}
-	cfg := config.DefaultConsumer("")
-	cfg.BatchSize, cfg.MaxInFlight = 1000, 10_000
-	cfg.PollIntervalMax = 200 * time.Millisecond // a follower does not need more
 	var err error
 	if r.admin, err = a.newAdmin(cluster); err != nil {
 		return nil, err
 	}
-	r.consumer, err = consumer.New(cluster.Iggy, cfg, topic.New(stream, name, topic.Bytes()), consumer.WithName("cli"),
-		consumer.WithLogger(a.logger()), consumer.WithStandalone(consumer.Standalone{Start: start.position()}))
-	if err != nil {
-		return nil, err
+	if err = r.findStarts(ctx, o); err == nil {
+		err = r.startConsumer(ctx, a, cluster)
 	}
-	if err = r.consumer.SetDeadLetters(r); err != nil {
-		return nil, err
-	}
-	if err = r.consumer.Start(ctx); err == nil {
-		err = r.readEnds(ctx, start)
+	if err == nil {
+		err = r.readEnds(ctx)
 	}
 	if err != nil {
 		r.close(ctx)
@@ -73,31 +75,88 @@ func (a *app) openReader(ctx context.Context, cluster config.Cluster, stream, na
 	return r, nil
 }
 
+// findStarts checks the chosen partitions, and finds where the group stands.
+func (r *reader) findStarts(ctx context.Context, o readOptions) error {
+	if o.group != "" {
+		lag, err := r.admin.Lag(ctx, admin.Group{Stream: r.topic.stream, Topic: r.topic.name, Name: o.group})
+		if err != nil {
+			return err
+		}
+		for _, p := range lag.Partitions {
+			if p.Stored {
+				r.starts[p.ID] = startPosition{offset: p.Committed + 1}
+			}
+		}
+	}
+	if len(o.partitions) == 0 {
+		return nil
+	}
+	_, partitions, err := r.admin.Topic(ctx, r.topic.stream, r.topic.name)
+	if err != nil {
+		return err
+	}
+	existing := make([]uint32, len(partitions))
+	for i, p := range partitions {
+		existing[i] = p.ID
+	}
+	r.chosen, err = parsePartitions(o.partitions, existing)
+	return err
+}
+
+func (r *reader) startConsumer(ctx context.Context, a *app, cluster config.Cluster) error {
+	cfg := config.DefaultConsumer("")
+	cfg.BatchSize, cfg.MaxInFlight = 1000, 10_000
+	cfg.PollIntervalMax = 200 * time.Millisecond // a follower does not need more
+	standalone := consumer.Standalone{Partitions: r.chosen, Start: r.start.position(), Starts: map[uint32]consumer.Position{}}
+	for partition, start := range r.starts {
+		standalone.Starts[partition] = start.position()
+	}
+	c, err := consumer.New(cluster.Iggy, cfg, topic.New(r.topic.stream, r.topic.name, topic.Bytes()), consumer.WithName("cli"),
+		consumer.WithLogger(a.logger()), consumer.WithStandalone(standalone))
+	if err != nil {
+		return err
+	}
+	if err := c.SetDeadLetters(r); err != nil {
+		return err
+	}
+	r.consumer = c
+	return c.Start(ctx)
+}
+
 func (r *reader) close(ctx context.Context) {
 	close(r.closed)
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), gracePeriod)
 	defer cancel()
-	_ = r.consumer.Stop(stopping) // nothing is committed, so nothing is lost
+	if r.consumer != nil {
+		_ = r.consumer.Stop(stopping) // nothing is committed, so nothing is lost
+	}
 	if r.stopped != nil {
 		<-r.stopped
 	}
 	_ = r.admin.Close()
 }
 
-// readEnds learns the partitions and where they end. Those without a message between start and
+// readEnds learns the partitions and where they end. Those without a message between the start and
 // their end have the end 0.
-func (r *reader) readEnds(ctx context.Context, start startPosition) error {
-	_, partitions, err := r.admin.Topic(ctx, r.stream, r.topic)
+func (r *reader) readEnds(ctx context.Context) error {
+	_, partitions, err := r.admin.Topic(ctx, r.topic.stream, r.topic.name)
 	if err != nil {
 		return err
 	}
 	for _, p := range partitions {
+		if len(r.chosen) > 0 && !slices.Contains(r.chosen, p.ID) {
+			continue
+		}
+		start, ok := r.starts[p.ID]
+		if !ok {
+			start = r.start
+		}
 		q := r.queue(p.ID)
-		if p.Messages == 0 || start.offset > p.Current {
+		if p.Messages == 0 || start.end || start.offset > p.Current {
 			continue
 		}
 		if !start.time.IsZero() {
-			first, found, err := r.admin.OffsetAt(ctx, r.stream, r.topic, p.ID, start.time)
+			first, found, err := r.admin.OffsetAt(ctx, r.topic.stream, r.topic.name, p.ID, start.time)
 			if err != nil {
 				return err
 			}
@@ -114,13 +173,13 @@ func (r *reader) readEnds(ctx context.Context, start startPosition) error {
 // refreshEnds moves the ends of the partitions back whose last messages were deleted meanwhile.
 func (r *reader) refreshEnds(ctx context.Context) error {
 	r.lastRefresh = time.Now()
-	_, partitions, err := r.admin.Topic(ctx, r.stream, r.topic)
+	_, partitions, err := r.admin.Topic(ctx, r.topic.stream, r.topic.name)
 	if err != nil {
 		return err
 	}
 	ends := map[uint32]uint64{}
 	for _, p := range partitions {
-		first, found, err := r.admin.OffsetAt(ctx, r.stream, r.topic, p.ID, time.Unix(0, 0))
+		first, found, err := r.admin.OffsetAt(ctx, r.topic.stream, r.topic.name, p.ID, time.Unix(0, 0))
 		if err != nil {
 			return err
 		}
@@ -320,7 +379,7 @@ func (r *reader) checkProgress(ctx context.Context) error {
 	if idle > r.maxIdle {
 		err := r.connectionError()
 		if err == nil {
-			err = fmt.Errorf("%s/%s: no message for %s", r.stream, r.topic, idle.Round(time.Second))
+			err = fmt.Errorf("%s: no message for %s", r.topic, idle.Round(time.Second))
 		}
 		return err
 	}

@@ -90,7 +90,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
 			root.AddCommand(c)
 		}
 	}
-	add("messages", a.publishTaskCommand(), a.publishStatusCommand(), a.publishLogCommand(), a.tailStatusCommand(), a.tailLogsCommand(), a.tailTasksCommand(), a.dlqCommand())
+	add("messages", a.publishCommand(), a.tailCommand(), a.publishTaskCommand(), a.publishStatusCommand(), a.publishLogCommand(), a.tailStatusCommand(), a.tailLogsCommand(), a.tailTasksCommand(), a.dlqCommand())
 	add("operations", a.topicsCommand(), a.groupsCommand(), a.lagCommand(), a.offsetsCommand(), a.provisionCommand(), a.pingCommand(), a.doctorCommand())
 	add("development", a.serveCommand())
 	return root

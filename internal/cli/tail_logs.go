@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) tailLogsCommand() *cobra.Command {
-	return tailCommand[*jobspb.JobLog]{
+	return fetchboxTail[*jobspb.JobLog]{
 		use:     "tail-logs",
 		what:    "log entries",
 		example: `  fetchbox-iggy-cli tail-logs --job-id 42 --follow`,

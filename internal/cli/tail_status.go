@@ -12,7 +12,7 @@ import (
 )
 
 func (a *app) tailStatusCommand() *cobra.Command {
-	return tailCommand[*jobspb.JobStatus]{
+	return fetchboxTail[*jobspb.JobStatus]{
 		use:  "tail-status",
 		what: "states",
 		example: `  fetchbox-iggy-cli tail-status --job-id 42 --follow

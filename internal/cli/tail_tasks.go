@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) tailTasksCommand() *cobra.Command {
-	return tailCommand[*jobspb.DownloadTask]{
+	return fetchboxTail[*jobspb.DownloadTask]{
 		use:     "tail-tasks",
 		what:    "tasks",
 		example: `  fetchbox-iggy-cli tail-tasks --job-id 42 -o json > tasks.jsonl`,

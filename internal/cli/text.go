@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -34,18 +32,24 @@ func printable(text string) string {
 	return b.String()
 }
 
-// jsonLine is a message as protobuf JSON on one line, always the same for the same message.
+// jsonLine is a message as protobuf JSON on one line, with a line break.
 func jsonLine(m proto.Message) ([]byte, error) {
-	text, err := protojson.Marshal(m)
+	line, err := protoJSON(m, nil)
+	return append(line, '\n'), err
+}
+
+// protoJSON is a message as protobuf JSON on one line, always the same for the same message. Without
+// types, those of the program are known.
+func protoJSON(m proto.Message, types *messageTypes) ([]byte, error) {
+	var o protojson.MarshalOptions
+	if types != nil {
+		o.Resolver = types
+	}
+	text, err := o.Marshal(m)
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	if err := json.Compact(&b, text); err != nil {
-		return nil, err
-	}
-	b.WriteByte('\n')
-	return b.Bytes(), nil
+	return compactJSON(text)
 }
 
 // shortTime is a time in the local time zone.

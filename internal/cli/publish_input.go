@@ -1,0 +1,243 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/producer"
+	"github.com/fetchbox/fetchbox-iggy/topic"
+)
+
+// messageReader reads the messages that publish sends.
+type messageReader struct {
+	topic   topic.Topic[[]byte]
+	format  string
+	types   *messageTypes
+	chosen  protoreflect.MessageType // the type of all payloads, which are given as JSON; nil: none
+	headers []topic.Header           // of all messages
+	// key and partition are those of all messages, in place of their own.
+	key       string
+	partition producer.Partition
+}
+
+// messages reads messages in the chosen format.
+func (r *messageReader) messages(in io.Reader) iter.Seq2[producer.Message, error] {
+	switch r.format {
+	case inputLines:
+		return r.lines(in)
+	case inputJSON:
+		return readJSON(in, r.decode)
+	}
+	return func(yield func(producer.Message, error) bool) { yield(r.whole(in)) }
+}
+
+// whole reads one payload.
+func (r *messageReader) whole(in io.Reader) (producer.Message, error) {
+	limit := iggyerr.MaxPayloadBytes
+	if r.chosen != nil {
+		limit = maxMessageJSON
+	}
+	text, err := io.ReadAll(io.LimitReader(in, int64(limit)+1))
+	if err != nil {
+		return producer.Message{}, err
+	}
+	if len(text) > limit {
+		return producer.Message{}, fmt.Errorf("longer than %d bytes; --format says whether it holds several messages", limit)
+	}
+	return r.given(text)
+}
+
+// lines reads a payload from each line.
+func (r *messageReader) lines(in io.Reader) iter.Seq2[producer.Message, error] {
+	return func(yield func(producer.Message, error) bool) {
+		lines := bufio.NewScanner(in)
+		lines.Buffer(nil, maxMessageJSON)
+		n := 0
+		for lines.Scan() {
+			n++
+			m, err := r.given(lines.Bytes())
+			if err != nil {
+				err = fmt.Errorf("line %d: %w", n, err)
+			}
+			if !yield(m, err) || err != nil {
+				return
+			}
+		}
+		if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+			yield(producer.Message{}, fmt.Errorf("line %d: %w", n+1, errTooLong))
+		} else if err != nil {
+			yield(producer.Message{}, err)
+		}
+	}
+}
+
+// given is the message with a payload: as it is, or as the JSON of the chosen type.
+func (r *messageReader) given(text []byte) (producer.Message, error) {
+	if r.chosen == nil {
+		return r.message(inputPayload{bytes: text})
+	}
+	payload, err := r.protobuf(text, r.chosen)
+	if err != nil {
+		return producer.Message{}, errors.New(protoError(err))
+	}
+	return r.message(payload)
+}
+
+// inputView is a message in JSON. Fields that only the server sets are accepted and have no effect.
+type inputView struct {
+	messageView
+	Partition *uint32 `json:"partition"`
+	Key       string  `json:"key"`
+}
+
+// decode decodes a message in JSON.
+func (r *messageReader) decode(raw []byte) (producer.Message, error) {
+	var v inputView
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&v); err != nil {
+		return producer.Message{}, err
+	}
+	if v.Error != "" {
+		return producer.Message{}, fmt.Errorf("the payload could not be decoded when the message was read: %s", v.Error)
+	}
+	payload, err := r.payload(v)
+	if err != nil {
+		return producer.Message{}, err
+	}
+	opts := []producer.PublishOption{producer.WithKey(v.Key)}
+	if v.Partition != nil && r.key == "" {
+		opts = append(opts, producer.WithPartition(*v.Partition))
+	}
+	if v.ID != "" {
+		id, err := uuid.Parse(v.ID)
+		if err != nil {
+			return producer.Message{}, fmt.Errorf("id %q is no UUID", v.ID)
+		}
+		opts = append(opts, producer.WithID(id))
+	}
+	var own []topic.Header
+	for _, key := range slices.Sorted(maps.Keys(v.Headers)) {
+		for _, value := range v.Headers[key] {
+			own = append(own, topic.Header{Key: key, Value: value})
+		}
+	}
+	return r.message(payload, append(opts, producer.WithHeaders(without(own, r.headers)...))...)
+}
+
+// payload is the payload of a message in JSON.
+func (r *messageReader) payload(v inputView) (inputPayload, error) {
+	form := v.PayloadForm
+	var text string
+	isText := json.Unmarshal(v.Payload, &text) == nil && !bytes.Equal(bytes.TrimSpace(v.Payload), []byte("null"))
+	switch {
+	case v.Payload == nil:
+		return inputPayload{}, errors.New("there is no payload")
+	case r.chosen != nil && (form == "" || form == payloadJSON):
+		form = payloadProtobuf
+	case form == "" && isText:
+		form = payloadText
+	case form == "":
+		form = payloadJSON
+	}
+	switch form {
+	case payloadText, payloadHex:
+		if !isText {
+			return inputPayload{}, fmt.Errorf("a payload with the payload_form %s must be a text", form)
+		}
+		if form == payloadText {
+			return inputPayload{bytes: []byte(text)}, nil
+		}
+		decoded, err := hex.DecodeString(text)
+		if err != nil {
+			return inputPayload{}, errors.New("the payload is not in hex")
+		}
+		return inputPayload{bytes: decoded}, nil
+	case payloadJSON:
+		line, err := compactJSON(v.Payload)
+		return inputPayload{bytes: line, contentType: "application/json"}, err
+	case payloadProtobuf:
+		typ := r.chosen
+		if typ == nil {
+			var err error
+			if typ, err = r.typeOf(v.Headers); err != nil {
+				return inputPayload{}, err
+			}
+		}
+		return r.protobuf(v.Payload, typ)
+	}
+	return inputPayload{}, fmt.Errorf("payload_form must be %s, not %q", joinWithOr(payloadForms[1:]), form)
+}
+
+// typeOf is the protobuf type that the headers of a message name.
+func (r *messageReader) typeOf(headers headerMap) (protoreflect.MessageType, error) {
+	for key, values := range headers {
+		if strings.EqualFold(key, topic.HeaderMessageType) && len(values) == 1 {
+			typ, err := r.types.FindMessageByName(protoreflect.FullName(values[0]))
+			if err != nil {
+				return nil, fmt.Errorf("the type %s is not known: --proto names the file with it", values[0])
+			}
+			return typ, nil
+		}
+	}
+	return nil, errors.New("it has no header message-type: --type says which type it is")
+}
+
+// inputPayload is an encoded payload, and the headers that describe it; empty ones are left out.
+type inputPayload struct {
+	bytes                    []byte
+	contentType, messageType string
+}
+
+// protobuf encodes a payload that is given as protobuf's JSON.
+func (r *messageReader) protobuf(text []byte, typ protoreflect.MessageType) (inputPayload, error) {
+	value := typ.New().Interface()
+	if err := (protojson.UnmarshalOptions{Resolver: r.types}).Unmarshal(text, value); err != nil {
+		return inputPayload{}, err
+	}
+	encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(value)
+	return inputPayload{encoded, "application/x-protobuf", string(typ.Descriptor().FullName())}, err
+}
+
+// message is the message with a payload. The options of the flags come after those of the message.
+func (r *messageReader) message(p inputPayload, opts ...producer.PublishOption) (producer.Message, error) {
+	opts = append(opts, producer.WithHeaders(r.headers...))
+	if r.key != "" {
+		opts = append(opts, producer.WithKey(r.key))
+	}
+	if id, ok := r.partition.ID(); ok {
+		opts = append(opts, producer.WithPartition(id))
+	}
+	m, err := producer.Encode(r.topic, p.bytes, opts...)
+	if err != nil {
+		return m, err
+	}
+	for _, h := range []topic.Header{{Key: topic.HeaderContentType, Value: p.contentType}, {Key: topic.HeaderMessageType, Value: p.messageType}} {
+		if h.Value != "" && len(without([]topic.Header{h}, m.Headers)) == 1 {
+			m.Headers = append(m.Headers, h)
+		}
+	}
+	return m, nil
+}
+
+// without is the headers without those whose keys, in any case of letters, are in replaced.
+func without(headers, replaced []topic.Header) []topic.Header {
+	return slices.DeleteFunc(slices.Clone(headers), func(h topic.Header) bool {
+		return slices.ContainsFunc(replaced, func(r topic.Header) bool { return strings.EqualFold(r.Key, h.Key) })
+	})
+}
