@@ -287,5 +287,5 @@ func TestTopicOf(t *testing.T) {
 	other := deadletter.TopicOf(orders, cfg)
 	require.Equal(t, "shop/failed", other.String())
 	require.Equal(t, topic.Settings{Partitions: 3, Retention: topic.Never, MaxBytes: 2 << 30}, other.Settings())
-	require.Equal(t, "shop/failed", deadletter.New[[]byte](new(sent), other).String())
+	require.Equal(t, "shop/failed", deadletter.New[[]byte](new(sent), other).Topic().String())
 }

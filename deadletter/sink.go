@@ -28,8 +28,8 @@ type Sink[T any] struct {
 // producer must create it (producer.OnMissingTopic): fxiggy.DeadLetters does all of this.
 func New[T any](s Sender, letters topic.Topic[Letter]) *Sink[T] { return &Sink[T]{s, letters} }
 
-// String returns the topic of the dead letters as "stream/name".
-func (s *Sink[T]) String() string { return s.letters.String() }
+// Topic returns the topic of the dead letters.
+func (s *Sink[T]) Topic() topic.Topic[Letter] { return s.letters }
 
 // DeadLetter writes the dead letter of a message, and returns nil when it is confirmed. The dead
 // letter has the message's payload as it is stored, its id, its origin timestamp and all of its

@@ -9,6 +9,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/producer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -32,12 +33,18 @@ func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {
 	if o.defaults != nil {
 		defaults = *o.defaults
 	}
-	build := func(c *cluster, d consumer.DeadLetters[T], s defaultSink, provided topic.Topic[T], group []orderedMiddleware[consumer.Middleware[T]]) (*consumer.Consumer[T], error) {
+	build := func(
+		c *cluster, d consumer.DeadLetters[T], s defaultSink, provided topic.Topic[T], group []orderedMiddleware[consumer.Middleware[T]], p *producer.Producer,
+	) (*consumer.Consumer[T], error) {
 		middleware, err := inOrder("consumer "+c.component(name), group)
 		if err != nil {
 			return nil, err
 		}
-		return newConsumer(c, name, configured(c, t, provided), d, s, middleware, o.consumer)
+		return newConsumer(c, name, configured(c, t, provided), d, s, middleware, p, o.consumer)
+	}
+	sends := optional(nobody)
+	if o.letters {
+		sends = tag(o.cluster)
 	}
 	as := "iggy.deadletters." + qualified(o.cluster, name)
 	all := []fx.Option{
@@ -45,7 +52,7 @@ func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {
 		declare(declaration{
 			cluster: o.cluster, consumer: &declaredConsumer{name, defaults}, sinks: []sink{sinkOf[T](o.cluster, name, o.name)},
 		}),
-		fx.Provide(fx.Annotate(build, fx.ParamTags(tag(o.cluster), optional(o.name), optional(as), optional(o.name), middlewareGroup), fx.ResultTags(tag(o.name)))),
+		fx.Provide(fx.Annotate(build, fx.ParamTags(tag(o.cluster), optional(o.name), optional(as), optional(o.name), middlewareGroup, sends), fx.ResultTags(tag(o.name)))),
 	}
 	if o.sink != nil {
 		all = append(all, o.sink(o.name, as))
@@ -53,7 +60,14 @@ func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {
 	return fx.Options(all...)
 }
 
-func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.DeadLetters[T], s defaultSink, middleware []consumer.Middleware[T], opts []consumer.Option) (*consumer.Consumer[T], error) {
+// nobody is the name of values that nobody provides: a consumer that sends nothing needs no producer.
+const nobody = "iggy.none"
+
+// newConsumer makes a consumer. With a producer, its dead letters are stored in a topic of their own
+// unless the application provides others.
+func newConsumer[T any](
+	c *cluster, name string, t topic.Topic[T], d consumer.DeadLetters[T], s defaultSink, middleware []consumer.Middleware[T], p *producer.Producer, opts []consumer.Option,
+) (*consumer.Consumer[T], error) {
 	cfg, ok := c.cfg.Consumers[name]
 	if !ok {
 		return nil, fmt.Errorf("fxiggy: the configuration%s has no section consumers.%s", c.suffix(), name)
@@ -61,6 +75,11 @@ func newConsumer[T any](c *cluster, name string, t topic.Topic[T], d consumer.De
 	d, err := deadLettersOf(d, s)
 	if err != nil {
 		return nil, fmt.Errorf("fxiggy: consumer %s: %w", c.component(name), err)
+	}
+	if d == nil && p != nil {
+		if d, err = storedLetters(c, t, cfg, p); err != nil {
+			return nil, fmt.Errorf("fxiggy: consumer %s: %w", c.component(name), err)
+		}
 	}
 	hooks := &consumerHooks{cluster: c, name: c.component(name)}
 	opts = append([]consumer.Option{

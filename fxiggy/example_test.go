@@ -2,6 +2,7 @@ package fxiggy_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 
@@ -125,6 +126,41 @@ func newAudit(*audit) consumer.Middleware[Invoice] {
 }
 
 // Middleware is called in the order that it states, wherever it is listed.
+func ExampleDeadLetters() {
+	srv, configured := exampleServer()
+	defer stopServer(srv)
+	var publisher *producer.Publisher[Invoice]
+	failed := make(chan string, 1)
+	app := fx.New(configured, fxiggy.Core,
+		fxiggy.Consume(Invoices, "billing", fxiggy.DeadLetters()), // shop/invoices.billing.dlq
+		fxiggy.Publish(Invoices),
+		fx.Invoke(func(c *consumer.Consumer[Invoice]) error {
+			return c.Handle(func(_ context.Context, m *consumer.Message[Invoice]) error {
+				failed <- m.Value.Number
+				return consumer.Permanent(errors.New("no such customer"))
+			})
+		}),
+		fx.Populate(&publisher),
+	)
+	ctx := context.Background()
+	if err := app.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := publisher.Publish(ctx, Invoice{Number: "2026-17", Customer: "acme"}); err != nil {
+		log.Fatal(err)
+	}
+	<-failed
+	if err := app.Stop(ctx); err != nil { // it waits for the dead letter
+		log.Fatal(err)
+	}
+	stored, err := srv.Messages("shop", "invoices.billing.dlq", 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s", stored[0].Payload)
+	// Output: {"number":"2026-17","customer":"acme"}
+}
+
 func ExampleConsumerMiddleware() {
 	srv, configured := exampleServer()
 	defer stopServer(srv)

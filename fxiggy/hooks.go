@@ -8,6 +8,9 @@ import (
 
 	"go.uber.org/fx"
 	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/deadletter"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // component has a life cycle.
@@ -143,6 +146,11 @@ func (h *consumerHooks) start(ctx context.Context) error {
 	if h.deadLetters == nil {
 		log.Info("no dead letters, failed messages are logged and skipped")
 	} else {
+		if stored, ok := h.deadLetters.(interface {
+			Topic() topic.Topic[deadletter.Letter]
+		}); ok {
+			log = log.With(zap.Stringer("topic", stored.Topic()))
+		}
 		log.Info("failed messages go to dead letters", zap.String("type", fmt.Sprintf("%T", h.deadLetters)))
 	}
 	return nil

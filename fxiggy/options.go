@@ -24,6 +24,7 @@ type options struct {
 	producer []producer.Option
 	sink     func(name, as string) fx.Option
 	faults   []error
+	letters  bool // by DeadLetters
 }
 
 // user is what takes options.
@@ -54,6 +55,10 @@ func newOptions(by user, opts []Option) (options, error) {
 	refuse(len(o.consumer) > 0, by == forConsume, "With consumer options", "Consume")
 	refuse(len(o.producer) > 0, by != forConsume, "With producer options", "Publish and Producer")
 	refuse(o.sink != nil, by == forConsume, "DeadLettersTo", "Consume")
+	refuse(o.letters, by == forConsume, "DeadLetters", "Consume")
+	if o.letters && o.sink != nil {
+		errs = append(errs, errors.New("DeadLetters and DeadLettersTo exclude each other"))
+	}
 	return o, errors.Join(errs...)
 }
 
@@ -110,3 +115,12 @@ func DeadLettersTo[S any]() Option {
 		}
 	}
 }
+
+// DeadLetters stores the messages that a consumer gives up byte for byte in a topic of their own, from
+// which deadletter.Replay publishes them again: TOPIC.GROUP.dlq in the stream of the consumer's topic,
+// as consumers.NAME.dead_letters configures it. It is written by the cluster's producer, and created when
+// it is missing and topics.provision is on. A consumer.DeadLetters[T] that the application provides comes
+// before it.
+//
+//	fxiggy.Consume(Orders, "billing", fxiggy.DeadLetters()) // shop/orders.billing.dlq
+func DeadLetters() Option { return func(o *options) { o.letters = true } }
