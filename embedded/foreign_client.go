@@ -22,7 +22,7 @@ const (
 
 // probeName is in the request by which this library's clients ask a server that does not answer
 // whether it is of Iggy 0.9 or later. Such a request is no foreign client.
-const probeName = "fetchbox-iggy"
+const probeName = "iggy-client-probe"
 
 // foreignLogInterval is the shortest time between two log entries about foreign clients, which
 // connect again and again.

@@ -30,7 +30,7 @@ func TestForeignClientIsNamedInTheLog(t *testing.T) {
 	}{
 		"register":        {foreignRequest(""), 1},
 		"with a body":     {foreignRequest("\x00\x2c\x00\x00\x04rust\x050.9.0"), 1},
-		"a probe of ours": {foreignRequest("\x00\x00\x00\x00\x0dfetchbox-iggy\x030.8"), 0},
+		"a probe of ours": {foreignRequest("\x00\x00\x00\x00\x11iggy-client-probe\x030.8"), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

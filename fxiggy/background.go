@@ -14,9 +14,9 @@ import (
 
 // Background runs loops of the application, over a consumer's messages for example:
 //
-//	fx.Invoke(func(bg *fxiggy.Background, tasks *consumer.Consumer[*jobspb.DownloadTask]) error {
-//		return bg.Go("tasks", func(ctx context.Context) error {
-//			for m, err := range tasks.Messages(ctx) {
+//	fx.Invoke(func(bg *fxiggy.Background, orders *consumer.Consumer[Order]) error {
+//		return bg.Go("orders", func(ctx context.Context) error {
+//			for m, err := range orders.Messages(ctx) {
 //				…
 //			}
 //		})

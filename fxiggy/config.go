@@ -21,8 +21,7 @@ func ConfigFile(path string) fx.Option { return ConfigOptions(config.WithFile(pa
 func ConfigOptions(opts ...config.Option) fx.Option { return declare(declaration{options: opts}) }
 
 // Prefix sets the prefix of environment variables: with SHOP, SHOP_CONFIG names the file and
-// SHOP__SECTION__KEY sets a key. The default is config.DefaultPrefix with Core, and FETCHBOX with
-// Module.
+// SHOP__SECTION__KEY sets a key. The default is config.DefaultPrefix with Core; Module has its own.
 func Prefix(prefix string) fx.Option { return declare(declaration{prefix: prefix}) }
 
 // Config uses cfg in place of a file and the environment. Consumers, topics and clusters that the

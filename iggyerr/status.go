@@ -99,7 +99,7 @@ func (s Status) String() string {
 type StatusError struct {
 	// Op is the command, "send" for example.
 	Op string
-	// Object is the object of the command, "fetchbox/jobs.tasks/3" for example.
+	// Object is the object of the command, "shop/orders/3" for example.
 	Object string
 	// Status is the server's answer.
 	Status Status

@@ -23,7 +23,7 @@ type Codec[T any] interface {
 	MessageType() string
 }
 
-// Proto returns the codec for a protobuf message type, a pointer such as *jobspb.DownloadTask. The
+// Proto returns the codec for a protobuf message type, a pointer such as *shoppb.Order. The
 // encoding is deterministic for one build of a program. Unknown fields survive a round trip.
 func Proto[T proto.Message]() Codec[T] {
 	var zero T

@@ -18,7 +18,7 @@ var ErrDecrypt = errors.New("topic: cannot decrypt")
 var encryptedMark = []byte{0xfb, 'i', 'e', 1}
 
 // ContentTypeEncrypted is the media type of encrypted payloads.
-const ContentTypeEncrypted = "application/vnd.fetchbox.encrypted"
+const ContentTypeEncrypted = "application/vnd.iggy-client.encrypted"
 
 // Encrypted returns a codec that encrypts the payloads of codec by AES-256-GCM. Only holders of the
 // key can read or make them; the server and those who read its disks can not.

@@ -35,7 +35,7 @@ const (
 	vsrRegister       = 1
 	vsrReasonVersion  = 14
 	vsrVersionBits    = 10
-	vsrProbeName      = "fetchbox-iggy"
+	vsrProbeName      = "iggy-client-probe"
 	vsrProbeVersion   = "0.8"
 	vsrUnknownVersion = 0
 
