@@ -27,7 +27,7 @@ func (f *deadLetterFilter) addFlags(c *cobra.Command, state string, states ...st
 	c.Flags().StringVar(&f.since, "since", "", "only those stored since this `time`, or in this time: 1h, 7d")
 	c.Flags().StringVar(&f.until, "until", "", "only those stored before this `time`, or before this age")
 	c.Flags().StringVar(&f.state, "state", state, fmt.Sprintf("only those in this `state`: %s", joinWithOr(states)))
-	_ = c.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(states, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(c, "state", fixed(states...))
 }
 
 // parse checks the flags and parses the times; states are the states that the command accepts.

@@ -44,8 +44,9 @@ when something can't work; warnings leave it at 0.
 Without arguments the topics are FetchBox's, which must exist as configured.
 
 ` + topicHelp,
-		Example: `  fetchbox-iggy-cli doctor shop/orders`,
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.doctor(cmd.Context(), args) },
+		Example:           `  fetchbox-iggy-cli doctor shop/orders`,
+		ValidArgsFunction: a.completeBy(completeTopics),
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.doctor(cmd.Context(), args) },
 	}
 }
 

@@ -23,8 +23,9 @@ func (a *app) groupsCommand() *cobra.Command {
 their members and the messages that wait for them. lag shows each partition.
 
 ` + topicHelp,
-		Example: `  fetchbox-iggy-cli groups shop/orders`,
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.groups(cmd.Context(), args, all) },
+		Example:           `  fetchbox-iggy-cli groups shop/orders`,
+		ValidArgsFunction: a.completeBy(completeTopics),
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.groups(cmd.Context(), args, all) },
 	}
 	c.Flags().BoolVar(&all, "all", false, "also the groups by which members agree on their partitions (*"+config.CoordinationSuffix+")")
 	return c

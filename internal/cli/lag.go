@@ -36,6 +36,7 @@ means that nobody reads it.
 ` + topicHelp,
 		Example: `  fetchbox-iggy-cli lag shop/orders --group billing
   fetchbox-iggy-cli lag tasks --watch`,
+		ValidArgsFunction: a.completeBy(completeTopics),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.topics = args
 			return a.lag(cmd.Context(), o)
@@ -43,6 +44,7 @@ means that nobody reads it.
 	}
 	c.Flags().StringVar(&o.group, "group", "", "`name` of the consumer group (default: all)")
 	c.Flags().BoolVarP(&o.watch, "watch", "w", false, "repeat until ctrl-C")
+	completeFlag(c, "group", a.completeBy(completeGroups))
 	c.Flags().DurationVar(&o.interval, "interval", 2*time.Second, "pause between two readings with --watch")
 	return c
 }

@@ -34,11 +34,13 @@ type offsetsOptions struct {
 	yes, dryRun  bool
 }
 
-func (o *offsetsOptions) addFlags(c *cobra.Command) {
+func (o *offsetsOptions) addFlags(a *app, c *cobra.Command) {
 	c.Flags().StringVar(&o.group, "group", "", "`name` of the consumer group (default for FetchBox's topics: the configured one)")
 	c.Flags().UintSliceVar(&o.partitions, "partition", nil, "only this partition; several are separated by commas")
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would change only")
+	completeFlag(c, "group", a.completeBy(completeGroups))
+	completeFlag(c, "partition", a.completeBy(completePartitions))
 }
 
 // offsetTarget is the offset to commit in a partition, nil to delete the committed offset.

@@ -25,7 +25,8 @@ func (a *app) offsetsResetCommand() *cobra.Command {
 ` + topicHelp,
 		Example: `  fetchbox-iggy-cli offsets reset shop/orders --group billing --to end
   fetchbox-iggy-cli offsets reset tasks --to 2h --dry-run`,
-		Args: oneTopic,
+		Args:              oneTopic,
+		ValidArgsFunction: a.topicArgument(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.topic = args[0]
 			target, err := resetTarget(to, time.Now())
@@ -35,8 +36,9 @@ func (a *app) offsetsResetCommand() *cobra.Command {
 			return a.changeOffsets(cmd.Context(), o, target)
 		},
 	}
-	o.addFlags(c)
+	o.addFlags(a, c)
 	c.Flags().StringVar(&to, "to", "", "first, end, an age (2h, 7d) or a `time` (RFC 3339)")
+	completeFlag(c, "to", fixed("first", "end", "1h", "1d"))
 	return c
 }
 

@@ -19,8 +19,9 @@ func (a *app) offsetsSetCommand() *cobra.Command {
 that counts as processed. The next one is delivered next.
 
 ` + topicHelp,
-		Example: `  fetchbox-iggy-cli offsets set shop/orders --group billing --partition 3 --offset 41`,
-		Args:    oneTopic,
+		Example:           `  fetchbox-iggy-cli offsets set shop/orders --group billing --partition 3 --offset 41`,
+		Args:              oneTopic,
+		ValidArgsFunction: a.topicArgument(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.topic = args[0]
 			if !cmd.Flags().Changed("offset") || len(o.partitions) == 0 {
@@ -34,7 +35,7 @@ that counts as processed. The next one is delivered next.
 			})
 		},
 	}
-	o.addFlags(c)
+	o.addFlags(a, c)
 	c.Flags().Uint64Var(&offset, "offset", 0, "`offset` of the last message that counts as processed")
 	return c
 }

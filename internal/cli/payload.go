@@ -42,6 +42,7 @@ func (o *typeOptions) addFlags(c *cobra.Command, typeHelp string) {
 	f.StringArrayVar(&o.importPaths, "proto-path", nil, "`directory` for the imports of .proto files, beside those of the files; may be repeated")
 	f.StringVar(&o.name, "type", "", typeHelp)
 	_ = c.MarkFlagDirname("proto-path")
+	completeFlag(c, "type", o.complete)
 }
 
 // load reads the types. The chosen one is nil without --type.
@@ -63,7 +64,7 @@ type payloadOptions struct {
 func (o *payloadOptions) addFlags(c *cobra.Command) {
 	c.Flags().StringVar(&o.form, "payload", payloadAuto, "`form` of the payloads: "+joinWithOr(payloadForms))
 	o.types.addFlags(c, "`name` of the protobuf type of all payloads (default: the one that the header message-type of a message names)")
-	_ = c.RegisterFlagCompletionFunc("payload", cobra.FixedCompletions(payloadForms, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(c, "payload", fixed(payloadForms...))
 }
 
 // payloadDecoder decodes payloads for output.

@@ -49,6 +49,7 @@ With each group the one is created by which its members agree on a fair assignme
 			}
 			return nil
 		},
+		ValidArgsFunction: a.topicArgument(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				o.topic = args[0]

@@ -56,8 +56,9 @@ prints what was published.
 		Example: `  fetchbox-iggy-cli publish shop/orders --file order.json --key acme --header tenant=a
   fetchbox-iggy-cli publish shop/orders --file orders.jsonl --format lines --proto orders.proto --type Order
   fetchbox-iggy-cli tail shop/orders -o json | fetchbox-iggy-cli publish shop/copy --format json --file -`,
-		Args: oneTopic,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.publish(cmd.Context(), args[0], o) },
+		Args:              oneTopic,
+		ValidArgsFunction: a.topicArgument(),
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.publish(cmd.Context(), args[0], o) },
 	}
 	o.addFlags(c, "the messages")
 	f := c.Flags()
@@ -66,7 +67,8 @@ prints what was published.
 	f.StringVar(&o.key, "key", "", "partition `key`")
 	f.Int64Var(&o.partition, "partition", -1, "`partition` to send to, in place of the one of the key")
 	o.types.addFlags(c, "`name` of the protobuf type of the payloads, which are given as JSON")
-	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(inputFormats, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(c, "format", fixed(inputFormats...))
+	completeFlag(c, "partition", a.completeBy(completePartitions))
 	return c
 }
 

@@ -78,7 +78,11 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
 	flags.StringVar(&a.cluster, "cluster", "", "`name` of the cluster in the configuration (default: the sections at its top level)")
 	flags.StringVarP(&a.output, "output", "o", "text", "`format` of the output: text or json")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log what the library does, to standard error")
-	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(root, "output", fixed(outputs...))
+	completeFlag(root, "cluster", a.completeClusters)
+	completeFlag(root, "prefix", cobra.NoFileCompletions)
+	completeFlag(root, "endpoint", cobra.NoFileCompletions)
+	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
 	root.AddGroup(
 		&cobra.Group{ID: "messages", Title: "Messages:"},
 		&cobra.Group{ID: "operations", Title: "Operations:"},
@@ -88,6 +92,9 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
 		for _, c := range commands {
 			c.GroupID = group
 			root.AddCommand(c)
+			if c.ValidArgsFunction == nil {
+				c.ValidArgsFunction = cobra.NoFileCompletions
+			}
 		}
 	}
 	add("messages", a.publishCommand(), a.tailCommand(), a.publishTaskCommand(), a.publishStatusCommand(), a.publishLogCommand(), a.tailStatusCommand(), a.tailLogsCommand(), a.tailTasksCommand(), a.dlqCommand())

@@ -28,6 +28,7 @@ func (o *tailOptions) addFlags(c *cobra.Command) {
 	f.UintSliceVar(&o.partitions, "partition", nil, "only this partition; several are separated by commas")
 	f.StringArrayVar(&o.filters, "filter", nil, "only messages with this user `header=value`, or with this header; may be repeated")
 	f.BoolVarP(&o.follow, "follow", "f", false, "wait for new messages at the end of the log, until ctrl-C")
+	completeFlag(c, "since", fixed("first", "end", "1h", "1d"))
 }
 
 // tail shows the messages of a topic that the options select, of all partitions in the order of time,
@@ -106,13 +107,16 @@ long payloads only. The types of --proto are known, and FetchBox's.
 		Example: `  fetchbox-iggy-cli tail shop/orders --since 1h --filter tenant=acme --follow
   fetchbox-iggy-cli tail shop/orders --group billing --partition 3
   fetchbox-iggy-cli tail shop/orders --proto shop/v1/orders.proto --type Order -o json | jq .payload.total`,
-		Args: oneTopic,
+		Args:              oneTopic,
+		ValidArgsFunction: a.topicArgument(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.tailMessages(cmd.Context(), args[0], o, p, a.showsJSON(cmd.Flags().Changed("output")))
 		},
 	}
 	o.addFlags(c)
 	p.addFlags(c)
+	completeFlag(c, "group", a.completeBy(completeGroups))
+	completeFlag(c, "partition", a.completeBy(completePartitions))
 	return c
 }
 
