@@ -55,8 +55,8 @@ func (c *cluster) newProducer(name string, group []orderedMiddleware[producer.Mi
 
 // Publish provides a *producer.Publisher[T] for a topic, with the configuration section
 // topics.SECTION (see topic.Section), whose defaults are the settings of t. It sends through the
-// cluster's producer. With options of a producer (With), it has a producer of its own, with that
-// section's name.
+// cluster's producer. With options of a producer (With), it has a producer of its own, which has the
+// same configuration and the name of the topic's section, or that of As.
 //
 // A topic.Topic[T] that the application provides replaces t as in Consume. The topic is created when
 // it is missing and topics.provision is on.

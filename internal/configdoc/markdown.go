@@ -64,6 +64,10 @@ func Markdown(dir string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	declared, err := declaredSections(dir)
+	if err != nil {
+		return nil, err
+	}
 	var out bytes.Buffer
 	out.WriteString(markdownHead)
 	for _, e := range entries {
@@ -71,14 +75,14 @@ func Markdown(dir string) ([]byte, error) {
 			continue // clusters, which the tail describes
 		}
 		fmt.Fprintf(&out, "\n## %s\n\n%s\n", e.key, e.meaning)
-		writeSection(&out, e)
+		writeSection(&out, e, declared)
 	}
 	out.WriteString(markdownTail)
 	return out.Bytes(), nil
 }
 
 // writeSection writes the keys of a section, and then its sections.
-func writeSection(out *bytes.Buffer, e entry) {
+func writeSection(out *bytes.Buffer, e entry, declared map[string]entry) {
 	var values, sections []entry
 	for _, child := range e.entries {
 		if len(child.entries) == 0 {
@@ -93,17 +97,17 @@ func writeSection(out *bytes.Buffer, e entry) {
 		for same < len(sections) && sections[same].section == sections[i].section {
 			same++
 		}
-		writeSections(out, e.path, sections[i:same])
+		writeSections(out, e.path, sections[i:same], declared)
 		i = same
 	}
 }
 
-// writeSections writes one description for sections with the same keys.
-func writeSections(out *bytes.Buffer, parent string, same []entry) {
+// writeSections writes one description for sections with the same keys, which an application declares.
+func writeSections(out *bytes.Buffer, parent string, same []entry, declared map[string]entry) {
 	first := same[0]
 	if len(same) == 1 {
 		fmt.Fprintf(out, "\n### %s\n\n%s\n", first.path, first.meaning)
-		writeSection(out, first)
+		writeSection(out, first, declared)
 		return
 	}
 	names := make([]string, len(same))
@@ -111,37 +115,43 @@ func writeSections(out *bytes.Buffer, parent string, same []entry) {
 		names[i] = "`" + e.key + "`"
 	}
 	name := strings.ToUpper(first.section)
-	general := rename(first, first.path, parent+"."+name)
-	fmt.Fprintf(out, "\n### %s.%s\n\n%s is the name with which the application declares it. FetchBox declares %s.", parent, name, name, strings.Join(names, ", "))
-	differ := differences(same)
-	if len(differ) > 0 {
-		out.WriteString(" Their defaults differ in:\n\n| |")
+	general := rename(declared[first.section], "", parent+"."+name+".")
+	general.path = parent + "." + name
+	fmt.Fprintf(out, "\n### %s\n\n%s is the name with which the application declares it. %s\n", general.path, name, declaredDefaults[first.section])
+	differ := differences(same, general)
+	fmt.Fprintf(out, "\nFetchBox declares %s. Their defaults differ in:\n\n| |", strings.Join(names, ", "))
+	for _, i := range differ {
+		fmt.Fprintf(out, " %s |", first.entries[i].key)
+	}
+	out.WriteString("\n|---|" + strings.Repeat("---|", len(differ)) + "\n")
+	for _, e := range same {
+		fmt.Fprintf(out, "| `%s` |", e.key)
 		for _, i := range differ {
-			fmt.Fprintf(out, " %s |", first.entries[i].key)
+			fmt.Fprintf(out, " `%s` |", e.entries[i].value)
 		}
-		out.WriteString("\n|---|" + strings.Repeat("---|", len(differ)) + "\n")
-		for _, e := range same {
-			fmt.Fprintf(out, "| `%s` |", e.key)
-			for _, i := range differ {
-				fmt.Fprintf(out, " `%s` |", e.entries[i].value)
-			}
-			out.WriteByte('\n')
-		}
-		for _, i := range differ {
-			general.entries[i].value = ""
-		}
-	} else {
 		out.WriteByte('\n')
 	}
-	writeSection(out, general)
+	for i, e := range general.entries {
+		if e.value == `""` {
+			general.entries[i].value = "" // it is declared
+		}
+	}
+	writeSection(out, general, declared)
 }
 
-// differences are the indexes of the keys whose defaults differ.
-func differences(same []entry) []int {
+// declaredDefaults says what the defaults of the sections are that an application declares.
+var declaredDefaults = map[string]string{
+	"Consumer": "The default of its group is that name, too.",
+	"Topic": "Its defaults are those of the Go value:\n" +
+		"its place, `topic.Settings` and `topic.Compress`. The table has the defaults of a topic that has none of these.",
+}
+
+// differences are the indexes of the keys whose defaults are not the general ones.
+func differences(same []entry, general entry) []int {
 	var differ []int
-	for i := range same[0].entries {
-		for _, other := range same[1:] {
-			if other.entries[i].value != same[0].entries[i].value {
+	for i := range general.entries {
+		for _, e := range same {
+			if e.entries[i].value != general.entries[i].value {
 				differ = append(differ, i)
 				break
 			}

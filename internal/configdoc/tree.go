@@ -34,6 +34,20 @@ func tree(dir string) ([]entry, error) {
 	return s.entries(reflect.ValueOf(all), ""), nil
 }
 
+// declaredSections are the sections that an application declares, by the name of their struct, with
+// the defaults of one about which it says nothing else.
+func declaredSections(dir string) (map[string]entry, error) {
+	s, err := readSource(dir)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]entry{}
+	for name, defaults := range map[string]any{"Consumer": config.DefaultConsumer(""), "Topic": config.DefaultTopic("", "")} {
+		all[name] = entry{section: name, entries: s.entries(reflect.ValueOf(defaults), "")}
+	}
+	return all, nil
+}
+
 // entries are the keys of a struct.
 func (s *source) entries(v reflect.Value, path string) []entry {
 	var all []entry
