@@ -22,7 +22,7 @@ func ConfigOptions(opts ...config.Option) fx.Option { return declare(declaration
 
 // Prefix sets the prefix of environment variables: with SHOP, SHOP_CONFIG names the file and
 // SHOP__SECTION__KEY sets a key. The default is config.DefaultPrefix with Core; Module has its own.
-func Prefix(prefix string) fx.Option { return declare(declaration{prefix: prefix}) }
+func Prefix(prefix string) fx.Option { return declare(declaration{prefix: &prefix}) }
 
 // Config uses cfg in place of a file and the environment. Consumers, topics and clusters that the
 // application declares and cfg lacks get their defaults. The result is validated.
@@ -60,7 +60,7 @@ func load(p declarations) (*loaded, error) {
 
 // schema is what the declarations say about the configuration.
 type schema struct {
-	prefix   string
+	prefix   *string
 	defaults config.Config // of everything that is declared
 	given    []config.Option
 	sections []*section
@@ -75,7 +75,7 @@ func declared(all []declaration) (*schema, error) {
 		switch {
 		case d.isCluster:
 			errs = append(errs, s.addCluster(d.cluster))
-		case d.prefix != "":
+		case d.prefix != nil:
 			s.prefix = d.prefix
 		case d.section != nil:
 			s.sections = append(s.sections, d.section)
@@ -140,8 +140,8 @@ func (s *schema) addComponents(d declaration) error {
 // options returns the options of config.Load.
 func (s *schema) options() []config.Option {
 	var opts []config.Option
-	if s.prefix != "" {
-		opts = append(opts, config.WithPrefix(s.prefix))
+	if s.prefix != nil {
+		opts = append(opts, config.WithPrefix(*s.prefix))
 	}
 	for name, c := range s.defaults.Consumers {
 		opts = append(opts, config.WithConsumer(name, c))

@@ -1,6 +1,7 @@
 package fxiggy_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,6 +43,25 @@ func TestConfigurationFaultsAreOneClearError(t *testing.T) {
 			require.Contains(t, root, tt.want[0], "the root cause says it without Fx's frames")
 			require.NotContains(t, root, "could not build", root)
 		})
+	}
+}
+
+// Module has FetchBox's prefix unless the application sets its own.
+func TestPrefixOfVariables(t *testing.T) {
+	t.Parallel()
+	for prefix, opts := range map[string][]fx.Option{
+		"FETCHBOX": {fxiggy.Module},
+		"SHOP":     {fxiggy.Prefix("SHOP"), fxiggy.Module},
+		"IGGY":     {fxiggy.Core},
+	} {
+		var cfg config.Config
+		environ := config.WithEnviron([]string{prefix + "__IGGY__TOKEN=t", "OTHER__IGGY__TOKEN=x"})
+		require.NoError(t, fx.New(append(opts, quiet, fxiggy.ConfigOptions(environ), fx.Populate(&cfg))...).Err())
+		require.Equal(t, "t", cfg.Iggy.Token.Reveal(), prefix)
+	}
+	for _, bad := range []string{"", "A__B"} {
+		err := fx.New(quiet, fxiggy.Core, fxiggy.Prefix(bad), fx.Invoke(func(config.Config) {})).Err()
+		require.ErrorContains(t, err, fmt.Sprintf("prefix %q: must be letters and digits", bad))
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 type declaration struct {
 	order uint64 // of the calls of declare, since Fx shuffles groups
 
-	prefix    string // of environment variables, empty for none
+	prefix    *string // of environment variables
 	options   []config.Option
 	fixed     *config.Config
 	section   *section
