@@ -3,8 +3,10 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
+	"slices"
 )
 
 // Option is an option of Load.
@@ -25,9 +27,14 @@ func WithPrefix(prefix string) Option {
 var validPrefix = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*$`)
 
 // WithFile sets the path of the YAML file, which must exist and have at most 1 MiB. It may be a
-// pipe. An empty path is the same as no option: the variable PREFIX_CONFIG names the file.
+// pipe. An empty path is the same as no option: the variable PREFIX_CONFIG names the file. The last
+// one of WithFile and WithYAML counts.
 func WithFile(path string) Option {
-	return func(l *loader) { l.path = path }
+	return func(l *loader) {
+		if path != "" {
+			l.path, l.data, l.inMemory = path, nil, false
+		}
+	}
 }
 
 // WithYAML uses data in place of a file; name is its path in errors.
@@ -121,11 +128,14 @@ func WithCluster(name string, defaults Cluster) Option {
 			return
 		}
 		var errs []error
-		for consumer := range defaults.Consumers {
-			errs = append(errs, declare("consumer", consumer, map[string]Consumer{}))
+		seen := Cluster{Consumers: map[string]Consumer{}, Topics: Topics{Declared: map[string]Topic{}}}
+		for _, consumer := range slices.Sorted(maps.Keys(defaults.Consumers)) {
+			errs = append(errs, declare("consumer", consumer, seen.Consumers))
+			seen.Consumers[consumer] = Consumer{}
 		}
-		for topic := range defaults.Topics.Declared {
-			errs = append(errs, declareTopic(topic, Topics{}))
+		for _, topic := range slices.Sorted(maps.Keys(defaults.Topics.Declared)) {
+			errs = append(errs, declareTopic(topic, seen.Topics))
+			seen.Topics.Declared[topic] = Topic{}
 		}
 		if err := errors.Join(errs...); err != nil {
 			l.optionErrs = append(l.optionErrs, fmt.Errorf("cluster %q: %w", name, err))

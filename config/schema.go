@@ -32,6 +32,9 @@ func kindOf(t reflect.Type) kind {
 	if reflect.PointerTo(t).Implements(textType) {
 		return kindValue
 	}
+	if (t.Kind() == reflect.Slice || t.Kind() == reflect.Map) && isCollection(t.Elem()) {
+		return kindInvalid
+	}
 	switch t.Kind() {
 	case reflect.String, reflect.Bool, reflect.Float32, reflect.Float64,
 		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
@@ -55,6 +58,11 @@ func kindOf(t reflect.Type) kind {
 		}
 	}
 	return kindInvalid
+}
+
+// isCollection reports whether t is a list or a map, perhaps of itself, and not a value.
+func isCollection(t reflect.Type) bool {
+	return (t.Kind() == reflect.Slice || t.Kind() == reflect.Map) && !reflect.PointerTo(t).Implements(textType)
 }
 
 // field is a key of a section. In a map, value is a copy, which set writes back; elsewhere, set
@@ -106,26 +114,49 @@ func keyOf(f reflect.StructField) (name string, inline bool) {
 	return tag, false
 }
 
-// checkSchema checks that every field of a section can be configured.
-func checkSchema(key string, t reflect.Type) error {
+// checkSchema checks that every field of a section can be configured, by a key of its own. within are
+// the types around t.
+func checkSchema(key string, t reflect.Type, within ...reflect.Type) error {
+	if slices.Contains(within, t) {
+		return fmt.Errorf("%s: type %s contains itself", key, t)
+	}
+	within = append(slices.Clip(within), t)
 	switch kindOf(t) {
 	case kindInvalid:
 		return fmt.Errorf("%s: values of type %s can't be configured", key, t)
 	case kindSections:
-		return checkSchema(key+".*", t.Elem())
+		return checkSchema(key+".*", t.Elem(), within...)
 	case kindSection:
 		var errs []error
 		for i := range t.NumField() {
 			f := t.Field(i)
 			name, inline := keyOf(f)
 			switch {
+			case inline && (kindOf(f.Type) != kindSection || !f.IsExported() && !f.Anonymous):
+				errs = append(errs, fmt.Errorf("%s: the field %s can't be inline, which is for exported or embedded structs", key, f.Name))
 			case inline:
-				errs = append(errs, checkSchema(key, f.Type))
+				errs = append(errs, checkSchema(key, f.Type, within...))
 			case name != "":
-				errs = append(errs, checkSchema(joinKey(key, name), f.Type))
+				errs = append(errs, checkSchema(joinKey(key, name), f.Type, within...))
 			}
 		}
-		return errors.Join(errs...)
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+		return checkKeys(key, t)
+	}
+	return nil
+}
+
+// checkKeys checks that no two keys of a struct have the same variable.
+func checkKeys(key string, t reflect.Type) error {
+	seen := map[string]string{}
+	for _, f := range fields(reflect.New(t).Elem()) {
+		folded := foldName(f.name)
+		if first, ok := seen[folded]; ok {
+			return fmt.Errorf("%s: there are two keys of that name (%s)", joinKey(key, f.name), first)
+		}
+		seen[folded] = f.name
 	}
 	return nil
 }
