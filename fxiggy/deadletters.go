@@ -44,6 +44,9 @@ func storedLetters[T any](c *cluster, t topic.Topic[T], cfg config.Consumer, p *
 	if err != nil {
 		return nil, fmt.Errorf("dead_letters.name: %w", err)
 	}
+	if letters.String() == t.String() {
+		return nil, fmt.Errorf("dead_letters.name: must not be %s, the topic that the consumer reads", t.Name())
+	}
 	c.requireTopic(admin.Of(letters))
 	return deadletter.New[T](p, letters), nil
 }

@@ -91,3 +91,12 @@ func TestAStartSaysWhereFailedMessagesGo(t *testing.T) {
 	}
 	require.Equal(t, map[string]any{"tasks": "*jobs.Publisher", "billing": "fxiggy_test.orderSink", "status": nil}, where)
 }
+
+// Each dead letter would be read and given up again, without end.
+func TestDeadLettersToTheConsumersOwnTopic(t *testing.T) {
+	t.Parallel()
+	err := fx.New(quiet, fxiggy.Core, fxiggy.Consume(Orders, "billing", fxiggy.DeadLetters()),
+		configured(offline+"\nconsumers: {billing: {dead_letters: {name: "+Orders.Name()+"}}}\n"),
+		fx.Invoke(func(*consumer.Consumer[Order]) {})).Err()
+	require.ErrorContains(t, dig.RootCause(err), "consumer billing: dead_letters.name: must not be "+Orders.Name())
+}
