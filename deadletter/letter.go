@@ -80,7 +80,10 @@ func split(encoded []byte) (described map[string]string, own []byte) {
 		}
 		described[key] = value
 		if rest = next; key == headerFailureAttempts {
-			return described, rest
+			if _, ok := originOf(described); ok {
+				return described, rest
+			}
+			break // it is not the last one
 		}
 	}
 	clear(described)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,6 +129,40 @@ func completePartitions(ctx context.Context, server *admin.Admin, cluster config
 	}
 	return found, err
 }
+
+// letterArguments completes a topic of dead letters, and then at most limit of its positions in a
+// state; 0 is no limit.
+func (a *app) letterArguments(state string, limit int) cobra.CompletionFunc {
+	topics := a.topicArgument()
+	return func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		var found []cobra.Completion
+		directive := cobra.ShellCompDirectiveNoFileComp
+		if len(args) == 0 {
+			found, directive = topics(cmd, args, word)
+		}
+		name, positions := splitLetterArgs(args)
+		if len(args) == 0 && word != "" && !startsPosition(word) || limit > 0 && len(positions) >= limit {
+			return found, directive
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
+		defer cancel()
+		f := deadLetterFilter{state: state}
+		letters, err := a.openDeadLetters(ctx, name)
+		if err != nil {
+			return found, directive
+		}
+		_ = letters.each(ctx, f, func(l deadLetter, _ deadLetterState) error {
+			if !slices.Contains(positions, l.position()) {
+				found = appendCompletion(found, word, l.position(), l.code+" "+shortTime(l.failedAt))
+			}
+			return nil
+		})
+		return found, directive
+	}
+}
+
+// startsPosition reports whether a word may be the beginning of a position.
+func startsPosition(word string) bool { return word[0] >= '0' && word[0] <= '9' }
 
 // completeClusters completes a cluster of the configuration.
 func (a *app) completeClusters(_ *cobra.Command, _ []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {

@@ -4,12 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
-	"google.golang.org/protobuf/proto"
 
-	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/deadletter"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
@@ -19,140 +18,161 @@ import (
 // deadLetter is a dead letter as it is stored.
 type deadLetter struct {
 	message
+	letterContent
 	// key identifies the failure: copies of a dead letter have the same key.
-	key       string
-	value     *jobspb.DeadLetterTask // empty when decodeErr is set
-	origin    topic.Origin
-	hasOrigin bool
-	decodeErr error
+	key         string
+	origin      topic.Origin
+	hasOrigin   bool
+	code, cause string
+	attempts    int
+	failedAt    time.Time
+	undecoded   bool // its consumer could not decode the message
 }
 
-func newDeadLetter(m message) deadLetter {
-	l := deadLetter{message: m}
-	if l.value, l.decodeErr = decode(jobs.DeadLetters.Codec(), m); l.decodeErr != nil {
-		l.value = &jobspb.DeadLetterTask{}
-	}
-	if l.origin, l.hasOrigin = deadletter.OriginOf(m.headers); l.hasOrigin {
-		l.key = deadletter.Identity(l.origin)
-	} else {
-		l.key = fmt.Sprintf("%s/%x", m.position(), m.id)
-	}
-	return l
+// letterContent is the message of a dead letter, in one of the two formats.
+type letterContent interface {
+	// job and resource are those of FetchBox's task, empty for any other message.
+	job() string
+	resource() string
+	// lacks is why the message can't be replayed, empty when it can.
+	lacks() string
+	// destination is the topic to which replay publishes the message.
+	destination(jobs.Topics) topicRef
+	// replay publishes the message for the n-th time, from 0, and waits until it is confirmed.
+	replay(ctx context.Context, r replayer, n int) error
+	// describe adds the message to a view.
+	describe(v *deadLetterView, d payloadDecoder) error
 }
 
-// task is the task that failed, nil when the dead letter holds none.
-func (l deadLetter) task() *jobspb.DownloadTask { return l.value.GetTask() }
-
-// unfit is why the task can't be replayed; empty when it can. With undecoded, messages that could
-// not be decoded are replayed, too.
-func (l deadLetter) unfit(undecoded bool) string {
-	_, _, isUndecoded := jobs.PayloadOf(l.value, l.headers)
-	task := l.task()
-	switch {
-	case l.decodeErr != nil:
-		return "the letter can't be decoded: " + oneLine(l.decodeErr.Error())
-	case task == nil:
-		return "the letter holds no task"
-	case isUndecoded && undecoded:
-		return ""
-	case isUndecoded:
-		return "its message could not be decoded; --undecoded replays it unchanged"
-	case proto.Equal(task, &jobspb.DownloadTask{Attributes: &jobspb.TaskAttributes{Extra: task.GetAttributes().GetExtra()}}):
-		return "its message was too long to be kept whole"
+// newDeadLetter is the dead letter that a message of a topic is. It reports false for a message that is
+// none.
+func newDeadLetter(m message, t topicRef) (deadLetter, bool) {
+	if isTaskLetter(m, t) {
+		return newTaskLetter(m, t), true
 	}
-	return ""
+	stored, err := deadletter.Codec().(topic.RawDecoder[deadletter.Letter]).DecodeRaw(m.RawMessage)
+	if err != nil {
+		return deadLetter{}, false
+	}
+	l := deadLetter{
+		message: m, letterContent: storedLetter{stored}, key: deadletter.Identity(stored.Origin), origin: stored.Origin, hasOrigin: true,
+		code: stored.Code, cause: stored.Cause, attempts: stored.Attempts, failedAt: stored.FailedAt, undecoded: stored.Code == topic.CodeDecode,
+	}
+	if l.failedAt.IsZero() {
+		l.failedAt = m.Timestamp
+	}
+	return l, true
 }
 
-// storedKey is the partition key that is stored with the task; empty when its topic stores none.
-func (l deadLetter) storedKey() string {
-	for _, h := range l.headers {
-		if h.Key == topic.HeaderPartitionKey {
-			return h.Value
+// isTaskLetter reports whether a message has the format of FetchBox's dead letters. A dead letter of
+// such a message, in the other format, has the headers of both.
+func isTaskLetter(m message, t topicRef) bool {
+	if t.section == jobs.DeadLetters.Section() {
+		return true
+	}
+	origins := 0
+	for _, h := range m.headers {
+		if strings.EqualFold(h.Key, "origin-stream") {
+			origins++
 		}
 	}
+	return origins < 2 && m.header(topic.HeaderMessageType) == string((*jobspb.DeadLetterTask)(nil).ProtoReflect().Descriptor().FullName())
+}
+
+// unfit is why the message is not replayed; empty when it can be. With undecoded, messages that could
+// not be decoded are replayed, too.
+func (l deadLetter) unfit(undecoded bool) string {
+	switch {
+	case l.lacks() != "":
+		return l.lacks()
+	case l.undecoded && !undecoded:
+		return "its message could not be decoded; --undecoded replays it unchanged"
+	}
 	return ""
 }
 
-func (l deadLetter) failedAt() time.Time { return fromMillis(l.value.GetFailedAtMs(), l.timestamp) }
+// storedLetter is the content of a dead letter that package deadletter has written.
+type storedLetter struct{ letter deadletter.Letter }
+
+func (s storedLetter) job() string      { return "" }
+func (s storedLetter) resource() string { return "" }
+func (s storedLetter) lacks() string    { return s.letter.Incomplete }
+
+func (s storedLetter) destination(jobs.Topics) topicRef {
+	return topicRef{stream: s.letter.Message.Stream, name: s.letter.Message.Topic}
+}
+
+func (s storedLetter) replay(ctx context.Context, r replayer, n int) error {
+	return deadletter.Replay(ctx, r.producer, s.letter, n)
+}
+
+func (s storedLetter) describe(v *deadLetterView, d payloadDecoder) error {
+	m := newMessage(s.letter.Message)
+	payload, fault := d.decode(m)
+	view, err := newMessageView(m, payload, fault)
+	v.Message = &view
+	return err
+}
 
 // deadLetterView is a dead letter in JSON.
 type deadLetterView struct {
-	Position   string          `json:"position"`
-	ID         string          `json:"id"`
-	State      string          `json:"state"`
-	StateSince *time.Time      `json:"state_since,omitempty"`
-	FailedAt   time.Time       `json:"failed_at"`
-	JobID      string          `json:"job_id,omitempty"`
-	ResourceID string          `json:"resource_id,omitempty"`
-	Code       string          `json:"code"`
-	Message    string          `json:"message"`
-	Attempts   uint32          `json:"attempts"`
-	Origin     *originView     `json:"origin,omitempty"`
-	Replays    int             `json:"replays,omitempty"`
-	Unfit      string          `json:"unfit,omitempty"`
-	Headers    []headerView    `json:"headers,omitempty"`
-	Letter     json.RawMessage `json:"letter,omitempty"`
-	History    []mark          `json:"history,omitempty"`
-}
-
-type headerView struct {
-	Key   string `json:"key"`
-	Value string `json:"value"`
+	Position   string      `json:"position"`
+	ID         string      `json:"id"`
+	State      string      `json:"state"`
+	StateSince *time.Time  `json:"state_since,omitempty"`
+	FailedAt   time.Time   `json:"failed_at"`
+	JobID      string      `json:"job_id,omitempty"`
+	ResourceID string      `json:"resource_id,omitempty"`
+	Code       string      `json:"code"`
+	Cause      string      `json:"cause"`
+	Attempts   int         `json:"attempts"`
+	Origin     *originView `json:"origin,omitempty"`
+	Replays    int         `json:"replays,omitempty"`
+	Unfit      string      `json:"unfit,omitempty"`
+	// Headers are those of the dead letter. Message is its message, and Letter FetchBox's dead letter.
+	Headers headerList      `json:"headers,omitempty"`
+	Message *messageView    `json:"message,omitempty"`
+	Letter  json.RawMessage `json:"letter,omitempty"`
+	History []mark          `json:"history,omitempty"`
 }
 
 type originView struct {
-	Stream    string `json:"stream"`
-	Topic     string `json:"topic"`
-	Partition uint32 `json:"partition"`
-	Offset    uint64 `json:"offset"`
-	ID        string `json:"id"`
-	Group     string `json:"group,omitempty"`
+	Stream    string    `json:"stream"`
+	Topic     string    `json:"topic"`
+	Partition uint32    `json:"partition"`
+	Offset    uint64    `json:"offset"`
+	ID        string    `json:"id"`
+	Group     string    `json:"group,omitempty"`
+	Timestamp time.Time `json:"timestamp"`
 }
 
 func (l deadLetter) view(s deadLetterState) deadLetterView {
 	v := deadLetterView{
-		Position: l.position(), ID: uuid.UUID(l.id).String(), State: s.at(time.Now()), FailedAt: l.failedAt().UTC(),
-		JobID: l.task().GetJobId(), ResourceID: l.task().GetResourceId(),
-		Code: l.value.GetFailureCode(), Message: l.value.GetFailureMessage(), Attempts: l.value.GetAttempts(),
+		Position: l.position(), ID: uuid.UUID(l.ID).String(), State: s.at(time.Now()), FailedAt: l.failedAt.UTC(),
+		JobID: l.job(), ResourceID: l.resource(), Code: l.code, Cause: l.cause, Attempts: l.attempts,
 		Replays: s.replays, Unfit: l.unfit(false),
 	}
 	if !s.since.IsZero() {
 		v.StateSince = &s.since
 	}
-	if l.hasOrigin {
-		v.Origin = &originView{
-			l.origin.Stream, l.origin.Topic, l.origin.Partition, l.origin.Offset, uuid.UUID(l.origin.ID).String(), l.origin.Group,
-		}
+	if o := l.origin; l.hasOrigin {
+		v.Origin = &originView{o.Stream, o.Topic, o.Partition, o.Offset, uuid.UUID(o.ID).String(), o.Group, o.Timestamp}
 	}
 	return v
 }
 
-// eachDeadLetter calls fn for the dead letters that the filter selects, oldest first, once each. It
-// fails when the job of the filter has no dead letter in any state.
-func (a *app) eachDeadLetter(ctx context.Context, cluster config.Cluster, marks *marks, f deadLetterFilter, fn func(deadLetter, deadLetterState) error) error {
-	letters := jobs.DeadLetters.Configured(cluster.Topics)
-	r, err := a.openReader(ctx, cluster, topicRef{stream: letters.Stream(), name: letters.Name()}, readOptions{start: f.startPosition()})
-	if err != nil {
-		return err
+// row adds the dead letter to a table with the columns of letterColumns, and more cells.
+func (l deadLetter) row(t *table, more ...any) {
+	origin := ""
+	if l.job() == "" && l.hasOrigin {
+		origin = fmt.Sprintf("%s/%s/%d/%d", l.origin.Stream, l.origin.Topic, l.origin.Partition, l.origin.Offset)
 	}
-	defer r.close(ctx)
-	seen := map[string]bool{}
-	jobFound := f.job == ""
-	err = r.readToEnd(ctx, func(m message) error {
-		l := newDeadLetter(m)
-		jobFound = jobFound || l.task().GetJobId() == f.job
-		if seen[l.key] {
-			return nil
-		}
-		seen[l.key] = true
-		state := marks.state(l.key)
-		if !f.matches(l, state) {
-			return nil
-		}
-		return fn(l, state)
-	})
-	if err == nil && !jobFound {
-		return fmt.Errorf("there is no dead letter of job %q", f.job)
-	}
-	return err
+	t.row(append([]any{
+		l.position(), shortTime(l.failedAt), printable(l.job()), printable(l.resource()), printable(origin), cell{printable(l.code), red},
+	}, more...)...)
+}
+
+// letterColumns are the columns of deadLetter.row. Those without content are left out.
+func letterColumns(more ...string) []string {
+	return append([]string{"position", "failed at", "job", "resource", "origin", "code"}, more...)
 }

@@ -15,15 +15,18 @@ type deadLetterFilter struct {
 	since, until string
 	state        string
 	all          bool
+	headers      []string
 	positions    []string
 
 	from, to time.Time
+	filter   headerFilter
 }
 
 // addFlags adds the flags. state is the default of --state, states are the accepted ones.
 func (f *deadLetterFilter) addFlags(c *cobra.Command, state string, states ...string) {
-	c.Flags().StringVar(&f.job, "job-id", "", "only those of this `job`")
+	c.Flags().StringVar(&f.job, "job-id", "", "only those of this `job` (FetchBox's)")
 	c.Flags().StringVar(&f.code, "code", "", "only those with this failure `code`; DOWNLOAD_* is a pattern")
+	c.Flags().StringArrayVar(&f.headers, "filter", nil, "only those with this user `header=value`, or with this header; may be repeated")
 	c.Flags().StringVar(&f.since, "since", "", "only those stored since this `time`, or in this time: 1h, 7d")
 	c.Flags().StringVar(&f.until, "until", "", "only those stored before this `time`, or before this age")
 	c.Flags().StringVar(&f.state, "state", state, fmt.Sprintf("only those in this `state`: %s", joinWithOr(states)))
@@ -51,6 +54,11 @@ func (f *deadLetterFilter) parse(now time.Time, states []string) error {
 		}
 		*t.at = at
 	}
+	filter, err := parseHeaderFilter(f.headers)
+	if err != nil {
+		return err
+	}
+	f.filter = filter
 	for _, p := range f.positions {
 		var partition uint32
 		var offset uint64
@@ -66,19 +74,20 @@ func (f *deadLetterFilter) startPosition() startPosition { return startPosition{
 
 // hasCriteria reports whether the filter selects less than all dead letters of a state.
 func (f *deadLetterFilter) hasCriteria() bool {
-	return f.job != "" || f.code != "" || f.since != "" || f.until != "" || len(f.positions) > 0
+	return f.job != "" || f.code != "" || f.since != "" || f.until != "" || len(f.headers) > 0 || len(f.positions) > 0
 }
 
 // matches reports whether the filter selects a dead letter in that state.
 func (f *deadLetterFilter) matches(l deadLetter, state deadLetterState) bool {
 	switch {
 	case f.state != stateAll && f.state != state.at(time.Now()),
-		f.job != "" && l.task().GetJobId() != f.job,
-		!f.to.IsZero() && !l.timestamp.Before(f.to),
+		f.job != "" && l.job() != f.job,
+		!f.filter.matches(l.message),
+		!f.to.IsZero() && !l.Timestamp.Before(f.to),
 		len(f.positions) > 0 && !slices.Contains(f.positions, l.position()):
 		return false
 	case f.code != "":
-		ok, _ := path.Match(f.code, l.value.GetFailureCode())
+		ok, _ := path.Match(f.code, l.code)
 		return ok
 	}
 	return true

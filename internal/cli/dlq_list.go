@@ -14,45 +14,50 @@ var listStates = []string{stateOpen, stateClaimed, stateReplayed, stateDropped, 
 func (a *app) dlqListCommand() *cobra.Command {
 	var f deadLetterFilter
 	c := &cobra.Command{
-		Use:   "list",
+		Use:   "list [STREAM/TOPIC]",
 		Short: "List the dead letters",
-		Example: `  fetchbox-iggy-cli dlq list --code 'DOWNLOAD_*' --since 1d
-  fetchbox-iggy-cli dlq list --state all -o json`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.dlqList(cmd.Context(), f) },
+		Long:  "List the dead letters of a topic, FetchBox's without one.\n\n" + topicHelp,
+		Example: `  fetchbox-iggy-cli dlq list shop/orders.billing.dlq --since 1d
+  fetchbox-iggy-cli dlq list --code 'DOWNLOAD_*' --state all -o json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if _, positions := splitLetterArgs(args); len(positions) > 0 {
+				return usagef("%s takes one topic only, such as shop/orders.billing.dlq", cmd.CommandPath())
+			}
+			return nil
+		},
+		ValidArgsFunction: a.topicArgument(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, _ := splitLetterArgs(args)
+			return a.dlqList(cmd.Context(), name, f)
+		},
 	}
 	f.addFlags(c, stateOpen, listStates...)
 	return c
 }
 
-func (a *app) dlqList(ctx context.Context, f deadLetterFilter) error {
+func (a *app) dlqList(ctx context.Context, name string, f deadLetterFilter) error {
 	if err := f.parse(time.Now(), listStates); err != nil {
 		return err
 	}
-	cluster, err := a.loadCluster()
+	letters, err := a.openDeadLetters(ctx, name)
 	if err != nil {
 		return err
 	}
-	marks, err := a.readMarks(ctx, cluster)
-	if err != nil {
-		return err
-	}
-	t := table{header: []string{"position", "failed at", "job", "resource", "code", "attempts", "state", "message"}}
+	t := table{header: letterColumns("attempts", "state", "cause")}
 	encoder := json.NewEncoder(a.out)
 	n := 0
-	err = a.eachDeadLetter(ctx, cluster, marks, f, func(l deadLetter, s deadLetterState) error {
+	err = letters.each(ctx, f, func(l deadLetter, s deadLetterState) error {
 		n++
 		if a.json() {
 			return encoder.Encode(l.view(s))
 		}
-		task := l.task()
-		t.row(l.position(), shortTime(l.failedAt()), printable(task.GetJobId()), printable(task.GetResourceId()),
-			cell{printable(l.value.GetFailureCode()), red}, l.value.GetAttempts(), s.at(time.Now()), truncate(printable(l.value.GetFailureMessage()), 80))
+		l.row(&t, l.attempts, s.at(time.Now()), truncate(printable(l.cause), 80))
 		return nil
 	})
 	if err != nil {
 		return err
 	}
+	letters.reportOthers()
 	switch {
 	case a.json():
 		return nil
@@ -60,5 +65,7 @@ func (a *app) dlqList(ctx context.Context, f deadLetterFilter) error {
 		_, err := fmt.Fprintf(a.out, "no dead letters (--state %s)\n", f.state)
 		return err
 	}
+	t.dropEmpty()
+	t.shrinkLast(a.streams.Out, 20)
 	return t.print(a.out, a.streams.Out)
 }

@@ -2,18 +2,17 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/user"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
-	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -28,19 +27,21 @@ type marks struct {
 	by     string // the user who runs it
 }
 
-// marksTopic is the topic of marks of a cluster.
-func marksTopic(t config.Topics) topic.Topic[mark] {
+// marksTopic is the topic of the marks of a topic with dead letters.
+func marksTopic(letters topicRef, retention time.Duration) topic.Topic[mark] {
 	settings := topic.Settings{Partitions: 1, Retention: topic.Never}
-	letters := jobs.DeadLetters.Configured(t)
-	if d := letters.Settings().Retention; d > 0 {
-		settings.Retention = 2 * d // a mark outlives its dead letter
+	if retention > 0 {
+		settings.Retention = 2 * retention // a mark outlives its dead letter
 	}
-	return topic.New(letters.Stream(), letters.Name()+".marks", topic.JSON[mark](), topic.WithSettings[mark](settings))
+	return topic.New(letters.stream, letters.name+".marks", topic.JSON[mark](), topic.WithSettings[mark](settings))
 }
 
 // readMarks reads all marks. There are none while the topic is missing.
-func (a *app) readMarks(ctx context.Context, cluster config.Cluster) (*marks, error) {
-	m := &marks{topic: marksTopic(cluster.Topics), states: map[string]*deadLetterState{}, run: uuid.NewString(), by: operator()}
+func (a *app) readMarks(ctx context.Context, cluster config.Cluster, letters topicRef) (*marks, error) {
+	if len(letters.name+".marks") > maxName {
+		return nil, usagef("%q is too long a name for a topic of dead letters: its topic of marks is named like it, with .marks appended", letters.name)
+	}
+	m := &marks{topic: marksTopic(letters, 0), states: map[string]*deadLetterState{}, run: uuid.NewString(), by: operator()}
 	err := m.update(ctx, a, cluster)
 	if errors.Is(err, iggyerr.ErrNotFound) {
 		err = nil
@@ -56,15 +57,12 @@ func (m *marks) update(ctx context.Context, a *app, cluster config.Cluster) erro
 	}
 	defer r.close(ctx)
 	return r.readToEnd(ctx, func(stored message) error {
-		m.next = stored.offset + 1
-		if stored.fault != nil {
-			return nil
+		m.next = stored.Offset + 1
+		one, err := decode(m.topic.Codec(), stored)
+		if err != nil {
+			return nil //nolint:nilerr // not a mark
 		}
-		var one mark
-		if json.Unmarshal(stored.payload, &one) != nil {
-			return nil // not a mark
-		}
-		one.At = stored.timestamp
+		one.At = stored.Timestamp
 		s := m.states[one.Letter]
 		if s == nil {
 			s = &deadLetterState{}
@@ -84,7 +82,12 @@ func (m *marks) state(key string) deadLetterState {
 }
 
 // create creates the topic of marks when it is missing.
-func (m *marks) create(ctx context.Context, server *admin.Admin) error {
+func (m *marks) create(ctx context.Context, server *admin.Admin, letters topicRef) error {
+	found, _, err := server.Topic(ctx, letters.stream, letters.name)
+	if err != nil {
+		return err
+	}
+	m.topic = marksTopic(letters, found.Retention)
 	if _, err := server.Provision(ctx, admin.Spec{admin.Of(m.topic)}); err != nil {
 		return fmt.Errorf("topic for marks: %w", err)
 	}

@@ -5,17 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/fetchbox/fetchbox-iggy/deadletter"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/producer"
-	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 var replayStates = []string{stateOpen, stateDropped, stateReplayed}
@@ -23,26 +23,32 @@ var replayStates = []string{stateOpen, stateDropped, stateReplayed}
 func (a *app) dlqReplayCommand() *cobra.Command {
 	var o selectionOptions
 	c := &cobra.Command{
-		Use:   "replay [POSITION...]",
-		Short: "Publish the tasks of dead letters again",
-		Long: `Publish the tasks of dead letters again, selected by position or by filters.
+		Use:   "replay [STREAM/TOPIC] [POSITION...]",
+		Short: "Publish the messages of dead letters again",
+		Long: `Publish the messages of dead letters again, selected by position or by filters.
 
-Each dead letter is claimed before its task is sent, and marked afterwards. So replay
+A message goes to the topic and the partition where it was, with the headers that it
+had, and with the header replay-of, which names its dead letter. FetchBox's tasks go to
+the configured topic of tasks.
+
+Each dead letter is claimed before its message is sent, and marked afterwards. So replay
 may be repeated after any failure: a dead letter that was replayed is left out, and two
 people never replay the same one. When an earlier run ended between the claim and the
-mark, replay looks for the task on its topic before it sends it again. ctrl-C waits for
-the messages in flight, and prints what was done.
-
-A task goes to the partition where it was, with the headers that it had, such as the
-tenant and the trace context, and with the header replay-of, which names its dead letter.
+mark, replay looks for the message on its topic before it sends it again. ctrl-C waits
+for the messages in flight, and prints what was done.
 
 A message that could not be decoded is skipped, unless --undecoded says that its
-readers can decode it by now: then it is sent byte for byte.`,
-		Example: `  fetchbox-iggy-cli dlq replay --code 'DOWNLOAD_*' --since 1d --dry-run
+readers can decode it by now: then it is sent byte for byte.
+
+` + topicHelp,
+		Example: `  fetchbox-iggy-cli dlq replay shop/orders.billing.dlq --since 1d --dry-run
+  fetchbox-iggy-cli dlq replay --code 'DOWNLOAD_*' --since 1d
   fetchbox-iggy-cli dlq replay 0/12 1/3 --yes`,
+		ValidArgsFunction: a.letterArguments(stateOpen, 0),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.filter.positions = args
-			return a.dlqReplay(cmd.Context(), o)
+			name, positions := splitLetterArgs(args)
+			o.filter.positions = positions
+			return a.dlqReplay(cmd.Context(), name, o)
 		},
 	}
 	o.addFlags(c, stateOpen, replayStates...)
@@ -64,18 +70,22 @@ type replayCounts struct {
 	Interrupted bool `json:"interrupted,omitempty"`
 }
 
-func (a *app) dlqReplay(ctx context.Context, o selectionOptions) error {
-	selected, err := a.selectLetters(ctx, o, "replay", replayStates)
+func (a *app) dlqReplay(ctx context.Context, name string, o selectionOptions) error {
+	selected, err := a.selectLetters(ctx, name, o, "replay", replayStates)
 	if err != nil || selected == nil {
 		return err
 	}
 	defer selected.close(ctx)
-	var total replayCounts
+	topics := jobs.FromConfig(selected.cluster.Topics)
+	run := replayRun{
+		selection: selected, from: o.filter.state,
+		replayer: replayer{selected.producer, topics, producer.For(selected.producer, topics.Tasks)},
+	}
 	wanted := map[string]bool{}
-	for _, l := range selected.letters {
+	for _, l := range selected.selected {
 		if l.unfit != "" {
 			fmt.Fprintf(a.err, "fetchbox-iggy-cli: %s is skipped: %s\n", l.position, l.unfit)
-			total.Unfit = append(total.Unfit, l.position)
+			run.total.Unfit = append(run.total.Unfit, l.position)
 			continue
 		}
 		wanted[l.key] = true
@@ -86,12 +96,12 @@ func (a *app) dlqReplay(ctx context.Context, o selectionOptions) error {
 	size := 0
 	flush := func() error {
 		defer func() { chunk, size = nil, 0 }()
-		err := a.replayChunk(ctx, selected, o.filter.state, chunk, &total)
+		err := run.chunk(ctx, chunk)
 		done += len(chunk)
-		bar.update(int64(done), total.Replayed+total.Found)
+		bar.update(int64(done), run.total.Replayed+run.total.Found)
 		return err
 	}
-	failure := a.eachDeadLetter(ctx, selected.cluster, selected.marks, o.filter, func(l deadLetter, _ deadLetterState) error {
+	failure := selected.each(ctx, o.filter, func(l deadLetter, _ deadLetterState) error {
 		if !wanted[l.key] {
 			return nil
 		}
@@ -106,8 +116,8 @@ func (a *app) dlqReplay(ctx context.Context, o selectionOptions) error {
 		failure = flush()
 	}
 	bar.clear()
-	total.Interrupted = errors.Is(interrupted(ctx), errInterrupted)
-	return errors.Join(failure, a.printReplayed(total))
+	run.total.Interrupted = errors.Is(interrupted(ctx), errInterrupted)
+	return errors.Join(failure, a.printReplayed(run.total))
 }
 
 func (a *app) printReplayed(r replayCounts) error {
@@ -133,9 +143,31 @@ func (a *app) printReplayed(r replayCounts) error {
 	return err
 }
 
-// replayChunk claims dead letters, publishes the tasks of those that it got, and marks them. When
-// ctx ends, it continues for the grace period.
-func (a *app) replayChunk(ctx context.Context, selected *selection, from string, letters []deadLetter, total *replayCounts) error {
+// replayer publishes the messages of dead letters.
+type replayer struct {
+	producer *producer.Producer
+	topics   jobs.Topics
+	tasks    *producer.Publisher[*jobspb.DownloadTask]
+}
+
+// replayRun is one run of replay.
+type replayRun struct {
+	*selection
+	replayer replayer
+	from     string // the state of the dead letters
+	total    replayCounts
+}
+
+// claimedLetter is a dead letter that this run has claimed, and the id with which its message is sent.
+type claimedLetter struct {
+	deadLetter
+	id      [16]byte
+	replays int // how often it was replayed before
+}
+
+// chunk claims dead letters, publishes the messages of those that it got, and marks them. When ctx
+// ends, it continues for the grace period.
+func (r *replayRun) chunk(ctx context.Context, letters []deadLetter) error {
 	if err := interrupted(ctx); err != nil {
 		return err
 	}
@@ -146,134 +178,158 @@ func (a *app) replayChunk(ctx context.Context, selected *selection, from string,
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(gracePeriod, func() { cancel(errInterrupted) }) })()
 
-	claims := make([]mark, len(letters))
-	for i, l := range letters {
-		claims[i] = mark{Letter: l.key, Position: l.position(), Mark: markClaim, From: from}
-	}
-	if err := selected.marks.write(bounded, selected.producer, claims); err != nil {
-		return err
-	}
-	if err := selected.marks.update(bounded, a, selected.cluster); err != nil {
-		return err
-	}
-	claimed := map[[16]byte]deadLetter{}
-	var ids [][16]byte
-	var unresolved time.Time // since when earlier runs may have sent tasks
-	for _, l := range letters {
-		s := selected.marks.state(l.key)
-		if s.state != stateClaimed || s.claimedBy != selected.marks.run {
-			total.Claimed++
-			continue
-		}
-		id := deadletter.ReplayID(l.key, s.replays)
-		claimed[id] = l
-		ids = append(ids, id)
-		if at := s.unresolvedSince; at.Before(s.since) && (unresolved.IsZero() || at.Before(unresolved)) {
-			unresolved = at
-		}
-	}
-	stored, err := a.findTasks(bounded, selected, unresolved, claimed)
+	claimed, unresolved, err := r.claim(bounded, letters)
 	if err != nil {
 		return err
 	}
-	results, firstErr := publishTasks(bounded, selected, ids, claimed, stored)
+	stored, err := r.findReplayed(bounded, unresolved, claimed)
+	if err != nil {
+		return err
+	}
+	outcomes, firstErr := r.publish(bounded, claimed, stored)
 	var marks []mark
-	for _, id := range ids {
-		l := claimed[id]
+	for _, l := range claimed {
 		m := mark{Letter: l.key, Position: l.position(), Mark: markReplayed}
-		switch results[id] {
-		case producer.Confirmed:
-			if stored[id] {
-				total.Found++
-			} else {
-				total.Replayed++
-			}
-		case producer.Unknown:
-			total.Unknown++
+		switch {
+		case stored[l.id]:
+			r.total.Found++
+		case outcomes[l.id] == producer.Confirmed:
+			r.total.Replayed++
+		case outcomes[l.id] == producer.Unknown:
+			r.total.Unknown++
 			continue // the claim stays unresolved
 		default:
-			total.Failed++
+			r.total.Failed++
 			m.Mark = markRelease
 		}
 		marks = append(marks, m)
 	}
 	if len(marks) > 0 {
-		if err := selected.marks.write(bounded, selected.producer, marks); err != nil {
+		if err := r.marks.write(bounded, r.producer, marks); err != nil {
 			return errors.Join(firstErr, err)
 		}
 	}
 	return firstErr
 }
 
-// findTasks looks for tasks that earlier runs have sent since a time.
-func (a *app) findTasks(ctx context.Context, selected *selection, since time.Time, claimed map[[16]byte]deadLetter) (map[[16]byte]bool, error) {
+// claim claims dead letters. It returns those that this run has got, and since when earlier runs may
+// have sent their messages; the zero time when none has.
+func (r *replayRun) claim(ctx context.Context, letters []deadLetter) (claimed []claimedLetter, unresolved time.Time, err error) {
+	claims := make([]mark, len(letters))
+	for i, l := range letters {
+		claims[i] = mark{Letter: l.key, Position: l.position(), Mark: markClaim, From: r.from}
+	}
+	if err := r.marks.write(ctx, r.producer, claims); err != nil {
+		return nil, unresolved, err
+	}
+	if err := r.marks.update(ctx, r.app, r.cluster); err != nil {
+		return nil, unresolved, err
+	}
+	for _, l := range letters {
+		s := r.marks.state(l.key)
+		if s.state != stateClaimed || s.claimedBy != r.marks.run {
+			r.total.Claimed++
+			continue
+		}
+		claimed = append(claimed, claimedLetter{l, deadletter.ReplayID(l.key, s.replays), s.replays})
+		if at := s.unresolvedSince; at.Before(s.since) && (unresolved.IsZero() || at.Before(unresolved)) {
+			unresolved = at
+		}
+	}
+	return claimed, unresolved, nil
+}
+
+// findReplayed looks for messages that earlier runs have sent since a time.
+func (r *replayRun) findReplayed(ctx context.Context, since time.Time, claimed []claimedLetter) (map[[16]byte]bool, error) {
 	stored := map[[16]byte]bool{}
 	if since.IsZero() {
 		return stored, nil
 	}
-	tasks := jobs.Tasks.Configured(selected.cluster.Topics)
-	r, err := a.openReader(ctx, selected.cluster, topicRef{stream: tasks.Stream(), name: tasks.Name()}, readOptions{start: startPosition{time: since}})
-	if err != nil {
-		return nil, err
-	}
-	defer r.close(ctx)
-	err = r.readToEnd(ctx, func(m message) error {
-		if _, ok := claimed[m.id]; ok {
-			stored[m.id] = true
+	wanted := map[topicRef]map[[16]byte]bool{}
+	for _, l := range claimed {
+		to := l.destination(r.replayer.topics)
+		if wanted[to] == nil {
+			wanted[to] = map[[16]byte]bool{}
 		}
-		return nil
-	})
-	return stored, err
+		wanted[to][l.id] = true
+	}
+	for to, ids := range wanted {
+		reader, err := r.app.openReader(ctx, r.cluster, to, readOptions{start: startPosition{time: since}})
+		if errors.Is(err, iggyerr.ErrNotFound) {
+			continue // nothing is stored, and nothing can be sent
+		}
+		if err != nil {
+			return nil, err
+		}
+		err = reader.readToEnd(ctx, func(m message) error {
+			if ids[m.ID] {
+				stored[m.ID] = true
+			}
+			return nil
+		})
+		reader.close(ctx)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return stored, nil
 }
 
-// publishTasks publishes the tasks that are not stored yet, and waits for all outcomes.
-func publishTasks(ctx context.Context, selected *selection, ids [][16]byte, letters map[[16]byte]deadLetter, stored map[[16]byte]bool) (map[[16]byte]producer.Outcome, error) {
-	topics := jobs.FromConfig(selected.cluster.Topics)
-	tasks := topics.Tasks
-	publisher := producer.For(selected.producer, tasks)
-	var mu sync.Mutex
-	var first error
-	results := map[[16]byte]producer.Outcome{}
-	var pending sync.WaitGroup
-	for _, id := range ids {
-		if stored[id] {
-			mu.Lock()
-			results[id] = producer.Confirmed
-			mu.Unlock()
-			continue
+// publish publishes the messages that are not stored yet, and returns their outcomes and the first
+// error. Those of one partition are sent one after another, in order. After a fault of the server or
+// the way to it, no more are sent.
+func (r *replayRun) publish(ctx context.Context, claimed []claimedLetter, stored map[[16]byte]bool) (map[[16]byte]producer.Outcome, error) {
+	type place struct {
+		topicRef
+		partition uint32
+	}
+	queues := map[place][]claimedLetter{}
+	for _, l := range claimed {
+		if !stored[l.id] {
+			at := place{l.destination(r.replayer.topics), l.origin.Partition}
+			queues[at] = append(queues[at], l)
 		}
-		l := letters[id]
-		pending.Add(1)
-		own := slices.DeleteFunc(jobs.OwnHeaders(l.headers), func(h topic.Header) bool { return h.Key == deadletter.HeaderReplayOf })
-		own = append(own, topic.Header{Key: deadletter.HeaderReplayOf, Value: fmt.Sprintf("%s/%s", topics.DeadLetters.Name(), l.position())})
-		done := func(r producer.Result) {
-			defer pending.Done()
-			mu.Lock()
-			defer mu.Unlock()
-			results[id] = r.Outcome
-			if r.Err != nil && first == nil {
-				first = r.Err
+	}
+	var (
+		mu       sync.Mutex
+		first    error
+		outcomes = map[[16]byte]producer.Outcome{}
+		pending  sync.WaitGroup
+		away     atomic.Bool // the server
+	)
+	for _, queue := range queues {
+		pending.Go(func() {
+			for _, l := range queue {
+				if away.Load() || ctx.Err() != nil {
+					return // without an outcome it counts as failed
+				}
+				err := l.replay(ctx, r.replayer, l.replays)
+				if outcomeOf(err) == producer.Unknown || iggyerr.IsRetryable(err) || errors.Is(err, iggyerr.ErrDeliveryTimeout) {
+					away.Store(true)
+				}
+				mu.Lock()
+				if outcomes[l.id] = outcomeOf(err); err != nil && first == nil {
+					first = err
+				}
+				mu.Unlock()
 			}
-		}
-		if payload, headers, ok := jobs.PayloadOf(l.value, l.headers); ok {
-			m := producer.Message{
-				Stream: tasks.Stream(), Topic: tasks.Name(), ID: id, Payload: payload, Headers: append(headers, own...),
-			}
-			if m.Key = l.storedKey(); m.Key == "" && l.hasOrigin {
-				m.Partition = producer.OnPartition(l.origin.Partition)
-			}
-			selected.producer.SendAsync(ctx, m, done)
-			continue
-		}
-		opts := []producer.PublishOption{producer.WithID(id), producer.WithHeaders(own...)}
-		switch key := l.storedKey(); {
-		case key != "":
-			opts = append(opts, producer.WithKey(key))
-		case l.hasOrigin:
-			opts = append(opts, producer.WithPartition(l.origin.Partition))
-		}
-		publisher.PublishAsync(ctx, proto.CloneOf(l.task()), done, opts...)
+		})
 	}
 	pending.Wait()
-	return results, first
+	if first == nil && ctx.Err() != nil {
+		first = context.Cause(ctx)
+	}
+	return outcomes, first
+}
+
+// outcomeOf is the outcome that the error of a publication tells.
+func outcomeOf(err error) producer.Outcome {
+	var send *producer.SendError
+	switch {
+	case err == nil:
+		return producer.Confirmed
+	case errors.As(err, &send):
+		return send.Outcome
+	}
+	return producer.Failed
 }

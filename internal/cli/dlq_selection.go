@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
@@ -37,10 +36,9 @@ type selectedLetter struct {
 
 // selection is the dead letters that a command changes, and what it needs to change them.
 type selection struct {
-	marks    *marks
-	letters  []selectedLetter
+	*deadLetters
+	selected []selectedLetter
 	producer *producer.Producer
-	cluster  config.Cluster
 }
 
 // close stops the producer.
@@ -52,62 +50,65 @@ func (s *selection) close(ctx context.Context) {
 
 // selectLetters selects the dead letters, and prints a preview or asks for confirmation. It returns
 // nil when there is nothing to do.
-func (a *app) selectLetters(ctx context.Context, o selectionOptions, verb string, states []string) (*selection, error) {
+func (a *app) selectLetters(ctx context.Context, name string, o selectionOptions, verb string, states []string) (*selection, error) {
 	if err := o.filter.parse(time.Now(), states); err != nil {
 		return nil, err
 	}
 	if o.filter.hasCriteria() == o.filter.all {
-		return nil, usagef("select the dead letters to %s: by position, by --job-id, --code, --since or --until, or --all", verb)
+		return nil, usagef("select the dead letters to %s: by position, by --job-id, --code, --filter, --since or --until, or --all", verb)
 	}
-	cluster, err := a.loadCluster()
+	letters, err := a.openDeadLetters(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	s := &selection{cluster: cluster}
-	if s.marks, err = a.readMarks(ctx, cluster); err != nil {
-		return nil, err
-	}
-	preview := table{header: []string{"position", "failed at", "job", "resource", "code"}}
-	err = a.eachDeadLetter(ctx, cluster, s.marks, o.filter, func(l deadLetter, _ deadLetterState) error {
+	s := &selection{deadLetters: letters}
+	preview := table{header: letterColumns()}
+	err = s.each(ctx, o.filter, func(l deadLetter, _ deadLetterState) error {
 		unfit := ""
 		if verb != "drop" {
 			unfit = l.unfit(o.undecoded)
 		}
-		s.letters = append(s.letters, selectedLetter{l.key, l.position(), unfit})
-		task := l.task()
-		preview.row(l.position(), shortTime(l.failedAt()), printable(task.GetJobId()), printable(task.GetResourceId()), printable(l.value.GetFailureCode()))
+		s.selected = append(s.selected, selectedLetter{l.key, l.position(), unfit})
+		l.row(&preview)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	if len(o.filter.unmatchedPositions(s.letters)) > 0 {
-		return nil, fmt.Errorf("%s: no dead letter there, or not %s", strings.Join(o.filter.unmatchedPositions(s.letters), ", "), o.filter.state)
+	s.reportOthers()
+	if missing := o.filter.unmatchedPositions(s.selected); len(missing) > 0 {
+		return nil, fmt.Errorf("%s: no dead letter there, or not %s", strings.Join(missing, ", "), o.filter.state)
 	}
-	if o.dryRun || len(s.letters) == 0 {
+	if o.dryRun || len(s.selected) == 0 {
+		preview.dropEmpty()
 		return nil, a.printPreview(preview, verb, o.dryRun)
 	}
 	if !o.yes {
-		if err := a.confirm(ctx, fmt.Sprintf("%s %s?", verb, plural(len(s.letters), "dead letter"))); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("%s %s?", verb, plural(len(s.selected), "dead letter"))); err != nil {
 			return nil, err
 		}
 	}
-	server, err := a.newAdmin(cluster)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = server.Close() }()
-	if err := s.marks.create(ctx, server); err != nil {
-		return nil, interruptedOr(ctx, err)
-	}
-	s.producer, err = producer.New(cluster.Iggy, cluster.Producer, producer.WithLogger(a.logger()))
-	if err != nil {
-		return nil, err
-	}
-	if err := s.producer.Start(ctx); err != nil {
+	if err := s.start(ctx); err != nil {
 		return nil, interruptedOr(ctx, err)
 	}
 	return s, nil
+}
+
+// start creates the topic of marks, and starts the producer.
+func (s *selection) start(ctx context.Context) error {
+	server, err := s.app.newAdmin(s.cluster)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = server.Close() }()
+	if err := s.marks.create(ctx, server, s.topic); err != nil {
+		return err
+	}
+	s.producer, err = producer.New(s.cluster.Iggy, s.cluster.Producer, producer.WithLogger(s.app.logger()))
+	if err != nil {
+		return err
+	}
+	return s.producer.Start(ctx)
 }
 
 // printPreview prints the selected dead letters, or that there is none.

@@ -1,71 +1,69 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/encoding/protojson"
 )
 
 func (a *app) dlqShowCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "show POSITION",
-		Short:   "Show everything about one dead letter",
-		Long:    "Show everything about one dead letter: the task, why and where it failed, its\nheaders, and what was done with it. list prints the positions.",
-		Example: `  fetchbox-iggy-cli dlq show 0/12`,
+	var p payloadOptions
+	c := &cobra.Command{
+		Use:   "show [STREAM/TOPIC] POSITION",
+		Short: "Show everything about one dead letter",
+		Long: `Show everything about one dead letter: its message, why and where it failed, its
+headers, and what was done with it. list prints the positions.
+
+` + topicHelp,
+		Example: `  fetchbox-iggy-cli dlq show shop/orders.billing.dlq 0/12
+  fetchbox-iggy-cli dlq show 0/12`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usagef("%s takes one position, such as 0/12", cmd.CommandPath())
+			if _, positions := splitLetterArgs(args); len(positions) != 1 {
+				return usagef("%s takes one position, such as 0/12, and the topic before it", cmd.CommandPath())
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return a.dlqShow(cmd.Context(), args[0]) },
+		ValidArgsFunction: a.letterArguments(stateAll, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, positions := splitLetterArgs(args)
+			return a.dlqShow(cmd.Context(), name, positions[0], p)
+		},
 	}
+	p.addFlags(c)
+	return c
 }
 
-func (a *app) dlqShow(ctx context.Context, position string) error {
+func (a *app) dlqShow(ctx context.Context, name, position string, p payloadOptions) error {
 	f := deadLetterFilter{state: stateAll, positions: []string{position}}
 	if err := f.parse(time.Now(), listStates); err != nil {
 		return err
 	}
-	cluster, err := a.loadCluster()
+	decoder, err := p.decoder(ctx)
 	if err != nil {
 		return err
 	}
-	marks, err := a.readMarks(ctx, cluster)
+	letters, err := a.openDeadLetters(ctx, name)
 	if err != nil {
 		return err
 	}
 	var found *deadLetterView
-	err = a.eachDeadLetter(ctx, cluster, marks, f, func(l deadLetter, s deadLetterState) error {
+	err = letters.each(ctx, f, func(l deadLetter, s deadLetterState) error {
 		v := l.view(s)
-		v.History = s.history
-		for _, h := range l.headers {
-			v.Headers = append(v.Headers, headerView(h))
-		}
-		text, err := protojson.Marshal(l.value)
-		if err != nil {
-			return err
-		}
-		var compact bytes.Buffer
-		if err := json.Compact(&compact, text); err != nil {
-			return err
-		}
-		v.Letter = compact.Bytes()
+		v.History, v.Headers = s.history, l.headers
 		found = &v
-		return nil
+		return l.describe(&v, decoder)
 	})
 	if err != nil {
 		return err
 	}
 	if found == nil {
-		return fmt.Errorf("there is no dead letter at %s (or it is a copy of an earlier one)", position)
+		return fmt.Errorf("there is no dead letter at %s in %s (or it is a copy of an earlier one)", position, letters.topic)
 	}
 	encoder := json.NewEncoder(a.out)
+	encoder.SetEscapeHTML(false)
 	if !a.json() {
 		encoder.SetIndent("", "  ")
 	}

@@ -47,12 +47,17 @@ func (s system) begin(args ...string) *process {
 	return begin(s.t, strings.NewReader(""), s.args(args)...)
 }
 
-// publisher publishes like a service.
-func (s system) publisher() *jobs.Publisher {
-	s.t.Helper()
+// cluster is the configuration of a service.
+func (s system) cluster() config.Cluster {
 	cfg := jobs.DefaultCluster()
 	cfg.Iggy.Endpoint = s.Embedded().Endpoint() // past the faults
 	cfg.Iggy.ClientID, cfg.Iggy.ClientSecret = iggytest.Username, config.NewSecret(iggytest.Password)
+	return cfg
+}
+
+// producer is the producer of a service.
+func (s system) producer(cfg config.Cluster) *producer.Producer {
+	s.t.Helper()
 	p, err := producer.New(cfg.Iggy, cfg.Producer)
 	require.NoError(s.t, err)
 	require.NoError(s.t, p.Start(s.t.Context()))
@@ -61,7 +66,14 @@ func (s system) publisher() *jobs.Publisher {
 		defer cancel()
 		require.NoError(s.t, p.Stop(ctx))
 	})
-	return jobs.NewPublisher(p, jobs.FromConfig(cfg.Topics))
+	return p
+}
+
+// publisher publishes like a service.
+func (s system) publisher() *jobs.Publisher {
+	s.t.Helper()
+	cfg := s.cluster()
+	return jobs.NewPublisher(s.producer(cfg), jobs.FromConfig(cfg.Topics))
 }
 
 // topicsIn is the section topics that moves FetchBox's topics to another stream.

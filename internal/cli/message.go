@@ -1,43 +1,50 @@
 package cli
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
+// maxDecompressed is the largest decompressed size of a payload in bytes.
+const maxDecompressed = 64 << 20
+
 // message is a stored message.
 type message struct {
-	partition uint32
-	offset    uint64
-	id        [16]byte
-	timestamp time.Time // when the server stored it
-	headers   []topic.Header
-	payload   []byte // decompressed, unless there is a fault
-	fault     error  // why the payload could not be decompressed
+	topic.RawMessage
+	headers []topic.Header
+	payload []byte // decompressed, unless there is a fault
+	fault   error  // why the payload could not be decompressed
 }
 
-func newMessage(m *consumer.Message[[]byte]) message {
-	return message{
-		partition: m.Partition(), offset: m.Offset(), id: m.ID(),
-		timestamp: m.Timestamp(), headers: m.Headers(), payload: m.Value,
+func newMessage(raw topic.RawMessage) message {
+	m := message{RawMessage: raw, payload: raw.Payload}
+	encodingName := ""
+	m.fault = wire.RangeHeaders(raw.Headers, func(key, value string) bool {
+		if key == topic.HeaderContentEncoding && encodingName == "" {
+			encodingName = value
+		}
+		m.headers = append(m.headers, topic.Header{Key: key, Value: value})
+		return true
+	})
+	if m.fault == nil {
+		if payload, err := encoding.Decode(encodingName, raw.Payload, maxDecompressed); err == nil {
+			m.payload = payload
+		} else {
+			m.fault = err
+		}
 	}
-}
-
-// newFaultyMessage is a message that the consumer could not decompress.
-func newFaultyMessage(f topic.Failure[[]byte]) message {
-	return message{
-		partition: f.Origin.Partition, offset: f.Origin.Offset, id: f.Origin.ID,
-		timestamp: f.Origin.Timestamp, headers: f.Headers, payload: slices.Clone(f.Payload), fault: f.Err,
-	}
+	return m
 }
 
 // position is the place of the message in its topic: partition/offset.
-func (m message) position() string { return fmt.Sprintf("%d/%d", m.partition, m.offset) }
+func (m message) position() string { return fmt.Sprintf("%d/%d", m.Partition, m.Offset) }
 
 // header is the value of the first header with a key, in any case of letters; empty without one.
 func (m message) header(key string) string {
@@ -57,3 +64,20 @@ func decode[T any](codec topic.Codec[T], m message) (T, error) {
 	}
 	return codec.Decode(m.payload)
 }
+
+// rawCodec is the codec of messages that are read as they are stored.
+type rawCodec struct{}
+
+// DecodeRaw implements topic.RawDecoder.
+func (rawCodec) DecodeRaw(m topic.RawMessage) (topic.RawMessage, error) {
+	m.Payload, m.Headers = bytes.Clone(m.Payload), slices.Clone(m.Headers)
+	return m, nil
+}
+
+var errRawOnly = errors.New("messages are read as they are stored, and not published")
+
+func (rawCodec) Append(dst []byte, _ topic.RawMessage) ([]byte, error) { return dst, errRawOnly }
+
+func (rawCodec) Decode([]byte) (topic.RawMessage, error) { return topic.RawMessage{}, errRawOnly }
+func (rawCodec) ContentType() string                     { return "" }
+func (rawCodec) MessageType() string                     { return "" }

@@ -3,7 +3,9 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,11 +15,11 @@ import (
 
 // messageView is a message in JSON, as tail prints it and publish reads it.
 type messageView struct {
-	Partition uint32    `json:"partition"`
-	Offset    uint64    `json:"offset"`
-	ID        string    `json:"id"`
-	Timestamp time.Time `json:"timestamp"`
-	Headers   headerMap `json:"headers,omitempty"`
+	Partition uint32     `json:"partition"`
+	Offset    uint64     `json:"offset"`
+	ID        string     `json:"id"`
+	Timestamp time.Time  `json:"timestamp"`
+	Headers   headerList `json:"headers,omitempty"`
 	// PayloadForm is text, json, hex or protobuf. In the last case the payload is protobuf's JSON.
 	PayloadForm string          `json:"payload_form,omitempty"`
 	Payload     json.RawMessage `json:"payload,omitempty"`
@@ -28,13 +30,11 @@ type messageView struct {
 
 func newMessageView(m message, payload decodedPayload, fault error) (messageView, error) {
 	v := messageView{
-		Partition: m.partition, Offset: m.offset, ID: uuid.UUID(m.id).String(), Timestamp: m.timestamp,
-		Headers: headerMap{}, PayloadForm: payload.form, Payload: payload.json,
+		Partition: m.Partition, Offset: m.Offset, ID: uuid.UUID(m.ID).String(), Timestamp: m.Timestamp,
+		Headers: m.headers, PayloadForm: payload.form, Payload: payload.json,
 	}
-	for _, h := range m.headers {
-		if h.Key != topic.HeaderContentEncoding || m.fault != nil { // otherwise it is decompressed
-			v.Headers[h.Key] = append(v.Headers[h.Key], h.Value)
-		}
+	if m.fault == nil {
+		v.Headers = v.Headers.without(topic.HeaderContentEncoding) // the payload is decompressed
 	}
 	if fault != nil {
 		v.Error = oneLine(fault.Error())
@@ -55,29 +55,65 @@ func encodeJSON(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// headerMap is the user headers of a message: in JSON a text for each, or a list of texts for one that
-// occurs several times.
-type headerMap map[string][]string
+// headerList is the user headers of a message. In JSON it is an object in the order of the headers: with
+// a text for each, or a list of texts for one that occurs several times.
+type headerList []topic.Header
+
+// without is the headers without those with a key.
+func (h headerList) without(key string) headerList {
+	return slices.DeleteFunc(slices.Clone(h), func(one topic.Header) bool { return one.Key == key })
+}
 
 // MarshalJSON implements json.Marshaler.
-func (h headerMap) MarshalJSON() ([]byte, error) {
-	all := make(map[string]any, len(h))
-	for key, values := range h {
-		if all[key] = values; len(values) == 1 {
-			all[key] = values[0]
+func (h headerList) MarshalJSON() ([]byte, error) {
+	values := map[string][]string{}
+	var keys []string
+	for _, one := range h {
+		if values[one.Key] == nil {
+			keys = append(keys, one.Key)
 		}
+		values[one.Key] = append(values[one.Key], one.Value)
 	}
-	return encodeJSON(all)
+	b := []byte{'{'}
+	for i, key := range keys {
+		var value any = values[key]
+		if len(values[key]) == 1 {
+			value = values[key][0]
+		}
+		name, err := encodeJSON(key)
+		if err != nil {
+			return nil, err
+		}
+		text, err := encodeJSON(value)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, name...), ':'), text...)
+	}
+	return append(b, '}'), nil
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (h *headerMap) UnmarshalJSON(text []byte) error {
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(text, &all); err != nil {
+func (h *headerList) UnmarshalJSON(text []byte) error {
+	*h = nil
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	if begin, err := decoder.Token(); err != nil || begin == nil {
 		return err
+	} else if begin != json.Delim('{') {
+		return errors.New("headers must be an object")
 	}
-	*h = headerMap{}
-	for key, raw := range all {
+	for decoder.More() {
+		key, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		var raw json.RawMessage
+		if err := decoder.Decode(&raw); err != nil {
+			return err
+		}
 		var one string
 		var several []string
 		if json.Unmarshal(raw, &one) == nil {
@@ -85,7 +121,9 @@ func (h *headerMap) UnmarshalJSON(text []byte) error {
 		} else if json.Unmarshal(raw, &several) != nil {
 			return fmt.Errorf("header %q must be a text or a list of texts", key)
 		}
-		(*h)[key] = several
+		for _, value := range several {
+			*h = append(*h, topic.Header{Key: key.(string), Value: value})
+		}
 	}
 	return nil
 }

@@ -21,23 +21,17 @@ type partitionQueue struct {
 	bytes     int
 	paused    bool
 
-	next    uint64 // the offset after the last message received
-	lastID  [16]byte
-	hasGaps bool // offsets were left out: such messages may still come from the dead letters
+	next   uint64 // the offset after the last message received
+	lastID [16]byte
 }
 
-// add queues a message by its offset. It drops one that was delivered twice.
+// add queues a message. It drops one that was delivered twice.
 func (q *partitionQueue) add(m message) {
-	if q.next == m.offset+1 && q.lastID == m.id {
+	if q.next == m.Offset+1 && q.lastID == m.ID {
 		return
 	}
-	q.hasGaps = q.hasGaps || m.offset > q.next
-	q.next, q.lastID = max(q.next, m.offset+1), m.id
-	i := len(q.messages)
-	for i > 0 && q.messages[i-1].offset > m.offset {
-		i--
-	}
-	q.messages = slices.Insert(q.messages, i, m)
+	q.next, q.lastID = max(q.next, m.Offset+1), m.ID
+	q.messages = append(q.messages, m)
 	q.bytes += len(m.payload)
 }
 
@@ -57,7 +51,7 @@ func (q *partitionQueue) clear() []message {
 
 // hasMessage reports whether the first message is one before the end.
 func (q *partitionQueue) hasMessage() bool {
-	return len(q.messages) > 0 && q.messages[0].offset < q.end
+	return len(q.messages) > 0 && q.messages[0].Offset < q.end
 }
 
 func (q *partitionQueue) isFull() bool {
@@ -65,11 +59,11 @@ func (q *partitionQueue) isFull() bool {
 }
 
 // timestamp is when the server stored the first message.
-func (q *partitionQueue) timestamp() time.Time { return q.messages[0].timestamp }
+func (q *partitionQueue) timestamp() time.Time { return q.messages[0].Timestamp }
 
 // sortByTime sorts messages by the time at which the server stored them.
 func sortByTime(messages []message) {
 	slices.SortStableFunc(messages, func(a, b message) int {
-		return cmp.Or(a.timestamp.Compare(b.timestamp), cmp.Compare(a.partition, b.partition), cmp.Compare(a.offset, b.offset))
+		return cmp.Or(a.Timestamp.Compare(b.Timestamp), cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
 	})
 }

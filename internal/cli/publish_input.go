@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"maps"
 	"slices"
 	"strings"
 
@@ -131,13 +130,7 @@ func (r *messageReader) decode(raw []byte) (producer.Message, error) {
 		}
 		opts = append(opts, producer.WithID(id))
 	}
-	var own []topic.Header
-	for _, key := range slices.Sorted(maps.Keys(v.Headers)) {
-		for _, value := range v.Headers[key] {
-			own = append(own, topic.Header{Key: key, Value: value})
-		}
-	}
-	return r.message(payload, append(opts, producer.WithHeaders(without(own, r.headers)...))...)
+	return r.message(payload, append(opts, producer.WithHeaders(without(v.Headers, r.headers)...))...)
 }
 
 // payload is the payload of a message in JSON.
@@ -185,12 +178,12 @@ func (r *messageReader) payload(v inputView) (inputPayload, error) {
 }
 
 // typeOf is the protobuf type that the headers of a message name.
-func (r *messageReader) typeOf(headers headerMap) (protoreflect.MessageType, error) {
-	for key, values := range headers {
-		if strings.EqualFold(key, topic.HeaderMessageType) && len(values) == 1 {
-			typ, err := r.types.FindMessageByName(protoreflect.FullName(values[0]))
+func (r *messageReader) typeOf(headers []topic.Header) (protoreflect.MessageType, error) {
+	for _, h := range headers {
+		if strings.EqualFold(h.Key, topic.HeaderMessageType) {
+			typ, err := r.types.FindMessageByName(protoreflect.FullName(h.Value))
 			if err != nil {
-				return nil, fmt.Errorf("the type %s is not known: --proto names the file with it", values[0])
+				return nil, fmt.Errorf("the type %s is not known: --proto names the file with it", h.Value)
 			}
 			return typ, nil
 		}

@@ -47,7 +47,7 @@ func TestPublishReadsWhatTailPrints(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.run("provision", "shop/copy", "--partitions", "3", "--yes").ok(t)
-	s.publish(`{"partition": 2, "payload": "text", "headers": {"a": ["1", "2"], "b": "3"}} {"partition": 1, "payload": {"a": [1, "<"]}}
+	s.publish(`{"partition": 2, "payload": "text", "headers": {"z": ["1", "2"], "b": "3", "a": "4"}} {"partition": 1, "payload": {"a": [1, "<"]}}
 		{"partition": 0, "payload": "ff00", "payload_form": "hex"}
 		{"partition": 1, "payload": {"jobId": "j"}, "payload_form": "protobuf", "headers": {"message-type": "fetchbox.jobs.DownloadTask"}}`)
 	out := s.run("tail", "shop/orders").ok(t)
@@ -55,10 +55,12 @@ func TestPublishReadsWhatTailPrints(t *testing.T) {
 	s.runIn(out, "publish", "shop/copy", "--format", "json", "--file", "-").ok(t)
 	from, to := s.Messages("shop", "orders"), s.Messages("shop", "copy")
 	require.Len(t, to, 4)
+	require.Equal(t, []string{"z=1", "z=2", "b=3", "a=4"}, headersOf(t, to[3]))
 	for i := range from {
 		require.Equal(t, from[i].Payload, to[i].Payload)
 		require.Equal(t, from[i].ID, to[i].ID)
 		require.Equal(t, from[i].Partition, to[i].Partition)
+		require.Equal(t, headersOf(t, from[i]), headersOf(t, to[i]), "in the same order")
 	}
 	// Messages of several partitions may be stored in another order.
 	require.ElementsMatch(t, strings.Split(volatile.ReplaceAllString(out, "…"), "\n"),
@@ -84,6 +86,7 @@ func TestPublishRefusesFaultyMessages(t *testing.T) {
 		{"line 1: the payload could not be decoded when the message was read: br", "json", `{"payload": "00", "payload_form": "hex", "error": "br"}`},
 		{`line 1: id "7" is no UUID`, "json", `{"payload": 3, "id": "7"}`},
 		{`line 1: header "a" must be a text`, "json", `{"payload": 3, "headers": {"a": 1}}`},
+		{"line 1: headers must be an object", "json", `{"payload": 3, "headers": ["a"]}`},
 		{"line 1: the type shop.Order is not known", "json", `{"payload": {}, "payload_form": "protobuf", "headers": {"message-type": "shop.Order"}}`},
 		{"line 1: it has no header message-type", "json", `{"payload": {}, "payload_form": "protobuf"}`},
 		{`header "a" has an empty value`, "json", `{"payload": 3, "headers": {"a": ""}}`},

@@ -34,7 +34,7 @@ type readOptions struct {
 
 // reader reads partitions of a topic, without joining a consumer group and without storing offsets.
 type reader struct {
-	consumer *consumer.Consumer[[]byte]
+	consumer *consumer.Consumer[topic.RawMessage]
 	admin    *admin.Admin
 	topic    topicRef
 	start    startPosition
@@ -42,9 +42,9 @@ type reader struct {
 	chosen   []uint32                 // partitions; none means all
 	queues   []*partitionQueue
 
-	incoming chan message  // from receiveMessages and DeadLetter
-	closed   chan struct{} // ends both
-	stopped  chan struct{} // receiveMessages has returned; nil before it starts
+	incoming chan message  // from receiveMessages
+	closed   chan struct{} // ends it
+	stopped  chan struct{} // it has returned; nil before it starts
 
 	maxIdle     time.Duration // how long readToEnd waits for a message
 	lastMessage time.Time     // when the last one came
@@ -111,12 +111,9 @@ func (r *reader) startConsumer(ctx context.Context, a *app, cluster config.Clust
 	for partition, start := range r.starts {
 		standalone.Starts[partition] = start.position()
 	}
-	c, err := consumer.New(cluster.Iggy, cfg, topic.New(r.topic.stream, r.topic.name, topic.Bytes()), consumer.WithName("cli"),
+	c, err := consumer.New(cluster.Iggy, cfg, topic.New(r.topic.stream, r.topic.name, rawCodec{}), consumer.WithName("cli"),
 		consumer.WithLogger(a.logger()), consumer.WithStandalone(standalone))
 	if err != nil {
-		return err
-	}
-	if err := c.SetDeadLetters(r); err != nil {
 		return err
 	}
 	r.consumer = c
@@ -240,7 +237,7 @@ func (r *reader) oldest() (oldest *partitionQueue, complete bool) {
 			if oldest == nil || q.timestamp().Before(oldest.timestamp()) {
 				oldest = q
 			}
-		case !r.isAtEnd(q):
+		case q.next < q.end:
 			complete = false
 		}
 	}
@@ -248,21 +245,6 @@ func (r *reader) oldest() (oldest *partitionQueue, complete bool) {
 		return nil, false
 	}
 	return oldest, oldest == nil
-}
-
-// isAtEnd reports whether all messages before the end were received.
-func (r *reader) isAtEnd(q *partitionQueue) bool {
-	if q.next < q.end {
-		return false
-	}
-	if q.hasGaps {
-		for _, p := range r.consumer.Status().Partitions {
-			if p.ID == q.partition && p.InFlight > 0 {
-				return false // on its way to DeadLetter
-			}
-		}
-	}
-	return true
 }
 
 // follow calls fn for the messages after the end, until ctx ends. It waits for a server that is
@@ -313,7 +295,7 @@ func (r *reader) receive(ctx context.Context, delay time.Duration, check func(co
 	for received := range maxQueuedMessages {
 		select {
 		case m := <-r.incoming:
-			q := r.queue(m.partition)
+			q := r.queue(m.Partition)
 			q.add(m)
 			r.setPaused(q)
 			if received == 0 {
@@ -351,22 +333,13 @@ func (r *reader) receiveMessages() {
 		if err != nil {
 			return
 		}
-		m.Ack() // before it is passed on: what is in flight is then on its way to DeadLetter
+		m.Ack()
 		select {
-		case r.incoming <- newMessage(m):
+		case r.incoming <- newMessage(m.Value):
 		case <-r.closed:
 			return
 		}
 	}
-}
-
-// DeadLetter implements consumer.DeadLetters: it passes on the messages that can't be decompressed.
-func (r *reader) DeadLetter(_ context.Context, f topic.Failure[[]byte]) error {
-	select {
-	case r.incoming <- newFaultyMessage(f):
-	case <-r.closed:
-	}
-	return nil
 }
 
 // checkProgress fails when no message is to be expected. It finds out when messages were deleted

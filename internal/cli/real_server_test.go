@@ -14,9 +14,11 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/deadletter"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/producer"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // TestOutputIsSameOnRealServer requires the same output with the embedded server as with a real
@@ -33,13 +35,13 @@ func TestOutputIsSameOnRealServer(t *testing.T) {
 }
 
 // volatile matches what differs between two runs.
-var volatile = regexp.MustCompile(`\S+/input\.json|\d{4}-\d\d-\d\d[ T][0-9:.]+Z?|"(?:id|run|by|StateSince|failed_at)":\s*"[^"]*"|"timestampMs":\s*"\d+"|127\.0\.0\.1:\d+|\d+ connections?|(?m:^(?:warning|        cure).*$)|[0-9.]+[mµ]s`)
+var volatile = regexp.MustCompile(`\S+/input\.json|\d{4}-\d\d-\d\d[ T][0-9:.]+Z?|"(?:id|run|by|state_since|failed_at|failure-timestamp|at)":\s*"[^"]*"|"timestampMs":\s*"\d+"|127\.0\.0\.1:\d+|\d+ connections?|(?m:^(?:warning|        cure).*$)|[0-9.]+[mµ]s`)
 
 func runSession(t *testing.T, endpoint string) []string {
 	t.Helper()
 	stream := "cli-" + time.Now().Format("150405.000000")
 	file := writeFile(t, topicsIn(stream))
-	publisher := publisherAt(t, endpoint, stream)
+	sender, publisher := publisherAt(t, endpoint, stream)
 	var output []string
 	do := func(args ...string) string {
 		t.Helper()
@@ -98,10 +100,28 @@ func runSession(t *testing.T, endpoint string) []string {
 	do("groups", own)
 	do("lag", own, "--output", "json")
 	do("doctor", own)
+
+	dlq := deadletter.TopicOf(topic.New(stream, "own", topic.Bytes()), config.DefaultConsumer("billing"))
+	do("provision", dlq.String(), "--yes")
+	do("dlq", "list", dlq.String())
+	for i, code := range []string{"PAYMENT_REFUSED", topic.CodeDecode} {
+		origin := topic.Origin{Stream: stream, Topic: "own", Partition: 1, Offset: uint64(i), ID: [16]byte{byte(i + 1)}, Group: "billing"}
+		require.NoError(t, deadletter.New[[]byte](sender, dlq).DeadLetter(t.Context(), topic.Failure[[]byte]{
+			Origin: origin, Code: code, Attempts: i, Raw: topic.RawMessage{ID: origin.ID, Payload: []byte("x")},
+		}))
+	}
+	do("dlq", "list", dlq.String())
+	do("dlq", "show", dlq.String(), "0/0")
+	do("dlq", "list", own)
+	do("dlq", "replay", dlq.String(), "--all", "--yes")
+	do("dlq", "replay", dlq.String(), "--all", "--yes")
+	do("dlq", "drop", dlq.String(), "--all", "--yes")
+	do("dlq", "list", dlq.String(), "--state", "all", "--output", "json")
+	do("tail", own, "--filter", "replay-of")
 	return output
 }
 
-func publisherAt(t *testing.T, endpoint, stream string) *jobs.Publisher {
+func publisherAt(t *testing.T, endpoint, stream string) (*producer.Producer, *jobs.Publisher) {
 	t.Helper()
 	u, err := url.Parse(endpoint)
 	require.NoError(t, err)
@@ -109,9 +129,9 @@ func publisherAt(t *testing.T, endpoint, stream string) *jobs.Publisher {
 	cfg := jobs.DefaultCluster()
 	cfg.Iggy.Endpoint = "iggy://" + u.Host
 	cfg.Iggy.ClientID, cfg.Iggy.ClientSecret = u.User.Username(), config.NewSecret(password)
-	for name, topic := range cfg.Topics.Declared {
-		topic.Stream = stream
-		cfg.Topics.Declared[name] = topic
+	for name, t := range cfg.Topics.Declared {
+		t.Stream = stream
+		cfg.Topics.Declared[name] = t
 	}
 	server, err := admin.New(cfg.Iggy)
 	require.NoError(t, err)
@@ -125,5 +145,5 @@ func publisherAt(t *testing.T, endpoint, stream string) *jobs.Publisher {
 		require.NoError(t, server.DeleteStream(ctx, stream))
 		require.NoError(t, server.Close())
 	})
-	return jobs.NewPublisher(p, jobs.FromConfig(cfg.Topics))
+	return p, jobs.NewPublisher(p, jobs.FromConfig(cfg.Topics))
 }

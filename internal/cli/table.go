@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -31,6 +32,34 @@ func (t *table) row(cells ...any) {
 		}
 	}
 	t.rows = append(t.rows, row)
+}
+
+// dropEmpty drops the columns without any text.
+func (t *table) dropEmpty() {
+	for i := range slices.Backward(t.header) {
+		if slices.ContainsFunc(t.rows, func(row []cell) bool { return row[i].text != "" }) {
+			continue
+		}
+		t.header = slices.Delete(t.header, i, i+1)
+		for n := range t.rows {
+			t.rows[n] = slices.Delete(t.rows[n], i, i+1)
+		}
+	}
+}
+
+// shrinkLast cuts the texts of the last column to fit the stream, unless fewer than least characters
+// of a line would be left for it.
+func (t *table) shrinkLast(stream io.Writer, least int) {
+	widths, total := t.widths()
+	width, ok := terminal(stream)
+	last := len(widths) - 1
+	room := widths[last] - (total - width)
+	if !ok || total <= width || room < max(least, utf8.RuneCountInString(t.header[last])) {
+		return
+	}
+	for _, row := range t.rows {
+		row[last].text = truncate(row[last].text, room)
+	}
 }
 
 // print writes the table to w as stream, which may be a terminal, can show it.

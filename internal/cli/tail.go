@@ -167,7 +167,7 @@ func (a *app) tailMessages(ctx context.Context, name string, o tailOptions, p pa
 // messageLine is a message as a line of text.
 func messageLine(paint painter, m message, payload string) string {
 	var b strings.Builder
-	b.WriteString(paint.paint(grey, shortTime(m.timestamp)) + " " + paint.paint(cyan, m.position()) + " ")
+	b.WriteString(paint.paint(grey, shortTime(m.Timestamp)) + " " + paint.paint(cyan, m.position()) + " ")
 	for _, h := range m.headers {
 		switch h.Key {
 		case topic.HeaderContentType, topic.HeaderContentEncoding, topic.HeaderMessageType, topic.HeaderTraceParent, topic.HeaderTraceState:

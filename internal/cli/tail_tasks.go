@@ -22,7 +22,7 @@ func (a *app) tailTasksCommand() *cobra.Command {
 }
 
 func taskLine(p painter, m message, t *jobspb.DownloadTask) string {
-	line := fmt.Sprintf("%s %s %s/%s %s", p.paint(grey, shortTime(m.timestamp)), p.paint(cyan, printable(t.GetJobType())),
+	line := fmt.Sprintf("%s %s %s/%s %s", p.paint(grey, shortTime(m.Timestamp)), p.paint(cyan, printable(t.GetJobType())),
 		printable(t.GetJobId()), printable(t.GetResourceId()), printable(t.GetUrl()))
 	if n := t.GetAttempt(); n > 0 {
 		line += p.paint(yellow, fmt.Sprintf(" attempt %d", n))

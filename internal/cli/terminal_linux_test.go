@@ -114,3 +114,18 @@ func TestProgressFitsSmallTerminal(t *testing.T) {
 	require.Regexp(t, `published \d+000 +\d+%`, drawn)
 	require.Contains(t, drawn, "published 5000 tasks to fetchbox/jobs.tasks\r\n")
 }
+
+func TestDLQListFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	l := newLetters(t)
+	l.write(failed{1, 7, strings.Repeat("LONG_", 5), "a", nil, "", " and failed again"})
+	list := func(columns uint16) string {
+		code, drawn := newScreen(t, columns, 24).run(t.Context(), strings.NewReader(""), l.args([]string{"dlq", "list", letterTopic})...)
+		require.Zero(t, code)
+		requireFits(t, drawn, int(columns))
+		return escape.ReplaceAllString(drawn, "")
+	}
+	require.Contains(t, list(200), `open   it \u001b[31mfailed and failed again`)
+	require.Contains(t, list(125), `failed and failed a…`, "the cause is cut")
+	require.Contains(t, list(60), "origin: shop/orders/1/7\r\n")
+}

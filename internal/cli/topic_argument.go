@@ -20,6 +20,9 @@ var topicNames = []string{jobs.Tasks.Section(), jobs.Status.Section(), jobs.Logs
 const topicHelp = `A topic is named STREAM/TOPIC; %2F stands for a slash in the stream's name. tasks,
 status, logs and dlq are FetchBox's topics where the configuration has them.`
 
+// maxName is the largest size of a name in bytes, a limit of the protocol.
+const maxName = 255
+
 // topicRef is a topic on the server.
 type topicRef struct {
 	section      string // empty for a topic that is not FetchBox's
@@ -53,9 +56,8 @@ func parseTopic(t config.Topics, text string) (topicRef, error) {
 func parseScope(t config.Topics, text string) (topicRef, error) {
 	stream, name, _ := strings.Cut(text, "/")
 	stream = strings.ReplaceAll(stream, "%2F", "/")
-	const longest = 255 // bytes, of the protocol
-	if stream == "" || len(stream) > longest || len(name) > longest {
-		return topicRef{}, usagef("%q is no topic: the names of streams and topics have 1 to %d bytes", truncate(text, 80), longest)
+	if stream == "" || len(stream) > maxName || len(name) > maxName {
+		return topicRef{}, usagef("%q is no topic: the names of streams and topics have 1 to %d bytes", truncate(text, 80), maxName)
 	}
 	for _, ref := range fetchboxTopics(t) {
 		if text == ref.section || stream == ref.stream && name == ref.name {
