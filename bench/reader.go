@@ -24,10 +24,10 @@ func throughputConfig(group string) config.Consumer {
 // rawCodec decodes a payload without copying it: the handlers do not keep it.
 type rawCodec struct{}
 
-func (rawCodec) Append(dst []byte, v []byte) ([]byte, error) { return append(dst, v...), nil }
-func (rawCodec) Decode(payload []byte) ([]byte, error)       { return payload, nil }
-func (rawCodec) ContentType() string                         { return "application/octet-stream" }
-func (rawCodec) MessageType() string                         { return "" }
+func (rawCodec) Append(dst []byte, v []byte) ([]byte, error)            { return append(dst, v...), nil }
+func (rawCodec) Decode(payload []byte, _ topic.Headers) ([]byte, error) { return payload, nil }
+func (rawCodec) ContentType() string                                    { return "application/octet-stream" }
+func (rawCodec) MessageType() string                                    { return "" }
 
 // countingReader is a consumer that counts messages.
 type countingReader struct {

@@ -75,6 +75,7 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 	}
 	c := &Consumer[T]{app: &app[T]{topic: t}, onHandler: o.onHandler}
 	c.life = startstop.New(c.start, c.stop)
+	o.cipher, _ = t.Codec().(topic.HeaderCipher)
 	if c.e, err = newEngine(cfg, &o, log, l, newLink, transport.Consumer{Stream: t.Stream(), Topic: t.Name()}, c.app); err != nil {
 		return nil, err
 	}

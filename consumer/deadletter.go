@@ -39,7 +39,7 @@ func (a *app[T]) HasDeadLetters() bool { return a.deadLetters != nil }
 // DeadLetter implements deliver.App.
 func (a *app[T]) DeadLetter(ctx context.Context, d *deliver.Message, cause error, code string, attempts int) error {
 	f := topic.Failure[T]{
-		Origin: originOf((*consumed)(d)), Raw: a.rawOf(d), Payload: d.Raw.Payload, Headers: headersOf(d.Raw),
+		Origin: originOf((*consumed)(d)), Raw: a.rawOf(d), Payload: d.Raw.Payload, Headers: slices.Collect(a.e.headersOf(d.Raw).All()),
 		Code: code, Err: cause, Attempts: attempts,
 	}
 	f.Key = f.Raw.Key

@@ -87,7 +87,7 @@ func (a *app[T]) storedKey(raw *wire.Message) string {
 	if !a.topic.StoresKeys() {
 		return ""
 	}
-	return headerOf(raw, topic.HeaderPartitionKey)
+	return a.e.headersOf(raw).Get(topic.HeaderPartitionKey)
 }
 
 // decodeValue decodes the value of m, and returns the size of the payload if that was compressed.
@@ -103,6 +103,10 @@ func (a *app[T]) decodeValue(q *deliver.Queue, raw *wire.Message, m *Message[T])
 	if deliver.Compressed(raw) {
 		decompressed = len(payload)
 	}
-	m.Value, err = a.topic.Codec().Decode(payload)
+	headers, err := a.e.plainHeaders(raw)
+	if err != nil {
+		return 0, err
+	}
+	m.Value, err = a.topic.Codec().Decode(payload, topic.EncodedHeaders(headers))
 	return decompressed, err
 }

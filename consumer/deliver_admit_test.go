@@ -32,7 +32,7 @@ func newSlowCodec(text string) slowCodec {
 	return slowCodec{text: text, reached: make(chan struct{}, 1), release: make(chan struct{})}
 }
 
-func (c slowCodec) Decode(b []byte) (string, error) {
+func (c slowCodec) Decode(b []byte, headers topic.Headers) (string, error) {
 	if string(b) == c.text {
 		select {
 		case c.reached <- struct{}{}:
@@ -40,7 +40,7 @@ func (c slowCodec) Decode(b []byte) (string, error) {
 		}
 		<-c.release
 	}
-	return c.textCodec.Decode(b)
+	return c.textCodec.Decode(b, headers)
 }
 
 // A partition that drains and resumes while messages are being decoded discards those behind them

@@ -23,9 +23,9 @@ type measuringCodec struct {
 	live, most int
 }
 
-func (c *measuringCodec) Decode(payload []byte) ([]byte, error) {
+func (c *measuringCodec) Decode(payload []byte, headers topic.Headers) ([]byte, error) {
 	c.add(len(payload))
-	return c.Codec.Decode(payload)
+	return c.Codec.Decode(payload, headers)
 }
 
 func (c *measuringCodec) add(n int) {

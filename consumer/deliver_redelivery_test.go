@@ -55,7 +55,7 @@ func (noteCodec) ContentType() string { return "text/plain" }
 
 func (noteCodec) MessageType() string { return "" }
 
-func (noteCodec) Decode(b []byte) (*note, error) { return &note{string(b)}, nil }
+func (noteCodec) Decode(b []byte, _ topic.Headers) (*note, error) { return &note{string(b)}, nil }
 
 // noteDeadLetters keeps the text of the last dead letter.
 type noteDeadLetters struct{ got chan topic.Failure[*note] }

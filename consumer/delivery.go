@@ -5,6 +5,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // delivery is what a Message knows of its delivery, and what settles it: a *consumed, or the
@@ -12,6 +13,7 @@ import (
 type delivery interface {
 	// raw returns the message as it is stored.
 	raw() *wire.Message
+	headers() topic.Headers
 	key() string
 	source() source
 	deliveries() int
@@ -40,12 +42,13 @@ func (c *consumed) message() *deliver.Message { return (*deliver.Message)(c) }
 // partition returns the assignment that the message came from.
 func (c *consumed) partition() *partition { return c.message().Queue().Owner().(*partition) }
 
-func (c *consumed) raw() *wire.Message { return c.Raw }
-func (c *consumed) key() string        { return c.Key }
-func (c *consumed) deliveries() int    { return c.message().Deliveries() }
-func (c *consumed) payload() []byte    { return c.message().Payload() }
-func (c *consumed) ack()               { c.message().Ack() }
-func (c *consumed) nack(err error)     { c.message().Nack(err) }
+func (c *consumed) raw() *wire.Message     { return c.Raw }
+func (c *consumed) headers() topic.Headers { return c.partition().e.headersOf(c.Raw) }
+func (c *consumed) key() string            { return c.Key }
+func (c *consumed) deliveries() int        { return c.message().Deliveries() }
+func (c *consumed) payload() []byte        { return c.message().Payload() }
+func (c *consumed) ack()                   { c.message().Ack() }
+func (c *consumed) nack(err error)         { c.message().Nack(err) }
 
 func (c *consumed) source() source {
 	p := c.partition()

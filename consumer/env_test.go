@@ -396,7 +396,7 @@ func (textCodec) ContentType() string { return "text/plain" }
 
 func (textCodec) MessageType() string { return "" }
 
-func (textCodec) Decode(b []byte) (string, error) {
+func (textCodec) Decode(b []byte, _ topic.Headers) (string, error) {
 	if b[0] == '!' {
 		return "", fmt.Errorf("malformed text")
 	}

@@ -20,7 +20,7 @@ type aliasing struct{}
 
 func (aliasing) Append(dst []byte, v []byte) ([]byte, error) { return append(dst, v...), nil }
 
-func (aliasing) Decode(payload []byte) ([]byte, error) { return payload, nil }
+func (aliasing) Decode(payload []byte, _ topic.Headers) ([]byte, error) { return payload, nil }
 
 func (aliasing) ContentType() string { return "application/octet-stream" }
 

@@ -236,12 +236,12 @@ type goexitCodec struct {
 	decoded *sync.Map
 }
 
-func (c goexitCodec) Decode(b []byte) (string, error) {
+func (c goexitCodec) Decode(b []byte, headers topic.Headers) (string, error) {
 	_, again := c.decoded.LoadOrStore(string(b), true)
 	if strings.HasSuffix(string(b), "exit") || again && strings.HasSuffix(string(b), "once") {
 		runtime.Goexit()
 	}
-	return c.textCodec.Decode(b)
+	return c.textCodec.Decode(b, headers)
 }
 
 // causes collects the offsets and causes of dead letters.

@@ -2,7 +2,7 @@ package consumer
 
 import (
 	"context"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
@@ -71,11 +71,11 @@ func (m *Message[T]) OriginTimestamp() time.Time {
 func (m *Message[T]) Payload() []byte { return m.delivery().payload() }
 
 // Headers decodes the message's user headers. Those behind a malformed one are left out.
-func (m *Message[T]) Headers() []topic.Header { return headersOf(m.delivery().raw()) }
+func (m *Message[T]) Headers() []topic.Header { return slices.Collect(m.delivery().headers().All()) }
 
 // Header returns the value of the first user header with that key, in any case of letters; empty
 // when there is none.
-func (m *Message[T]) Header(key string) string { return headerOf(m.delivery().raw(), key) }
+func (m *Message[T]) Header(key string) string { return m.delivery().headers().Get(key) }
 
 // Deliveries returns how often the message was delivered to the application since its partition was
 // assigned, this delivery included.
@@ -111,26 +111,6 @@ func (m *Message[T]) AckSync(ctx context.Context) error {
 	}
 	m.Ack()
 	return m.delivery().awaitCommit(ctx)
-}
-
-func headersOf(raw *wire.Message) []topic.Header {
-	var headers []topic.Header
-	_ = wire.RangeHeaders(raw.Headers, func(key, value string) bool {
-		headers = append(headers, topic.Header{Key: key, Value: value})
-		return true
-	})
-	return headers
-}
-
-func headerOf(raw *wire.Message, key string) (found string) {
-	_ = wire.RangeHeaders(raw.Headers, func(k, value string) bool {
-		if !strings.EqualFold(k, key) {
-			return true
-		}
-		found = value
-		return false
-	})
-	return found
 }
 
 // rawMessage returns a message of q as it is stored, without its key.

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // Option changes a Consumer while New makes it.
@@ -26,7 +27,8 @@ type options struct {
 	onHandler  []func()
 
 	waitsForProvisioning bool
-	dialer               transport.Dialer // of a test, in place of the configured transport
+	dialer               transport.Dialer   // of a test, in place of the configured transport
+	cipher               topic.HeaderCipher // of the topic's codec
 }
 
 // WithName sets the consumer's name in logs, metrics, health and errors; the default is the topic's

@@ -95,7 +95,7 @@ func (p *partition) ReportError(err error) { p.e.problems.note(err) }
 // Log implements deliver.Owner.
 func (p *partition) Log(entry deliver.Entry) {
 	if checked := p.log.Check(entry.Level, entry.Text); checked != nil {
-		checked.Write(append(entry.Fields(), traceOf(&wire.Message{Headers: entry.Headers})...)...)
+		checked.Write(append(entry.Fields(), traceOf(p.e.headersOf(&wire.Message{Headers: entry.Headers}))...)...)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // settings are what a consumer is configured to do. They never change.
@@ -17,13 +18,14 @@ type settings struct {
 	log           *zap.Logger
 	identity      transport.Consumer
 	standalone    Standalone
+	cipher        topic.HeaderCipher // nil: headers are not encrypted
 	storesOffsets bool
 	atMostOnce    bool // messages are acknowledged when they are read
 }
 
 func newSettings(cfg config.Consumer, o *options, log *zap.Logger, who transport.Consumer) settings {
 	s := settings{
-		name: telemetry.QualifiedName(o.cluster, o.name), cfg: cfg, log: log, identity: who,
+		name: telemetry.QualifiedName(o.cluster, o.name), cfg: cfg, log: log, identity: who, cipher: o.cipher,
 		storesOffsets: true, atMostOnce: cfg.AckMode == config.AckOnPoll,
 	}
 	if o.standalone == nil {

@@ -6,6 +6,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/testmessage"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 func init() {
@@ -29,9 +30,10 @@ func (t *testDelivery) raw() *wire.Message {
 	return t.Raw
 }
 
-func (t *testDelivery) key() string     { return t.Key }
-func (t *testDelivery) deliveries() int { return t.Deliveries }
-func (t *testDelivery) payload() []byte { return t.raw().Payload }
+func (t *testDelivery) headers() topic.Headers { return topic.EncodedHeaders(t.raw().Headers) }
+func (t *testDelivery) key() string            { return t.Key }
+func (t *testDelivery) deliveries() int        { return t.Deliveries }
+func (t *testDelivery) payload() []byte        { return t.raw().Payload }
 
 func (t *testDelivery) source() source {
 	return source{stream: t.Stream, topic: t.Topic, group: t.Group, partition: t.Partition}

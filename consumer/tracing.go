@@ -10,7 +10,6 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
-	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -28,7 +27,7 @@ func (a *app[T]) trace(ctx context.Context, messages []*deliver.Message) (contex
 	options := []trace.SpanStartOption{trace.WithAttributes(attributes...)}
 	var links []trace.Link
 	for _, msg := range messages {
-		if publisher := publisherOf(msg.Raw); publisher.IsValid() {
+		if publisher := publisherOf(a.e.headersOf(msg.Raw)); publisher.IsValid() {
 			links = append(links, trace.Link{
 				SpanContext: publisher, Attributes: []attribute.KeyValue{telemetry.MessageID(msg.Raw.ID), offsetOf(msg)},
 			})
@@ -51,22 +50,21 @@ func offsetOf(msg *deliver.Message) attribute.KeyValue {
 }
 
 // publisherOf returns the span that published a message, from the message's headers.
-func publisherOf(raw *wire.Message) trace.SpanContext {
-	if len(raw.Headers) == 0 {
+func publisherOf(headers topic.Headers) trace.SpanContext {
+	parent := headers.Get(topic.HeaderTraceParent)
+	if parent == "" {
 		return trace.SpanContext{}
 	}
-	carrier := propagation.MapCarrier{}
-	for _, key := range []string{topic.HeaderTraceParent, topic.HeaderTraceState} {
-		if value := headerOf(raw, key); value != "" {
-			carrier[key] = value
-		}
+	carrier := propagation.MapCarrier{topic.HeaderTraceParent: parent}
+	if state := headers.Get(topic.HeaderTraceState); state != "" {
+		carrier[topic.HeaderTraceState] = state
 	}
 	return trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
 }
 
 // traceOf returns the trace of whoever published a message, as a field for the log.
-func traceOf(raw *wire.Message) []zap.Field {
-	if publisher := publisherOf(raw); publisher.IsValid() {
+func traceOf(headers topic.Headers) []zap.Field {
+	if publisher := publisherOf(headers); publisher.IsValid() {
 		return []zap.Field{zap.String("trace_id", publisher.TraceID().String())}
 	}
 	return nil

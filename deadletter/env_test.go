@@ -43,7 +43,7 @@ func (order) Append(dst []byte, v string) ([]byte, error) { return append(dst, v
 func (order) ContentType() string                         { return "text/plain" }
 func (order) MessageType() string                         { return "" }
 
-func (order) Decode(b []byte) (string, error) {
+func (order) Decode(b []byte, _ topic.Headers) (string, error) {
 	if strings.HasPrefix(string(b), "!") {
 		return "", errors.New("no order")
 	}

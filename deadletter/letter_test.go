@@ -202,7 +202,7 @@ func TestMessagesThatAreNoDeadLetters(t *testing.T) {
 	}
 	_, err := letters.Codec().Append(nil, deadletter.Letter{})
 	require.ErrorContains(t, err, "a Sink writes dead letters")
-	_, err = letters.Codec().Decode(nil)
+	_, err = letters.Codec().Decode(nil, topic.Headers{})
 	require.ErrorContains(t, err, "DecodeRaw")
 }
 

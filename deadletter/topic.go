@@ -36,7 +36,7 @@ var (
 	errDecode = errors.New("deadletter: a dead letter is decoded as a whole, by DecodeRaw")
 )
 
-func (codec) Append(dst []byte, _ Letter) ([]byte, error) { return dst, errEncode }
-func (codec) Decode([]byte) (Letter, error)               { return Letter{}, errDecode }
-func (codec) ContentType() string                         { return "" }
-func (codec) MessageType() string                         { return "" }
+func (codec) Append(dst []byte, _ Letter) ([]byte, error)  { return dst, errEncode }
+func (codec) Decode([]byte, topic.Headers) (Letter, error) { return Letter{}, errDecode }
+func (codec) ContentType() string                          { return "" }
+func (codec) MessageType() string                          { return "" }

@@ -46,7 +46,7 @@ func TestCompression(t *testing.T) {
 				require.Equal(t, "application/x-protobuf", last.headers[topic.HeaderContentType])
 				payload, err := encoding.Decode(last.headers[topic.HeaderContentEncoding], []byte(last.payload), 1<<20)
 				require.NoError(t, err)
-				v, err := words.Codec().Decode(payload)
+				v, err := words.Codec().Decode(payload, topic.Headers{})
 				require.NoError(t, err)
 				require.Equal(t, large, v.GetValue())
 

@@ -5,11 +5,12 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // item returns m in the form in which it is appended to a batch.
 func (m *Message) item(s *scratch) (item, error) {
-	it := item{key: m.Key, partition: m.Partition, id: m.ID, payload: m.Payload, scratch: s}
+	it := item{key: m.Key, partition: m.Partition, id: m.ID, payload: m.Payload, cipher: m.cipher, scratch: s}
 	err := it.addHeaders(m.Headers)
 	return it, err
 }
@@ -27,6 +28,7 @@ type item struct {
 	headersOwned bool   // headers are in the scratch
 	raw          bool   // nothing is compressed or added
 	watchers     watchers
+	cipher       topic.HeaderCipher // nil: headers are not encrypted
 
 	scratch *scratch // nil until it is needed
 }
@@ -44,6 +46,18 @@ func (it *item) check() error {
 		return fmt.Errorf("headers of %d bytes (%s), the server's limit is %d: %w", len(it.headers), headerParts(it.headers), iggyerr.MaxHeaderBytes, iggyerr.ErrTooLarge)
 	case len(it.key) > maxKeyBytes:
 		return fmt.Errorf("key of %d bytes, the server's limit is %d: %w", len(it.key), maxKeyBytes, iggyerr.ErrTooLarge)
+	}
+	return nil
+}
+
+// encryptHeaders encrypts the headers where the codec does so.
+func (it *item) encryptHeaders() error {
+	if it.cipher == nil || len(it.headers) == 0 {
+		return nil
+	}
+	it.headers = it.cipher.EncryptHeaders(it.headers)
+	if n := len(it.headers); n > iggyerr.MaxHeaderBytes {
+		return fmt.Errorf("encrypted headers of %d bytes, the server's limit is %d: %w", n, iggyerr.MaxHeaderBytes, iggyerr.ErrTooLarge)
 	}
 	return nil
 }

@@ -26,6 +26,8 @@ type Message struct {
 	// iggyerr.MaxHeaderBytes encoded, with those that the library adds (content-type, message-type,
 	// content-encoding and the trace context), which need up to 700 bytes. They are copied.
 	Headers []topic.Header
+
+	cipher topic.HeaderCipher // of Encode, nil for none
 }
 
 // Partition is an explicit partition of a topic, or none. Partition ids start at 0, so they are not

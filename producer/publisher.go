@@ -15,7 +15,9 @@ type Publisher[T any] struct {
 	producer *Producer
 	topic    topic.Topic[T]
 	state    *topicState
-	headers  []byte // content-type and message-type, encoded
+	headers  []byte                 // content-type and message-type, encoded
+	describe topic.HeaderEncoder[T] // makes the headers of each message; nil where they are fixed
+	cipher   topic.HeaderCipher     // nil: headers are not encrypted
 
 	compressor compressor
 }
@@ -25,8 +27,12 @@ type Publisher[T any] struct {
 // header.
 func For[T any](p *Producer, t topic.Topic[T]) *Publisher[T] {
 	pub := &Publisher[T]{producer: p, topic: t, state: p.topics.pin(t.Stream(), t.Name()), compressor: newCompressor(t.Compression())}
-	for _, h := range codecHeaders(t) {
-		pub.headers = wire.AppendHeader(pub.headers, h.Key, h.Value)
+	pub.describe, _ = t.Codec().(topic.HeaderEncoder[T])
+	pub.cipher, _ = t.Codec().(topic.HeaderCipher)
+	if pub.describe == nil {
+		for _, h := range fixedHeaders(t) {
+			pub.headers = wire.AppendHeader(pub.headers, h.Key, h.Value)
+		}
 	}
 	return pub
 }
@@ -123,7 +129,7 @@ func (pub *Publisher[T]) PublishAsync(ctx context.Context, v T, done func(Result
 
 // item encodes v into s, or into a scratch of its own when s is nil.
 func (pub *Publisher[T]) item(s *scratch, v T, opts []PublishOption) (item, error) {
-	it := item{headers: pub.headers, scratch: s}
+	it := item{headers: pub.headers, scratch: s, cipher: pub.cipher}
 	s = it.getScratch()
 	payload, err := pub.topic.Codec().Append(s.payload[:0], v)
 	if err != nil {
@@ -131,6 +137,15 @@ func (pub *Publisher[T]) item(s *scratch, v T, opts []PublishOption) (item, erro
 	}
 	s.reserve(payload)
 	it.payload = payload
+	if pub.describe != nil {
+		headers, err := pub.describe.Headers(v)
+		if err == nil {
+			err = it.addHeaders(headers)
+		}
+		if err != nil {
+			return it, err
+		}
+	}
 	if err := pub.apply(&it, v, opts); err != nil {
 		return it, err
 	}
@@ -163,11 +178,16 @@ func (pub *Publisher[T]) apply(it *item, v T, opts []PublishOption) error {
 // storeKey adds the header with the key that chooses the partition, unless the application's headers
 // have one.
 func (pub *Publisher[T]) storeKey(it *item, headers []topic.Header) {
-	_, explicit := it.partition.ID()
-	if !pub.topic.StoresKeys() || explicit || it.key == "" || len(it.key) > maxKeyBytes || hasHeader(headers, topic.HeaderPartitionKey) {
+	if !storesKey(pub.topic, it.key, it.partition, headers) {
 		return
 	}
 	s := it.ownHeaders()
 	s.headers = wire.AppendHeader(s.headers, topic.HeaderPartitionKey, it.key)
 	it.headers = s.headers
+}
+
+// storesKey reports whether the key of a message is stored with it.
+func storesKey[T any](t topic.Topic[T], key string, partition Partition, headers []topic.Header) bool {
+	_, explicit := partition.ID()
+	return t.StoresKeys() && !explicit && key != "" && len(key) <= maxKeyBytes && !hasHeader(headers, topic.HeaderPartitionKey)
 }

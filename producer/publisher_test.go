@@ -26,7 +26,7 @@ func TestPublisher(t *testing.T) {
 			topic.HeaderContentType: "application/x-protobuf",
 			topic.HeaderMessageType: "google.protobuf.StringValue",
 		}, got[0].headers)
-		v, err := words.Codec().Decode([]byte(got[0].payload))
+		v, err := words.Codec().Decode([]byte(got[0].payload), topic.Headers{})
 		require.NoError(t, err)
 		require.Equal(t, "apple", v.GetValue())
 

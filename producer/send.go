@@ -66,5 +66,8 @@ func (p *Producer) prepareItem(ctx context.Context, t *topicState, it *item) err
 		}
 		p.tracing.inject(ctx, it)
 	}
-	return it.check()
+	if err := it.check(); err != nil {
+		return err
+	}
+	return it.encryptHeaders()
 }

@@ -13,14 +13,21 @@ type Codec[T any] interface {
 	// Append appends the encoding of v to dst and returns the extended slice. Encrypted returns an
 	// error for a codec that returns a slice without dst at its beginning.
 	Append(dst []byte, v T) ([]byte, error)
-	// Decode decodes a payload. The message must not refer to the payload's memory: a consumer
-	// reuses it after the message is settled. A codec whose messages do refer to it must tell its
-	// users that handlers may not keep them.
-	Decode(payload []byte) (T, error)
-	// ContentType returns the media type for the content-type header.
+	// Decode decodes a payload; headers are those of its message. The message must not refer to the
+	// payload's memory: a consumer reuses it after the message is settled. A codec whose messages do
+	// refer to it must tell its users that handlers may not keep them.
+	Decode(payload []byte, headers Headers) (T, error)
+	// ContentType returns the media type for the content-type header; "" means no header.
 	ContentType() string
 	// MessageType returns the name of the type for the message-type header; "" means no header.
 	MessageType() string
+}
+
+// HeaderEncoder is implemented by codecs that describe each message by headers of its own, OneOf for
+// example. A publisher adds them in place of those that ContentType and MessageType name.
+type HeaderEncoder[T any] interface {
+	// Headers returns the headers of v. Nobody changes the slice.
+	Headers(v T) ([]Header, error)
 }
 
 // Proto returns the codec for a protobuf message type, a pointer such as *shoppb.Order. The
@@ -46,7 +53,7 @@ func (c protoCodec[T]) Append(dst []byte, v T) ([]byte, error) {
 	return proto.MarshalOptions{Deterministic: true}.MarshalAppend(dst, v)
 }
 
-func (c protoCodec[T]) Decode(payload []byte) (T, error) {
+func (c protoCodec[T]) Decode(payload []byte, _ Headers) (T, error) {
 	v := c.descriptor.New().Interface().(T)
 	if err := proto.Unmarshal(payload, v); err != nil {
 		var zero T
@@ -65,6 +72,9 @@ func Bytes() Codec[[]byte] { return bytesCodec{} }
 type bytesCodec struct{}
 
 func (bytesCodec) Append(dst []byte, v []byte) ([]byte, error) { return append(dst, v...), nil }
-func (bytesCodec) Decode(payload []byte) ([]byte, error)       { return append([]byte(nil), payload...), nil }
 func (bytesCodec) ContentType() string                         { return "application/octet-stream" }
 func (bytesCodec) MessageType() string                         { return "" }
+
+func (bytesCodec) Decode(payload []byte, _ Headers) ([]byte, error) {
+	return append([]byte(nil), payload...), nil
+}

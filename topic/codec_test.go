@@ -22,20 +22,20 @@ func TestProtoRoundTrip(t *testing.T) {
 		payload, err := codec.Append(prefix, in)
 		require.NoError(t, err)
 		require.Equal(t, prefix, payload[:len(prefix):len(prefix)])
-		out, err := codec.Decode(payload[len(prefix):])
+		out, err := codec.Decode(payload[len(prefix):], topic.Headers{})
 		require.NoError(t, err)
 		require.True(t, proto.Equal(in, out))
 	})
 	_, err := codec.Append(nil, nil)
 	require.ErrorContains(t, err, "nil google.protobuf.StringValue")
-	_, err = codec.Decode([]byte{0xff})
+	_, err = codec.Decode([]byte{0xff}, topic.Headers{})
 	require.ErrorContains(t, err, "google.protobuf.StringValue")
 }
 
 func TestBytesDecodesACopy(t *testing.T) {
 	t.Parallel()
 	payload := []byte("abc")
-	out, err := topic.Bytes().Decode(payload)
+	out, err := topic.Bytes().Decode(payload, topic.Headers{})
 	require.NoError(t, err)
 	payload[0] = 'x'
 	require.Equal(t, "abc", string(out))

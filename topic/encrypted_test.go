@@ -25,7 +25,7 @@ func ExampleEncrypted() {
 		topic.Key(func(o order) string { return o.Customer }))
 
 	payload, _ := orders.Codec().Append(nil, order{ID: "7", Customer: "ada"})
-	got, _ := orders.Codec().Decode(payload)
+	got, _ := orders.Codec().Decode(payload, topic.Headers{})
 	fmt.Println(bytes.Contains(payload, []byte("ada")), got.Customer, keys)
 	// Output: false ada keyring(2026-11)
 }
@@ -54,7 +54,7 @@ func TestEncryptedRoundTrip(t *testing.T) {
 			require.True(t, bytes.HasPrefix(first, prefix))
 			payload := first[len(prefix):]
 			before := bytes.Clone(payload)
-			got, err := newer.Decode(payload)
+			got, err := newer.Decode(payload, topic.Headers{})
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(plain, got))
 			require.Equal(t, before, payload, "decoding leaves the payload alone: a message may be decoded twice")
@@ -87,7 +87,7 @@ func TestEncryptedRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := tt.codec.Decode(tt.payload)
+			_, err := tt.codec.Decode(tt.payload, topic.Headers{})
 			require.ErrorIs(t, err, topic.ErrDecrypt)
 			require.ErrorContains(t, err, tt.want)
 			require.NotContains(t, err.Error(), "4711")
@@ -96,15 +96,15 @@ func TestEncryptedRefuses(t *testing.T) {
 	for i := range payload {
 		changed := bytes.Clone(payload)
 		changed[i] ^= 1
-		_, err := codec.Decode(changed)
+		_, err := codec.Decode(changed, topic.Headers{})
 		require.ErrorIs(t, err, topic.ErrDecrypt, "byte %d", i)
-		_, err = codec.Decode(payload[:i])
+		_, err = codec.Decode(payload[:i], topic.Headers{})
 		require.ErrorIs(t, err, topic.ErrDecrypt, "cut at %d", i)
 	}
 	// What is authentic as one type is not as another.
 	message, err := topic.Encrypted(topic.Proto[*wrapperspb.StringValue](), keyring(t, "a")).Append(nil, wrapperspb.String("x"))
 	require.NoError(t, err)
-	_, err = topic.Encrypted(topic.Proto[*wrapperspb.BytesValue](), keyring(t, "a")).Decode(message)
+	_, err = topic.Encrypted(topic.Proto[*wrapperspb.BytesValue](), keyring(t, "a")).Decode(message, topic.Headers{})
 	require.ErrorIs(t, err, topic.ErrDecrypt)
 
 	// What can't be encoded leaves what was there.
@@ -169,7 +169,7 @@ func FuzzEncryptedDecode(f *testing.F) {
 	f.Add([]byte("\xfbie\x01\x01a"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		// Seeds are the only authentic ones.
-		if plain, err := codec.Decode(data); err == nil && string(plain) != "x" {
+		if plain, err := codec.Decode(data, topic.Headers{}); err == nil && string(plain) != "x" {
 			t.Fatal("something else was taken for authentic")
 		}
 	})

@@ -23,7 +23,7 @@ func (jsonCodec[T]) Append(dst []byte, v T) ([]byte, error) {
 	return append(dst, b...), nil
 }
 
-func (jsonCodec[T]) Decode(payload []byte) (T, error) {
+func (jsonCodec[T]) Decode(payload []byte, _ Headers) (T, error) {
 	var v T
 	if err := json.Unmarshal(payload, &v); err != nil {
 		return v, &jsonError{into: reflect.TypeFor[T](), err: err}

@@ -45,7 +45,7 @@ func TestJSONErrorsHoldNothingOfThePayload(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := topic.JSON[payment]().Decode([]byte(tt.payload))
+			_, err := topic.JSON[payment]().Decode([]byte(tt.payload), topic.Headers{})
 			text, _, _ := strings.Cut(err.Error(), " (byte ") // which differs between versions of Go
 			require.Equal(t, tt.want, text)
 			if tt.cause != nil {
@@ -68,10 +68,10 @@ func TestJSONRoundTrip(t *testing.T) {
 	payload, err := codec.Append([]byte("x"), order{ID: "1"})
 	require.NoError(t, err)
 	require.Equal(t, `x{"id":"1","customer":""}`, string(payload))
-	out, err := codec.Decode(payload[1:])
+	out, err := codec.Decode(payload[1:], topic.Headers{})
 	require.NoError(t, err)
 	require.Equal(t, order{ID: "1"}, out)
-	_, err = codec.Decode([]byte("{"))
+	_, err = codec.Decode([]byte("{"), topic.Headers{})
 	require.Error(t, err)
 	require.Equal(t, "application/json", codec.ContentType())
 
@@ -93,7 +93,7 @@ func TestPromiseDecodersQuoteNothing(t *testing.T) {
 		"a text in place of a number": `{"Amount": "secret 4711"}`,
 		"no JSON at all":              `4711 secret`,
 	} {
-		_, err := topic.JSON[order]().Decode([]byte(payload))
+		_, err := topic.JSON[order]().Decode([]byte(payload), topic.Headers{})
 		require.Error(t, err, name)
 		require.NotContains(t, err.Error(), "4711", name)
 	}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
+	"slices"
 )
 
 // keySize is the size of an AES-256 key in bytes.
@@ -20,6 +22,7 @@ var keyID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 type Keyring struct {
 	current string
 	keys    map[string]cipher.AEAD
+	ids     []string // the current one first
 }
 
 // NewKeyring returns a keyring of keys for AES-256-GCM with 32 random bytes each. Messages are
@@ -48,6 +51,12 @@ func NewKeyring(current string, keys map[string][]byte) (*Keyring, error) {
 	}
 	if k.keys[current] == nil {
 		return nil, errors.New("topic: keyring: the current key is not among the keys")
+	}
+	k.ids = []string{current}
+	for _, id := range slices.Sorted(maps.Keys(k.keys)) {
+		if id != current {
+			k.ids = append(k.ids, id)
+		}
 	}
 	return k, nil
 }

@@ -62,7 +62,7 @@ func decode[T any](codec topic.Codec[T], m message) (T, error) {
 		var none T
 		return none, m.fault
 	}
-	return codec.Decode(m.payload)
+	return codec.Decode(m.payload, topic.HeadersOf(m.headers...))
 }
 
 // rawCodec is the codec of messages that are read as they are stored.
@@ -78,6 +78,8 @@ var errRawOnly = errors.New("messages are read as they are stored, and not publi
 
 func (rawCodec) Append(dst []byte, _ topic.RawMessage) ([]byte, error) { return dst, errRawOnly }
 
-func (rawCodec) Decode([]byte) (topic.RawMessage, error) { return topic.RawMessage{}, errRawOnly }
-func (rawCodec) ContentType() string                     { return "" }
-func (rawCodec) MessageType() string                     { return "" }
+func (rawCodec) Decode([]byte, topic.Headers) (topic.RawMessage, error) {
+	return topic.RawMessage{}, errRawOnly
+}
+func (rawCodec) ContentType() string { return "" }
+func (rawCodec) MessageType() string { return "" }

@@ -144,6 +144,9 @@ type payloadCodec struct{}
 
 func (payloadCodec) Append(dst, payload []byte) ([]byte, error) { return append(dst, payload...), nil }
 
-func (payloadCodec) Decode(payload []byte) ([]byte, error) { return slices.Clone(payload), nil }
-func (payloadCodec) ContentType() string                   { return "" }
-func (payloadCodec) MessageType() string                   { return "" }
+func (payloadCodec) Decode(payload []byte, _ topic.Headers) ([]byte, error) {
+	return slices.Clone(payload), nil
+}
+
+func (payloadCodec) ContentType() string { return "" }
+func (payloadCodec) MessageType() string { return "" }
