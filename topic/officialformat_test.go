@@ -105,6 +105,46 @@ func TestOfficialFormatRefuses(t *testing.T) {
 	require.PanicsWithValue(t, "topic: Encrypted: option 1 of 1 is nil", func() { topic.Encrypted(topic.Bytes(), keyring(t, "a"), nil) })
 }
 
+// The messages were written by Aes256GcmEncryptor of the Rust client (crate iggy 0.10.0, server 0.8.0)
+// with the key 00 01 … 1f. That client has also read messages of this library from the same topic.
+func TestOfficialFormatOfTheRustClient(t *testing.T) {
+	t.Parallel()
+	key := make([]byte, 32)
+	for i := range key {
+		key[i] = byte(i)
+	}
+	keys, err := topic.NewKeyring("shared", map[string][]byte{"shared": key, "other": bytes.Repeat([]byte{1}, 32)})
+	require.NoError(t, err)
+	codec := topic.Encrypted(topic.JSON[order](), keys, topic.OfficialFormat())
+	for name, tt := range map[string]struct {
+		payload, headers string
+		want             order
+		wantHeaders      []string
+	}{
+		"with headers, one of them a number": {
+			payload: "345594fb503b98d009c4f2db119ec2ee9559d2594b75346e2b589e86c11ca77c98290692458183df9c1e0be80782c146ed54c4c54ad60c",
+			headers: "be337600bc49691018e575c9e2acd8a27b08df0b9934c6c45579e746990526b04904519592ee005342545df62e5cc5af7882c73489d247eede0c0aa3769da0ff" +
+				"9fda5246bcef2919cac9319ef94f9b0be287063e6479d86064817215aa019e54e7f3e22c70",
+			want: order{"7", "ada"}, wantHeaders: []string{"message-type=order.placed", "n=7", "tenant=acme"},
+		},
+		"without headers": {
+			payload: "3f51cac922fb50c78e9657f71a6c1c9e37ad743ac9b7ed20011565cfb12cb3e82c7029fe0cc9476a8647c252179b1a672a174c71121aa1",
+			want:    order{"8", "bob"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			encoded, err := codec.(topic.HeaderCipher).DecryptHeaders(unhex(t, tt.headers))
+			require.NoError(t, err)
+			headers := topic.EncodedHeaders(encoded)
+			require.Equal(t, tt.wantHeaders, all(headers))
+			got, err := codec.Decode(unhex(t, tt.payload), headers)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, got)
+		})
+	}
+}
+
 // The header replay-of, which deadletter.Replay puts before those of the message, is not encrypted.
 func TestOfficialFormatReadsReplayedMessages(t *testing.T) {
 	t.Parallel()
