@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
-	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -108,17 +107,18 @@ func (l Log) Unchanged(ctx context.Context, s Session, id uint32, h *History, en
 	}
 	unchanged, last := false, remembered.Next-1
 	err := s.Do(ctx, func(ctx context.Context, c transport.Conn) error {
-		polled, err := l.read(ctx, c, id, h, last)
+		polled, err := c.Poll(ctx, l.one(id, last))
+		if protocol.IsInvalidOffset(err) {
+			polled, err = l.readByTime(ctx, c, id, h, last)
+		}
 		switch {
 		case protocol.IsInvalidOffset(err): // it can't be compared either
-			unchanged = remembered.Purged.saved()
 			return nil
 		case err != nil:
 			return err
 		case len(polled.Messages) > 0:
-			// A purged message is returned in place of the acknowledged one, which can't be compared.
 			first := polled.Messages[0]
-			unchanged = first.Offset == last && (first.Timestamp == remembered.Timestamp || first.Timestamp <= remembered.Purged.Timestamp)
+			unchanged = first.Offset == last && first.Timestamp == remembered.Timestamp
 		case l.Consumer.Group && (polled.Partition != id || id == 0 && polled.CurrentOffset == 0):
 			// A member gets this answer for a partition that it does not own
 			// (measured on Iggy 0.8.0): that of an empty partition 0.
@@ -127,48 +127,6 @@ func (l Log) Unchanged(ctx context.Context, s Session, id uint32, h *History, en
 		return nil
 	})
 	return unchanged, err
-}
-
-// read reads the message at an offset, by its time if it is refused by its offset. When it can't be
-// read at all the error is a StatusError with the status "invalid offset".
-func (l Log) read(ctx context.Context, c transport.Conn, id uint32, h *History, offset uint64) (*transport.Polled, error) {
-	if h.isUnreadable(offset) {
-		return nil, l.refused(id)
-	}
-	polled, err := c.Poll(ctx, l.one(id, offset))
-	switch {
-	case protocol.IsInvalidOffset(err):
-		return l.readByTime(ctx, c, id, h, offset)
-	case errors.Is(err, iggyerr.ErrProtocol):
-		h.setUnreadable(offset)
-	}
-	return polled, err
-}
-
-// Purged reports whether the log was purged after the committed offset was stored, when none is stored
-// any more: a purge deletes it, and what was stored afterwards has lower offsets. New messages may be
-// more than the purged ones were, so that the log does not seem to be shorter.
-func (l Log) Purged(ctx context.Context, s Session, id uint32, h *History) (purged bool, err error) {
-	remembered := h.remembered()
-	switch {
-	case !remembered.HasCommitted || remembered.CommittedTime == 0:
-		return false, nil
-	case remembered.Purged.saved() && remembered.Purged.Timestamp >= remembered.CommittedTime:
-		return true, nil
-	}
-	next := l.one(id, 0)
-	next.Strategy = transport.Strategy{Kind: transport.FromTimestamp, Value: remembered.CommittedTime + 1}
-	err = s.Do(ctx, func(ctx context.Context, c transport.Conn) error {
-		polled, err := c.Poll(ctx, next)
-		switch {
-		case err == nil:
-			purged = len(polled.Messages) > 0 && polled.Messages[0].Offset <= remembered.Committed
-		case errors.Is(err, iggyerr.ErrProtocol):
-			h.saved(remembered.CommittedTime)
-		}
-		return err
-	})
-	return purged, err
 }
 
 // notOwned says that the server answered a request as it does for a partition of another member.
