@@ -2,11 +2,7 @@ package vocabulary_test
 
 import (
 	"go/ast"
-	"go/parser"
 	"go/token"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -33,8 +29,6 @@ const modulePath = "github.com/fetchbox/fetchbox-iggy"
 // Names, texts and comments of the packages below jobs say nothing of FetchBox.
 func TestOnlyJobsKnowsFetchBox(t *testing.T) {
 	t.Parallel()
-	root := filepath.Join("..", "..")
-	require.FileExists(t, filepath.Join(root, "go.mod"))
 	fset, files, exempt := token.NewFileSet(), 0, map[string]bool{}
 	check := func(pos token.Pos, what, text string) {
 		text = strings.ToLower(strings.ReplaceAll(text, modulePath, ""))
@@ -44,39 +38,20 @@ func TestOnlyJobsKnowsFetchBox(t *testing.T) {
 			}
 		}
 	}
-	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
-		}
-		rel = filepath.ToSlash(rel)
-		if entry.IsDir() {
-			if name := entry.Name(); rel != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin") {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if !strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, "_test.go") {
-			return nil
+	neutral := func(rel string) bool {
+		if strings.HasSuffix(rel, "_test.go") {
+			return false
 		}
 		for _, prefix := range fetchBoxOnly {
 			if strings.HasPrefix(rel, prefix) {
 				exempt[prefix] = true
-				return nil
+				return false
 			}
 		}
+		return true
+	}
+	walkSources(t, fset, neutral, func(_ string, file *ast.File) {
 		files++
-		source, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		file, err := parser.ParseFile(fset, rel, source, parser.ParseComments|parser.SkipObjectResolution)
-		if err != nil {
-			return err
-		}
 		for _, group := range file.Comments {
 			check(group.Pos(), "comment", group.Text())
 		}
@@ -96,8 +71,7 @@ func TestOnlyJobsKnowsFetchBox(t *testing.T) {
 			}
 			return true
 		})
-		return nil
-	}))
+	})
 	require.Greater(t, files, 100)
 	for _, prefix := range fetchBoxOnly {
 		require.True(t, exempt[prefix], "%s does not exist any more: take it out of the list", prefix)

@@ -102,8 +102,6 @@ func TestNamesAndTextsFollowGlossary(t *testing.T) {
 			words[form] = r
 		}
 	}
-	root := filepath.Join("..", "..")
-	require.FileExists(t, filepath.Join(root, "go.mod"))
 	fset := token.NewFileSet()
 	used := map[[2]string]bool{}
 	report := func(path string, line int, what, word, use string) {
@@ -115,34 +113,10 @@ func TestNamesAndTextsFollowGlossary(t *testing.T) {
 		}
 		t.Errorf("%s:%d: %q in %s: use %s", path, line, word, what, use)
 	}
-	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
-		}
-		rel = filepath.ToSlash(rel)
-		if entry.IsDir() {
-			if name := entry.Name(); rel != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin") {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if !strings.HasSuffix(rel, ".go") {
-			return nil
-		}
-		source, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		file, err := parser.ParseFile(fset, rel, source, parser.ParseComments|parser.SkipObjectResolution)
-		if err != nil {
-			return err
-		}
+	all := func(string) bool { return true }
+	walkSources(t, fset, all, func(rel string, file *ast.File) {
 		if ast.IsGenerated(file) {
-			return nil
+			return
 		}
 		inTest := strings.HasSuffix(rel, "_test.go")
 		checkName := func(pos token.Pos, what, name string) {
@@ -174,7 +148,7 @@ func TestNamesAndTextsFollowGlossary(t *testing.T) {
 					checkName(f.Name.Pos(), "name of a test", f.Name.Name)
 				}
 			}
-			return nil
+			return
 		}
 		for _, group := range file.Comments {
 			checkText(group.Pos(), "comment", group.Text())
@@ -199,11 +173,47 @@ func TestNamesAndTextsFollowGlossary(t *testing.T) {
 			}
 			return true
 		})
-		return nil
-	}))
+	})
 	for key := range allowed {
 		require.True(t, used[key], "%s in %s does not occur any more: take it out of the list", key[1], key[0])
 	}
+}
+
+// walkSources parses the Go files of the module that want accepts, and calls visit with each and its
+// path.
+func walkSources(t *testing.T, fset *token.FileSet, want func(rel string) bool, visit func(rel string, file *ast.File)) {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	require.FileExists(t, filepath.Join(root, "go.mod"))
+	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		if entry.IsDir() {
+			if name := entry.Name(); rel != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(rel, ".go") || !want(rel) {
+			return nil
+		}
+		source, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		file, err := parser.ParseFile(fset, rel, source, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		visit(rel, file)
+		return nil
+	}))
 }
 
 // isTest reports whether a function of this name is a test, a benchmark, a fuzz target or an
