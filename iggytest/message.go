@@ -1,10 +1,10 @@
 package iggytest
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/fetchbox/fetchbox-iggy/embedded"
-	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -18,12 +18,7 @@ type Message struct {
 }
 
 func newMessage(stored embedded.Message, partition uint32) Message {
-	m := Message{Message: stored, Partition: partition}
-	_ = wire.RangeHeaders(stored.UserHeaders, func(key, value string) bool {
-		m.Headers = append(m.Headers, topic.Header{Key: key, Value: value})
-		return true
-	})
-	return m
+	return Message{Message: stored, Partition: partition, Headers: slices.Collect(topic.EncodedHeaders(stored.UserHeaders).All())}
 }
 
 // Header returns the value of the first user header with that key, in any case of letters; empty

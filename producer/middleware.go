@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
-	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -55,7 +55,7 @@ func (p *Producer) callMiddleware(ctx context.Context, t *topicState, it *item) 
 	}
 	m := Message{
 		Stream: t.stream, Topic: t.name, Key: it.key, Partition: it.partition, ID: it.id,
-		Payload: it.payload, Headers: decodedHeaders(it.headers),
+		Payload: it.payload, Headers: slices.Collect(topic.EncodedHeaders(it.headers).All()),
 	}
 	for _, call := range p.middleware {
 		err := callback.Recover(func() error {
@@ -75,15 +75,6 @@ func (p *Producer) callMiddleware(ctx context.Context, t *topicState, it *item) 
 	it.id, it.payload = m.ID, m.Payload
 	it.headers = nil
 	return it.addHeaders(m.Headers)
-}
-
-func decodedHeaders(encoded []byte) []topic.Header {
-	var headers []topic.Header
-	_ = wire.RangeHeaders(encoded, func(key, value string) bool {
-		headers = append(headers, topic.Header{Key: key, Value: value})
-		return true
-	})
-	return headers
 }
 
 // watchers are the functions that the middleware of one message has returned.
