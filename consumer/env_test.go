@@ -248,6 +248,19 @@ func (e *testEnv) purge() {
 	request(uint32(embedded.PurgeTopic), name(name(nil, e.stream), "t"))
 }
 
+// savesAtOnce reports whether the server saves each message at once, so that a purge leaves none. It
+// purges the topic.
+func (e *testEnv) savesAtOnce() bool {
+	e.send(0, "probe")
+	e.purge()
+	polled, err := e.connect().Poll(e.t.Context(), transport.Poll{
+		Consumer: transport.Consumer{Stream: e.topic.Stream(), Topic: e.topic.Name(), Name: "probe"},
+		Strategy: transport.Strategy{Kind: transport.FromOffset}, Count: 1,
+	})
+	require.NoError(e.t, err)
+	return len(polled.Messages) == 0
+}
+
 // remake deletes the topic and creates it again.
 func (e *testEnv) remake() {
 	e.t.Helper()

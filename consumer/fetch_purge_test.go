@@ -28,6 +28,9 @@ func TestConsumerRecoversFromAPurgeOfUnsavedMessages(t *testing.T) {
 		})
 		t.Run("real "+string(by), func(t *testing.T) {
 			t.Parallel()
+			if newRealEnv(t, 2).savesAtOnce() {
+				t.Skip("SKIPPED: the server saves each message at once, and keeps none over a purge")
+			}
 			e := newRealEnv(t, 2)
 			e.iggy.Transport = by
 			testPurge(t, e, config.DefaultConsumer("g"))
