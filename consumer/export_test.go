@@ -69,7 +69,9 @@ func NewKeyLimiters(limit rate.Limit, burst int) *KeyLimiters { return newKeyLim
 
 // Delay reserves a time for a message of a key and returns when that is.
 func (l *KeyLimiters) Delay(key string, now time.Time) time.Duration {
-	return l.reserve(key, now).DelayFrom(now)
+	limiter := l.acquire(key, now)
+	defer l.release(limiter)
+	return limiter.limiter.ReserveN(now, 1).DelayFrom(now)
 }
 
 // Len returns how many keys have a limiter.

@@ -26,7 +26,8 @@ func RateLimit[T any](limiter *rate.Limiter) Middleware[T] {
 	if limiter == nil {
 		panic("consumer: RateLimit: no limiter")
 	}
-	return rateLimit[T](func(*Message[T]) *rate.Reservation { return limiter.Reserve() })
+	l := newSerialLimiter(limiter)
+	return rateLimit(func(ctx context.Context, m *Message[T]) error { return l.wait(ctx, m.delivery().stopping()) })
 }
 
 // RateLimitByKey is like RateLimit with a limiter for each key: messages of one key are passed to
@@ -40,11 +41,14 @@ func RateLimitByKey[T any](limit rate.Limit, burst int, key func(*Message[T]) st
 		panic(fmt.Sprintf("consumer: RateLimitByKey: limit %v and burst %d must be positive, and key be given", limit, burst))
 	}
 	limiters := newKeyLimiters(limit, burst)
-	return rateLimit[T](func(m *Message[T]) *rate.Reservation {
-		if k := key(m); k != "" {
-			return limiters.reserve(k, time.Now())
+	return rateLimit(func(ctx context.Context, m *Message[T]) error {
+		k := key(m)
+		if k == "" {
+			return nil
 		}
-		return nil
+		l := limiters.acquire(k, time.Now())
+		defer limiters.release(l)
+		return l.wait(ctx, m.delivery().stopping())
 	})
 }
 
@@ -54,18 +58,41 @@ var errRateLimit = fmt.Errorf("the consumer stops, and the message waited for th
 // errNoBurst is why nothing is handled: a limiter without bursts lets nothing through.
 var errNoBurst = errors.New("the burst of the rate limit is 0")
 
-// rateLimit returns middleware that waits for what reserve returns; nil is no limit.
-func rateLimit[T any](reserve func(*Message[T]) *rate.Reservation) Middleware[T] {
+// rateLimit returns middleware that calls wait before the handler.
+func rateLimit[T any](wait func(context.Context, *Message[T]) error) Middleware[T] {
 	return func(next Handler[T]) Handler[T] {
 		return func(ctx context.Context, m *Message[T]) error {
-			if r := reserve(m); r != nil {
-				if err := await(ctx, r, m.delivery().stopping()); err != nil {
-					return err
-				}
+			if err := wait(ctx, m); err != nil {
+				return err
 			}
 			return next(ctx, m)
 		}
 	}
+}
+
+// serialLimiter is a limiter whose users reserve one after another: a rate.Limiter takes a
+// reservation back in full only if it is the last one.
+type serialLimiter struct {
+	limiter   *rate.Limiter
+	reserving chan struct{} // holds a token while one waits for its time
+	users     int           // guarded by the lock of keyLimiters
+}
+
+func newSerialLimiter(limiter *rate.Limiter) *serialLimiter {
+	return &serialLimiter{limiter: limiter, reserving: make(chan struct{}, 1)}
+}
+
+// wait waits until the limiter allows one message, ctx ends, or the consumer stops.
+func (l *serialLimiter) wait(ctx context.Context, stopping <-chan struct{}) error {
+	select {
+	case l.reserving <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-stopping:
+		return errRateLimit
+	}
+	defer func() { <-l.reserving }()
+	return await(ctx, l.limiter.Reserve(), stopping)
 }
 
 // await waits until the time of a reservation. When ctx ends or the consumer stops first, it gives
@@ -98,7 +125,7 @@ type keyLimiters struct {
 	burst int
 
 	mu    sync.Mutex
-	byKey map[string]*rate.Limiter
+	byKey map[string]*serialLimiter
 	most  int // limiters before those are dropped that are like new ones
 }
 
@@ -106,10 +133,11 @@ type keyLimiters struct {
 const minKeyLimiters = 1024
 
 func newKeyLimiters(limit rate.Limit, burst int) *keyLimiters {
-	return &keyLimiters{limit: limit, burst: burst, byKey: map[string]*rate.Limiter{}, most: minKeyLimiters}
+	return &keyLimiters{limit: limit, burst: burst, byKey: map[string]*serialLimiter{}, most: minKeyLimiters}
 }
 
-func (l *keyLimiters) reserve(key string, now time.Time) *rate.Reservation {
+// acquire returns the limiter of a key, which is not dropped before release.
+func (l *keyLimiters) acquire(key string, now time.Time) *serialLimiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	limiter := l.byKey[key]
@@ -117,16 +145,23 @@ func (l *keyLimiters) reserve(key string, now time.Time) *rate.Reservation {
 		if len(l.byKey) >= l.most {
 			l.drop(now)
 		}
-		limiter = rate.NewLimiter(l.limit, l.burst)
+		limiter = newSerialLimiter(rate.NewLimiter(l.limit, l.burst))
 		l.byKey[key] = limiter
 	}
-	return limiter.ReserveN(now, 1)
+	limiter.users++
+	return limiter
 }
 
-// drop drops the limiters that allow a whole burst, as new ones do. l.mu is held.
+func (l *keyLimiters) release(limiter *serialLimiter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	limiter.users--
+}
+
+// drop drops the limiters without users that allow a whole burst, as new ones do. l.mu is held.
 func (l *keyLimiters) drop(now time.Time) {
 	for key, limiter := range l.byKey {
-		if limiter.TokensAt(now) >= float64(l.burst) {
+		if limiter.users == 0 && limiter.limiter.TokensAt(now) >= float64(l.burst) {
 			delete(l.byKey, key)
 		}
 	}
