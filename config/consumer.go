@@ -71,12 +71,19 @@ type Consumer struct {
 	// DeadLetters is the topic of the messages that the consumer gives up, when they are stored by
 	// package deadletter. It is in the stream of the consumer's topic.
 	DeadLetters GroupTopic `yaml:"dead_letters"`
+	// ParkAfter is the longest delay of a redelivery, as consumer.RetryAfter asks for it, for which a
+	// message waits in memory, at most 24h: a message that has to wait longer is parked in a topic.
+	// 0 parks no message. It is for consumers that can write (consumer.WithParking).
+	ParkAfter time.Duration `yaml:"park_after"`
+	// Parked is the topic of parked messages. It is in the stream of the consumer's topic. Each
+	// partition has twice the delay of the one before it, the first one park_after.
+	Parked GroupTopic `yaml:"parked"`
 }
 
 // GroupTopic is a topic that a consumer group writes.
 type GroupTopic struct {
-	// Name is the topic's name within the stream; empty means TOPIC.GROUP.dlq, after the consumer's
-	// topic and its group.
+	// Name is the topic's name within the stream; empty means the names of the consumer's topic and
+	// group, and what it is: TOPIC.GROUP.dlq or TOPIC.GROUP.parked.
 	Name string `yaml:"name"`
 	// Partitions is the number of partitions with which the topic is created.
 	Partitions uint32 `yaml:"partitions"`
@@ -146,6 +153,8 @@ const (
 )
 
 const (
+	// maxParkAfter is the longest time that a message stays in a partition of parked messages.
+	maxParkAfter = 24 * time.Hour
 	// serverHandover is how long the server waits for the owner of a partition to commit before it
 	// assigns the partition to another member (measured on Iggy 0.8.0: 33.8 s at most, 30 s
 	// configured).
@@ -211,6 +220,12 @@ func (c Consumer) validate(f faults) {
 	notNegative(f, "drain_timeout", c.DrainTimeout)
 	notNegative(f, "max_age", c.MaxAge)
 	c.DeadLetters.validate(f.at("dead_letters"))
+	f.require(c.ParkAfter >= 0 && c.ParkAfter <= maxParkAfter, "park_after", "must be 0 to %v", maxParkAfter)
+	f.require(c.ParkAfter == 0 || c.AckMode != AckOnPoll, "park_after", "must be 0 with ack_mode %s: the messages are acknowledged before", AckOnPoll)
+	c.Parked.validate(f.at("parked"))
+	if r := c.Parked.Retention; c.ParkAfter > 0 && r > 0 {
+		f.require(r.Duration() >= 2*maxParkAfter, "parked.retention", "must be %v or more: messages stay in a partition for up to %v", Retention(2*maxParkAfter), maxParkAfter)
+	}
 }
 
 func (t GroupTopic) validate(f faults) {

@@ -74,5 +74,6 @@ func DefaultConsumer(group string) Consumer {
 		MaxDecompressedBytes: 64 << 20,
 		DrainTimeout:         8 * time.Second,
 		DeadLetters:          GroupTopic{Partitions: 1, Retention: Retention(90 * 24 * time.Hour)},
+		Parked:               GroupTopic{Partitions: 8, Retention: Retention(7 * 24 * time.Hour)},
 	}
 }

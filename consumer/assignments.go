@@ -7,10 +7,8 @@ import (
 	"sync"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/commit"
-	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fetch"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
-	"github.com/fetchbox/fetchbox-iggy/consumer/internal/quota"
 )
 
 // assignments is the partitions that are assigned to a consumer. It implements group.Partitions.
@@ -35,7 +33,7 @@ func (a *assignments) history(id uint32) *history {
 	defer a.mu.Unlock()
 	h, ok := a.histories[id]
 	if !ok {
-		h = &history{fetch: fetch.NewHistory(a.e.cfg.BatchSize), deliver: a.e.pool.NewPartition(id), commits: commit.NewLock()}
+		h = &history{fetch: fetch.NewHistory(a.e.cfg.BatchSize), deliver: a.e.pool.NewPartition(a.e.identity.Topic, id), commits: commit.NewLock()}
 		a.histories[id] = h
 	}
 	return h
@@ -104,13 +102,7 @@ func (a *assignments) Start(ids ...uint32) {
 func (a *assignments) share(started []*partition) {
 	slices.SortFunc(started, func(p, q *partition) int { return int(p.id) - int(q.id) })
 	a.started = started
-	queues := make([]*deliver.Queue, len(started))
-	prefetched := make([]*quota.Member, len(started))
-	for i, p := range started {
-		queues[i], prefetched[i] = p.queue, p.prefetched
-	}
-	a.e.pool.SetQueues(queues...)
-	a.e.prefetched.SetMembers(prefetched...)
+	a.e.setStarted(a, started)
 }
 
 // Drain implements group.Partitions.

@@ -76,10 +76,16 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 	c := &Consumer[T]{app: &app[T]{topic: t}, onHandler: o.onHandler}
 	c.life = startstop.New(c.start, c.stop)
 	o.cipher, _ = t.Codec().(topic.HeaderCipher)
-	if c.e, err = newEngine(cfg, &o, log, l, newLink, transport.Consumer{Stream: t.Stream(), Topic: t.Name()}, c.app); err != nil {
+	s := newSettings(cfg, &o, log, transport.Consumer{Stream: t.Stream(), Topic: t.Name()})
+	c.e = newEngine(s, newShared(s, c.app), l, newHooks(log, o.hooks), transientDialer(name, newLink))
+	c.e.membership.waits = o.waitsForProvisioning
+	c.app.e = c.e
+	if c.e.parking, err = c.e.newParking(&o); err != nil {
+		return nil, fmt.Errorf("iggy: consumer %s: %w", name, err)
+	}
+	if c.e.meter, err = newMeter(o.meters, c.e, o.name, o.cluster); err != nil {
 		return nil, err
 	}
-	c.app.e = c.e
 	c.app.tracer = telemetry.NewTracer(o.tracers, instrumentation, telemetry.Process, o.cluster, cluster.Address(), telemetry.Group(c.e.identity.Name))
 	return c, nil
 }

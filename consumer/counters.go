@@ -13,6 +13,16 @@ type counters struct {
 	resets    int64 // truncated logs and moved stored offsets
 }
 
+// counters returns the counters of the consumer. What was read and committed of the parked messages does
+// not count: they were read before.
+func (e *engine) counters() counters {
+	total := e.assignments.counters()
+	if e.parking != nil {
+		total.delivered.Add(e.parking.assignments.counters().delivered)
+	}
+	return total
+}
+
 func (c *counters) add(o counters) {
 	c.fetched.Add(o.fetched)
 	c.delivered.Add(o.delivered)

@@ -21,8 +21,8 @@ type DeadLetters[T any] interface {
 }
 
 // SetDeadLetters sets where the messages go that the consumer gives up, such as a deadletter.Sink; nil
-// means nowhere. Without dead letters such messages are logged, counted and skipped. SetDeadLetters returns ErrConsuming once
-// consumption has begun: call it before Handle, Next and Messages.
+// means nowhere. Without dead letters such messages are logged, counted and skipped. SetDeadLetters
+// returns ErrConsuming once consumption has begun: call it before Handle, Next and Messages.
 func (c *Consumer[T]) SetDeadLetters(d DeadLetters[T]) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,7 +55,7 @@ func (a *app[T]) DeadLetter(ctx context.Context, d *deliver.Message, cause error
 
 // rawOf returns a message as it is stored, with its key.
 func (a *app[T]) rawOf(d *deliver.Message) topic.RawMessage {
-	raw := rawMessage(d.Queue(), d.Raw)
+	raw := rawMessage(d.Queue(), d)
 	if raw.Key = d.Key; raw.Key == "" {
 		raw.Key = a.storedKey(d.Raw) // of a message that can't be decoded
 	}
@@ -67,7 +67,7 @@ func (a *app[T]) rawOf(d *deliver.Message) topic.RawMessage {
 func (a *app[T]) originalValue(d *deliver.Message) T {
 	m := &Message[T]{}
 	err := callback.Call(func() error {
-		_, err := a.decodeValue(d.Queue(), d.Raw, m)
+		_, err := a.decodeValue(d.Queue(), d, m)
 		return err
 	})
 	if err != nil { // a codec that can't decode twice

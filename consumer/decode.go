@@ -17,8 +17,10 @@ type decodedMessage[T any] struct {
 }
 
 // init connects the two.
-func (d *decodedMessage[T]) init(raw *wire.Message) {
-	d.state.Raw = raw
+func (d *decodedMessage[T]) init(q *deliver.Queue, raw *wire.Message) {
+	if d.state.Raw = raw; isParked(q) {
+		unpark(&d.state)
+	}
 	d.state.Value = &d.message
 	d.message.d = (*consumed)(&d.state)
 }
@@ -28,7 +30,7 @@ func (a *app[T]) Decode(q *deliver.Queue, raw []wire.Message, dst []*deliver.Mes
 	decoded := make([]decodedMessage[T], len(raw))
 	for i := range decoded {
 		d := &decoded[i]
-		d.init(&raw[i])
+		d.init(q, &raw[i])
 		d.state.Err = a.decode(q, &d.state, &d.message)
 		dst = append(dst, &d.state)
 	}
@@ -36,9 +38,9 @@ func (a *app[T]) Decode(q *deliver.Queue, raw []wire.Message, dst []*deliver.Mes
 }
 
 // Undecodable implements deliver.App.
-func (a *app[T]) Undecodable(raw *wire.Message, cause error) *deliver.Message {
+func (a *app[T]) Undecodable(q *deliver.Queue, raw *wire.Message, cause error) *deliver.Message {
 	d := &decodedMessage[T]{}
-	d.init(raw)
+	d.init(q, raw)
 	d.state.Err = cause
 	return &d.state
 }
@@ -56,7 +58,7 @@ func (a *app[T]) Copy(m *deliver.Message, value bool) *deliver.Message {
 // DecodeAgain implements deliver.App.
 func (a *app[T]) DecodeAgain(d *deliver.Message) error {
 	m := &Message[T]{d: (*consumed)(d)}
-	decompressed, err := a.decodeValue(d.Queue(), d.Raw, m)
+	decompressed, err := a.decodeValue(d.Queue(), d, m)
 	if err != nil {
 		return err
 	}
@@ -72,7 +74,7 @@ func (a *app[T]) OnUnreachable(d *deliver.Message, f func()) {
 // decode decodes one message. A panic of the codec or the key function is a failure of the message.
 func (a *app[T]) decode(q *deliver.Queue, d *deliver.Message, m *Message[T]) error {
 	return callback.Recover(func() (err error) {
-		if d.Decompressed, err = a.decodeValue(q, d.Raw, m); err != nil {
+		if d.Decompressed, err = a.decodeValue(q, d, m); err != nil {
 			return err
 		}
 		if d.Key = a.storedKey(d.Raw); d.Key == "" {
@@ -91,9 +93,10 @@ func (a *app[T]) storedKey(raw *wire.Message) string {
 }
 
 // decodeValue decodes the value of m, and returns the size of the payload if that was compressed.
-func (a *app[T]) decodeValue(q *deliver.Queue, raw *wire.Message, m *Message[T]) (decompressed int, err error) {
+func (a *app[T]) decodeValue(q *deliver.Queue, d *deliver.Message, m *Message[T]) (decompressed int, err error) {
+	raw := d.Raw
 	if codec, ok := a.topic.Codec().(topic.RawDecoder[T]); ok {
-		m.Value, err = codec.DecodeRaw(rawMessage(q, raw))
+		m.Value, err = codec.DecodeRaw(rawMessage(q, d))
 		return 0, err
 	}
 	payload, err := a.decompress(raw)

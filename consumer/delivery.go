@@ -42,7 +42,16 @@ func (c *consumed) message() *deliver.Message { return (*deliver.Message)(c) }
 // partition returns the assignment that the message came from.
 func (c *consumed) partition() *partition { return c.message().Queue().Owner().(*partition) }
 
-func (c *consumed) raw() *wire.Message     { return c.Raw }
+// raw returns a parked message as it was before it was parked.
+func (c *consumed) raw() *wire.Message {
+	if c.Parked == nil {
+		return c.Raw
+	}
+	raw, from := *c.Raw, c.Parked.Origin
+	raw.ID, raw.Offset, raw.Timestamp = from.ID, from.Offset, uint64(from.Timestamp.UnixMicro())
+	return &raw
+}
+
 func (c *consumed) headers() topic.Headers { return c.partition().e.headersOf(c.Raw) }
 func (c *consumed) key() string            { return c.Key }
 func (c *consumed) deliveries() int        { return c.message().Deliveries() }
@@ -50,10 +59,20 @@ func (c *consumed) payload() []byte        { return c.message().Payload() }
 func (c *consumed) ack()                   { c.message().Ack() }
 func (c *consumed) nack(err error)         { c.message().Nack(err) }
 
-func (c *consumed) source() source {
-	p := c.partition()
-	return source{stream: p.e.identity.Stream, topic: p.e.identity.Topic, group: p.e.identity.Name, partition: p.id}
+func (c *consumed) source() source { return sourceOf(c.message().Queue(), c.message()) }
+
+// sourceOf returns where a message of q was read; a parked one, before it was parked.
+func sourceOf(q *deliver.Queue, d *deliver.Message) source {
+	p := q.Owner().(*partition)
+	s := source{stream: p.e.identity.Stream, topic: p.e.identity.Topic, group: p.e.identity.Name, partition: p.id}
+	if d.Parked != nil {
+		s.stream, s.topic, s.partition = d.Parked.Origin.Stream, d.Parked.Origin.Topic, d.Parked.Origin.Partition
+	}
+	return s
 }
+
+// isParked reports whether the messages of q are parked ones.
+func isParked(q *deliver.Queue) bool { return q.Owner().(*partition).e.delays.Partitions > 0 }
 
 func (c *consumed) context() context.Context { return c.message().Queue().Context() }
 

@@ -4,33 +4,29 @@ import (
 	"context"
 	"sync/atomic"
 
-	"go.uber.org/zap"
-
-	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/coalesce"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/commit"
-	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
-	"github.com/fetchbox/fetchbox-iggy/consumer/internal/quota"
 	"github.com/fetchbox/fetchbox-iggy/internal/link"
-	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
 // engine is a consumer without the type of its messages: it makes its components and connects them.
 type engine struct {
 	settings
-	link *link.Link
+	*shared
+	link    *link.Link
+	parking *parking // nil: no messages are parked
 
 	machine     *group.Machine // which partitions are assigned
 	membership  membership
 	assignments *assignments // how they are read, delivered and committed
 	fetchers    fetchers
-	pool        *deliver.Pool
 	committer   *commit.Committer
-	prefetched  *quota.Quota // bytes
 	hooks       *hooks
 	meter       *meter
 	problems    problems
+
+	dialTransient dialTransient
 
 	// ctx ends when the consumer is closed; the contexts of the partitions come from it.
 	ctx     context.Context
@@ -39,14 +35,12 @@ type engine struct {
 	ended   chan struct{} // closed when machine, committer and fetchers have ended
 }
 
-func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, newLink func(string, ...link.Option) (*link.Link, error), who transport.Consumer, app deliver.App) (*engine, error) {
-	e := &engine{
-		settings: newSettings(cfg, o, log, who), link: l,
-		prefetched: quota.New(int(cfg.MaxBufferedBytes)), hooks: newHooks(log, o.hooks), ended: make(chan struct{}),
-	}
+// newEngine makes an engine; h is nil when it has no hooks.
+func newEngine(s settings, with *shared, l *link.Link, h *hooks, dial dialTransient) *engine {
+	cfg := s.cfg
+	e := &engine{settings: s, shared: with, link: l, hooks: h, dialTransient: dial, ended: make(chan struct{})}
 	e.fetchers.e = e
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
-	e.pool = deliver.NewPool(deliver.PoolOptions{Config: cfg, App: app, Topic: who.Topic, Commits: e.storesOffsets})
 	interval, every := cfg.CommitInterval, cfg.CommitEvery
 	if interval <= 0 {
 		interval, every = cfg.ProbeInterval, 1 // the interval is for commits that were refused
@@ -60,14 +54,12 @@ func newEngine(cfg config.Consumer, o *options, log *zap.Logger, l *link.Link, n
 		ProbeInterval: cfg.ProbeInterval, Align: coalesce.Delay, Log: e.log,
 	}, group.Dependencies{
 		Sessions:   e.session,
-		Dial:       transientDialer(e.name, newLink),
+		Dial:       dial,
 		Partitions: e.assignments,
 		Observer:   e,
 	})
-	e.membership.machine, e.membership.name, e.membership.waits = e.machine, e.name, o.waitsForProvisioning
-	var err error
-	e.meter, err = newMeter(o.meters, e, o.name, o.cluster)
-	return e, err
+	e.membership.machine, e.membership.name = e.machine, e.name
+	return e
 }
 
 // start begins to consume. ended is closed when everything that it starts has ended.
@@ -80,8 +72,14 @@ func (e *engine) start() {
 		e.committer.Run(commits, e.assignments.commits)
 	}()
 	e.machine.Start()
+	if e.parking != nil {
+		e.parking.start()
+	}
 	go func() {
 		defer close(e.ended)
+		if e.parking != nil {
+			<-e.parking.ended
+		}
 		<-e.machine.Done()
 		cancel()
 		<-committed

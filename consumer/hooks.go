@@ -46,9 +46,9 @@ func newHooks(log *zap.Logger, calls [3]func(ctx context.Context, partitions []u
 	return &hooks{log: log, calls: calls, idle: make(chan struct{})}
 }
 
-// post has the hook of a kind called.
+// post has the hook of a kind called. Nil hooks are none.
 func (h *hooks) post(kind hookKind, partitions ...uint32) {
-	if h.calls[kind] == nil || len(partitions) == 0 {
+	if h == nil || h.calls[kind] == nil || len(partitions) == 0 {
 		return
 	}
 	if h.enqueue(kind, partitions) {

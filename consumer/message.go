@@ -7,7 +7,6 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 	"github.com/fetchbox/fetchbox-iggy/internal/argument"
-	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -113,11 +112,12 @@ func (m *Message[T]) AckSync(ctx context.Context) error {
 	return m.delivery().awaitCommit(ctx)
 }
 
-// rawMessage returns a message of q as it is stored, without its key.
-func rawMessage(q *deliver.Queue, raw *wire.Message) topic.RawMessage {
-	from := q.Owner().(*partition).e.identity
+// rawMessage returns a message of q as it is stored, without its key. A parked message is as it was
+// stored before it was parked.
+func rawMessage(q *deliver.Queue, d *deliver.Message) topic.RawMessage {
+	at, raw := sourceOf(q, d), (*consumed)(d).raw()
 	return topic.RawMessage{
-		Stream: from.Stream, Topic: from.Topic, Partition: q.ID(), Offset: raw.Offset, ID: raw.ID,
+		Stream: at.stream, Topic: at.topic, Partition: at.partition, Offset: raw.Offset, ID: raw.ID,
 		Timestamp: timeOf(raw.Timestamp), OriginTimestamp: timeOf(raw.OriginTimestamp), Payload: raw.Payload, Headers: raw.Headers,
 	}
 }

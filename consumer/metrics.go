@@ -81,6 +81,7 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Dropped }, outcome("dropped"))
 	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.DeadLettered }, outcome("dead_letter"))
 	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Skipped }, outcome("skipped"))
+	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Parked }, outcome("parked"))
 	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Duplicates }, outcome("duplicate"))
 	count("iggy_client_consumer_dead_letters_total", "{message}", "Messages confirmed by the dead letters.", func(t counters) int64 { return t.delivered.DeadLettered })
 	count("iggy_client_consumer_undecodable_total", "{message}", "Messages that could not be decoded.", func(t counters) int64 { return t.delivered.Undecodable })
@@ -89,6 +90,12 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 	count("iggy_client_consumer_gap_messages_total", "{message}", "Offsets that are missing at gaps.", func(t counters) int64 { return t.fetched.GapMessages })
 	count("iggy_client_consumer_offset_resets_total", "{reset}", "Truncated logs and moved stored offsets.", func(t counters) int64 { return t.resets })
 	measure("iggy_client_consumer_lag", "{message}", "Messages behind the acknowledged prefixes of the assigned partitions.", func(s Status) int64 { return int64(s.Lag) })
+	measure("iggy_client_consumer_parked", "{message}", "Messages that are parked in the assigned partitions of their topic.", func(s Status) int64 {
+		if s.Parked == nil {
+			return 0
+		}
+		return int64(s.Parked.Lag)
+	})
 	measure("iggy_client_consumer_in_flight", "{message}", "Messages in flight.", func(s Status) int64 { return int64(s.InFlight) })
 	measure("iggy_client_consumer_oldest_age_ms", "ms", "How long the oldest unacknowledged message is in flight.", func(s Status) int64 { return s.OldestAge.Milliseconds() })
 	measure("iggy_client_consumer_partitions", "{partition}", "Partitions assigned.", func(s Status) int64 { return int64(len(s.Partitions)) })
@@ -106,7 +113,7 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 		return nil, err
 	}
 	m.registration, err = api.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		total, changes := e.assignments.counters(), e.machine.Status().Changes
+		total, changes := e.counters(), e.machine.Status().Changes
 		for _, c := range m.counters {
 			o.ObserveInt64(c.instrument, c.read(total), c.attributes)
 		}

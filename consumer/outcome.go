@@ -19,6 +19,11 @@ func Permanent(err error) error { return deliver.Permanent(err) }
 // message is given up. A stop or a reassignment does not wait for the redelivery: the message is
 // delivered again afterwards, and its deliveries are counted anew. A negative d means at once; err
 // may be nil.
+//
+// With park_after, a message whose d is longer is parked instead of waiting in memory: it is written
+// to a topic of its own (ParkedTopic) and acknowledged when that is confirmed. When it is due, it is
+// delivered as what it was, with its deliveries counted on, to any member of the group, also after a
+// restart. The messages of its key do not wait for it, so it has no order among them.
 func RetryAfter(d time.Duration, err error) error { return deliver.RetryAfter(d, err) }
 
 // Unavailable says that the handler can't work now because of err, and that this is not the

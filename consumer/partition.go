@@ -49,7 +49,7 @@ func (e *engine) newPartition(s group.Session, c group.Claim, h *history, at fet
 	p.commits = e.committer.NewPartition(p, store, h.commits, prefix, stored)
 	p.queue = h.deliver.NewQueue(e.ctx, deliver.QueueOptions{
 		Owner: p, Progress: p.commits,
-		Acknowledged: at.Prefix, HasAcknowledged: at.HasPrefix, Paused: c.Paused, Replay: at.Replay,
+		Acknowledged: at.Prefix, HasAcknowledged: at.HasPrefix, Paused: c.Paused, Replay: at.Replay, Leave: e.leave(c.Partition),
 	})
 	p.prefetched = e.prefetched.NewMember(func() { p.cursor.Wake() }, quota.Overdraw())
 	p.cursor = e.fetchers.of(s).NewCursor(c.Partition, at, p, p, p.prefetched, h.fetch, c.Paused)

@@ -34,9 +34,12 @@ func (s *session) Do(ctx context.Context, fn func(context.Context, transport.Con
 	return s.Session.Do(s.life, fn)
 }
 
+// dialTransient connects the transient member of a rebalance.
+type dialTransient func(context.Context) (group.Connection, error)
+
 // transientDialer connects the transient member of a rebalance, over a connection of its own that
 // is not measured.
-func transientDialer(name string, newLink func(string, ...link.Option) (*link.Link, error)) func(context.Context) (group.Connection, error) {
+func transientDialer(name string, newLink func(string, ...link.Option) (*link.Link, error)) dialTransient {
 	return func(ctx context.Context) (group.Connection, error) {
 		l, err := newLink("consumer." + name + ".transient")
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/park"
 	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -20,7 +21,8 @@ type settings struct {
 	standalone    Standalone
 	cipher        topic.HeaderCipher // nil: headers are not encrypted
 	storesOffsets bool
-	atMostOnce    bool // messages are acknowledged when they are read
+	atMostOnce    bool        // messages are acknowledged when they are read
+	delays        park.Delays // of parked messages, where those are read
 }
 
 func newSettings(cfg config.Consumer, o *options, log *zap.Logger, who transport.Consumer) settings {

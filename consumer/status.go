@@ -26,10 +26,15 @@ type Status struct {
 	Connected, Joined bool
 	// Partitions are the assigned partitions, by id.
 	Partitions []PartitionStatus
+	// Parked is the state of the consumer as a reader of its parked messages: their topic, the assigned
+	// partitions of it, and its Lag, which is how many messages are parked in these. It is nil when no
+	// messages are parked; see WithParking.
+	Parked *Status
 	// InFlight is how many messages are in flight: delivered and not acknowledged, or on the way to
-	// the dead letters. Orphaned deliveries of lost partitions count until they are settled.
+	// the dead letters or the parked messages. Orphaned deliveries of lost partitions count until they
+	// are settled. InFlight, Waiting, Buffered and OldestAge include messages that were parked.
 	InFlight int
-	// Waiting is how many messages wait for their redelivery. They are not in flight.
+	// Waiting is how many messages wait for their redelivery in memory. They are not in flight.
 	Waiting int
 	// Buffered is how many messages are prefetched. BufferedBytes is the memory of the prefetched
 	// messages and of those in flight: as they were read, and that of decompressed payloads.
@@ -69,8 +74,10 @@ type PartitionStatus struct {
 	WaitingFull bool
 	// Leaving tells that the partition is being handed over, and Paused that Pause was called.
 	Leaving, Paused bool
-	// Blocked tells that dead letters can't be written, and Stopped why nothing is fetched any more.
-	Blocked bool
+	// Blocked says what the partition waits for, and why: a dead letter or a parked message that can't
+	// be written; nil when there is none.
+	Blocked error
+	// Stopped is why nothing is fetched any more; nil when something is.
 	Stopped error
 	// PollError is why the server refuses polls, and CommitError why the last commit failed; nil when
 	// there is no such fault now.
@@ -86,7 +93,8 @@ func (c *Consumer[T]) Status() Status { return c.e.status() }
 
 // Check returns nil when the consumer is in order: it is connected and joined, its handler is
 // available, and lag and age are within max_lag and max_age. No partition is stopped, refused by
-// the server, full of messages that wait for redelivery, or waiting for the dead letters. A
+// the server, full of messages that wait for redelivery, or waiting for the dead letters; nor is one of
+// the parked messages. A
 // consumer without partitions, since other members have them all, is in order; so is one from which
 // nobody consumes, as long as it is connected. The error names everything that is not in order.
 func (c *Consumer[T]) Check(context.Context) error {
@@ -101,36 +109,23 @@ func (c *Consumer[T]) Check(context.Context) error {
 			err = fmt.Errorf("%w: %w", err, last)
 		}
 		errs = append(errs, err)
-	} else if s.Problem != nil {
-		errs = append(errs, s.Problem)
-	} else if s.Consuming && !s.Joined {
-		if c.e.identity.Group {
-			errs = append(errs, fmt.Errorf("not in the group %s", s.Group))
-		} else {
-			errs = append(errs, errors.New("the partitions are not known"))
-		}
+	} else {
+		errs = append(errs, s.membershipError())
 	}
 	if s.Unavailable != nil {
 		errs = append(errs, fmt.Errorf("the handler is unavailable: %w", s.Unavailable))
 	}
 	for _, p := range s.Partitions {
-		if p.Unavailable != nil {
-			errs = append(errs, fmt.Errorf("partition %d: the handler is unavailable: %w", p.ID, p.Unavailable))
+		errs = append(errs, p.errors("partition"))
+	}
+	if s.Parked != nil {
+		if s.Connected {
+			if err := s.Parked.membershipError(); err != nil {
+				errs = append(errs, fmt.Errorf("parked messages: %w", err))
+			}
 		}
-		if p.WaitingFull {
-			errs = append(errs, fmt.Errorf("partition %d takes no other messages: %d wait for redelivery", p.ID, p.Waiting))
-		}
-		if p.PollError != nil {
-			errs = append(errs, fmt.Errorf("partition %d is not read: %w", p.ID, p.PollError))
-		}
-		if p.CommitError != nil {
-			errs = append(errs, fmt.Errorf("partition %d: commits fail: %w", p.ID, p.CommitError))
-		}
-		if p.Stopped != nil {
-			errs = append(errs, p.Stopped)
-		}
-		if p.Blocked {
-			errs = append(errs, fmt.Errorf("partition %d waits for the dead letters", p.ID), s.LastError)
+		for _, p := range s.Parked.Partitions {
+			errs = append(errs, p.errors("parked partition"))
 		}
 	}
 	if limit := c.e.cfg.MaxLag; limit > 0 && s.Lag > limit {
@@ -145,13 +140,75 @@ func (c *Consumer[T]) Check(context.Context) error {
 	return nil
 }
 
+// membershipError returns what is wrong with the membership; nil when it is in order.
+func (s *Status) membershipError() error {
+	switch {
+	case s.Problem != nil:
+		return s.Problem
+	case !s.Consuming || s.Joined:
+		return nil
+	case s.Standalone:
+		return errors.New("the partitions are not known")
+	default:
+		return fmt.Errorf("not in the group %s", s.Group)
+	}
+}
+
+// errors returns what is wrong with a partition, which is called by a name.
+func (p *PartitionStatus) errors(name string) error {
+	var errs []error
+	if p.Unavailable != nil {
+		errs = append(errs, fmt.Errorf("%s %d: the handler is unavailable: %w", name, p.ID, p.Unavailable))
+	}
+	if p.WaitingFull {
+		errs = append(errs, fmt.Errorf("%s %d takes no other messages: %d wait for redelivery", name, p.ID, p.Waiting))
+	}
+	if p.PollError != nil {
+		errs = append(errs, fmt.Errorf("%s %d is not read: %w", name, p.ID, p.PollError))
+	}
+	if p.CommitError != nil {
+		errs = append(errs, fmt.Errorf("%s %d: commits fail: %w", name, p.ID, p.CommitError))
+	}
+	if p.Stopped != nil {
+		errs = append(errs, p.Stopped)
+	}
+	if p.Blocked != nil {
+		errs = append(errs, fmt.Errorf("%s %d %w", name, p.ID, p.Blocked))
+	}
+	return errors.Join(errs...)
+}
+
 func (e *engine) status() Status {
-	g, used := e.machine.Status(), e.pool.Usage()
+	used := e.pool.Usage()
+	s := e.ownStatus()
+	s.InFlight += used.Orphaned
+	s.BufferedBytes = int64(e.prefetched.Used() + used.DecompressedBytes)
+	waiting := len(s.Partitions) // for the handler
+	if e.parking != nil {
+		parked := e.parking.ownStatus()
+		s.InFlight += parked.InFlight
+		s.Waiting += parked.Waiting
+		s.Buffered += parked.Buffered
+		s.OldestAge = max(s.OldestAge, parked.OldestAge)
+		if parked.LastErrorAt.After(s.LastErrorAt) {
+			s.LastError, s.LastErrorAt = parked.LastError, parked.LastErrorAt
+		}
+		waiting += len(parked.Partitions)
+		s.Parked = &parked
+	}
+	if waiting > 0 {
+		s.Unavailable = e.pool.Unavailable()
+	}
+	return s
+}
+
+// ownStatus returns the status without what the engines share.
+func (e *engine) ownStatus() Status {
+	g := e.machine.Status()
 	s := Status{
 		Name: e.name, Stream: e.identity.Stream, Topic: e.identity.Topic, Group: e.identity.Name, Standalone: !e.identity.Group,
 		Consuming: e.started.Load(), Joined: g.Joined,
 		Connected: e.link.Status().State == link.StateReady,
-		InFlight:  used.Orphaned, BufferedBytes: int64(e.prefetched.Used() + used.DecompressedBytes),
 	}
 	s.LastErrorAt, s.LastError = e.problems.last()
 	if g.LastErrorAt.After(s.LastErrorAt) {
@@ -168,9 +225,6 @@ func (e *engine) status() Status {
 		s.Waiting += q.Waiting
 		s.Lag += q.Lag
 		s.OldestAge = max(s.OldestAge, q.OldestAge)
-	}
-	if len(s.Partitions) > 0 { // without any, nobody waits for the handler
-		s.Unavailable = e.pool.Unavailable()
 	}
 	return s
 }

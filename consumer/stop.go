@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 )
 
@@ -28,7 +29,7 @@ func drainContext(ctx context.Context, drain time.Duration) (context.Context, co
 // leaves the group. The error counts what is unfinished.
 func (e *engine) drain(ctx, work context.Context) error {
 	e.pool.BeginStop()
-	remaining := e.machine.Stop(ctx, work)
+	remaining := e.stopMachines(ctx, work)
 	e.pool.Close()
 	switch {
 	case remaining.Err != nil || remaining.Unfinished > remaining.Waiting || remaining.Waiting == 0 && remaining.Uncommitted > 0:
@@ -42,6 +43,22 @@ func (e *engine) drain(ctx, work context.Context) error {
 		return nil
 	}
 	return &StopError{Consumer: e.name, Unfinished: remaining.Unfinished, Waiting: remaining.Waiting, Uncommitted: remaining.Uncommitted, Err: remaining.Err}
+}
+
+// stopMachines has the engines end their memberships, at the same time, and returns what remains.
+func (e *engine) stopMachines(ctx, work context.Context) group.Remaining {
+	if e.parking == nil {
+		return e.machine.Stop(ctx, work)
+	}
+	parked := make(chan group.Remaining, 1)
+	go func() { parked <- e.parking.machine.Stop(ctx, work) }()
+	remaining := e.machine.Stop(ctx, work)
+	more := <-parked
+	remaining.Unfinished += more.Unfinished
+	remaining.Waiting += more.Waiting
+	remaining.Uncommitted += more.Uncommitted
+	remaining.Err = errors.Join(remaining.Err, more.Err)
+	return remaining
 }
 
 // stop drains and releases everything.
@@ -72,6 +89,9 @@ func (e *engine) stop(ctx, work context.Context) error {
 
 // close ends everything, and does not wait.
 func (e *engine) close() {
+	if e.parking != nil {
+		e.parking.close()
+	}
 	e.machine.Close(iggyerr.ErrClosed)
 	e.cancel(iggyerr.ErrClosed)
 	e.pool.Close()

@@ -368,7 +368,7 @@ func TestStopDoesNotWaitForClosedDeadLetters(t *testing.T) {
 		}), func(context.Context, *consumer.Message[string]) error { return nil }, consumer.WithLogger(log.logger()))
 		eventually(t, "a dead letter that can't be written", func() bool {
 			s := c.Status()
-			return len(s.Partitions) == 1 && s.Partitions[0].Blocked
+			return len(s.Partitions) == 1 && s.Partitions[0].Blocked != nil
 		})
 		require.NoError(t, c.Stop(t.Context()))
 		require.Len(t, log.lines(t, waitingText), 1)

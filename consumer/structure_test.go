@@ -31,7 +31,8 @@ var components = map[string][]string{
 	"testmessage": {},
 	"fault":       {},
 	"commit":      {"coalesce", "fault"},
-	"deliver":     {"commit", "fault", "quota"},
+	"deliver":     {"commit", "fault", "park", "quota"},
+	"park":        {},
 	"fetch":       {"coalesce", "fault", "protocol"},
 	"group":       {"fault", "protocol"},
 }

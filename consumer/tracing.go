@@ -20,16 +20,16 @@ func (a *app[T]) trace(ctx context.Context, messages []*deliver.Message) (contex
 		return ctx, func(error) {}
 	}
 	first := messages[0]
-	attributes := []attribute.KeyValue{telemetry.Partition(first.Queue().ID())}
+	attributes := []attribute.KeyValue{telemetry.Partition((*consumed)(first).source().partition)}
 	if len(messages) == 1 {
-		attributes = append(attributes, telemetry.MessageID(first.Raw.ID), offsetOf(first), attribute.Int("messaging.iggy.deliveries", first.Deliveries()))
+		attributes = append(attributes, telemetry.MessageID((*consumed)(first).raw().ID), offsetOf(first), attribute.Int("messaging.iggy.deliveries", first.Deliveries()))
 	}
 	options := []trace.SpanStartOption{trace.WithAttributes(attributes...)}
 	var links []trace.Link
 	for _, msg := range messages {
 		if publisher := publisherOf(a.e.headersOf(msg.Raw)); publisher.IsValid() {
 			links = append(links, trace.Link{
-				SpanContext: publisher, Attributes: []attribute.KeyValue{telemetry.MessageID(msg.Raw.ID), offsetOf(msg)},
+				SpanContext: publisher, Attributes: []attribute.KeyValue{telemetry.MessageID((*consumed)(msg).raw().ID), offsetOf(msg)},
 			})
 		}
 	}
@@ -46,7 +46,7 @@ func (a *app[T]) trace(ctx context.Context, messages []*deliver.Message) (contex
 }
 
 func offsetOf(msg *deliver.Message) attribute.KeyValue {
-	return attribute.Int64("messaging.iggy.offset", int64(msg.Raw.Offset))
+	return attribute.Int64("messaging.iggy.offset", int64((*consumed)(msg).raw().Offset))
 }
 
 // publisherOf returns the span that published a message, from the message's headers.

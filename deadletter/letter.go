@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/internal/origin"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -38,19 +38,19 @@ func Identity(o topic.Origin) string {
 
 // parse returns the dead letter that m is.
 func parse(m topic.RawMessage) (Letter, error) {
-	values, own := split(m.Headers)
-	origin, ok := originOf(values)
+	values, own := origin.Split(m.Headers, keys)
+	from, ok := origin.Parse(values)
 	if !ok {
 		return Letter{}, fmt.Errorf("deadletter: %s/%s/%d/%d is not a dead letter of this library", m.Stream, m.Topic, m.Partition, m.Offset)
 	}
 	l := Letter{
-		Origin: origin, Code: values[headerFailureCode], Cause: values[headerFailureCause], FailedAt: parseTime(values[headerFailureTimestamp]),
+		Origin: from, Code: values[headerFailureCode], Cause: values[headerFailureCause], FailedAt: origin.ParseTime(values[headerFailureTimestamp]),
 		Position: fmt.Sprintf("%s/%d/%d", m.Topic, m.Partition, m.Offset),
 	}
 	l.Attempts, _ = strconv.Atoi(values[headerFailureAttempts])
 	l.Message = topic.RawMessage{
-		Stream: origin.Stream, Topic: origin.Topic, Partition: origin.Partition, Offset: origin.Offset, Key: values[headerOriginKey],
-		ID: origin.ID, Timestamp: origin.Timestamp, OriginTimestamp: m.OriginTimestamp,
+		Stream: from.Stream, Topic: from.Topic, Partition: from.Partition, Offset: from.Offset, Key: values[headerOriginKey],
+		ID: from.ID, Timestamp: from.Timestamp, OriginTimestamp: m.OriginTimestamp,
 		Payload: bytes.Clone(m.Payload), Headers: append([]byte(nil), own...),
 	}
 	var lacks []string
@@ -66,35 +66,4 @@ func parse(m topic.RawMessage) (Letter, error) {
 	}
 	l.Incomplete = strings.Join(lacks, ", ")
 	return l, nil
-}
-
-// split returns the headers that describe a dead letter, and the encoded headers of its message. The
-// former come first and end with that of the attempts. When another program has copied the dead letter
-// and changed the order, the first header of each name is that of the dead letter.
-func split(encoded []byte) (described map[string]string, own []byte) {
-	described = map[string]string{}
-	for rest := encoded; ; {
-		key, value, next, err := wire.NextHeader(rest)
-		if _, repeated := described[key]; err != nil || repeated || !IsHeader(key) {
-			break
-		}
-		described[key] = value
-		if rest = next; key == headerFailureAttempts {
-			if _, ok := originOf(described); ok {
-				return described, rest
-			}
-			break // it is not the last one
-		}
-	}
-	clear(described)
-	for rest := encoded; len(rest) > 0; {
-		key, value, next, err := wire.NextHeader(rest)
-		if _, repeated := described[key]; err == nil && !repeated && IsHeader(key) {
-			described[key] = value
-		} else {
-			own = append(own, rest[:len(rest)-len(next)]...)
-		}
-		rest = next
-	}
-	return described, own
 }

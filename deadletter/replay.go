@@ -3,7 +3,9 @@ package deadletter
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	"github.com/fetchbox/fetchbox-iggy/internal/origin"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -27,14 +29,14 @@ func Replay(ctx context.Context, s Sender, l Letter, n int) error {
 	if m.Key = storedKey(m.Headers); m.Key != "" {
 		m.ByKey = true
 	}
-	m.Headers = append(wire.AppendHeader(nil, HeaderReplayOf, truncate(l.Position, maxHeaderValue)), withoutReplayOf(m.Headers)...)
+	m.Headers = slices.Concat(origin.Encode(origin.Append(nil, HeaderReplayOf, l.Position)), withoutReplayOf(m.Headers))
 	return s.SendRaw(ctx, m)
 }
 
 // ReplayID returns the message id of the n-th replay of a dead letter, from 0, by what identifies the
 // dead letter.
 func ReplayID(identity string, n int) [16]byte {
-	return idOf(fmt.Sprintf("replay %d of %s", n, identity))
+	return origin.ID(fmt.Sprintf("replay %d of %s", n, identity))
 }
 
 // storedKey returns the key that is stored with a message; empty when none is.

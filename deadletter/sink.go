@@ -2,12 +2,12 @@ package deadletter
 
 import (
 	"context"
-	"crypto/sha256"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/origin"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -52,7 +52,7 @@ func newMessage[T any](to topic.Topic[Letter], f topic.Failure[T], at time.Time)
 	m.Stream, m.Topic, m.ByKey = to.Stream(), to.Name(), true
 	m.Key = f.Key[:min(len(f.Key), maxKey)]
 	if m.ID == ([16]byte{}) {
-		m.ID = idOf("dead letter of " + Identity(f.Origin))
+		m.ID = origin.ID("dead letter of " + Identity(f.Origin))
 	}
 	var limited []topic.Header
 	if n := len(m.Payload); n == 0 || n > iggyerr.MaxPayloadBytes {
@@ -61,22 +61,15 @@ func newMessage[T any](to topic.Topic[Letter], f topic.Failure[T], at time.Time)
 			m.Payload = []byte{0}
 		}
 	}
-	described := encode(describe(f, at, limited...))
+	described := origin.Encode(describe(f, at, limited...))
 	own, omitted := limit(m.Headers, iggyerr.MaxHeaderBytes-len(described))
 	if omitted > 0 {
 		limited = append(limited, topic.Header{Key: headerOmitted, Value: strconv.Itoa(omitted)})
-		described = encode(describe(f, at, limited...))
+		described = origin.Encode(describe(f, at, limited...))
 		own, _ = limit(m.Headers, iggyerr.MaxHeaderBytes-len(described))
 	}
 	m.Headers = slices.Concat(described, own)
 	return m
-}
-
-func encode(headers []topic.Header) (encoded []byte) {
-	for _, h := range headers {
-		encoded = wire.AppendHeader(encoded, h.Key, h.Value)
-	}
-	return encoded
 }
 
 // payloadHeaders are the headers that are needed to read a payload, or to choose its partition.
@@ -110,13 +103,4 @@ func limit(encoded []byte, room int) (kept []byte, omitted int) {
 		kept = append(kept, h.encoded...)
 	}
 	return kept, omitted
-}
-
-// idOf returns the id that a text always has: a UUID of version 8, whose content is free.
-func idOf(text string) [16]byte {
-	sum := sha256.Sum256([]byte(text))
-	id := [16]byte(sum[:16])
-	id[6] = id[6]&0x0f | 0x80
-	id[8] = id[8]&0x3f | 0x80
-	return id
 }

@@ -118,7 +118,9 @@ func (c *cluster) watchTopics() {
 func (c *cluster) isTopicMissing() bool {
 	last, _ := c.provisioner.last()
 	for _, status := range c.consumers {
-		if s := status(); errors.Is(s.Problem, iggyerr.ErrNotFound) && s.LastErrorAt.After(last) {
+		s := status()
+		missing := errors.Is(s.Problem, iggyerr.ErrNotFound) || s.Parked != nil && errors.Is(s.Parked.Problem, iggyerr.ErrNotFound)
+		if missing && s.LastErrorAt.After(last) {
 			return true
 		}
 	}

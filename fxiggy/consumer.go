@@ -9,6 +9,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/deadletter"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -40,10 +41,13 @@ func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {
 		if err != nil {
 			return nil, err
 		}
-		return newConsumer(c, name, configured(c, t, provided), d, s, middleware, p, o.consumer)
+		if d, err = deadLettersOf(d, s); err != nil {
+			return nil, fmt.Errorf("fxiggy: consumer %s: %w", c.component(name), err)
+		}
+		return newConsumer(c, name, configured(c, t, provided), d, middleware, p, o)
 	}
 	sends := optional(nobody)
-	if o.letters {
+	if o.letters || o.parking {
 		sends = tag(o.cluster)
 	}
 	as := "iggy.deadletters." + qualified(o.cluster, name)
@@ -63,31 +67,37 @@ func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {
 // nobody is the name of values that nobody provides: a consumer that sends nothing needs no producer.
 const nobody = "iggy.none"
 
-// newConsumer makes a consumer. With a producer, its dead letters are stored in a topic of their own
-// unless the application provides others.
+// newConsumer makes a consumer. p is for what its options have it write.
 func newConsumer[T any](
-	c *cluster, name string, t topic.Topic[T], d consumer.DeadLetters[T], s defaultSink, middleware []consumer.Middleware[T], p *producer.Producer, opts []consumer.Option,
+	c *cluster, name string, t topic.Topic[T], d consumer.DeadLetters[T], middleware []consumer.Middleware[T], p *producer.Producer, o options,
 ) (*consumer.Consumer[T], error) {
 	cfg, ok := c.cfg.Consumers[name]
 	if !ok {
 		return nil, fmt.Errorf("fxiggy: the configuration%s has no section consumers.%s", c.suffix(), name)
 	}
-	d, err := deadLettersOf(d, s)
-	if err != nil {
-		return nil, fmt.Errorf("fxiggy: consumer %s: %w", c.component(name), err)
+	if d == nil && o.letters {
+		letters, err := requireGroupTopic(c, t, "dead_letters", nil, func() topic.Topic[deadletter.Letter] { return deadletter.TopicOf(t, cfg) })
+		if err != nil {
+			return nil, fmt.Errorf("fxiggy: consumer %s: %w", c.component(name), err)
+		}
+		d = deadletter.New[T](p, letters)
 	}
-	if d == nil && p != nil {
-		if d, err = storedLetters(c, t, cfg, p); err != nil {
+	if o.parking && cfg.ParkAfter > 0 {
+		_, err := requireGroupTopic(c, t, "parked", cfg.Groups(), func() topic.Topic[[]byte] { return consumer.ParkedTopic(t, cfg) })
+		if err != nil {
 			return nil, fmt.Errorf("fxiggy: consumer %s: %w", c.component(name), err)
 		}
 	}
 	hooks := &consumerHooks{cluster: c, name: c.component(name)}
-	opts = append([]consumer.Option{
+	opts := []consumer.Option{
 		consumer.OnHandler(hooks.onHandler), consumer.WaitForProvisioning(),
 		consumer.WithName(name), consumer.WithCluster(c.name), consumer.WithLogger(c.log),
 		consumer.WithTracerProvider(c.tracers), consumer.WithMeterProvider(c.meters),
-	}, opts...)
-	built, err := consumer.New(c.cfg.Iggy, cfg, t, opts...)
+	}
+	if o.parking {
+		opts = append(opts, consumer.WithParking(p))
+	}
+	built, err := consumer.New(c.cfg.Iggy, cfg, t, append(opts, o.consumer...)...)
 	if err != nil {
 		return nil, err
 	}

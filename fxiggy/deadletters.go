@@ -9,13 +9,7 @@ import (
 
 	"go.uber.org/fx"
 
-	"github.com/fetchbox/fetchbox-iggy/admin"
-	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
-	"github.com/fetchbox/fetchbox-iggy/deadletter"
-	"github.com/fetchbox/fetchbox-iggy/internal/callback"
-	"github.com/fetchbox/fetchbox-iggy/producer"
-	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // defaultSink is where the dead letters of a consumer go unless the application provides its
@@ -32,23 +26,6 @@ func deadLettersOf[T any](provided consumer.DeadLetters[T], s defaultSink) (cons
 		return nil, fmt.Errorf("DeadLettersTo: a %T does not implement %s", s.sink, reflect.TypeFor[consumer.DeadLetters[T]]())
 	}
 	return d, nil
-}
-
-// storedLetters returns dead letters that p writes to a topic of their own.
-func storedLetters[T any](c *cluster, t topic.Topic[T], cfg config.Consumer, p *producer.Producer) (*deadletter.Sink[T], error) {
-	var letters topic.Topic[deadletter.Letter]
-	err := callback.Recover(func() error { // for a name that is too long
-		letters = deadletter.TopicOf(t, cfg)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("dead_letters.name: %w", err)
-	}
-	if letters.String() == t.String() {
-		return nil, fmt.Errorf("dead_letters.name: must not be %s, the topic that the consumer reads", t.Name())
-	}
-	c.requireTopic(admin.Of(letters))
-	return deadletter.New[T](p, letters), nil
 }
 
 // sink is a consumer.DeadLetters[T] as a consumer asks for it.

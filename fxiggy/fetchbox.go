@@ -38,7 +38,7 @@ func fetchBox(cluster string) fx.Option {
 	}
 	return fx.Options(
 		Publish(jobs.Tasks, on), Publish(jobs.Status, on), Publish(jobs.Logs, on), Publish(jobs.DeadLetters, on),
-		Consume(jobs.Tasks, jobs.Tasks.Section(), on, Defaults(config.DefaultConsumer(jobs.GroupWorkers)), DeadLettersTo[*jobs.Publisher]()),
+		Consume(jobs.Tasks, jobs.Tasks.Section(), on, Defaults(config.DefaultConsumer(jobs.GroupWorkers)), DeadLettersTo[*jobs.Publisher](), Parking()),
 		Consume(jobs.Status, jobs.Status.Section(), on, operators),
 		Consume(jobs.Logs, jobs.Logs.Section(), on, operators),
 		Consume(jobs.DeadLetters, jobs.DeadLetters.Section(), on, operators),

@@ -143,6 +143,7 @@ type consumerDetail struct {
 	Partitions []uint32 `json:"partitions"`
 	InFlight   int      `json:"in_flight"`
 	Lag        uint64   `json:"lag"`
+	Parked     uint64   `json:"parked,omitempty"`
 	OldestAge  string   `json:"oldest_age,omitempty"`
 }
 
@@ -159,6 +160,9 @@ func checkConsumer[T any](cluster string, hooks *consumerHooks, built *consumer.
 		}
 		if s.OldestAge > 0 {
 			d.OldestAge = s.OldestAge.String()
+		}
+		if s.Parked != nil {
+			d.Parked = s.Parked.Lag
 		}
 		return resultOf(err, d)
 	}

@@ -25,6 +25,7 @@ type options struct {
 	sink     func(name, as string) fx.Option
 	faults   []error
 	letters  bool // by DeadLetters
+	parking  bool
 }
 
 // user is what takes options.
@@ -56,6 +57,7 @@ func newOptions(by user, opts []Option) (options, error) {
 	refuse(len(o.producer) > 0, by != forConsume, "With producer options", "Publish and Producer")
 	refuse(o.sink != nil, by == forConsume, "DeadLettersTo", "Consume")
 	refuse(o.letters, by == forConsume, "DeadLetters", "Consume")
+	refuse(o.parking, by == forConsume, "Parking", "Consume")
 	if o.letters && o.sink != nil {
 		errs = append(errs, errors.New("DeadLetters and DeadLettersTo exclude each other"))
 	}
@@ -124,3 +126,9 @@ func DeadLettersTo[S any]() Option {
 //
 //	fxiggy.Consume(Orders, "billing", fxiggy.DeadLetters()) // shop/orders.billing.dlq
 func DeadLetters() Option { return func(o *options) { o.letters = true } }
+
+// Parking lets a consumer park the messages that wait longer than consumers.NAME.park_after for their
+// redelivery (consumer.RetryAfter): in TOPIC.GROUP.parked in the stream of the consumer's topic, as
+// consumers.NAME.parked configures it. It is written by the cluster's producer, and created when it is
+// missing and topics.provision is on. Without park_after, which is 0 by default, nothing is parked.
+func Parking() Option { return func(o *options) { o.parking = true } }

@@ -1,8 +1,14 @@
 package fxiggy
 
 import (
+	"errors"
+	"fmt"
+
 	"go.uber.org/fx"
 
+	"github.com/fetchbox/fetchbox-iggy/admin"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -18,4 +24,22 @@ func configured[T any](c *cluster, t, provided topic.Topic[T]) topic.Topic[T] {
 		t = provided
 	}
 	return t.Configured(c.cfg.Topics)
+}
+
+// requireGroupTopic has a topic provisioned that a consumer group writes beside the one that it reads,
+// with groups that read it. key is its section in that of the consumer.
+func requireGroupTopic[T, U any](c *cluster, read topic.Topic[U], key string, groups []string, of func() topic.Topic[T]) (t topic.Topic[T], err error) {
+	err = callback.Recover(func() error { // for a name that is too long
+		t = of()
+		return nil
+	})
+	var fault *iggyerr.PanicError
+	if errors.As(err, &fault) {
+		return t, fmt.Errorf("%s.name: %v", key, fault.Value)
+	}
+	if t.String() == read.String() {
+		return t, fmt.Errorf("%s.name: must not be %s, the topic that the consumer reads", key, t.Name())
+	}
+	c.requireTopic(admin.Of(t, groups...))
+	return t, nil
 }

@@ -30,4 +30,11 @@ func TestSpec(t *testing.T) {
 		{Stream: "s", Name: "jobs.logs", Settings: topic.Settings{Partitions: 4, Retention: topic.Never}, Groups: []string{"operators"}},
 		{Stream: "s", Name: "jobs.dlq", Settings: topic.Settings{Partitions: 2, MaxBytes: 2 << 30}},
 	}, jobs.Spec(c))
+
+	tasks := c.Consumers["tasks"]
+	tasks.ParkAfter = time.Minute
+	c.Consumers["tasks"] = tasks
+	require.Equal(t, admin.TopicSpec{
+		Stream: "s", Name: "jobs.tasks.workers.parked", Settings: topic.Settings{Partitions: 8, Retention: 7 * day}, Groups: []string{"workers", "workers.balance"},
+	}, jobs.Spec(c)[4])
 }

@@ -37,6 +37,11 @@ func startFileServer(t *testing.T) *fileServer {
 				return
 			}
 		}
+		if strings.HasPrefix(name, "busy") && f.requestCounts()[name] == 1 {
+			w.Header().Set("Retry-After", "2")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
 		if strings.HasPrefix(name, "missing") {
 			http.NotFound(w, r)
 			return

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
@@ -61,6 +62,24 @@ func TestFailedResourcesHaveOneDeadLetterEach(t *testing.T) {
 	require.Equal(t, map[string]int{
 		some + " missing0": 1, some + " missing1": 1, some + " missing2": 1, all + " missing0": 1, all + " missing1": 1,
 	}, deadLetters, "one dead letter per failed resource")
+}
+
+// A server that asks for time gets it, while the other tasks of the job go on.
+func TestTaskOfABusyServerIsParked(t *testing.T) {
+	t.Parallel()
+	srv, remote := iggytest.NewServer(t), startFileServer(t)
+	env := append(environment(srv), "FETCHBOX__CONSUMERS__TASKS__PARK_AFTER=1s")
+	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: env})
+	busy := fmt.Sprintf(`{"manifest_version": "v1", "metadata": {}, "resources": [{"id": "busy", "url": "%[1]s/busy"}, {"id": "f0", "url": "%[1]s/f0"}]}`, remote.URL)
+	began := time.Now()
+	id := box.submit(t, []byte(busy))
+	state := box.waitFinished(t, id)
+	require.Equal(t, store.Completed, state.Status)
+	require.GreaterOrEqual(t, time.Since(began), 2*time.Second)
+	require.Equal(t, map[string]int{"busy": 2, "f0": 1}, remote.requestCounts())
+	parked := srv.Messages("fetchbox", "jobs.tasks.workers.parked")
+	require.NotEmpty(t, parked)
+	require.Equal(t, "1", parked[0].Header("parked-attempts"))
 }
 
 func TestLogIsStreamed(t *testing.T) {

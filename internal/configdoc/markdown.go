@@ -94,8 +94,10 @@ func writeSection(out *bytes.Buffer, e entry, declared map[string]entry) {
 	writeTable(out, values)
 	for i := 0; i < len(sections); {
 		same := i + 1
-		for same < len(sections) && sections[same].section == sections[i].section {
-			same++
+		if _, ok := declared[sections[i].section]; ok {
+			for same < len(sections) && sections[same].section == sections[i].section {
+				same++
+			}
 		}
 		writeSections(out, e.path, sections[i:same], declared)
 		i = same

@@ -19,6 +19,7 @@ type admission struct {
 	buffer     []*Batch
 	chunk      *chunk // is being decoded
 	spare      *chunk // to be reused
+	parked     parkedWait
 }
 
 // chunk is messages that are decoded together, without the queue's lock: new ones, or ones that are
@@ -56,6 +57,8 @@ const (
 	LimitUncommitted
 	// LimitDecompressed means that there is no room to decompress more.
 	LimitDecompressed
+	// LimitParked means that the first message is a parked one that does not leave its partition yet.
+	LimitParked
 )
 
 // accepts reports whether new messages are accepted: not when the queue drains, unless messages are
@@ -105,6 +108,8 @@ func (n *admission) mayAdmit() bool {
 		if a.queue.pool.stores() && a.tracker.FirstOpen() > a.queue.progress.Committed() {
 			a.queue.progress.Request()
 		}
+	case LimitParked:
+		n.awaitFirst()
 	}
 	return false
 }
@@ -119,6 +124,8 @@ func (n *admission) limit() Limit {
 		return LimitWaiting
 	case n.admissible() <= 0:
 		return LimitUncommitted
+	case time.Until(n.leaves()) > 0:
+		return LimitParked
 	}
 	return LimitNone
 }
@@ -186,6 +193,7 @@ func (n *admission) takeDue(c *chunk) {
 func (n *admission) takeNew(c *chunk, most int) {
 	b := n.buffer[0]
 	most = min(most, decodedAtOnce, len(b.messages), n.admissible())
+	most = n.leaving(b.messages[:max(most, 0)])
 	k := 0
 	for k < most && !Compressed(&b.messages[k]) {
 		k++
@@ -259,6 +267,7 @@ func (n *admission) discard(forget func(offset uint64)) {
 		a.releaseBatch(b, len(b.messages))
 	}
 	n.buffer = nil
+	n.parked.known = false
 }
 
 // stop forgets the buffer: the queue is lost, and its owner gives back the memory of the buffer.
@@ -266,6 +275,7 @@ func (n *admission) stop() {
 	b := &n.assignment.queue.buffered
 	b.add(-len(n.buffer), -int(b.messages.Load()), -int(b.bytes.Load()))
 	n.buffer = nil
+	n.parked.stop()
 }
 
 // first is the offset of the first message in the buffer; false when there is none.

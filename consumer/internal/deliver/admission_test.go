@@ -259,7 +259,7 @@ func TestBufferIsCountedAndMoreIsWanted(t *testing.T) {
 		cfg := settings()
 		cfg.MaxInFlight = 1000
 		s := newSetup(t, cfg)
-		p := s.begin(s.pool.NewPartition(0))
+		p := s.begin(s.pool.NewPartition("t", 0))
 		s.all = append(s.all, p)
 		p.Pause(true)
 		s.share()

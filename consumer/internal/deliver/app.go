@@ -2,19 +2,21 @@ package deliver
 
 import (
 	"context"
+	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/commit"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
 // App is the part of a consumer that knows the type of its messages. Its methods are called without
-// a lock, except Copy and OnUnreachable. Decode and DeadLetter may panic or end their goroutine.
+// a lock, except Copy and OnUnreachable. Decode, DeadLetter and Park may panic or end their
+// goroutine.
 type App interface {
 	// Decode makes a Message of each of raw, messages of q, and appends them to dst. It sets Raw, and
 	// either Key, Value and Decompressed or Err, which says why the message can't be decoded.
 	Decode(q *Queue, raw []wire.Message, dst []*Message) []*Message
-	// Undecodable makes the Message of one that can't be decoded because of cause.
-	Undecodable(raw *wire.Message, cause error) *Message
+	// Undecodable makes the Message of one of q that can't be decoded because of cause.
+	Undecodable(q *Queue, raw *wire.Message, cause error) *Message
 	// Copy makes a new Message for the next delivery of m. It has the decoded value of m if value is
 	// set, and no other field. Copy calls no code of the application.
 	Copy(m *Message, value bool) *Message
@@ -26,6 +28,9 @@ type App interface {
 	HasDeadLetters() bool
 	// DeadLetter writes m to the dead letters. It returns nil only when that was confirmed.
 	DeadLetter(ctx context.Context, m *Message, cause error, code string, attempts int) error
+	// Park writes m to the parked messages. It returns nil only when that was confirmed, and
+	// iggyerr.ErrTooLarge for a message that can't be parked. attempts is how many deliveries failed.
+	Park(ctx context.Context, m *Message, due time.Time, attempts int) error
 	// OnUnreachable has f called when the value of m is unreachable. f must not refer to m.
 	OnUnreachable(m *Message, f func())
 }

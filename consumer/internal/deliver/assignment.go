@@ -60,6 +60,9 @@ func (a *assignment) current(m *Message) bool {
 // admit adds a decoded message of a batch.
 func (a *assignment) admit(m *Message, b *Batch, since int64) {
 	m.queue, m.batch, m.deliveries = a.queue, b, 1
+	if m.Parked != nil {
+		m.deliveries += int32(m.Parked.Attempts)
+	}
 	m.seq = a.tracker.Add(m.Raw.Offset, m.Raw.Timestamp, since)
 	switch {
 	case m.Err != nil:
@@ -71,7 +74,7 @@ func (a *assignment) admit(m *Message, b *Batch, since int64) {
 		a.counters.Duplicates++
 		a.delivered = max(a.delivered, m.seq+1)
 		a.endMessage(m)
-	case a.queue.pool.batches() || a.lanes.enter(m):
+	case a.queue.pool.batches() || a.queue.parked() || a.lanes.enter(m):
 		a.setState(m, stateReady)
 		a.ready.push(m)
 	default:
@@ -102,7 +105,7 @@ func (a *assignment) endMessage(m *Message) {
 // nextDelivery returns the next delivery of m, whose present one ends. It has no memory yet.
 func (a *assignment) nextDelivery(m *Message, value bool) *Message {
 	next := a.queue.pool.app.Copy(m, value)
-	next.Key, next.queue, next.seq, next.lane = m.Key, m.queue, m.seq, m.lane
+	next.Key, next.queue, next.seq, next.lane, next.Parked = m.Key, m.queue, m.seq, m.lane, m.Parked
 	next.deliveries, next.uncounted = m.deliveries+1, m.uncounted
 	m.lane = nil
 	a.setState(m, stateSettled)

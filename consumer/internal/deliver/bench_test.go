@@ -22,6 +22,8 @@ type plain struct {
 	keys []string
 }
 
+func (a *plain) Park(context.Context, *deliver.Message, time.Time, int) error { return nil }
+
 func (a *plain) Decode(_ *deliver.Queue, raw []wire.Message, dst []*deliver.Message) []*deliver.Message {
 	entries := make([]entry, len(raw))
 	for i := range raw {
@@ -39,7 +41,7 @@ func (a *plain) Decode(_ *deliver.Queue, raw []wire.Message, dst []*deliver.Mess
 // two partitions.
 func benchmark(b *testing.B, partitions int, keys []string, cfg config.Consumer, handle func(s *deliver.Pool, done func(n int))) {
 	a := &plain{keys: keys}
-	pool := deliver.NewPool(deliver.PoolOptions{Config: cfg, App: a, Topic: "t"})
+	pool := deliver.NewPool(deliver.PoolOptions{Config: cfg, App: a})
 	var handled atomic.Int64
 	finished := make(chan struct{})
 	total := int64(0)
@@ -53,7 +55,7 @@ func benchmark(b *testing.B, partitions int, keys []string, cfg config.Consumer,
 	var all []*partition
 	wake := make(chan struct{}, 1)
 	for i := range partitions {
-		p := &partition{p: pool.NewPartition(uint32(i)), progress: &progress{}, owner: &owner{}}
+		p := &partition{p: pool.NewPartition("t", uint32(i)), progress: &progress{}, owner: &owner{}}
 		p.Queue = p.p.NewQueue(context.Background(), deliver.QueueOptions{Owner: waker{p.owner, wake}, Progress: p.progress})
 		queues, all = append(queues, p.Queue), append(all, p)
 	}

@@ -28,7 +28,7 @@ func (p *Pool) decode(q *Queue, c *chunk) {
 			return nil
 		})
 		if err != nil {
-			one = []*Message{p.app.Undecodable(&c.raw[i], err)}
+			one = []*Message{p.app.Undecodable(q, &c.raw[i], err)}
 		}
 		c.decoded = append(c.decoded, one...)
 	}

@@ -9,7 +9,8 @@ type delivery struct {
 	settlement settlement
 	suspension queueSuspension
 	paused     bool // by the application
-	blocked    int  // dead letters that could not be written yet
+	blocked    int  // transfers that could not be written yet
+	blockedBy  error
 }
 
 // connect sets the references between the parts.
@@ -104,10 +105,10 @@ func (d *delivery) next(r *run, most int) (step, *chunk) {
 
 // batchSettled reports whether the messages of the last batch are settled, or all ready for
 // redelivery: then the next batch may begin. So the messages of a key stay in order. With manual
-// acknowledgement, those that the handler has kept do not count.
+// acknowledgement, those that the handler has kept do not count. Parked messages have no order.
 func (d *delivery) batchSettled() bool {
 	a := &d.assignment
-	return a.waiting() == 0 && a.counts[stateDeadLetter] == 0
+	return a.queue.parked() || a.waiting() == 0 && a.counts[stateTransfer] == 0
 }
 
 // collect takes the ready messages for a batch, after as many as a batch has are decoded.

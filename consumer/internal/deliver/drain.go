@@ -26,7 +26,7 @@ func (d *delivery) becomeIdle() {
 func (d *delivery) onlyWaits() bool {
 	c := &d.assignment.counts
 	return d.idle() > 0 && (c[stateDue] == 0 || d.suspended()) &&
-		c[stateInFlight] == 0 && c[stateDeadLetter] == 0 && d.runs.running == 0
+		c[stateInFlight] == 0 && c[stateTransfer] == 0 && d.runs.running == 0
 }
 
 // idle returns how many messages wait, and are not in flight.
@@ -68,6 +68,9 @@ func (d *delivery) drain() (first uint64, ok bool) {
 		}
 		a.cut(func(m *Message) { forget(m.Raw.Offset) })
 		d.admission.discard(forget)
+	}
+	if a.queue.parked() {
+		d.parkWaiting()
 	}
 	d.changed()
 	return first, ok

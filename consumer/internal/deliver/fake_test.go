@@ -19,6 +19,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/commit"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/park"
 	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -40,6 +41,7 @@ type app struct {
 	hook    func(text string) // called for each text that is decoded
 	limit   int
 	letters func(ctx context.Context, m *deliver.Message, cause error, code string, attempts int) error
+	park    func(m *deliver.Message, due time.Time, attempts int) error
 }
 
 func (a *app) decode(m *deliver.Message, v *value) error {
@@ -74,13 +76,18 @@ func (a *app) Decode(_ *deliver.Queue, raw []wire.Message, dst []*deliver.Messag
 	for i := range raw {
 		e := &entries[i]
 		e.m.Raw, e.m.Value = &raw[i], &e.v
+		if parked, own, ok := park.Parse(raw[i].Headers); ok {
+			before := raw[i]
+			before.Headers = own
+			e.m.Raw, e.m.Parked = &before, &parked
+		}
 		e.m.Err = a.decode(&e.m, &e.v)
 		dst = append(dst, &e.m)
 	}
 	return dst
 }
 
-func (a *app) Undecodable(raw *wire.Message, cause error) *deliver.Message {
+func (a *app) Undecodable(_ *deliver.Queue, raw *wire.Message, cause error) *deliver.Message {
 	e := &entry{}
 	e.m.Raw, e.m.Value, e.m.Err = raw, &e.v, cause
 	return &e.m
@@ -108,6 +115,10 @@ func (a *app) HasDeadLetters() bool { return a.letters != nil }
 
 func (a *app) DeadLetter(ctx context.Context, m *deliver.Message, cause error, code string, attempts int) error {
 	return a.letters(ctx, m, cause, code, attempts)
+}
+
+func (a *app) Park(_ context.Context, m *deliver.Message, due time.Time, attempts int) error {
+	return a.park(m, due, attempts)
 }
 
 func (a *app) OnUnreachable(m *deliver.Message, f func()) {
@@ -215,6 +226,8 @@ type setup struct {
 	app  *app
 	pool *deliver.Pool
 	all  []*partition
+	// leave says when messages leave a partition of parked messages; nil for other partitions.
+	leave func(*wire.Message) time.Time
 }
 
 func settings() config.Consumer {
@@ -223,9 +236,12 @@ func settings() config.Consumer {
 	return cfg
 }
 
-func newSetup(t testing.TB, cfg config.Consumer) *setup {
+func newSetup(t testing.TB, cfg config.Consumer) *setup { return newParkingSetup(t, cfg, 0) }
+
+// newParkingSetup is newSetup for messages that are parked when they wait longer than parkAfter.
+func newParkingSetup(t testing.TB, cfg config.Consumer, parkAfter time.Duration) *setup {
 	a := &app{limit: int(cfg.MaxDecompressedBytes)}
-	s := &setup{t: t, app: a, pool: deliver.NewPool(deliver.PoolOptions{Config: cfg, App: a, Topic: "t", Commits: true})}
+	s := &setup{t: t, app: a, pool: deliver.NewPool(deliver.PoolOptions{Config: cfg, App: a, Commits: true, ParkAfter: parkAfter})}
 	t.Cleanup(func() {
 		s.pool.Close()
 		for _, p := range s.all {
@@ -241,7 +257,7 @@ var errLost = errors.New("lost")
 // assign begins assignments of n partitions, after the handler is set.
 func (s *setup) assign(n int) []*partition {
 	for range n {
-		s.all = append(s.all, s.begin(s.pool.NewPartition(uint32(len(s.all)))))
+		s.all = append(s.all, s.begin(s.pool.NewPartition("t", uint32(len(s.all)))))
 	}
 	s.share()
 	return s.all
@@ -249,7 +265,7 @@ func (s *setup) assign(n int) []*partition {
 
 func (s *setup) begin(p *deliver.Partition) *partition {
 	a := &partition{p: p, progress: &progress{}, owner: &owner{}}
-	a.Queue = p.NewQueue(context.Background(), deliver.QueueOptions{Owner: a.owner, Progress: a.progress})
+	a.Queue = p.NewQueue(context.Background(), deliver.QueueOptions{Owner: a.owner, Progress: a.progress, Leave: s.leave})
 	return a
 }
 

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/park"
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
@@ -19,6 +20,9 @@ type Message struct {
 	Decompressed int
 	// Err says why the message can't be decoded; nil when it can.
 	Err error
+	// Parked is what a parked message says about itself; nil for other messages. Raw has the headers
+	// that the message had before it was parked.
+	Parked *park.Message
 
 	queue      *Queue
 	batch      *Batch // the memory of Raw; nil when Raw has memory of its own
@@ -38,17 +42,17 @@ type Message struct {
 type state uint8
 
 const (
-	stateNew        state = iota // not admitted
-	stateBehind                  // in its key's lane, behind another message
-	stateReady                   // may be delivered
-	stateRetry                   // may be delivered again, after a failure
-	stateGivenBack               // may be delivered again, after the application gave it back
-	stateInFlight                // was delivered, or is in a run
-	stateWaiting                 // waits for redelivery
-	stateDue                     // its redelivery is due, and it has to be decoded again
-	stateDeadLetter              // is being written to the dead letters
-	stateReturned                // is not delivered any more by this queue: the assignment ends
-	stateSettled                 // acknowledged, given up, or replaced by the next delivery
+	stateNew       state = iota // not admitted
+	stateBehind                 // in its key's lane, behind another message
+	stateReady                  // may be delivered
+	stateRetry                  // may be delivered again, after a failure
+	stateGivenBack              // may be delivered again, after the application gave it back
+	stateInFlight               // was delivered, or is in a run
+	stateWaiting                // waits for redelivery
+	stateDue                    // its redelivery is due, and it has to be decoded again
+	stateTransfer               // is being written to the dead letters, or parked
+	stateReturned               // is not delivered any more by this queue: the assignment ends
+	stateSettled                // acknowledged, given up, or replaced by the next delivery
 	states
 )
 

@@ -89,12 +89,14 @@ const (
 	decisionDrop
 	decisionPause    // the handler can't work for this queue: the delivery does not count
 	decisionPauseAll // the handler can't work for any queue
+	decisionPark     // it waits long
 )
 
 // policy says how often and after which backoff a failed message is delivered again.
 type policy struct {
-	max     int // deliveries; negative: unlimited
-	backoff config.Backoff
+	max       int // deliveries; negative: unlimited
+	backoff   config.Backoff
+	parkAfter time.Duration // 0: nothing is parked
 }
 
 // decide decides about a failed delivery; attempts counts this one.
@@ -118,6 +120,8 @@ func (p policy) decide(err error, attempts int) (decision, time.Duration) {
 		return decisionPauseAll, 0 // what the handler publishes with is closed, before this consumer
 	case errors.As(err, &permanent), p.max >= 0 && attempts >= p.max:
 		return decisionDeadLetter, 0
+	case errors.As(err, &after) && p.parkAfter > 0 && after.delay > p.parkAfter:
+		return decisionPark, after.delay
 	case errors.As(err, &after):
 		return decisionRetry, after.delay
 	default:

@@ -9,8 +9,9 @@ import (
 // Partition is what outlives the assignments of a partition: deliveries that the application still
 // holds from former ones, and the ids of messages that were handled. It has one queue at a time.
 type Partition struct {
-	pool *Pool
-	id   uint32
+	pool  *Pool
+	topic string // for errors
+	id    uint32
 	// orphans counts handlers of former assignments that have not returned, and their messages that
 	// are still in flight. While there are any, no message of the partition is delivered: it might be
 	// one of those.
@@ -20,9 +21,10 @@ type Partition struct {
 	former  *quota.Member // in flight, of the former queue
 }
 
-// NewPartition makes the partition with that id, which has no queue yet.
-func (p *Pool) NewPartition(id uint32) *Partition {
-	return &Partition{pool: p, id: id, dedup: newDedup(p.cfg.DedupWindow)}
+// NewPartition makes the partition with that id, which has no queue yet. topic names its topic in
+// errors.
+func (p *Pool) NewPartition(topic string, id uint32) *Partition {
+	return &Partition{pool: p, topic: topic, id: id, dedup: newDedup(p.cfg.DedupWindow)}
 }
 
 // endOrphans notes that n handlers or deliveries of former assignments have ended.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/quota"
@@ -18,8 +19,7 @@ const maxWaiting = 10_000
 type Pool struct {
 	cfg         config.Consumer
 	app         App
-	topic       string // for errors
-	commits     bool   // offsets are stored
+	commits     bool // offsets are stored
 	commitEvery int
 	policy      policy
 	concurrency int // workers
@@ -30,40 +30,41 @@ type Pool struct {
 	waiting      *quota.Quota // messages
 	waitingBytes *quota.Quota
 
-	handle          func(*Message) error
-	handleBatch     func([]*Message) error
-	perQueue        atomic.Int64 // workers that may serve one queue
-	stop            stopSignal
-	suspension      poolSuspension
-	sched           scheduler
-	deadLetterTasks *tasks // dead letters being written
-	workers         *tasks
+	handle      func(*Message) error
+	handleBatch func([]*Message) error
+	perQueue    atomic.Int64 // workers that may serve one queue
+	stop        stopSignal
+	suspension  poolSuspension
+	sched       scheduler
+	transfers   *tasks // messages being written to the dead letters or parked
+	workers     *tasks
 }
 
 // PoolOptions are what a pool begins with.
 type PoolOptions struct {
 	Config config.Consumer
 	App    App
-	// Topic names the topic in errors.
-	Topic string
 	// Commits tells that offsets are stored.
 	Commits bool
+	// ParkAfter is the delay that RetryAfter may ask for without the message being parked; 0 means that
+	// no message is parked.
+	ParkAfter time.Duration
 }
 
 // NewPool makes a pool without queues. Messages go to callers of Next unless Handle or HandleBatch
 // is called before the first queue is made.
 func NewPool(o PoolOptions) *Pool {
 	p := &Pool{
-		cfg: o.Config, app: o.App, topic: o.Topic, commits: o.Commits,
-		commitEvery:     max(o.Config.CommitEvery, 1),
-		policy:          policy{max: o.Config.Retry.MaxDeliveries, backoff: o.Config.Retry.Backoff},
-		concurrency:     o.Config.Concurrency,
-		inFlight:        quota.New(o.Config.MaxInFlight),
-		decompressed:    quota.New(int(o.Config.MaxBufferedBytes)),
-		waiting:         quota.New(maxWaiting),
-		waitingBytes:    quota.New(int(o.Config.MaxBufferedBytes)),
-		stop:            stopSignal{begun: make(chan struct{})},
-		deadLetterTasks: newTasks(), workers: newTasks(),
+		cfg: o.Config, app: o.App, commits: o.Commits,
+		commitEvery:  max(o.Config.CommitEvery, 1),
+		policy:       policy{max: o.Config.Retry.MaxDeliveries, backoff: o.Config.Retry.Backoff, parkAfter: o.ParkAfter},
+		concurrency:  o.Config.Concurrency,
+		inFlight:     quota.New(o.Config.MaxInFlight),
+		decompressed: quota.New(int(o.Config.MaxBufferedBytes)),
+		waiting:      quota.New(maxWaiting),
+		waitingBytes: quota.New(int(o.Config.MaxBufferedBytes)),
+		stop:         stopSignal{begun: make(chan struct{})},
+		transfers:    newTasks(), workers: newTasks(),
 	}
 	if o.Config.CommitInterval == 0 {
 		p.commitEvery = 1
@@ -196,21 +197,21 @@ func (p *Pool) interrupted(err error) bool {
 	}
 }
 
-// Close ends every call of Next, and workers when they have nothing to do. No more dead letters are
-// written.
+// Close ends every call of Next, and workers when they have nothing to do. No more messages are written
+// to the dead letters or parked.
 func (p *Pool) Close() {
 	p.sched.close()
 	p.suspension.stop()
 	p.workers.close()
-	p.deadLetterTasks.close()
+	p.transfers.close()
 }
 
-// Wait waits for the workers and the dead letters of a closed pool, or for ctx.
+// Wait waits for the workers of a closed pool and for what is being written, or for ctx.
 func (p *Pool) Wait(ctx context.Context) error {
 	if err := p.workers.wait(ctx); err != nil {
 		return err
 	}
-	return p.deadLetterTasks.wait(ctx)
+	return p.transfers.wait(ctx)
 }
 
 // Usage is what is taken of the limits that the queues share.

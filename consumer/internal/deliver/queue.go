@@ -4,8 +4,10 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/quota"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
 // Queue is one assignment of a partition, until it ends. When the partition is moved to another
@@ -18,7 +20,8 @@ type Queue struct {
 	progress  Progress
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
-	listed    atomic.Bool // is in the scheduler's list
+	leave     func(*wire.Message) time.Time // nil: it has no parked messages
+	listed    atomic.Bool                   // is in the scheduler's list
 	buffered  buffered
 
 	mu sync.Mutex
@@ -35,6 +38,9 @@ type QueueOptions struct {
 	HasAcknowledged bool
 	// Paused has the queue begin as after Pause.
 	Paused bool
+	// Leave says when a message of a partition of parked messages leaves the partition: until then
+	// neither it nor those behind it are admitted. It is nil for other partitions.
+	Leave func(*wire.Message) time.Time
 	// Replay tells that messages are read again on purpose: the ids that were seen are forgotten.
 	Replay bool
 }
@@ -42,7 +48,7 @@ type QueueOptions struct {
 // NewQueue begins an assignment of the partition. The former queue must be lost. The contexts of
 // the messages come from ctx. The queue has no part in the limits until Pool.SetQueues names it.
 func (p *Partition) NewQueue(ctx context.Context, o QueueOptions) *Queue {
-	q := &Queue{partition: p, pool: p.pool, owner: o.Owner, progress: o.Progress}
+	q := &Queue{partition: p, pool: p.pool, owner: o.Owner, progress: o.Progress, leave: o.Leave}
 	q.ctx, q.cancel = context.WithCancelCause(ctx)
 	wake := func() { p.pool.sched.ready(q) }
 	q.d.connect(q)
@@ -84,6 +90,9 @@ func (b *buffered) add(batches, messages, bytes int) {
 	b.messages.Add(int64(messages))
 	b.bytes.Add(int64(bytes))
 }
+
+// parked reports whether the partition has parked messages, which have no order.
+func (q *Queue) parked() bool { return q.leave != nil }
 
 // ID returns the partition's id.
 func (q *Queue) ID() uint32 { return q.partition.id }

@@ -18,16 +18,32 @@ type redelivery struct {
 type redeliveryTimer struct {
 	queue    *Queue
 	messages []*Message
+	at       time.Time
 	timer    *time.Timer
 }
 
 // redeliverAfter has messages in flight delivered again after a delay. The messages behind them in
 // their lanes wait with them.
 func (r *redelivery) redeliverAfter(messages []*Message, delay time.Duration) {
-	t := &redeliveryTimer{queue: r.assignment.queue, messages: make([]*Message, len(messages))}
+	released := make([]*Message, len(messages))
 	for i, m := range messages {
-		t.messages[i] = r.release(m)
-		r.assignment.setState(t.messages[i], stateWaiting)
+		released[i] = r.release(m)
+	}
+	r.wait(released, delay)
+}
+
+// await has a parked message wait that was not delivered, in place of its delivery.
+func (r *redelivery) await(m *Message, delay time.Duration) {
+	next := r.release(m)
+	next.deliveries = m.deliveries
+	r.wait([]*Message{next}, delay)
+}
+
+// wait has messages wait that were released.
+func (r *redelivery) wait(messages []*Message, delay time.Duration) {
+	t := &redeliveryTimer{queue: r.assignment.queue, messages: messages, at: time.Now().Add(delay)}
+	for _, m := range messages {
+		r.assignment.setState(m, stateWaiting)
 	}
 	t.timer = time.AfterFunc(delay, t.expire)
 	if r.timers == nil {

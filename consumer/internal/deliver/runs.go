@@ -28,6 +28,9 @@ func (r *runs) fill(to *run, room int) {
 			r.settlement.refuse(m)
 			continue
 		}
+		if m.Parked != nil && r.settlement.postpone(m) {
+			continue
+		}
 		a.setState(m, stateInFlight)
 		to.messages = append(to.messages, m)
 	}

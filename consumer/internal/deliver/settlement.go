@@ -72,6 +72,11 @@ func (s *settlement) nack(m *Message, err error) {
 	case decisionPause, decisionPauseAll:
 		s.suspension.suspend(m, delay, err, what == decisionPauseAll)
 		s.redelivery.redeliverFirst([]*Message{m})
+	case decisionPark:
+		s.suspension.decided(m)
+		a.counters.Failed++
+		s.logRetry("delivery failed, the message is parked", m, 0, delay, err)
+		s.begin(&transfer{message: m, cause: err, code: topic.CodeOf(err), attempts: m.attempts(), due: time.Now().Add(delay)})
 	case decisionRetry:
 		a.counters.Failed++
 		s.logRetry("delivery failed, retrying", m, 0, delay, err)
@@ -140,16 +145,21 @@ func (s *settlement) refuse(m *Message) {
 // they have confirmed it. Where the topic has none it is logged, counted and
 // skipped.
 func (s *settlement) giveUp(m *Message, cause error) {
-	a, q := s.assignment, m.queue
-	a.setState(m, stateDeadLetter)
-	m.batch.keep() // the dead letter may keep the payload
-	l := &deadLetter{message: m, cause: cause, code: topic.CodeDecode, attempts: m.attempts()}
+	t := &transfer{message: m, cause: cause, code: topic.CodeDecode, attempts: m.attempts()}
 	if m.Err == nil {
-		l.code = topic.CodeOf(cause)
+		t.code = topic.CodeOf(cause)
 	} else {
-		l.attempts-- // it was not delivered
+		t.attempts-- // it was not delivered
 	}
-	if !q.pool.deadLetterTasks.run(l.write) {
+	s.begin(t)
+}
+
+// begin begins to write a message elsewhere.
+func (s *settlement) begin(t *transfer) {
+	a, m := s.assignment, t.message
+	a.setState(m, stateTransfer)
+	m.batch.keep() // the dead letter may keep the payload
+	if !a.queue.pool.transfers.run(t.write) {
 		a.setState(m, stateReturned) // the consumer is stopped; the message is delivered again
 	}
 }

@@ -11,11 +11,12 @@ type State struct {
 	Paused bool
 	// Unavailable says why the handler can't work for this queue; nil when it can.
 	Unavailable error
-	// Blocked tells that dead letters can't be written.
-	Blocked bool
+	// Blocked says what the queue waits for, and why: a dead letter or a parked message that can't be
+	// written; nil when there is none.
+	Blocked error
 	// Limit is why nothing new is admitted from the prefetch buffer.
 	Limit Limit
-	// InFlight is how many messages are in flight, or being written to the dead letters.
+	// InFlight is how many messages are in flight, or being written to the dead letters or parked.
 	InFlight int
 	// Ready is how many messages are decoded and may be delivered, Behind how many are behind another
 	// one of their key, and Waiting how many wait for redelivery.
@@ -57,8 +58,8 @@ func (d *delivery) state() State {
 	unbegun := d.runs.unbegun()
 	s := State{
 		Phase: a.phase, Drained: d.drained(),
-		Paused: d.paused, Unavailable: d.suspension.cause, Blocked: d.blocked > 0,
-		InFlight: a.counts[stateInFlight] + a.counts[stateDeadLetter] - unbegun,
+		Paused: d.paused, Unavailable: d.suspension.cause, Blocked: d.blockedBy,
+		InFlight: a.counts[stateInFlight] + a.counts[stateTransfer] - unbegun,
 		Ready:    a.ready.length + unbegun, Behind: a.counts[stateBehind], Waiting: a.waiting(),
 		Unfinished: a.unfinished(), Delivered: a.delivered > 0, OnlyWaits: d.onlyWaits(),
 		Admitted: a.tracker.Open(),
@@ -91,6 +92,7 @@ type Counters struct {
 	Acked        int64
 	Failed       int64 // failed deliveries
 	DeadLettered int64 // confirmed by the dead letters
+	Parked       int64 // copies of messages that were parked
 	Skipped      int64 // given up where the topic has no dead letters
 	Dropped      int64 // ended by Drop
 	Duplicates   int64 // dropped for an id seen before
@@ -117,6 +119,7 @@ func (c *Counters) Add(o Counters) {
 	c.Acked += o.Acked
 	c.Failed += o.Failed
 	c.DeadLettered += o.DeadLettered
+	c.Parked += o.Parked
 	c.Skipped += o.Skipped
 	c.Dropped += o.Dropped
 	c.Duplicates += o.Duplicates

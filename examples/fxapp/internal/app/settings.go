@@ -76,6 +76,11 @@ func (s *settings) applyDefaults(c *config.Config, from config.Sources) error {
 	if !from.Has("producer.retry.max_retries") {
 		c.Producer.Retry.MaxRetries = 2 // three attempts
 	}
+	section := jobs.Tasks.Section()
+	if tasks := c.Consumers[section]; tasks.AckMode != config.AckOnPoll && !from.Has("consumers."+section+".park_after") {
+		tasks.ParkAfter = time.Minute // a server may ask for an hour
+		c.Consumers[section] = tasks
+	}
 	if from.Has("iggy.endpoint") {
 		return nil
 	}

@@ -19,8 +19,9 @@ import (
 // codeStorage is the failure code of errors of the store.
 const codeStorage = "STORAGE_WRITE"
 
-// maxRetryAfter bounds the delay that a server may ask for.
-const maxRetryAfter = time.Minute
+// maxRetryAfter bounds the delay that a server may ask for. A task that waits longer than park_after
+// is parked, and holds nothing meanwhile.
+const maxRetryAfter = time.Hour
 
 // handleFailure logs a failed attempt and returns the error for the consumer: permanent, with a
 // delay, or to be retried.
