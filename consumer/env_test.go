@@ -226,11 +226,33 @@ func (e *testEnv) load(partitions uint32, every time.Duration) (stop func() int)
 }
 
 // purge purges the topic, which the official SDK can't.
-func (e *testEnv) purge() {
+func (e *testEnv) purge() { e.request(embedded.PurgeTopic, nil) }
+
+// savesAtOnce reports whether the server saves each message at once, so that a purge leaves none. It
+// purges the topic.
+func (e *testEnv) savesAtOnce() bool {
+	e.send(1, "probe")
+	e.purge()
+	conn := e.connect()
+	polled, err := conn.Poll(e.t.Context(), transport.Poll{
+		Consumer: transport.Consumer{Stream: e.topic.Stream(), Topic: e.topic.Name(), Name: "probe"}, Partition: 1, Count: 1, Strategy: transport.Strategy{Kind: transport.FromOffset},
+	})
+	require.NoError(e.t, err)
+	return len(polled.Messages) == 0
+}
+
+// save has the server save the messages of a partition.
+func (e *testEnv) save(partition uint32) {
+	e.request(embedded.FlushUnsavedBuffer, append(binary.LittleEndian.AppendUint32(nil, partition), 0))
+}
+
+// request makes a request about the topic.
+func (e *testEnv) request(code embedded.Command, body []byte) {
 	e.t.Helper()
 	conn, err := net.Dial("tcp", e.iggy.Address())
 	require.NoError(e.t, err)
 	defer func() { _ = conn.Close() }()
+	require.NoError(e.t, conn.SetDeadline(time.Now().Add(testTimeout/3)))
 	request := func(code uint32, body []byte) {
 		frame := append(wire.BeginFrame(nil, code), body...)
 		wire.EndFrame(frame, 0)
@@ -245,20 +267,7 @@ func (e *testEnv) purge() {
 	}
 	request(wire.CodeLogin, wire.AppendLogin(nil, e.iggy.ClientID, e.iggy.ClientSecret.Reveal()))
 	name := func(dst []byte, name string) []byte { return append(append(dst, 2, byte(len(name))), name...) }
-	request(uint32(embedded.PurgeTopic), name(name(nil, e.stream), "t"))
-}
-
-// savesAtOnce reports whether the server saves each message at once, so that a purge leaves none. It
-// purges the topic.
-func (e *testEnv) savesAtOnce() bool {
-	e.send(0, "probe")
-	e.purge()
-	polled, err := e.connect().Poll(e.t.Context(), transport.Poll{
-		Consumer: transport.Consumer{Stream: e.topic.Stream(), Topic: e.topic.Name(), Name: "probe"},
-		Strategy: transport.Strategy{Kind: transport.FromOffset}, Count: 1,
-	})
-	require.NoError(e.t, err)
-	return len(polled.Messages) == 0
+	request(uint32(code), append(name(name(nil, e.stream), "t"), body...))
 }
 
 // remake deletes the topic and creates it again.

@@ -156,7 +156,7 @@ func (c *fakeConn) Poll(_ context.Context, p transport.Poll) (*transport.Polled,
 	at := p.Strategy.Value
 	if p.Strategy.Kind == transport.FromTimestamp && c.server.garbled {
 		_ = c.Close()
-		return nil, &iggyerr.ConnError{Op: "poll", Sent: true, Err: iggyerr.ErrProtocol}
+		return nil, &iggyerr.ConnError{Op: "poll", Sent: true, Err: transport.ErrUndecodable}
 	}
 	if p.Strategy.Kind == transport.FromTimestamp {
 		at = 0

@@ -100,11 +100,11 @@ func (p *partition) Log(entry deliver.Entry) {
 }
 
 // Stored implements commit.Owner: an offset was stored.
-func (p *partition) Stored(offset uint64, failed time.Duration) {
+func (p *partition) Stored(prefix commit.Prefix, failed time.Duration) {
 	if failed > 0 {
-		p.log.Info("commits work again", zap.Uint64("offset", offset), zap.Duration("elapsed", failed))
+		p.log.Info("commits work again", zap.Uint64("offset", prefix.Offset), zap.Duration("elapsed", failed))
 	}
-	p.history.fetch.Stored(offset)
+	p.history.fetch.Stored(prefix.Offset, prefix.Timestamp)
 	p.queue.CommitAdvanced()
 }
 

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fetch"
-	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
 // Position is a position in a partition.
@@ -77,8 +76,7 @@ func (p Position) resolve(end uint64) (fetch.Start, bool) {
 		return fetch.Start{Position: min(p.value, end), AnyOffset: true, End: end}, true
 	case atTime:
 		return fetch.Start{
-			Strategy: &transport.Strategy{Kind: transport.FromTimestamp, Value: p.value},
-			Position: end, AnyOffset: true, End: end,
+			ByTime: true, Since: p.value, Position: end, AnyOffset: true, End: end,
 		}, true
 	default:
 		return fetch.Start{}, false

@@ -2,7 +2,6 @@ package consumer
 
 import (
 	"context"
-	"fmt"
 
 	"go.uber.org/zap"
 
@@ -66,29 +65,33 @@ func (p *preparation) run(ctx context.Context, end uint64) error {
 	if err != nil {
 		return err
 	}
-	same, err := p.assignments.log.Unchanged(ctx, p.session, p.claim.Partition, p.history.fetch, end)
-	if err != nil {
+	found := fetch.Found{
+		Stored: stored.Offset, HasStored: stored.Any, End: end,
+		Truncated: p.claim.Finding.Truncated, Reached: p.claim.Finding.Reached,
+	}
+	log, id := p.assignments.log, p.claim.Partition
+	if found.Same, err = log.Unchanged(ctx, p.session, id, p.history.fetch, end); err != nil {
 		return err
 	}
-	return p.assign(ctx, p.decide(stored, end, same), stored)
+	if !stored.Any {
+		if found.Purged, err = log.Purged(ctx, p.session, id, p.history.fetch); err != nil {
+			return err
+		}
+	}
+	return p.assign(ctx, p.decide(found), stored)
 }
 
 // decide returns where the partition begins.
-func (p *preparation) decide(stored commit.Stored, end uint64, same bool) (at fetch.Start) {
+func (p *preparation) decide(found fetch.Found) (at fetch.Start) {
 	policy := p.policy()
 	p.history.fetch.Update(func(r *fetch.Remembered) {
 		if policy.Chosen != nil && !r.HasNext {
-			if chosen, ok := policy.Chosen(end); ok {
+			if chosen, ok := policy.Chosen(found.End); ok {
 				at = chosen
 				return
 			}
 		}
-		at = policy.Decide(r, stored.Offset, stored.Any, end, same)
-		if f := p.claim.Finding; f.Truncated && at.Reset == "" {
-			// The acknowledged messages are still in the log, but not those that were delivered after
-			// them. New messages have their offsets.
-			at = policy.ResetTo(r, at, fmt.Sprintf("offset %d was reached and the log ends before %d", f.Reached, end))
-		}
+		at = policy.Decide(r, found)
 	})
 	if at.Reset != "" && p.claim.Attempt < maxResetLogs {
 		p.log.Warn("offset reset: "+at.Reset, zap.Uint32("partition", p.claim.Partition), zap.Uint64("offset", at.Position),
@@ -113,11 +116,11 @@ func (p *preparation) assign(ctx context.Context, at fetch.Start, stored commit.
 		return err
 	}
 	p.history.fetch.Update(func(r *fetch.Remembered) {
-		if at.Strategy == nil && !p.storesOffsets {
+		if !at.ByTime && !p.storesOffsets {
 			r.Next, r.HasNext, r.Timestamp = at.Position, true, 0
 		}
 		if stored.Any && p.storesOffsets {
-			r.Committed, r.HasCommitted = stored.Offset, true
+			r.SetCommitted(stored.Offset, 0)
 		}
 	})
 	assigned := p.newPartition(p.session, p.claim, p.history, at, stored)

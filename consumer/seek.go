@@ -69,13 +69,13 @@ func (a *assignments) seek(ctx context.Context, s group.Session, c group.Claim, 
 	next.history.fetch.Update(func(r *fetch.Remembered) {
 		r.HasNext, r.HasCommitted, r.Truncated = false, false, false // it is moved on purpose
 		if !chosen {
-			at = next.policy().Decide(r, stored.Offset, stored.Any, end, false)
+			at = next.policy().Decide(r, fetch.Found{Stored: stored.Offset, HasStored: stored.Any, End: end})
 		}
 	})
 	switch { // the position has to outlive a reconnection
-	case at.Strategy == nil && at.Position > 0:
+	case !at.ByTime && at.Position > 0:
 		at.Prefix, at.HasPrefix, at.StorePrefix = at.Position-1, true, true
-	case at.Strategy == nil:
+	case !at.ByTime:
 		at.DeleteStored = chosen
 	}
 	at.Replay = true

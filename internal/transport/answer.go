@@ -56,6 +56,10 @@ func Malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: malformed answer: %s", iggyerr.ErrProtocol, fmt.Sprintf(format, args...))
 }
 
+// ErrUndecodable is in the chain of a poll's error when its own answer has messages that can't be
+// decoded. It is not in those of the other calls that end with the connection.
+var ErrUndecodable = errors.New("messages that can't be decoded")
+
 // UnexpectedAnswer returns the error for an answer without a request. A server that stops regularly
 // sends one to each connection before it closes it (measured on Iggy 0.8.0). Unanswered requests
 // had no effect then. Any other such answer means that the two ends are out of step.

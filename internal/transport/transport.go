@@ -14,7 +14,8 @@ import (
 //
 // Each call ends at the latest when its context does. Errors are *iggyerr.StatusError for an answer
 // of the server, and *iggyerr.ConnError for a call that ended without an answer, with
-// iggyerr.ErrProtocol in its chain when the peer's bytes were the reason. Names, credentials and
+// iggyerr.ErrProtocol in its chain when the peer's bytes were the reason, and ErrUndecodable too when
+// they were messages of the call's own answer. Names, credentials and
 // batches that no request can contain are refused with an error of their own, and nothing is sent.
 // When a context ends after the request was written, the connection stays usable in the native
 // transport (the late answer is discarded) and ends in the SDK's; Done tells. After any other error

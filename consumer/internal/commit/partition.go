@@ -28,9 +28,9 @@ type Store interface {
 // Owner is told about the commits of a partition. Its methods are called without a lock, one after
 // another.
 type Owner interface {
-	// Stored says that an offset was stored, and for how long commits had failed before; 0 if they
-	// had not.
-	Stored(offset uint64, failed time.Duration)
+	// Stored says that the offset of a prefix was stored, and for how long commits had failed before;
+	// 0 if they had not.
+	Stored(prefix Prefix, failed time.Duration)
 	// CommitFailed says that an offset was not stored; err is a *ResetError if someone else changed
 	// the stored offset. log tells that this is to be logged: it is the first time since an offset was
 	// stored, or a minute has passed.
@@ -203,7 +203,7 @@ func (p *Partition) written(prefix Prefix) {
 		p.committer.add(p)
 	}
 	if !lost {
-		p.owner.Stored(prefix.Offset, failed)
+		p.owner.Stored(prefix, failed)
 	}
 }
 

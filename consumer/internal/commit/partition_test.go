@@ -80,10 +80,10 @@ type setup struct {
 	failures []error
 }
 
-func (s *setup) Stored(offset uint64, _ time.Duration) {
+func (s *setup) Stored(prefix commit.Prefix, _ time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stored = append(s.stored, offset)
+	s.stored = append(s.stored, prefix.Offset)
 }
 
 func (s *setup) CommitFailed(_ uint64, err error, _ bool) {

@@ -40,47 +40,52 @@ func (c *Cursor) applyAnswers(p *poll) (after []func()) {
 func (c *Cursor) apply(p *poll, after []func()) []func() {
 	cfg := &c.fetcher.cfg
 	after = c.answered(after)
-	if p.hasMessages() && c.state != Closed {
-		c.place.polled = p.reach()
+	if p.reach > 0 && c.state != Closed {
+		c.place.polled = p.reach
 	}
 	if accepts := c.state == Reading || c.state == Stopped && cfg.AtMostOnce; !accepts || p.discarded {
 		p.release(c.room)
 		return after
 	}
+	if p.misfit {
+		p.release(c.room)
+		return c.requireVerify(after)
+	}
 	c.history.grow(cfg.BatchSize)
-	if p.byTime {
+	if p.refused {
 		offset := p.strategy.Value
 		after = append(after, func() {
 			c.log.Warn("message refused by offset, read by timestamp", zap.Uint64("offset", offset))
 		})
 	}
+	if p.byTime != nil {
+		c.place.setByTime(*p.byTime)
+		c.history.purged(p.byTime.purged)
+	}
 	if !p.hasMessages() {
 		p.release(c.room)
+		if p.complete { // all of its messages were skipped, and there may be more
+			return after
+		}
 		return c.applyEmpty(p.polled, after)
 	}
 	messages := p.polled.Messages
-	if first := messages[0].Offset; c.place.strategy == nil && !c.place.anyOffset && first != c.place.position {
+	if first := messages[0].Offset; !c.place.anyOffset && first != c.place.position {
 		var proceed bool
 		if proceed, after = c.applyGap(first, after); !proceed {
 			p.release(c.room)
 			return after
 		}
 	}
-	complete := len(messages) >= p.count || p.polled.Truncated
-	c.depth.answered(complete && c.queue.Buffered() == 0, p.quick)
+	c.depth.answered(p.complete && c.queue.Buffered() == 0, p.quick)
 	c.history.learn(p.wanted / len(messages))
 	c.counters.Polls++
 	c.counters.Messages += int64(len(messages))
 	c.counters.Bytes += int64(p.batch.Encoded)
 	c.place.advance(p.polled)
-	c.place.skipHandled(p.batch)
-	if len(p.batch.Messages) == 0 {
-		p.release(c.room)
-	} else {
-		c.history.first(&p.batch.Messages[0])
-		c.room.Give(p.reserved - p.batch.Bytes)
-		c.queue.Offer(p.batch)
-	}
+	c.history.first(&messages[0])
+	c.room.Give(p.reserved - p.batch.Bytes)
+	c.queue.Offer(p.batch)
 	c.fetcher.messagesRead()
 	return after
 }
@@ -93,7 +98,7 @@ const maxAnnounced = 2 * time.Second
 func (c *Cursor) applyEmpty(polled *transport.Polled, after []func()) []func() {
 	cfg, at := &c.fetcher.cfg, &c.place
 	at.more = false
-	if at.strategy != nil {
+	if at.byTime.begins {
 		return after // there is no message of that time yet
 	}
 	changed := false

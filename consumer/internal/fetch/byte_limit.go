@@ -1,7 +1,5 @@
 package fetch
 
-import "github.com/fetchbox/fetchbox-iggy/internal/transport"
-
 // Room is a partition's part of the limit on prefetched bytes. This is where that limit blocks: a
 // poll is made only after its answer has room, and a cursor without room is woken when there is
 // more. The room of a batch is given back when all of its messages are settled.
@@ -25,10 +23,10 @@ func (c *Cursor) reserve(p *poll) bool {
 	}
 	p.count = max(1, min(count, p.reserved/each))
 	p.maxBytes = p.reserved
-	if p.strategy.Kind == transport.FromTimestamp {
-		// Without a bound in bytes, which might leave nothing but the remains that
-		// transport.Supersede describes; so for one message only.
-		p.count, p.maxBytes = 1, 0
+	if p.byTime != nil {
+		// Without a bound in bytes, which might leave nothing but messages that are skipped, or the
+		// remains that transport.DropSuperseded describes.
+		p.count, p.maxBytes = p.byTime.count(p.count), 0
 	}
 	return true
 }

@@ -96,7 +96,7 @@ func (f *Fetcher) NewCursor(id uint32, s Start, owner Owner, queue Queue, room R
 	c := &Cursor{
 		id: id, fetcher: f, owner: owner, queue: queue, room: room, history: history, paused: paused,
 		log:   f.cfg.Log.With(zap.Uint32("partition", id)),
-		place: newPlace(s),
+		place: newPlace(s, history.remembered().Purged),
 	}
 	c.depth.reset()
 	if s.Failed != nil {
@@ -146,8 +146,7 @@ func (c *Cursor) ReadFrom(offset uint64) {
 		c.state, c.failure = Stopped, nil
 	}
 	c.polls.discard()
-	c.place.position = min(c.place.position, offset)
-	c.place.next, c.place.more = c.place.position, true
+	c.place.readFrom(offset)
 }
 
 // Resume ends Stop.
@@ -240,7 +239,7 @@ func (c *Cursor) Status() Status {
 	defer c.mu.Unlock()
 	return Status{
 		State: c.state, Failure: c.failure,
-		Position: c.place.position, End: c.place.end, ByTime: c.place.strategy != nil, Polled: c.place.polled,
+		Position: c.place.position, End: c.place.end, ByTime: c.place.byTime.begins, Polled: c.place.polled,
 		Polling: len(c.polls) > 0, AtEnd: c.state == Reading && !c.place.more, Unverified: c.unverified,
 		Refused: c.refused.Cause(), Counters: c.counters,
 	}

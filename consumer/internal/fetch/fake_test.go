@@ -25,30 +25,102 @@ type server struct {
 	roundTrip time.Duration
 
 	mu       sync.Mutex
+	clock    uint64 // the time of the last message
 	log      []wire.Message
+	purged   []wire.Message // what is returned though it was purged
+	damaged  uint64         // messages below were saved after a purge, and can't be read
 	polls    []transport.Poll
 	under    int
 	most     int                                             // polls under way at once
 	answer   func(transport.Poll) (*transport.Polled, error) // replaces the log's answer if it gives one
 	delay    func(n int) time.Duration                       // more than the round trip, for poll number n
 	topicErr error
+	purging  bool // the topic is empty already
 }
 
 func (s *server) Do(ctx context.Context, fn func(context.Context, transport.Conn) error) error {
 	return fn(ctx, s)
 }
 
-// appendMessages adds n messages.
+// appendMessages adds n messages, each with a time of its own.
 func (s *server) appendMessages(n int) {
+	for range n {
+		s.appendBatch(1)
+	}
+}
+
+// appendBatch adds n messages that have the same time.
+func (s *server) appendBatch(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.clock++
 	for range n {
 		offset := uint64(0)
 		if len(s.log) > 0 {
 			offset = s.log[len(s.log)-1].Offset + 1
 		}
-		s.log = append(s.log, wire.Message{Offset: offset, Timestamp: 1000 + offset, Payload: make([]byte, 100)})
+		s.log = append(s.log, wire.Message{Offset: offset, Timestamp: 999 + s.clock, Payload: make([]byte, 100)})
 	}
+}
+
+// setClock changes the time of the next messages.
+func (s *server) setClock(by int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clock = uint64(int(s.clock) + by)
+}
+
+// setAnswer replaces the answers of the log from now on; nil: it does not any more.
+func (s *server) setAnswer(answer func(transport.Poll) (*transport.Polled, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = answer
+}
+
+// purge purges the log as a server with default settings does that has not saved its messages.
+func (s *server) purge() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.purged, s.log, s.purging = append(s.purged, s.log...), nil, false
+}
+
+// save saves the messages, which damages the log after a purge: purged messages are returned in place
+// of the saved ones.
+func (s *server) save() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.damaged = uint64(len(s.log))
+}
+
+// read returns the messages from a place on, as a server with default settings does after a purge.
+func (s *server) read(p transport.Poll) (messages []wire.Message) {
+	value, stored := p.Strategy.Value, s.log
+	if s.damaged > 0 {
+		stored = slices.Clone(s.log)
+		for i := range stored[:s.damaged] {
+			stored[i].Timestamp = s.purged[i%len(s.purged)].Timestamp
+		}
+	} else if len(s.purged) > 0 {
+		stored = slices.Concat(s.purged, s.log)
+	}
+	for i := range stored {
+		m := stored[i]
+		switch {
+		case len(messages) == int(p.Count):
+		case p.Strategy.Kind == transport.FromTimestamp:
+			time := m.Timestamp
+			if s.damaged > 0 {
+				time = s.log[i].Timestamp // the index is as it should be
+			}
+			if time >= value {
+				messages = append(messages, m)
+			}
+		case m.Offset >= value && len(s.log) > 0 && p.Strategy.Value <= s.log[len(s.log)-1].Offset:
+			messages = append(messages, m)
+			value = m.Offset + 1
+		}
+	}
+	return messages
 }
 
 func (s *server) Poll(ctx context.Context, p transport.Poll) (*transport.Polled, error) {
@@ -83,14 +155,7 @@ func (s *server) Poll(ctx context.Context, p transport.Poll) (*transport.Polled,
 	if len(s.log) > 0 {
 		polled.CurrentOffset = s.log[len(s.log)-1].Offset
 	}
-	for _, m := range s.log {
-		if len(polled.Messages) == int(p.Count) {
-			break
-		}
-		if p.Strategy.Kind == transport.FromOffset && m.Offset >= p.Strategy.Value || p.Strategy.Kind == transport.FromTimestamp && m.Timestamp >= p.Strategy.Value {
-			polled.Messages = append(polled.Messages, m)
-		}
-	}
+	polled.Messages = s.read(p)
 	return polled, nil
 }
 
@@ -101,6 +166,9 @@ func (s *server) Topic(context.Context, string, string) (transport.Topic, error)
 	p := transport.Partition{Messages: uint64(len(s.log))}
 	if len(s.log) > 0 {
 		p.CurrentOffset = s.log[len(s.log)-1].Offset
+	}
+	if s.purging {
+		p = transport.Partition{}
 	}
 	return transport.Topic{Partitions: []transport.Partition{p}}, s.topicErr
 }
@@ -117,7 +185,8 @@ type queue struct {
 	mu      sync.Mutex
 	batches []*fetch.Batch
 	offsets []uint64 // of everything that was offered
-	take    bool     // batches are taken at once
+	times   []uint64
+	take    bool // batches are taken at once
 }
 
 func (q *queue) Offer(b *fetch.Batch) {
@@ -125,6 +194,7 @@ func (q *queue) Offer(b *fetch.Batch) {
 	defer q.mu.Unlock()
 	for i := range b.Messages {
 		q.offsets = append(q.offsets, b.Messages[i].Offset)
+		q.times = append(q.times, b.Messages[i].Timestamp)
 	}
 	if !q.take {
 		q.batches = append(q.batches, b)
@@ -141,6 +211,13 @@ func (q *queue) all() []uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return slices.Clone(q.offsets)
+}
+
+// oldest returns the time of the oldest message that was offered.
+func (q *queue) oldest() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Min(q.times)
 }
 
 func (q *queue) empty() {

@@ -147,7 +147,7 @@ func TestReading(t *testing.T) {
 			s.server.log[i].Timestamp = 1000 + uint64(i/10)
 		}
 		s.start(t, fetch.Start{
-			Strategy: &transport.Strategy{Kind: transport.FromTimestamp, Value: 1000}, AnyOffset: true,
+			ByTime: true, Since: 1000, AnyOffset: true,
 			Handled: fetch.Handled{Timestamp: 1000, Below: 4}, Position: 20, End: 20,
 		})
 		time.Sleep(time.Second)

@@ -2,7 +2,7 @@ package fetch
 
 import (
 	"sync"
-	"sync/atomic"
+	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
@@ -14,16 +14,26 @@ type History struct {
 	place Remembered
 	sizes sizes
 
-	// unreadable is the offset after a message whose answer by time could not
-	// be understood.
-	unreadable atomic.Uint64
+	unreadable unreadable
 }
+
+// unreadable is a message whose answer can't be decoded. It is not asked for until a time, since each
+// attempt costs the connection.
+type unreadable struct {
+	offset uint64
+	until  time.Time
+}
+
+// unreadablePause is for how long a message is not asked for whose answer can't be decoded.
+const unreadablePause = time.Minute
 
 // Remembered is what is known of a partition's progress.
 type Remembered struct {
-	// Committed is the offset that this consumer stored last, or found stored.
-	Committed    uint64
-	HasCommitted bool
+	// Committed is the offset that this consumer stored last, or found stored, and CommittedTime the
+	// server's time of that message; 0: not known.
+	Committed     uint64
+	HasCommitted  bool
+	CommittedTime uint64
 	// Next is the offset after the prefix that was acknowledged here, and
 	// Timestamp the server's time of the message before it; 0: not known. What
 	// was acknowledged and not committed before a connection ended is not
@@ -34,18 +44,33 @@ type Remembered struct {
 	// Truncated tells that the log was truncated and the stored offset means
 	// nothing until an offset is stored again.
 	Truncated bool
+	// Purged are the purged messages that the server returned.
+	Purged Purged
 	// Before is what precedes the first message that was ever read here. Its
 	// Timestamp is 0 while there was none.
 	Before Handled
 }
 
-// Handled are messages that precede those to be read: the ones of a time, by
+// SetCommitted notes an offset that is stored, and the time of its message; 0: not known.
+func (r *Remembered) SetCommitted(offset, timestamp uint64) {
+	if timestamp == 0 && offset == r.Committed {
+		timestamp = r.CommittedTime
+	}
+	r.Committed, r.HasCommitted, r.CommittedTime = offset, true, timestamp
+}
+
+// toCommitted forgets what was acknowledged after the committed offset.
+func (r *Remembered) toCommitted() {
+	r.Next, r.HasNext, r.Timestamp = r.Committed+1, true, r.CommittedTime
+}
+
+// Handled are messages that precede those to be read: the ones up to a time, by
 // the server's clock in microseconds, below an offset.
 type Handled struct{ Timestamp, Below uint64 }
 
 // covers tells whether m is one of them.
 func (h Handled) covers(m *wire.Message) bool {
-	return m.Timestamp == h.Timestamp && m.Offset < h.Below
+	return m.Timestamp <= h.Timestamp && m.Offset < h.Below
 }
 
 // NewHistory makes the history of a partition that was never assigned.
@@ -67,9 +92,12 @@ func (h *History) Update(f func(*Remembered)) {
 	f(&h.place)
 }
 
-// Stored notes an offset that was stored from here.
-func (h *History) Stored(offset uint64) {
-	h.Update(func(r *Remembered) { r.Committed, r.HasCommitted, r.Truncated = offset, true, false })
+// Stored notes an offset that was stored from here, and the time of its message; 0: not known.
+func (h *History) Stored(offset, timestamp uint64) {
+	h.Update(func(r *Remembered) {
+		r.SetCommitted(offset, timestamp)
+		r.Truncated = false
+	})
 }
 
 // first notes the first message that was ever read.
@@ -79,4 +107,31 @@ func (h *History) first(m *wire.Message) {
 			r.Before = Handled{Timestamp: m.Timestamp, Below: m.Offset}
 		}
 	})
+}
+
+// purged notes the purged messages that the server returns.
+func (h *History) purged(p Purged) {
+	if p.Timestamp != 0 {
+		h.Update(func(r *Remembered) { r.Purged = p })
+	}
+}
+
+// saved notes that the server has saved messages after a purge, before which messages had times up to
+// that one; 0: not known.
+func (h *History) saved(timestamp uint64) {
+	h.Update(func(r *Remembered) { r.Purged = Purged{Timestamp: max(r.Purged.Timestamp, timestamp)} })
+}
+
+// setUnreadable notes that the answer with a message can't be decoded.
+func (h *History) setUnreadable(offset uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unreadable = unreadable{offset, time.Now().Add(unreadablePause)}
+}
+
+// isUnreadable reports whether a message is not to be asked for, since its answer can't be decoded.
+func (h *History) isUnreadable(offset uint64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.unreadable.offset == offset && time.Now().Before(h.unreadable.until)
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
 // Log reads where logs end, and single messages of them. It has no state.
@@ -107,18 +109,17 @@ func (l Log) Unchanged(ctx context.Context, s Session, id uint32, h *History, en
 	}
 	unchanged, last := false, remembered.Next-1
 	err := s.Do(ctx, func(ctx context.Context, c transport.Conn) error {
-		polled, err := c.Poll(ctx, l.one(id, last))
-		if protocol.IsInvalidOffset(err) {
-			polled, err = l.readByTime(ctx, c, id, h, last)
-		}
+		polled, err := l.read(ctx, c, id, h, last)
 		switch {
 		case protocol.IsInvalidOffset(err): // it can't be compared either
+			unchanged = remembered.Purged.saved()
 			return nil
 		case err != nil:
 			return err
 		case len(polled.Messages) > 0:
+			// A purged message is returned in place of the acknowledged one, which can't be compared.
 			first := polled.Messages[0]
-			unchanged = first.Offset == last && first.Timestamp == remembered.Timestamp
+			unchanged = first.Offset == last && (first.Timestamp == remembered.Timestamp || first.Timestamp <= remembered.Purged.Timestamp)
 		case l.Consumer.Group && (polled.Partition != id || id == 0 && polled.CurrentOffset == 0):
 			// A member gets this answer for a partition that it does not own
 			// (measured on Iggy 0.8.0): that of an empty partition 0.
@@ -127,6 +128,56 @@ func (l Log) Unchanged(ctx context.Context, s Session, id uint32, h *History, en
 		return nil
 	})
 	return unchanged, err
+}
+
+// read reads the message at an offset, by its time if it is refused by its offset. When it can't be
+// read at all the error is a StatusError with the status "invalid offset".
+func (l Log) read(ctx context.Context, c transport.Conn, id uint32, h *History, offset uint64) (*transport.Polled, error) {
+	if h.isUnreadable(offset) {
+		return nil, l.refused(id)
+	}
+	polled, err := c.Poll(ctx, l.one(id, offset))
+	switch {
+	case protocol.IsInvalidOffset(err):
+		return l.readByTime(ctx, c, id, h, offset)
+	case errors.Is(err, transport.ErrUndecodable):
+		h.setUnreadable(offset)
+	}
+	return polled, err
+}
+
+// As many messages, or bytes, a server with default settings saves at the latest.
+const (
+	maxUnsaved      = 1 << 10
+	maxUnsavedBytes = 1 << 20
+)
+
+// Purged reports whether the log was purged after the committed offset was stored, when none is stored
+// any more: a purge deletes it, and what was stored afterwards has lower offsets. New messages may be
+// more than the purged ones were, so that the log does not seem to be shorter.
+func (l Log) Purged(ctx context.Context, s Session, id uint32, h *History) (purged bool, err error) {
+	remembered := h.remembered()
+	switch {
+	case !remembered.HasCommitted || remembered.CommittedTime == 0:
+		return false, nil
+	case remembered.Purged.saved() && remembered.Purged.Timestamp >= remembered.CommittedTime:
+		return true, nil
+	}
+	next := transport.Poll{
+		Consumer: l.Consumer, Partition: int64(id), Count: maxUnsaved, MaxBytes: maxUnsavedBytes,
+		Strategy: transport.Strategy{Kind: transport.FromTimestamp, Value: remembered.CommittedTime + 1},
+	}
+	err = s.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+		polled, err := c.Poll(ctx, next)
+		switch {
+		case err == nil:
+			purged = slices.ContainsFunc(polled.Messages, func(m wire.Message) bool { return m.Offset <= remembered.Committed })
+		case errors.Is(err, transport.ErrUndecodable):
+			h.saved(remembered.CommittedTime)
+		}
+		return err
+	})
+	return purged, err
 }
 
 // notOwned says that the server answered a request as it does for a partition of another member.

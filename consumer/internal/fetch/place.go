@@ -8,21 +8,24 @@ import (
 
 // place is where a cursor is in the log. It is guarded by the cursor's lock.
 type place struct {
-	position  uint64              // the next offset to offer to the queue
-	next      uint64              // the offset of the next poll: position, and what the polls in flight are expected to return
-	strategy  *transport.Strategy // of the first poll, in place of next
-	handled   Handled             // messages that are skipped where the first poll begins
-	anyOffset bool                // the next message may have any offset: that is no gap
-	end       uint64              // the offset after the log's last message, as far as known
-	more      bool                // there may be messages to read
-	announced time.Time           // since when the next message is announced and not readable; zero: it is not
-	polled    uint64              // the offset after the last message that the server returned, or more; 0: none
+	position  uint64    // the next offset to offer to the queue
+	next      uint64    // the offset of the next poll: position, and what the polls in flight are expected to return
+	byTime    byTime    // in place of next, where it is on
+	anyOffset bool      // the next message may have any offset: that is no gap
+	end       uint64    // the offset after the log's last message, as far as known
+	more      bool      // there may be messages to read
+	announced time.Time // since when the next message is announced and not readable; zero: it is not
+	polled    uint64    // the offset after the last message that the server returned, or more; 0: none
 }
 
-func newPlace(s Start) place {
+func newPlace(s Start, purged Purged) place {
+	if s.ByTime && purged.saved() {
+		// What was saved after a purge can't be read by time, and offsets began at 0 with the purge.
+		s.ByTime, s.Position = false, 0
+	}
 	return place{
-		position: s.Position, next: s.Position, strategy: s.Strategy, handled: s.Handled, anyOffset: s.AnyOffset,
-		end: s.End, more: s.Strategy != nil || s.End > s.Position,
+		position: s.Position, next: s.Position, byTime: newByTime(s, purged), anyOffset: s.AnyOffset,
+		end: s.End, more: s.ByTime || s.End > s.Position,
 	}
 }
 
@@ -37,15 +40,23 @@ func (p *place) extend(end uint64) {
 func (p *place) restart(end uint64) {
 	p.next = p.position
 	p.end = max(end, p.position)
-	p.more = p.strategy != nil || end > p.position
+	p.more = p.byTime.begins || end > p.position
 }
 
 // advance moves the place behind the messages of an answer.
 func (p *place) advance(polled *transport.Polled) {
-	p.strategy, p.anyOffset, p.announced = nil, false, time.Time{}
+	p.anyOffset, p.announced = false, time.Time{}
 	p.position = polled.Messages[len(polled.Messages)-1].Offset + 1
 	p.end = max(polled.CurrentOffset+1, p.position)
 	p.more = p.position < p.end
+}
+
+// setByTime continues by time behind an answer.
+func (p *place) setByTime(t byTime) {
+	if p.byTime.begins && !t.begins {
+		p.position, p.next, p.anyOffset = t.first, t.first, false
+	}
+	p.byTime = t
 }
 
 // waited returns for how long the next message has been announced and not readable.
@@ -56,16 +67,9 @@ func (p *place) waited(now time.Time) time.Duration {
 	return now.Sub(p.announced)
 }
 
-// skipHandled removes the messages that were handled before from the start of b.
-func (p *place) skipHandled(b *Batch) {
-	if p.handled == (Handled{}) {
-		return
-	}
-	n := 0
-	for n < len(b.Messages) && p.handled.covers(&b.Messages[n]) {
-		n++
-	}
-	if b.Messages = b.Messages[n:]; len(b.Messages) > 0 {
-		p.handled = Handled{} // the others are behind
-	}
+// readFrom moves the place to an offset that was read.
+func (p *place) readFrom(offset uint64) {
+	p.position = min(p.position, offset)
+	p.next, p.more = p.position, true
+	p.byTime.readFrom(p.position)
 }

@@ -7,11 +7,15 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
 // poll is one request of a cursor.
 type poll struct {
 	strategy  transport.Strategy
+	byTime    *byTime // where a poll by time begins, and after its answer the next one; nil: it is by offset
+	purged    Purged  // messages that an answer by offset must not have
+	end       uint64  // of the log, as far as known before
 	count     int
 	maxBytes  int  // 0: no bound
 	reserved  int  // bytes of the cursor's Room
@@ -21,10 +25,13 @@ type poll struct {
 	// The answer.
 	answered bool
 	err      error
-	polled   *transport.Polled
+	polled   *transport.Polled // without the messages that are skipped
+	complete bool              // it had as many messages as were asked for
+	misfit   bool              // it has messages that were not asked for
+	reach    uint64            // the offset after the last message that the server returned, or more; 0: it had none
 	batch    *Batch
 	wanted   int  // the memory that the batch takes with its headers copied
-	byTime   bool // the message was refused by its offset and read by its time
+	refused  bool // the message was refused by its offset and read by its time
 	quick    bool // see roundTrip
 }
 
@@ -41,16 +48,24 @@ func (p polls) discard() {
 // hasMessages reports whether the answer has messages.
 func (p *poll) hasMessages() bool { return p.err == nil && len(p.polled.Messages) > 0 }
 
-// last returns the offset of the answer's last message.
-func (p *poll) last() uint64 { return p.polled.Messages[len(p.polled.Messages)-1].Offset }
+// last returns the answer's last message.
+func (p *poll) last() *wire.Message { return &p.polled.Messages[len(p.polled.Messages)-1] }
 
-// reach returns the offset after the last message that the server returned. It is not known where
-// messages were dropped, or read by their time: math.MaxUint64 then.
-func (p *poll) reach() uint64 {
-	if p.polled.Truncated || p.byTime {
-		return math.MaxUint64
+// measure notes how much the server returned, and removes what is skipped.
+func (p *poll) measure() {
+	p.complete = len(p.polled.Messages) >= p.count || p.polled.Truncated
+	switch {
+	case !p.hasMessages():
+	case p.polled.Truncated, p.refused:
+		p.reach = math.MaxUint64 // it is not known
+	default:
+		p.reach = p.last().Offset + 1
 	}
-	return p.last() + 1
+	if p.byTime != nil {
+		p.polled.Messages = p.byTime.skip(p.polled, p.complete, p.end)
+	} else {
+		p.misfit = !p.purged.fits(p.polled.Messages)
+	}
 }
 
 // release gives back the room and the memory of an answer that is not used.
@@ -71,7 +86,7 @@ func (c *Cursor) plan(now time.Time) *poll {
 	cfg := &c.fetcher.cfg
 	if n := len(c.polls); n > 0 {
 		// The offset of the next poll is known only while the answers are as expected.
-		known := c.place.strategy == nil && !c.place.anyOffset && !c.polls[n-1].discarded && c.place.next < c.place.end && c.pausedUntil.IsZero()
+		known := !c.place.byTime.on(c.place.position) && !c.place.anyOffset && !c.polls[n-1].discarded && c.place.next < c.place.end && c.pausedUntil.IsZero()
 		if !known || n >= c.depth.polls || cfg.AtMostOnce {
 			return nil
 		}
@@ -83,15 +98,16 @@ func (c *Cursor) plan(now time.Time) *poll {
 	if len(c.polls)+c.queue.Buffered() >= prefetch {
 		return nil
 	}
-	p := &poll{strategy: transport.Strategy{Kind: transport.FromOffset, Value: c.place.next}, began: now}
-	if c.place.strategy != nil {
-		p.strategy = *c.place.strategy
+	p := &poll{strategy: transport.Strategy{Kind: transport.FromOffset, Value: c.place.next}, purged: c.place.byTime.purged, end: c.place.end, began: now}
+	if c.place.byTime.on(c.place.position) {
+		since := c.place.byTime
+		p.byTime, p.strategy = &since, transport.Strategy{Kind: transport.FromTimestamp, Value: since.since}
 	}
 	if !c.reserve(p) {
 		return nil
 	}
 	c.polls = append(c.polls, p)
-	if p.strategy.Kind == transport.FromOffset {
+	if p.byTime == nil {
 		c.place.next = p.strategy.Value + uint64(p.count)
 	}
 	return p
@@ -100,6 +116,9 @@ func (c *Cursor) plan(now time.Time) *poll {
 // run makes a poll and has the cursor apply its answer.
 func (f *Fetcher) run(ctx context.Context, c *Cursor, p *poll) {
 	err := f.session.Do(ctx, func(ctx context.Context, conn transport.Conn) (err error) {
+		if p.byTime == nil && p.count == 1 && c.history.isUnreadable(p.strategy.Value) {
+			return f.log.refused(c.id)
+		}
 		p.polled, err = conn.Poll(ctx, transport.Poll{
 			Consumer:  f.cfg.Consumer,
 			Partition: int64(c.id),
@@ -107,9 +126,9 @@ func (f *Fetcher) run(ctx context.Context, c *Cursor, p *poll) {
 			Count:     uint32(p.count),
 			MaxBytes:  p.maxBytes,
 		})
-		if protocol.IsInvalidOffset(err) && p.count == 1 && p.strategy.Kind == transport.FromOffset {
+		if protocol.IsInvalidOffset(err) && p.count == 1 && p.byTime == nil {
 			p.polled, err = f.log.readByTime(ctx, conn, c.id, c.history, p.strategy.Value)
-			p.byTime = err == nil
+			p.refused = err == nil
 		}
 		return err
 	})
@@ -118,11 +137,13 @@ func (f *Fetcher) run(ctx context.Context, c *Cursor, p *poll) {
 	f.cfg.Observe(took)
 	p.quick = f.roundTrip.quick(took, now)
 	if err == nil {
+		p.measure()
 		p.batch, p.wanted = newBatch(p.polled, p.reserved, !f.cfg.AtMostOnce)
-		if f.cfg.AtMostOnce && len(p.polled.Messages) > 0 && p.polled.Partition == c.id {
+		if f.cfg.AtMostOnce && p.hasMessages() && !p.misfit && p.polled.Partition == c.id {
 			// The offset is stored before the messages are delivered.
-			if err = f.cfg.Store(ctx, c.id, p.last()); err == nil {
-				c.history.Stored(p.last())
+			last := p.last()
+			if err = f.cfg.Store(ctx, c.id, last.Offset); err == nil {
+				c.history.Stored(last.Offset, last.Timestamp)
 			}
 		}
 	}

@@ -21,9 +21,8 @@ const maxUnreadable = 16
 // a message before it is, which is earlier, since the server was started in between. When there is
 // no such message the error is a StatusError with the status "invalid offset".
 func (l Log) readByTime(ctx context.Context, c transport.Conn, partition uint32, h *History, offset uint64) (*transport.Polled, error) {
-	who := l.Consumer
-	refused := &iggyerr.StatusError{Op: "poll", Object: who.Object(int64(partition)), Status: iggyerr.StatusInvalidOffset}
-	if h.unreadable.Load() == offset+1 {
+	who, refused := l.Consumer, l.refused(partition)
+	if h.isUnreadable(offset) {
 		return nil, refused
 	}
 	for back := uint64(1); back <= min(maxUnreadable, offset+1); back++ {
@@ -37,8 +36,8 @@ func (l Log) readByTime(ctx context.Context, c transport.Conn, partition uint32,
 		// No bound in bytes, which might cut off all but the remains.
 		polled, err := c.Poll(ctx, transport.Poll{Consumer: who, Partition: int64(partition), Count: uint32(back), Strategy: after})
 		if err != nil {
-			if errors.Is(err, iggyerr.ErrProtocol) {
-				h.unreadable.Store(offset + 1) // each attempt costs the connection
+			if errors.Is(err, transport.ErrUndecodable) {
+				h.setUnreadable(offset)
 			}
 			return nil, err
 		}
@@ -51,6 +50,11 @@ func (l Log) readByTime(ctx context.Context, c transport.Conn, partition uint32,
 		return nil, refused
 	}
 	return nil, refused
+}
+
+// refused is the error for a message that can't be read.
+func (l Log) refused(partition uint32) error {
+	return &iggyerr.StatusError{Op: "poll", Object: l.Consumer.Object(int64(partition)), Status: iggyerr.StatusInvalidOffset}
 }
 
 // timeBefore is the time after the message that stands back messages before

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
 // answered notes that a poll was answered. c.mu is held.
@@ -30,11 +31,23 @@ func isStop(err error) bool {
 func (c *Cursor) applyError(p *poll, after []func()) []func() {
 	p.release(c.room)
 	c.polls.discard() // those behind it would leave a gap
+	var conn *iggyerr.ConnError
+	sent := errors.As(p.err, &conn) && conn.Sent
+	malformed := sent && errors.Is(p.err, transport.ErrUndecodable)
+	if malformed {
+		// One of the messages can't be read. This ended the session, and perhaps the cursor already.
+		c.history.shrink(p.count)
+		switch {
+		case p.byTime != nil:
+			c.history.saved(p.byTime.reached())
+		case p.count == 1:
+			c.history.setUnreadable(p.strategy.Value)
+		}
+	}
 	if p.discarded || c.state == Closed || isStop(p.err) {
 		return after
 	}
-	var conn *iggyerr.ConnError
-	if errors.As(p.err, &conn) && conn.Sent {
+	if sent && !malformed {
 		// The answer may have been too large for the request timeout.
 		c.history.shrink(p.count)
 	}

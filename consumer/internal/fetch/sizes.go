@@ -5,7 +5,7 @@ import "github.com/fetchbox/fetchbox-iggy/internal/wire"
 // sizes are the learned sizes of polls.
 type sizes struct {
 	average int // of a message, in bytes
-	limit   int // messages that a poll may ask for: fewer after answers that did not come in time, then doubled with each that does
+	limit   int // messages that a poll may ask for: fewer after answers that did not come in time or could not be read, then doubled with each that does
 }
 
 // initialAverage is the assumed size of a message, in bytes, before one was read.
@@ -32,7 +32,8 @@ func (h *History) grow(batchSize int) {
 	h.sizes.limit = min(2*h.sizes.limit, batchSize)
 }
 
-// shrink limits polls to an eighth of count, which one asked for that was not answered in time.
+// shrink limits polls to an eighth of count, which one asked for whose answer did not come in time or
+// could not be read.
 func (h *History) shrink(count int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -4,15 +4,16 @@ import (
 	"fmt"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
-	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
 // Start is where an assignment of a partition begins.
 type Start struct {
-	// Position is the next offset to read. Strategy, if set, replaces it for the first poll.
+	// Position is the next offset to read.
 	Position uint64
-	Strategy *transport.Strategy
-	// Handled are messages that are skipped at the beginning.
+	// ByTime tells that reading begins at the time Since, by the server's clock in microseconds, and
+	// not at Position. Handled are messages that are skipped then.
+	ByTime  bool
+	Since   uint64
 	Handled Handled
 	// AnyOffset tells that the first message may have any offset: it is no gap.
 	AnyOffset bool
@@ -45,54 +46,91 @@ type Policy struct {
 	Partition string
 }
 
-// Decide says where to begin by what is stored, where the log ends, and what
-// this consumer remembers. It is the one place that notices that a stored
-// offset was moved or that a log is not what it was. It changes what is
+// Found is what a consumer finds when a partition is assigned to it.
+type Found struct {
+	// Stored is the stored offset; only when HasStored.
+	Stored    uint64
+	HasStored bool
+	// End is the offset after the log's last message.
+	End uint64
+	// Same tells that the message before the remembered place is still the one that was acknowledged,
+	// and Purged that the log was purged after the committed offset was stored: see Log.
+	Same, Purged bool
+	// Truncated tells that the log ended before Reached, which had been reached.
+	Truncated bool
+	Reached   uint64
+}
+
+// Decide says where to begin by what is found and what this consumer remembers. It is the one place
+// that notices that a stored offset was moved or that a log is not what it was. It changes what is
 // remembered accordingly.
 //
-// same tells that the message before the remembered place is still the one
-// that was acknowledged. When it is not, the log was truncated and what is
-// stored means nothing: a killed server brings back the tail of a log and the
-// stored offset as they were some time ago, the offset mostly as 0 (measured
-// on Iggy 0.8.0), and new messages may stand where acknowledged ones did.
-func (p Policy) Decide(r *Remembered, stored uint64, hasStored bool, end uint64, same bool) Start {
-	if r.Truncated {
-		return afterTruncation(r, end)
+// When the message before the remembered place is not the same any more, the log was truncated and
+// what is stored means nothing: a killed server brings back the tail of a log and the stored offset as
+// they were some time ago, the offset mostly as 0 (measured on Iggy 0.8.0), and new messages may stand
+// where acknowledged ones did.
+func (p Policy) Decide(r *Remembered, f Found) Start {
+	if f.Purged {
+		r.toCommitted()
 	}
-	if !hasStored {
-		return p.withoutStored(r, end, same)
+	if !f.HasStored && (f.Purged || f.Truncated) {
+		// A server may still return a message that was purged together with the stored offset.
+		f.Same = false
 	}
-	next := stored + 1
-	at := Start{Position: next, Prefix: stored, HasPrefix: true, End: end}
-	switch {
-	case next > end:
-		return p.reset(r, afterTruncation(r, end), fmt.Sprintf("offset %d is stored and the log ends before %d", stored, end))
-	case r.HasNext && !same && stored < r.Next:
-		return p.reset(r, afterTruncation(r, end), fmt.Sprintf("offset %d was reached and the log is not the same any more", r.Next))
-	case r.HasCommitted && stored < r.Committed:
-		return p.reset(r, at, fmt.Sprintf("offset %d was stored and it is %d now", r.Committed, stored))
-	case same && r.Next > next:
-		return startAt(r.Next, end)
+	at := p.decide(r, f)
+	if f.Truncated && at.Reset == "" {
+		// The acknowledged messages are still in the log, but not those that were delivered after them.
+		// New messages have their offsets.
+		at = p.reset(r, at, fmt.Sprintf("offset %d was reached and the log ends before %d", f.Reached, f.End))
 	}
 	return at
 }
 
-// withoutStored is Decide where nothing is stored.
-func (p Policy) withoutStored(r *Remembered, end uint64, same bool) Start {
+func (p Policy) decide(r *Remembered, f Found) Start {
 	switch {
-	case r.HasNext && !same:
-		return p.reset(r, afterTruncation(r, end), fmt.Sprintf("offset %d was reached and the log is not the same any more", r.Next))
+	case r.Truncated && f.Same:
+		return startAt(r.Next, f.End)
+	case r.Truncated:
+		return afterTruncation(r, f.End)
+	case !f.HasStored:
+		return p.withoutStored(r, f)
+	}
+	next := f.Stored + 1
+	at := Start{Position: next, Prefix: f.Stored, HasPrefix: true, End: f.End}
+	switch {
+	case next > f.End:
+		return p.reset(r, afterTruncation(r, f.End), fmt.Sprintf("offset %d is stored and the log ends before %d", f.Stored, f.End))
+	case r.HasNext && !f.Same && f.Stored < r.Next:
+		return p.reset(r, afterTruncation(r, f.End), notSame(r))
+	case r.HasCommitted && f.Stored < r.Committed:
+		return p.reset(r, at, fmt.Sprintf("offset %d was stored and it is %d now", r.Committed, f.Stored))
+	case f.Same && r.Next > next:
+		return startAt(r.Next, f.End)
+	}
+	return at
+}
+
+// withoutStored is decide where nothing is stored.
+func (p Policy) withoutStored(r *Remembered, f Found) Start {
+	switch {
+	case r.HasNext && !f.Same:
+		return p.reset(r, afterTruncation(r, f.End), notSame(r))
 	case r.HasCommitted:
-		return p.reset(r, Start{AnyOffset: true, End: end}, fmt.Sprintf("offset %d was stored and there is none any more", r.Committed))
-	case same:
-		return startAt(r.Next, end)
+		return p.reset(r, Start{AnyOffset: true, End: f.End}, fmt.Sprintf("offset %d was stored and there is none any more", r.Committed))
+	case f.Same:
+		return startAt(r.Next, f.End)
 	}
 	if p.Chosen != nil {
-		if at, ok := p.Chosen(end); ok {
+		if at, ok := p.Chosen(f.End); ok {
 			return at
 		}
 	}
-	return p.first(end)
+	return p.first(f.End)
+}
+
+// notSame says that the log is not the one that was read.
+func notSame(r *Remembered) string {
+	return fmt.Sprintf("offset %d was reached and the log is not the same any more", r.Next)
 }
 
 // first is where a partition begins for which nothing is stored.
@@ -121,7 +159,7 @@ func startAt(position, end uint64) Start {
 // appended since, below the old position: those with a later time than the
 // last acknowledged one are new. So are those of its time behind it, if the
 // log is whole after all: a batch has one time. Where nothing was acknowledged,
-// reading goes on at the first message that was seen; without any, nothing is
+// reading continues at the first message that was seen; without any, nothing is
 // surely handled and the log is read from its start.
 func afterTruncation(r *Remembered, end uint64) Start {
 	r.Truncated = true
@@ -132,15 +170,7 @@ func afterTruncation(r *Remembered, end uint64) Start {
 	if past.Timestamp == 0 {
 		return Start{AnyOffset: true, End: end}
 	}
-	return Start{
-		Strategy: &transport.Strategy{Kind: transport.FromTimestamp, Value: past.Timestamp}, Handled: past,
-		End: end, Position: end, AnyOffset: true,
-	}
-}
-
-// ResetTo applies on_reset where the caller noticed what happened.
-func (p Policy) ResetTo(r *Remembered, follow Start, what string) Start {
-	return p.reset(r, follow, what)
+	return Start{ByTime: true, Since: past.Timestamp, Handled: past, End: end, Position: end, AnyOffset: true}
 }
 
 // reset applies on_reset to a position that was reset.

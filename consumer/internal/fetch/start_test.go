@@ -7,14 +7,10 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fetch"
-	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
 func TestWhereAPartitionBegins(t *testing.T) {
 	t.Parallel()
-	byTime := func(value uint64) *transport.Strategy {
-		return &transport.Strategy{Kind: transport.FromTimestamp, Value: value}
-	}
 	tests := map[string]struct {
 		known   fetch.Remembered
 		policy  fetch.Policy
@@ -22,6 +18,8 @@ func TestWhereAPartitionBegins(t *testing.T) {
 		nothing bool // is stored
 		end     uint64
 		same    bool
+		purged  bool
+		cut     bool // the log ended before 30, which had been reached
 		want    fetch.Start
 		reset   string // part of the reason
 		failed  string
@@ -42,7 +40,7 @@ func TestWhereAPartitionBegins(t *testing.T) {
 		},
 		"the log ends before what is stored": {
 			known: fetch.Remembered{Next: 8, HasNext: true, Timestamp: 5}, stored: 20, end: 10,
-			want:  fetch.Start{Strategy: byTime(5), Handled: fetch.Handled{Timestamp: 5, Below: 8}, Position: 10, End: 10, AnyOffset: true, Replay: true},
+			want:  fetch.Start{ByTime: true, Since: 5, Handled: fetch.Handled{Timestamp: 5, Below: 8}, Position: 10, End: 10, AnyOffset: true, Replay: true},
 			reset: "offset 20 is stored and the log ends before 10",
 		},
 		"the log ends before what is stored, and nothing is known of it": {
@@ -50,7 +48,7 @@ func TestWhereAPartitionBegins(t *testing.T) {
 		},
 		"other messages in the place of acknowledged ones": {
 			known: fetch.Remembered{Next: 8, HasNext: true, Timestamp: 5}, stored: 4, end: 10,
-			want:  fetch.Start{Strategy: byTime(5), Handled: fetch.Handled{Timestamp: 5, Below: 8}, Position: 10, End: 10, AnyOffset: true, Replay: true},
+			want:  fetch.Start{ByTime: true, Since: 5, Handled: fetch.Handled{Timestamp: 5, Below: 8}, Position: 10, End: 10, AnyOffset: true, Replay: true},
 			reset: "offset 8 was reached and the log is not the same any more",
 		},
 		"an operator moved the offset back": {
@@ -74,7 +72,27 @@ func TestWhereAPartitionBegins(t *testing.T) {
 		},
 		"a log that was truncated before": {
 			known: fetch.Remembered{Truncated: true, Before: fetch.Handled{Timestamp: 3, Below: 1}}, stored: 9, end: 10,
-			want: fetch.Start{Strategy: byTime(3), Handled: fetch.Handled{Timestamp: 3, Below: 1}, Position: 10, End: 10, AnyOffset: true},
+			want: fetch.Start{ByTime: true, Since: 3, Handled: fetch.Handled{Timestamp: 3, Below: 1}, Position: 10, End: 10, AnyOffset: true},
+		},
+		"acknowledged since the log was truncated": {
+			known: fetch.Remembered{Truncated: true, Next: 4, HasNext: true, Timestamp: 5}, nothing: true, end: 10, same: true,
+			want: fetch.Start{Position: 4, Prefix: 3, HasPrefix: true, StorePrefix: true, End: 10},
+		},
+		"delivered messages are not in the log any more": {
+			known: fetch.Remembered{Next: 8, HasNext: true, Timestamp: 5}, stored: 4, end: 10, same: true, cut: true,
+			want:  fetch.Start{Position: 8, Prefix: 7, HasPrefix: true, StorePrefix: true, End: 10, Replay: true},
+			reset: "offset 30 was reached and the log ends before 10",
+		},
+		"the log was purged, and returns the acknowledged message": {
+			known: fetch.Remembered{Next: 8, HasNext: true, Timestamp: 5, Committed: 7, HasCommitted: true}, nothing: true, end: 10, same: true, cut: true,
+			want:  fetch.Start{ByTime: true, Since: 5, Handled: fetch.Handled{Timestamp: 5, Below: 8}, Position: 10, End: 10, AnyOffset: true, Replay: true},
+			reset: "offset 8 was reached and the log is not the same any more",
+		},
+		"the log was purged, and is longer than before": {
+			known:   fetch.Remembered{Next: 8, HasNext: true, Timestamp: 5, Committed: 6, HasCommitted: true, CommittedTime: 3},
+			nothing: true, end: 10, same: true, purged: true,
+			want:  fetch.Start{ByTime: true, Since: 3, Handled: fetch.Handled{Timestamp: 3, Below: 7}, Position: 10, End: 10, AnyOffset: true, Replay: true},
+			reset: "offset 7 was reached and the log is not the same any more",
 		},
 		"where a standalone consumer wants": {
 			policy:  fetch.Policy{Chosen: func(end uint64) (fetch.Start, bool) { return fetch.Start{Position: 6, End: end}, true }},
@@ -85,7 +103,10 @@ func TestWhereAPartitionBegins(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			known := test.known
-			got := test.policy.Decide(&known, test.stored, !test.nothing, test.end, test.same)
+			got := test.policy.Decide(&known, fetch.Found{
+				Stored: test.stored, HasStored: !test.nothing, End: test.end, Same: test.same, Purged: test.purged,
+				Truncated: test.cut, Reached: 30,
+			})
 			require.Contains(t, got.Reset, test.reset)
 			require.Equal(t, test.reset == "", got.Reset == "")
 			if test.failed != "" {

@@ -125,9 +125,9 @@ func (c *Cursor) compareEnd(position uint64, meta transport.Topic) (more bool) {
 	at, truncated := &c.place, false
 	if c.idleAt(position) {
 		switch {
-		case end < at.position && at.strategy == nil, end < at.end:
+		case end < at.position && !at.byTime.begins, end < at.end:
 			truncated, c.unverified = true, true
-		case at.strategy == nil && end > at.position || end > at.end:
+		case !at.byTime.begins && end > at.position || end > at.end:
 			at.end, at.more, more = end, true, true
 		}
 	}

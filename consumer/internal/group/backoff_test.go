@@ -147,6 +147,7 @@ func TestDoubtWithoutFindingHasBackoff(t *testing.T) {
 		require.Less(b.t, verified.Load(), int32(15))
 		require.Greater(b.t, verified.Load(), int32(5))
 		require.Error(b.t, c.machine.Status().Problem)
+		require.ErrorContains(b.t, c.machine.Status().LastError, "offsets do not continue")
 	})
 }
 

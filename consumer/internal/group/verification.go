@@ -140,6 +140,9 @@ func (v *verification) answered(e event) {
 			}
 			if p := v.a.find(id, epoch); answer.needed && p != nil && !answer.changes(id) {
 				v.backoffs.retryAfter(id, errNotVerified, false)
+				if err := v.backoffs.problem(id); err != nil {
+					v.a.report.note(fmt.Errorf("iggy: %s/%d: %w", v.a.cfg.Consumer.Topic, id, err))
+				}
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package native
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
@@ -139,7 +140,8 @@ func (c *conn) Poll(ctx context.Context, p transport.Poll) (*transport.Polled, e
 	}
 	polled, err := decodePolled(a)
 	if err != nil {
-		return nil, c.failDecode(op, err)
+		c.fail(err)
+		return nil, &iggyerr.ConnError{Op: op, Addr: c.address, Sent: true, Err: fmt.Errorf("%w: %w", transport.ErrUndecodable, err)}
 	}
 	return polled, nil
 }

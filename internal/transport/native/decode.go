@@ -55,7 +55,7 @@ func decodePolled(a answer) (*transport.Polled, error) {
 	decoded := uint64(len(p.Messages))
 	complete := decoded == uint64(count) && len(b) == 0
 	if a.truncated {
-		complete = decoded < uint64(count)
+		complete = decoded > 0 && decoded < uint64(count)
 	}
 	if !complete {
 		return nil, transport.Malformed("poll: %d messages of %d, %d bytes left", decoded, count, len(b))

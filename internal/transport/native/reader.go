@@ -89,12 +89,10 @@ func (r *reader) readBody() error {
 		return err
 	}
 	if r.drop > 0 && r.keep > 0 && !r.truncated {
-		// The first message is kept even if it is larger than the bound.
+		// The first message is kept even if it is larger than the bound. If it can't be, decodePolled
+		// returns an error.
 		size, err := wire.MessageSize(r.body[polledHeaderSize:])
-		if err != nil || polledHeaderSize+size > r.keep+r.drop {
-			return transport.Malformed("poll: a message of %d bytes in a body of %d", size, r.keep+r.drop)
-		}
-		if more := polledHeaderSize + size; more > r.keep {
+		if more := polledHeaderSize + size; err == nil && more > r.keep && more <= r.keep+r.drop {
 			r.keep, r.drop = more, r.keep+r.drop-more
 			if err := r.fill(); err != nil {
 				return err

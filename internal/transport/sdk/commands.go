@@ -3,6 +3,8 @@ package sdk
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	iggcon "github.com/apache/iggy/foreign/go/contracts"
@@ -110,7 +112,8 @@ func (c *conn) Poll(ctx context.Context, p transport.Poll) (*transport.Polled, e
 		partition = &id
 	}
 	var polled *iggcon.PolledMessage
-	err := c.do(ctx, op, p.Consumer.Object(p.Partition), &exchange{}, func() (err error) {
+	x := &exchange{}
+	err := c.do(ctx, op, p.Consumer.Object(p.Partition), x, func() (err error) {
 		polled, err = c.client.PollMessages(name(p.Consumer.Stream), name(p.Consumer.Topic), consumer(p.Consumer),
 			iggcon.NewPollingStrategy(iggcon.MessagePolling(p.Strategy.Kind), p.Strategy.Value), p.Count, false, partition)
 		if err == nil && int64(len(polled.Messages)) > int64(polled.MessageCount) {
@@ -122,6 +125,10 @@ func (c *conn) Poll(ctx context.Context, p transport.Poll) (*transport.Polled, e
 		}
 		return err
 	})
+	var lost *iggyerr.ConnError
+	if _, answered, _ := x.outcome(); answered && errors.As(err, &lost) && errors.Is(err, iggyerr.ErrProtocol) {
+		lost.Err = fmt.Errorf("%w: %w", transport.ErrUndecodable, lost.Err)
+	}
 	if err != nil {
 		return nil, err
 	}

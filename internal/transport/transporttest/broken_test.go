@@ -133,23 +133,29 @@ func testMalformed(t *testing.T, p *peerSuite) {
 	binary.LittleEndian.PutUint32(more[12:], 3)
 	long := polledOf(1, "one")
 	binary.LittleEndian.PutUint32(long[polledHeaderSize+52:], 1<<31)
+	pollFew := func(ctx context.Context, c transport.Conn) error {
+		_, err := c.Poll(ctx, transport.Poll{Consumer: who, Strategy: transport.Strategy{Kind: transport.FromFirst}, Count: 10, MaxBytes: 1})
+		return err
+	}
+	undecodable := map[string]bool{"poll with too few": true, "poll with a long payload": true, "poll with a long payload, bounded": true, "poll cut in a message": true}
 	for name, tt := range map[string]struct {
 		body []byte
 		call func(context.Context, transport.Conn) error
 	}{
-		"login without user":        {nil, login},
-		"poll of one byte":          {[]byte{1}, pollAll},
-		"poll cut in its head":      {polledOf(1)[:10], pollAll},
-		"poll with too few":         {more, pollAll},
-		"poll with a long payload":  {long, pollAll},
-		"poll cut in a message":     {polledOf(1, "one", "two")[:100], pollAll},
-		"topic cut in its head":     {make([]byte, 20), topic},
-		"topic with a long name":    {append(make([]byte, 50), 200), topic},
-		"topic cut in a partition":  {make([]byte, 51+17), topic},
-		"group cut in its head":     {make([]byte, 5), members},
-		"group cut in a member":     {append(make([]byte, 12), 0, 1, 2, 3), members},
-		"group with too many parts": {append(make([]byte, 13), 1, 0, 0, 0, 9, 0, 0, 0, 1), members},
-		"offset cut":                {make([]byte, 19), offset},
+		"login without user":                {nil, login},
+		"poll of one byte":                  {[]byte{1}, pollAll},
+		"poll cut in its head":              {polledOf(1)[:10], pollAll},
+		"poll with too few":                 {more, pollAll},
+		"poll with a long payload":          {long, pollAll},
+		"poll with a long payload, bounded": {append(long, make([]byte, 100)...), pollFew},
+		"poll cut in a message":             {polledOf(1, "one", "two")[:100], pollAll},
+		"topic cut in its head":             {make([]byte, 20), topic},
+		"topic with a long name":            {append(make([]byte, 50), 200), topic},
+		"topic cut in a partition":          {make([]byte, 51+17), topic},
+		"group cut in its head":             {make([]byte, 5), members},
+		"group cut in a member":             {append(make([]byte, 12), 0, 1, 2, 3), members},
+		"group with too many parts":         {append(make([]byte, 13), 1, 0, 0, 0, 9, 0, 0, 0, 1), members},
+		"offset cut":                        {make([]byte, 19), offset},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -159,6 +165,14 @@ func testMalformed(t *testing.T, p *peerSuite) {
 			require.False(t, iggyerr.IsRetryable(err))
 			requireConnError(t, err)
 			requireDone(t, c)
+			if undecodable[name] {
+				require.ErrorIs(t, err, transport.ErrUndecodable)
+				err := c.Ping(within(t))
+				require.ErrorIs(t, err, iggyerr.ErrProtocol)
+				require.NotErrorIs(t, err, transport.ErrUndecodable)
+			} else if !strings.HasPrefix(name, "poll") {
+				require.NotErrorIs(t, err, transport.ErrUndecodable)
+			}
 		})
 	}
 }
