@@ -48,7 +48,7 @@ func WithLogger(log *zap.Logger) Option { return func(o *options) { o.log = log 
 // the message. The default makes none.
 func WithTracerProvider(p trace.TracerProvider) Option { return func(o *options) { o.tracers = p } }
 
-// WithMeterProvider has metrics measured. The default measures none.
+// WithMeterProvider sets where the metrics go. By default there are none.
 func WithMeterProvider(p metric.MeterProvider) Option { return func(o *options) { o.meters = p } }
 
 // OnAssigned sets a hook that gets the partitions that are newly assigned to this consumer. All
@@ -76,7 +76,7 @@ func OnLost(hook func(ctx context.Context, partitions []uint32)) Option {
 func WaitForProvisioning() Option { return func(o *options) { o.waitsForProvisioning = true } }
 
 // OnHandler adds a hook that Handle and HandleBatch call when they have set the handler. fxiggy
-// learns by it when a consumer is given work.
+// uses it to start the consumer only if it has a handler.
 func OnHandler(hook func()) Option {
 	return func(o *options) {
 		if hook != nil {

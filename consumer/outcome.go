@@ -33,7 +33,7 @@ func RetryAfter(d time.Duration, err error) error { return deliver.RetryAfter(d,
 // Delivery of the partition, or of the whole consumer with ForAllPartitions, pauses with the
 // configured backoff, at most 10 s; Unavailable(RetryAfter(d, err)) makes the pause d at least.
 // After a pause one message is tried, and when that is handled, or fails for a reason of its own,
-// delivery goes on. Meanwhile Check fails with err. The log says so when it begins, at most once a
+// delivery continues. Meanwhile Check fails with err. The log says so when it begins, at most once a
 // minute, and when it ends.
 //
 // An error that matches iggyerr.ErrClosed is handled like this for the whole consumer, since what

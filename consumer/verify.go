@@ -87,7 +87,7 @@ func (p *partition) verify(ctx context.Context, s group.Session, reached, end ui
 	moved := p.e.storesOffsets && !p.e.atMostOnce && p.commits.WasReset(now)
 	switch before := p.commits.State().Stored; {
 	case moved && now.Any && now.Offset > before.Offset:
-		p.log.Warn("stored offset moved ahead by someone else, following", zap.Uint64("offset", now.Offset))
+		p.log.Warn("stored offset was advanced by another client, continuing there", zap.Uint64("offset", now.Offset))
 		fallthrough
 	case moved:
 		finding.Cause = &commit.ResetError{Now: now}

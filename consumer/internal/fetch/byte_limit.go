@@ -12,7 +12,7 @@ type Room interface {
 }
 
 // reserve takes room for the answer of p, and sets how many messages p asks for by it; false when
-// reserve is no room. c.mu is held.
+// there is no room. c.mu is held.
 func (c *Cursor) reserve(p *poll) bool {
 	average, limit := c.history.learned()
 	count := min(c.fetcher.cfg.BatchSize, limit)

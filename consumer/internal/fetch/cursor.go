@@ -47,8 +47,7 @@ const (
 	Closed
 )
 
-// Cursor reads one assignment of a partition. Its methods are safe for
-// concurrent use.
+// Cursor reads one assignment of a partition. Its methods are safe for concurrent use.
 type Cursor struct {
 	id      uint32
 	fetcher *Fetcher
@@ -71,7 +70,8 @@ type Cursor struct {
 
 	// pausedUntil is before when no poll is made, after one that was refused.
 	pausedUntil time.Time
-	// unverified tells that what was read does not fit the position: nothing is read until Verified.
+	// unverified tells that what was read does not fit the position: nothing is read until
+	// Verified.
 	unverified bool
 }
 
@@ -219,8 +219,8 @@ type Status struct {
 	// ByTime tells that reading begins at a time whose first message was not read yet: Position
 	// means nothing.
 	ByTime bool
-	// Polled is the offset after the last message that the server returned, or
-	// more where that is not known; 0: none.
+	// Polled is the offset after the last message that the server returned, or more where that is
+	// not known; 0: none.
 	Polled uint64
 	// Polling tells that polls are in flight.
 	Polling bool

@@ -51,8 +51,7 @@ type roundTrip struct {
 // roundTripPeriod is for how long a round trip is remembered, once or twice over.
 const roundTripPeriod = 10 * time.Second
 
-// quick notes a round trip and tells whether it took less than twice as long as the
-// least one.
+// quick notes a round trip and tells whether it took less than twice as long as the least one.
 func (r *roundTrip) quick(took time.Duration, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -3,9 +3,9 @@
 // A Cursor is one assignment of a partition. It owns the position in the log, the polls in flight,
 // and what was noticed about the log; its lock guards them. It offers what a poll returned to its
 // Queue, and tells its Owner what it noticed: answers that do not fit the position, refused polls,
-// and the end of reading. A Fetcher belongs to one session: one goroutine decides which cursor polls
-// next, each poll has a goroutine, and another one watches the ends of the logs.
+// and the end of reading. A Fetcher belongs to one session: one goroutine decides which cursor
+// polls next, each poll has a goroutine, and another one watches the ends of the logs.
 //
-// How much is prefetched is limited by bytes (byte_limit.go) and by a few polls (depth.go), never by
-// the in-flight limit.
+// How much is prefetched is limited by bytes (byte_limit.go) and by a few polls (depth.go), never
+// by the in-flight limit.
 package fetch

@@ -18,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// server is the log of one partition behind a connection that answers each
-// request after a round trip, several at once.
+// server is the log of one partition behind a connection that answers each request after a round
+// trip, several at once.
 type server struct {
 	transport.Conn
 	roundTrip time.Duration
@@ -84,8 +84,8 @@ func (s *server) purge() {
 	s.purged, s.log, s.purging = append(s.purged, s.log...), nil, false
 }
 
-// save saves the messages, which damages the log after a purge: purged messages are returned in place
-// of the saved ones.
+// save saves the messages, which damages the log after a purge: purged messages are returned in
+// place of the saved ones.
 func (s *server) save() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -282,8 +282,8 @@ func (o *owner) Stopped(uint32) {
 	o.stopped++
 }
 
-// heard returns what the owner was told: how often the cursor stopped, failures of polls, and why the
-// partition failed.
+// heard returns what the owner was told: how often the cursor stopped, failures of polls, and why
+// the partition failed.
 func (o *owner) heard() (stopped int, failures []error, failed error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

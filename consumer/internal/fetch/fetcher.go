@@ -37,8 +37,7 @@ type Config struct {
 	Observe func(time.Duration)
 }
 
-// Fetcher reads the assigned partitions over one session. Its methods are safe
-// for concurrent use.
+// Fetcher reads the assigned partitions over one session. Its methods are safe for concurrent use.
 type Fetcher struct {
 	cfg       Config
 	log       Log

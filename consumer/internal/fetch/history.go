@@ -7,8 +7,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// History is what a consumer remembers of a partition across its assignments.
-// Its methods are safe for concurrent use.
+// History is what a consumer remembers of a partition across its assignments. Its methods are safe
+// for concurrent use.
 type History struct {
 	mu    sync.Mutex
 	place Remembered
@@ -17,8 +17,8 @@ type History struct {
 	unreadable unreadable
 }
 
-// unreadable is a message whose answer can't be decoded. It is not asked for until a time, since each
-// attempt costs the connection.
+// unreadable is a message whose answer can't be decoded. It is not asked for until a time, since
+// each attempt costs the connection.
 type unreadable struct {
 	offset uint64
 	until  time.Time
@@ -29,25 +29,24 @@ const unreadablePause = time.Minute
 
 // Remembered is what is known of a partition's progress.
 type Remembered struct {
-	// Committed is the offset that this consumer stored last, or found stored, and CommittedTime the
-	// server's time of that message; 0: not known.
+	// Committed is the offset that this consumer stored last, or found stored, and CommittedTime
+	// the server's time of that message; 0: not known.
 	Committed     uint64
 	HasCommitted  bool
 	CommittedTime uint64
-	// Next is the offset after the prefix that was acknowledged here, and
-	// Timestamp the server's time of the message before it; 0: not known. What
-	// was acknowledged and not committed before a connection ended is not
-	// delivered again if the log is still the same.
+	// Next is the offset after the prefix that was acknowledged here, and Timestamp the server's
+	// time of the message before it; 0: not known. What was acknowledged and not committed before a
+	// connection ended is not delivered again if the log is still the same.
 	Next      uint64
 	HasNext   bool
 	Timestamp uint64
-	// Truncated tells that the log was truncated and the stored offset means
-	// nothing until an offset is stored again.
+	// Truncated tells that the log was truncated and the stored offset means nothing until an
+	// offset is stored again.
 	Truncated bool
 	// Purged are the purged messages that the server returned.
 	Purged Purged
-	// Before is what precedes the first message that was ever read here. Its
-	// Timestamp is 0 while there was none.
+	// Before is what precedes the first message that was ever read here. Its Timestamp is 0 while
+	// there was none.
 	Before Handled
 }
 
@@ -64,8 +63,8 @@ func (r *Remembered) toCommitted() {
 	r.Next, r.HasNext, r.Timestamp = r.Committed+1, true, r.CommittedTime
 }
 
-// Handled are messages that precede those to be read: the ones up to a time, by
-// the server's clock in microseconds, below an offset.
+// Handled are messages that precede those to be read: the ones up to a time, by the server's clock
+// in microseconds, below an offset.
 type Handled struct{ Timestamp, Below uint64 }
 
 // covers tells whether m is one of them.
@@ -116,8 +115,8 @@ func (h *History) purged(p Purged) {
 	}
 }
 
-// saved notes that the server has saved messages after a purge, before which messages had times up to
-// that one; 0: not known.
+// saved notes that the server has saved messages after a purge, before which messages had times up
+// to that one; 0: not known.
 func (h *History) saved(timestamp uint64) {
 	h.Update(func(r *Remembered) { r.Purged = Purged{Timestamp: max(r.Purged.Timestamp, timestamp)} })
 }

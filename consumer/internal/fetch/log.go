@@ -96,9 +96,9 @@ func (l Log) owns(ctx context.Context, s Session, id uint32) (owned bool, err er
 }
 
 // Unchanged reports whether the message before the remembered place is still the one that was
-// acknowledged: after a server lost the last messages of a log, new messages may have their offsets.
-// It fails when the partition does not seem to be assigned to this member any more: then nothing
-// can be compared.
+// acknowledged: after a server lost the last messages of a log, new messages may have their
+// offsets. It fails when the partition does not seem to be assigned to this member any more: then
+// nothing can be compared.
 func (l Log) Unchanged(ctx context.Context, s Session, id uint32, h *History, end uint64) (bool, error) {
 	remembered := h.remembered()
 	switch {
@@ -117,12 +117,13 @@ func (l Log) Unchanged(ctx context.Context, s Session, id uint32, h *History, en
 		case err != nil:
 			return err
 		case len(polled.Messages) > 0:
-			// A purged message is returned in place of the acknowledged one, which can't be compared.
+			// A purged message is returned in place of the acknowledged one, which can't be
+			// compared.
 			first := polled.Messages[0]
 			unchanged = first.Offset == last && (first.Timestamp == remembered.Timestamp || first.Timestamp <= remembered.Purged.Timestamp)
 		case l.Consumer.Group && (polled.Partition != id || id == 0 && polled.CurrentOffset == 0):
-			// A member gets this answer for a partition that it does not own
-			// (measured on Iggy 0.8.0): that of an empty partition 0.
+			// A member gets this answer for a partition that it does not own (measured on Iggy
+			// 0.8.0): that of an empty partition 0.
 			return l.notOwned(id, fmt.Sprintf("asked for offset %d", last))
 		}
 		return nil
@@ -152,9 +153,9 @@ const (
 	maxUnsavedBytes = 1 << 20
 )
 
-// Purged reports whether the log was purged after the committed offset was stored, when none is stored
-// any more: a purge deletes it, and what was stored afterwards has lower offsets. New messages may be
-// more than the purged ones were, so that the log does not seem to be shorter.
+// Purged reports whether the log was purged after the committed offset was stored, when none is
+// stored any more: a purge deletes it, and what was stored afterwards has lower offsets. New
+// messages may be more than the purged ones were, so that the log does not seem to be shorter.
 func (l Log) Purged(ctx context.Context, s Session, id uint32, h *History) (purged bool, err error) {
 	remembered := h.remembered()
 	switch {

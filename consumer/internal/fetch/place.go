@@ -20,7 +20,8 @@ type place struct {
 
 func newPlace(s Start, purged Purged) place {
 	if s.ByTime && purged.saved() {
-		// What was saved after a purge can't be read by time, and offsets began at 0 with the purge.
+		// What was saved after a purge can't be read by time, and offsets began at 0 with the
+		// purge.
 		s.ByTime, s.Position = false, 0
 	}
 	return place{

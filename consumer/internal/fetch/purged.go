@@ -10,16 +10,16 @@ import (
 // Purged are messages that a server returns though they were purged: those up to a time, by the
 // server's clock in microseconds.
 //
-// A server with default settings keeps the messages of a purged log that it had not saved, while new
-// messages get offsets from 0 on (measured on Iggy 0.8.0). Until it saves the next messages, a poll by
-// offset returns the purged message that has the offset and hides the new one; a poll by time returns
-// both in the order in which they were stored, so that the offsets go back where the new messages
-// begin. After that the log is damaged: only messages that are not saved yet can be read, by offset.
-// In place of the others polls of either kind return purged messages, or fail.
+// A server with default settings keeps the messages of a purged log that it had not saved, while
+// new messages get offsets from 0 on (measured on Iggy 0.8.0). Until it saves the next messages, a
+// poll by offset returns the purged message that has the offset and hides the new one; a poll by
+// time returns both in the order in which they were stored, so that the offsets go back where the
+// new messages begin. After that the log is damaged: only messages that are not saved yet can be
+// read, by offset. In place of the others polls of either kind return purged messages, or fail.
 type Purged struct {
 	Timestamp uint64 // 0: there are none
-	// Below is the offset after the last of them: a message with a lower offset is read by time. It is 0
-	// after the server saved.
+	// Below is the offset after the last of them: a message with a lower offset is read by time. It
+	// is 0 after the server saved.
 	Below uint64
 }
 
@@ -32,8 +32,8 @@ type byTime struct {
 	// begins tells that the position is not known yet. It is first when it is.
 	begins bool
 	first  uint64
-	// since is the time at which the next poll begins, and again how many messages of that time were
-	// returned before: all messages of a request have the same time.
+	// since is the time at which the next poll begins, and again how many messages of that time
+	// were returned before: all messages of a request have the same time.
 	since uint64
 	again int
 	// handled are messages that are skipped.
@@ -72,8 +72,9 @@ func (t *byTime) count(n int) int {
 }
 
 // skip returns the messages of an answer that are neither purged nor handled, and continues behind
-// them. complete tells that there may be more messages than those. end is the offset after the log's
-// last message that was known before: a purge in progress already shows in it, and not in the answer.
+// them. complete tells that there may be more messages than those. end is the offset after the
+// log's last message that was known before: a purge in progress already shows in it, and not in the
+// answer.
 func (t *byTime) skip(polled *transport.Polled, complete bool, end uint64) []wire.Message {
 	messages := polled.Messages
 	if len(messages) == 0 {
@@ -121,8 +122,8 @@ func (t *byTime) skip(polled *transport.Polled, complete bool, end uint64) []wir
 	return messages
 }
 
-// setSaved continues by offset: the server has saved. If nothing was read since the purge, that is from
-// the first offset.
+// setSaved continues by offset: the server has saved. If nothing was read since the purge, that is
+// from the first offset.
 func (t *byTime) setSaved() {
 	t.purged.Below = 0
 	t.beginAt(0)
@@ -152,8 +153,8 @@ func (t *byTime) addPurged(messages []wire.Message) {
 }
 
 // firstStored returns the index of the first message of an answer by time that was stored after the
-// last purge: behind it the offsets grow, up to the current one. Where all were purged it is the number
-// of messages.
+// last purge: behind it the offsets grow, up to the current one. Where all were purged it is the
+// number of messages.
 func firstStored(messages []wire.Message, current uint64) (first int) {
 	if messages[len(messages)-1].Offset > current {
 		return len(messages)
@@ -166,8 +167,8 @@ func firstStored(messages []wire.Message, current uint64) (first int) {
 	return first
 }
 
-// fits reports whether the messages of an answer by offset may have been asked for: their offsets grow,
-// and none of them was purged.
+// fits reports whether the messages of an answer by offset may have been asked for: their offsets
+// grow, and none of them was purged.
 func (p Purged) fits(messages []wire.Message) bool {
 	for i := range messages {
 		if messages[i].Timestamp <= p.Timestamp || i > 0 && messages[i].Offset <= messages[i-1].Offset {

@@ -14,8 +14,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// afterPurge is where a cursor begins that finds a log purged of which the messages of 1,000 and the
-// n-1 times after it were handled, at the offsets from 0 on.
+// afterPurge is where a cursor begins that finds a log purged of which the messages of 1,000 and
+// the n-1 times after it were handled, at the offsets from 0 on.
 func afterPurge(n uint64) fetch.Start {
 	last := 999 + n
 	return fetch.Start{ByTime: true, Since: last, Handled: fetch.Handled{Timestamp: last, Below: n}, AnyOffset: true}
@@ -205,7 +205,8 @@ func TestReadingAfterAPurge(t *testing.T) {
 	})
 }
 
-// When a server saves messages after such a purge, the log is damaged: what was saved can't be read.
+// When a server saves messages after such a purge, the log is damaged: what was saved can't be
+// read.
 func TestReadingAfterAPurgeAndASave(t *testing.T) {
 	t.Parallel()
 	inBubble(t, "messages that are not saved are read on", func(t *testing.T, s *setup) {

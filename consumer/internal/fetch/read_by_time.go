@@ -16,10 +16,10 @@ const maxUnreadable = 16
 //
 // A server that was killed between writing a log and writing its index refuses every answer that
 // begins with the first message that was stored afterwards, and does so for ever: remains with the
-// same offset are stored before the message (measured on Iggy 0.8.0). A poll by time is not checked,
-// and its answer has the remains and the message. The time of the message is not known, but that of
-// a message before it is, which is earlier, since the server was started in between. When there is
-// no such message the error is a StatusError with the status "invalid offset".
+// same offset are stored before the message (measured on Iggy 0.8.0). A poll by time is not
+// checked, and its answer has the remains and the message. The time of the message is not known,
+// but that of a message before it is, which is earlier, since the server was started in between.
+// When there is no such message the error is a StatusError with the status "invalid offset".
 func (l Log) readByTime(ctx context.Context, c transport.Conn, partition uint32, h *History, offset uint64) (*transport.Polled, error) {
 	who, refused := l.Consumer, l.refused(partition)
 	if h.isUnreadable(offset) {
@@ -57,8 +57,8 @@ func (l Log) refused(partition uint32) error {
 	return &iggyerr.StatusError{Op: "poll", Object: l.Consumer.Object(int64(partition)), Status: iggyerr.StatusInvalidOffset}
 }
 
-// timeBefore is the time after the message that stands back messages before
-// offset; before the first message it is the start of the log.
+// timeBefore is the time after the message that stands back messages before offset; before the
+// first message it is the start of the log.
 func (l Log) timeBefore(ctx context.Context, c transport.Conn, partition uint32, offset, back uint64) (transport.Strategy, error) {
 	after := transport.Strategy{Kind: transport.FromTimestamp}
 	if back > offset {

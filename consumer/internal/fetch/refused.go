@@ -35,7 +35,8 @@ func (c *Cursor) applyError(p *poll, after []func()) []func() {
 	sent := errors.As(p.err, &conn) && conn.Sent
 	malformed := sent && errors.Is(p.err, transport.ErrUndecodable)
 	if malformed {
-		// One of the messages can't be read. This ended the session, and perhaps the cursor already.
+		// One of the messages can't be read. This ended the session, and perhaps the cursor
+		// already.
 		c.history.shrink(p.count)
 		switch {
 		case p.byTime != nil:

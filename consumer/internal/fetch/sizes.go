@@ -32,8 +32,8 @@ func (h *History) grow(batchSize int) {
 	h.sizes.limit = min(2*h.sizes.limit, batchSize)
 }
 
-// shrink limits polls to an eighth of count, which one asked for whose answer did not come in time or
-// could not be read.
+// shrink limits polls to an eighth of count, which one asked for whose answer did not come in time
+// or could not be read.
 func (h *History) shrink(count int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

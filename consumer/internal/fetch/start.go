@@ -10,8 +10,8 @@ import (
 type Start struct {
 	// Position is the next offset to read.
 	Position uint64
-	// ByTime tells that reading begins at the time Since, by the server's clock in microseconds, and
-	// not at Position. Handled are messages that are skipped then.
+	// ByTime tells that reading begins at the time Since, by the server's clock in microseconds,
+	// and not at Position. Handled are messages that are skipped then.
 	ByTime  bool
 	Since   uint64
 	Handled Handled
@@ -53,8 +53,9 @@ type Found struct {
 	HasStored bool
 	// End is the offset after the log's last message.
 	End uint64
-	// Same tells that the message before the remembered place is still the one that was acknowledged,
-	// and Purged that the log was purged after the committed offset was stored: see Log.
+	// Same tells that the message before the remembered place is still the one that was
+	// acknowledged, and Purged that the log was purged after the committed offset was stored: see
+	// Log.
 	Same, Purged bool
 	// Truncated tells that the log ended before Reached, which had been reached.
 	Truncated bool
@@ -66,9 +67,9 @@ type Found struct {
 // remembered accordingly.
 //
 // When the message before the remembered place is not the same any more, the log was truncated and
-// what is stored means nothing: a killed server brings back the tail of a log and the stored offset as
-// they were some time ago, the offset mostly as 0 (measured on Iggy 0.8.0), and new messages may stand
-// where acknowledged ones did.
+// what is stored means nothing: a killed server brings back the tail of a log and the stored offset
+// as they were some time ago, the offset mostly as 0 (measured on Iggy 0.8.0), and new messages may
+// stand where acknowledged ones did.
 func (p Policy) Decide(r *Remembered, f Found) Start {
 	if f.Purged {
 		r.toCommitted()
@@ -79,8 +80,8 @@ func (p Policy) Decide(r *Remembered, f Found) Start {
 	}
 	at := p.decide(r, f)
 	if f.Truncated && at.Reset == "" {
-		// The acknowledged messages are still in the log, but not those that were delivered after them.
-		// New messages have their offsets.
+		// The acknowledged messages are still in the log, but not those that were delivered after
+		// them. New messages have their offsets.
 		at = p.reset(r, at, fmt.Sprintf("offset %d was reached and the log ends before %d", f.Reached, f.End))
 	}
 	return at
@@ -145,8 +146,8 @@ func (p Policy) first(end uint64) Start {
 	}
 }
 
-// startAt begins at an offset that depends on the moment: it is stored, or a
-// change of owners before the first commit would skip what came in between.
+// startAt begins at an offset that depends on the moment: it is stored, or a change of owners
+// before the first commit would skip what came in between.
 func startAt(position, end uint64) Start {
 	s := Start{Position: position, End: end}
 	if position > 0 {
@@ -155,11 +156,10 @@ func startAt(position, end uint64) Start {
 	return s
 }
 
-// afterTruncation is where a truncated log is read on. Messages may have been
-// appended since, below the old position: those with a later time than the
-// last acknowledged one are new. So are those of its time behind it, if the
-// log is whole after all: a batch has one time. Where nothing was acknowledged,
-// reading continues at the first message that was seen; without any, nothing is
+// afterTruncation is where a truncated log is read on. Messages may have been appended since, below
+// the old position: those with a later time than the last acknowledged one are new. So are those of
+// its time behind it, if the log is whole after all: a batch has one time. Where nothing was
+// acknowledged, reading continues at the first message that was seen; without any, nothing is
 // surely handled and the log is read from its start.
 func afterTruncation(r *Remembered, end uint64) Start {
 	r.Truncated = true
