@@ -256,6 +256,7 @@ func TestPromiseStopWithoutAConnectionCountsUnfinished(t *testing.T) {
 			return nil
 		})
 		all.wait(t, 10)
+		eventually(t, "all messages to be acknowledged", func() bool { return c.Status().InFlight == 0 })
 		e.server.StopListening()
 		e.server.CutConnections()
 		e.server.WaitFor("the consumer to notice", func() bool {
