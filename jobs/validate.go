@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"unicode/utf8"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
 
@@ -56,13 +58,17 @@ func (f *faults) text(field, value string) {
 	f.check(utf8.ValidString(value), field, "must be valid UTF-8")
 }
 
+func (f *faults) time(field string, ms uint64) {
+	f.check(ms <= maxTimeMs, field, "must be in milliseconds, and not after the year 9999")
+}
+
 func (f *faults) traceID(value string) {
 	f.check(value == "" || IsTraceID(value), "trace_id", "must be 32 lower case hexadecimal digits, not all zero")
 }
 
 // ValidateTask checks that a task has a job id of at most 255 bytes, a resource id, an http or
-// https URL with a host, headers with names, and a valid W3C trace id or none. It joins all faults,
-// each a *FieldError.
+// https URL with a host, headers that HTTP allows, and a valid W3C trace id or none. It joins all
+// faults, each a *FieldError.
 func ValidateTask(task *jobspb.DownloadTask) error {
 	if task == nil {
 		return &FieldError{Message: "DownloadTask", Field: "job_id", Rule: "the message is nil"}
@@ -73,8 +79,8 @@ func ValidateTask(task *jobspb.DownloadTask) error {
 	f.text("resource_id", task.GetResourceId())
 	f.check(isHTTPURL(task.GetUrl()), "url", "must be an http or https URL with a host")
 	for _, h := range task.GetHeaders() {
-		if h.GetName() == "" {
-			f.check(false, "headers", "every header needs a name")
+		if !httpguts.ValidHeaderFieldName(h.GetName()) || !httpguts.ValidHeaderFieldValue(h.GetValue()) {
+			f.check(false, "headers", "every header must have a name and a value that HTTP allows")
 			break
 		}
 	}
@@ -82,8 +88,9 @@ func ValidateTask(task *jobspb.DownloadTask) error {
 	return errors.Join(f.errs...)
 }
 
-// ValidateStatus checks that a status has a job id and a known state, and not more completed and
-// failed resources than it has resources. It joins all faults, each a *FieldError.
+// ValidateStatus checks that a status has a job id, a known state, not more completed and failed
+// resources than it has resources, and a timestamp until the year 9999. It joins all faults, each a
+// *FieldError.
 func ValidateStatus(status *jobspb.JobStatus) error {
 	if status == nil {
 		return &FieldError{Message: "JobStatus", Field: "job_id", Rule: "the message is nil"}
@@ -95,11 +102,12 @@ func ValidateStatus(status *jobspb.JobStatus) error {
 	finished := uint64(status.GetResourcesCompleted()) + uint64(status.GetResourcesFailed())
 	f.check(status.GetResourcesTotal() == 0 || finished <= uint64(status.GetResourcesTotal()),
 		"resources_total", "must not be less than resources_completed and resources_failed together")
+	f.time("timestamp_ms", status.GetTimestampMs())
 	return errors.Join(f.errs...)
 }
 
-// ValidateLog checks that a log entry has a job id, a message and a known level. It joins all
-// faults, each a *FieldError.
+// ValidateLog checks that a log entry has a job id, a message, a known level and a timestamp until the
+// year 9999. It joins all faults, each a *FieldError.
 func ValidateLog(log *jobspb.JobLog) error {
 	if log == nil {
 		return &FieldError{Message: "JobLog", Field: "job_id", Rule: "the message is nil"}
@@ -109,12 +117,13 @@ func ValidateLog(log *jobspb.JobLog) error {
 	f.check(log.GetMessage() != "", "message", "must not be empty")
 	_, known := jobspb.LogLevel_name[int32(log.GetLevel())]
 	f.check(known, "level", "must be a known level")
+	f.time("timestamp_ms", log.GetTimestampMs())
 	f.traceID(log.GetTraceId())
 	return errors.Join(f.errs...)
 }
 
-// ValidateDeadLetter checks that a dead letter has a task and a failure code. It does not check the
-// task. It joins all faults, each a *FieldError.
+// ValidateDeadLetter checks that a dead letter has a task, a failure code and a time until the year
+// 9999. It does not check the task. It joins all faults, each a *FieldError.
 func ValidateDeadLetter(letter *jobspb.DeadLetterTask) error {
 	if letter == nil {
 		return &FieldError{Message: "DeadLetterTask", Field: "task", Rule: "the message is nil"}
@@ -122,6 +131,7 @@ func ValidateDeadLetter(letter *jobspb.DeadLetterTask) error {
 	f := faults{message: "DeadLetterTask"}
 	f.check(letter.GetTask() != nil, "task", "must be set")
 	f.check(letter.GetFailureCode() != "", "failure_code", "must not be empty")
+	f.time("failed_at_ms", letter.GetFailedAtMs())
 	return errors.Join(f.errs...)
 }
 

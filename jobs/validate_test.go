@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -37,6 +38,8 @@ func TestValidateTask(t *testing.T) {
 		{"no URL", func(m *jobspb.DownloadTask) { m.Url = "" }, []string{"url"}},
 		{"ftp", func(m *jobspb.DownloadTask) { m.Url = "ftp://example.com/a" }, []string{"url"}},
 		{"no host", func(m *jobspb.DownloadTask) { m.Url = "http:///a" }, []string{"url"}},
+		{"header name with a space", func(m *jobspb.DownloadTask) { m.Headers[0].Name = "x y" }, []string{"headers"}},
+		{"header value with a line break", func(m *jobspb.DownloadTask) { m.Headers[0].Value = "a\r\nb: c" }, []string{"headers"}},
 		{"header without a name", func(m *jobspb.DownloadTask) { m.Headers[0].Name = "" }, []string{"headers"}},
 		{"short trace id", func(m *jobspb.DownloadTask) { m.TraceId = "4bf9" }, []string{"trace_id"}},
 		{"upper case trace id", func(m *jobspb.DownloadTask) { m.TraceId = strings.ToUpper(m.TraceId) }, []string{"trace_id"}},
@@ -66,6 +69,9 @@ func TestValidateStatus(t *testing.T) {
 	}{
 		{"valid", &jobspb.JobStatus{JobId: "j", State: jobspb.JobState_JOB_STATE_PARTIAL, ResourcesTotal: 3, ResourcesCompleted: 2, ResourcesFailed: 1}, nil},
 		{"unknown total", &jobspb.JobStatus{JobId: "j", State: jobspb.JobState_JOB_STATE_IN_PROGRESS, ResourcesCompleted: 2}, nil},
+		{"end of the year 9999", &jobspb.JobStatus{JobId: "j", State: jobspb.JobState_JOB_STATE_QUEUED, TimestampMs: 253402300799999}, nil},
+		{"year 10000", &jobspb.JobStatus{JobId: "j", State: jobspb.JobState_JOB_STATE_QUEUED, TimestampMs: 253402300800000}, []string{"timestamp_ms"}},
+		{"nanoseconds", &jobspb.JobStatus{JobId: "j", State: jobspb.JobState_JOB_STATE_QUEUED, TimestampMs: 1_764_000_000_000_000_000}, []string{"timestamp_ms"}},
 		{"nil", nil, []string{"job_id"}},
 		{"empty", &jobspb.JobStatus{}, []string{"job_id", "state"}},
 		{"state from the future", &jobspb.JobStatus{JobId: "j", State: 99}, []string{"state"}},
@@ -86,6 +92,7 @@ func TestValidateLog(t *testing.T) {
 	t.Parallel()
 	requireFields(t, jobs.ValidateLog(&jobspb.JobLog{JobId: "j", Message: "m"}), "JobLog", nil)
 	requireFields(t, jobs.ValidateLog(nil), "JobLog", []string{"job_id"})
+	requireFields(t, jobs.ValidateLog(&jobspb.JobLog{JobId: "j", Message: "m", TimestampMs: 1_764_000_000_000_000}), "JobLog", []string{"timestamp_ms"})
 	requireFields(t, jobs.ValidateLog(&jobspb.JobLog{Level: 9, TraceId: "x"}), "JobLog", []string{"job_id", "message", "level", "trace_id"})
 }
 
@@ -93,6 +100,7 @@ func TestValidateDeadLetter(t *testing.T) {
 	t.Parallel()
 	requireFields(t, jobs.ValidateDeadLetter(&jobspb.DeadLetterTask{Task: &jobspb.DownloadTask{}, FailureCode: "X"}), "DeadLetterTask", nil)
 	requireFields(t, jobs.ValidateDeadLetter(nil), "DeadLetterTask", []string{"task"})
+	requireFields(t, jobs.ValidateDeadLetter(&jobspb.DeadLetterTask{Task: &jobspb.DownloadTask{}, FailureCode: "X", FailedAtMs: math.MaxUint64}), "DeadLetterTask", []string{"failed_at_ms"})
 	requireFields(t, jobs.ValidateDeadLetter(&jobspb.DeadLetterTask{}), "DeadLetterTask", []string{"task", "failure_code"})
 }
 

@@ -31,7 +31,7 @@ func newTaskLetter(m message, t topicRef) deadLetter {
 	}
 	l := deadLetter{
 		message: m, code: c.value.GetFailureCode(), cause: c.value.GetFailureMessage(), attempts: int(c.value.GetAttempts()),
-		failedAt: fromMillis(c.value.GetFailedAtMs(), m.Timestamp),
+		failedAt: jobs.Time(c.value.GetFailedAtMs(), m.Timestamp),
 	}
 	_, _, l.undecoded = jobs.PayloadOf(c.value, m.headers)
 	if l.origin, l.hasOrigin = deadletter.OriginOf(m.headers); l.hasOrigin {

@@ -35,7 +35,7 @@ var levelColours = map[jobspb.LogLevel]colour{
 func logLine(p painter, m message, l *jobspb.JobLog) string {
 	level := strings.TrimPrefix(l.GetLevel().String(), "LOG_LEVEL_")
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %s", p.paint(grey, shortTime(fromMillis(l.GetTimestampMs(), m.Timestamp))),
+	fmt.Fprintf(&b, "%s %s %s", p.paint(grey, shortTime(jobs.Time(l.GetTimestampMs(), m.Timestamp))),
 		p.paint(levelColours[l.GetLevel()], fmt.Sprintf("%-5s", level)), printable(l.GetJobId()))
 	if r := l.GetResourceId(); r != "" {
 		b.WriteString("/" + printable(r))

@@ -33,7 +33,7 @@ var stateColours = map[jobspb.JobState]colour{
 
 func statusLine(p painter, m message, s *jobspb.JobStatus) string {
 	state := strings.ToLower(strings.TrimPrefix(s.GetState().String(), "JOB_STATE_"))
-	line := fmt.Sprintf("%s %s %s %d/%d", p.paint(grey, shortTime(fromMillis(s.GetTimestampMs(), m.Timestamp))),
+	line := fmt.Sprintf("%s %s %s %d/%d", p.paint(grey, shortTime(jobs.Time(s.GetTimestampMs(), m.Timestamp))),
 		printable(s.GetJobId()), p.paint(stateColours[s.GetState()], state), s.GetResourcesCompleted(), s.GetResourcesTotal())
 	if n := s.GetResourcesFailed(); n > 0 {
 		line += p.paint(red, fmt.Sprintf(" %d failed", n))

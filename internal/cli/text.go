@@ -55,14 +55,6 @@ func protoJSON(m proto.Message, types *messageTypes) ([]byte, error) {
 // shortTime is a time in the local time zone.
 func shortTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
-// fromMillis is a time in milliseconds, or otherwise when it is 0.
-func fromMillis(ms uint64, otherwise time.Time) time.Time {
-	if ms == 0 {
-		return otherwise
-	}
-	return time.UnixMilli(int64(ms))
-}
-
 // sizeText is a size in bytes in the unit that suits it: 1.5 MiB.
 func sizeText(size uint64) string {
 	const units = "KMGTPE"
