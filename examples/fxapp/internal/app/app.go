@@ -29,7 +29,7 @@ func Run(ctx context.Context, o Options, log *zap.Logger, out io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	data, err := store.Open(o.Data)
+	data, err := store.Open(o.Data, store.WithLogger(log))
 	if err != nil {
 		return fmt.Errorf("-data: %w", err)
 	}

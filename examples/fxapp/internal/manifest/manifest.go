@@ -18,6 +18,8 @@ const (
 	maxResources = 1000
 	// maxIDLength is the longest id of a resource, in characters.
 	maxIDLength = 128
+	// maxURLBytes is the longest URL of a resource.
+	maxURLBytes = 16 << 10
 	// maxHeaders is the largest number of headers of a resource.
 	maxHeaders = 10
 	// maxHeaderBytes is the largest size of a header, name and value together.
@@ -52,6 +54,9 @@ type Resource struct {
 func Parse(body []byte) (*Manifest, error) {
 	if !utf8.Valid(body) {
 		return nil, errors.New("the manifest is not UTF-8")
+	}
+	if isTooDeep(body) {
+		return nil, fmt.Errorf("the manifest is nested deeper than %d objects and arrays", maxDepth)
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()

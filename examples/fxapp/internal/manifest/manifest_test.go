@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/manifest"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
@@ -37,6 +38,12 @@ func attributes(resources, n int) string {
 	return strings.Replace(many(resources), `"metadata"`, `"attributes": {"a": "`+strings.Repeat("x", n)+`"}, "metadata"`, 1)
 }
 
+// nested is a manifest whose objects and arrays are nested to a depth.
+func nested(depth int) string {
+	inner := strings.Repeat("[", depth-2) + strings.Repeat("]", depth-2)
+	return strings.Replace(many(1), `"metadata": {}`, `"metadata": {"a": `+inner+`}`, 1)
+}
+
 func TestParse(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -49,6 +56,15 @@ func TestParse(t *testing.T) {
 		{"id of 128 characters", with(`[{"id": "` + strings.Repeat("é", 128) + `", "url": "https://example.com"}]`), nil},
 		{"id with path traversal", with(`[{"id": "../../etc/passwd", "url": "https://example.com"}]`), nil},
 
+		{"100 levels", nested(100), nil},
+		{"brackets in a text", strings.Replace(many(1), `"metadata": {}`, `"metadata": {"a": "`+strings.Repeat(`[{\"\\`, 200)+`"}`, 1), nil},
+		{"URL of 16 KiB", with(`[{"id": "a", "url": "http://a/` + strings.Repeat("x", 16<<10-9) + `"}]`), nil},
+		{"characters of HTML in the attributes", strings.Replace(many(1), `"metadata"`, `"attributes": {"a": "`+strings.Repeat("<", 4_900_000)+`"}, "metadata"`, 1), nil},
+
+		{"101 levels", nested(101), []string{"nested deeper than 100"}},
+		{"10,000 levels", nested(10_000), []string{"nested deeper than 100"}},
+		{"10,001 levels", nested(10_001), []string{"nested deeper than 100"}},
+		{"URL of more than 16 KiB", with(`[{"id": "a", "url": "http://a/` + strings.Repeat("x", 16<<10-8) + `"}]`), []string{"resources[0].url: must have at most 16384 bytes"}},
 		{"attributes for one resource", attributes(1, 1_000_000), nil},
 		{"attributes for 1,000 resources", attributes(1000, 15_000), nil},
 
@@ -86,6 +102,7 @@ func TestParse(t *testing.T) {
 			if tt.want == nil {
 				require.NoError(t, err)
 				for _, task := range m.Tasks(manifest.Job{ID: "j", Type: "t"}) {
+					require.Less(t, proto.Size(task), 10_000_000, "each task can be published")
 					require.NoError(t, jobs.ValidateTask(task), "each task of a valid manifest is valid")
 				}
 				return

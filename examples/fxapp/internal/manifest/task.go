@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -18,8 +19,11 @@ func (m *Manifest) encodedAttributes() []byte {
 	if len(m.Attributes) == 0 {
 		return nil
 	}
-	extra, _ := json.Marshal(m.Attributes) // of RawMessages that were decoded before
-	return extra
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)     // the size stays what it was
+	_ = e.Encode(m.Attributes) // of RawMessages that were decoded before
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'})
 }
 
 // Tasks returns the job's download tasks, one for each resource, in the order of the manifest. Each

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // errorList collects what is wrong, up to a number that a reader can use.
@@ -58,6 +60,9 @@ func (r *Resource) validate(at string, f *errorList) {
 	case utf8.RuneCountInString(r.ID) > maxIDLength:
 		f.add("%s.id: must have at most %d characters", at, maxIDLength)
 	}
+	if len(r.URL) > maxURLBytes {
+		f.add("%s.url: must have at most %d bytes, not %d", at, maxURLBytes, len(r.URL))
+	}
 	u, err := url.Parse(r.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		f.add("%s.url: must be an http or https URL with a host", at)
@@ -68,10 +73,10 @@ func (r *Resource) validate(at string, f *errorList) {
 	lower := make(map[string]struct{}, len(r.Headers))
 	for name, value := range r.Headers {
 		switch {
-		case !isToken(name):
+		case !httpguts.ValidHeaderFieldName(name):
 			f.add("%s.headers: a name must be an HTTP token", at)
 			continue
-		case !isFieldValue(value):
+		case !httpguts.ValidHeaderFieldValue(value):
 			f.add("%s.headers[%s]: the value has characters that HTTP forbids", at, name)
 		case len(name)+len(value) > maxHeaderBytes:
 			f.add("%s.headers[%s]: must have at most %d bytes", at, name, maxHeaderBytes)
@@ -81,28 +86,4 @@ func (r *Resource) validate(at string, f *errorList) {
 		}
 		lower[strings.ToLower(name)] = struct{}{}
 	}
-}
-
-// isToken reports whether s is a token by RFC 9110, section 5.6.2.
-func isToken(s string) bool {
-	for _, c := range []byte(s) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
-			strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return s != ""
-}
-
-// isFieldValue reports whether s has no control characters except tabs, as RFC 9110, section 5.5,
-// requires.
-func isFieldValue(s string) bool {
-	for _, c := range []byte(s) {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
 }

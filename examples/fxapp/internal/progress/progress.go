@@ -114,6 +114,10 @@ func (r *Reporter) count(job store.Job, e *jobEntry) (*jobspb.JobStatus, error) 
 			e.manifest = &m
 		case !errors.Is(err, store.ErrNotFound): // jobs that bypass the API have no manifest
 			return nil, err
+		default:
+			if status.ResourcesTotal, err = r.knownTotal(job); err != nil {
+				return nil, err
+			}
 		}
 	}
 	canceled, err := r.store.IsCanceled(job)
@@ -130,16 +134,18 @@ func (r *Reporter) count(job store.Job, e *jobEntry) (*jobspb.JobStatus, error) 
 	}
 	finished := count.Completed + count.Failed
 	if m := e.manifest; m != nil {
-		status.ManifestKey, status.Tenant = m.Key(), m.Tenant
+		status.ManifestKey, status.Tenant, status.ResourcesTotal = m.Key(), m.Tenant, m.Resources
+	}
+	if status.ResourcesTotal > 0 {
 		// A producer that bypasses the API may have added tasks to the job.
-		status.ResourcesTotal = max(m.Resources, finished)
+		status.ResourcesTotal = max(status.ResourcesTotal, finished)
 	}
 	switch {
 	case canceled:
 		status.State = jobspb.JobState_JOB_STATE_FAILED
 		status.LastErrorCode = CodeNotConfirmed
 		status.LastErrorMessage = "the job was refused: not all of its tasks were confirmed"
-	case e.manifest == nil || finished < status.ResourcesTotal:
+	case status.ResourcesTotal == 0 || finished < status.ResourcesTotal:
 	case count.Failed == 0:
 		status.State = jobspb.JobState_JOB_STATE_COMPLETED
 	case count.Completed == 0:
@@ -148,6 +154,21 @@ func (r *Reporter) count(job store.Job, e *jobEntry) (*jobspb.JobStatus, error) 
 		status.State = jobspb.JobState_JOB_STATE_PARTIAL
 	}
 	return status, nil
+}
+
+// knownTotal returns the number of resources of a job without a manifest, or with a damaged one: that
+// of its last state; 0 when that is unknown.
+func (r *Reporter) knownTotal(job store.Job) (uint32, error) {
+	state, err := r.store.State(job.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case state.JobType != job.Type:
+		return 0, nil
+	}
+	return state.Total, nil
 }
 
 // acquire returns the entry of a job, which stays in jobs until release.

@@ -118,6 +118,23 @@ func TestJobWithoutManifestStaysInProgress(t *testing.T) {
 	}, l.last(t)), "%v", l.last(t))
 }
 
+// A job without a manifest, or with a damaged one, has the number of resources of its last state.
+func TestJobWithoutManifestHasTheSizeOfItsState(t *testing.T) {
+	t.Parallel()
+	s, l := open(t, 0), &fakeTopic{}
+	require.NoError(t, s.PutState(store.State{JobID: job.ID, JobType: "another", Status: store.Queued, Total: 1}))
+	fetch(t, s, "a")
+	r := progress.New(s, l.publish)
+	require.NoError(t, r.Report(t.Context(), job))
+	require.Equal(t, jobspb.JobState_JOB_STATE_IN_PROGRESS, l.last(t).GetState(), "the state of another job")
+	require.NoError(t, s.PutState(store.State{JobID: job.ID, JobType: job.Type, Status: store.InProgress, Total: 2, Completed: 1}))
+	require.NoError(t, r.Report(t.Context(), job))
+	require.EqualValues(t, 2, l.last(t).GetResourcesTotal())
+	fetch(t, s, "b")
+	require.NoError(t, r.Report(t.Context(), job))
+	require.Equal(t, jobspb.JobState_JOB_STATE_COMPLETED, l.last(t).GetState())
+}
+
 func TestCanceledJobFails(t *testing.T) {
 	t.Parallel()
 	s, l := open(t, 2), &fakeTopic{}

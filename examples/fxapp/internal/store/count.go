@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"time"
@@ -20,11 +21,11 @@ type Count struct {
 // Completed and Failed.
 func (s *Store) Count(job Job) (Count, error) {
 	// Failures are listed first: a resource that is downloaded meanwhile counts as completed.
-	failures, err := s.list(job.dir("failures"))
+	failures, err := s.listFiles(job.dir("failures"))
 	if err != nil {
 		return Count{}, err
 	}
-	resources, err := s.list(job.dir("resources"))
+	resources, err := s.listFiles(job.dir("resources"))
 	if err != nil {
 		return Count{}, err
 	}
@@ -48,11 +49,24 @@ func (s *Store) Count(job Job) (Count, error) {
 			last, at = e.Name(), info.ModTime()
 		}
 	}
-	if last != "" {
-		count.LastFailure = new(Failure)
-		if err := s.getJSON(path.Join(job.dir("failures"), last), count.LastFailure); err != nil {
-			return Count{}, err
-		}
+	if last == "" {
+		return count, nil
 	}
+	failure, err := s.lastFailure(path.Join(job.dir("failures"), last), at)
+	if err != nil {
+		return Count{}, err
+	}
+	count.LastFailure = &failure
 	return count, nil
+}
+
+// lastFailure reads a failure that was stored at the given time. When it is damaged, another one
+// replaces it, since the number of failures counts.
+func (s *Store) lastFailure(name string, at time.Time) (Failure, error) {
+	f, err := s.readFailure(name)
+	if errors.Is(err, ErrNotFound) {
+		f = Failure{Code: CodeDamaged, Message: "the stored failure was damaged", At: at.UTC()}
+		err = s.putJSON(name, f)
+	}
+	return f, err
 }

@@ -5,7 +5,8 @@
 // A file is written under a temporary name, synced and renamed, so that a reader never sees an
 // incomplete file. Files of JSON lines grow by whole lines. Everything written survives a crash. No
 // operation reads a file and writes it back, so that several processes can use one directory at the
-// same time.
+// same time. A file that can't be read, since it is truncated or foreign, is put aside and counts as
+// missing.
 //
 //	resources/{job_type}/{job_id}/{resource_id}       a downloaded resource
 //	failures/{job_type}/{job_id}/{resource_id}        why the download of a resource failed for good
@@ -13,4 +14,6 @@
 //	canceled/{job_type}/{job_id}.json                 the job is canceled
 //	ledger/{job_id}.jsonl                             the states of a job
 //	logs/{job_id}.jsonl                               the log of a job
+//	damaged/                                          what was put aside
+//	tmp/                                              files that are being written
 package store

@@ -16,15 +16,22 @@ type Failure struct {
 	At        time.Time `json:"at"`
 }
 
+// CodeDamaged is the code of a failure that was stored and can't be read.
+const CodeDamaged = "STORAGE_DAMAGED"
+
 // PutFailure stores the failure of a resource.
 func (s *Store) PutFailure(job Job, id string, f Failure) error {
 	return s.putJSON(failureName(job, id), f)
 }
 
-// Failure returns the failure of a resource, or ErrNotFound when there is none.
+// Failure returns the failure of a resource, or ErrNotFound when there is none, or it is damaged.
 func (s *Store) Failure(job Job, id string) (Failure, error) {
+	return s.readFailure(failureName(job, id))
+}
+
+func (s *Store) readFailure(name string) (Failure, error) {
 	var f Failure
-	err := s.getJSON(failureName(job, id), &f)
+	err := s.getJSON(name, &f, func() bool { return f.Code != "" })
 	return f, err
 }
 

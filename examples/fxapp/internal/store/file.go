@@ -17,7 +17,7 @@ type atomicFile struct {
 }
 
 func (s *Store) create() (*atomicFile, error) {
-	name := path.Join(temporaryDir, rand.Text())
+	name := path.Join(temporaryDir, temporaryPrefix+rand.Text())
 	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
@@ -44,6 +44,9 @@ func (f *atomicFile) commit(name string) (err error) {
 		return err
 	}
 	if err := f.store.root.MkdirAll(path.Dir(name), 0o750); err != nil {
+		return err
+	}
+	if err := f.store.requireRegular(name); err != nil {
 		return err
 	}
 	if err := f.store.root.Rename(f.name, name); err != nil {

@@ -24,10 +24,11 @@ func (m Manifest) Key() string { return manifestName(Job{Type: m.JobType, ID: m.
 // PutManifest stores a manifest and replaces an earlier one of the same job.
 func (s *Store) PutManifest(m Manifest) error { return s.putJSON(m.Key(), m) }
 
-// Manifest returns the manifest of a job, or ErrNotFound when the job was not submitted to the API.
+// Manifest returns the manifest of a job, or ErrNotFound when the job was not submitted to the API,
+// or its manifest is damaged.
 func (s *Store) Manifest(job Job) (Manifest, error) {
 	var m Manifest
-	err := s.getJSON(manifestName(job), &m)
+	err := s.getJSON(manifestName(job), &m, func() bool { return m.JobID == job.ID && m.JobType == job.Type })
 	return m, err
 }
 

@@ -66,7 +66,8 @@ func (s *Store) readState(name string) (State, error) {
 	for {
 		more, err := r.next(func(line []byte) {
 			var state State
-			if json.Unmarshal(line, &state) == nil && (latest.JobID == "" || latest.compare(state) <= 0) {
+			if json.Unmarshal(line, &state) == nil && stateName(state.JobID) == name &&
+				(latest.JobID == "" || latest.compare(state) <= 0) {
 				latest = state
 			}
 		})
@@ -84,7 +85,7 @@ func (s *Store) readState(name string) (State, error) {
 
 // Jobs returns the latest states of at most limit jobs, the last changed one first.
 func (s *Store) Jobs(limit int) ([]State, error) {
-	entries, err := s.list("ledger")
+	entries, err := s.listFiles("ledger")
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // ErrNotFound is returned when the store does not hold the requested object.
@@ -23,17 +27,36 @@ func (j Job) dir(kind string) string { return path.Join(kind, FileName(j.Type), 
 // Store is an open directory. All methods are safe for concurrent use, also by several processes.
 type Store struct {
 	root *os.Root
+	log  *zap.Logger
 }
 
+// An Option changes a Store.
+type Option func(*Store)
+
+// WithLogger has the store log the files that it puts aside.
+func WithLogger(log *zap.Logger) Option { return func(s *Store) { s.log = log.Named("store") } }
+
 const temporaryDir = "tmp"
+
+// temporaryPrefix is the beginning of the names of temporary files, and temporaryName what they
+// look like: the directory may hold files of others.
+const temporaryPrefix = "fetchbox-"
+
+var temporaryName = regexp.MustCompile("^" + temporaryPrefix + "[A-Z2-7]{26}$")
+
+var errNoDirectory = errors.New("store: the directory must be named")
 
 // maxTemporaryAge is the age from which a temporary file is considered left over from a crashed
 // process. A download takes less time.
 const maxTemporaryAge = 24 * time.Hour
 
 // Open opens the store in dir and creates dir when it is missing. The store never reads or writes
-// outside of dir, even if dir holds symbolic links.
-func Open(dir string) (*Store, error) {
+// outside of dir, even if dir holds symbolic links, and changes no files in dir but its own. A file
+// of its own that it can't read is put aside: moved to the directory damaged, and logged.
+func Open(dir string, opts ...Option) (*Store, error) {
+	if dir == "" {
+		return nil, errNoDirectory
+	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
@@ -45,7 +68,10 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	s := &Store{root: root}
+	s := &Store{root: root, log: zap.NewNop()}
+	for _, opt := range opts {
+		opt(s)
+	}
 	if err := s.removeTemporary(time.Now().Add(-maxTemporaryAge)); err != nil {
 		_ = root.Close()
 		return nil, fmt.Errorf("store: %w", err)
@@ -94,6 +120,9 @@ func (s *Store) removeTemporary(before time.Time) error {
 		return err
 	}
 	for _, e := range entries {
+		if !temporaryName.MatchString(e.Name()) || !e.Type().IsRegular() {
+			continue
+		}
 		if info, err := e.Info(); err == nil && info.ModTime().Before(before) {
 			_ = s.root.Remove(path.Join(temporaryDir, e.Name()))
 		}
@@ -118,11 +147,20 @@ func (s *Store) list(dir string) ([]fs.DirEntry, error) {
 	return entries, nil
 }
 
+// listFiles returns the store's own files in a directory, none when it does not exist.
+func (s *Store) listFiles(dir string) ([]fs.DirEntry, error) {
+	entries, err := s.list(dir)
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
+		return !e.Type().IsRegular() || !isFileName(e.Name())
+	}), err
+}
+
+// exists reports whether there is a regular file. The store makes no others.
 func (s *Store) exists(name string) (bool, error) {
-	_, err := s.root.Lstat(name)
+	info, err := s.root.Lstat(name)
 	switch {
 	case err == nil:
-		return true, nil
+		return info.Mode().IsRegular(), nil
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	}

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"testing"
@@ -40,8 +41,9 @@ func TestOpenRemovesOldTemporaryFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	tmp := filepath.Join(dir, "tmp")
+	old, recent := "fetchbox-"+rand.Text(), "fetchbox-"+rand.Text()
 	require.NoError(t, os.Mkdir(tmp, 0o750))
-	for name, age := range map[string]time.Duration{"old": 25 * time.Hour, "new": time.Hour} {
+	for name, age := range map[string]time.Duration{old: 25 * time.Hour, recent: time.Hour, "old": 25 * time.Hour, "fetchbox-old": 25 * time.Hour} {
 		require.NoError(t, os.WriteFile(filepath.Join(tmp, name), nil, 0o640))
 		at := time.Now().Add(-age)
 		require.NoError(t, os.Chtimes(filepath.Join(tmp, name), at, at))
@@ -49,6 +51,14 @@ func TestOpenRemovesOldTemporaryFiles(t *testing.T) {
 	s, err := store.Open(dir)
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
-	require.NoFileExists(t, filepath.Join(tmp, "old"))
-	require.FileExists(t, filepath.Join(tmp, "new"), "another process may be writing it")
+	require.NoFileExists(t, filepath.Join(tmp, old))
+	require.FileExists(t, filepath.Join(tmp, recent), "another process may be writing it")
+	require.FileExists(t, filepath.Join(tmp, "old"), "someone else's file")
+	require.FileExists(t, filepath.Join(tmp, "fetchbox-old"), "someone else's file")
+}
+
+func TestDirectoryMustBeNamed(t *testing.T) {
+	t.Parallel()
+	_, err := store.Open("")
+	require.Error(t, err)
 }

@@ -24,3 +24,9 @@ func IsUnavailable(err error) bool {
 func isOneOf(err error, errnos ...syscall.Errno) bool {
 	return slices.ContainsFunc(errnos, func(errno syscall.Errno) bool { return errors.Is(err, errno) })
 }
+
+// IsUnavailable reports whether an error of this store comes from what all jobs share: the machine,
+// or a directory that can't be written. Otherwise it comes from what was to be read or written.
+func (s *Store) IsUnavailable(err error) bool {
+	return err != nil && (IsUnavailable(err) || s.Check() != nil)
+}

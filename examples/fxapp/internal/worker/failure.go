@@ -10,8 +10,11 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/telemetry"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -32,7 +35,7 @@ func (w *Worker) handleFailure(
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // the process stops or the partition is lost: not a failed task
 	}
-	if store.IsUnavailable(err) {
+	if w.isUnavailable(err) {
 		return err // nor is this one, and the consumer logs it
 	}
 	// The consumer logs a warning with the same message id and trace id. This entry adds the job.
@@ -55,6 +58,24 @@ func (w *Worker) handleFailure(
 		return consumer.RetryAfter(min(failed.RetryAfter, maxRetryAfter), err)
 	}
 	return err
+}
+
+// isUnavailable reports whether the machine is to blame for err, and not the task or its job.
+func (w *Worker) isUnavailable(err error) bool {
+	var storage *storageError
+	var uncounted *progress.CountError
+	if errors.As(err, &storage) || errors.As(err, &uncounted) {
+		return w.store.IsUnavailable(err)
+	}
+	return store.IsUnavailable(err)
+}
+
+// isRefused reports whether a message can't be published, however often that is tried: it is not
+// valid or too large, or the publisher is closed.
+func isRefused(err error) bool {
+	var invalid *jobs.FieldError
+	return errors.As(err, &invalid) || errors.Is(err, iggyerr.ErrTooLarge) ||
+		errors.Is(err, iggyerr.ErrEmptyPayload) || errors.Is(err, iggyerr.ErrClosed)
 }
 
 // storageError is an error of the store. Another attempt may succeed.

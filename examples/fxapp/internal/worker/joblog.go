@@ -2,11 +2,14 @@ package worker
 
 import (
 	"context"
-	"strings"
+	"errors"
 	"time"
-	"unicode/utf8"
 
+	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/bounded"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/retry"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
@@ -14,13 +17,14 @@ import (
 // maxFieldBytes bounds the value of a field of a log entry.
 const maxFieldBytes = 2 << 10
 
-// publishLog publishes an entry of the job's log and retries until it is confirmed or ctx ends.
+// publishLog publishes an entry of the job's log and retries until it is confirmed or ctx ends. An
+// entry that is refused is logged: the task does not fail for it.
 func (w *Worker) publishLog(
 	ctx context.Context, task *jobspb.DownloadTask, level jobspb.LogLevel, message string,
 	fields map[string]string,
 ) error {
 	for name, value := range fields {
-		fields[name] = truncate(value)
+		fields[name] = bounded.Text(value, maxFieldBytes)
 	}
 	log := &jobspb.JobLog{
 		JobId: task.GetJobId(), ResourceId: task.GetResourceId(), Level: level, Message: message,
@@ -29,22 +33,16 @@ func (w *Worker) publishLog(
 	if jobs.IsTraceID(task.GetTraceId()) {
 		log.TraceId = task.GetTraceId()
 	}
-	return retry.Do(ctx, w.log, "publish log entry", func(ctx context.Context) error {
+	err := retry.Do(ctx, w.log, "publish log entry", func(ctx context.Context) error {
 		_, err := w.publisher.PublishJobLog(ctx, log)
+		if isRefused(err) {
+			return retry.Permanent(err)
+		}
 		return err
 	})
-}
-
-// truncate returns s as valid UTF-8 of at most maxFieldBytes bytes. Protobuf requires UTF-8, and a
-// server's response may hold anything.
-func truncate(s string) string {
-	s = strings.ToValidUTF8(s, string(utf8.RuneError))
-	if len(s) <= maxFieldBytes {
-		return s
+	if isRefused(err) && !errors.Is(err, iggyerr.ErrClosed) {
+		w.log.Error("log entry refused", zap.String("job_id", task.GetJobId()), zap.Error(err))
+		return nil
 	}
-	end := maxFieldBytes
-	for !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end]
+	return err
 }

@@ -91,17 +91,13 @@ func (w *Worker) startSpan(
 
 // process processes the task of the message at origin. deliveries counts the deliveries of the
 // message, including this one. When the machine is to blame for a failure, the task waits until
-// that is over, and so do all others. When the job can't be counted, its partition waits.
+// that is over, and so do all others.
 func (w *Worker) process(
 	ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, deliveries int,
 ) error {
 	err := w.attempt(ctx, task, origin, deliveries)
-	var uncounted *progress.CountError
-	switch {
-	case store.IsUnavailable(err):
+	if w.isUnavailable(err) {
 		return consumer.Unavailable(err, consumer.ForAllPartitions())
-	case errors.As(err, &uncounted):
-		return consumer.Unavailable(err)
 	}
 	return err
 }
@@ -188,22 +184,18 @@ func (w *Worker) measure(ctx context.Context, took time.Duration, size int64, er
 	w.bytes.Add(ctx, size)
 }
 
-// report publishes the status of a job, and retries until it is confirmed or ctx ends. A store that
-// can't be read is an error at once.
+// report publishes the status of a job, and retries until it is confirmed or ctx ends. A job that
+// can't be counted, or whose status is refused, is an error at once.
 func (w *Worker) report(
 	ctx context.Context, operation string, job store.Job,
 	publish func(ctx context.Context, job store.Job) error,
 ) error {
-	var uncounted *progress.CountError
-	err := retry.Do(ctx, w.log, operation, func(ctx context.Context) error {
+	return retry.Do(ctx, w.log, operation, func(ctx context.Context) error {
 		err := publish(ctx, job)
-		if errors.As(err, &uncounted) {
-			return nil // no retry
+		var uncounted *progress.CountError
+		if errors.As(err, &uncounted) || isRefused(err) {
+			return retry.Permanent(err)
 		}
 		return err
 	})
-	if uncounted != nil {
-		return uncounted
-	}
-	return err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -26,6 +27,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/worker"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/producer"
@@ -40,14 +42,17 @@ type fakePublisher struct {
 	statuses    []*jobspb.JobStatus
 	logs        []string
 	deadLetters []topic.Failure[*jobspb.DownloadTask]
-	failures    int // number of the next publications that fail
+	failures    int   // number of the next publications that fail
+	refusal     error // of all publications
 }
 
 var errUnavailable = errors.New("no server")
 
-func (p *fakePublisher) takeFailure() bool {
-	p.failures--
-	return p.failures >= 0
+func (p *fakePublisher) takeFailure() error {
+	if p.failures--; p.failures >= 0 {
+		return errUnavailable
+	}
+	return p.refusal
 }
 
 func (p *fakePublisher) PublishJobLog(_ context.Context, log *jobspb.JobLog, _ ...producer.PublishOption) (producer.Result, error) {
@@ -59,8 +64,8 @@ func (p *fakePublisher) PublishJobLog(_ context.Context, log *jobspb.JobLog, _ .
 	if _, err := proto.Marshal(log); err != nil {
 		return producer.Result{}, err
 	}
-	if p.takeFailure() {
-		return producer.Result{}, errUnavailable
+	if err := p.takeFailure(); err != nil {
+		return producer.Result{}, err
 	}
 	p.logs = append(p.logs, log.GetResourceId()+" "+log.GetMessage()+" "+log.GetFields()["code"])
 	return producer.Result{}, nil
@@ -69,8 +74,8 @@ func (p *fakePublisher) PublishJobLog(_ context.Context, log *jobspb.JobLog, _ .
 func (p *fakePublisher) DeadLetter(_ context.Context, f topic.Failure[*jobspb.DownloadTask]) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.takeFailure() {
-		return errUnavailable
+	if err := p.takeFailure(); err != nil {
+		return err
 	}
 	p.deadLetters = append(p.deadLetters, f)
 	return nil
@@ -79,8 +84,8 @@ func (p *fakePublisher) DeadLetter(_ context.Context, f topic.Failure[*jobspb.Do
 func (p *fakePublisher) publish(_ context.Context, status *jobspb.JobStatus) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.takeFailure() {
-		return errUnavailable
+	if err := p.takeFailure(); err != nil {
+		return err
 	}
 	p.statuses = append(p.statuses, status)
 	return nil
@@ -186,17 +191,70 @@ func TestReportsAreRetriedUntilConfirmed(t *testing.T) {
 	require.Equal(t, 1, f.requests["/a"])
 }
 
-// A job that can't be counted keeps no worker busy: the task waits, and the error says why.
-func TestJobThatCannotBeCountedPausesTheDelivery(t *testing.T) {
+// A damaged manifest stops neither the job, whose size the ledger knows, nor others.
+func TestJobWithDamagedManifestCompletes(t *testing.T) {
 	t.Parallel()
 	f := start(t)
+	require.NoError(t, f.store.PutState(store.State{JobID: job.ID, JobType: job.Type, Status: store.Queued, Total: 2}))
 	manifest := filepath.Join(f.dir, store.Manifest{JobID: job.ID, JobType: job.Type}.Key())
 	require.NoError(t, os.WriteFile(manifest, []byte("{"), 0o640))
-	var uncounted *progress.CountError
+	require.NoError(t, f.Process(t.Context(), f.task("a"), origin, 1))
+	require.NoError(t, f.Process(t.Context(), f.task("b"), origin, 1))
+	require.Equal(t, jobspb.JobState_JOB_STATE_COMPLETED, f.published.lastStatus().GetState())
+	require.EqualValues(t, 2, f.published.lastStatus().GetResourcesTotal())
+}
+
+// A job that can't be counted because of its own files fails its tasks. It does not make others
+// wait, nor is the dead letter repeated.
+func TestJobThatCannotBeCountedFails(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	require.NoError(t, os.MkdirAll(filepath.Join(f.dir, "failures", job.Type), 0o750))
+	require.NoError(t, os.WriteFile(filepath.Join(f.dir, "failures", job.Type, job.ID), nil, 0o640))
 	err := f.Process(t.Context(), f.task("a"), origin, 1)
-	require.ErrorAs(t, err, &uncounted)
-	require.Equal(t, reflect.TypeOf(consumer.Unavailable(errUnavailable)), reflect.TypeOf(err))
-	require.Empty(t, f.requests)
+	require.Error(t, err)
+	requireAvailable(t, err)
+	require.NoError(t, f.DeadLetter(t.Context(), topic.Failure[*jobspb.DownloadTask]{
+		Origin: origin, Value: f.task("a"), Decoded: true, Err: err, Attempts: 5,
+	}))
+	require.Len(t, f.published.deadLetters, 1)
+	require.Equal(t, []string{"a given up "}, f.published.logs)
+}
+
+// A store that no job can use makes the consumer wait, and no task fails.
+func TestStoreThatCannotBeUsedPausesTheConsumer(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	resources := filepath.Join(f.dir, "resources")
+	require.NoError(t, os.WriteFile(resources, nil, 0o640))
+	err := f.Process(t.Context(), f.task("a"), origin, 1)
+	require.Equal(t, consumer.Unavailable(errors.Unwrap(err), consumer.ForAllPartitions()), err)
+	require.Empty(t, f.published.logs)
+	require.NoError(t, os.Remove(resources))
+	require.NoError(t, f.Process(t.Context(), f.task("a"), origin, 1))
+	require.Equal(t, "/a", f.content(t, "a"))
+}
+
+// What can't be published at all is not retried without end.
+func TestRefusedMessagesAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	f.published.refusal = fmt.Errorf("publish: %w", iggyerr.ErrTooLarge)
+	err := f.Process(t.Context(), f.task("a"), origin, 1)
+	require.ErrorIs(t, err, iggyerr.ErrTooLarge, "the status is refused")
+	requireAvailable(t, err)
+	require.NoError(t, f.DeadLetter(t.Context(), topic.Failure[*jobspb.DownloadTask]{
+		Origin: origin, Value: f.task("a"), Decoded: true, Code: "X", Err: err, Attempts: 5,
+	}))
+	failure, err := f.store.Failure(job, "a")
+	require.NoError(t, err)
+	require.Equal(t, "X", failure.Code)
+}
+
+// requireAvailable requires that err is not consumer.Unavailable.
+func requireAvailable(t *testing.T, err error) {
+	t.Helper()
+	require.NotEqual(t, reflect.TypeOf(consumer.Unavailable(errUnavailable)), reflect.TypeOf(err), "%v", err)
 }
 
 func TestTasksOfCanceledJobAreSkipped(t *testing.T) {
