@@ -22,6 +22,9 @@ type Server struct {
 	PublishTimeout time.Duration `yaml:"publish_timeout"`
 }
 
+// maxPublishTimeout bounds Server.PublishTimeout: no submitter waits for longer.
+const maxPublishTimeout = 5 * time.Minute
+
 // Validate returns all errors at once.
 func (s Server) Validate() error {
 	var errs []error
@@ -30,9 +33,9 @@ func (s Server) Validate() error {
 			Key: "addr", Err: errors.New("must be host:port, such as 127.0.0.1:8080"),
 		})
 	}
-	if s.PublishTimeout <= 0 {
+	if s.PublishTimeout <= 0 || s.PublishTimeout > maxPublishTimeout {
 		errs = append(errs, &config.KeyError{
-			Key: "publish_timeout", Err: errors.New("must be more than 0"),
+			Key: "publish_timeout", Err: fmt.Errorf("must be more than 0 and at most %v", maxPublishTimeout),
 		})
 	}
 	return errors.Join(errs...)

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
-	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 )
@@ -21,25 +18,7 @@ type Downloader struct {
 
 // New returns a Downloader with the limits of cfg.
 func New(cfg Config) *Downloader {
-	return &Downloader{cfg: cfg, client: &http.Client{
-		Transport: &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-			TLSHandshakeTimeout:   10 * time.Second,
-			ResponseHeaderTimeout: cfg.Timeout,
-			MaxIdleConnsPerHost:   16,
-			IdleConnTimeout:       30 * time.Second,
-			ForceAttemptHTTP2:     true,
-			// The resource is stored byte for byte.
-			DisableCompression: true,
-		},
-		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
-			if len(via) >= 10 {
-				return errRedirects
-			}
-			return nil
-		},
-	}}
+	return &Downloader{cfg: cfg, client: newClient(cfg)}
 }
 
 // Close closes idle connections.
@@ -65,24 +44,14 @@ func (d *Downloader) Fetch(ctx context.Context, task *jobspb.DownloadTask, w io.
 	if !errors.As(err, &failed) {
 		failed = transportError(err)
 	}
-	failed.Err = fmt.Errorf("GET %s: %w", redactedURL(task.GetUrl()), failed.Err)
+	failed.url = redactedURL(task.GetUrl())
 	return size, failed
 }
 
 func (d *Downloader) fetch(ctx context.Context, task *jobspb.DownloadTask, w io.Writer) (int64, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, task.GetUrl(), http.NoBody)
-	if err != nil {
-		return 0, &Error{Code: CodeURL, Err: withoutURL(err)}
-	}
-	for _, h := range task.GetHeaders() {
-		if h.GetName() == "host" {
-			request.Host = h.GetValue()
-			continue
-		}
-		request.Header.Add(h.GetName(), h.GetValue())
-	}
-	if request.Header.Get("User-Agent") == "" {
-		request.Header.Set("User-Agent", "fetchbox")
+	request, failed := newRequest(ctx, task)
+	if failed != nil {
+		return 0, failed
 	}
 	response, err := d.client.Do(request)
 	if err != nil {
@@ -92,12 +61,20 @@ func (d *Downloader) fetch(ctx context.Context, task *jobspb.DownloadTask, w io.
 	if failed := statusError(response); failed != nil {
 		return 0, failed
 	}
-	if response.ContentLength > d.cfg.MaxBytes {
-		return 0, fmt.Errorf("%d bytes: %w (%d)", response.ContentLength, errTooLarge, d.cfg.MaxBytes)
+	limit := int64(d.cfg.MaxBytes)
+	if response.ContentLength > limit {
+		return 0, fmt.Errorf("%w: %d bytes, and %d are allowed", errTooLarge, response.ContentLength, limit)
 	}
-	size, err := io.Copy(&destination{w}, io.LimitReader(response.Body, d.cfg.MaxBytes+1))
-	if err == nil && size > d.cfg.MaxBytes {
-		err = fmt.Errorf("%w (%d bytes)", errTooLarge, d.cfg.MaxBytes)
+	size, err := io.Copy(&destination{w}, io.LimitReader(response.Body, limit))
+	if err == nil && size == limit {
+		// One more byte tells whether the resource ends here.
+		_, err = io.ReadFull(response.Body, make([]byte, 1))
+		switch {
+		case err == nil:
+			err = fmt.Errorf("%w: more than %d bytes", errTooLarge, limit)
+		case errors.Is(err, io.EOF):
+			err = nil
+		}
 	}
 	return size, err
 }
@@ -115,14 +92,4 @@ func (o *destination) Write(p []byte) (int, error) {
 		err = &writeError{err}
 	}
 	return n, err
-}
-
-// redactedURL returns a URL without user, password, query and fragment, which may be secrets.
-func redactedURL(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "an invalid URL"
-	}
-	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	return u.String()
 }
