@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
-	"unicode/utf8"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // The limits of a manifest.
@@ -47,46 +48,43 @@ type Resource struct {
 	URL     string            `json:"url"`
 	Headers map[string]string `json:"headers,omitempty"`
 	Tags    map[string]string `json:"tags,omitempty"`
+
+	offset int64 // of the token before the resource in the body
+}
+
+// UnmarshalJSONFrom decodes a resource and keeps its offset.
+func (r *Resource) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	// The offset is that of the token before; the comma and the white space are still to come.
+	offset := d.InputOffset()
+	type fields Resource
+	if err := jsonv2.UnmarshalDecode(d, (*fields)(r)); err != nil {
+		return err
+	}
+	r.offset = offset
+	return nil
 }
 
 // Parse decodes and validates a manifest. The error lists all violations, up to a limit, each with
-// its path.
+// its line and its path. A key that an object has twice is an error, since decoders differ in which
+// value they use.
 func Parse(body []byte) (*Manifest, error) {
-	if !utf8.Valid(body) {
-		return nil, errors.New("the manifest is not UTF-8")
-	}
 	if isTooDeep(body) {
 		return nil, fmt.Errorf("the manifest is nested deeper than %d objects and arrays", maxDepth)
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
 	var m Manifest
-	if err := d.Decode(&m); err != nil {
-		return nil, decodeError(err)
+	d := jsontext.NewDecoder(bytes.NewReader(body))
+	err := jsonv2.UnmarshalDecode(d, &m,
+		jsonv2.RejectUnknownMembers(true), jsonv2.MatchCaseInsensitiveNames(true))
+	if err != nil {
+		return nil, decodeError(body, err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("the manifest is followed by other data")
 	}
-	if err := m.validate(); err != nil {
+	if err := m.validate(body); err != nil {
 		return nil, err
 	}
 	return &m, nil
-}
-
-// decodeError describes an error of encoding/json in terms of the manifest.
-func decodeError(err error) error {
-	var typ *json.UnmarshalTypeError
-	switch {
-	case errors.Is(err, io.EOF):
-		return errors.New("the manifest is empty")
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("the manifest is incomplete")
-	case errors.As(err, &typ) && typ.Field != "":
-		return fmt.Errorf("%s: must not be a JSON %s", typ.Field, typ.Value)
-	case errors.As(err, &typ):
-		return fmt.Errorf("the manifest must be a JSON object, not a %s", typ.Value)
-	}
-	return fmt.Errorf("the manifest is not valid: %s", strings.TrimPrefix(err.Error(), "json: "))
 }
 
 // Tenant returns metadata.tenant if it is a string.

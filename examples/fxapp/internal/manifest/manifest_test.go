@@ -76,8 +76,8 @@ func TestParse(t *testing.T) {
 		{"two documents", many(1) + many(1), []string{"followed by other data"}},
 		{"a list", "[]", []string{"must be a JSON object"}},
 		{"null", "null", []string{"manifest_version", "metadata", "resources"}},
-		{"not UTF-8", with(`[{"id": "` + "\xff" + `"}]`), []string{"not UTF-8"}},
-		{"an unknown key", `{"manifest_version": "v1", "metadata": {}, "resource": []}`, []string{`unknown field "resource"`}},
+		{"not UTF-8", with(`[{"id": "` + "\xff" + `"}]`), []string{"line 1: resources[0].id: not valid JSON: invalid UTF-8"}},
+		{"an unknown key", `{"manifest_version": "v1", "metadata": {}, "resource": []}`, []string{"line 1: resource: unknown key"}},
 		{"another version", strings.Replace(many(1), "v1", "v2", 1), []string{`manifest_version: must be "v1"`}},
 		{"no metadata", strings.Replace(many(1), `"metadata": {}, `, "", 1), []string{"metadata"}},
 		{"metadata a list", strings.Replace(many(1), `"metadata": {}`, `"metadata": []`, 1), []string{"metadata"}},
@@ -94,6 +94,13 @@ func TestParse(t *testing.T) {
 		{"a header with a line break", headers(1, "a\r\nb"), []string{"forbids"}},
 		{"a header name with a space", with(`[{"id": "a", "url": "http://a", "headers": {"a b": "c"}}]`), []string{"token"}},
 		{"a header twice", with(`[{"id": "a", "url": "http://a", "headers": {"A": "1", "a": "2"}}]`), []string{"duplicate"}},
+		{"a key twice", "{\"manifest_version\": \"v1\", \"metadata\": {},\n\"resources\": [{\"id\": \"a\", \"url\": \"http://a\"}],\n\"resources\": [{\"id\": \"b\"}]}", []string{"line 3: resources: duplicate key"}},
+		{"a key twice in another case", "{\"manifest_version\": \"v1\", \"metadata\": {},\n\"resources\": [{\"id\": \"a\", \"url\": \"http://a\"}],\n\"Resources\": [{\"id\": \"b\"}]}", []string{"line 3: Resources: duplicate key"}},
+		{"a key of a resource twice", with("[\n{\"id\": \"a\", \"url\": \"http://a\"},\n{\"id\": \"b\", \"url\": \"http://b\",\n\"url\": \"http://c\"}]"), []string{"line 4: resources[1].url: duplicate key"}},
+		{"a key of the metadata twice", strings.Replace(many(1), `"metadata": {}`, `"metadata": {"a": {"b": 1, "b": 2}}`, 1), []string{"line 1: metadata.a.b: duplicate key"}},
+		{"a wrong type", with("[{\"id\": \"a\", \"url\": \"http://a\"},\n{\"id\": \"b\", \"url\": 7}]"), []string{"line 2: resources[1].url: must not be a JSON number"}},
+		{"a broken rule in a line", with("[{\"id\": \"a\", \"url\": \"http://a\"},\n\n{\"id\": \"b\"}]"), []string{"line 3: resources[1].url"}},
+		{"a missing comma", with("[{\"id\": \"a\", \"url\": \"http://a\"}\n{\"id\": \"b\"}]"), []string{"line 2: resources"}},
 		{"several faults", with(`[{"id": "", "url": ""}, {"id": "a", "url": "x"}]`), []string{"resources[0].id", "resources[0].url", "resources[1].url"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -120,6 +127,21 @@ func TestParseLimitsNumberOfErrors(t *testing.T) {
 	_, err := manifest.Parse([]byte(with("[" + strings.Repeat(`{"id":"","url":""},`, 999) + `{"id":"","url":""}]`)))
 	require.Error(t, err)
 	require.Len(t, strings.Split(err.Error(), "\n"), 10)
+}
+
+// A long text of the manifest is not repeated in an error.
+func TestErrorsAreShort(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 1_000_000)
+	for _, body := range []string{
+		`{"` + long + `": 1}`, `{"metadata": {"` + long + `": 1, "` + long + `": 2}}`,
+		headers(0, "") + long, with(`[{"id": "a", "url": "http://a", "headers": {"` + long + `": ""}}]`),
+		`{"metadata": ` + strings.Repeat(`{"`+strings.Repeat("k", 1000)+`": `, 1000) + "}",
+	} {
+		_, err := manifest.Parse([]byte(body))
+		require.Error(t, err)
+		require.Less(t, len(err.Error()), 2000)
+	}
 }
 
 func FuzzParse(f *testing.F) {

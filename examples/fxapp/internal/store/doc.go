@@ -12,6 +12,7 @@
 //	failures/{job_type}/{job_id}/{resource_id}        why the download of a resource failed for good
 //	manifests/{job_type}/{job_id}.json                the submitted manifest
 //	canceled/{job_type}/{job_id}.json                 the job is canceled
+//	keys/{idempotency_key}.json                       the job that was submitted with an idempotency key
 //	ledger/{job_id}.jsonl                             the states of a job
 //	logs/{job_id}.jsonl                               the log of a job
 //	damaged/                                          what was put aside

@@ -60,26 +60,42 @@ func (s *Store) PutState(state State) error {
 func (s *Store) State(jobID string) (State, error) { return s.readState(stateName(jobID)) }
 
 func (s *Store) readState(name string) (State, error) {
-	r := lines{store: s, name: name}
+	current, err := s.root.Lstat(name)
+	if err == nil && !current.Mode().IsRegular() {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return State{}, fmt.Errorf("store: job: %w", err)
+	}
+	read := s.states.get(name, current)
+	if read.offset < current.Size() {
+		if err := s.readNewStates(name, &read); err != nil {
+			return State{}, err
+		}
+		s.states.put(name, read)
+	}
+	if read.latest.JobID == "" {
+		return State{}, fmt.Errorf("store: job: %w", ErrNotFound)
+	}
+	return read.latest, nil
+}
+
+// readNewStates reads the lines of a file that were appended since it was read.
+func (s *Store) readNewStates(name string, read *readStates) error {
+	r := lines{store: s, name: name, offset: read.offset}
 	defer func() { _ = r.close() }()
-	var latest State
 	for {
 		more, err := r.next(func(line []byte) {
 			var state State
 			if json.Unmarshal(line, &state) == nil && stateName(state.JobID) == name &&
-				(latest.JobID == "" || latest.compare(state) <= 0) {
-				latest = state
+				(read.latest.JobID == "" || read.latest.compare(state) <= 0) {
+				read.latest = state
 			}
 		})
-		switch {
-		case err != nil:
-			return State{}, err
-		case more:
-			continue
-		case latest.JobID == "":
-			return State{}, fmt.Errorf("store: job: %w", ErrNotFound)
+		if err != nil || !more {
+			read.offset = r.offset
+			return err
 		}
-		return latest, nil
 	}
 }
 

@@ -26,8 +26,9 @@ func (j Job) dir(kind string) string { return path.Join(kind, FileName(j.Type), 
 
 // Store is an open directory. All methods are safe for concurrent use, also by several processes.
 type Store struct {
-	root *os.Root
-	log  *zap.Logger
+	root   *os.Root
+	log    *zap.Logger
+	states stateCache
 }
 
 // An Option changes a Store.
