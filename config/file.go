@@ -18,7 +18,9 @@ type fileLayer struct {
 	name    string
 	sources Sources
 	faults  []error
-	merges  int
+	// unparsed is set when the file is not YAML.
+	unparsed bool
+	merges   int
 	// secretKey is the last key when it is a secret in block style. If the lines of the block are
 	// not indented, YAML reads them as keys. secretEmpty tells that the block has no lines.
 	secretKey   string
@@ -71,6 +73,7 @@ var (
 // syntax reports the parser's error without the parts of the file that it quotes, which may belong
 // to a secret.
 func (l *fileLayer) syntax(err error) {
+	l.unparsed = true
 	source := Source{File: l.name}
 	text := err.Error()
 	if m := syntaxLine.FindStringSubmatch(text); m != nil {

@@ -83,7 +83,10 @@ func (l *loader) load() error {
 	if l.environ == nil {
 		l.environ = os.Environ()
 	}
-	l.loadFile(root)
+	if !l.loadFile(root) {
+		// What the file sets is unknown, so nothing true can be said about the rest.
+		return errors.Join(l.faults...)
+	}
 	env := environmentLayer{prefix: l.prefix + separator, sources: l.sources, ignored: l.ignoredVariable}
 	env.apply(root, l.environ)
 	l.faults = append(l.faults, env.faults...)
@@ -128,24 +131,27 @@ func (l *loader) collect(root reflect.Value) {
 	}
 }
 
-func (l *loader) loadFile(root reflect.Value) {
+// loadFile decodes the file, if there is one. It returns false when the file can't be read or is not
+// YAML.
+func (l *loader) loadFile(root reflect.Value) bool {
 	if !l.inMemory {
 		variable := ""
 		if l.path == "" {
 			variable, l.path = lookup(l.environ, FileVariable(l.prefix))
 		}
 		if l.path == "" {
-			return
+			return true
 		}
 		var err error
-		if l.data, err = readStream(l.path, maxFile); err != nil {
+		if l.data, err = readInput(l.path, maxFile); err != nil {
 			l.faults = append(l.faults, &KeyError{Source: Source{Variable: variable}, Err: fmt.Errorf("configuration file: %w", err)})
-			return
+			return false
 		}
 	}
 	file := fileLayer{name: l.path, sources: l.sources, ignored: l.ignored, top: func(keys []string) { l.present = keys }}
 	file.apply(root, l.data)
 	l.faults = append(l.faults, file.faults...)
+	return !file.unparsed
 }
 
 func lookup(environ []string, variable string) (name, value string) {

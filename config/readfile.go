@@ -25,12 +25,22 @@ func readFile(path string, limit Bytes) ([]byte, error) {
 	return readStream(path, limit)
 }
 
-// readStream is like readFile but also reads pipes: with process substitution, a shell passes a
-// pipe as the configuration file.
-func readStream(path string, limit Bytes) ([]byte, error) {
-	if err := checkPath(path); err != nil {
-		return nil, err
+// readInput is like readFile but also reads the pipe of a process substitution, <(command), which a
+// shell passes as a file descriptor. A pipe with a name of its own is refused: opening one waits for a
+// writer, and no signal ends that.
+func readInput(path string, limit Bytes) ([]byte, error) {
+	if isDescriptor(path) {
+		return readStream(path, limit)
 	}
+	return readFile(path, limit)
+}
+
+// isDescriptor reports whether a path is that of an open file descriptor.
+func isDescriptor(path string) bool {
+	return path == "/dev/stdin" || strings.HasPrefix(path, "/dev/fd/") || strings.HasPrefix(path, "/proc/self/fd/")
+}
+
+func readStream(path string, limit Bytes) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err

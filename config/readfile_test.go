@@ -3,6 +3,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -54,4 +55,36 @@ func TestValidateRefusesFilesThatAreNotRegular(t *testing.T) {
 	_, err := loadWith(config.WithFile(content), config.WithEnviron(login))
 	require.ErrorContains(t, err, "must be the path of a file")
 	require.NotContains(t, err.Error(), password)
+}
+
+// A pipe with a name of its own is refused, since opening it waits for a writer. The pipe of a process
+// substitution is read.
+func TestLoadReadsNoNamedPipe(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	_, err := loadWith(config.WithFile(pipe), config.WithEnviron(nil))
+	require.EqualError(t, err, "configuration file: "+pipe+": is a pipe, not a regular file")
+
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer func() { _ = r.Close() }()
+	_, err = w.WriteString("consumers: {tasks: {group: substituted}}\n")
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	c, err := loadWith(config.WithFile(fmt.Sprintf("/dev/fd/%d", r.Fd())), config.WithEnviron(login))
+	require.NoError(t, err)
+	require.Equal(t, "substituted", c.Consumers["tasks"].Group)
+}
+
+// A file that can't be read or parsed is the only error: what it sets is unknown.
+func TestUnreadableFileIsTheOnlyError(t *testing.T) {
+	t.Parallel()
+	broken := filepath.Join(t.TempDir(), "broken.yaml")
+	require.NoError(t, os.WriteFile(broken, []byte("iggy: {client_id: me, client_secret: [\n"), 0o600))
+	for _, path := range []string{"/no/such/file", t.TempDir(), broken} {
+		_, err := loadWith(config.WithFile(path), config.WithEnviron([]string{"FETCHBOX__IGGY__TRANSPORT=carrier"}))
+		require.Len(t, config.Faults(err), 1, "%v", err)
+		require.ErrorContains(t, err, path)
+	}
 }
