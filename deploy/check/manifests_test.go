@@ -186,11 +186,15 @@ func TestVolumesAndConfiguration(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "fetchbox.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(text, "/var/run/secrets/iggy/password", secret)), 0o600))
 	var server struct {
-		Addr string `yaml:"addr"`
+		Addr  string   `yaml:"addr"`
+		Hosts []string `yaml:"hosts"`
 	}
 	cfg, err := config.Load(append(jobs.Options(), config.WithFile(file), config.WithEnviron(nil), config.WithSection("server", &server))...)
 	require.NoError(t, err)
 	require.Equal(t, ":8080", server.Addr)
+	for _, service := range m.services {
+		require.Contains(t, server.Hosts, service.Name, "the API serves the host name of the service")
+	}
 	consumer := cfg.Consumers["tasks"]
 	require.LessOrEqual(t, consumer.DrainTimeout+cfg.Producer.DrainTimeout, stopTimeout(t), "the parts of a stop fit its whole")
 }

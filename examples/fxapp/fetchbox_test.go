@@ -42,12 +42,13 @@ func (a *addressFinder) Write(p []byte) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.output.Write(p)
-	if _, rest, ok := strings.Cut(a.output.String(), "listens on "); ok {
-		if url, _, whole := strings.Cut(rest, "\n"); whole {
+	for line := range strings.Lines(a.output.String()) {
+		if strings.HasPrefix(line, "http://") && strings.HasSuffix(line, "\n") {
 			select {
-			case a.found <- url:
+			case a.found <- strings.TrimSpace(line):
 			default:
 			}
+			break
 		}
 	}
 	return len(p), nil

@@ -24,6 +24,7 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+	"golang.org/x/term"
 
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/app"
 )
@@ -32,7 +33,7 @@ func main() {
 	var (
 		o     app.Options
 		role  string
-		level = zapcore.InfoLevel
+		level = defaultLevel(term.IsTerminal(int(os.Stderr.Fd())))
 	)
 	flag.StringVar(&o.ConfigFile, "config", "",
 		"YAML configuration `file` (default: the file that FETCHBOX_CONFIG names, or none)")
@@ -40,7 +41,7 @@ func main() {
 		"`directory` of resources and job states; the processes of all roles share it")
 	flag.StringVar(&role, "role", string(app.RoleAll),
 		"`role` of this process: api, worker, ledger or all")
-	flag.TextVar(&level, "log", level, "`level` of the log on standard error: debug, info, warn or error")
+	flag.TextVar(&level, "log", level, "`level` of the log on standard error: debug, info, warn or error; by default warn in a terminal, otherwise info")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "fxapp: unexpected argument %q\n", flag.Arg(0))
@@ -59,6 +60,14 @@ func main() {
 		fmt.Fprintln(os.Stderr, "fxapp: "+strings.ReplaceAll(err.Error(), "\n", "\nfxapp: "))
 		os.Exit(1)
 	}
+}
+
+// defaultLevel is the default level of the log. In a terminal it must not hide the address of the page.
+func defaultLevel(terminal bool) zapcore.Level {
+	if terminal {
+		return zapcore.WarnLevel
+	}
+	return zapcore.InfoLevel
 }
 
 func logger(level zapcore.Level) *zap.Logger {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -29,6 +30,8 @@ func TestStartupErrors(t *testing.T) {
 	require.NoError(t, os.WriteFile(bad, []byte("iggy:\n  endpont: x\n"), 0o600))
 	file := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	pipe := filepath.Join(dir, "pipe")
+	require.NoError(t, exec.Command("mkfifo", pipe).Run())
 
 	const secret = "s3cr3t-pa55"
 	base := []string{"FETCHBOX__IGGY__ENDPOINT=iggy://" + srv.Address(), "FETCHBOX__IGGY__CLIENT_ID=iggy", "FETCHBOX__SERVER__ADDR=127.0.0.1:0"}
@@ -52,7 +55,12 @@ func TestStartupErrors(t *testing.T) {
 			nil,
 			[]string{unused},
 		},
-		{"an address in use", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__ADDR="+used.Addr().String()), nil, []string{"server.addr", used.Addr().String()}},
+		{"an address in use", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__ADDR="+used.Addr().String()), nil, []string{"server.addr", "FETCHBOX__SERVER__ADDR", used.Addr().String()}},
+		{"a pipe as configuration file", nil, []string{"-config", pipe}, []string{pipe, "is a pipe, not a regular file"}},
+		{"a file that can't be read", []string{}, []string{"-config", dir}, []string{dir, "is a directory"}},
+		{"a bad host", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__HOSTS=a.example.com:80"), nil, []string{"server.hosts"}},
+		{"a limit without an end", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__PUBLISH_TIMEOUT=8000h"), nil, []string{"server.publish_timeout"}},
+		{"more streams than connections", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__MAX_STREAMS=500"), nil, []string{"server.max_streams"}},
 		{"a bad address", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__ADDR=nowhere"), nil, []string{"server.addr"}},
 		{"a bad limit", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__DOWNLOAD__TIMEOUT=0s"), nil, []string{"download.timeout"}},
 		{"a limit above the largest one", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__DOWNLOAD__MAX_BYTES=9223372036854775807"), nil, []string{"download.max_bytes", "1TiB"}},

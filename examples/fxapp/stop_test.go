@@ -1,11 +1,14 @@
 package main
 
 import (
+	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
@@ -49,6 +52,8 @@ func TestSIGTERMDoesNotWaitForSlowDownloads(t *testing.T) {
 	id := first.submit(t, remote.manifest(20, 0))
 	<-g.blocked
 	require.NoError(t, first.signalAndWait(t, syscall.SIGTERM, 15*time.Second), "exit code 0")
+	lines := strings.Split(strings.TrimSpace(first.out.String()), "\n")
+	require.Regexp(t, `^Stopped\. [1-9]\d* unfinished messages will be redelivered\.$`, lines[len(lines)-1])
 	close(g.open)
 	second := startProcess(t, data, env)
 	require.Equal(t, store.Completed, second.waitFinished(t, id).Status)
@@ -79,4 +84,25 @@ func TestJobResumesAfterSIGKILL(t *testing.T) {
 	third := startProcess(t, data, environment(srv))
 	again := third.state(t, id)
 	require.Equal(t, state, again)
+}
+
+// What a user reads in a terminal: the address stands last and alone, and a stop says what it waits for
+// and ends with one line.
+func TestStartAndStopInTerminal(t *testing.T) {
+	t.Parallel()
+	p := startProcess(t, t.TempDir(), environment(nil))
+	started := strings.TrimSuffix(p.out.String(), "\n")
+	require.Equal(t, p.url, started[strings.LastIndex(started, "\n")+1:])
+	require.Contains(t, started, "ctrl-C stops it. The page for operators:\n"+p.url)
+	require.NoError(t, p.signalAndWait(t, os.Interrupt, 15*time.Second))
+	require.Equal(t, "Stopping: waiting up to 15s for requests and downloads in flight. ctrl-C again does not wait.\nStopped.\n",
+		strings.TrimPrefix(p.out.String(), started+"\n"))
+	require.Empty(t, p.stderr.String())
+}
+
+// In a terminal the log does not hide the address.
+func TestDefaultLevel(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, zapcore.WarnLevel, defaultLevel(true))
+	require.Equal(t, zapcore.InfoLevel, defaultLevel(false))
 }

@@ -15,6 +15,9 @@ const interactiveTimeout = 5 * time.Second
 
 // loadCluster reads the configuration of the chosen cluster. Its errors are usage errors.
 func (a *app) loadCluster() (config.Cluster, error) {
+	if a.configured != nil {
+		return *a.configured, nil
+	}
 	endpoint, err := a.parseEndpoint()
 	if err != nil {
 		return config.Cluster{}, err

@@ -105,10 +105,15 @@ func (d *deadLetters) each(ctx context.Context, f deadLetterFilter, fn func(dead
 	case d.found == 0 && d.others > 0:
 		return fmt.Errorf("%s has no dead letters but other messages%s", d.topic, ifAny("; there are dead letters in ", d.letterTopics(ctx, r.admin)))
 	case !jobFound:
-		return fmt.Errorf("there is no dead letter of job %q", f.job)
+		return &noJobError{f.job}
 	}
 	return nil
 }
+
+// noJobError says that a job has no dead letters in any state.
+type noJobError struct{ job string }
+
+func (e *noJobError) Error() string { return fmt.Sprintf("there is no dead letter of job %q", e.job) }
 
 // letterTopics are the topics of the dead letters of the topic's groups, as they are named by default.
 func (d *deadLetters) letterTopics(ctx context.Context, server *admin.Admin) (names []string) {

@@ -56,16 +56,20 @@ readers can decode it by now: then it is sent byte for byte.
 	return c
 }
 
-// replayCounts counts the results by dead letter.
-type replayCounts struct {
+// ReplayCounts counts the results of a replay by dead letter.
+type ReplayCounts struct {
+	// Replayed counts those whose messages were published.
 	Replayed int `json:"replayed"`
 	// Found counts those that an earlier run replayed and did not mark.
 	Found int `json:"found"`
 	// Claimed counts those that another run has claimed meanwhile.
-	Claimed int      `json:"claimed"`
-	Failed  int      `json:"failed"`
-	Unknown int      `json:"unknown"`
-	Unfit   []string `json:"unfit,omitempty"`
+	Claimed int `json:"claimed"`
+	// Failed counts those whose messages were surely not stored.
+	Failed int `json:"failed"`
+	// Unknown counts those whose messages were sent and not confirmed.
+	Unknown int `json:"unknown"`
+	// Unfit holds the positions of those that can't be replayed.
+	Unfit []string `json:"unfit,omitempty"`
 	// Interrupted is set after an interrupt: some dead letters were not replayed.
 	Interrupted bool `json:"interrupted,omitempty"`
 }
@@ -76,6 +80,12 @@ func (a *app) dlqReplay(ctx context.Context, name string, o selectionOptions) er
 		return err
 	}
 	defer selected.close(ctx)
+	counts, err := a.replay(ctx, selected, o)
+	return errors.Join(err, a.printReplayed(counts))
+}
+
+// replay replays the selected dead letters.
+func (a *app) replay(ctx context.Context, selected *selection, o selectionOptions) (ReplayCounts, error) {
 	topics := jobs.FromConfig(selected.cluster.Topics)
 	run := replayRun{
 		selection: selected, from: o.filter.state,
@@ -117,10 +127,10 @@ func (a *app) dlqReplay(ctx context.Context, name string, o selectionOptions) er
 	}
 	bar.clear()
 	run.total.Interrupted = errors.Is(interrupted(ctx), errInterrupted)
-	return errors.Join(failure, a.printReplayed(run.total))
+	return run.total, failure
 }
 
-func (a *app) printReplayed(r replayCounts) error {
+func (a *app) printReplayed(r ReplayCounts) error {
 	if a.json() {
 		return json.NewEncoder(a.out).Encode(r)
 	}
@@ -155,7 +165,7 @@ type replayRun struct {
 	*selection
 	replayer replayer
 	from     string // the state of the dead letters
-	total    replayCounts
+	total    ReplayCounts
 }
 
 // claimedLetter is a dead letter that this run has claimed, and the id with which its message is sent.

@@ -11,9 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/internal/cli"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -211,4 +214,24 @@ func TestDLQReplayConcurrently(t *testing.T) {
 	}
 	require.Equal(t, 50, replayed)
 	require.Len(t, s.Messages("fetchbox", "jobs.tasks"), 50)
+}
+
+func TestReplayJob(t *testing.T) {
+	t.Parallel()
+	s := newSystemWithDeadLetters(t)
+	cluster := jobs.DefaultCluster()
+	cluster.Iggy.Endpoint = s.Endpoint()
+	cluster.Iggy.ClientID, cluster.Iggy.ClientSecret = embedded.DefaultUsername, config.NewSecret(embedded.DefaultPassword)
+	counts, err := cli.ReplayJob(t.Context(), cluster, "a")
+	require.NoError(t, err)
+	require.Positive(t, counts.Replayed)
+	require.Len(t, s.Messages("fetchbox", "jobs.tasks"), counts.Replayed)
+	require.Len(t, s.list("--state", "replayed"), counts.Replayed)
+
+	for _, job := range []string{"a", "unknown"} {
+		again, err := cli.ReplayJob(t.Context(), cluster, job)
+		require.NoError(t, err)
+		require.Zero(t, again)
+	}
+	require.Len(t, s.Messages("fetchbox", "jobs.tasks"), counts.Replayed)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 )
@@ -33,6 +34,9 @@ type app struct {
 	cluster    string
 	output     string
 	verbose    bool
+	// configured is the configuration of the cluster when a caller gives it in place of flags, files
+	// and variables.
+	configured *config.Cluster
 }
 
 func (a *app) run(ctx context.Context, args []string) error {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap/zapcore"
@@ -58,16 +60,34 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		level = zapcore.DebugLevel
 	}
 	server, err := embedded.Start(append(opts, embedded.WithLogger(a.loggerAt(level)))...)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("--addr: %w", err)
+	}
 	if err != nil {
 		return err
 	}
 	// Requests are short. A second signal ends the process.
 	defer func() { _ = server.Stop(context.WithoutCancel(ctx)) }()
+	a.warnOfExposure(o)
 	if err := a.printAddress(server.Endpoint()); err != nil {
 		return err
 	}
 	<-ctx.Done()
 	return server.Stop(context.WithoutCancel(ctx))
+}
+
+// warnOfExposure prints a warning when other machines can reach the server: it has no TLS by default,
+// and everybody knows its default user.
+func (a *app) warnOfExposure(o serveOptions) {
+	host, _, _ := net.SplitHostPort(o.addr)
+	if host == "localhost" || net.ParseIP(host).IsLoopback() {
+		return
+	}
+	text := fmt.Sprintf("other machines can reach the server: --addr %s is not a loopback address", o.addr)
+	if o.username == embedded.DefaultUsername && o.password == embedded.DefaultPassword {
+		text += ", and --username and --password are the defaults, which everybody knows"
+	}
+	fmt.Fprintln(a.err, "fetchbox-iggy-cli: warning: "+text)
 }
 
 // serverOptions checks the flags, and turns them into options of the server.

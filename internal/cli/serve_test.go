@@ -31,7 +31,7 @@ func TestServeUntilInterrupt(t *testing.T) {
 	require.ErrorIs(t, conn.Login(t.Context(), transport.Credentials{Username: "iggy", Password: "iggy"}), iggyerr.ErrCredentials)
 	require.NoError(t, conn.Login(t.Context(), transport.Credentials{Username: "someone", Password: "secret"}))
 
-	run(t, "serve", "--addr", address).fails(t, 1, "address already in use")
+	run(t, "serve", "--addr", address).fails(t, 1, "--addr: listen on "+address)
 	p.interrupt()
 	require.Empty(t, p.end().ok(t))
 	<-conn.Done()
@@ -84,4 +84,31 @@ func TestServeRejectsBadFlags(t *testing.T) {
 	}
 	run(t, "serve", "--tls-cert", "/nonexistent/cert.pem", "--tls-key", "/nonexistent/key.pem").fails(t, 1, "no such file")
 	require.Contains(t, run(t, "serve", "--help").ok(t), "not for production")
+}
+
+func TestServeWarnsWhenOtherMachinesReachIt(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"--addr", "127.0.0.1:0"}, nil},
+		{[]string{"--addr", "localhost:0"}, nil},
+		{[]string{"--addr", "0.0.0.0:0"}, []string{"--addr 0.0.0.0:0 is not a loopback address", "are the defaults"}},
+		{[]string{"--addr", ":0"}, []string{"--addr :0 is not a loopback address", "are the defaults"}},
+		{[]string{"--addr", "0.0.0.0:0", "--username", "someone", "--password", "secret"}, []string{"is not a loopback address"}},
+	} {
+		p := begin(t, nil, append([]string{"serve"}, tt.args...)...)
+		require.Contains(t, p.line(), "listening on")
+		p.interrupt()
+		ended := p.end()
+		ended.ok(t)
+		if tt.want == nil {
+			require.Empty(t, ended.err)
+		}
+		for _, want := range tt.want {
+			require.Contains(t, ended.err, want)
+		}
+		require.Equal(t, len(tt.want) == 2, strings.Contains(ended.err, "defaults"))
+	}
 }

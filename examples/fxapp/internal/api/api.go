@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/bounded"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/overview"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
@@ -35,6 +37,10 @@ type Params struct {
 	Metrics http.Handler
 	// Topics returns the topics on the server.
 	Topics func(ctx context.Context) ([]overview.Topic, error)
+	// Replay publishes the tasks of a job's open dead letters again.
+	Replay func(ctx context.Context, jobID string) (Replayed, error)
+	// MaxStreams bounds the log streams that are open at a time.
+	MaxStreams int
 	// PublishTimeout bounds the wait for the confirmation of a job.
 	PublishTimeout time.Duration
 	// Log gets the failed requests. Nil means no logging.
@@ -44,7 +50,9 @@ type Params struct {
 // API is the HTTP handler.
 type API struct {
 	Params
-	mux *http.ServeMux
+	mux     *http.ServeMux
+	bodies  *semaphore.Weighted // bytes of request bodies
+	streams *semaphore.Weighted // log streams
 }
 
 // New returns an API.
@@ -52,30 +60,53 @@ func New(p Params) *API {
 	if p.Log == nil {
 		p.Log = zap.NewNop()
 	}
-	a := &API{Params: p, mux: http.NewServeMux()}
+	a := &API{
+		Params: p, mux: http.NewServeMux(),
+		bodies: semaphore.NewWeighted(maxBodies), streams: semaphore.NewWeighted(int64(p.MaxStreams)),
+	}
 	a.handle("POST /jobs", a.submit)
 	a.handle("GET /{$}", a.servePage)
 	a.handle("GET /operators/jobs", a.listJobs)
 	a.handle("GET /operators/jobs/{job_id}", a.getJob)
 	a.handle("GET /operators/jobs/{job_id}/logs", a.streamLog)
+	a.handle("POST /operators/jobs/{job_id}/replay", a.replay)
 	a.handle("GET /operators/topics", a.listTopics)
 	a.mux.Handle("GET /operators/health", p.Components)
 	a.mux.Handle("GET /metrics", p.Metrics)
 	a.mux.Handle("GET /health/live", p.Live)
 	a.mux.Handle("GET /health/ready", p.Ready)
-	a.handle("/", func(_ http.ResponseWriter, r *http.Request) error {
-		if r.URL.Path == "/jobs" {
-			return &httpError{
-				status: http.StatusMethodNotAllowed, code: codeMethod, message: "jobs are submitted with POST",
-			}
-		}
-		return notFound("page")
-	})
 	return a
 }
 
 // ServeHTTP implements http.Handler.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h, pattern := a.mux.Handler(r); pattern == "" {
+		a.refuse(w, r, h)
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+// refuse responds to a request without a handler with the error in JSON. muxHandler is the handler of
+// the mux, which sets Allow when other methods have a handler.
+func (a *API) refuse(w http.ResponseWriter, r *http.Request, muxHandler http.Handler) {
+	muxHandler.ServeHTTP(headerWriter{w.Header()}, r)
+	allow := w.Header().Get("Allow")
+	if allow == "" {
+		writeError(w, asHTTPError(notFound("page")))
+		return
+	}
+	writeError(w, &httpError{
+		status: http.StatusMethodNotAllowed, code: codeMethod, message: "the methods of this page are " + allow,
+	})
+}
+
+// headerWriter is a response of which only the headers are kept.
+type headerWriter struct{ header http.Header }
+
+func (w headerWriter) Header() http.Header         { return w.header }
+func (w headerWriter) Write(p []byte) (int, error) { return len(p), nil }
+func (w headerWriter) WriteHeader(int)             {}
 
 // handle registers a handler whose errors and panics become error responses.
 func (a *API) handle(pattern string, serve func(http.ResponseWriter, *http.Request) error) {
@@ -86,7 +117,7 @@ func (a *API) handle(pattern string, serve func(http.ResponseWriter, *http.Reque
 		}
 		e := asHTTPError(err)
 		if e.status >= http.StatusInternalServerError {
-			a.Log.Error("request failed", zap.String("method", r.Method), zap.String("path", r.URL.Path),
+			a.Log.Error("request failed", zap.String("method", r.Method), zap.String("path", bounded.Text(r.URL.Path, maxQuoted)),
 				zap.Int("status", e.status), telemetry.TraceID(r.Context()), zap.Error(err))
 		}
 		writeError(w, e)

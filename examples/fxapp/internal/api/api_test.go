@@ -67,14 +67,20 @@ type fixture struct {
 	publisher *fakePublisher
 	topicsErr error
 	store     *store.Store
+	dir       string // of the store
+	replayErr error
+	replayed  []string // jobs
 }
+
+const maxStreams = 20
 
 func start(t *testing.T) *fixture {
 	t.Helper()
-	s, err := store.Open(t.TempDir())
+	dir := t.TempDir()
+	s, err := store.Open(dir)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	f := &fixture{publisher: &fakePublisher{}, store: s}
+	f := &fixture{publisher: &fakePublisher{}, store: s, dir: dir}
 	respond := func(text string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
 	}
@@ -86,6 +92,11 @@ func start(t *testing.T) *fixture {
 		}),
 		Topics: func(context.Context) ([]overview.Topic, error) {
 			return []overview.Topic{{Stream: "s", Name: "t", Groups: []overview.Group{{Name: "g", Lag: 3}}}}, f.topicsErr
+		},
+		MaxStreams: maxStreams,
+		Replay: func(_ context.Context, jobID string) (api.Replayed, error) {
+			f.replayed = append(f.replayed, jobID)
+			return api.Replayed{Replayed: 2}, f.replayErr
 		},
 		Live: respond("live"), Ready: respond("ready"), Components: respond("components"), Metrics: respond("metrics"),
 	}))
@@ -134,9 +145,6 @@ func TestOperatorEndpoints(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, response.StatusCode, path)
 		require.Equal(t, "NOT_FOUND", answer["error"].(map[string]any)["code"], path)
 	}
-	response, _ := f.get(t, "/jobs")
-	require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode)
-
 	require.NoError(t, f.store.PutState(store.State{JobID: "j", Status: store.Partial, Total: 2, Completed: 1, Failed: 1, LastError: "DOWNLOAD_HTTP_4XX: 404"}))
 	_, answer := f.get(t, "/operators/jobs")
 	require.Len(t, answer["jobs"], 1)
@@ -149,5 +157,27 @@ func TestOperatorEndpoints(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, r.Body.Close())
 		require.Equal(t, text, string(b))
+	}
+}
+
+func TestWrongMethodsNameTheRightOnes(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	for _, tt := range []struct{ method, path, allow string }{
+		{http.MethodGet, "/jobs", "POST"},
+		{http.MethodDelete, "/jobs", "POST"},
+		{http.MethodPost, "/", "GET, HEAD"},
+		{http.MethodPost, "/operators/jobs", "GET, HEAD"},
+		{http.MethodPut, "/operators/jobs/j", "GET, HEAD"},
+		{http.MethodGet, "/operators/jobs/j/replay", "POST"},
+		{http.MethodPost, "/health/live", "GET, HEAD"},
+		{http.MethodPost, "/metrics", "GET, HEAD"},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), tt.method, f.URL+tt.path, http.NoBody)
+		require.NoError(t, err)
+		response, answer := f.do(t, r)
+		require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode, tt)
+		require.Equal(t, tt.allow, response.Header.Get("Allow"), tt)
+		require.Equal(t, "METHOD_NOT_ALLOWED", answer["error"].(map[string]any)["code"], tt)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/bounded"
 )
 
 // The error codes.
@@ -12,8 +14,17 @@ const (
 	codeTooLarge    = "PAYLOAD_TOO_LARGE"
 	codeNotFound    = "NOT_FOUND"
 	codeMethod      = "METHOD_NOT_ALLOWED"
+	codeForbidden   = "FORBIDDEN"
+	codeConflict    = "CONFLICT"
+	codeKeyReused   = "IDEMPOTENCY_KEY_REUSED"
 	codeUnavailable = "UNAVAILABLE"
 	codeInternal    = "INTERNAL"
+)
+
+// The limits of texts from outside in a response, in bytes.
+const (
+	maxQuoted  = 100
+	maxMessage = 2 << 10
 )
 
 // httpError is an error with a response for the client.
@@ -71,10 +82,10 @@ func writeError(w http.ResponseWriter, e *httpError) {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	}
-	if e.status == http.StatusServiceUnavailable {
+	if e.status == http.StatusServiceUnavailable || e.status == http.StatusConflict {
 		w.Header().Set("Retry-After", "1")
 	}
 	WriteJSON(w, e.status, struct {
 		Error detail `json:"error"`
-	}{detail{e.code, e.message}})
+	}{detail{e.code, bounded.Text(e.message, maxMessage)}})
 }

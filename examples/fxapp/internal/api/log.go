@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -20,13 +21,16 @@ const (
 	logKeepalive = 15 * time.Second
 	// logWriteTimeout bounds a write to a client that does not read.
 	logWriteTimeout = time.Minute
+	// keepaliveComment is a comment, which clients ignore.
+	keepaliveComment = ": keepalive\n\n"
 	// logCloseTimeout bounds the last write of a stream when the process stops.
 	logCloseTimeout = time.Second
 )
 
 // streamLog sends the entries of a job's log as server-sent events. It sends new entries as they
-// arrive, until the client closes the connection or the process stops. The id of an event is
-// partition-offset in the topic. With ?follow=false the stream ends at the end of the log.
+// arrive, until the client closes the connection or the process stops. The id of an event holds the
+// position in each partition of the topic, so that a client that reconnects with Last-Event-ID gets
+// what it has not seen. With ?follow=false the stream ends at the end of the log.
 func (a *API) streamLog(w http.ResponseWriter, r *http.Request) error {
 	jobID := r.PathValue("job_id")
 	if _, err := a.jobState(jobID); err != nil {
@@ -40,44 +44,31 @@ func (a *API) streamLog(w http.ResponseWriter, r *http.Request) error {
 		}
 		follow = parsed
 	}
-	after, err := parseLogPosition(r.Header.Get("Last-Event-ID"))
+	seen, err := parseLogPositions(r.Header.Get("Last-Event-ID"))
 	if err != nil {
 		return err
 	}
+	// Each stream holds a connection and a file. Workers need file descriptors, too.
+	if !a.streams.TryAcquire(1) {
+		return unavailable("too many logs are followed at the moment", nil)
+	}
+	defer a.streams.Release(1)
 	reader := a.Store.OpenLog(jobID)
 	defer func() { _ = reader.Close() }()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would collect events
 	w.WriteHeader(http.StatusOK)
-	if err := writeLogEvents(w, r, reader, after, follow); err != nil {
+	if err := writeLogEvents(w, r, reader, seen, follow); err != nil {
 		// The response has started, so the stream ends without an error for the client.
 		a.Log.Error("log stream failed", zap.String("job_id", jobID), zap.Error(err))
 	}
 	return nil
 }
 
-// logPosition is the position after the last event that a reconnecting client received.
-type logPosition struct {
-	partition uint32
-	next      uint64
-}
-
-// parseLogPosition parses the id of an event. An empty id is the start of the log.
-func parseLogPosition(id string) (logPosition, error) {
-	if id == "" {
-		return logPosition{}, nil
-	}
-	var p logPosition
-	if n, err := fmt.Sscanf(id, "%d-%d", &p.partition, &p.next); n != 2 || err != nil {
-		return logPosition{}, invalidPayload("Last-Event-ID must be an event's id")
-	}
-	p.next++
-	return p, nil
-}
-
 // writeLogEvents writes the entries of reader as events until the stream ends.
 func writeLogEvents(
-	w http.ResponseWriter, r *http.Request, reader *store.LogReader, after logPosition, follow bool,
+	w http.ResponseWriter, r *http.Request, reader *store.LogReader, seen logPositions, follow bool,
 ) error {
 	out := http.NewResponseController(w)
 	// When the process stops, a client that does not read must not block the stream.
@@ -90,6 +81,10 @@ func writeLogEvents(
 			limitWrites()
 		}
 	}()
+	// The comment makes proxies forward the headers of a stream without entries.
+	if _, err := io.WriteString(w, keepaliveComment); err != nil {
+		return nil //nolint:nilerr // the client has disconnected
+	}
 	poll, keepalive := time.NewTicker(logPoll), time.NewTicker(logKeepalive)
 	defer poll.Stop()
 	defer keepalive.Stop()
@@ -104,10 +99,10 @@ func writeLogEvents(
 		}
 		var b bytes.Buffer
 		for _, entry := range entries {
-			if entry.Partition == after.partition && entry.Offset < after.next {
+			if !seen.add(entry.Partition, entry.Offset) {
 				continue
 			}
-			fmt.Fprintf(&b, "id: %d-%d\nevent: log\ndata: %s\n\n", entry.Partition, entry.Offset,
+			fmt.Fprintf(&b, "id: %s\nevent: log\ndata: %s\n\n", seen,
 				bytes.ReplaceAll(entry.Entry, []byte{'\n'}, nil))
 		}
 		if _, err := w.Write(b.Bytes()); err != nil || out.Flush() != nil {
@@ -124,7 +119,7 @@ func writeLogEvents(
 			return nil
 		case <-poll.C:
 		case <-keepalive.C:
-			if _, err := w.Write([]byte(": \n\n")); err != nil {
+			if _, err := io.WriteString(w, keepaliveComment); err != nil {
 				return nil // the client has disconnected
 			}
 		}

@@ -41,12 +41,13 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := readBody(w, r)
-	if err != nil {
+	b := body{budget: a.bodies}
+	defer b.release()
+	if err := readBody(w, r, &b); err != nil {
 		return err
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(a.PublishTimeout + responseTimeout))
-	m, err := manifest.Parse(body)
+	m, err := manifest.Parse(b.text())
 	if err != nil {
 		return invalidPayload("%v", err)
 	}
@@ -54,11 +55,34 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	job := store.Job{Type: jobType, ID: id.String()}
-	stored := store.Manifest{
-		JobID: job.ID, JobType: job.Type, Resources: uint32(len(m.Resources)), Tenant: m.Tenant(),
-		At: time.Now().UTC(), Submitted: body,
+	s, err := newSubmission(r, store.Job{Type: jobType, ID: id.String()}, b.text())
+	if err != nil {
+		return err
 	}
+	accepted, err := a.claim(s)
+	if err != nil {
+		return err
+	}
+	stored := store.Manifest{
+		JobID: s.job.ID, JobType: s.job.Type, Resources: uint32(len(m.Resources)), Tenant: m.Tenant(),
+		At: time.Now().UTC(), Submitted: b.text(),
+	}
+	if !accepted {
+		if err := a.accept(r, stored, m); err != nil {
+			a.release(s)
+			return err
+		}
+		a.confirm(s)
+	}
+	WriteJSON(w, http.StatusAccepted, submitResponse{
+		JobID: s.job.ID, ManifestKey: stored.Key(), ResourceCount: len(m.Resources),
+	})
+	return nil
+}
+
+// accept stores and publishes a job.
+func (a *API) accept(r *http.Request, stored store.Manifest, m *manifest.Manifest) error {
+	job := store.Job{Type: stored.JobType, ID: stored.JobID}
 	if err := a.Store.PutManifest(stored); err != nil {
 		return unavailable("the manifest could not be stored", err)
 	}
@@ -80,9 +104,6 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) error {
 	if err := a.Store.PutState(state); err != nil {
 		a.Log.Error("state of accepted job not stored", zap.String("job_id", job.ID), zap.Error(err))
 	}
-	WriteJSON(w, http.StatusAccepted, submitResponse{
-		JobID: job.ID, ManifestKey: stored.Key(), ResourceCount: len(tasks),
-	})
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/httpserver"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/fxiggy"
@@ -22,28 +23,42 @@ const (
 	stopTimeout  = 15 * time.Second
 )
 
-// Run runs the application until ctx ends, and stops it cleanly. It writes the addresses of its
-// servers to out. All resources are released when it returns.
-func Run(ctx context.Context, o Options, log *zap.Logger, out io.Writer) (err error) {
-	s, err := loadSettings(o)
+// Run runs the application until ctx ends, and stops it cleanly. It writes to out what a user in a
+// terminal needs: the address to open, what a stop waits for, and its end. All resources are released
+// when it returns.
+func Run(ctx context.Context, o Options, log *zap.Logger, out io.Writer) error {
+	result, err := run(ctx, o, log, out)
 	if err != nil {
 		return err
 	}
+	if result != "" {
+		fmt.Fprintln(out, result)
+	}
+	return nil
+}
+
+// run is Run. It returns the last line for the user, empty when the application was stopped before it
+// had started.
+func run(ctx context.Context, o Options, log *zap.Logger, out io.Writer) (result string, err error) {
+	s, err := loadSettings(o)
+	if err != nil {
+		return "", err
+	}
 	data, err := store.Open(o.Data, store.WithLogger(log))
 	if err != nil {
-		return fmt.Errorf("-data: %w", err)
+		return "", fmt.Errorf("-data: %w", err)
 	}
 	defer func() { err = errors.Join(err, data.Close()) }()
 	if s.embedded {
 		stop, err := s.startEmbedded(log, out)
 		if err != nil {
-			return err
+			return "", err
 		}
 		defer stop()
 	}
 	tel, err := telemetry.New(ctx, "fetchbox-"+string(o.Role), o.SpanProcessors...)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -55,28 +70,36 @@ func Run(ctx context.Context, o Options, log *zap.Logger, out io.Writer) (err er
 	downloader := download.New(s.download)
 	defer downloader.Close()
 
+	var server *httpserver.Server
 	app := fx.New(
 		fx.WithLogger(func() fxevent.Logger { return fxevent.NopLogger }),
 		fx.StartTimeout(startTimeout), fx.StopTimeout(stopTimeout),
-		fx.Supply(log, data, downloader, tel, console{out}),
+		fx.Supply(log, data, downloader, tel),
 		s.module(),
+		fx.Populate(&server),
 	)
 	if err := app.Err(); err != nil {
-		return fxiggy.Cause(err)
+		return "", fxiggy.Cause(err)
 	}
-	return runUntilStopped(ctx, app, log)
+	return runUntilStopped(ctx, app, log, out, func() {
+		fmt.Fprintf(out, "%s is ready, and ctrl-C stops it. %s:\n%s\n", o.Role.title(), o.Role.serves(), server.URL())
+	})
 }
 
-// runUntilStopped starts app, waits until ctx ends or app shuts itself down, and stops app.
-func runUntilStopped(ctx context.Context, app *fx.App, log *zap.Logger) error {
+// runUntilStopped starts app, calls started, waits until ctx ends or app shuts itself down, and stops
+// app. It returns the last line for the user.
+func runUntilStopped(
+	ctx context.Context, app *fx.App, log *zap.Logger, out io.Writer, started func(),
+) (string, error) {
 	starting, cancel := context.WithTimeout(ctx, app.StartTimeout())
 	defer cancel()
 	if err := app.Start(starting); err != nil {
 		if ctx.Err() != nil {
-			return nil // the caller stopped it before it had started
+			return "", nil // the caller stopped it before it had started
 		}
-		return fxiggy.Cause(err)
+		return "", fxiggy.Cause(err)
 	}
+	started()
 	var failure error
 	select {
 	case <-ctx.Done():
@@ -85,18 +108,17 @@ func runUntilStopped(ctx context.Context, app *fx.App, log *zap.Logger) error {
 			failure = errors.New("stopped because of an error, see the log")
 		}
 	}
-	log.Info("stopping")
+	fmt.Fprintf(out, "Stopping: waiting up to %s for requests and downloads in flight. ctrl-C again does not wait.\n", app.StopTimeout())
 	stopping, cancelStop := context.WithTimeout(context.Background(), app.StopTimeout())
 	defer cancelStop()
 	err := app.Stop(stopping)
-	if onlyUnfinishedMessages(err) {
+	result := "Stopped."
+	if n := unfinishedMessages(err); n > 0 {
 		// These downloads take longer than the stop timeout. Another worker does them, or this one
 		// after its next start.
 		log.Warn("stopped with unfinished messages, they will be redelivered", zap.Error(err))
+		result = fmt.Sprintf("Stopped. %d unfinished messages will be redelivered.", n)
 		err = nil
 	}
-	return errors.Join(failure, err)
+	return result, errors.Join(failure, err)
 }
-
-// console is the writer for the addresses that a user needs.
-type console struct{ io.Writer }

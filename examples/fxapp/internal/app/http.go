@@ -33,21 +33,26 @@ func componentsHandler(r *health.Registry) http.Handler {
 	})
 }
 
-func startHTTPServer(
+// newHTTPServer returns the server of handler, which Fx starts and stops.
+func newHTTPServer(
 	lc fx.Lifecycle, down fx.Shutdowner, s Server, handler http.Handler,
-	tracers trace.TracerProvider, out console, log *zap.Logger,
-) {
+	tracers trace.TracerProvider, log *zap.Logger,
+) *httpserver.Server {
+	handler = api.KnownHosts(s.Hosts, handler)
 	handler = telemetry.TraceRequests(tracers.Tracer(telemetry.Scope), handler)
-	srv := httpserver.New(s.Addr, handler, log, func(err error) {
+	srv := httpserver.New(s.Addr, s.MaxConnections, handler, log, func(err error) {
 		log.Error("HTTP server failed", zap.Error(err))
 		_ = down.Shutdown(fx.ExitCode(1))
 	})
 	lc.Append(fx.Hook{
 		OnStart: func(ctx context.Context) error {
 			if err := srv.Start(ctx); err != nil {
-				return err
+				return fmt.Errorf("server.addr (variable FETCHBOX__SERVER__ADDR): %w", err)
 			}
-			fmt.Fprintf(out, "FetchBox listens on http://%s\n", srv.Addr())
+			if !srv.OnLoopback() {
+				log.Warn("other machines can reach the HTTP server, which has neither TLS nor a login",
+					zap.String("address", srv.Addr()))
+			}
 			return nil
 		},
 		OnStop: func(ctx context.Context) error {
@@ -57,4 +62,5 @@ func startHTTPServer(
 			return srv.Stop(ctx)
 		},
 	})
+	return srv
 }

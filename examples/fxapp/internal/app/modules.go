@@ -14,6 +14,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/api"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/httpserver"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/ledger"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/overview"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
@@ -51,7 +52,8 @@ func (s *settings) module() fx.Option {
 	} else {
 		opts = append(opts, fx.Provide(fx.Annotate(newProbeHandler, fx.As(new(http.Handler)))))
 	}
-	return fx.Options(append(opts, fx.Supply(s.server), fx.Invoke(startHTTPServer))...)
+	return fx.Options(append(opts, fx.Supply(s.server), fx.Provide(newHTTPServer),
+		fx.Invoke(func(*httpserver.Server) {}))...)
 }
 
 func newReporter(data *store.Store, p *jobs.Publisher) *progress.Reporter {
@@ -123,7 +125,10 @@ type apiParams struct {
 func newAPI(p apiParams) *api.API {
 	return api.New(api.Params{
 		Publisher: p.Jobs, Store: p.Store, Progress: p.Progress,
-		PublishTimeout: p.Server.PublishTimeout, Log: p.Log.Named("api"),
+		PublishTimeout: p.Server.PublishTimeout, MaxStreams: p.Server.MaxStreams, Log: p.Log.Named("api"),
+		Replay: func(ctx context.Context, jobID string) (api.Replayed, error) {
+			return replayJob(ctx, p.Config.Cluster, jobID)
+		},
 		Topics: overview.New(p.Admin, p.Config.Cluster).Topics,
 		Live:   p.Probes.Live(), Ready: p.Probes.Ready(), Components: componentsHandler(p.Registry),
 		Metrics: p.Telemetry.MetricsHandler(),

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"fmt"
+
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
@@ -17,6 +19,22 @@ const (
 
 // includes reports whether a process of role r runs the given role.
 func (r Role) includes(role Role) bool { return r == RoleAll || r == role }
+
+// title is what a process of role r is called in a terminal.
+func (r Role) title() string {
+	if r == RoleAll {
+		return "FetchBox"
+	}
+	return fmt.Sprintf("FetchBox (%s)", r)
+}
+
+// serves is what the HTTP server of role r serves.
+func (r Role) serves() string {
+	if r.includes(RoleAPI) {
+		return "The page for operators"
+	}
+	return "Metrics and health"
+}
 
 // Options are the options of the command line.
 type Options struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
@@ -17,27 +18,51 @@ import (
 type Server struct {
 	// Addr is the address to listen on.
 	Addr string `yaml:"addr"`
+	// Hosts are the host names and addresses, without ports, by which clients may address the API and
+	// the page, in addition to those of the loopback interface. "*" stands for all.
+	Hosts []string `yaml:"hosts"`
+	// MaxConnections bounds the open connections. More wait until one is closed.
+	MaxConnections int `yaml:"max_connections"`
+	// MaxStreams bounds the logs that are followed at a time. More get an error.
+	MaxStreams int `yaml:"max_streams"`
 	// PublishTimeout bounds the wait for the confirmation of a job. After it the submitter gets an
 	// error.
 	PublishTimeout time.Duration `yaml:"publish_timeout"`
 }
 
-// maxPublishTimeout bounds Server.PublishTimeout: no submitter waits for longer.
-const maxPublishTimeout = 5 * time.Minute
+// defaultServer returns the default configuration of the HTTP server.
+func defaultServer() Server {
+	return Server{
+		Addr: "127.0.0.1:8080", MaxConnections: 500, MaxStreams: 100, PublishTimeout: 5 * time.Second,
+	}
+}
+
+// The upper bounds of the numbers.
+const (
+	maxConnections    = 100_000
+	maxPublishTimeout = 5 * time.Minute // no submitter waits for longer
+)
 
 // Validate returns all errors at once.
 func (s Server) Validate() error {
 	var errs []error
-	if _, _, err := net.SplitHostPort(s.Addr); err != nil {
-		errs = append(errs, &config.KeyError{
-			Key: "addr", Err: errors.New("must be host:port, such as 127.0.0.1:8080"),
-		})
+	add := func(ok bool, key, rule string) {
+		if !ok {
+			errs = append(errs, &config.KeyError{Key: key, Err: errors.New(rule)})
+		}
 	}
-	if s.PublishTimeout <= 0 || s.PublishTimeout > maxPublishTimeout {
-		errs = append(errs, &config.KeyError{
-			Key: "publish_timeout", Err: fmt.Errorf("must be more than 0 and at most %v", maxPublishTimeout),
-		})
+	_, _, err := net.SplitHostPort(s.Addr)
+	add(err == nil, "addr", "must be host:port, such as 127.0.0.1:8080")
+	for _, host := range s.Hosts {
+		_, _, err := net.SplitHostPort(host)
+		add(host != "" && err != nil && !strings.Contains(host, "/"), "hosts",
+			"must be names or addresses without ports, such as fetchbox.example.com")
 	}
+	add(s.MaxConnections >= 1 && s.MaxConnections <= maxConnections, "max_connections", "must be 1 to 100000")
+	// Other requests than those of streams need connections, too.
+	add(s.MaxStreams >= 1 && s.MaxStreams < s.MaxConnections, "max_streams",
+		"must be 1 or more, and less than max_connections")
+	add(s.PublishTimeout > 0 && s.PublishTimeout <= maxPublishTimeout, "publish_timeout", fmt.Sprintf("must be more than 0 and at most %v", maxPublishTimeout))
 	return errors.Join(errs...)
 }
 
@@ -57,7 +82,7 @@ func loadSettings(o Options) (*settings, error) {
 	}
 	s := &settings{
 		Options:  o,
-		server:   Server{Addr: "127.0.0.1:8080", PublishTimeout: 5 * time.Second},
+		server:   defaultServer(),
 		download: download.Default(),
 	}
 	opts := append(jobs.Options(),

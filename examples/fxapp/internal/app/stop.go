@@ -6,23 +6,24 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 )
 
-// onlyUnfinishedMessages reports whether err says only that some messages were not processed in
-// time.
-func onlyUnfinishedMessages(err error) bool {
+// unfinishedMessages returns the number of messages that were not processed in time, or 0 when err
+// says anything else.
+func unfinishedMessages(err error) (n int) {
 	if err == nil {
-		return false
+		return 0
 	}
 	for _, one := range joinedErrors(err) {
 		var unfinished *consumer.StopError
 		// Messages that were acknowledged behind an unfinished one are redelivered with it.
 		if !errors.As(one, &unfinished) || unfinished.Unfinished == 0 {
-			return false
+			return 0
 		}
 		if unfinished.Err != nil && !errors.Is(unfinished.Err, consumer.ErrStopDeadline) {
-			return false
+			return 0
 		}
+		n += unfinished.Unfinished
 	}
-	return true
+	return n
 }
 
 // joinedErrors returns the errors that errors.Join joined to err, at any depth.

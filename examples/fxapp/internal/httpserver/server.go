@@ -4,18 +4,19 @@ package httpserver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/net/netutil"
 )
 
 // Server serves a handler at an address.
 type Server struct {
 	address   string
+	maxConns  int
 	http      *http.Server
 	onFailure func(error)
 	cancel    context.CancelFunc
@@ -31,13 +32,17 @@ type Server struct {
 // longer set a deadline of their own.
 const writeTimeout = time.Minute
 
-// New returns a Server for address. It calls onFailure when it fails after its start.
-func New(address string, handler http.Handler, log *zap.Logger, onFailure func(error)) *Server {
+// maxHeaderBytes bounds the headers of a request.
+const maxHeaderBytes = 64 << 10
+
+// New returns a Server for address with at most maxConns connections at a time; more wait until one
+// is closed. It calls onFailure when it fails after its start.
+func New(address string, maxConns int, handler http.Handler, log *zap.Logger, onFailure func(error)) *Server {
 	// Log streams have no end of their own: Stop cancels their contexts.
 	ctx, cancel := context.WithCancel(context.Background())
 	log = log.Named("http")
 	s := &Server{
-		address: address, onFailure: onFailure, cancel: cancel, done: make(chan struct{}), log: log,
+		address: address, maxConns: maxConns, onFailure: onFailure, cancel: cancel, done: make(chan struct{}), log: log,
 		newConns: map[net.Conn]struct{}{},
 	}
 	s.http = &http.Server{
@@ -47,6 +52,7 @@ func New(address string, handler http.Handler, log *zap.Logger, onFailure func(e
 		ReadHeaderTimeout: 10 * time.Second,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          zap.NewStdLog(log),
 	}
 	return s
@@ -77,12 +83,13 @@ func (s *Server) closeNewConns() {
 func (s *Server) Start(ctx context.Context) error {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", s.address)
 	if err != nil {
-		return fmt.Errorf("server.addr: %w", err)
+		return err
 	}
 	s.addr = l.Addr()
 	go func() {
 		defer close(s.done)
-		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		// Connections hold file descriptors, which the rest of the process needs, too.
+		if err := s.http.Serve(netutil.LimitListener(l, s.maxConns)); !errors.Is(err, http.ErrServerClosed) {
 			go s.onFailure(err)
 		}
 	}()
@@ -91,6 +98,23 @@ func (s *Server) Start(ctx context.Context) error {
 
 // Addr returns the address that the server listens on. It must be called after Start.
 func (s *Server) Addr() string { return s.addr.String() }
+
+// URL returns a URL of the server that a browser on this machine can open. It must be called after
+// Start.
+func (s *Server) URL() string {
+	host, port, _ := net.SplitHostPort(s.addr.String())
+	if ip := net.ParseIP(host); ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// OnLoopback reports whether the server listens on the loopback interface only. It must be called
+// after Start.
+func (s *Server) OnLoopback() bool {
+	tcp, ok := s.addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
 
 // Stop accepts no more requests, ends streams, and waits for running requests until ctx ends. Then
 // it closes the connections of the requests that still run, and logs a warning: a slow client is

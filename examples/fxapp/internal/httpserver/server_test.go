@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func start(t *testing.T, handler http.HandlerFunc) *httpserver.Server {
 	t.Helper()
-	s := httpserver.New("127.0.0.1:0", handler, zap.NewNop(), func(err error) { t.Errorf("failed: %v", err) })
+	s := httpserver.New("127.0.0.1:0", 100, handler, zap.NewNop(), func(err error) { t.Errorf("failed: %v", err) })
 	require.NoError(t, s.Start(t.Context()))
 	return s
 }
@@ -73,7 +73,7 @@ func TestWriteTimeoutClosesConnection(t *testing.T) {
 	t.Parallel()
 	require.Positive(t, httpserver.WriteTimeout)
 	ended := make(chan error, 1)
-	s := httpserver.New("127.0.0.1:0", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s := httpserver.New("127.0.0.1:0", 100, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, err := w.Write(make([]byte, 64<<20))
 		ended <- err
 	}), zap.NewNop(), func(err error) { t.Errorf("failed: %v", err) })
@@ -87,4 +87,43 @@ func TestWriteTimeoutClosesConnection(t *testing.T) {
 		require.Fail(t, "the handler still waits for the client")
 	}
 	require.NoError(t, s.Stop(t.Context()))
+}
+
+// More connections than the limit wait until one is closed.
+func TestConnectionsAreLimited(t *testing.T) {
+	t.Parallel()
+	s := httpserver.New("127.0.0.1:0", 2, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), zap.NewNop(), func(err error) { t.Errorf("failed: %v", err) })
+	require.NoError(t, s.Start(t.Context()))
+	const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	answer := make([]byte, len("HTTP/1.1 200"))
+	var open []net.Conn
+	for range 2 {
+		c := dial(t, s, request)
+		_, err := io.ReadFull(c, answer)
+		require.NoError(t, err)
+		open = append(open, c)
+	}
+	third := dial(t, s, request)
+	require.NoError(t, third.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
+	_, err := third.Read(answer)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NoError(t, open[0].Close())
+	require.NoError(t, third.SetReadDeadline(time.Time{}))
+	_, err = io.ReadFull(third, answer)
+	require.NoError(t, err)
+	require.Equal(t, "HTTP/1.1 200", string(answer))
+	require.NoError(t, s.Stop(t.Context()))
+}
+
+func TestOnLoopback(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{"127.0.0.1:0": true, "localhost:0": true, "0.0.0.0:0": false, ":0": false} {
+		s := httpserver.New(address, 1, http.NotFoundHandler(), zap.NewNop(), func(err error) { t.Errorf("failed: %v", err) })
+		require.NoError(t, s.Start(t.Context()))
+		require.Equal(t, want, s.OnLoopback(), address)
+		response, err := http.Get(s.URL())
+		require.NoError(t, err, "the URL can be opened")
+		require.NoError(t, response.Body.Close())
+		require.NoError(t, s.Stop(t.Context()))
+	}
 }
