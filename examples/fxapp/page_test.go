@@ -22,7 +22,7 @@ func TestPageInBrowser(t *testing.T) {
 	b.waitFor(`document.querySelectorAll('#log .INFO').length === 2`)
 	b.waitFor(`document.querySelector('#log .ERROR').textContent.includes('given up')`)
 	b.waitFor(`document.querySelector('#topics tr[data-topic="jobs.dlq"]').cells[2].textContent === '1'`)
-	b.waitFor(`[...document.querySelectorAll('#topics tr')].filter(r => r.cells[6].textContent === '0').length === 3`)
+	b.waitFor(`[...document.querySelectorAll('#topics tr')].filter(r => r.cells[6].textContent === '0').length === 4`)
 	b.waitFor(`document.querySelectorAll('#health tr[data-status=up]').length >= 5`)
 
 	// A row without changes is not replaced, so that a click or a selection in it is not lost.
