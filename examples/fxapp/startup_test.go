@@ -59,7 +59,6 @@ func TestStartupErrors(t *testing.T) {
 		{"a pipe as configuration file", nil, []string{"-config", pipe}, []string{pipe, "is a pipe, not a regular file"}},
 		{"a file that can't be read", []string{}, []string{"-config", dir}, []string{dir, "is a directory"}},
 		{"a bad host", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__HOSTS=a.example.com:80"), nil, []string{"server.hosts"}},
-		{"a limit without an end", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__PUBLISH_TIMEOUT=8000h"), nil, []string{"server.publish_timeout"}},
 		{"more streams than connections", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__MAX_STREAMS=500"), nil, []string{"server.max_streams"}},
 		{"a bad address", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__ADDR=nowhere"), nil, []string{"server.addr"}},
 		{"a bad limit", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__DOWNLOAD__TIMEOUT=0s"), nil, []string{"download.timeout"}},
