@@ -7,7 +7,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -15,12 +17,18 @@ import (
 const (
 	// maxControlBody bounds the body of every command but a send, as on the real server.
 	maxControlBody = 10 << 20
+	// maxLoginBody bounds the body of a request until the client is logged in. A login has at most
+	// a few hundred bytes.
+	maxLoginBody = 8 << 10
 
 	// noUser stands for the user of a connection that is not logged in.
 	noUser = ^uint32(0)
 )
 
-var errCloseConn = errors.New("embedded: connection closed by the server")
+var (
+	errCloseConn = errors.New("embedded: connection closed by the server")
+	errNoLogin   = errors.New("embedded: not logged in in time")
+)
 
 // conn is the connection of a client. Its goroutine reads a request, carries it out and writes the
 // answer. Answers wait in out only while the next request has already arrived.
@@ -73,7 +81,18 @@ func (c *conn) close(reset bool) {
 	_ = c.netConn.Close()
 }
 
+// limitLogin starts the time within which the client must log in, or ends it when it has.
+func (c *conn) limitLogin() {
+	var deadline time.Time
+	if c.user.Load() == noUser && c.server.opts.loginTimeout > 0 {
+		deadline = time.Now().Add(c.server.opts.loginTimeout)
+	}
+	// A stop that ends reading at the same moment is noticed before the next request.
+	_ = c.netConn.SetReadDeadline(deadline)
+}
+
 func (c *conn) run() {
+	c.limitLogin()
 	err := c.serveRequests()
 	if c.server.ctx.Err() == nil && err != nil && !errors.Is(err, io.EOF) {
 		c.server.log.Debug("connection ended", zap.Uint64("connection", c.id), zap.Stringer("address", c.remote), zap.Error(err))
@@ -98,6 +117,9 @@ func (c *conn) serveRequests() error {
 			}
 			if len(header) > 0 && errors.Is(err, io.EOF) {
 				return io.ErrUnexpectedEOF
+			}
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return errNoLogin
 			}
 			return err
 		}

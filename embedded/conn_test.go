@@ -126,6 +126,10 @@ func TestIdleConnectionsUseLittleMemory(t *testing.T) { // not parallel: it meas
 		}
 		defer func() { _ = nc.Close() }()
 		conns = append(conns, nc)
+		_, err = nc.Write(frame(embedded.LoginUser, loginBody("iggy", "iggy")))
+		require.NoError(t, err)
+		_, err = io.ReadFull(nc, make([]byte, 12))
+		require.NoError(t, err)
 	}
 	require.NotEmpty(t, conns)
 	require.Eventually(t, func() bool { return len(srv.Connections()) == len(conns)+1 }, waitTimeout, time.Millisecond)

@@ -2,7 +2,7 @@
 // 0.8.0 on a loopback socket, so the official SDKs, and everything else that speaks the protocol,
 // work against it unchanged. It is made for development, demonstrations and tests, not for
 // production: it replicates nothing and has no QUIC, HTTP or WebSocket, and it keeps messages in
-// memory unless it is given a directory.
+// memory unless it is given a directory ([WithDirectory]).
 //
 //	srv, err := embedded.Start(embedded.WithRetention(64 << 20))
 //	if err != nil {
@@ -20,10 +20,16 @@
 // Apart from timing and from what is missing, these differences are known:
 //
 //   - A connection whose client reads nothing of an answer for a minute is closed
-//     ([WithWriteTimeout]).
+//     ([WithWriteTimeout]), and so is one without a login for 30 s ([WithLoginTimeout]).
+//   - Until the login a frame of more than 8 KiB is refused, and of more than 1,024 connections
+//     without a login the oldest is closed.
 //   - A frame of more than 10 MiB that is no send, or a send of more than 1 GiB, is answered with a
 //     status, and then the connection is closed. A send whose lengths exceed its frame is refused
 //     at once. The real server continues, or waits for more.
+//   - With [WithMessagesRequiredToSave] of 1, a message can't be polled before it is written, a poll
+//     by offset is never refused after kill -9, and a send that could not be written leaves nothing.
+//   - Damaged bytes in the directory cost the messages that they belong to. The real server does not
+//     validate checksums by default.
 //   - A partition keeps its last 256 MiB ([WithRetention]). It has one segment, which is never
 //     deleted.
 //   - Purging deletes everything. The real server keeps what it has not written to its disk yet

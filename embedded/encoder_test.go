@@ -12,6 +12,9 @@ func loginBody(user, password string) []byte {
 
 func name(s string) []byte { return append([]byte{byte(len(s))}, s...) }
 
+// offsetOf returns the offset in a message.
+func offsetOf(m []byte) uint64 { return binary.LittleEndian.Uint64(m[24:]) }
+
 func splitMessages(b []byte) [][]byte {
 	var list [][]byte
 	for len(b) >= 64 {

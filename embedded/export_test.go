@@ -85,13 +85,25 @@ func RoundTripPermissions(b []byte) (formed, same bool) {
 	return true, reflect.DeepEqual(p, again.permissions()) && again.status == StatusOK && again.pos == len(again.buf)
 }
 
-// ReadRecords reads a log and returns its number of messages and where its last complete record
-// ends.
-func ReadRecords(b []byte) (messages uint64, end int64) {
-	p := newPartition(0, 0, -1)
-	end, _ = p.readRecords(bytes.NewReader(b))
-	return p.count, end
+// ReadLog reads a log of the partition 1 and returns its messages, the number of damaged bytes and
+// where what is complete ends.
+func ReadLog(b []byte) (messages [][]byte, damaged, end int64) {
+	c := readLog(b, 1, 0)
+	for _, r := range c.damage {
+		damaged += r.end - r.start
+	}
+	return c.messages, damaged, c.end
 }
+
+// AppendFrame appends a message to a log of the partition 1, with an offset and a checksum.
+func AppendFrame(log, message []byte, offset uint64) []byte {
+	m := bytes.Clone(message)
+	(&batch{data: m, ends: []uint32{uint32(len(m))}}).stamp(offset)
+	return append(appendFrameHeader(log, 1, int64(len(log)), uint32(len(m))), m...)
+}
+
+// ReadAll is readAll.
+func ReadAll(r io.ReaderAt, size int64) []byte { return readAll(r, size) }
 
 // XXH32 is xxh32.
 func XXH32(b []byte) uint32 { return xxh32(b) }

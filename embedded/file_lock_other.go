@@ -1,11 +1,11 @@
-//go:build !unix
+//go:build (!unix && !windows) || solaris || aix
 
 package embedded
 
 import "os"
 
-// lockFile opens the file without a lock, since there is no portable one. Two servers must not use
-// one directory.
-func lockFile(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+// lockFile opens the file without a lock, since there is none here. Two servers must not use one
+// directory.
+func lockFile(root *os.Root, name string) (*os.File, error) {
+	return root.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 }

@@ -21,10 +21,18 @@ const (
 	maxWriteSize = 1 << 20
 )
 
+// maxBody bounds the body of a command other than a send.
+func (c *conn) maxBody() uint32 {
+	if c.user.Load() == noUser {
+		return maxLoginBody
+	}
+	return maxControlBody
+}
+
 // readControlBody reads the body of a command other than a send. It is valid until the next
 // request.
 func (c *conn) readControlBody(length uint32) ([]byte, error) {
-	if length > maxControlBody {
+	if length > c.maxBody() {
 		// The real server takes the body for requests. This one closes the connection.
 		c.answer(StatusInvalidCommand)
 		return nil, errors.Join(c.flush(), errCloseConn)

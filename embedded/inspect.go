@@ -21,7 +21,7 @@ type Connection struct {
 func (s *Server) Connections() []Connection {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	conns := slices.Collect(maps.Keys(s.conns))
+	conns := slices.Collect(maps.Keys(s.conns.all))
 	slices.SortFunc(conns, func(a, b *conn) int { return cmp.Compare(a.id, b.id) })
 	list := make([]Connection, len(conns))
 	for i, c := range conns {

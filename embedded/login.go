@@ -48,8 +48,7 @@ func (c *conn) loginWithToken(token string) Status {
 }
 
 func (c *conn) login(user uint32) Status {
-	c.user.Store(user)
-	c.server.clients.setUser(c.clientID, user)
+	c.setUser(user)
 	c.out = binary.LittleEndian.AppendUint32(c.out, user)
 	return StatusOK
 }
@@ -59,7 +58,16 @@ func (c *conn) logoutUser(none) Status {
 	if !c.server.clients.exists(c.clientID) {
 		return StatusClientNotFound
 	}
-	c.user.Store(noUser)
-	c.server.clients.setUser(c.clientID, noUser)
+	c.setUser(noUser)
 	return StatusOK
+}
+
+// setUser notes who is logged in, noUser for nobody.
+func (c *conn) setUser(user uint32) {
+	before := c.user.Swap(user)
+	c.server.clients.setUser(c.clientID, user)
+	if (before == noUser) != (user == noUser) {
+		c.server.setLogin(c, user != noUser)
+		c.limitLogin()
+	}
 }

@@ -3,6 +3,7 @@ package embedded
 import (
 	"encoding/binary"
 	"errors"
+	"io/fs"
 	"os"
 	"sync"
 
@@ -23,9 +24,11 @@ const (
 
 // offsetLog is the offsets file of a partition.
 type offsetLog struct {
+	store *store
+	name  string
+
 	mu      sync.Mutex
 	file    *os.File
-	path    string
 	records int
 	closed  bool
 	// incomplete says that a write failed: an offset is missing in the file, or its last record is
@@ -53,7 +56,7 @@ func (l *offsetLog) append(b []byte) error {
 		return nil
 	}
 	if l.file == nil {
-		f, err := os.OpenFile(l.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		f, err := l.store.root.OpenFile(l.name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 		if err != nil {
 			l.incomplete = true
 			return err
@@ -88,7 +91,7 @@ func (l *offsetLog) rewrite(b []byte) error {
 	}
 	l.closeFile()
 	l.incomplete = true
-	if err := replaceFile(l.path, b); err != nil {
+	if err := l.store.replaceFile(l.name, b, false); err != nil {
 		return err
 	}
 	l.records, l.incomplete = len(b)/offsetRecordSize, false
@@ -100,7 +103,7 @@ func (l *offsetLog) remove() error {
 	defer l.mu.Unlock()
 	l.closeFile()
 	l.records, l.incomplete = 0, false
-	if err := os.Remove(l.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := l.store.root.Remove(l.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -140,7 +143,7 @@ func (p *partition) writeOffset(who offsetOwner, offset uint64, deleted bool) {
 		err = log.append(appendOffsetRecord(nil, who.group != nil, key, offset, deleted))
 	}
 	if err != nil {
-		p.files.store.log.Error("offset not written", zap.Error(err))
+		p.files.store.logFailure("offset not written", err)
 	}
 }
 
@@ -171,18 +174,36 @@ func (p *partition) encodeOffsets() []byte {
 // again at a later start when the log has grown past it.
 func (p *partition) loadOffsets() error {
 	log := &p.files.offsets
-	b, err := os.ReadFile(log.path)
-	if errors.Is(err, os.ErrNotExist) {
+	b, err := log.store.readLogFile(log.name)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	rest := b
-	for len(rest) >= offsetRecordSize {
-		r := rest[:offsetRecordSize]
+	damaged, end := p.readOffsets(b)
+	switch {
+	case damaged > 0:
+		err = p.repairOffsets(damaged)
+	case end < len(b):
+		err = log.store.setTailAside(log.name, b[end:], int64(end))
+	}
+	if err != nil {
+		return err
+	}
+	p.lowerOffsets()
+	return nil
+}
+
+// readOffsets reads the records of the file. A damaged one costs itself and no other. It returns the
+// number of damaged bytes, and where what is complete ends.
+func (p *partition) readOffsets(b []byte) (damaged, end int) {
+	skipped := 0
+	for end+skipped+offsetRecordSize <= len(b) {
+		r := b[end+skipped:][:offsetRecordSize]
 		if binary.LittleEndian.Uint32(r[14:]) != uint32(xxh3.Hash(r[:14])) {
-			break
+			skipped++
+			continue
 		}
 		offsets, key := p.consumerOffsets, binary.LittleEndian.Uint32(r[1:])
 		if r[0] == 2 {
@@ -193,24 +214,44 @@ func (p *partition) loadOffsets() error {
 		} else {
 			offsets[key] = binary.LittleEndian.Uint64(r[5:])
 		}
-		rest = rest[offsetRecordSize:]
-		log.records++
+		damaged += skipped
+		end += skipped + offsetRecordSize
+		skipped = 0
+		p.files.offsets.records++
 	}
-	if len(rest) > 0 {
-		p.files.store.log.Warn("torn record cut off", zap.String("file", log.path), zap.Int("bytes", len(rest)))
-		if err := os.Truncate(log.path, int64(len(b)-len(rest))); err != nil {
-			return err
-		}
+	if len(b)-end >= offsetRecordSize && !isZero(b[end:]) {
+		damaged += len(b) - end
+		end = len(b)
 	}
+	return damaged, end
+}
+
+// repairOffsets replaces a damaged file, and sets it aside.
+func (p *partition) repairOffsets(damaged int) error {
+	log := &p.files.offsets
+	if err := log.store.writeFile(log.name+newSuffix, p.encodeOffsets(), true); err != nil {
+		return err
+	}
+	aside, err := log.store.setAside(log.name)
+	if err != nil {
+		return err
+	}
+	log.store.log.Warn("damaged offsets set aside, the others kept", zap.String("file", log.store.path(log.name)),
+		zap.String("set_aside", log.store.path(aside)), zap.Int("bytes", damaged))
+	log.records = len(p.consumerOffsets) + len(p.groupOffsets)
+	return log.store.root.Rename(log.name+newSuffix, log.name)
+}
+
+// lowerOffsets lowers the offsets that are past the end of the log.
+func (p *partition) lowerOffsets() {
 	end := p.currentOffset()
 	for _, offsets := range []map[uint32]uint64{p.consumerOffsets, p.groupOffsets} {
 		for key, offset := range offsets {
 			if offset > end {
 				p.files.store.log.Warn("stored offset past the end of the log lowered",
-					zap.String("file", log.path), zap.Uint64("offset", offset), zap.Uint64("end", end))
+					zap.String("file", p.files.store.path(p.files.offsets.name)), zap.Uint64("offset", offset), zap.Uint64("end", end))
 				offsets[key] = end
 			}
 		}
 	}
-	return nil
 }

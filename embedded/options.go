@@ -16,6 +16,7 @@ const (
 	defaultAddress         = "127.0.0.1:0"
 	defaultHandoverTimeout = 30 * time.Second
 	defaultWriteTimeout    = time.Minute
+	defaultLoginTimeout    = 30 * time.Second
 )
 
 type options struct {
@@ -28,6 +29,8 @@ type options struct {
 	handoverTimeout time.Duration
 	writeTimeout    time.Duration
 	retention       int64
+	save            saveSettings
+	loginTimeout    time.Duration
 	clock           func() time.Time
 	migration       bool
 	purgeSavedOnly  bool
@@ -55,7 +58,43 @@ func WithLogger(log *zap.Logger) Option { return func(o *options) { o.log = log 
 // WithDirectory keeps the server's state in this directory, which is created when it is missing.
 // The next server that is started with it reads the state again. Default: none, the state is lost
 // with the server.
+//
+// One server at a time uses a directory, a second one is refused. When confirmed messages are
+// written is said by [WithMessagesRequiredToSave] and the options beside it. Damaged bytes cost the
+// messages that they belong to, and no others. What the server can't use, damaged and foreign files
+// or symbolic links, it moves to the directory set-aside within and says so in the log.
 func WithDirectory(dir string) Option { return func(o *options) { o.dir = dir } }
+
+// WithMessagesRequiredToSave sets how many unsaved messages of a partition make the server write
+// them to its directory. With 1 each message is written before it is confirmed and can be polled,
+// so that confirmed messages survive kill -9. With more, a crash loses those that were not written,
+// at most this number in each partition. Default: 1024. It is
+// system.partition.messages_required_to_save of the real server.
+func WithMessagesRequiredToSave(n int) Option {
+	return func(o *options) { o.save.messages = uint64(max(n, 1)) }
+}
+
+// WithSizeOfMessagesRequiredToSave sets how many unsaved bytes of a partition make the server write
+// them to its directory. Default: 1 MiB. It is
+// system.partition.size_of_messages_required_to_save of the real server.
+func WithSizeOfMessagesRequiredToSave(bytes int64) Option {
+	return func(o *options) { o.save.bytes = uint64(max(bytes, 0)) }
+}
+
+// WithEnforceFsync says whether a write reaches the disk before it is confirmed, so that it also
+// survives a crash of the machine. It applies to messages and to what exists (streams, topics,
+// groups, users), and not to stored offsets: without the last of them, messages are delivered again.
+// Default: false. It is system.partition.enforce_fsync of the real server.
+func WithEnforceFsync(on bool) Option { return func(o *options) { o.save.fsync = on } }
+
+// WithSaveInterval sets how often unsaved messages are written to the disk, however few there are.
+// Default: 30 s. 0 means never. It is message_saver.interval of the real server.
+func WithSaveInterval(d time.Duration) Option { return func(o *options) { o.save.interval = d } }
+
+// WithLoginTimeout sets how long a connection may stay without a login before it is closed. Default:
+// 30 s. 0 means no limit, as on the real server. Until the login, a request has at most 8 KiB, and
+// of more than 1,024 connections without a login the oldest is closed.
+func WithLoginTimeout(d time.Duration) Option { return func(o *options) { o.loginTimeout = d } }
 
 // WithTLS makes the server speak TLS. The configuration needs a certificate; [SelfSigned] makes
 // one. Default: nil, plain TCP.
@@ -94,7 +133,7 @@ func WithConnectionMigration(on bool) Option { return func(o *options) { o.migra
 
 // WithPurgeSavedOnly says whether PurgeTopic and PurgeStream keep the messages that are not saved,
 // as the real server does with default settings. A partition saves its messages when 1,024 of them,
-// or 1 MiB, are not saved, and on FlushUnsavedBuffer. Messages that survive a purge keep their
+// or 1 MiB, are not saved ([WithMessagesRequiredToSave]), and on FlushUnsavedBuffer. Messages that survive a purge keep their
 // offsets, while new messages are numbered from 0: a poll then returns old messages, and of the new
 // ones only those behind them. Default: false, a purge deletes everything.
 //

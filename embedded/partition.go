@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	"github.com/zeebo/xxh3"
-	"go.uber.org/zap"
 )
 
 const (
@@ -33,6 +32,11 @@ func (c *chunk) start(i int) uint32 {
 	return c.ends[i-1]
 }
 
+// hasRoom reports whether size bytes of messages, from offset base on, may be added.
+func (c *chunk) hasRoom(base uint64, size int) bool {
+	return c.shared && base == c.baseOffset+uint64(len(c.ends)) && size <= cap(c.data)-len(c.data)
+}
+
 func (c *chunk) timestamp(i int) uint64 {
 	return binary.LittleEndian.Uint64(c.data[c.start(i)+timestampAt:])
 }
@@ -50,12 +54,17 @@ type partition struct {
 	count      uint64
 	// retention bounds size. A negative number means no bound.
 	retention int64
+	saving    saveSettings
 	// files are nil for a server without a directory. Messages before savedUntil are written to
 	// them, or would be if there were a directory.
 	files      *partitionFiles
 	savedUntil uint64
-	// unsavedBytes is the size of the messages that are not written.
+	// unsavedBytes is the size of the messages that are not written. saveFailed says that the last
+	// attempt to write them has failed.
 	unsavedBytes uint64
+	saveFailed   bool
+	// waiting are batches that are stored when they are written, see [partition.appendSaved].
+	waiting []*batch
 	// purged are the messages that have survived a purge, see [WithPurgeSavedOnly].
 	purged purgedMessages
 
@@ -65,9 +74,9 @@ type partition struct {
 	groupPolled map[uint32]uint64
 }
 
-func newPartition(id uint32, created uint64, retention int64) *partition {
+func newPartition(id uint32, created uint64, o *options) *partition {
 	return &partition{
-		id: id, created: created, retention: retention,
+		id: id, created: created, retention: o.retention, saving: o.save,
 		consumerOffsets: map[uint32]uint64{}, groupOffsets: map[uint32]uint64{}, groupPolled: map[uint32]uint64{},
 	}
 }
@@ -102,43 +111,56 @@ func (p *partition) firstOffset() uint64 {
 // sets offset, timestamp, checksum and, where there is none, the id. A deleted partition is
 // answered as one that does not exist.
 func (p *partition) append(data []byte, ends []uint32, now uint64) Status {
-	full, ok := p.appendInMemory(data, ends, now)
-	if !ok {
-		return StatusPartitionNotFound
+	b := &batch{data: data, ends: ends, now: now}
+	if p.files != nil && p.saving.each() {
+		return p.appendSaved(b)
 	}
-	if full {
-		if err := p.save(false); err != nil {
-			p.files.store.log.Error("messages not written", zap.Error(err))
+	for {
+		full, st := p.appendInMemory(b)
+		if !full {
+			return st
+		}
+		if err := p.save(p.saving.fsync); err != nil {
+			p.files.store.logFailure("messages not written", err)
 			return StatusCannotSaveMessages
 		}
+		if st == StatusOK {
+			return st
+		}
 	}
-	return StatusOK
 }
 
-// appendInMemory stores a batch in memory. full says that it is time to write to the file, and ok
-// that the partition exists.
-func (p *partition) appendInMemory(data []byte, ends []uint32, now uint64) (full, ok bool) {
+// appendInMemory stores a batch in memory. full says that it is time to write to the file. After a
+// failed write nothing is stored until another one succeeds, so that memory is bounded.
+func (p *partition) appendInMemory(b *batch) (full bool, st Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return false, false
+		return false, StatusPartitionNotFound
 	}
-	base := p.nextOffset
+	if p.saveFailed {
+		return true, StatusCannotSaveMessages
+	}
+	b.stamp(p.nextOffset)
+	p.appendToChunks(p.nextOffset, b.data, b.ends)
+	p.unsavedBytes += uint64(len(b.data))
+	p.applyRetention()
+	return p.nextOffset-p.savedUntil >= p.saving.messages || p.unsavedBytes >= p.saving.bytes, StatusOK
+}
+
+// stamp sets what the server sets in messages, the first of which gets the offset base.
+func (b *batch) stamp(base uint64) {
 	start := uint32(0)
-	for i, end := range ends {
-		m := data[start:end]
+	for i, end := range b.ends {
+		m := b.data[start:end]
 		binary.LittleEndian.PutUint64(m[offsetAt:], base+uint64(i))
-		binary.LittleEndian.PutUint64(m[timestampAt:], now)
+		binary.LittleEndian.PutUint64(m[timestampAt:], b.now)
 		if binary.LittleEndian.Uint64(m[idAt:])|binary.LittleEndian.Uint64(m[idAt+8:]) == 0 {
 			setRandomID(m[idAt : idAt+16])
 		}
 		binary.LittleEndian.PutUint64(m[checksumAt:], xxh3.Hash(m[idAt:]))
 		start = end
 	}
-	p.appendToChunks(base, data, ends)
-	p.unsavedBytes += uint64(len(data))
-	p.applyRetention()
-	return p.nextOffset-p.savedUntil >= saveMessages || p.unsavedBytes >= saveBytes, true
 }
 
 func (p *partition) appendToChunks(base uint64, data []byte, ends []uint32) {
@@ -150,7 +172,7 @@ func (p *partition) appendToChunks(base uint64, data []byte, ends []uint32) {
 		return
 	}
 	var tail *chunk
-	if n := len(p.chunks); n > 0 && p.chunks[n-1].shared && len(data) <= cap(p.chunks[n-1].data)-len(p.chunks[n-1].data) {
+	if n := len(p.chunks); n > 0 && p.chunks[n-1].hasRoom(base, len(data)) {
 		tail = p.chunks[n-1]
 	} else {
 		// The first shared chunks are small, since many partitions only ever get a few messages.

@@ -2,15 +2,13 @@ package embedded
 
 import (
 	"encoding/binary"
-
-	"go.uber.org/zap"
 )
 
 // addPartitions needs the catalog's lock for writing.
 func (s *Server) addPartitions(t *topic, count uint32) {
 	now := s.now()
 	for range count {
-		p := newPartition(uint32(len(t.partitions)), now, s.opts.retention)
+		p := newPartition(uint32(len(t.partitions)), now, &s.opts)
 		if s.store != nil {
 			p.files = s.store.newFiles(s.store.newUID())
 		}
@@ -105,7 +103,7 @@ func (c *conn) deleteSegments(t *topic, partition uint32) Status {
 // disk.
 func (c *conn) flushUnsavedBuffer(p *partition, sync bool) Status {
 	if err := p.save(sync); err != nil {
-		c.server.log.Error("messages not written", zap.Error(err))
+		c.server.store.logFailure("messages not written", err)
 		return StatusCannotSaveMessages
 	}
 	return StatusOK

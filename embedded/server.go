@@ -34,9 +34,8 @@ type Server struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu       sync.Mutex
-	conns    map[*conn]struct{}
-	accepted uint64
+	mu    sync.Mutex
+	conns connections
 	// foreignLogged is when the last log entry about a foreign client was written.
 	foreignLogged time.Time
 	closed        bool
@@ -66,13 +65,14 @@ func Start(opts ...Option) (*Server, error) {
 func newServer(opts []Option) *Server {
 	o := options{
 		address: defaultAddress, username: DefaultUsername, password: DefaultPassword,
-		handoverTimeout: defaultHandoverTimeout, writeTimeout: defaultWriteTimeout, retention: DefaultRetention,
+		handoverTimeout: defaultHandoverTimeout, writeTimeout: defaultWriteTimeout, loginTimeout: defaultLoginTimeout,
+		retention: DefaultRetention, save: defaultSaveSettings(),
 		clock: time.Now, migration: true,
 	}
 	for _, opt := range opts {
 		opt(&o)
 	}
-	s := &Server{opts: o, log: o.log, conns: map[*conn]struct{}{}, stopped: make(chan struct{})}
+	s := &Server{opts: o, log: o.log, conns: newConnections(), stopped: make(chan struct{})}
 	if s.log == nil {
 		s.log = zap.NewNop()
 	}
@@ -87,7 +87,7 @@ func newServer(opts []Option) *Server {
 // open reads the directory and begins to listen.
 func (s *Server) open() (err error) {
 	if s.opts.dir != "" {
-		if s.store, err = openStore(s.opts.dir, s.log); err != nil {
+		if s.store, err = openStore(s.opts.dir, s.log, s.opts.save.fsync); err != nil {
 			return err
 		}
 		if err = s.loadState(); err != nil {
@@ -101,7 +101,20 @@ func (s *Server) open() (err error) {
 		return errors.Join(err, s.closeStore(true))
 	}
 	s.wg.Go(s.expireHandoversPeriodically)
+	s.warnOfOpenAddress()
 	return nil
+}
+
+// warnOfOpenAddress logs when other machines can log in with a password that everybody knows.
+func (s *Server) warnOfOpenAddress() {
+	if ip := net.ParseIP(s.host); ip == nil || ip.IsLoopback() {
+		return
+	}
+	_, st := s.users.authenticate(nameIdentifier(DefaultUsername), DefaultPassword)
+	if st == StatusOK {
+		s.log.Warn("other machines can reach this address, and the root user has the default password",
+			zap.String("address", s.Address()), zap.String("user", DefaultUsername))
+	}
 }
 
 // now returns the time in microseconds, the unit of all times of the protocol.
@@ -153,21 +166,25 @@ func (s *Server) serve(nc net.Conn) {
 		_ = nc.Close()
 		return
 	}
-	s.accepted++
-	c := newConn(s, s.accepted, nc, tcp, remote)
-	s.conns[c] = struct{}{}
+	s.conns.accepted++
+	c := newConn(s, s.conns.accepted, nc, tcp, remote)
+	s.conns.all[c] = struct{}{}
+	surplus := s.conns.setLogin(c, false)
 	s.wg.Go(func() {
 		defer s.removeConn(c)
 		c.run()
 	})
 	s.mu.Unlock()
+	if surplus != nil {
+		surplus.close(false)
+	}
 }
 
 func (s *Server) removeConn(c *conn) {
 	c.close(false)
 	s.leaveGroups(c)
 	s.mu.Lock()
-	delete(s.conns, c)
+	s.conns.remove(c)
 	s.mu.Unlock()
 }
 
@@ -190,8 +207,9 @@ func (s *Server) Address() string { return s.listener.Addr().String() }
 func (s *Server) Stop(ctx context.Context) error { return s.shutdown(ctx, false) }
 
 // Crash ends the server as kill -9 ends a process: connections are reset, and messages that were
-// not written to the directory yet are lost, up to 1,024 or 1 MiB of each partition, as with the
-// default settings of the real server. It waits for the server's goroutines.
+// not written to the directory yet are lost: with default settings up to 1,024 or 1 MiB of each
+// partition, as on the real server, and none with [WithMessagesRequiredToSave] of 1. It waits for
+// the server's goroutines.
 func (s *Server) Crash() { _ = s.shutdown(context.Background(), true) }
 
 func (s *Server) shutdown(ctx context.Context, crash bool) error {
@@ -201,8 +219,8 @@ func (s *Server) shutdown(ctx context.Context, crash bool) error {
 		s.crashed.Store(crash)
 		_ = s.listener.Close()
 		s.cancel()
-		conns := make([]*conn, 0, len(s.conns))
-		for c := range s.conns {
+		conns := make([]*conn, 0, len(s.conns.all))
+		for c := range s.conns.all {
 			conns = append(conns, c)
 		}
 		s.mu.Unlock()

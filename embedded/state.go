@@ -1,14 +1,22 @@
 package embedded
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+
+	"github.com/zeebo/xxh3"
+	"go.uber.org/zap"
 )
 
 // stateFile is the content of the state file, in JSON: what exists, with the numbers that clients
 // have seen, and the order in which free numbers are given again. Passwords and tokens are hashes.
 type stateFile struct {
-	Version       int           `json:"version"`
+	Version int `json:"version"`
+	// Checksum is the XXH3-64, in hexadecimal digits, of the file with zeros in its place.
+	Checksum      string        `json:"checksum"`
 	NextPartition uint64        `json:"next_partition"`
 	Streams       []streamState `json:"streams"`
 	FreeStreams   []uint32      `json:"free_streams,omitempty"`
@@ -68,10 +76,17 @@ type tokenState struct {
 	Expiry uint64 `json:"expiry,omitempty"`
 }
 
-const stateVersion = 1
+const (
+	stateName     = "state.json"
+	stateCopyName = "state.copy.json"
+	stateVersion  = 2
+	noChecksum    = "0000000000000000"
+)
+
+var errStateDamaged = errors.New("damaged")
 
 func (s *Server) encodeState() ([]byte, error) {
-	f := stateFile{Version: stateVersion}
+	f := stateFile{Version: stateVersion, Checksum: noChecksum}
 	s.catalog.mu.RLock()
 	f.NextPartition = s.store.lastUID
 	f.FreeStreams = append(f.FreeStreams, s.catalog.streams.free...)
@@ -81,7 +96,50 @@ func (s *Server) encodeState() ([]byte, error) {
 	f.FreeUsers = append(f.FreeUsers, s.users.byID.free...)
 	s.users.byID.each(func(_ uint32, u *user) { f.Users = append(f.Users, u.state()) })
 	s.users.mu.RUnlock()
-	return json.MarshalIndent(f, "", " ")
+	b, err := json.MarshalIndent(f, "", " ")
+	if err != nil {
+		return nil, err
+	}
+	return bytes.Replace(b, []byte(noChecksum), []byte(stateChecksum(b)), 1), nil
+}
+
+func stateChecksum(b []byte) string { return fmt.Sprintf("%016x", xxh3.Hash(b)) }
+
+// decodeState returns errStateDamaged for a file that is not what encodeState has written, and
+// another error for one of another version.
+func decodeState(b []byte) (*stateFile, error) {
+	var f stateFile
+	if err := json.Unmarshal(b, &f); err != nil {
+		return nil, fmt.Errorf("%w: %w", errStateDamaged, err)
+	}
+	// Version 1 had no checksum.
+	if f.Version != 1 || f.Checksum != "" {
+		if len(f.Checksum) != len(noChecksum) ||
+			stateChecksum(bytes.Replace(b, []byte(f.Checksum), []byte(noChecksum), 1)) != f.Checksum {
+			return nil, fmt.Errorf("%w: wrong checksum", errStateDamaged)
+		}
+	}
+	if f.Version != stateVersion {
+		return nil, fmt.Errorf("embedded: state has version %d, not %d", f.Version, stateVersion)
+	}
+	return &f, nil
+}
+
+// saveState writes the state to the directory, if there is one.
+func (s *Server) saveState() error {
+	if s.store == nil {
+		return nil
+	}
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	b, err := s.encodeState()
+	if err != nil {
+		return err
+	}
+	if err := s.store.replaceFile(stateName, b, s.store.fsync); err != nil {
+		return err
+	}
+	return s.store.replaceFile(stateCopyName, b, s.store.fsync)
 }
 
 func (s *stream) state() streamState {
@@ -114,24 +172,17 @@ func (u *user) state() userState {
 	return us
 }
 
-// loadState reads the state and then every partition. It writes a first state to a new directory.
+// loadState reads the state and then every partition. It writes a first state to a new directory,
+// and another one when a file of the state was damaged or missing.
 func (s *Server) loadState() error {
-	b, err := s.store.readState()
+	intact, err := s.restoreFromFiles()
 	if err != nil {
-		return fmt.Errorf("embedded: state: %w", err)
-	}
-	if b == nil {
-		return s.saveState()
-	}
-	var f stateFile
-	if err := json.Unmarshal(b, &f); err != nil {
-		return fmt.Errorf("embedded: state: %w", err)
-	}
-	if f.Version != stateVersion {
-		return fmt.Errorf("embedded: state has version %d, not %d", f.Version, stateVersion)
-	}
-	if err := s.restore(&f); err != nil {
 		return err
+	}
+	if !intact {
+		if err := s.saveState(); err != nil {
+			return fmt.Errorf("embedded: state: %w", err)
+		}
 	}
 	known := map[uint64]bool{}
 	var all []*partition
@@ -141,35 +192,88 @@ func (s *Server) loadState() error {
 			all = append(all, p)
 		}
 	})
-	if err := s.store.deleteUnknown(known); err != nil {
+	found, err := s.store.findFiles(known)
+	if err != nil {
 		return fmt.Errorf("embedded: directory: %w", err)
 	}
 	for _, p := range all {
-		if err := p.load(); err != nil {
-			return err
+		if err := p.load(found[p.files.uid]); err != nil {
+			return fmt.Errorf("embedded: directory: %w", err)
 		}
 	}
 	return nil
 }
 
+// restoreFromFiles reads the state from its file or, when that is damaged, from the copy. What is
+// damaged is set aside. It reports whether both files are there and intact.
+func (s *Server) restoreFromFiles() (intact bool, err error) {
+	restored, damaged := "", map[string]error{}
+	var content []byte
+	intact = true
+	for _, name := range []string{stateName, stateCopyName} {
+		if err := s.store.requireRegular(name); err != nil {
+			return false, fmt.Errorf("embedded: state: %w", err)
+		}
+		b, err := s.store.root.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			intact = false
+			continue
+		}
+		if err != nil {
+			return false, fmt.Errorf("embedded: state: %w", err)
+		}
+		f, err := decodeState(b)
+		if err == nil && restored == "" {
+			if err = s.restore(f); err == nil {
+				restored, content = name, b
+			}
+		}
+		if errors.Is(err, errStateDamaged) {
+			damaged[name] = err
+		} else if err != nil {
+			return false, err
+		}
+		// The two differ after a crash between their writes.
+		intact = intact && bytes.Equal(b, content)
+	}
+	for name, cause := range damaged {
+		aside, err := s.store.setAside(name)
+		if err != nil {
+			return false, fmt.Errorf("embedded: state: %w", err)
+		}
+		s.log.Error("damaged state set aside", zap.String("file", s.store.path(name)),
+			zap.String("set_aside", s.store.path(aside)), zap.String("read_from", restored), zap.Error(cause))
+	}
+	return intact, nil
+}
+
+// restore puts a state into memory, or returns errStateDamaged and leaves everything as it was.
 func (s *Server) restore(f *stateFile) error {
-	s.store.lastUID = f.NextPartition
-	s.catalog = newCatalog()
+	cat, us, err := s.buildState(f)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errStateDamaged, err)
+	}
+	s.catalog, s.users, s.store.lastUID = cat, us, f.NextPartition
+	return nil
+}
+
+func (s *Server) buildState(f *stateFile) (*catalog, *users, error) {
+	cat := newCatalog()
 	for _, ss := range f.Streams {
 		st := &stream{id: ss.ID, name: ss.Name, created: ss.Created, topicsByName: map[string]*topic{}}
-		if !s.catalog.streams.insertAt(ss.ID, st) {
-			return fmt.Errorf("embedded: state: stream number %d is wrong", ss.ID)
+		if !cat.streams.insertAt(ss.ID, st) {
+			return nil, nil, fmt.Errorf("stream number %d is wrong", ss.ID)
 		}
-		s.catalog.streamsByName[st.name] = st
+		cat.streamsByName[st.name] = st
 		for _, ts := range ss.Topics {
 			if err := s.restoreTopic(st, ts); err != nil {
-				return err
+				return nil, nil, err
 			}
 		}
 		st.topics.setFree(ss.FreeTopics)
 	}
-	s.catalog.streams.setFree(f.FreeStreams)
-	s.users = &users{byName: map[string]*user{}}
+	cat.streams.setFree(f.FreeStreams)
+	all := &users{byName: map[string]*user{}}
 	for _, us := range f.Users {
 		u := &user{id: us.ID, name: us.Name, created: us.Created, status: us.Status, tokens: map[string]token{}}
 		copy(u.salt[:], us.Salt)
@@ -177,7 +281,7 @@ func (s *Server) restore(f *stateFile) error {
 		if us.Permissions != nil {
 			d := &decoder{buf: us.Permissions}
 			if u.permissions = d.permissions(); d.status != StatusOK {
-				return fmt.Errorf("embedded: state: permissions of user %s are wrong", us.Name)
+				return nil, nil, fmt.Errorf("permissions of user %s are wrong", us.Name)
 			}
 		}
 		for _, t := range us.Tokens {
@@ -185,13 +289,13 @@ func (s *Server) restore(f *stateFile) error {
 			copy(tok.hash[:], t.Hash)
 			u.tokens[t.Name] = tok
 		}
-		if !s.users.byID.insertAt(us.ID, u) {
-			return fmt.Errorf("embedded: state: user number %d is wrong", us.ID)
+		if !all.byID.insertAt(us.ID, u) {
+			return nil, nil, fmt.Errorf("user number %d is wrong", us.ID)
 		}
-		s.users.byName[u.name] = u
+		all.byName[u.name] = u
 	}
-	s.users.byID.setFree(f.FreeUsers)
-	return nil
+	all.byID.setFree(f.FreeUsers)
+	return cat, all, nil
 }
 
 func (s *Server) restoreTopic(st *stream, ts topicState) error {
@@ -201,18 +305,18 @@ func (s *Server) restoreTopic(st *stream, ts topicState) error {
 		requestedExpiry: ts.Expiry, requestedMaxSize: ts.MaxSize,
 	}
 	if !st.topics.insertAt(ts.ID, t) {
-		return fmt.Errorf("embedded: state: topic number %d of %s is wrong", ts.ID, st.name)
+		return fmt.Errorf("topic number %d of %s is wrong", ts.ID, st.name)
 	}
 	st.topicsByName[t.name] = t
 	for i, ps := range ts.Partitions {
-		p := newPartition(uint32(i), ps.Created, s.opts.retention)
+		p := newPartition(uint32(i), ps.Created, &s.opts)
 		p.files = s.store.newFiles(ps.UID)
 		t.partitions = append(t.partitions, p)
 	}
 	for _, gs := range ts.Groups {
 		g := &group{id: gs.ID, name: gs.Name, partitionCount: uint32(len(t.partitions))}
 		if !t.groups.insertAt(gs.ID, g) {
-			return fmt.Errorf("embedded: state: group number %d of %s is wrong", gs.ID, t.name)
+			return fmt.Errorf("group number %d of %s is wrong", gs.ID, t.name)
 		}
 		t.groupsByName[g.name] = g
 	}

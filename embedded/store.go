@@ -3,8 +3,11 @@ package embedded
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,54 +16,106 @@ import (
 	"go.uber.org/zap"
 )
 
-// The messages of a partition are written to its file when saveMessages messages or saveBytes bytes
-// are not written yet, and after saveInterval, as with the default settings of the real server.
 const (
-	saveMessages = 1024
-	saveBytes    = 1 << 20
-	saveInterval = 30 * time.Second
+	lockName      = "lock"
+	partitionsDir = "partitions"
+	// newSuffix ends the name of a file that replaces another one when it is complete.
+	newSuffix = ".new"
+	// failureLogInterval is the shortest time between two log entries about the same failure.
+	failureLogInterval = time.Minute
 )
 
 // store is the directory of a server that keeps its state:
 //
 //	lock                    locked while a server runs
 //	state.json              streams, topics, groups, users and tokens, replaced at every change
-//	partitions/P-BASE.log   the messages of partition P from the offset BASE on, see message_log.go
+//	state.copy.json         the same, read when state.json is damaged
+//	partitions/P-BASE.log   the messages of partition P from the offset BASE on, see log_frame.go
 //	partitions/P.offsets    the offsets stored in partition P, see offset_log.go
+//	set-aside               damaged and foreign files
 //
 // P is a number that no other partition ever gets, so that files left over from a deleted partition
-// can't be taken for those of another one.
+// can't be taken for those of another one. Nothing outside of the directory is read or written, and
+// no symbolic link in it is followed.
 type store struct {
-	dir  string
+	root *os.Root
 	log  *zap.Logger
 	lock *os.File
+	// fsync says that the state reaches the disk before a change is confirmed.
+	fsync bool
 
 	// mu orders the writes of the state.
 	mu      sync.Mutex
 	lastUID uint64
+
+	failureMu     sync.Mutex
+	failureLogged map[string]time.Time
 }
 
-func openStore(dir string, log *zap.Logger) (*store, error) {
-	if err := os.MkdirAll(filepath.Join(dir, "partitions"), 0o755); err != nil {
+// errLocked is returned by lockFile when another server has locked the file.
+var errLocked = errors.New("locked")
+
+func openStore(dir string, log *zap.Logger, fsync bool) (*store, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("embedded: directory: %w", err)
 	}
-	lock, err := lockFile(filepath.Join(dir, "lock"))
+	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("embedded: directory %s is in use or cannot be locked: %w", dir, err)
+		return nil, fmt.Errorf("embedded: directory: %w", err)
 	}
-	return &store{dir: dir, log: log, lock: lock}, nil
+	st := &store{root: root, log: log, fsync: fsync, failureLogged: map[string]time.Time{}}
+	if err := st.open(); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return st, nil
 }
 
-func (st *store) close() error { return st.lock.Close() }
-
-func (st *store) path(name string) string { return filepath.Join(st.dir, "partitions", name) }
-
-// newFiles returns the files of the partition with this number. It opens none.
-func (st *store) newFiles(uid uint64) *partitionFiles {
-	f := &partitionFiles{store: st, uid: uid}
-	f.offsets.path = st.path(strconv.FormatUint(uid, 10) + ".offsets")
-	return f
+// open locks the directory and prepares it.
+func (st *store) open() error {
+	err := st.requireRegular(lockName)
+	if err == nil {
+		st.lock, err = lockFile(st.root, lockName)
+	}
+	if errors.Is(err, errLocked) {
+		return fmt.Errorf("embedded: directory %s is in use by another server", st.root.Name())
+	}
+	if err == nil {
+		if err = st.openPartitions(); err != nil {
+			err = errors.Join(err, st.lock.Close())
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("embedded: directory %s: %w", st.root.Name(), err)
+	}
+	return nil
 }
+
+// openPartitions creates the directory of the partitions. A symbolic link in its place is refused
+// and not set aside, since somebody keeps the messages elsewhere.
+func (st *store) openPartitions() error {
+	switch info, err := st.root.Lstat(partitionsDir); {
+	case err == nil && info.Mode()&fs.ModeSymlink != 0:
+		return fmt.Errorf("%s is a symbolic link, which is not followed", partitionsDir)
+	case err == nil && !info.IsDir():
+		if _, err := st.setAside(partitionsDir); err != nil {
+			return err
+		}
+		st.logSetAside("not a directory", []string{partitionsDir})
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return st.root.MkdirAll(partitionsDir, 0o755)
+}
+
+func (st *store) close() error { return errors.Join(st.lock.Close(), st.root.Close()) }
+
+// path returns the path of a file for people.
+func (st *store) path(name string) string {
+	return filepath.Join(st.root.Name(), filepath.FromSlash(name))
+}
+
+// partitionFile returns the name of a file of a partition in the directory.
+func partitionFile(name string) string { return path.Join(partitionsDir, name) }
 
 // newUID returns a number for a new partition. It needs the catalog's lock for writing.
 func (st *store) newUID() uint64 {
@@ -68,68 +123,148 @@ func (st *store) newUID() uint64 {
 	return st.lastUID
 }
 
-func (st *store) writeState(b []byte) error {
-	return replaceFile(filepath.Join(st.dir, "state.json"), b)
-}
-
-// replaceFile replaces a file. The new file is complete before it replaces the old one.
-func replaceFile(path string, b []byte) error {
-	tmp := path + ".new"
-	if err := os.WriteFile(tmp, b, 0o600); err != nil {
-		return err
+// requireRegular sets aside what has the name of a file of the server and is none, such as a
+// symbolic link, a directory or a pipe.
+func (st *store) requireRegular(name string) error {
+	info, err := st.root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular() {
+		return nil
 	}
-	return os.Rename(tmp, path)
-}
-
-// readState returns nil when there is no state yet.
-func (st *store) readState() ([]byte, error) {
-	b, err := os.ReadFile(filepath.Join(st.dir, "state.json"))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	return b, err
-}
-
-// deleteUnknown deletes the files of partitions that are not known.
-func (st *store) deleteUnknown(known map[uint64]bool) error {
-	entries, err := os.ReadDir(filepath.Join(st.dir, "partitions"))
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		uid, ok := partitionUID(e.Name())
-		if ok && known[uid] {
-			continue
-		}
-		if err := os.Remove(st.path(e.Name())); err != nil {
-			return err
-		}
+	if _, err := st.setAside(name); err != nil {
+		return err
+	}
+	st.logSetAside("not a regular file", []string{name})
+	return nil
+}
+
+// writeFile writes a new file, with sync to the disk.
+func (st *store) writeFile(name string, b []byte, sync bool) error {
+	file, err := st.root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(b)
+	if err == nil && sync {
+		err = file.Sync()
+	}
+	return errors.Join(err, file.Close())
+}
+
+// replaceFile replaces a file. The new file is complete before it replaces the old one.
+func (st *store) replaceFile(name string, b []byte, sync bool) error {
+	if err := st.requireRegular(name + newSuffix); err != nil {
+		return err
+	}
+	if err := st.writeFile(name+newSuffix, b, sync); err != nil {
+		return err
+	}
+	if err := st.root.Rename(name+newSuffix, name); err != nil {
+		return err
+	}
+	if sync {
+		return st.syncDir(path.Dir(name))
 	}
 	return nil
 }
 
-// partitionUID returns the number of the partition that a file belongs to.
-func partitionUID(name string) (uint64, bool) {
-	end := strings.IndexAny(name, "-.")
-	if end < 0 {
-		return 0, false
+// syncDir writes the names in a directory to the disk.
+func (st *store) syncDir(name string) error {
+	if runtime.GOOS == "windows" {
+		return nil // it can't be done there, and names are on the disk with their files
 	}
-	uid, err := strconv.ParseUint(name[:end], 10, 64)
-	return uid, err == nil
-}
-
-// saveState writes the state to the directory, if there is one.
-func (s *Server) saveState() error {
-	if s.store == nil {
-		return nil
-	}
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	b, err := s.encodeState()
+	dir, err := st.root.Open(name)
 	if err != nil {
 		return err
 	}
-	return s.store.writeState(b)
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// foundFiles are the files of one partition that a server finds when it starts.
+type foundFiles struct {
+	// logs are the offsets in the names of the log files.
+	logs    []uint64
+	offsets bool
+}
+
+// findFiles returns the files of known partitions. It deletes those of deleted partitions, which a
+// crash has left, and sets everything else aside.
+func (st *store) findFiles(known map[uint64]bool) (map[uint64]foundFiles, error) {
+	entries, err := fs.ReadDir(st.root.FS(), partitionsDir)
+	if err != nil {
+		return nil, err
+	}
+	found := map[uint64]foundFiles{}
+	var aside []string
+	for _, e := range entries {
+		name, usable := e.Name(), e.Type().IsRegular()
+		if usable && strings.HasSuffix(name, newSuffix) {
+			if name, err = st.finishReplacing(name); err != nil {
+				return nil, err
+			}
+			if name == "" {
+				continue
+			}
+		}
+		uid, base, isLog, ok := parseFileName(name)
+		files := found[uid]
+		switch {
+		case usable && ok && known[uid] && isLog:
+			files.logs = append(files.logs, base)
+			found[uid] = files
+		case usable && ok && known[uid]:
+			files.offsets = true
+			found[uid] = files
+		case usable && ok && uid <= st.lastUID:
+			if err := st.root.Remove(partitionFile(name)); err != nil {
+				return nil, err
+			}
+		default:
+			if _, err := st.setAside(partitionFile(name)); err != nil {
+				return nil, err
+			}
+			aside = append(aside, partitionFile(name))
+		}
+	}
+	st.logSetAside("not of this server", aside)
+	return found, nil
+}
+
+// finishReplacing ends the replacement of a file that a crash has interrupted. The new file is
+// complete when the old one is gone. It returns the name of the file when it was replaced.
+func (st *store) finishReplacing(name string) (string, error) {
+	replaced := strings.TrimSuffix(name, newSuffix)
+	if _, _, _, ok := parseFileName(replaced); !ok {
+		return name, nil
+	}
+	_, err := st.root.Lstat(partitionFile(replaced))
+	if errors.Is(err, fs.ErrNotExist) {
+		return replaced, st.root.Rename(partitionFile(name), partitionFile(replaced))
+	}
+	if err != nil {
+		return "", err
+	}
+	return "", st.root.Remove(partitionFile(name))
+}
+
+// parseFileName returns the number of the partition that a file belongs to, and for a log the
+// offset of its first message.
+func parseFileName(name string) (uid, base uint64, isLog, ok bool) {
+	number, isLog := strings.CutSuffix(name, ".log")
+	if isLog {
+		var offset string
+		number, offset, _ = strings.Cut(number, "-")
+		var err error
+		if base, err = strconv.ParseUint(offset, 10, 64); err != nil || len(offset) != 20 {
+			return 0, 0, false, false
+		}
+	} else if number, ok = strings.CutSuffix(name, ".offsets"); !ok {
+		return 0, 0, false, false
+	}
+	uid, err := strconv.ParseUint(number, 10, 64)
+	return uid, base, isLog, err == nil && strconv.FormatUint(uid, 10) == number
 }
 
 // saveChange saves the state after a change, and then deletes the files of deleted partitions.
@@ -146,7 +281,7 @@ func (s *Server) saveChange() Status {
 		err = errors.Join(err, p.files.remove())
 	}
 	if err != nil {
-		s.log.Error("change not written", zap.Error(err))
+		s.store.logFailure("change not written", err)
 		return StatusIOError
 	}
 	return StatusOK
@@ -163,35 +298,6 @@ func (s *Server) markDeleted(partitions []*partition) {
 	}
 }
 
-// savePartitions writes the messages and offsets that are not written yet.
-func (s *Server) savePartitions(sync bool) error {
-	var all []*partition
-	s.catalog.mu.RLock()
-	s.catalog.eachTopic(func(t *topic) { all = append(all, t.partitions...) })
-	s.catalog.mu.RUnlock()
-	var errs []error
-	for _, p := range all {
-		errs = append(errs, p.save(sync))
-	}
-	return errors.Join(errs...)
-}
-
-// savePeriodically writes messages every saveInterval until the server stops.
-func (s *Server) savePeriodically() {
-	tick := time.NewTicker(saveInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case <-tick.C:
-			if err := s.savePartitions(false); err != nil {
-				s.log.Error("messages not written", zap.Error(err))
-			}
-		}
-	}
-}
-
 // closeStore ends the use of the directory. With crash, what is not written is lost.
 func (s *Server) closeStore(crash bool) error {
 	if s.store == nil {
@@ -199,7 +305,7 @@ func (s *Server) closeStore(crash bool) error {
 	}
 	var errs []error
 	if !crash {
-		errs = append(errs, s.savePartitions(false))
+		errs = append(errs, s.savePartitions(s.opts.save.fsync))
 	}
 	s.catalog.mu.RLock()
 	s.catalog.eachTopic(func(t *topic) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
@@ -44,6 +45,48 @@ func TestProcess(t *testing.T) {
 			require.NoError(t, err, string(out))
 			require.NoError(t, cmd.Process.Signal(signal))
 			require.NoError(t, cmd.Wait())
+		}
+	})
+
+	t.Run("a killed server keeps what its flags say", func(t *testing.T) {
+		t.Parallel()
+		for _, c := range []struct {
+			flags []string
+			left  int
+		}{
+			{nil, 0},
+			{[]string{"--messages-required-to-save", "1", "--enforce-fsync"}, 3},
+			{[]string{"--size-of-messages-required-to-save", "1"}, 3},
+		} {
+			dir := t.TempDir()
+			cmd := exec.CommandContext(t.Context(), program, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", dir}, c.flags...)...)
+			stdout, err := cmd.StdoutPipe()
+			require.NoError(t, err)
+			require.NoError(t, cmd.Start())
+			line, err := bufio.NewReader(stdout).ReadString('\n')
+			require.NoError(t, err)
+			endpoint := strings.Replace(strings.Fields(line)[2], "//", "//iggy:iggy@", 1)
+			out, err := exec.CommandContext(t.Context(), program, "provision", "--yes", "--endpoint", endpoint).CombinedOutput()
+			require.NoError(t, err, string(out))
+			publish := exec.CommandContext(t.Context(), program, "publish-task", "--file", "-", "--endpoint", endpoint)
+			publish.Stdin = strings.NewReader(strings.Repeat(`{"jobId": "j", "resourceId": "r", "url": "http://x/"}`, 3))
+			out, err = publish.CombinedOutput()
+			require.NoError(t, err, string(out))
+			require.NoError(t, cmd.Process.Kill())
+			require.Error(t, cmd.Wait())
+
+			srv, err := embedded.Start(embedded.WithDirectory(dir))
+			require.NoError(t, err)
+			left := 0
+			for partition := uint32(0); ; partition++ {
+				messages, err := srv.Messages("fetchbox", "jobs.tasks", partition)
+				if err != nil {
+					break
+				}
+				left += len(messages)
+			}
+			require.NoError(t, srv.Stop(t.Context()))
+			require.Equal(t, c.left, left, "%q", c.flags)
 		}
 	})
 

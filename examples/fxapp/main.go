@@ -1,7 +1,8 @@
 // Command fxapp is a small FetchBox, in one process or in several: an API accepts jobs, workers
 // download their resources, and a ledger stores their state. Iggy connects them.
 //
-// Without configuration it runs on an embedded Iggy server:
+// Without configuration it runs on an embedded Iggy server, which keeps its messages in the directory
+// of -data. Each message is on the disk before it is confirmed, so accepted jobs survive kill -9:
 //
 //	go run ./examples/fxapp
 //	curl -H 'X-Fetchbox-Job-Type: demo' -d '{"manifest_version": "v1", "metadata": {},
@@ -38,7 +39,7 @@ func main() {
 	flag.StringVar(&o.ConfigFile, "config", "",
 		"YAML configuration `file` (default: the file that FETCHBOX_CONFIG names, or none)")
 	flag.StringVar(&o.Data, "data", "data",
-		"`directory` of resources and job states; the processes of all roles share it")
+		"`directory` of resources, job states and the embedded server; the processes of all roles share it")
 	flag.StringVar(&role, "role", string(app.RoleAll),
 		"`role` of this process: api, worker, ledger or all")
 	flag.TextVar(&level, "log", level, "`level` of the log on standard error: debug, info, warn or error; by default warn in a terminal, otherwise info")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap/zapcore"
@@ -21,6 +22,11 @@ type serveOptions struct {
 	username, password string
 	cert, key          string
 	retention          string
+
+	messagesRequiredToSave       int
+	sizeOfMessagesRequiredToSave string
+	saveInterval                 time.Duration
+	enforceFsync                 bool
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -32,9 +38,16 @@ func (a *app) serveCommand() *cobra.Command {
 
 It speaks the protocol of Apache Iggy 0.8.0 over TCP, as a single node without
 QUIC, HTTP and WebSocket. Without --data it keeps everything in memory. When it
-listens, it prints its address on one line. SIGTERM or ctrl-C stops it in order.`,
+listens, it prints its address on one line. SIGTERM or ctrl-C stops it in order.
+
+Like the real server, it writes the messages of a partition to --data when there
+are 1,024 of them or 1 MiB, and every 30 seconds, so that kill -9 loses the
+confirmed messages that were not written yet. With --messages-required-to-save 1
+it loses none, and with --enforce-fsync neither does a crash of the machine.
+Damaged and foreign files in --data are moved to its directory set-aside.`,
 		Example: `  fetchbox-iggy-cli serve
-  fetchbox-iggy-cli serve --addr 127.0.0.1:0 --data ./data`,
+  fetchbox-iggy-cli serve --addr 127.0.0.1:0 --data ./data
+  fetchbox-iggy-cli serve --data ./data --messages-required-to-save 1 --enforce-fsync`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), o) },
 	}
@@ -46,6 +59,10 @@ listens, it prints its address on one line. SIGTERM or ctrl-C stops it in order.
 	f.StringVar(&o.cert, "tls-cert", "", "PEM `file` with the certificate; with --tls-key it turns TLS on")
 	f.StringVar(&o.key, "tls-key", "", "PEM `file` with the certificate's key")
 	f.StringVar(&o.retention, "retention", config.Bytes(embedded.DefaultRetention).String(), "`size` of each partition beyond which the oldest messages are dropped; 0 is no limit")
+	f.IntVar(&o.messagesRequiredToSave, "messages-required-to-save", 1024, "`number` of unsaved messages of a partition at which they are written to --data")
+	f.StringVar(&o.sizeOfMessagesRequiredToSave, "size-of-messages-required-to-save", "1MiB", "`size` of the unsaved messages of a partition at which they are written to --data")
+	f.DurationVar(&o.saveInterval, "save-interval", 30*time.Second, "`time` after which unsaved messages are written to --data; 0 is never")
+	f.BoolVar(&o.enforceFsync, "enforce-fsync", false, "confirm what is written to --data when it is on the disk")
 	_ = c.MarkFlagDirname("data")
 	return c
 }
@@ -111,9 +128,22 @@ func (o serveOptions) serverOptions() ([]embedded.Option, error) {
 	if retention == 0 {
 		retention = -1
 	}
+	size, err := config.ParseBytes(o.sizeOfMessagesRequiredToSave)
+	if err != nil {
+		return nil, usagef("--size-of-messages-required-to-save: %w", err)
+	}
+	if o.messagesRequiredToSave < 1 {
+		return nil, usagef("--messages-required-to-save must be 1 or more")
+	}
+	if o.saveInterval < 0 {
+		return nil, usagef("--save-interval must be 0 or more")
+	}
 	opts := []embedded.Option{
 		embedded.WithAddress(o.addr), embedded.WithCredentials(o.username, o.password),
 		embedded.WithDirectory(o.data), embedded.WithRetention(int64(retention)),
+		embedded.WithMessagesRequiredToSave(o.messagesRequiredToSave),
+		embedded.WithSizeOfMessagesRequiredToSave(int64(size)),
+		embedded.WithSaveInterval(o.saveInterval), embedded.WithEnforceFsync(o.enforceFsync),
 	}
 	if o.cert != "" {
 		pair, err := tls.LoadX509KeyPair(o.cert, o.key)

@@ -64,6 +64,28 @@ func TestServeTLS(t *testing.T) {
 	p.end().ok(t)
 }
 
+func TestServeWarnsOfOpenAddress(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args   []string
+		warned bool
+	}{
+		{[]string{"--addr", "0.0.0.0:0"}, true},
+		{[]string{"--addr", "0.0.0.0:0", "--password", "secret"}, false},
+		{[]string{"--addr", "127.0.0.1:0"}, false},
+	} {
+		p := begin(t, nil, append([]string{"serve"}, c.args...)...)
+		p.line()
+		p.interrupt()
+		r := p.end()
+		r.ok(t)
+		require.Equal(t, c.warned, strings.Contains(r.err, "other machines can reach this address, and the root user has the default password"), "%s", r.err)
+		if c.warned {
+			require.Equal(t, 1, strings.Count(r.err, "\n"), "%s", r.err)
+		}
+	}
+}
+
 func TestServeRejectsBadFlags(t *testing.T) {
 	t.Parallel()
 	for why, args := range map[string][]string{
@@ -71,6 +93,9 @@ func TestServeRejectsBadFlags(t *testing.T) {
 		"belong together":        {"--tls-cert", "cert.pem"},
 		"--password must have":   {"--password", "x"},
 		"--retention":            {"--retention", "much"},
+		"--messages-required-to": {"--messages-required-to-save", "0"},
+		"--size-of-messages-req": {"--size-of-messages-required-to-save", "much"},
+		"--save-interval must":   {"--save-interval", "-1s"},
 		"takes no argument":      {"argument"},
 		"unknown flag: --nope":   {"--nope"},
 		"--output must be":       {"--output", "xml"},

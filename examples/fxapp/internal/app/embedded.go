@@ -12,17 +12,18 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 )
 
-// startEmbedded starts a server in this process. The server keeps its messages in the data
-// directory, so that they are there after a restart.
+// startEmbedded starts a server in this process. It writes each message to the data directory before
+// it confirms it, so that accepted jobs survive kill -9 and a crash of the machine.
 func (s *settings) startEmbedded(log *zap.Logger, out io.Writer) (stop func(), err error) {
 	dir := filepath.Join(s.Data, "iggy")
-	srv, err := embedded.Start(embedded.WithDirectory(dir), embedded.WithLogger(log))
+	srv, err := embedded.Start(embedded.WithDirectory(dir), embedded.WithLogger(log),
+		embedded.WithMessagesRequiredToSave(1), embedded.WithEnforceFsync(true))
 	if err != nil {
 		return nil, err
 	}
 	s.config.Iggy.Endpoint = srv.Endpoint()
 	fmt.Fprintf(out, "No Iggy server is configured (FETCHBOX__IGGY__ENDPOINT): "+
-		"using an embedded server at %s, with its data in %s.\n", srv.Address(), dir)
+		"using an embedded server at %s, which writes each message to the disk in %s.\n", srv.Address(), dir)
 	return func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
