@@ -88,8 +88,17 @@ func (c checkedWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// describe is an error in lines, without prefixes of packages and without stacks.
+// describe is an error in lines, without control characters: it may quote names and texts of others.
 func describe(err error) []string {
+	lines := errorLines(err)
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return lines
+}
+
+// errorLines is an error in lines, without prefixes of packages and without stacks.
+func errorLines(err error) []string {
 	if faults := config.Faults(err); len(faults) > 0 {
 		lines := make([]string, len(faults))
 		for i, f := range faults {

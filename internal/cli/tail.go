@@ -74,7 +74,7 @@ func (a *app) tail(ctx context.Context, cluster config.Cluster, t topicRef, o ta
 
 // reportUndecodable prints that a message can't be decoded.
 func (a *app) reportUndecodable(t topicRef, m message, cause error) error {
-	_, err := fmt.Fprintf(a.err, "fetchbox-iggy-cli: %s/%s: can't be decoded: %s\n", printable(t.String()), m.position(), oneLine(cause.Error()))
+	_, err := fmt.Fprintf(a.err, "fetchbox-iggy-cli: %s/%s: can't be decoded: %s\n", printable(t.String()), m.position(), printable(oneLine(cause.Error())))
 	return err
 }
 
