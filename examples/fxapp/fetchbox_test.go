@@ -115,6 +115,18 @@ func (f *fetchbox) request(t *testing.T, method, path string, body io.Reader) (i
 	return response.StatusCode, answer
 }
 
+// status returns the status code of the response to a request without a body.
+func (f *fetchbox) status(t *testing.T, method, path string) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, f.url+path, http.NoBody)
+	require.NoError(t, err)
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(r)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
+}
+
 // submit submits a job and returns its id.
 func (f *fetchbox) submit(t *testing.T, manifest []byte) string {
 	t.Helper()

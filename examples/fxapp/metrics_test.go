@@ -88,3 +88,23 @@ func TestSecondsHistogramsResolveMilliseconds(t *testing.T) {
 		require.GreaterOrEqual(t, len(boundaries), 7, "%s has too few boundaries below a second", name)
 	}
 }
+
+// No value of a label comes from a job, so that the number of time series does not grow with jobs.
+func TestLabelsHaveNoValuesOfJobs(t *testing.T) {
+	t.Parallel()
+	remote := startFileServer(t)
+	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: environment(nil)})
+	manifest := strings.NewReplacer(`"metadata":{}`, `"metadata":{"tenant":"a-tenant"}`, `"id":"`, `"id":"a-resource-`).
+		Replace(string(remote.manifest(3, 1)))
+	id := box.submit(t, []byte(manifest))
+	box.waitFinished(t, id)
+	require.Equal(t, http.StatusNotFound, box.status(t, http.MethodGet, "/operators/jobs/an-unknown-job"))
+	var metrics string
+	require.Eventually(t, func() bool {
+		metrics = box.scrape(t)
+		return strings.Contains(metrics, `fetchbox_worker_download_seconds_count{code="DOWNLOAD_HTTP_4XX"`)
+	}, waitTimeout, 10*time.Millisecond)
+	for _, value := range []string{id, `"demo"`, "a-tenant", "a-resource", "missing0", "an-unknown-job", strings.TrimPrefix(remote.URL, "http://")} {
+		require.NotContains(t, metrics, value)
+	}
+}

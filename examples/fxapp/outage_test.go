@@ -116,3 +116,25 @@ func TestServicesStartBeforeTheirServer(t *testing.T) {
 		})
 	}
 }
+
+// The probes answer while a process waits for its server: an orchestrator must not restart it.
+func TestProbesAnswerBeforeTheServerDoes(t *testing.T) {
+	t.Parallel()
+	for _, role := range []app.Role{app.RoleAPI, app.RoleWorker} {
+		t.Run(string(role), func(t *testing.T) {
+			t.Parallel()
+			srv := iggytest.NewServer(t)
+			srv.StopListening()
+			env := append(environment(srv), "FETCHBOX__IGGY__START=background", "FETCHBOX__IGGY__RECONNECT__MAX_BACKOFF=300ms")
+			box, _ := run(t, app.Options{Data: t.TempDir(), Environ: env, Role: role})
+			for _, method := range []string{http.MethodGet, http.MethodHead} {
+				require.Equal(t, http.StatusOK, box.status(t, method, "/health/live"), method)
+				require.Equal(t, http.StatusServiceUnavailable, box.status(t, method, "/health/ready"), method)
+				require.Equal(t, http.StatusOK, box.status(t, method, "/metrics"), method)
+			}
+			srv.StartListening()
+			require.Eventually(t, func() bool { return box.status(t, http.MethodHead, "/health/ready") == http.StatusOK }, waitTimeout, 20*time.Millisecond)
+			require.Equal(t, http.StatusOK, box.status(t, http.MethodGet, "/health/ready"))
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -105,4 +106,16 @@ func TestDefaultLevel(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, zapcore.WarnLevel, defaultLevel(true))
 	require.Equal(t, zapcore.InfoLevel, defaultLevel(false))
+}
+
+// A collector that accepts spans and never responds delays neither jobs nor the stop.
+func TestStopDoesNotWaitForTheCollector(t *testing.T) {
+	t.Parallel()
+	collector, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, collector.Close()) })
+	remote := startFileServer(t)
+	box := startProcess(t, t.TempDir(), append(environment(nil), "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+collector.Addr().String()))
+	require.Equal(t, store.Completed, box.waitFinished(t, box.submit(t, remote.manifest(3, 0))).Status)
+	require.NoError(t, box.signalAndWait(t, syscall.SIGTERM, 8*time.Second), "exit code 0")
 }
