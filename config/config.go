@@ -31,21 +31,22 @@ type Cluster struct {
 	Topics Topics `yaml:"topics"`
 }
 
-// Validate returns all faults, joined, each as a KeyError with its key. It reads the files of
-// secrets and certificates, and changes nothing. A cluster without any credentials is valid: only
-// one that is used needs a login; see ValidateCluster.
+// Validate returns all faults, joined, each as a KeyError with its key. It changes nothing. A cluster
+// without any credentials is valid, and no file of a secret or a certificate is read: only a cluster
+// that is used needs them; see ValidateCluster.
 func (c Config) Validate() error {
 	f := newFaults("")
-	c.validate(f, loginOptional)
+	c.validate(f, maybeUnused)
 	c.Health.validate(f.at("health"))
 	for _, name := range slices.Sorted(maps.Keys(c.Clusters)) {
-		c.Clusters[name].validate(f.at("clusters."+name), loginOptional)
+		c.Clusters[name].validate(f.at("clusters."+name), maybeUnused)
 	}
 	return f.err()
 }
 
-// ValidateCluster returns all faults of a cluster that is used, which needs a login. The name of the
-// cluster of the sections at the top level is empty.
+// ValidateCluster returns all faults of a cluster that is used: it needs a login, and the files of
+// secrets and certificates that its section names, which ValidateCluster reads. The name of the
+// cluster of the sections at the top level is empty. Sources.Locate adds lines and variables.
 func (c Config) ValidateCluster(name string) error {
 	f, cluster := newFaults(""), c.Cluster
 	if name != "" {
@@ -56,12 +57,12 @@ func (c Config) ValidateCluster(name string) error {
 		}
 		f = f.at("clusters." + name)
 	}
-	cluster.validate(f, loginRequired)
+	cluster.validate(f, used)
 	return f.err()
 }
 
-func (c Cluster) validate(f faults, login loginRule) {
-	c.Iggy.validate(f.at("iggy"), login)
+func (c Cluster) validate(f faults, u usage) {
+	c.Iggy.validate(f.at("iggy"), u)
 	c.Producer.validate(f.at("producer"))
 	for _, name := range slices.Sorted(maps.Keys(c.Consumers)) {
 		c.Consumers[name].validate(f.at("consumers." + name))

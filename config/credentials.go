@@ -32,17 +32,26 @@ func (i Iggy) Credentials() (Credentials, error) {
 	return credentials, nil
 }
 
-// loginRule says whether credentials may be missing.
-type loginRule bool
+// usage says whether a cluster is used.
+type usage bool
 
 const (
-	loginRequired loginRule = true
-	// loginOptional is for a cluster that may be unused.
-	loginOptional loginRule = false
+	// used is for a cluster that needs a login, and the files that its section names.
+	used usage = true
+	// maybeUnused is for a cluster that may have no login, and whose files may be missing: they are
+	// not read.
+	maybeUnused usage = false
 )
 
-func (i Iggy) validateLogin(f faults, rule loginRule) {
-	if rule == loginRequired || i.ClientID != "" || i.ClientSecret.IsSet() || i.ClientSecretFile != "" || i.Token.IsSet() {
+func (i Iggy) validateLogin(f faults, u usage) {
+	configured := i.ClientID != "" || i.ClientSecret.IsSet() || i.ClientSecretFile != "" || i.Token.IsSet()
+	switch {
+	case u == maybeUnused && !configured:
+	case u == maybeUnused && i.ClientSecretFile != "":
+		if key, err := i.checkLogin(); err != nil {
+			f.add(key, err)
+		}
+	default:
 		i.login(f)
 	}
 }

@@ -6,7 +6,7 @@ func (i Iggy) Host() string { return i.host() }
 // Validate returns the faults of one cluster.
 func (c Cluster) Validate() error {
 	f := newFaults("")
-	c.validate(f, loginRequired)
+	c.validate(f, used)
 	return f.err()
 }
 

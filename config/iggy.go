@@ -61,20 +61,20 @@ const (
 	StartBackground StartMode = "background"
 )
 
-// Validate is like Config.ValidateCluster for this section: it needs a login.
+// Validate is like Config.ValidateCluster for this section: it needs a login, and reads the files.
 func (i Iggy) Validate() error {
 	f := newFaults("iggy")
-	i.validate(f, loginRequired)
+	i.validate(f, used)
 	return f.err()
 }
 
-func (i Iggy) validate(f faults, login loginRule) {
+func (i Iggy) validate(f faults, u usage) {
 	if _, err := splitEndpoint(i.Endpoint); err != nil {
 		f.add("endpoint", err)
 	}
 	oneOf(f, "transport", i.Transport, TransportNative, TransportSDK)
-	i.validateLogin(f, login)
-	i.validateTLS(f)
+	i.validateLogin(f, u)
+	i.validateTLS(f, u)
 	positive(f, "dial_timeout", i.DialTimeout)
 	positive(f, "request_timeout", i.RequestTimeout)
 	positive(f, "heartbeat_interval", i.HeartbeatInterval)

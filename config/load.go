@@ -3,9 +3,11 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -25,13 +27,32 @@ func (s Sources) Has(key string) bool {
 	return false
 }
 
+// Locate returns err with the sources of its KeyErrors that have none. It is for the faults that
+// Config.ValidateCluster finds after Load; an override gets the Sources (see WithOverride).
+func (s Sources) Locate(err error) error {
+	found := Faults(err)
+	if len(found) == 0 {
+		return err
+	}
+	all := make([]error, len(found))
+	for i, fault := range found {
+		located := *fault
+		if located.Source == (Source{}) {
+			located.Source = s[fault.Key]
+		}
+		all[i] = &located
+	}
+	return errors.Join(all...)
+}
+
 // Load reads the configuration in layers, each over the one before: Default with what the options
 // declare, the file of WithFile or of the variable IGGY_CONFIG if there is one, and the variables
 // IGGY__SECTION__KEY. WithPrefix replaces IGGY. Then Load applies overrides and validates the
 // result.
 //
 // The error joins all faults: unknown keys, invalid values, and those of Validate. Each is a
-// KeyError with the key and the line or variable (see Faults). After an error, the Config is the
+// KeyError with the key and the line or variable (see Faults). Load reads no file of a secret or a
+// certificate: see Config.ValidateCluster. After an error, the Config is the
 // zero value, and the sections of the application are unchanged.
 func Load(opts ...Option) (Config, error) {
 	l := &loader{config: Default(), prefix: DefaultPrefix, sources: Sources{}, sections: map[string]*section{}}
@@ -41,6 +62,7 @@ func Load(opts ...Option) (Config, error) {
 		}
 		opt(l)
 	}
+	l.names = slices.Sorted(maps.Keys(l.sections))
 	// These are faults of the program. The configuration can only be checked after they are fixed.
 	if err := errors.Join(l.optionErrs...); err != nil {
 		return Config{}, err
@@ -62,6 +84,7 @@ type loader struct {
 	inMemory   bool
 	environ    []string
 	sections   map[string]*section
+	names      []string // of the sections, in order
 	overrides  []func(*Config, Sources) error
 	sources    Sources
 	faults     []error
@@ -106,17 +129,16 @@ func (l *loader) load() error {
 func (l *loader) root() reflect.Value {
 	config := reflect.TypeFor[Config]()
 	all := []reflect.StructField{{Name: "Config", Type: config, Tag: `yaml:",inline"`}}
-	for name, s := range l.sections {
+	for _, name := range l.names {
 		all = append(all, reflect.StructField{
 			Name: fmt.Sprintf("Section%d", len(all)),
-			Type: s.value.Type(),
+			Type: l.sections[name].value.Type(),
 			Tag:  reflect.StructTag(fmt.Sprintf("yaml:%q", name)),
 		})
 	}
 	root := reflect.New(reflect.StructOf(all)).Elem()
 	root.Field(0).Set(clone(reflect.ValueOf(&l.config).Elem()))
-	for i, f := range all[1:] {
-		name, _ := keyOf(f)
+	for i, name := range l.names {
 		root.Field(i + 1).Set(l.sections[name].value)
 	}
 	return root
@@ -125,9 +147,8 @@ func (l *loader) root() reflect.Value {
 // collect copies the decoded values from root.
 func (l *loader) collect(root reflect.Value) {
 	l.config = root.Field(0).Interface().(Config)
-	for i := 1; i < root.NumField(); i++ {
-		name, _ := keyOf(root.Type().Field(i))
-		l.sections[name].value = root.Field(i)
+	for i, name := range l.names {
+		l.sections[name].value = root.Field(i + 1)
 	}
 }
 
@@ -167,8 +188,8 @@ func lookup(environ []string, variable string) (name, value string) {
 // decoded have their defaults, which are valid.
 func (l *loader) validate() {
 	found := Faults(l.config.Validate())
-	for name, s := range l.sections {
-		if v, ok := reflect.TypeAssert[interface{ Validate() error }](s.value.Addr()); ok {
+	for _, name := range l.names {
+		if v, ok := reflect.TypeAssert[interface{ Validate() error }](l.sections[name].value.Addr()); ok {
 			found = append(found, sectionFaults(name, v.Validate())...)
 		}
 	}

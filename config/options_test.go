@@ -202,6 +202,90 @@ func TestAClusterThatIsNotUsedNeedsNoLogin(t *testing.T) {
 	require.EqualError(t, err, "iggy.client_secret: must be set (or client_secret_file) when client_id is", "half a login is a mistake")
 }
 
+// The files of a cluster that is not used may be missing. The faults of one that is used have their
+// lines and variables.
+func TestFilesOfAClusterThatIsNotUsedAreNotRead(t *testing.T) {
+	t.Parallel()
+	var from config.Sources
+	missing := filepath.Join(t.TempDir(), "missing")
+	c, err := config.Load(config.WithCluster("eu", config.DefaultCluster()),
+		config.WithYAML("app.yaml", []byte("iggy:\n  client_id: ''\nclusters:\n  eu:\n    iggy:\n      client_id: a\n      client_secret_file: "+missing+"\n")),
+		config.WithEnviron([]string{"IGGY__CLUSTERS__EU__IGGY__TLS__ENABLED=true", "IGGY__CLUSTERS__EU__IGGY__TLS__CA_FILE=" + missing}),
+		config.WithOverride(func(_ *config.Config, s config.Sources) error {
+			from = s
+			return nil
+		}))
+	require.NoError(t, err)
+	require.NoError(t, c.Validate())
+	open := ": open " + missing + ": no such file or directory ("
+	require.Equal(t, []string{
+		"clusters.eu.iggy.client_secret_file" + open + "app.yaml:7)",
+		"clusters.eu.iggy.tls.ca_file" + open + "IGGY__CLUSTERS__EU__IGGY__TLS__CA_FILE)",
+	}, texts(t, from.Locate(c.ValidateCluster("eu"))))
+	require.EqualError(t, from.Locate(c.ValidateCluster("")),
+		"iggy.client_id: must be set, with client_secret or client_secret_file, unless token is (app.yaml:2)")
+	require.NoError(t, from.Locate(nil))
+	other := errors.New("no fault of a key")
+	require.Equal(t, other, from.Locate(other))
+
+	// What can be checked without the files is checked.
+	_, err = config.Load(config.WithEnviron(nil), config.WithYAML("app.yaml", []byte(
+		"iggy:\n  client_secret_file: "+missing+"\n  tls:\n    enabled: true\n    cert_file: "+missing+"\n")))
+	require.Equal(t, []string{
+		"iggy.client_id: must be set when client_secret or client_secret_file is",
+		"iggy.tls.key_file: must be set when cert_file is",
+	}, texts(t, err))
+}
+
+// level is a type of an application whose errors quote the text.
+type level int
+
+func (l *level) UnmarshalText(text []byte) error {
+	if string(text) != "high" {
+		return fmt.Errorf("%q is no level", text)
+	}
+	*l = 1
+	return nil
+}
+
+// A secret may be under the wrong key, or in a section of the application.
+func TestErrorsOfAnApplicationsTypeDoNotQuoteTheValue(t *testing.T) {
+	t.Parallel()
+	var s struct {
+		Level  level
+		Levels []level
+	}
+	_, err := config.Load(config.WithSection("audit", &s),
+		config.WithYAML("app.yaml", []byte("audit:\n  level: hunter2\n  levels: [high, hunter2]\n")), config.WithEnviron([]string{"IGGY__AUDIT__LEVEL=hunter2"}))
+	require.Equal(t, []string{
+		"audit.level: must be a valid config_test.level (app.yaml:2)",
+		"audit.levels[1]: must be a valid config_test.level (app.yaml:3)",
+		"audit.level: must be a valid config_test.level (IGGY__AUDIT__LEVEL)",
+	}, texts(t, err))
+}
+
+// checkedSection is a section that is not valid.
+type checkedSection struct{ Port int }
+
+func (checkedSection) Validate() error { return errors.New("is wrong") }
+
+// The order of faults does not depend on chance.
+func TestFaultsOfSeveralSectionsHaveAnOrder(t *testing.T) {
+	t.Parallel()
+	sections := make([]checkedSection, 8)
+	for range 10 {
+		opts := []config.Option{config.WithYAML("app.yaml", nil), config.WithEnviron(nil)}
+		var want []string
+		for i := range sections {
+			name := string(rune('a' + i))
+			opts = append(opts, config.WithSection(name, &sections[i]))
+			want = append(want, name+": is wrong")
+		}
+		_, err := config.Load(opts...)
+		require.Equal(t, want, texts(t, err))
+	}
+}
+
 func TestWithConsumer(t *testing.T) {
 	t.Parallel()
 	defaults := config.DefaultConsumer("orders")

@@ -47,7 +47,7 @@ func (i Iggy) TLSConfig() (*tls.Config, error) {
 	return c, nil
 }
 
-func (i Iggy) validateTLS(f faults) {
+func (i Iggy) validateTLS(f faults, u usage) {
 	t := i.TLS
 	if !t.Enabled {
 		f = f.at("tls")
@@ -58,7 +58,11 @@ func (i Iggy) validateTLS(f faults) {
 		f.require(!t.InsecureSkipVerify, "insecure_skip_verify", "must not be set unless iggy.tls.enabled is true")
 		return
 	}
-	i.loadTLS(f, &tls.Config{}) //nolint:gosec // thrown away
+	if u == used {
+		i.loadTLS(f, &tls.Config{}) //nolint:gosec // thrown away
+	} else if key, err := t.checkPair(); err != nil {
+		f.at("tls").add(key, err)
+	}
 }
 
 // loadTLS sets the certificates of c from their files.
@@ -92,13 +96,21 @@ func (t TLS) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
+// checkPair checks that a client certificate has its key, and returns the key at fault.
+func (t TLS) checkPair() (key string, err error) {
+	switch {
+	case t.CertFile == "" && t.KeyFile != "":
+		return "cert_file", errors.New("must be set when key_file is")
+	case t.KeyFile == "" && t.CertFile != "":
+		return "key_file", errors.New("must be set when cert_file is")
+	}
+	return "", nil
+}
+
 // certificate returns the client certificate, or the key at fault and an error.
 func (t TLS) certificate() (cert tls.Certificate, key string, err error) {
-	switch {
-	case t.CertFile == "":
-		return cert, "cert_file", errors.New("must be set when key_file is")
-	case t.KeyFile == "":
-		return cert, "key_file", errors.New("must be set when cert_file is")
+	if key, err := t.checkPair(); err != nil {
+		return cert, key, err
 	}
 	certPEM, err := readFile(t.CertFile, maxFile)
 	if err != nil {

@@ -3,11 +3,15 @@ package config
 import (
 	"encoding"
 	"errors"
+	"fmt"
 	"reflect"
 	"strconv"
 	"strings"
 	"time"
 )
+
+// ownPackage is the path of this package, whose types don't quote a text.
+var ownPackage = reflect.TypeFor[Secret]().PkgPath()
 
 // setText sets a value from its text. Errors don't quote the text, which may be a secret under the
 // wrong key.
@@ -21,7 +25,11 @@ func setText(v reflect.Value, text string) error {
 		return nil
 	}
 	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
-		return u.UnmarshalText([]byte(text))
+		err := u.UnmarshalText([]byte(text))
+		if err != nil && v.Type().PkgPath() != ownPackage {
+			return fmt.Errorf("must be a valid %s", v.Type()) // its own error may quote the text
+		}
+		return err
 	}
 	switch v.Kind() {
 	case reflect.String:

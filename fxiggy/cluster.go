@@ -36,7 +36,7 @@ type cluster struct {
 func clusterOf(name string) func(*runtime) (*cluster, error) {
 	return func(rt *runtime) (*cluster, error) {
 		if err := rt.cfg.ValidateCluster(name); err != nil {
-			return nil, err
+			return nil, rt.sources.Locate(err)
 		}
 		c := &cluster{runtime: rt, name: name, cfg: rt.cfg.Cluster}
 		if name != "" {

@@ -31,6 +31,7 @@ func Config(cfg config.Config) fx.Option { return declare(declaration{fixed: &cf
 // loaded is the configuration with the sections of the application.
 type loaded struct {
 	config   config.Config
+	sources  config.Sources
 	sections map[string]any // pointers
 }
 
@@ -48,7 +49,11 @@ func load(p declarations) (*loaded, error) {
 		sections = append(sections, one.load(l.sections))
 	}
 	if s.fixed == nil {
-		l.config, err = config.Load(append(s.options(), sections...)...)
+		sources := config.WithOverride(func(_ *config.Config, from config.Sources) error {
+			l.sources = from
+			return nil
+		})
+		l.config, err = config.Load(append(append(s.options(), sections...), sources)...)
 		return l, err
 	}
 	if l.config, err = withDefaults(*s.fixed, s.defaults); err != nil {

@@ -133,6 +133,8 @@ func TestOnlyClustersThatAreUsedNeedALogin(t *testing.T) {
 	require.EqualError(t, fxiggy.Cause(err), missing)
 	err = fx.New(quiet, fxiggy.Core, fxiggy.Cluster("us"), configured(offline), fx.Invoke(fx.Annotate(func(*admin.Admin) {}, fx.ParamTags(`name:"us"`)))).Err()
 	require.EqualError(t, fxiggy.Cause(err), "clusters.us."+missing)
+	err = fx.New(quiet, fxiggy.Core, configured("iggy:\n  client_id: ''\n"), fx.Invoke(func(*admin.Admin) {})).Err()
+	require.EqualError(t, fxiggy.Cause(err), missing+" (test.yaml:2)")
 }
 
 // A topic that only a constructor can make, with a key from a store of secrets for example, replaces

@@ -22,6 +22,7 @@ type runtimeParams struct {
 	Lifecycle  fx.Lifecycle
 	Shutdowner fx.Shutdowner
 	Config     config.Config
+	Loaded     *loaded
 	Registry   *health.Registry
 	// Logger is the parent of all loggers of the library.
 	Logger *zap.Logger `optional:"true"`
@@ -36,6 +37,7 @@ type runtime struct {
 	lifecycle  fx.Lifecycle
 	shutdowner fx.Shutdowner
 	cfg        config.Config
+	sources    config.Sources
 	registry   *health.Registry
 	log        *zap.Logger
 	tracers    trace.TracerProvider
@@ -63,7 +65,7 @@ func newRuntime(p runtimeParams, mark *startMark, all declarations, graph fx.Dot
 		return nil, err
 	}
 	rt := &runtime{
-		lifecycle: p.Lifecycle, shutdowner: p.Shutdowner, cfg: p.Config, registry: p.Registry,
+		lifecycle: p.Lifecycle, shutdowner: p.Shutdowner, cfg: p.Config, sources: p.Loaded.sources, registry: p.Registry,
 		log: p.Logger, tracers: p.Tracers, meters: p.Meters, mark: mark, producerOptions: producers,
 	}
 	if rt.log == nil {

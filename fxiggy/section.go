@@ -1,6 +1,9 @@
 package fxiggy
 
 import (
+	"fmt"
+	"reflect"
+
 	"go.uber.org/fx"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
@@ -15,6 +18,12 @@ import (
 // The configuration is loaded before any constructor can get a T. With Config, the section has its
 // defaults.
 func Section[T any](name string, defaults T) fx.Option {
+	if t := reflect.TypeFor[T](); t.Kind() != reflect.Struct {
+		if t.Kind() == reflect.Pointer {
+			return fx.Error(fmt.Errorf("fxiggy: section %q: the defaults must be a struct, %s, not a pointer to it", name, t.Elem()))
+		}
+		return fx.Error(fmt.Errorf("fxiggy: section %q: the defaults must be a struct, not %s", name, t))
+	}
 	return fx.Options(
 		declare(declaration{section: &section{name: name, target: func() any {
 			target := defaults

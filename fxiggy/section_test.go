@@ -60,4 +60,7 @@ func TestASectionIsLoadedBeforeAnyoneCanSeeIt(t *testing.T) {
 	defaults.Addr = ""
 	require.EqualError(t, fxiggy.Cause(build(&got, fxiggy.Config(config.Default()))), "http.addr: must be set")
 	require.ErrorContains(t, build(&got, configured(""), fxiggy.Section("http", struct{ A int }{})), `section "http": there is one of that name already`)
+	require.EqualError(t, fxiggy.Cause(build(&got, configured(""), fxiggy.Section("tls", &httpConfig{}))),
+		`fxiggy: section "tls": the defaults must be a struct, fxiggy_test.httpConfig, not a pointer to it`)
+	require.EqualError(t, fxiggy.Cause(build(&got, configured(""), fxiggy.Section("port", 80))), `fxiggy: section "port": the defaults must be a struct, not int`)
 }

@@ -22,16 +22,20 @@ func (a *app) loadCluster() (config.Cluster, error) {
 	if err != nil {
 		return config.Cluster{}, err
 	}
-	var others []string
+	var (
+		others  []string
+		sources config.Sources
+	)
 	all, err := a.loadConfig(&others, func(c *config.Config, from config.Sources) error {
 		if a.cluster != "" && !from.Has("clusters."+a.cluster) {
 			return usagef("--cluster: the configuration has no cluster %q%s", a.cluster, ifAny("; it has ", others))
 		}
+		sources = from
 		a.override(c, from, endpoint)
 		return nil
 	})
 	if err == nil {
-		err = all.ValidateCluster(a.cluster)
+		err = sources.Locate(all.ValidateCluster(a.cluster))
 	}
 	if err != nil {
 		return config.Cluster{}, &usageError{err}

@@ -91,6 +91,9 @@ func TestClusterNeedsItsOwnConfigurationOnly(t *testing.T) {
 	eu := "clusters:\n  eu:\n    iggy: {endpoint: iggy://" + srv.Address() + ", client_id: iggy, client_secret: iggy}\n"
 	run(t, "ping", "--config", writeFile(t, eu), "--cluster", "eu").ok(t)
 	run(t, "ping", "--config", writeFile(t, eu)).fails(t, 2, "iggy.client_id: must be set")
+	unused := writeFile(t, "iggy:\n  client_id: a\n  client_secret_file: /nonexistent\n"+eu)
+	run(t, "ping", "--config", unused, "--cluster", "eu").ok(t)
+	run(t, "ping", "--config", unused).fails(t, 2, "no such file or directory ("+unused+":3)")
 	away := eu + "  us:\n    iggy: {client_id: us, client_secret_file: /nonexistent}\niggy: {client_id: x, client_secret_file: /nonexistent}\n"
 	run(t, "ping", "--config", writeFile(t, away), "--cluster", "eu").ok(t)
 }
