@@ -42,7 +42,7 @@ func ExampleAdmin_Provision() {
 	fmt.Println("lag", lag.Total())
 	// Output:
 	// + stream shop
-	// + topic  shop/orders: 2 partitions, the server's retention
+	// + topic  shop/orders: 2 partitions, retention for ever
 	// + group  shop/orders group packers
 	// = stream shop
 	// = topic  shop/orders

@@ -162,9 +162,13 @@ func (p *provisioner) topic(ctx context.Context, want TopicSpec) error {
 		}
 	}
 	if !exists {
+		created := want.Settings
 		action, err := p.create(ctx, "create topic", want.String(), iggyerr.StatusTopicExists, func(c *tcp.IggyTcpClient) error {
-			_, err := c.CreateTopic(identifier(want.Stream), want.Name, want.Partitions, iggcon.CompressionAlgorithmNone,
+			details, err := c.CreateTopic(identifier(want.Stream), want.Name, want.Partitions, iggcon.CompressionAlgorithmNone,
 				expiry(want.Retention), want.MaxBytes, nil)
+			if err == nil && details != nil {
+				created.Retention = retention(details.MessageExpiry) // 0 is the server's default, which it resolves
+			}
 			return err
 		})
 		if err != nil {
@@ -175,7 +179,7 @@ func (p *provisioner) topic(ctx context.Context, want TopicSpec) error {
 				return err
 			}
 		} else {
-			p.addStep(Step{Kind: KindTopic, Object: want.String(), Action: action, Detail: describeSettings(want.Settings)})
+			p.addStep(Step{Kind: KindTopic, Object: want.String(), Action: action, Detail: describeSettings(created)})
 		}
 		exists = !p.dryRun
 	}
