@@ -23,6 +23,17 @@ type code string
 
 func (*code) UnmarshalText(text []byte) error { return errors.New("bad code " + string(text)) }
 
+func TestJSONTypeName(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "topic_test.payment", topic.JSON[payment]().MessageType())
+	require.Equal(t, "shop.Payment", topic.JSON[payment](topic.TypeName("shop.Payment")).MessageType())
+	require.Empty(t, topic.JSON[any]().MessageType())
+	require.Equal(t, "shop.Event", topic.JSON[any](topic.TypeName("shop.Event")).MessageType())
+	for _, name := range []string{"", strings.Repeat("n", 256)} {
+		require.Panics(t, func() { topic.TypeName(name) }, name)
+	}
+}
+
 // What a decoder says of a payload is logged, so it must not quote it: encoding/json does in
 // several places.
 func TestJSONErrorsHoldNothingOfThePayload(t *testing.T) {
