@@ -86,7 +86,7 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 	if c.e.meter, err = newMeter(o.meters, c.e, o.name, o.cluster); err != nil {
 		return nil, err
 	}
-	c.app.tracer = telemetry.NewTracer(o.tracers, instrumentation, telemetry.Process, o.cluster, cluster.Address(), telemetry.Group(c.e.identity.Name))
+	c.app.tracer = telemetry.NewTracer(o.tracers, instrumentation, telemetry.Process, o.cluster, cluster.Address(), c.e.groupAttributes()...)
 	return c, nil
 }
 

@@ -64,7 +64,7 @@ func (c *consumed) source() source { return sourceOf(c.message().Queue(), c.mess
 // sourceOf returns where a message of q was read; a parked one, before it was parked.
 func sourceOf(q *deliver.Queue, d *deliver.Message) source {
 	p := q.Owner().(*partition)
-	s := source{stream: p.e.identity.Stream, topic: p.e.identity.Topic, group: p.e.identity.Name, partition: p.id}
+	s := source{stream: p.e.identity.Stream, topic: p.e.identity.Topic, group: p.e.group(), partition: p.id}
 	if d.Parked != nil {
 		s.stream, s.topic, s.partition = d.Parked.Origin.Stream, d.Parked.Origin.Topic, d.Parked.Origin.Partition
 	}

@@ -41,6 +41,14 @@ type gauge struct {
 	read       func(Status) int64
 }
 
+// groupAttributes are the attributes with the group of the consumer, if it has one.
+func (e *engine) groupAttributes() []attribute.KeyValue {
+	if group := e.group(); group != "" {
+		return []attribute.KeyValue{telemetry.Group(group)}
+	}
+	return nil
+}
+
 func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*meter, error) {
 	if provider == nil {
 		return nil, nil
@@ -49,10 +57,10 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 	base := []attribute.KeyValue{
 		attribute.String("messaging.system", "iggy"),
 		attribute.String("messaging.destination.name", telemetry.Destination(e.identity.Stream, e.identity.Topic)),
-		attribute.String("messaging.consumer.group.name", e.identity.Name),
 		attribute.String("consumer", name),
 		telemetry.Cluster(cluster),
 	}
+	base = append(base, e.groupAttributes()...)
 	with := func(more ...attribute.KeyValue) metric.MeasurementOption {
 		return metric.WithAttributeSet(attribute.NewSet(append(slices.Clip(base), more...)...))
 	}

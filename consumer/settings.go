@@ -42,6 +42,14 @@ func newSettings(cfg config.Consumer, o *options, log *zap.Logger, who transport
 	return s
 }
 
+// group is the group, or the name of a standalone consumer; empty for one without a name.
+func (s *settings) group() string {
+	if !s.identity.Group {
+		return s.standalone.Name
+	}
+	return s.identity.Name
+}
+
 // groups are the groups of which the consumer becomes a member.
 func (s *settings) groups() []string {
 	if !s.identity.Group {

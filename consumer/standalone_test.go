@@ -7,10 +7,16 @@ import (
 
 	"github.com/apache/iggy/foreign/go/client/tcp"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // next waits for the next message, acknowledges it and returns its text.
@@ -52,6 +58,53 @@ func TestStandaloneContinuesAfterReconnection(t *testing.T) {
 				none(t, c)
 			}
 		})
+	}
+}
+
+// A standalone consumer without a name has no group in what it reports.
+func TestStandaloneConsumerWithoutANameHasNoGroup(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"", "audit"} {
+		e := newTestEnv(t, 1)
+		e.send(0, "a/1")
+		reader := sdkmetric.NewManualReader()
+		spans := tracetest.NewSpanRecorder()
+		delivered := make(chan topic.Origin, 1)
+		c := e.consumer(fastConfig(), consumer.WithStandalone(consumer.Standalone{Name: name, Start: consumer.First()}),
+			consumer.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))),
+			consumer.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))))
+		require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
+			delivered <- m.Origin()
+			return nil
+		}))
+		start(t, c)
+		require.Equal(t, name, received(t, "the message", delivered).Group)
+		require.Equal(t, name, c.Status().Group)
+		require.True(t, c.Status().Standalone)
+
+		var metrics metricdata.ResourceMetrics
+		require.NoError(t, reader.Collect(t.Context(), &metrics))
+		points := 0
+		for _, scope := range metrics.ScopeMetrics {
+			for _, m := range scope.Metrics {
+				gauge, ok := m.Data.(metricdata.Gauge[int64])
+				if !ok || m.Name != "iggy_client_consumer_lag" {
+					continue
+				}
+				group, ok := gauge.DataPoints[0].Attributes.Value("messaging.consumer.group.name")
+				require.Equal(t, name != "", ok)
+				require.Equal(t, name, group.AsString())
+				points++
+			}
+		}
+		require.NotZero(t, points)
+		eventually(t, "the span", func() bool { return len(spans.Ended()) > 0 })
+		for _, span := range spans.Ended() {
+			attributes := attribute.NewSet(span.Attributes()...)
+			group, ok := attributes.Value("messaging.consumer.group.name")
+			require.Equal(t, name != "", ok)
+			require.Equal(t, name, group.AsString())
+		}
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 type Status struct {
 	// Name is the consumer's name, with the name of its cluster before it if that has one.
 	Name string
-	// Stream, Topic and Group are what it consumes. Group is the name of a standalone consumer.
+	// Stream, Topic and Group are what it consumes. Group is the name of a standalone consumer,
+	// empty for one without a name.
 	Stream, Topic, Group string
 	// Standalone tells that it belongs to no group.
 	Standalone bool
@@ -206,7 +207,7 @@ func (e *engine) status() Status {
 func (e *engine) ownStatus() Status {
 	g := e.machine.Status()
 	s := Status{
-		Name: e.name, Stream: e.identity.Stream, Topic: e.identity.Topic, Group: e.identity.Name, Standalone: !e.identity.Group,
+		Name: e.name, Stream: e.identity.Stream, Topic: e.identity.Topic, Group: e.group(), Standalone: !e.identity.Group,
 		Consuming: e.started.Load(), Joined: g.Joined,
 		Connected: e.link.Status().State == link.StateReady,
 	}

@@ -136,7 +136,7 @@ func checkWithReserve(ctx context.Context, p *producer.Producer) error {
 type consumerDetail struct {
 	Cluster    string   `json:"cluster,omitempty"`
 	Topic      string   `json:"topic"`
-	Group      string   `json:"group"`
+	Group      string   `json:"group,omitempty"`
 	Standalone bool     `json:"standalone,omitempty"`
 	Consuming  bool     `json:"consuming"`
 	Joined     bool     `json:"joined"`

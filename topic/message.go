@@ -32,7 +32,8 @@ type Origin struct {
 	Offset        uint64
 	// ID is the message's id, a UUIDv7 when this library wrote it.
 	ID [16]byte
-	// Group is the consumer group that read the message, or the name of the standalone consumer.
+	// Group is the consumer group that read the message, or the name of the standalone consumer; empty
+	// for one without a name.
 	Group string
 	// Timestamp is when the server stored the message, in UTC.
 	Timestamp time.Time
