@@ -30,7 +30,8 @@ type Middleware func(ctx context.Context, m *Message) (done func(Result), err er
 //
 // The outcome passes the middleware in the reverse order, then ends the span, and then reaches the
 // caller. A panic of a middleware refuses the message with an error that matches iggyerr.ErrPanic; a
-// panic of done is logged.
+// panic of done is logged. A middleware that calls runtime.Goexit ends the goroutine of the caller; the
+// others, the span and the callback get the outcome nevertheless.
 func Use(middleware ...Middleware) Option {
 	return func(o *options) { o.middleware = append(o.middleware, middleware...) }
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -111,7 +112,7 @@ func TestMiddlewareSeesWhatIsStored(t *testing.T) {
 			{Key: topic.HeaderContentType, Value: "application/octet-stream"}, {Key: topic.HeaderContentEncoding, Value: "s2"},
 		}, m.Headers)
 		seen = slices.Clone(m.Payload)
-		return func(producer.Result) { require.True(t, span.IsRecording(), "it ends later") }, nil
+		return func(producer.Result) { require.True(t, span.IsRecording(), "it later") }, nil
 	}
 	compressed := topic.New("s", "t", topic.Bytes(), topic.Compress[[]byte](config.CompressionS2, 10))
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
@@ -230,6 +231,62 @@ func TestFaultsOfMiddlewareWithOutcome(t *testing.T) {
 			}, producer.Use(s.named("outer"), faulty), producer.WithLogger(zap.New(core)))
 		})
 	}
+}
+
+// A middleware that ends its goroutine, as FailNow of a test does, hides the outcome from nobody: the
+// middleware before it, the span and the callback get one.
+func TestMiddlewareThatEndsItsGoroutine(t *testing.T) {
+	t.Parallel()
+	s := &steps{}
+	spans := tracetest.NewSpanRecorder()
+	ends := func(_ context.Context, m *producer.Message) (func(producer.Result), error) {
+		switch string(m.Payload) {
+		case "ends":
+			runtime.Goexit()
+		case "later":
+			return func(producer.Result) { runtime.Goexit() }, nil
+		}
+		return nil, nil
+	}
+	run(t, nil, func(t *testing.T, _ *server, p *producer.Producer) {
+		for name, tt := range map[string]struct {
+			send func()
+			want []string
+		}{
+			"Send":       {func() { _, _ = p.Send(t.Context(), message("k", "ends")) }, []string{"outer ends", "outer ends: failed"}},
+			"Send later": {func() { _, _ = p.Send(t.Context(), message("k", "later")) }, []string{"outer later", "outer later: confirmed"}},
+			"SendAsync": {func() {
+				p.SendAsync(t.Context(), message("k", "ends"), func(r producer.Result) {
+					require.ErrorIs(t, r.Err, callback.ErrGoexit)
+					s.add("%s", r.Outcome)
+				})
+			}, []string{"outer ends", "outer ends: failed", "failed"}},
+			"SendAll": {
+				func() { _ = p.SendAll(t.Context(), message("k", "a"), message("k", "ends"), message("k", "b")) },
+				[]string{"outer a", "outer ends", "outer a: confirmed", "outer ends: failed"},
+			},
+			"SendAll later": {
+				func() {
+					_ = p.SendAll(t.Context(), message("k", "later"), message("k", "b"), message("k", "later"), message("k", "c"))
+				},
+				[]string{
+					"outer later", "outer b", "outer later", "outer c",
+					"outer later: confirmed", "outer b: confirmed", "outer later: confirmed", "outer c: confirmed",
+				},
+			},
+		} {
+			ended := len(spans.Ended())
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				tt.send()
+			}()
+			<-done
+			require.Equal(t, tt.want, s.flush(), name)
+			require.Len(t, spans.Ended(), ended+1, name)
+			require.Zero(t, p.Status().BufferedMessages, name)
+		}
+	}, producer.Use(s.named("outer"), ends), producer.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))))
 }
 
 // The outcome of a call whose context ends reaches the middleware, too.

@@ -101,7 +101,7 @@ func (pub *Publisher[T]) PublishAll(ctx context.Context, vs []T, opts ...Publish
 		return err
 	}
 	ctx, all := pub.producer.newSendAllCall(ctx, pub.state, len(vs))
-	defer all.acceptor.flush() // also when the codec or the key function panics
+	defer all.end(ctx)
 	for _, v := range vs {
 		it, err := pub.item(all.scratch, v, opts)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/fetchbox/fetchbox-iggy/internal/argument"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 )
 
 // Send sends one message and waits for its outcome. It returns where the message is stored when that
@@ -27,19 +28,27 @@ func (p *Producer) Send(ctx context.Context, m Message) (Result, error) {
 }
 
 // sendItem sends it and waits for the outcome.
-func (p *Producer) sendItem(ctx context.Context, t *topicState, it *item) (Result, error) {
+func (p *Producer) sendItem(ctx context.Context, t *topicState, it *item) (r Result, err error) {
 	ctx, span := p.tracing.start(ctx, t, 1)
+	returned := false
+	defer func() { span.end(r) }()
+	defer func() {
+		if !returned { // a middleware or a custom Partitioner has ended the goroutine
+			r, err = t.refused(it.id, callback.ErrGoexit)
+		}
+		p.reportWatched(it.watchers, r)
+	}()
 	w := p.getWaiter()
-	r := Result{Outcome: Failed}
-	if r.Err = p.acceptItem(ctx, t, it, pendingMessage{sink: w, withdrawable: true, direct: p.direct}); r.Err != nil {
+	if err = p.acceptItem(ctx, t, it, pendingMessage{sink: w, withdrawable: true, direct: p.direct}); err != nil {
 		w.release(p)
+		r = Result{Outcome: Failed, Err: err}
 	} else {
 		r = w.wait(ctx, t)
+		err = r.Err
 	}
 	r.ID = it.id
-	p.reportWatched(it.watchers, r)
-	span.end(r)
-	return r, r.Err
+	returned = true
+	return r, err
 }
 
 // acceptItem prepares it and hands it to its partition.

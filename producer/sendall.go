@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/fetchbox/fetchbox-iggy/internal/argument"
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 )
 
 // SendAll sends the messages in this order and waits for all outcomes. It returns nil when all are
@@ -20,7 +21,7 @@ func (p *Producer) SendAll(ctx context.Context, messages ...Message) error {
 		}
 	}
 	ctx, call := p.newSendAllCall(ctx, common, len(messages))
-	defer call.acceptor.flush() // also when a custom Partitioner calls runtime.Goexit
+	defer call.end(ctx)
 	for i := range messages {
 		m := &messages[i]
 		t := p.topics.get(m.Stream, m.Topic)
@@ -43,6 +44,7 @@ type sendAllCall struct {
 	watchers []watched
 	scratch  *scratch
 	span     span
+	waited   bool
 }
 
 // watched is a message of a call whose outcome middleware wants.
@@ -65,19 +67,26 @@ func (s *sendAllCall) send(ctx context.Context, t *topicState, it *item) {
 	p := s.acceptor.producer
 	index := uint32(len(s.topics))
 	s.topics = append(s.topics, t)
-	err := p.prepareItem(ctx, t, it)
-	if err != nil {
+	var err error
+	returned := false
+	defer func() {
+		if !returned {
+			err = t.refuse(-1, callback.ErrGoexit)
+		}
+		s.ids[index] = it.id
+		if it.watchers != nil {
+			s.watchers = append(s.watchers, watched{index, it.watchers})
+		}
+		if err != nil {
+			s.group.setResult(index, Result{Outcome: Failed, Err: err})
+		}
+	}()
+	if err = p.prepareItem(ctx, t, it); err != nil {
 		err = t.refuse(-1, err)
 	} else {
 		err = s.acceptor.accept(ctx, t, it, pendingMessage{sink: s.group, index: index, withdrawable: true})
 	}
-	s.ids[index] = it.id
-	if it.watchers != nil {
-		s.watchers = append(s.watchers, watched{index, it.watchers})
-	}
-	if err != nil {
-		s.group.setResult(index, Result{Outcome: Failed, Err: err})
-	}
+	returned = true
 }
 
 func (s *sendAllCall) refuse(t *topicState, err error) {
@@ -85,23 +94,53 @@ func (s *sendAllCall) refuse(t *topicState, err error) {
 	s.group.setResult(uint32(len(s.topics)-1), Result{Outcome: Failed, Err: t.refuse(-1, err)})
 }
 
+// wait waits for all outcomes and reports them.
 func (s *sendAllCall) wait(ctx context.Context) error {
+	s.waited = true
 	s.acceptor.flush()
 	s.scratch.release()
 	results := s.group.wait(ctx, s.topics)
 	for i := range results {
 		results[i].ID = s.ids[i]
 	}
-	for _, w := range s.watchers {
-		s.acceptor.producer.reportWatched(w.watchers, results[w.index])
-	}
+	of := Result{}
 	for i := range results {
 		if results[i].Outcome != Confirmed {
-			err := &SendAllError{Results: results}
-			s.span.end(Result{Outcome: results[i].Outcome, Err: err})
-			return err
+			of = Result{Outcome: results[i].Outcome, Err: &SendAllError{Results: results}}
+			break
 		}
 	}
-	s.span.end(Result{})
-	return nil
+	defer s.span.end(of)
+	s.report(results)
+	return of.Err
+}
+
+// report gives the middleware its outcomes. One that ends the goroutine does not keep them from the
+// others.
+func (s *sendAllCall) report(results []Result) {
+	returned := false
+	defer func() {
+		if !returned {
+			s.report(results)
+		}
+	}()
+	for len(s.watchers) > 0 {
+		w := s.watchers[0]
+		s.watchers = s.watchers[1:]
+		s.acceptor.producer.reportWatched(w.watchers, results[w.index])
+	}
+	returned = true
+}
+
+// end ends a call that does not come to wait: a middleware or a custom Partitioner has ended the
+// goroutine, or a codec panics. The messages that follow are not sent.
+func (s *sendAllCall) end(ctx context.Context) {
+	if s.waited {
+		return
+	}
+	for i := len(s.topics); i < len(s.ids); i++ {
+		s.topics = append(s.topics, nil)
+		s.group.setResult(uint32(i), Result{Outcome: Failed, Err: callback.ErrGoexit})
+	}
+	_ = s.wait(ctx)
 }

@@ -71,7 +71,21 @@ func (p *Producer) sendAsyncItem(ctx context.Context, t *topicState, it *item, d
 			})
 		})
 	}
-	if err := p.acceptItem(ctx, t, it, m); err != nil && m.sink != nil {
-		p.reportRefused(m.sink, Result{Outcome: Failed, ID: it.id, Err: err})
+	returned := false
+	defer func() {
+		if !returned {
+			p.refuseAsync(it, m.sink, t.refuse(-1, callback.ErrGoexit))
+		}
+	}()
+	err := p.acceptItem(ctx, t, it, m)
+	returned = true
+	p.refuseAsync(it, m.sink, err)
+}
+
+// refuseAsync gives sink, which may be nil, the result of a message that was not accepted because of
+// err, if that is not nil.
+func (p *Producer) refuseAsync(it *item, sink resultSink, err error) {
+	if err != nil && sink != nil {
+		p.reportRefused(sink, Result{Outcome: Failed, ID: it.id, Err: err})
 	}
 }
