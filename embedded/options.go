@@ -46,7 +46,8 @@ type Option func(*options)
 func WithAddress(address string) Option { return func(o *options) { o.address = address } }
 
 // WithCredentials sets the name and the password of the root user. Default: [DefaultUsername] and
-// [DefaultPassword]. In a directory that another server has written, the stored password applies.
+// [DefaultPassword]. In a directory that another server has written, the stored password applies,
+// and the log says so when it is another one.
 func WithCredentials(username, password string) Option {
 	return func(o *options) { o.username, o.password = username, password }
 }

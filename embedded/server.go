@@ -101,20 +101,7 @@ func (s *Server) open() (err error) {
 		return errors.Join(err, s.closeStore(true))
 	}
 	s.wg.Go(s.expireHandoversPeriodically)
-	s.warnOfOpenAddress()
 	return nil
-}
-
-// warnOfOpenAddress logs when other machines can log in with a password that everybody knows.
-func (s *Server) warnOfOpenAddress() {
-	if ip := net.ParseIP(s.host); ip == nil || ip.IsLoopback() {
-		return
-	}
-	_, st := s.users.authenticate(nameIdentifier(DefaultUsername), DefaultPassword)
-	if st == StatusOK {
-		s.log.Warn("other machines can reach this address, and the root user has the default password",
-			zap.String("address", s.Address()), zap.String("user", DefaultUsername))
-	}
 }
 
 // now returns the time in microseconds, the unit of all times of the protocol.

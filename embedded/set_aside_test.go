@@ -6,9 +6,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
-	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 )
@@ -132,30 +129,4 @@ func TestFileInPlaceOfPartitionsIsSetAside(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(dir, "set-aside", "partitions"))
 	require.NoError(t, err)
 	require.Equal(t, "a file", string(b))
-}
-
-func TestOpenAddressWithDefaultPasswordIsWarnedOf(t *testing.T) {
-	t.Parallel()
-	const warning = "other machines can reach this address, and the root user has the default password"
-	dir := t.TempDir()
-	for _, c := range []struct {
-		address, password string
-		dir               string
-		warned            bool
-	}{
-		{"127.0.0.1:0", "iggy", "", false},
-		{"localhost:0", "iggy", "", false},
-		{"0.0.0.0:0", "iggy", "", true},
-		{":0", "iggy", "", true},
-		{"0.0.0.0:0", "secret", "", false},
-		{"0.0.0.0:0", "secret", dir, false},
-		{"0.0.0.0:0", "iggy", dir, false}, // the stored password applies
-	} {
-		core, seen := observer.New(zapcore.WarnLevel)
-		srv, err := embedded.Start(embedded.WithAddress(c.address), embedded.WithCredentials("iggy", c.password),
-			embedded.WithDirectory(c.dir), embedded.WithLogger(zap.New(core)))
-		require.NoError(t, err)
-		stop(t, srv)
-		require.Equal(t, c.warned, seen.FilterMessage(warning).Len() == 1, "%+v", c)
-	}
 }

@@ -184,6 +184,9 @@ func (s *Server) loadState() error {
 			return fmt.Errorf("embedded: state: %w", err)
 		}
 	}
+	if _, st := s.users.authenticate(nameIdentifier(s.opts.username), s.opts.password); st != StatusOK {
+		s.log.Warn("these credentials do not apply, but those that the directory has stored", zap.String("user", s.opts.username))
+	}
 	known := map[uint64]bool{}
 	var all []*partition
 	s.catalog.eachTopic(func(t *topic) {

@@ -123,3 +123,15 @@ func TestStateOfOtherVersionIsRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestCredentialsOfDirectoryApply(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	stop(t, startIn(t, dir, embedded.WithCredentials("iggy", "first")))
+	for password, warned := range map[string]int{"first": 0, "second": 1} {
+		srv, seen := startSeeing(t, dir, embedded.WithCredentials("iggy", password))
+		require.Equal(t, warned, seen.FilterMessage("these credentials do not apply, but those that the directory has stored").Len())
+		dial(t, srv).mustCall(t, embedded.LoginUser, loginBody("iggy", "first"))
+		stop(t, srv)
+	}
+}
