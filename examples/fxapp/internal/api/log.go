@@ -59,6 +59,9 @@ func (a *API) streamLog(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would collect events
 	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil // its response has no body, so that nothing would end the stream
+	}
 	if err := writeLogEvents(w, r, reader, seen, follow); err != nil {
 		// The response has started, so the stream ends without an error for the client.
 		a.Log.Error("log stream failed", zap.String("job_id", jobID), zap.Error(err))

@@ -5,9 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -203,4 +206,94 @@ func TestLogStreamsAreLimited(t *testing.T) {
 		response, _ := f.stream(t, "")
 		return response.StatusCode == http.StatusOK
 	}, waitTimeout, pollInterval, "a stream that ended makes room")
+}
+
+// A HEAD request has the headers of the stream and ends, as a stream without an end would not.
+func TestHEADOfLogStreamEnds(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	require.NoError(t, f.store.PutState(store.State{JobID: "j", Status: store.Queued}))
+	base, stop := context.WithCancel(t.Context())
+	server := httptest.NewUnstartedServer(f.Config.Handler)
+	server.Config.BaseContext = func(net.Listener) context.Context { return base }
+	server.Start()
+	defer server.Close()
+	defer stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	for range 2 { // on one connection
+		r, err := http.NewRequestWithContext(ctx, http.MethodHead, server.URL+"/operators/jobs/j/logs", http.NoBody)
+		require.NoError(t, err)
+		response, err := server.Client().Do(r)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusOK, response.StatusCode)
+		require.Equal(t, "text/event-stream", response.Header.Get("Content-Type"))
+	}
+}
+
+// pipeListener accepts one connection.
+type pipeListener struct {
+	conns chan net.Conn
+	once  sync.Once
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	c, ok := <-l.conns
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.conns) })
+	return nil
+}
+
+// The write timeout of the server bounds a response from its start on. A stream outlives it.
+func TestLogStreamOutlivesServerWriteTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, err := store.Open(t.TempDir())
+		require.NoError(t, err)
+		defer func() { require.NoError(t, s.Close()) }()
+		require.NoError(t, s.PutState(store.State{JobID: "j", Status: store.Queued}))
+		none := http.NotFoundHandler()
+		l := &pipeListener{conns: make(chan net.Conn, 1)}
+		server := http.Server{
+			Handler:      api.New(api.Params{Store: s, MaxStreams: 1, Live: none, Ready: none, Components: none, Metrics: none}),
+			WriteTimeout: time.Minute,
+		}
+		var served sync.WaitGroup
+		served.Go(func() { _ = server.Serve(l) })
+		client, conn := net.Pipe()
+		l.conns <- conn
+		lines := make(chan string, 100)
+		served.Go(func() {
+			defer close(lines)
+			for s := bufio.NewScanner(client); s.Scan(); {
+				lines <- s.Text()
+			}
+		})
+		defer func() {
+			require.NoError(t, server.Close())
+			for range lines {
+			}
+			served.Wait()
+		}()
+		_, err = io.WriteString(client, "GET /operators/jobs/j/logs HTTP/1.1\r\nHost: x\r\n\r\n")
+		require.NoError(t, err)
+		time.Sleep(5 * time.Minute) // of the bubble
+		require.NoError(t, s.AppendLog("j", store.LogEntry{Entry: json.RawMessage(`{"message":"late"}`)}))
+		received := ""
+		for line := range lines {
+			if received = line; strings.HasPrefix(line, "data: ") {
+				break
+			}
+		}
+		require.Equal(t, `data: {"message":"late"}`, received, "the stream ended before")
+	})
 }
