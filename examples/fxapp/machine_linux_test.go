@@ -43,11 +43,14 @@ func TestFaultsOfTheMachineFailNoTask(t *testing.T) {
 		"another file system": {
 			mount: "resources", unhealthy: true,
 			begin: func(*testing.T, *process) {},
-			end: func(t *testing.T, p *process) {
-				out, err := exec.Command("nsenter", "-t", strconv.Itoa(p.cmd.Process.Pid), "-U", "-m", "--preserve-credentials",
-					"umount", "-l", filepath.Join(p.data, "resources")).CombinedOutput()
-				require.NoError(t, err, "%s", out)
+			end:   func(t *testing.T, p *process) { p.mount(t, "umount", "-l", filepath.Join(p.data, "resources")) },
+		},
+		"read-only file system": {
+			mount: "", unhealthy: true,
+			begin: func(t *testing.T, p *process) {
+				p.mount(t, "mount", "-t", "tmpfs", "-o", "ro", "none", filepath.Join(p.data, "tmp"))
 			},
+			end: func(t *testing.T, p *process) { p.mount(t, "umount", "-l", filepath.Join(p.data, "tmp")) },
 		},
 		"no file descriptors": {
 			begin: func(t *testing.T, p *process) { p.limitFiles(t, 10) },
@@ -76,6 +79,7 @@ func TestFaultsOfTheMachineFailNoTask(t *testing.T) {
 				time.Sleep(2 * time.Second) // for the tasks to fail
 			}
 			require.Empty(t, srv.Messages("fetchbox", "jobs.dlq"))
+			p.requireComplete(t, id)
 			tt.end(t, p)
 			require.Equal(t, store.Completed, p.waitFinished(t, id).Status)
 			require.Empty(t, srv.Messages("fetchbox", "jobs.dlq"))
@@ -83,9 +87,36 @@ func TestFaultsOfTheMachineFailNoTask(t *testing.T) {
 				code, _ := p.request(t, http.MethodGet, "/health/ready", http.NoBody)
 				return code == http.StatusOK
 			}, waitTimeout, 20*time.Millisecond)
+			p.requireComplete(t, id)
 			require.NoError(t, p.signalAndWait(t, syscall.SIGTERM, 15*time.Second))
+			// Each of the three consumers says it once.
+			require.LessOrEqual(t, strings.Count(p.stderr.String(), "handler unavailable"), 3, "%s", p.stderr)
 		})
 	}
+}
+
+// requireComplete requires that no resource of a job is half written.
+func (p *process) requireComplete(t *testing.T, id string) {
+	t.Helper()
+	dir := p.inside("resources/demo/" + id)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	require.NoError(t, err)
+	for _, e := range entries {
+		got, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		require.NoError(t, err)
+		require.Equal(t, fileContent(e.Name()), got, e.Name())
+	}
+}
+
+// mount runs a command in the namespaces of the process.
+func (p *process) mount(t *testing.T, command ...string) {
+	t.Helper()
+	args := append([]string{"-t", strconv.Itoa(p.cmd.Process.Pid), "-U", "-m", "--preserve-credentials"}, command...)
+	out, err := exec.Command("nsenter", args...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
 }
 
 // The ledger keeps the states and log entries that it can't store, each with one delivery allowed, and

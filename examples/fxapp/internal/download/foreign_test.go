@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -184,4 +185,12 @@ func TestRetryAfter(t *testing.T) {
 	var failed *download.Error
 	require.ErrorAs(t, err, &failed)
 	require.InDelta(t, time.Hour, failed.RetryAfter, float64(10*time.Second))
+}
+
+// The resolver's error for a lack of file descriptors is one of the machine.
+func TestResolverWithoutFileDescriptors(t *testing.T) {
+	t.Parallel()
+	err := download.TransportError(&net.DNSError{Err: "dial udp 127.0.0.1:53: socket: too many open files", Name: "example.com"})
+	require.ErrorIs(t, err, syscall.EMFILE)
+	require.NotErrorIs(t, download.TransportError(&net.DNSError{Err: "no such host", Name: "example.com"}), syscall.EMFILE)
 }
