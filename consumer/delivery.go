@@ -17,6 +17,7 @@ type delivery interface {
 	key() string
 	source() source
 	deliveries() int
+	attempts() int
 	// payload returns the payload of raw, which stays valid.
 	payload() []byte
 	context() context.Context
@@ -55,6 +56,7 @@ func (c *consumed) raw() *wire.Message {
 func (c *consumed) headers() topic.Headers { return c.partition().e.headersOf(c.Raw) }
 func (c *consumed) key() string            { return c.Key }
 func (c *consumed) deliveries() int        { return c.message().Deliveries() }
+func (c *consumed) attempts() int          { return c.message().Attempts() }
 func (c *consumed) payload() []byte        { return c.message().Payload() }
 func (c *consumed) ack()                   { c.message().Ack() }
 func (c *consumed) nack(err error)         { c.message().Nack(err) }

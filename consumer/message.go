@@ -80,6 +80,10 @@ func (m *Message[T]) Header(key string) string { return m.delivery().headers().G
 // assigned, this delivery included.
 func (m *Message[T]) Deliveries() int { return m.delivery().deliveries() }
 
+// Attempts returns how many of the deliveries count for max_deliveries, this one included: those
+// that ended with Unavailable or Postpone, or because of a stop, do not.
+func (m *Message[T]) Attempts() int { return m.delivery().attempts() }
+
 // Context ends when it is of no use to work on the message any more: its partition was lost (with
 // the cause ErrLost), so that the message is delivered again, here or elsewhere, or the time for
 // stopping is over (ErrStopDeadline). It may end at any time after the message was acknowledged. A

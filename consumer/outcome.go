@@ -26,6 +26,15 @@ func Permanent(err error) error { return deliver.Permanent(err) }
 // restart. The messages of its key do not wait for it, so it has no order among them.
 func RetryAfter(d time.Duration, err error) error { return deliver.RetryAfter(d, err) }
 
+// Postpone asks for another delivery after d, as if this one had not happened: the message can't be
+// handled yet because of err, which may be nil, and others can. It does not count for max_deliveries,
+// is no failure, and is logged at debug level. Until then the message waits like one of RetryAfter: it
+// holds no place in flight, and is parked when d is longer than park_after. With ack_mode on_poll,
+// Postpone is like any other error.
+//
+// A message may be postponed again and again: say for how long with that in mind.
+func Postpone(d time.Duration, err error) error { return deliver.Postpone(d, err) }
+
 // Unavailable says that the handler can't work now because of err, and that this is not the
 // message's fault: a disk is full, a database is away. The delivery does not count for
 // max_deliveries, whatever that is, and the message is never given up for it.

@@ -33,6 +33,7 @@ func (t *testDelivery) raw() *wire.Message {
 func (t *testDelivery) headers() topic.Headers { return topic.EncodedHeaders(t.raw().Headers) }
 func (t *testDelivery) key() string            { return t.Key }
 func (t *testDelivery) deliveries() int        { return t.Deliveries }
+func (t *testDelivery) attempts() int          { return t.Deliveries }
 func (t *testDelivery) payload() []byte        { return t.raw().Payload }
 
 func (t *testDelivery) source() source {

@@ -128,8 +128,8 @@ func (m *Message) GiveBack() {
 	})
 }
 
-// attempts returns how many deliveries of the message count as attempts, this one included.
-func (m *Message) attempts() int { return int(m.deliveries - m.uncounted) }
+// Attempts returns how many deliveries of the message count as attempts, this one included.
+func (m *Message) Attempts() int { return int(m.deliveries - m.uncounted) }
 
 // size returns the memory of a message, in bytes.
 func size(m *wire.Message) int { return len(m.Payload) + len(m.Headers) }

@@ -50,6 +50,25 @@ func (e *retryAfterError) Error() string {
 
 func (e *retryAfterError) Unwrap() error { return e.err }
 
+// Postpone asks for the next delivery after d, as if this one had not happened; see consumer.Postpone.
+func Postpone(d time.Duration, err error) error {
+	return &postponeError{max(d, 0), err}
+}
+
+type postponeError struct {
+	delay time.Duration
+	err   error
+}
+
+func (e *postponeError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("postponed by %s", e.delay)
+	}
+	return fmt.Sprintf("%v (postponed by %s)", e.err, e.delay)
+}
+
+func (e *postponeError) Unwrap() error { return e.err }
+
 // Unavailable says that the handler can't work because of err, which is not the message's fault:
 // the queue pauses, or all queues of the pool, and the delivery does not count as an attempt.
 func Unavailable(err error, all bool) error {
@@ -90,6 +109,7 @@ const (
 	decisionPause    // the handler can't work for this queue: the delivery does not count
 	decisionPauseAll // the handler can't work for any queue
 	decisionPark     // it waits long
+	decisionPostpone // it waits, and the delivery does not count
 )
 
 // policy says how often and after which backoff a failed message is delivered again.
@@ -104,6 +124,7 @@ func (p policy) decide(err error, attempts int) (decision, time.Duration) {
 	var permanent *permanentError
 	var unavailable *unavailableError
 	var after *retryAfterError
+	var postponed *postponeError
 	switch {
 	case errors.Is(err, Drop):
 		return decisionDrop, 0
@@ -118,9 +139,11 @@ func (p policy) decide(err error, attempts int) (decision, time.Duration) {
 		return what, least
 	case errors.Is(err, iggyerr.ErrClosed):
 		return decisionPauseAll, 0 // what the handler publishes with is closed, before this consumer
+	case errors.As(err, &postponed):
+		return decisionPostpone, postponed.delay
 	case errors.As(err, &permanent), p.max >= 0 && attempts >= p.max:
 		return decisionDeadLetter, 0
-	case errors.As(err, &after) && p.parkAfter > 0 && after.delay > p.parkAfter:
+	case errors.As(err, &after) && p.parks(after.delay):
 		return decisionPark, after.delay
 	case errors.As(err, &after):
 		return decisionRetry, after.delay
@@ -128,6 +151,9 @@ func (p policy) decide(err error, attempts int) (decision, time.Duration) {
 		return decisionRetry, p.delay(attempts)
 	}
 }
+
+// parks reports whether a message is parked that waits for a delay.
+func (p policy) parks(delay time.Duration) bool { return p.parkAfter > 0 && delay > p.parkAfter }
 
 // delay returns the backoff after the given number of attempts; none where the base is 0.
 func (p policy) delay(attempts int) time.Duration {

@@ -92,7 +92,7 @@ func (s *settlement) postpone(m *Message) bool {
 	}
 	a.delivered = max(a.delivered, m.seq+1)
 	if delay > a.queue.pool.policy.parkAfter {
-		s.begin(&transfer{message: m, attempts: m.attempts() - 1, due: m.Parked.Due, moved: true})
+		s.begin(&transfer{message: m, attempts: m.Attempts() - 1, due: m.Parked.Due, moved: true})
 	} else {
 		s.redelivery.await(m, delay)
 	}
@@ -109,7 +109,7 @@ func (d *delivery) parkWaiting() {
 			a.limits.waiting.Give(1)
 			a.limits.waitingBytes.Give(size(m.Raw))
 			a.limits.inFlight.Force(1)
-			d.settlement.begin(&transfer{message: m, attempts: m.attempts() - 1, due: t.at, moved: true})
+			d.settlement.begin(&transfer{message: m, attempts: m.Attempts() - 1, due: t.at, moved: true})
 		}
 	}
 	clear(r.timers)

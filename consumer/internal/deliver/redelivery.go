@@ -32,6 +32,14 @@ func (r *redelivery) redeliverAfter(messages []*Message, delay time.Duration) {
 	r.wait(released, delay)
 }
 
+// postpone has a message in flight delivered again after a delay. Its present delivery does not count
+// as an attempt.
+func (r *redelivery) postpone(m *Message, delay time.Duration) {
+	next := r.release(m)
+	next.uncounted++
+	r.wait([]*Message{next}, delay)
+}
+
 // await has a parked message wait that was not delivered, in place of its delivery.
 func (r *redelivery) await(m *Message, delay time.Duration) {
 	next := r.release(m)

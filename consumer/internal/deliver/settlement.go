@@ -54,16 +54,16 @@ func (s *settlement) nack(m *Message, err error) {
 		return
 	case p.onPoll():
 		a.counters.Failed++
-		a.after.log(entry(zapcore.WarnLevel, "delivery failed, the message was acknowledged before", m, m.attempts(), topic.CodeOf(err), err))
+		a.after.log(entry(zapcore.WarnLevel, "delivery failed, the message was acknowledged before", m, m.Attempts(), topic.CodeOf(err), err))
 		a.settle(m)
 		return
 	}
-	what, delay := p.policy.decide(err, m.attempts())
+	what, delay := p.policy.decide(err, m.Attempts())
 	switch what {
 	case decisionDrop:
 		s.suspension.decided(m)
 		a.counters.Dropped++
-		a.after.log(entry(zapcore.DebugLevel, "message dropped", m, m.attempts(), "", err))
+		a.after.log(entry(zapcore.DebugLevel, "message dropped", m, m.Attempts(), "", err))
 		a.settle(m)
 	case decisionDeadLetter:
 		s.suspension.decided(m)
@@ -76,7 +76,16 @@ func (s *settlement) nack(m *Message, err error) {
 		s.suspension.decided(m)
 		a.counters.Failed++
 		s.logRetry("delivery failed, the message is parked", m, 0, delay, err)
-		s.begin(&transfer{message: m, cause: err, code: topic.CodeOf(err), attempts: m.attempts(), due: time.Now().Add(delay)})
+		s.begin(&transfer{message: m, cause: err, code: topic.CodeOf(err), attempts: m.Attempts(), due: time.Now().Add(delay)})
+	case decisionPostpone:
+		e := entry(zapcore.DebugLevel, "message postponed", m, m.Attempts()-1, topic.CodeOf(err), err)
+		e.Delay, e.Delayed = delay, true
+		a.after.log(e)
+		if p.policy.parks(delay) {
+			s.begin(&transfer{message: m, attempts: m.Attempts() - 1, due: time.Now().Add(delay), uncounted: true})
+		} else {
+			s.redelivery.postpone(m, delay)
+		}
 	case decisionRetry:
 		a.counters.Failed++
 		s.logRetry("delivery failed, retrying", m, 0, delay, err)
@@ -109,7 +118,7 @@ func (s *settlement) applyToBatch(messages []*Message, err error) {
 		if !a.current(m) {
 			continue
 		}
-		switch what, after := p.policy.decide(err, m.attempts()); what {
+		switch what, after := p.policy.decide(err, m.Attempts()); what {
 		case decisionRetry:
 			a.counters.Failed++
 			retried, delay = append(retried, m), max(delay, after)
@@ -128,7 +137,7 @@ func (s *settlement) applyToBatch(messages []*Message, err error) {
 }
 
 func (s *settlement) logRetry(text string, m *Message, count int, delay time.Duration, err error) {
-	e := entry(zapcore.WarnLevel, text, m, m.attempts(), topic.CodeOf(err), err)
+	e := entry(zapcore.WarnLevel, text, m, m.Attempts(), topic.CodeOf(err), err)
 	e.Delay, e.Delayed, e.Count = delay, true, count
 	s.assignment.after.log(e)
 }
@@ -145,7 +154,7 @@ func (s *settlement) refuse(m *Message) {
 // they have confirmed it. Where the topic has none it is logged, counted and
 // skipped.
 func (s *settlement) giveUp(m *Message, cause error) {
-	t := &transfer{message: m, cause: cause, code: topic.CodeDecode, attempts: m.attempts()}
+	t := &transfer{message: m, cause: cause, code: topic.CodeDecode, attempts: m.Attempts()}
 	if m.Err == nil {
 		t.code = topic.CodeOf(cause)
 	} else {

@@ -98,7 +98,7 @@ func (s *queueSuspension) suspend(m *Message, least time.Duration, err error, al
 		a.after.recall = true
 	}
 	if log {
-		e := entry(zapcore.WarnLevel, text, m, m.attempts()-1, topic.CodeOf(err), err)
+		e := entry(zapcore.WarnLevel, text, m, m.Attempts()-1, topic.CodeOf(err), err)
 		e.Delay, e.Delayed = delay, true
 		a.after.log(e)
 	}
@@ -136,7 +136,7 @@ func (s *queueSuspension) isTrial(m *Message) bool {
 func (s *queueSuspension) logEnd(m *Message) func(time.Duration, bool) {
 	return func(lasted time.Duration, log bool) {
 		if log {
-			e := entry(zapcore.InfoLevel, "handler available again", m, m.attempts(), "", nil)
+			e := entry(zapcore.InfoLevel, "handler available again", m, m.Attempts(), "", nil)
 			e.Elapsed = lasted
 			s.assignment.after.log(e)
 		}

@@ -20,14 +20,15 @@ const (
 // transfer is a message that is being written elsewhere: to the dead letters, or to the parked
 // messages. It is acknowledged when that is confirmed.
 type transfer struct {
-	message  *Message
-	cause    error
-	code     string
-	attempts int
-	due      time.Time   // of a message to be parked; zero: a dead letter
-	moved    bool        // it is parked already, and was not delivered
-	blocked  bool        // it could not be written yet
-	failure  fault.Fault // writing it fails
+	message   *Message
+	cause     error
+	code      string
+	attempts  int
+	due       time.Time   // of a message to be parked; zero: a dead letter
+	moved     bool        // it is parked already, and was not delivered
+	uncounted bool        // it was delivered, which does not count
+	blocked   bool        // it could not be written yet
+	failure   fault.Fault // writing it fails
 }
 
 // parks reports whether the message is to be parked.
@@ -121,9 +122,12 @@ func (t *transfer) waitHere(cause error) {
 		e := t.entry(zapcore.WarnLevel, "message is too large to be parked, it waits in memory")
 		e.Err, e.Delay, e.Delayed = cause, delay, true
 		d.assignment.after.log(e)
-		if t.moved {
+		switch {
+		case t.moved:
 			d.redelivery.await(t.message, delay)
-		} else {
+		case t.uncounted:
+			d.redelivery.postpone(t.message, delay)
+		default:
 			d.redelivery.redeliverAfter([]*Message{t.message}, delay)
 		}
 	})
