@@ -12,6 +12,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/admin"
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/admission"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/api"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/httpserver"
@@ -42,7 +43,7 @@ func (s *settings) module() fx.Option {
 		}),
 	}
 	if s.Role.includes(RoleWorker) {
-		opts = append(opts, workerModule)
+		opts = append(opts, fx.Supply(admission.New(s.download.Admission())), workerModule)
 	}
 	if s.Role.includes(RoleLedger) {
 		opts = append(opts, ledgerModule)
@@ -67,6 +68,7 @@ func newReporter(data *store.Store, p *jobs.Publisher) *progress.Reporter {
 type workerParams struct {
 	fx.In
 	Downloader *download.Downloader
+	Admission  *admission.Admission
 	Store      *store.Store
 	Progress   *progress.Reporter
 	Jobs       *jobs.Publisher
@@ -77,7 +79,7 @@ type workerParams struct {
 
 func newWorker(p workerParams) (*worker.Worker, error) {
 	return worker.New(worker.Params{
-		Downloader: p.Downloader, Store: p.Store, Progress: p.Progress, Publisher: p.Jobs,
+		Downloader: p.Downloader, Admission: p.Admission, Store: p.Store, Progress: p.Progress, Publisher: p.Jobs,
 		Log: p.Log, Tracers: p.Tracers, Meters: p.Meters,
 	})
 }

@@ -45,6 +45,9 @@ func (d *Downloader) Fetch(ctx context.Context, task *jobspb.DownloadTask, w io.
 		failed = transportError(err)
 	}
 	failed.url = redactedURL(task.GetUrl())
+	if d.cfg.MaxRetryAfter > 0 {
+		failed.RetryAfter = min(failed.RetryAfter, d.cfg.MaxRetryAfter)
+	}
 	return size, failed
 }
 

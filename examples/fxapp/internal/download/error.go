@@ -41,7 +41,7 @@ type Error struct {
 	// Retryable reports whether another attempt may succeed: after timeouts, DNS errors, broken
 	// connections, and the status codes 5xx, 408, 429 and 499.
 	Retryable bool
-	// RetryAfter is the delay that the server asks for, 0 for none.
+	// RetryAfter is the delay that the server asks for, at most Config.MaxRetryAfter; 0 for none.
 	RetryAfter time.Duration
 	// Err is the cause.
 	Err error

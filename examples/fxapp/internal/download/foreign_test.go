@@ -2,10 +2,13 @@ package download_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
 	"net/http"
+	"os"
+	"reflect"
 	"runtime"
 	"strings"
 	"syscall"
@@ -153,14 +156,23 @@ func TestLargestLimits(t *testing.T) {
 	}
 	valid := download.Default()
 	require.NoError(t, valid.Validate())
-	for _, cfg := range []download.Config{
-		{Timeout: 30 * time.Second, MaxBytes: math.MaxInt64},
-		{Timeout: 30 * time.Second, MaxBytes: 0},
-		{Timeout: 30 * time.Second, MaxBytes: -1},
-		{Timeout: 30 * time.Second, MaxBytes: 1<<40 + 1},
-		{Timeout: 0, MaxBytes: 1},
-		{Timeout: math.MaxInt64, MaxBytes: 1},
+	for _, change := range []func(*download.Config){
+		func(c *download.Config) { c.MaxBytes = math.MaxInt64 },
+		func(c *download.Config) { c.MaxBytes = 0 },
+		func(c *download.Config) { c.MaxBytes = -1 },
+		func(c *download.Config) { c.MaxBytes = 1<<40 + 1 },
+		func(c *download.Config) { c.Timeout = 0 },
+		func(c *download.Config) { c.Timeout = math.MaxInt64 },
+		func(c *download.Config) { c.MaxPerHost = 0 },
+		func(c *download.Config) { c.MaxPerHost = math.MaxInt },
+		func(c *download.Config) { c.MaxPerJob = 0 },
+		func(c *download.Config) { c.HostRate = -1 },
+		func(c *download.Config) { c.HostRate = math.MaxInt },
+		func(c *download.Config) { c.MaxRetryAfter = 0 },
+		func(c *download.Config) { c.MaxRetryAfter = math.MaxInt64 },
 	} {
+		cfg := download.Default()
+		change(&cfg)
 		require.Error(t, cfg.Validate(), "%+v", cfg)
 	}
 	err := download.Config{Timeout: 13 * time.Hour, MaxBytes: 2 << 40}.Validate()
@@ -175,10 +187,14 @@ func TestRetryAfter(t *testing.T) {
 		"99999999999999999999": math.MaxInt64, "9999999999": math.MaxInt64, "9223372036": 9223372036 * time.Second,
 	} {
 		url := rawServer(t, "HTTP/1.1 429 x\r\nContent-Length: 0\r\nRetry-After: "+value+"\r\n\r\n")
-		_, err := downloader(t, download.Default()).Fetch(t.Context(), &jobspb.DownloadTask{Url: url}, io.Discard)
-		var failed *download.Error
-		require.ErrorAs(t, err, &failed)
-		require.Equal(t, want, failed.RetryAfter, "%q", value)
+		for most, want := range map[time.Duration]time.Duration{0: want, time.Hour: min(want, time.Hour)} {
+			cfg := download.Default()
+			cfg.MaxRetryAfter = most
+			_, err := downloader(t, cfg).Fetch(t.Context(), &jobspb.DownloadTask{Url: url}, io.Discard)
+			var failed *download.Error
+			require.ErrorAs(t, err, &failed)
+			require.Equal(t, want, failed.RetryAfter, "%q", value)
+		}
 	}
 	url := rawServer(t, "HTTP/1.1 503 x\r\nContent-Length: 0\r\nRetry-After: "+time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)+"\r\n\r\n")
 	_, err := downloader(t, download.Default()).Fetch(t.Context(), &jobspb.DownloadTask{Url: url}, io.Discard)
@@ -193,4 +209,28 @@ func TestResolverWithoutFileDescriptors(t *testing.T) {
 	err := download.TransportError(&net.DNSError{Err: "dial udp 127.0.0.1:53: socket: too many open files", Name: "example.com"})
 	require.ErrorIs(t, err, syscall.EMFILE)
 	require.NotErrorIs(t, download.TransportError(&net.DNSError{Err: "no such host", Name: "example.com"}), syscall.EMFILE)
+}
+
+func TestHostOf(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"http://Example.com/a": "example.com:80", "https://example.com/": "example.com:443", "https://u:p@example.com:444?x": "example.com:444",
+		"http://[::1]/": "[::1]:80", "": "", "ftp://a/": "", "http://%zz": "",
+	} {
+		require.Equal(t, want, download.HostOf(&jobspb.DownloadTask{Url: url}), url)
+	}
+}
+
+func TestConfigurationIsDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../../docs/example.md")
+	require.NoError(t, err)
+	v := reflect.ValueOf(download.Default())
+	for i := range v.NumField() {
+		text := fmt.Sprint(v.Field(i).Interface())
+		if d, ok := v.Field(i).Interface().(time.Duration); ok {
+			text = strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(d.String())
+		}
+		require.Contains(t, string(page), fmt.Sprintf("| `download.%s` | `%s` |", v.Type().Field(i).Tag.Get("yaml"), text))
+	}
 }

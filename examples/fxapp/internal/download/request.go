@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -54,6 +56,15 @@ func newRequest(ctx context.Context, task *jobspb.DownloadTask) (*http.Request, 
 		request.Header.Set("User-Agent", userAgent)
 	}
 	return request, nil
+}
+
+// HostOf returns the host of a task's URL with its port; empty when the URL has none.
+func HostOf(task *jobspb.DownloadTask) string {
+	u, err := url.Parse(task.GetUrl())
+	if err != nil || !isHTTP(u) {
+		return ""
+	}
+	return net.JoinHostPort(strings.ToLower(u.Hostname()), port(u))
 }
 
 // redactedURL returns a URL without user, password, query and fragment, which may be secrets.

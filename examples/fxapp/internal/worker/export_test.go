@@ -9,7 +9,7 @@ import (
 
 // Process processes the task of the message at origin.
 func (w *Worker) Process(
-	ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, deliveries int,
+	ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, attempts int,
 ) error {
-	return w.process(ctx, task, origin, deliveries)
+	return w.process(ctx, task, origin, attempts)
 }

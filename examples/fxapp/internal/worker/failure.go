@@ -22,14 +22,13 @@ import (
 // codeStorage is the failure code of errors of the store.
 const codeStorage = "STORAGE_WRITE"
 
-// maxRetryAfter bounds the delay that a server may ask for. A task that waits longer than park_after
-// is parked, and holds nothing meanwhile.
-const maxRetryAfter = time.Hour
+// errNotAdmitted is why a task waits that has not begun.
+var errNotAdmitted = errors.New("the host or the job has as many downloads as it may have")
 
 // handleFailure logs a failed attempt and returns the error for the consumer: permanent, with a
 // delay, or to be retried.
 func (w *Worker) handleFailure(
-	ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, deliveries int,
+	ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, attempts int,
 	err error, fields map[string]string,
 ) error {
 	if ctx.Err() != nil {
@@ -42,7 +41,7 @@ func (w *Worker) handleFailure(
 	w.log.Debug("download failed",
 		zap.String("job_id", task.GetJobId()), zap.String("resource_id", task.GetResourceId()),
 		zap.String("message_id", uuid.UUID(origin.ID).String()), telemetry.TraceID(ctx),
-		zap.Int("attempt", deliveries), zap.Error(err))
+		zap.Int("attempt", attempts), zap.Error(err))
 	fields["code"], fields["error"] = topic.CodeOf(err), err.Error()
 	logErr := w.publishLog(ctx, task, jobspb.LogLevel_LOG_LEVEL_WARN, "attempt failed", fields)
 	if logErr != nil {
@@ -55,9 +54,18 @@ func (w *Worker) handleFailure(
 	case !failed.Retryable:
 		return consumer.Permanent(err)
 	case failed.RetryAfter > 0:
-		return consumer.RetryAfter(min(failed.RetryAfter, maxRetryAfter), err)
+		return consumer.RetryAfter(failed.RetryAfter, err)
 	}
 	return err
+}
+
+// retryAfter returns the time that the host asks for.
+func retryAfter(err error) time.Duration {
+	var failed *download.Error
+	if errors.As(err, &failed) {
+		return failed.RetryAfter
+	}
+	return 0
 }
 
 // isUnavailable reports whether the machine is to blame for err, and not the task or its job.

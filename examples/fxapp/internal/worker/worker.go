@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/admission"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/retry"
@@ -31,17 +32,20 @@ type Publisher interface {
 // Params are the dependencies of a Worker.
 type Params struct {
 	Downloader *download.Downloader
-	Store      *store.Store
-	Progress   *progress.Reporter
-	Publisher  Publisher
-	Log        *zap.Logger
-	Tracers    trace.TracerProvider
-	Meters     metric.MeterProvider
+	// Admission limits the downloads. Nil means the default limits.
+	Admission *admission.Admission
+	Store     *store.Store
+	Progress  *progress.Reporter
+	Publisher Publisher
+	Log       *zap.Logger
+	Tracers   trace.TracerProvider
+	Meters    metric.MeterProvider
 }
 
 // Worker processes tasks. It is safe for concurrent use.
 type Worker struct {
 	downloader *download.Downloader
+	admission  *admission.Admission
 	store      *store.Store
 	progress   *progress.Reporter
 	publisher  Publisher
@@ -65,8 +69,11 @@ func New(p Params) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.Admission == nil {
+		p.Admission = admission.New(download.Default().Admission())
+	}
 	return &Worker{
-		downloader: p.Downloader, store: p.Store, progress: p.Progress, publisher: p.Publisher,
+		downloader: p.Downloader, admission: p.Admission, store: p.Store, progress: p.Progress, publisher: p.Publisher,
 		log: p.Log.Named("worker"), tracer: p.Tracers.Tracer(telemetry.Scope),
 		duration: duration, bytes: bytes,
 	}, nil
@@ -76,8 +83,12 @@ func New(p Params) (*Worker, error) {
 // after the resource is stored and reported. Errors that another attempt cannot fix are permanent.
 func (w *Worker) Download(ctx context.Context, m *consumer.Message[*jobspb.DownloadTask]) error {
 	ctx, end := w.startSpan(ctx, "download", m.Value, m.Headers())
-	err := w.process(ctx, m.Value, m.Origin(), m.Deliveries())
-	end(err)
+	err := w.process(ctx, m.Value, m.Origin(), m.Attempts())
+	if errors.Is(err, errNotAdmitted) {
+		end(nil)
+	} else {
+		end(err)
+	}
 	return err
 }
 
@@ -89,13 +100,13 @@ func (w *Worker) startSpan(
 		attribute.String("fetchbox.resource_id", task.GetResourceId()))
 }
 
-// process processes the task of the message at origin. deliveries counts the deliveries of the
-// message, including this one. When the machine is to blame for a failure, the task waits until
+// process processes the task of the message at origin. attempts counts those to process it, this one
+// included. When the machine is to blame for a failure, the task waits until
 // that is over, and so do all others.
 func (w *Worker) process(
-	ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, deliveries int,
+	ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, attempts int,
 ) error {
-	err := w.attempt(ctx, task, origin, deliveries)
+	err := w.attempt(ctx, task, origin, attempts)
 	if w.isUnavailable(err) {
 		return consumer.Unavailable(err, consumer.ForAllPartitions())
 	}
@@ -104,7 +115,7 @@ func (w *Worker) process(
 
 // attempt makes one attempt to process a task.
 func (w *Worker) attempt(
-	ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, deliveries int,
+	ctx context.Context, task *jobspb.DownloadTask, origin topic.Origin, attempts int,
 ) error {
 	if err := checkTask(task); err != nil {
 		return consumer.Permanent(err)
@@ -117,6 +128,11 @@ func (w *Worker) attempt(
 	case done:
 		return w.report(ctx, "report job", job, w.progress.Report)
 	}
+	admitted, wait := w.admission.Begin(job.Type+"/"+job.ID, download.HostOf(task))
+	if admitted == nil {
+		return consumer.Postpone(wait, errNotAdmitted)
+	}
+	defer func() { admitted.End(retryAfter(err)) }()
 	err = w.report(ctx, "report job start", job, w.progress.ReportStart)
 	if err != nil {
 		return err
@@ -125,11 +141,11 @@ func (w *Worker) attempt(
 	size, err := w.fetch(ctx, job, task)
 	w.measure(ctx, time.Since(start), size, err)
 	fields := map[string]string{
-		"attempt": strconv.Itoa(deliveries),
+		"attempt": strconv.Itoa(attempts),
 		"elapsed": time.Since(start).Round(time.Millisecond).String(),
 	}
 	if err != nil {
-		return w.handleFailure(ctx, task, origin, deliveries, err, fields)
+		return w.handleFailure(ctx, task, origin, attempts, err, fields)
 	}
 	fields["bytes"] = strconv.FormatInt(size, 10)
 	if err := w.publishLog(ctx, task, jobspb.LogLevel_LOG_LEVEL_INFO, "stored", fields); err != nil {

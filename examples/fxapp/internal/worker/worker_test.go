@@ -23,6 +23,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/admission"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/download"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/progress"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
@@ -100,6 +101,8 @@ type fixture struct {
 	dir       string // of the store
 	http      *httptest.Server
 	requests  map[string]int
+	stalled   chan struct{} // gets a value for each request to /stall
+	release   chan struct{} // ends these requests when it is closed
 }
 
 var (
@@ -109,8 +112,13 @@ var (
 
 func start(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{published: &fakePublisher{}, dir: t.TempDir(), requests: map[string]int{}}
+	f := &fixture{published: &fakePublisher{}, dir: t.TempDir(), requests: map[string]int{}, stalled: make(chan struct{}), release: make(chan struct{})}
 	f.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/stall" {
+			f.stalled <- struct{}{}
+			<-f.release
+			return
+		}
 		f.requests[r.URL.Path]++
 		switch r.URL.Path {
 		case "/missing":
@@ -140,7 +148,7 @@ func start(t *testing.T) *fixture {
 	d := download.New(download.Default())
 	t.Cleanup(d.Close)
 	f.Worker, err = worker.New(worker.Params{
-		Downloader: d, Store: f.store, Progress: progress.New(f.store, f.published.publish), Publisher: f.published, Log: zap.NewNop(),
+		Downloader: d, Admission: admission.New(admission.Limits{PerHost: 2, PerJob: 100}), Store: f.store, Progress: progress.New(f.store, f.published.publish), Publisher: f.published, Log: zap.NewNop(),
 		Tracers: nooptrace.NewTracerProvider(), Meters: noopmetric.NewMeterProvider(),
 	})
 	require.NoError(t, err)
