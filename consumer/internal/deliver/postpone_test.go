@@ -55,7 +55,7 @@ func TestMessagesOfABatchArePostponed(t *testing.T) {
 		cfg.Retry.MaxDeliveries = 1
 		s := newSetup(t, cfg)
 		calls := 0
-		s.pool.HandleBatch(func(batch []*deliver.Message) error {
+		s.pool.HandleBatch(func([]*deliver.Message) error {
 			if calls++; calls < 3 {
 				return deliver.Postpone(time.Minute, errBusy)
 			}

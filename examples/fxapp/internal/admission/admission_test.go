@@ -62,8 +62,7 @@ func TestHostRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := admission.New(admission.Limits{PerHost: 100, PerJob: 100, HostRate: 5})
 		begun := map[string]int{}
-		var next func(host string, until time.Time)
-		next = func(host string, until time.Time) {
+		next := func(host string, until time.Time) {
 			for time.Now().Before(until) {
 				d, wait := a.Begin("j"+host, host)
 				if d == nil {

@@ -228,7 +228,7 @@ func TestConfigurationIsDocumented(t *testing.T) {
 	v := reflect.ValueOf(download.Default())
 	for i := range v.NumField() {
 		text := fmt.Sprint(v.Field(i).Interface())
-		if d, ok := v.Field(i).Interface().(time.Duration); ok {
+		if d, ok := reflect.TypeAssert[time.Duration](v.Field(i)); ok {
 			text = strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(d.String())
 		}
 		require.Contains(t, string(page), fmt.Sprintf("| `download.%s` | `%s` |", v.Type().Field(i).Tag.Get("yaml"), text))
