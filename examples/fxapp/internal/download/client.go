@@ -1,12 +1,17 @@
 package download
 
 import (
+	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"time"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 // maxResponseHeaderBytes bounds the status line and the headers of a response.
@@ -32,6 +37,26 @@ func newClient(cfg Config) *http.Client {
 		}},
 		CheckRedirect: checkRedirect,
 	}
+}
+
+// newCookieJar returns a jar for the requests of one attempt. Some servers redirect to the same URL,
+// over and over, until a cookie that they have set comes back. Cookies don't pass from task to task.
+func newCookieJar() http.CookieJar {
+	jar, _ := cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List}) // the error is always nil
+	return jar
+}
+
+// The limits of what is read of a body that nobody wants, so that its connection can be used again.
+const (
+	maxDiscardedBytes = 64 << 10
+	discardTimeout    = time.Second
+)
+
+// discard reads the body of an error, so that the next request needs no new connection. A body that is
+// long or slow is not worth it: cancel ends the request.
+func discard(body io.Reader, cancel context.CancelFunc) {
+	defer time.AfterFunc(discardTimeout, cancel).Stop()
+	_, _ = io.CopyN(io.Discard, body, maxDiscardedBytes)
 }
 
 // proxy returns the proxy of the environment.
@@ -77,6 +102,7 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
 		return errRedirects
 	}
+	next.URL.RawQuery = encodedQuery(next.URL.RawQuery)
 	task := via[0]
 	switch {
 	case !isSameOrigin(task.URL, next.URL):

@@ -52,16 +52,21 @@ func (d *Downloader) Fetch(ctx context.Context, task *jobspb.DownloadTask, w io.
 }
 
 func (d *Downloader) fetch(ctx context.Context, task *jobspb.DownloadTask, w io.Writer) (int64, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	request, failed := newRequest(ctx, task)
 	if failed != nil {
 		return 0, failed
 	}
-	response, err := d.client.Do(request)
+	client := *d.client
+	client.Jar = newCookieJar()
+	response, err := client.Do(request)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	if failed := statusError(response); failed != nil {
+		discard(response.Body, cancel)
 		return 0, failed
 	}
 	limit := int64(d.cfg.MaxBytes)

@@ -63,7 +63,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // FailureCode returns Code.
 func (e *Error) FailureCode() string { return e.Code }
 
-// statusError returns the error of a response without success, nil for 2xx. The reason phrase is
+// statusError returns the error of a response without the resource, nil for one with it. The reason phrase is
 // left out: HTTP gives it no meaning, and a server may write anything there.
 func statusError(r *http.Response) *Error {
 	e := &Error{Err: errors.New(strings.TrimSpace(fmt.Sprintf("status %d %s", r.StatusCode, http.StatusText(r.StatusCode))))}
@@ -71,6 +71,8 @@ func statusError(r *http.Response) *Error {
 	case code == http.StatusPartialContent && r.Request.Header.Get("Range") == "":
 		e.Code = CodeHTTP2xx
 		e.Err = errors.New("status 206: a part of the resource, which was not asked for")
+	case code == http.StatusAccepted, code == http.StatusNoContent, code == http.StatusResetContent:
+		e.Code = CodeHTTP2xx // without the resource: not an empty one
 	case code >= 200 && code < 300:
 		return nil
 	case code >= 300 && code < 400:

@@ -35,6 +35,7 @@ func newRequest(ctx context.Context, task *jobspb.DownloadTask) (*http.Request, 
 	if err != nil || !isHTTP(request.URL) {
 		return nil, &Error{Code: CodeURL, Err: errURL} // err quotes the URL
 	}
+	request.URL.RawQuery = encodedQuery(request.URL.RawQuery)
 	size := 0
 	for _, h := range task.GetHeaders() {
 		name, value := h.GetName(), h.GetValue()
@@ -65,6 +66,20 @@ func HostOf(task *jobspb.DownloadTask) string {
 		return ""
 	}
 	return net.JoinHostPort(strings.ToLower(u.Hostname()), port(u))
+}
+
+// encodedQuery encodes the bytes that a query must not have, as browsers do: a space would end the URL
+// of the request. The rest stays as it is, since it may be signed. net/url encodes the path.
+func encodedQuery(query string) string {
+	var b strings.Builder
+	for i := range len(query) {
+		if c := query[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"<>`, c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // redactedURL returns a URL without user, password, query and fragment, which may be secrets.
