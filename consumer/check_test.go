@@ -265,7 +265,7 @@ func TestCheckNamesAMissingTopicOfAStandaloneConsumer(t *testing.T) {
 		e.deleteTopic()
 		got := newSeen()
 		var lines logLines
-		c := e.consumer(cfg, consumer.WithStandalone(consumer.Standalone{Name: "n", Partitions: []uint32{0, 1}}), consumer.WithLogger(lines.logger()))
+		c := e.consumer(cfg, consumer.WithStandalone(consumer.Standalone{Name: "n", Partitions: []uint32{0, 1}}), consumer.WithLogger(lines.logger()), consumer.WaitForProvisioning())
 		require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
 			got.add(m.Value)
 			return nil

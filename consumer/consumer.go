@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -78,7 +79,7 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 	o.cipher, _ = t.Codec().(topic.HeaderCipher)
 	s := newSettings(cfg, &o, log, transport.Consumer{Stream: t.Stream(), Topic: t.Name()})
 	c.e = newEngine(s, newShared(s, c.app), l, newHooks(log, o.hooks), transientDialer(name, newLink))
-	c.e.membership.waits = o.waitsForProvisioning
+	c.e.membership.waits, c.e.membership.background = o.waitsForProvisioning, cluster.Start == config.StartBackground
 	c.app.e = c.e
 	if c.e.parking, err = c.e.newParking(&o); err != nil {
 		return nil, fmt.Errorf("iggy: consumer %s: %w", name, err)
@@ -98,9 +99,26 @@ func (c *Consumer[T]) Name() string { return c.e.name }
 func (c *Consumer[T]) Groups() []string { return c.e.groups() }
 
 // Start connects, and begins to consume when there is a handler. It waits for the first connection,
-// within ctx and the start timeout. A second call does nothing; after Stop it returns
-// iggyerr.ErrClosed. A start that fails releases everything and closes the consumer.
-func (c *Consumer[T]) Start(ctx context.Context) error { return c.life.Start(ctx) }
+// within ctx and the start timeout. With a handler it also waits for the first attempt to join, and
+// returns an error that matches iggyerr.ErrNotFound when the topic or the group is missing;
+// admin.Provision creates them. It does not with WaitForProvisioning, nor when iggy.start is background.
+// A second call does nothing; after Stop it returns iggyerr.ErrClosed. A start that fails releases
+// everything and closes the consumer.
+func (c *Consumer[T]) Start(ctx context.Context) error {
+	if err := c.life.Start(ctx); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	handles := c.mode == modeHandler
+	c.mu.Unlock()
+	if !handles {
+		return nil
+	}
+	if err := c.e.membership.awaitStart(ctx); err != nil {
+		return errors.Join(err, c.Stop(context.WithoutCancel(ctx)))
+	}
+	return nil
+}
 
 func (c *Consumer[T]) start(ctx context.Context) error {
 	if err := c.e.link.Start(ctx); err != nil {

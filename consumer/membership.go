@@ -19,6 +19,8 @@ type membership struct {
 	begun   atomic.Bool
 	// waits tells that a missing topic or group is waited for.
 	waits bool
+	// background tells that a start does not wait for the server.
+	background bool
 }
 
 // wait waits until the consumer is a member for the first time. It returns an error that matches
@@ -36,7 +38,7 @@ func (m *membership) wait(ctx context.Context) error {
 			m.begun.Store(true)
 			return nil
 		case errors.Is(s.Problem, iggyerr.ErrNotFound) && !s.LastErrorAt.Before(called):
-			return fmt.Errorf("iggy: consumer %s: %w: admin.Provision creates topics and groups", m.name, s.Problem)
+			return m.missing(s.Problem)
 		}
 		select {
 		case <-changed:
@@ -46,4 +48,35 @@ func (m *membership) wait(ctx context.Context) error {
 			return iggyerr.ErrClosed
 		}
 	}
+}
+
+// awaitStart waits for the outcome of the first attempt to become a member. It returns an error that
+// matches iggyerr.ErrNotFound when the topic or the group is missing. Any other fault may end, and is
+// reported by health.
+func (m *membership) awaitStart(ctx context.Context) error {
+	if m.waits || m.background {
+		return nil
+	}
+	for {
+		s, changed := m.machine.Watch()
+		switch {
+		case s.Joined:
+			return nil
+		case errors.Is(s.Problem, iggyerr.ErrNotFound):
+			return m.missing(s.Problem)
+		case s.Problem != nil:
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-m.machine.Done():
+			return iggyerr.ErrClosed
+		}
+	}
+}
+
+func (m *membership) missing(cause error) error {
+	return fmt.Errorf("iggy: consumer %s: %w: admin.Provision creates topics and groups", m.name, cause)
 }

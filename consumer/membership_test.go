@@ -60,6 +60,45 @@ func TestNextSaysThatTheGroupIsMissing(t *testing.T) {
 	})
 }
 
+// A handler that can get nothing is an error of the start, which says what creates the group.
+func TestStartSaysThatTheGroupIsMissing(t *testing.T) {
+	t.Parallel()
+	overServers(t, 1, func(t *testing.T, e *testEnv, cfg config.Consumer) {
+		e.deleteGroup("g")
+		got := make(chan string, 1)
+		handler := func(_ context.Context, m *consumer.Message[string]) error {
+			got <- m.Value
+			return nil
+		}
+		c := e.consumer(cfg)
+		require.NoError(t, c.Handle(handler))
+		err := c.Start(t.Context())
+		require.ErrorIs(t, err, iggyerr.ErrNotFound)
+		require.ErrorContains(t, err, "not in the group g")
+		require.ErrorContains(t, err, "admin.Provision creates topics and groups")
+		require.ErrorIs(t, c.Start(t.Context()), iggyerr.ErrClosed)
+
+		background := e.iggy
+		background.Start = config.StartBackground
+		later, err := consumer.New(background, cfg, e.topic)
+		require.NoError(t, err)
+		require.NoError(t, later.Handle(handler))
+		start(t, later)
+		eventually(t, "the check to fail", func() bool { return errors.Is(later.Check(t.Context()), iggyerr.ErrNotFound) })
+		stop(t, later)
+
+		_, err = admin.Provision(t.Context(), e.iggy, admin.Spec{admin.Of(e.topic, cfg.Groups()...)})
+		require.NoError(t, err)
+		e.conn = e.connect()
+		e.send(0, "a/0")
+		again := e.consumer(cfg)
+		require.NoError(t, again.Handle(handler))
+		start(t, again)
+		require.Equal(t, "a/0", received(t, "the message", got))
+		stop(t, again)
+	})
+}
+
 func TestNextSaysThatTheTopicOfAStandaloneConsumerIsMissing(t *testing.T) {
 	t.Parallel()
 	overServers(t, 1, func(t *testing.T, e *testEnv, cfg config.Consumer) {

@@ -71,8 +71,8 @@ func OnLost(hook func(ctx context.Context, partitions []uint32)) Option {
 	return func(o *options) { o.hooks[hookLost] = hook }
 }
 
-// WaitForProvisioning has Next and Messages wait for a topic or a group that is missing, in place of
-// returning an error: someone else creates them. fxiggy does that for its consumers.
+// WaitForProvisioning has Start, Next and Messages wait for a topic or a group that is missing, in place
+// of returning an error: someone else creates them. fxiggy does that for its consumers.
 func WaitForProvisioning() Option { return func(o *options) { o.waitsForProvisioning = true } }
 
 // OnHandler adds a hook that Handle and HandleBatch call when they have set the handler. fxiggy

@@ -119,7 +119,7 @@ func TestPromiseMissingObjectsAreNamed(t *testing.T) {
 				c := e.handling(cfg, func(_ context.Context, m *consumer.Message[string]) error {
 					got.add(m.Value)
 					return nil
-				})
+				}, consumer.WaitForProvisioning())
 				var err error
 				e.server.WaitFor("the consumer to say so", func() bool {
 					err = c.Check(t.Context())
