@@ -83,3 +83,7 @@ func OriginOf(headers []topic.Header) (topic.Origin, bool) {
 	}
 	return origin.Parse(values)
 }
+
+// Truncate returns s as valid UTF-8 in at most limit bytes: a header holds 255. It is for dead letters
+// in a format of your own.
+func Truncate(s string, limit int) string { return origin.Truncate(s, limit) }

@@ -29,6 +29,8 @@ type cluster struct {
 	cancelWatch context.CancelCauseFunc
 	watchDone   chan struct{} // closed when it has ended, nil when it was not started
 	consumers   []func() consumer.Status
+
+	deadLetters map[string][]string // topics to those of the dead letters of their consumers
 }
 
 // clusterOf returns the constructor of the cluster with the given name. The cluster's hook is the
@@ -38,7 +40,7 @@ func clusterOf(name string) func(*runtime) (*cluster, error) {
 		if err := rt.cfg.ValidateCluster(name); err != nil {
 			return nil, rt.sources.Locate(err)
 		}
-		c := &cluster{runtime: rt, name: name, cfg: rt.cfg.Cluster}
+		c := &cluster{runtime: rt, name: name, cfg: rt.cfg.Cluster, deadLetters: map[string][]string{}}
 		if name != "" {
 			c.cfg = rt.cfg.Clusters[name]
 		}

@@ -80,6 +80,9 @@ func newConsumer[T any](
 		if err != nil {
 			return nil, fmt.Errorf("fxiggy: consumer %s: %w", c.component(name), err)
 		}
+		if err := c.addDeadLetters(t.String(), letters.String()); err != nil {
+			return nil, fmt.Errorf("fxiggy: consumer %s: dead_letters.name: %w", c.component(name), err)
+		}
 		d = deadletter.New[T](p, letters)
 	}
 	if o.parking && cfg.ParkAfter > 0 {

@@ -81,3 +81,31 @@ func unusedSink(unused sink, consumers []sink) error {
 	}
 	return fmt.Errorf("fxiggy: no consumer uses the provided %s: %s", unused.described(), strings.Join(wanted, ", "))
 }
+
+// addDeadLetters notes that the dead letters of a consumer of one topic go to another topic. It returns
+// an error when they would come back to the first one: a message that always fails would never rest.
+func (c *cluster) addDeadLetters(read, letters string) error {
+	c.deadLetters[read] = append(c.deadLetters[read], letters)
+	if path := c.deadLetterPath(letters, read, map[string]bool{}); path != nil {
+		return fmt.Errorf("dead letters would come back: %s -> %s", read, strings.Join(path, " -> "))
+	}
+	return nil
+}
+
+// deadLetterPath returns the topics of dead letters on the way from one topic to another, both included;
+// nil when there is no way.
+func (c *cluster) deadLetterPath(from, to string, seen map[string]bool) []string {
+	if from == to {
+		return []string{to}
+	}
+	seen[from] = true
+	for _, next := range c.deadLetters[from] {
+		if seen[next] {
+			continue
+		}
+		if path := c.deadLetterPath(next, to, seen); path != nil {
+			return append([]string{from}, path...)
+		}
+	}
+	return nil
+}

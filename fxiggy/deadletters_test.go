@@ -15,6 +15,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/fxiggy"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
+	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // With another name, or without one, the sink would be ignored and failed messages would be
@@ -99,4 +100,22 @@ func TestDeadLettersToTheConsumersOwnTopic(t *testing.T) {
 		configured(offline+"\nconsumers: {billing: {dead_letters: {name: "+Orders.Name()+"}}}\n"),
 		fx.Invoke(func(*consumer.Consumer[Order]) {})).Err()
 	require.ErrorContains(t, dig.RootCause(err), "consumer billing: dead_letters.name: must not be "+Orders.Name())
+}
+
+// Dead letters of one topic go to a second one, whose dead letters come back over a third: a message that
+// always fails would go round without end.
+func TestDeadLettersThatComeBack(t *testing.T) {
+	t.Parallel()
+	bytesTopic := func(name string) topic.Topic[[]byte] { return topic.New("shop", name, topic.Bytes()) }
+	build := func(last string) error {
+		return fx.New(quiet, fxiggy.Core,
+			fxiggy.Consume(bytesTopic("a"), "first", fxiggy.As("first"), fxiggy.DeadLetters()),
+			fxiggy.Consume(bytesTopic("b"), "second", fxiggy.As("second"), fxiggy.DeadLetters()),
+			fxiggy.Consume(bytesTopic("c"), "third", fxiggy.As("third"), fxiggy.DeadLetters()),
+			configured(offline+"\nconsumers:\n  first: {dead_letters: {name: b}}\n  second: {dead_letters: {name: c}}\n  third: {dead_letters: {name: "+last+"}}\n"),
+			fx.Invoke(fx.Annotate(func(_, _, _ *consumer.Consumer[[]byte]) {}, fx.ParamTags(`name:"third"`, `name:"first"`, `name:"second"`)))).Err()
+	}
+	require.EqualError(t, fxiggy.Cause(build("a")),
+		"fxiggy: consumer second: dead_letters.name: dead letters would come back: shop/b -> shop/c -> shop/a -> shop/b")
+	require.NoError(t, build("d"))
 }

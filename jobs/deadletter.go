@@ -45,7 +45,7 @@ const (
 // the message with which those of the dead letter exceed 98,000 bytes are left out.
 func NewDeadLetter(f topic.Failure[*jobspb.DownloadTask], at time.Time) (*jobspb.DeadLetterTask, []topic.Header) {
 	letter := &jobspb.DeadLetterTask{
-		FailureCode: truncate(f.Code, maxHeaderValue),
+		FailureCode: deadletter.Truncate(f.Code, maxHeaderValue),
 		Attempts:    uint32(max(f.Attempts, 0)),
 		FailedAtMs:  uint64(max(at.UnixMilli(), 0)),
 	}
@@ -53,7 +53,7 @@ func NewDeadLetter(f topic.Failure[*jobspb.DownloadTask], at time.Time) (*jobspb
 		letter.FailureCode = topic.CodeOf(f.Err)
 	}
 	if f.Err != nil {
-		letter.FailureMessage = truncate(f.Err.Error(), maxFailureMessage)
+		letter.FailureMessage = deadletter.Truncate(f.Err.Error(), maxFailureMessage)
 	}
 	if f.Decoded && f.Value != nil {
 		letter.Task = f.Value
@@ -63,7 +63,7 @@ func NewDeadLetter(f topic.Failure[*jobspb.DownloadTask], at time.Time) (*jobspb
 	f.Code = letter.GetFailureCode()
 	headers := append(deadletter.Headers(f, at), describedHeaders(f)...)
 	if over := proto.Size(letter) - maxPayload; over > 0 {
-		letter.FailureMessage = truncate(letter.GetFailureMessage(), max(len(letter.GetFailureMessage())-over, maxHeaderValue))
+		letter.FailureMessage = deadletter.Truncate(letter.GetFailureMessage(), max(len(letter.GetFailureMessage())-over, maxHeaderValue))
 	}
 	if proto.Size(letter) > maxPayload {
 		headers = append(headers, topic.Header{Key: deadletter.HeaderPayloadBytes, Value: strconv.Itoa(len(f.Payload))})
@@ -83,7 +83,7 @@ func appendOwnHeaders(headers, own []topic.Header) []topic.Header {
 		size += headerSize(h)
 	}
 	for _, h := range own {
-		h.Value = truncate(h.Value, maxHeaderValue)
+		h.Value = deadletter.Truncate(h.Value, maxHeaderValue)
 		if h.Key == "" || len(h.Key) > maxHeaderValue || !utf8.ValidString(h.Key) || h.Value == "" || isAddedHeader(h.Key) || isRepeated(headers, h.Key) {
 			continue
 		}
@@ -173,20 +173,8 @@ func describedHeaders(f topic.Failure[*jobspb.DownloadTask]) (described []topic.
 	}
 	for _, h := range f.Headers {
 		if key, ok := originHeaders[h.Key]; ok && h.Value != "" {
-			described = append(described, topic.Header{Key: key, Value: truncate(h.Value, maxHeaderValue)})
+			described = append(described, topic.Header{Key: key, Value: deadletter.Truncate(h.Value, maxHeaderValue)})
 		}
 	}
 	return described
-}
-
-// truncate returns s as valid UTF-8 in at most limit bytes.
-func truncate(s string, limit int) string {
-	s = strings.ToValidUTF8(s, string(utf8.RuneError))
-	if len(s) <= limit {
-		return s
-	}
-	for limit > 0 && !utf8.RuneStart(s[limit]) {
-		limit--
-	}
-	return s[:limit]
 }

@@ -58,7 +58,7 @@ const maxValue = 255
 // Append appends a header. It truncates the value to what a header holds, makes it valid UTF-8, and
 // leaves out an empty one.
 func Append(headers []topic.Header, key, value string) []topic.Header {
-	if value = truncate(value, maxValue); value != "" {
+	if value = Truncate(value, maxValue); value != "" {
 		headers = append(headers, topic.Header{Key: key, Value: value})
 	}
 	return headers
@@ -141,8 +141,8 @@ func ID(text string) [16]byte {
 	return id
 }
 
-// truncate returns s as valid UTF-8 in at most limit bytes.
-func truncate(s string, limit int) string {
+// Truncate returns s as valid UTF-8 in at most limit bytes.
+func Truncate(s string, limit int) string {
 	s = strings.ToValidUTF8(s, string(utf8.RuneError))
 	if len(s) <= limit {
 		return s
