@@ -47,16 +47,18 @@ func (a *app) topicArgument() cobra.CompletionFunc {
 		if len(args) > 0 {
 			return nil, nil
 		}
-		return completeTopics(ctx, server, cluster, args, word)
+		return a.completeTopics(ctx, server, cluster, args, word)
 	})
 }
 
 // completeTopics completes the name of a topic: its stream first.
-func completeTopics(ctx context.Context, server *admin.Admin, cluster config.Cluster, _ []string, word string) ([]cobra.Completion, error) {
+func (a *app) completeTopics(ctx context.Context, server *admin.Admin, cluster config.Cluster, _ []string, word string) ([]cobra.Completion, error) {
 	var found []cobra.Completion
 	if !strings.Contains(word, "/") {
-		for _, ref := range fetchboxTopics(cluster.Topics) {
-			found = appendCompletion(found, word, ref.section, ref.String())
+		if a.isFetchBox() {
+			for _, ref := range fetchboxTopics(cluster.Topics) {
+				found = appendCompletion(found, word, ref.section, ref.String())
+			}
 		}
 		streams, err := server.Streams(ctx)
 		for _, s := range streams {

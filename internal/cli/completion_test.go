@@ -32,6 +32,7 @@ func TestCompletionAsksTheServer(t *testing.T) {
 		return completions(t, append([]string{args[0], at}, args[1:]...)...)
 	}
 	require.Equal(t, []string{"tasks", "status", "logs", "dlq", "shop/", "shop%2Feu/"}, complete("tail", ""))
+	require.Equal(t, []string{"shop/", "shop%2Feu/"}, complete("tail", "--prefix", "SHOP", ""), "FetchBox's are not in that configuration")
 	require.Equal(t, []string{"shop/", "shop%2Feu/"}, complete("lag", "sh"))
 	require.Equal(t, []string{"shop/orders", "shop/returns"}, complete("publish", "shop/"))
 	require.Equal(t, []string{"shop/orders"}, complete("topics", "shop/o"))

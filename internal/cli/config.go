@@ -61,6 +61,9 @@ func (a *app) loadConfig(others *[]string, override func(*config.Config, config.
 	return config.Load(opts...)
 }
 
+// isFetchBox reports whether the configuration is that of FetchBox's services, which has their topics.
+func (a *app) isFetchBox() bool { return a.prefix == jobs.Prefix }
+
 // override applies the flags and the interactive timeouts, over all other layers.
 func (a *app) override(c *config.Config, from config.Sources, endpoint *endpointFlag) {
 	cluster, prefix := &c.Cluster, ""

@@ -40,7 +40,7 @@ func splitLetterArgs(args []string) (name string, positions []string) {
 	if len(args) > 0 && !positionPattern.MatchString(args[0]) {
 		return args[0], args[1:]
 	}
-	return jobs.DeadLetters.Section(), args
+	return "", args
 }
 
 // deadLetters are the dead letters of one topic, and what was done with them.
@@ -58,6 +58,12 @@ func (a *app) openDeadLetters(ctx context.Context, name string) (*deadLetters, e
 	cluster, err := a.loadCluster()
 	if err != nil {
 		return nil, err
+	}
+	if name == "" {
+		if !a.isFetchBox() {
+			return nil, usagef("name the topic of the dead letters: FetchBox's is not in the configuration of --prefix %s", a.prefix)
+		}
+		name = jobs.DeadLetters.Section()
 	}
 	t, err := parseTopic(cluster.Topics, name)
 	if err != nil {

@@ -103,6 +103,7 @@ func (s storedLetter) destination(jobs.Topics) topicRef {
 }
 
 func (s storedLetter) replay(ctx context.Context, r replayer, n int) error {
+	s.letter.Message.ByKey = r.ignorePartition
 	return deadletter.Replay(ctx, r.producer, s.letter, n)
 }
 

@@ -77,7 +77,7 @@ func (c taskLetter) replay(ctx context.Context, r replayer, n int) error {
 		m := producer.Message{
 			Stream: r.topics.Tasks.Stream(), Topic: r.topics.Tasks.Name(), ID: id, Key: key, Payload: payload, Headers: append(headers, own...),
 		}
-		if key == "" && c.origin != nil {
+		if key == "" && c.origin != nil && !r.ignorePartition {
 			m.Partition = producer.OnPartition(c.origin.Partition)
 		}
 		_, err := r.producer.Send(ctx, m)
@@ -87,7 +87,7 @@ func (c taskLetter) replay(ctx context.Context, r replayer, n int) error {
 	switch {
 	case key != "":
 		opts = append(opts, producer.WithKey(key))
-	case c.origin != nil:
+	case c.origin != nil && !r.ignorePartition:
 		opts = append(opts, producer.WithPartition(c.origin.Partition))
 	}
 	_, err := r.tasks.Publish(ctx, proto.CloneOf(c.task()), opts...)

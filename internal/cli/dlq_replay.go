@@ -52,6 +52,7 @@ readers can decode it by now: then it is sent byte for byte.
 		},
 	}
 	o.addFlags(c, stateOpen, replayStates...)
+	c.Flags().BoolVar(&o.ignorePartition, "ignore-partition", false, "send to the partition of the stored key, or to any, where the former one is gone")
 	c.Flags().BoolVar(&o.undecoded, "undecoded", false, "also messages that could not be decoded, byte for byte as they were")
 	return c
 }
@@ -89,7 +90,7 @@ func (a *app) replay(ctx context.Context, selected *selection, o selectionOption
 	topics := jobs.FromConfig(selected.cluster.Topics)
 	run := replayRun{
 		selection: selected, from: o.filter.state,
-		replayer: replayer{selected.producer, topics, producer.For(selected.producer, topics.Tasks)},
+		replayer: replayer{selected.producer, topics, producer.For(selected.producer, topics.Tasks), o.ignorePartition},
 	}
 	wanted := map[string]bool{}
 	for _, l := range selected.selected {
@@ -158,6 +159,8 @@ type replayer struct {
 	producer *producer.Producer
 	topics   jobs.Topics
 	tasks    *producer.Publisher[*jobspb.DownloadTask]
+	// ignorePartition has messages without a stored key go to any partition, not to their former one.
+	ignorePartition bool
 }
 
 // replayRun is one run of replay.

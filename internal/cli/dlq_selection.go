@@ -18,6 +18,8 @@ type selectionOptions struct {
 	yes, dryRun bool
 	// undecoded selects the messages that could not be decoded, too. Only replay has this flag.
 	undecoded bool
+	// ignorePartition has messages go to another partition than before. Only replay has this flag.
+	ignorePartition bool
 }
 
 // addFlags adds the flags. state is the default of --state, states are the accepted ones.

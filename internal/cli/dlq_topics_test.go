@@ -208,6 +208,16 @@ func TestDLQReplaysAnyMessageByteForByte(t *testing.T) {
 	require.Contains(t, l.run("topics", "shop/orders.billing.dlq.marks").ok(t), "180d")
 }
 
+// TestDLQReplaysToFewerPartitions requires that a dead letter can be replayed whose partition is gone.
+func TestDLQReplaysToFewerPartitions(t *testing.T) {
+	t.Parallel()
+	l := newLetters(t)
+	l.write(failed{7, 1, "HANDLER_ERROR", "x", nil, "", ""})
+	l.run("dlq", "replay", letterTopic, "--all", "--yes").fails(t, 1, "partition 7 of shop/orders, which has 3")
+	require.Equal(t, replayCounts{Replayed: 1}, l.replay("--all", "--ignore-partition"))
+	require.Equal(t, "x", string(l.Messages("shop", "orders")[0].Payload))
+}
+
 func TestDLQReplayLeavesOutWhatCannotBeSent(t *testing.T) {
 	t.Parallel()
 	l := newLetters(t)

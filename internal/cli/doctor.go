@@ -41,11 +41,12 @@ version, the topics and their groups, and the server's settings for retention an
 durability. Everything that is not in order comes with its cure. The exit code is 1
 when something can't work; warnings leave it at 0.
 
-Without arguments the topics are FetchBox's, which must exist as configured.
+Without arguments the topics are FetchBox's, which must exist as configured. With --prefix
+of other services no topics are checked then.
 
 ` + topicHelp,
 		Example:           `  fetchbox-iggy-cli doctor shop/orders`,
-		ValidArgsFunction: a.completeBy(completeTopics),
+		ValidArgsFunction: a.completeBy(a.completeTopics),
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.doctor(cmd.Context(), args) },
 	}
 }
@@ -55,9 +56,9 @@ func (a *app) doctor(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	d := &diagnosis{cluster: cluster, refs: fetchboxTopics(cluster.Topics), fetchbox: len(args) == 0}
-	if len(args) > 0 {
-		d.refs = nil
+	d := &diagnosis{cluster: cluster, fetchbox: len(args) == 0 && a.isFetchBox()}
+	if d.fetchbox {
+		d.refs = fetchboxTopics(cluster.Topics)
 	}
 	for _, arg := range args {
 		ref, err := parseTopic(cluster.Topics, arg)

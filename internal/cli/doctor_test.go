@@ -135,4 +135,8 @@ func TestDoctorChecksTopicsOfOthers(t *testing.T) {
 	require.Equal(t, map[string]string{"groups": "warning", "settings": "warning"}, got.verdicts())
 	require.Equal(t, "shop/orders has 1 partition with 1 message", got.detail("topics"))
 	s.run("doctor", "shop").fails(t, 2, "is no topic")
+
+	// The configuration of other services says nothing about FetchBox's topics.
+	got = jsonOf[findings](t, s.run("doctor", "--prefix", "SHOP", "-o", "json").ok(t))
+	require.Equal(t, map[string]string{"settings": "warning"}, got.verdicts())
 }

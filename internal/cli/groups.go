@@ -24,7 +24,7 @@ their members and the messages that wait for them. lag shows each partition.
 
 ` + topicHelp,
 		Example:           `  fetchbox-iggy-cli groups shop/orders`,
-		ValidArgsFunction: a.completeBy(completeTopics),
+		ValidArgsFunction: a.completeBy(a.completeTopics),
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.groups(cmd.Context(), args, all) },
 	}
 	c.Flags().BoolVar(&all, "all", false, "also the groups by which members agree on their partitions (*"+config.CoordinationSuffix+")")

@@ -36,7 +36,7 @@ means that nobody reads it.
 ` + topicHelp,
 		Example: `  fetchbox-iggy-cli lag shop/orders --group billing
   fetchbox-iggy-cli lag tasks --watch`,
-		ValidArgsFunction: a.completeBy(completeTopics),
+		ValidArgsFunction: a.completeBy(a.completeTopics),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.topics = args
 			return a.lag(cmd.Context(), o)

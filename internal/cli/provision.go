@@ -30,7 +30,7 @@ func (a *app) provisionCommand() *cobra.Command {
 		Short: "Create a topic and its groups, or FetchBox's that are missing",
 		Long: `Create a topic, its stream and its consumer groups where they are missing, as the
 flags say. Without a topic, FetchBox's stream, topics and groups are created as
-configured. The plan is printed first: "+" is created, "=" exists as wanted, "!"
+configured; with --prefix of other services a topic is needed. The plan is printed first: "+" is created, "=" exists as wanted, "!"
 exists and differs. Nothing that exists is changed.
 
 With each group the one is created by which its members agree on a fair assignment.
@@ -41,6 +41,9 @@ With each group the one is created by which its members agree on a fair assignme
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return oneTopic(cmd, args)
+			}
+			if !a.isFetchBox() {
+				return usagef("name a topic: FetchBox's topics are not in the configuration of --prefix %s", a.prefix)
 			}
 			for _, name := range []string{"partitions", "retention", "max-size", "group"} {
 				if cmd.Flags().Changed(name) {

@@ -36,6 +36,8 @@ func TestProvisionCreatesOneTopic(t *testing.T) {
 	require.Contains(t, out, "created 4 objects")
 	require.Contains(t, s.run("provision", "shop/orders", "--partitions", "3").ok(t), "! topic  shop/orders: partitions is 2, not 3")
 	s.run("provision", "shop").fails(t, 2, "STREAM/TOPIC")
+	s.run("provision", "--prefix", "SHOP", "--yes").fails(t, 2, "name a topic: FetchBox's topics are not in the configuration of --prefix SHOP")
+	s.run("dlq", "list", "--prefix", "SHOP").fails(t, 2, "name the topic of the dead letters")
 	s.run("provision", "--partitions", "3").fails(t, 2, "--partitions needs a topic")
 	s.run("provision", "a/b", "--retention", "soon").fails(t, 2, "--retention: must be a duration")
 	s.run("provision", "a/b", "--max-size", "-1").fails(t, 2, "--max-size must be")

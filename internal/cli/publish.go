@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -19,6 +20,10 @@ const (
 	inputJSON    = "json"    // messages as tail prints them
 )
 
+var compressions = []string{
+	string(config.CompressionNone), string(config.CompressionS2), string(config.CompressionZstd), string(config.CompressionGzip),
+}
+
 var inputFormats = []string{inputMessage, inputLines, inputJSON}
 
 // messageOptions are the flags of publish.
@@ -27,8 +32,13 @@ type messageOptions struct {
 	format    string
 	headers   []string
 	key       string
+	storeKey  bool
 	partition int64 // -1: none is chosen
-	types     typeOptions
+	// ignorePartition leaves the choice of the partition to the key, or to the producer, whatever the
+	// messages say.
+	ignorePartition bool
+	compression     string // empty: as the topic is configured
+	types           typeOptions
 }
 
 func (a *app) publishCommand() *cobra.Command {
@@ -46,7 +56,12 @@ func (a *app) publishCommand() *cobra.Command {
                    {"key": "acme", "headers": {"tenant": "a"}, "payload": {"total": 3}}
 
 With --type the payloads are given as protobuf's JSON, and encoded as that type.
---header, --key and --partition are for all messages, in place of their own.
+--header, --key and --partition are for all messages, in place of their own. With
+--ignore-partition the messages of a copy go to the partition of their key, which the
+header partition-key may hold, and to any without one.
+
+--compression compresses payloads; FetchBox's topics have it in their configuration.
+--store-key adds the header partition-key, which topics with topic.StoreKey have.
 
 A file is checked to its end before the first message is sent. The command returns when
 the server has confirmed all messages. ctrl-C waits for the messages in flight, and
@@ -65,9 +80,13 @@ prints what was published.
 	f.StringVar(&o.format, "format", inputMessage, "`format` of the file: "+joinWithOr(inputFormats))
 	f.StringArrayVar(&o.headers, "header", nil, "user header `name=value`; may be repeated")
 	f.StringVar(&o.key, "key", "", "partition `key`")
+	f.BoolVar(&o.storeKey, "store-key", false, "add the header partition-key, for topics with topic.StoreKey")
 	f.Int64Var(&o.partition, "partition", -1, "`partition` to send to, in place of the one of the key")
+	f.BoolVar(&o.ignorePartition, "ignore-partition", false, "ignore the partitions of the messages, for a topic that has fewer")
+	f.StringVar(&o.compression, "compression", "", "compress payloads by this `method`: "+joinWithOr(compressions))
 	o.types.addFlags(c, "`name` of the protobuf type of the payloads, which are given as JSON")
 	completeFlag(c, "format", fixed(inputFormats...))
+	completeFlag(c, "compression", fixed(compressions...))
 	completeFlag(c, "partition", a.completeBy(completePartitions))
 	return c
 }
@@ -84,7 +103,7 @@ func (a *app) publish(ctx context.Context, name string, o messageOptions) error 
 	if err != nil {
 		return err
 	}
-	read, err := o.reader(ctx, t)
+	read, err := o.reader(ctx, t, cluster.Topics.Declared[t.section])
 	if err != nil {
 		return err
 	}
@@ -105,13 +124,25 @@ func (o messageOptions) check() error {
 		return usagef("--partition must be the id of a partition, not %d", o.partition)
 	case o.partition >= 0 && o.key != "":
 		return usagef("--key and --partition both choose the partition")
+	case o.partition >= 0 && o.ignorePartition:
+		return usagef("--partition and --ignore-partition exclude each other")
+	case o.storeKey && o.key == "" && o.format != inputJSON:
+		return usagef("--store-key needs --key")
+	case o.compression != "" && !slices.Contains(compressions, o.compression):
+		return usagef("--compression must be %s, not %q", joinWithOr(compressions), o.compression)
 	}
 	return o.publishOptions.check()
 }
 
-// reader is the reader of the messages for a topic.
-func (o messageOptions) reader(ctx context.Context, t topicRef) (*messageReader, error) {
-	r := &messageReader{format: o.format, key: o.key}
+// reader is the reader of the messages for a topic, which may be configured.
+func (o messageOptions) reader(ctx context.Context, t topicRef, configured config.Topic) (*messageReader, error) {
+	r := &messageReader{
+		format: o.format, key: o.key, ignorePartition: o.ignorePartition,
+		compression: configured.Compression, compressionMinSize: int(configured.CompressionMinSize),
+	}
+	if o.compression != "" {
+		r.compression, r.compressionMinSize = config.Compression(o.compression), 0
+	}
 	if o.partition >= 0 {
 		r.partition = producer.OnPartition(uint32(o.partition))
 	}
@@ -122,7 +153,11 @@ func (o messageOptions) reader(ctx context.Context, t topicRef) (*messageReader,
 		}
 		r.headers = append(r.headers, topic.Header{Key: key, Value: value})
 	}
-	r.topic = topic.New(t.stream, t.name, payloadCodec{})
+	var opts []topic.Option[[]byte]
+	if o.storeKey {
+		opts = append(opts, topic.StoreKey[[]byte]())
+	}
+	r.topic = topic.New(t.stream, t.name, payloadCodec{}, opts...)
 	if _, err := r.message(inputPayload{bytes: []byte{0}}); err != nil { // a fault of the flags
 		return nil, &usageError{err}
 	}

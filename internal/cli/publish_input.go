@@ -17,7 +17,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
+	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -32,6 +34,10 @@ type messageReader struct {
 	// key and partition are those of all messages, in place of their own.
 	key       string
 	partition producer.Partition
+
+	ignorePartition    bool // of the messages themselves
+	compression        config.Compression
+	compressionMinSize int
 }
 
 // messages reads messages in the chosen format.
@@ -119,8 +125,11 @@ func (r *messageReader) decode(raw []byte) (producer.Message, error) {
 	if err != nil {
 		return producer.Message{}, err
 	}
+	if v.Key == "" && r.ignorePartition {
+		v.Key = storedKey(v.Headers)
+	}
 	opts := []producer.PublishOption{producer.WithKey(v.Key)}
-	if v.Partition != nil && r.key == "" {
+	if v.Partition != nil && r.key == "" && !r.ignorePartition {
 		opts = append(opts, producer.WithPartition(*v.Partition))
 	}
 	if v.ID != "" {
@@ -225,7 +234,34 @@ func (r *messageReader) message(p inputPayload, opts ...producer.PublishOption) 
 			m.Headers = append(m.Headers, h)
 		}
 	}
-	return m, nil
+	err = r.compress(&m)
+	return m, err
+}
+
+// compress compresses the payload where that makes the message smaller, as publishers do.
+func (r *messageReader) compress(m *producer.Message) error {
+	encoded := topic.Header{Key: topic.HeaderContentEncoding, Value: string(r.compression)}
+	if r.compression == "" || r.compression == config.CompressionNone || len(m.Payload) < r.compressionMinSize || len(without([]topic.Header{encoded}, m.Headers)) == 0 {
+		return nil
+	}
+	compressed, err := encoding.Append(nil, r.compression, m.Payload)
+	if err != nil {
+		return err
+	}
+	if len(compressed)+len(encoded.Key)+len(encoded.Value) < len(m.Payload) {
+		m.Payload, m.Headers = compressed, append(m.Headers, encoded)
+	}
+	return nil
+}
+
+// storedKey is the key that is stored with a message.
+func storedKey(headers []topic.Header) string {
+	for _, h := range headers {
+		if strings.EqualFold(h.Key, topic.HeaderPartitionKey) {
+			return h.Value
+		}
+	}
+	return ""
 }
 
 // without is the headers without those whose keys, in any case of letters, are in replaced.

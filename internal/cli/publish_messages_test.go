@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -65,6 +66,51 @@ func TestPublishReadsWhatTailPrints(t *testing.T) {
 	// Messages of several partitions may be stored in another order.
 	require.ElementsMatch(t, strings.Split(volatile.ReplaceAllString(out, "…"), "\n"),
 		strings.Split(volatile.ReplaceAllString(s.run("tail", "shop/copy").ok(t), "…"), "\n"))
+}
+
+// TestPublishCopiesToFewerPartitions requires that a copy can leave the partition to the key, or to the
+// producer.
+func TestPublishCopiesToFewerPartitions(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.run("provision", "shop/copy", "--partitions", "2", "--yes").ok(t)
+	s.publish(`{"partition": 2, "payload": "a", "headers": {"partition-key": "acme"}} {"partition": 2, "payload": "b"} {"partition": 2, "key": "k", "payload": "c"}`)
+	out := s.run("tail", "shop/orders").ok(t)
+	s.runIn(out, "publish", "shop/copy", "--format", "json", "--file", "-").fails(t, 1, "partition 2 of shop/copy, which has 2")
+	s.runIn(out, "publish", "shop/copy", "--format", "json", "--file", "-", "--ignore-partition").ok(t)
+	partitions := map[string]uint32{}
+	for _, m := range s.Messages("shop", "copy") {
+		partitions[string(m.Payload)] = m.Partition
+	}
+	require.Len(t, partitions, 3)
+	require.Equal(t, wire.PartitionOf("acme", 2), partitions["a"])
+	s.runIn("x", "publish", "shop/copy", "--file", "-", "--ignore-partition", "--partition", "1").fails(t, 2, "exclude each other")
+}
+
+// TestPublishWritesAsPublishersDo requires that payloads are compressed and keys stored as a service does
+// it.
+func TestPublishWritesAsPublishersDo(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	long := strings.Repeat("order ", 100)
+	s.runIn(long, "publish", "shop/orders", "--file", "-", "--key", "acme", "--store-key", "--compression", "zstd").ok(t)
+	s.runIn(`{"key": "other", "payload": "short"}`, "publish", "shop/orders", "--file", "-", "--format", "json", "--store-key", "--compression", "gzip").ok(t)
+	stored := map[string][]string{}
+	for _, m := range s.Messages("shop", "orders") {
+		stored[strings.Join(headersOf(t, m), " ")] = []string{fmt.Sprint(len(m.Payload) < len(long)/2), fmt.Sprint(m.Partition)}
+	}
+	require.Equal(t, map[string][]string{
+		"partition-key=acme content-encoding=zstd": {"true", fmt.Sprint(wire.PartitionOf("acme", 3))},
+		"partition-key=other":                      {"true", fmt.Sprint(wire.PartitionOf("other", 3))},
+	}, stored, "a payload that compression makes larger stays as it is")
+	require.Equal(t, `"`+long+`"`, string(s.tail("--filter", "partition-key=acme")[0].Payload))
+	s.runIn(long, "publish", "shop/orders", "--file", "-", "--compression", "lz4").fails(t, 2, "--compression must be none, s2, zstd or gzip")
+	s.runIn(long, "publish", "shop/orders", "--file", "-", "--store-key").fails(t, 2, "--store-key needs --key")
+
+	s.run("provision", "fetchbox/jobs.logs", "--yes").ok(t)
+	file := writeFile(t, "topics: {logs: {compression: gzip, compression_min_size: 1}}\n")
+	s.runIn(long, "publish", "logs", "--file", "-", "--config", file).ok(t)
+	require.Equal(t, []string{"content-encoding=gzip"}, headersOf(t, s.Messages("fetchbox", "jobs.logs")[0]), "as configured")
 }
 
 func TestPublishRefusesFaultyMessages(t *testing.T) {

@@ -24,7 +24,7 @@ partitions: the offsets of its oldest and its newest message.
 		Example: `  fetchbox-iggy-cli topics
   fetchbox-iggy-cli topics shop
   fetchbox-iggy-cli topics shop/orders`,
-		ValidArgsFunction: a.completeBy(completeTopics),
+		ValidArgsFunction: a.completeBy(a.completeTopics),
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.topics(cmd.Context(), args) },
 	}
 }
