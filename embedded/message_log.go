@@ -3,6 +3,7 @@ package embedded
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -25,8 +26,8 @@ type partitionFiles struct {
 	mu   sync.Mutex
 	file *os.File
 	size int64
-	// unsynced says that the file has bytes that may not be on the disk.
-	unsynced bool
+	// unsynced are the first offsets of the log files with bytes that may not be on the disk.
+	unsynced []uint64
 	// baseOffsets are the first offsets of the log files. The last file is being written.
 	baseOffsets []uint64
 	closed      bool
@@ -55,7 +56,10 @@ func (f *partitionFiles) write(baseOffset uint64, parts [][]byte, sync bool) err
 	if err != nil {
 		return fmt.Errorf("embedded: %s: %w", f.store.path(f.logName(baseOffset)), errors.Join(err, f.truncate()))
 	}
-	f.size, f.unsynced = w.position, !sync
+	f.size = w.position
+	if current := f.baseOffsets[len(f.baseOffsets)-1]; !sync && !slices.Contains(f.unsynced, current) {
+		f.unsynced = append(f.unsynced, current)
+	}
 	return nil
 }
 
@@ -73,9 +77,6 @@ func (f *partitionFiles) truncate() error {
 // begin begins the file whose first message has this offset. It needs mu.
 func (f *partitionFiles) begin(baseOffset uint64, sync bool) error {
 	if f.file != nil {
-		if err := f.sync(); err != nil {
-			return err
-		}
 		if err := f.file.Close(); err != nil {
 			return err
 		}
@@ -97,14 +98,24 @@ func (f *partitionFiles) begin(baseOffset uint64, sync bool) error {
 
 // sync writes to the disk what is only in the system's memory. It needs mu.
 func (f *partitionFiles) sync() error {
-	if f.file == nil || !f.unsynced {
+	if len(f.unsynced) == 0 {
 		return nil
 	}
-	if err := f.file.Sync(); err != nil {
-		return err
+	for _, base := range f.unsynced {
+		// The files before the last one are closed.
+		file, err := f.store.root.OpenFile(f.logName(base), os.O_WRONLY, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // deleted since
+		}
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(file.Sync(), file.Close()); err != nil {
+			return err
+		}
 	}
-	f.unsynced = false
-	return nil
+	f.unsynced = nil
+	return f.store.syncDir(partitionsDir)
 }
 
 // deleteBefore deletes the files whose messages are all before an offset. It needs mu.
@@ -127,7 +138,7 @@ func (f *partitionFiles) clear() error {
 	for _, base := range f.baseOffsets {
 		errs = append(errs, f.store.root.Remove(f.logName(base)))
 	}
-	f.baseOffsets = nil
+	f.baseOffsets, f.unsynced = nil, nil
 	return errors.Join(append(errs, f.offsets.remove())...)
 }
 

@@ -63,8 +63,6 @@ func (p *partition) saveMessages(sync bool) error {
 	var err error
 	if pg.count > 0 {
 		err = f.write(base, pg.parts, sync)
-	} else if sync {
-		err = f.sync()
 	}
 	p.mu.Lock()
 	p.saveFailed = err != nil
@@ -73,6 +71,9 @@ func (p *partition) saveMessages(sync bool) error {
 		p.applyRetention()
 	}
 	p.mu.Unlock()
+	if err == nil && sync {
+		err = f.sync()
+	}
 	if err != nil {
 		return err
 	}

@@ -175,3 +175,31 @@ func BenchmarkSaveEachMessage(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkSaveTogether sends single messages to one partition on several connections. Each is on
+// the disk before it is confirmed.
+func BenchmarkSaveTogether(b *testing.B) {
+	for _, senders := range []int{1, 16} {
+		b.Run(fmt.Sprintf("%d", senders), func(b *testing.B) {
+			srv := start(b, append([]embedded.Option{embedded.WithDirectory(b.TempDir())}, durable...)...)
+			conn := makeTopic(b, srv, 1)
+			f := frame(embedded.SendMessages, sendBody(streamS, topicT, toPartition(0), message(1, string(make([]byte, 512)), "")))
+			conns := []*testConn{conn}
+			for len(conns) < senders {
+				c := dial(b, srv)
+				c.login(b)
+				conns = append(conns, c)
+			}
+			for b.Loop() {
+				for _, c := range conns {
+					c.send(b, f)
+				}
+				for _, c := range conns {
+					status, _ := c.receive(b)
+					require.Equal(b, embedded.StatusOK, status)
+				}
+			}
+			b.ReportMetric(float64(b.N*senders)/b.Elapsed().Seconds(), "msgs/s")
+		})
+	}
+}
