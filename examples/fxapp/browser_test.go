@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"testing"
 	"time"
@@ -106,7 +107,7 @@ func (b *browser) waitFor(expression string) {
 	b.t.Helper()
 	for end := time.Now().Add(waitTimeout); b.eval(expression) != true; {
 		if time.Now().After(end) {
-			b.screenshot()
+			b.screenshot("failed")
 			require.FailNow(b.t, "condition not met", "%s; text of the page:\n%v", expression, b.eval("document.body.innerText"))
 		}
 		time.Sleep(20 * time.Millisecond) // poll interval
@@ -145,16 +146,28 @@ func (b *browser) consoleErrors() (errors []string) {
 	return errors
 }
 
-// screenshot writes a screenshot of the page to the file that FXAPP_SCREENSHOT names.
-func (b *browser) screenshot() {
+// prefer emulates a user who prefers a color scheme, light or dark.
+func (b *browser) prefer(scheme string) {
 	b.t.Helper()
-	path := os.Getenv("FXAPP_SCREENSHOT")
-	if path == "" {
+	b.call(http.MethodPost, "/goog/cdp/execute", map[string]any{
+		"cmd":    "Emulation.setEmulatedMedia",
+		"params": map[string]any{"features": []map[string]any{{"name": "prefers-color-scheme", "value": scheme}}},
+	}, nil)
+}
+
+// screenshot writes a picture of the whole page to a file of this name in the directory that
+// FXAPP_SCREENSHOTS names.
+func (b *browser) screenshot(name string) {
+	b.t.Helper()
+	dir := os.Getenv("FXAPP_SCREENSHOTS")
+	if dir == "" {
 		return
 	}
-	var picture string
-	b.call(http.MethodGet, "/screenshot", nil, &picture)
-	png, err := base64.StdEncoding.DecodeString(picture)
+	var picture struct{ Data string }
+	b.call(http.MethodPost, "/goog/cdp/execute", map[string]any{
+		"cmd": "Page.captureScreenshot", "params": map[string]any{"captureBeyondViewport": true},
+	}, &picture)
+	png, err := base64.StdEncoding.DecodeString(picture.Data)
 	require.NoError(b.t, err)
-	require.NoError(b.t, os.WriteFile(path, png, 0o600))
+	require.NoError(b.t, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600))
 }

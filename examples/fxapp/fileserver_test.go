@@ -17,6 +17,7 @@ type fileServer struct {
 	*httptest.Server
 	mu       sync.Mutex
 	requests map[string]int
+	found    bool // missing resources exist by now
 	// hold, when it is set, returns a channel that the response waits for.
 	hold func(name string) <-chan struct{}
 }
@@ -28,7 +29,7 @@ func startFileServer(t *testing.T) *fileServer {
 		name := strings.TrimPrefix(r.URL.Path, "/")
 		f.mu.Lock()
 		f.requests[name]++
-		hold := f.hold
+		hold, found := f.hold, f.found
 		f.mu.Unlock()
 		if hold != nil {
 			select {
@@ -42,7 +43,7 @@ func startFileServer(t *testing.T) *fileServer {
 			w.WriteHeader(http.StatusTooManyRequests)
 			return
 		}
-		if strings.HasPrefix(name, "missing") {
+		if strings.HasPrefix(name, "missing") && !found {
 			http.NotFound(w, r)
 			return
 		}
@@ -63,6 +64,13 @@ func (f *fileServer) requestCounts() map[string]int {
 	counts := make(map[string]int, len(f.requests))
 	maps.Copy(counts, f.requests)
 	return counts
+}
+
+// setFound makes missing resources exist.
+func (f *fileServer) setFound() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.found = true
 }
 
 func (f *fileServer) setHold(hold func(name string) <-chan struct{}) {

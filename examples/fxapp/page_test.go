@@ -23,20 +23,14 @@ func TestPageInBrowser(t *testing.T) {
 	b.waitFor(`document.querySelector('#log .ERROR').textContent.includes('given up')`)
 	b.waitFor(`document.querySelector('#topics tr[data-topic="jobs.dlq"]').cells[2].textContent === '1'`)
 	b.waitFor(`[...document.querySelectorAll('#topics tr')].filter(r => r.cells[6].textContent === '0').length === 4`)
+	require.Equal(t, true, b.eval(`document.body.innerText.includes('Partitions assigned')`))
 	b.waitFor(`document.querySelectorAll('#health tr[data-status=up]').length >= 5`)
 
 	// A row without changes is not replaced, so that a click or a selection in it is not lost.
 	b.eval(`(document.querySelector('#jobs tr').marked = true)`)
-	const requests = `performance.getEntriesByType('resource').filter(e => e.name.endsWith('/operators/jobs')).length`
+	const requests = `performance.getEntriesByType('resource').filter(e => e.name.includes('/operators/jobs?')).length`
 	b.waitFor(fmt.Sprintf(`%s >= %v`, requests, b.eval(requests).(float64)+2))
 	require.Equal(t, true, b.eval(`document.querySelector('#jobs tr').marked === true`))
-
-	// On a phone the state and the numbers of a job are visible.
-	b.resize(390, 844)
-	b.waitFor(`document.documentElement.clientWidth === 390`)
-	require.Equal(t, true, b.eval(`document.documentElement.scrollWidth <= 390`))
-	require.Equal(t, true, b.eval(`[...document.querySelectorAll('#jobs td, #jobs .pill, #topics td, #health td')].every(e => e.getBoundingClientRect().right <= 390)`))
-	b.resize(1200, 1400)
 
 	// An invalid manifest is refused with a message.
 	b.eval(`(document.querySelector('#manifest').value = '{"manifest_version": "v2"}')`)
@@ -51,7 +45,6 @@ func TestPageInBrowser(t *testing.T) {
 	// A log entry with an invalid time is shown.
 	b.eval(`stream.dispatchEvent(new MessageEvent('log', {data: JSON.stringify({message: 'in microseconds', timestampMs: '18446744073709551615'})}))`)
 	b.waitFor(`document.querySelector('#log').innerText.includes('in microseconds')`)
-	b.screenshot()
 
 	for _, message := range b.consoleErrors() {
 		require.Contains(t, message, "400 (Bad Request)", "the refused manifest is the only error")

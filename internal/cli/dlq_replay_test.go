@@ -222,12 +222,34 @@ func TestReplayJob(t *testing.T) {
 	cluster := jobs.DefaultCluster()
 	cluster.Iggy.Endpoint = s.Endpoint()
 	cluster.Iggy.ClientID, cluster.Iggy.ClientSecret = embedded.DefaultUsername, config.NewSecret(embedded.DefaultPassword)
+	states := func(job string, limit int) (states []string, total int) {
+		letters, total, err := cli.JobDeadLetters(t.Context(), cluster, job, limit)
+		require.NoError(t, err)
+		for _, l := range letters {
+			require.NotEmpty(t, l.Position)
+			require.NotEmpty(t, l.Resource)
+			require.NotEmpty(t, l.Code)
+			states = append(states, l.State)
+		}
+		return states, total
+	}
+	before, total := states("a", 100)
+	require.Len(t, before, total)
+	require.Contains(t, before, "open")
+	limited, all := states("a", 1)
+	require.Len(t, limited, 1)
+	require.Equal(t, total, all)
+	none, total := states("unknown", 100)
+	require.Empty(t, none)
+	require.Zero(t, total)
 	counts, err := cli.ReplayJob(t.Context(), cluster, "a")
 	require.NoError(t, err)
 	require.Positive(t, counts.Replayed)
 	require.Len(t, s.Messages("fetchbox", "jobs.tasks"), counts.Replayed)
 	require.Len(t, s.list("--state", "replayed"), counts.Replayed)
 
+	after, _ := states("a", 100)
+	require.NotContains(t, after, "open")
 	for _, job := range []string{"a", "unknown"} {
 		again, err := cli.ReplayJob(t.Context(), cluster, job)
 		require.NoError(t, err)

@@ -37,6 +37,8 @@ type Params struct {
 	Metrics http.Handler
 	// Topics returns the topics on the server.
 	Topics func(ctx context.Context) ([]overview.Topic, error)
+	// DeadLetters returns the first MaxDeadLetters dead letters of a job, and how many there are.
+	DeadLetters func(ctx context.Context, jobID string) (letters []DeadLetter, total int, err error)
 	// Replay publishes the tasks of a job's open dead letters again.
 	Replay func(ctx context.Context, jobID string) (Replayed, error)
 	// MaxStreams bounds the log streams that are open at a time.
@@ -69,6 +71,7 @@ func New(p Params) *API {
 	a.handle("GET /operators/jobs", a.listJobs)
 	a.handle("GET /operators/jobs/{job_id}", a.getJob)
 	a.handle("GET /operators/jobs/{job_id}/logs", a.streamLog)
+	a.handle("GET /operators/jobs/{job_id}/dead-letters", a.listDeadLetters)
 	a.handle("POST /operators/jobs/{job_id}/replay", a.replay)
 	a.handle("GET /operators/topics", a.listTopics)
 	a.mux.Handle("GET /operators/health", p.Components)

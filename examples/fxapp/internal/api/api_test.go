@@ -70,6 +70,7 @@ type fixture struct {
 	dir       string // of the store
 	replayErr error
 	replayed  []string // jobs
+	letters   []api.DeadLetter
 }
 
 const maxStreams = 20
@@ -94,6 +95,9 @@ func start(t *testing.T) *fixture {
 			return []overview.Topic{{Stream: "s", Name: "t", Groups: []overview.Group{{Name: "g", Lag: 3}}}}, f.topicsErr
 		},
 		MaxStreams: maxStreams,
+		DeadLetters: func(context.Context, string) ([]api.DeadLetter, int, error) {
+			return f.letters, 7, f.replayErr
+		},
 		Replay: func(_ context.Context, jobID string) (api.Replayed, error) {
 			f.replayed = append(f.replayed, jobID)
 			return api.Replayed{Replayed: 2}, f.replayErr

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/bounded"
@@ -25,8 +26,8 @@ func (a *API) getJob(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// listJobs serves the states of the jobs that changed last, the last changed one first. ?limit= is
-// the number of jobs. more reports whether there are more.
+// listJobs serves the states of the jobs that changed last, by the time of their state, the newest one
+// first. ?limit= is the number of jobs. more reports whether there are more.
 func (a *API) listJobs(w http.ResponseWriter, r *http.Request) error {
 	limit := defaultListedJobs
 	if value := r.URL.Query().Get("limit"); value != "" {
@@ -41,6 +42,7 @@ func (a *API) listJobs(w http.ResponseWriter, r *http.Request) error {
 	}
 	more := len(states) > limit
 	states = states[:min(limit, len(states))]
+	slices.SortStableFunc(states, func(a, b store.State) int { return b.At.Compare(a.At) })
 	for i := range states {
 		states[i] = withBoundedTexts(states[i])
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/api"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
 )
 
@@ -37,6 +38,13 @@ func TestJobsAreListedNewestFirst(t *testing.T) {
 		}
 		return ids, answer["more"]
 	}
+	// The order is that of the times that the list shows.
+	f.put(t, 5, store.State{JobID: "old", Status: store.Queued, At: time.Unix(1, 0)})
+	f.put(t, 6, store.State{JobID: "new", Status: store.Queued, At: time.Unix(2, 0)})
+	ids, _ := list("?limit=2")
+	require.Equal(t, []string{"new", "old"}, ids)
+	require.NoError(t, os.Remove(filepath.Join(f.dir, "ledger", "old.jsonl")))
+	require.NoError(t, os.Remove(filepath.Join(f.dir, "ledger", "new.jsonl")))
 	ids, more := list("?limit=2")
 	require.Equal(t, []string{"j4", "j3"}, ids)
 	require.Equal(t, true, more)
@@ -94,5 +102,25 @@ func TestReplay(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, response.StatusCode)
 	f.replayErr = errors.New("no server")
 	response, _ = replay("j")
+	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+}
+
+func TestDeadLetters(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	f.put(t, 0, store.State{JobID: "j", Status: store.Failed})
+	response, answer := f.get(t, "/operators/jobs/j/dead-letters")
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.Equal(t, map[string]any{"dead_letters": []any{}, "total": 7.0}, answer)
+	f.letters = []api.DeadLetter{{Position: "0/1", ResourceID: "r", Code: "DOWNLOAD_HTTP_4XX", Cause: strings.Repeat("x", 8000), State: "open"}}
+	_, answer = f.get(t, "/operators/jobs/j/dead-letters")
+	letter := answer["dead_letters"].([]any)[0].(map[string]any)
+	require.Equal(t, "r", letter["resource_id"])
+	require.Equal(t, "open", letter["state"])
+	require.Less(t, len(letter["cause"].(string)), 2200)
+	response, _ = f.get(t, "/operators/jobs/unknown/dead-letters")
+	require.Equal(t, http.StatusNotFound, response.StatusCode)
+	f.replayErr = errors.New("no server")
+	response, _ = f.get(t, "/operators/jobs/j/dead-letters")
 	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
 }

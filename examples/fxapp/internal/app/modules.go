@@ -128,6 +128,9 @@ func newAPI(p apiParams) *api.API {
 	return api.New(api.Params{
 		Publisher: p.Jobs, Store: p.Store, Progress: p.Progress,
 		PublishTimeout: p.Server.PublishTimeout, MaxStreams: p.Server.MaxStreams, Log: p.Log.Named("api"),
+		DeadLetters: func(ctx context.Context, jobID string) ([]api.DeadLetter, int, error) {
+			return jobDeadLetters(ctx, p.Config.Cluster, jobID)
+		},
 		Replay: func(ctx context.Context, jobID string) (api.Replayed, error) {
 			return replayJob(ctx, p.Config.Cluster, jobID)
 		},
