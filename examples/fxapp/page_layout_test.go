@@ -90,7 +90,7 @@ func TestPageLayout(t *testing.T) {
 	b.resize(1440, 900)
 	stop()
 	b.waitFor(`document.querySelector('#ready').textContent === 'not reachable'`)
-	b.waitFor(`['.jobs .list', '#log', '#letters', '#topics', '#health'].every(s => { for (let e = document.querySelector(s); e; e = e.parentElement) if (getComputedStyle(e).opacity < 1) return true; return false; })`)
+	b.waitFor(`['#jobs', '#log', '#dead-letters', '#replay', '#topics', '#health'].every(s => { for (let e = document.querySelector(s); e; e = e.parentElement) if (getComputedStyle(e).opacity === '0.45') return getComputedStyle(e.parentElement).opacity === '1'; return false; })`)
 	b.waitFor(`document.querySelector('#log-error').textContent.includes('not current')`)
 	b.screenshot("away")
 }
