@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,7 +40,8 @@ const (
 // same names. For a message that could not be decoded, the task has nothing but the payload, in
 // attributes.extra.
 //
-// The result can always be published: texts are truncated and made valid UTF-8. A task with which
+// The result can always be published: texts are truncated and made valid UTF-8, and a truncated
+// failure_message ends with the size of the text. A task with which
 // the dead letter exceeds 10,000,000 bytes is replaced by the beginning of its payload, as if it
 // could not be decoded, and the header origin-payload-bytes has the size of the payload. Headers of
 // the message with which those of the dead letter exceed 98,000 bytes are left out.
@@ -53,7 +55,7 @@ func NewDeadLetter(f topic.Failure[*jobspb.DownloadTask], at time.Time) (*jobspb
 		letter.FailureCode = topic.CodeOf(f.Err)
 	}
 	if f.Err != nil {
-		letter.FailureMessage = deadletter.Truncate(f.Err.Error(), maxFailureMessage)
+		letter.FailureMessage = failureMessage(f.Err)
 	}
 	if f.Decoded && f.Value != nil {
 		letter.Task = f.Value
@@ -177,4 +179,14 @@ func describedHeaders(f topic.Failure[*jobspb.DownloadTask]) (described []topic.
 		}
 	}
 	return described
+}
+
+// failureMessage returns the text of err. What is cut off is replaced by the size of the text.
+func failureMessage(err error) string {
+	text := err.Error()
+	size := fmt.Sprintf("… (%d bytes)", len(text))
+	if len(text) <= maxFailureMessage {
+		size = ""
+	}
+	return deadletter.Truncate(text, maxFailureMessage-len(size)) + size
 }

@@ -224,3 +224,14 @@ func TestDeadLetterKeepsTheHeadersOfItsMessage(t *testing.T) {
 	require.Equal(t, 1, keys["failure-code"])
 	require.Zero(t, keys["content-type"]+keys["message-type"]+keys["content-encoding"], "they described the message's payload")
 }
+
+func TestLongFailureMessageEndsWithItsSize(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		strings.Repeat("x", 8<<10): strings.Repeat("x", 8<<10),
+		strings.Repeat("x", 9<<20): strings.Repeat("x", 8<<10-19) + "… (9437184 bytes)",
+	} {
+		letter, _ := jobs.NewDeadLetter(topic.Failure[*jobspb.DownloadTask]{Err: errors.New(text)}, failedAt)
+		require.Equal(t, want, letter.GetFailureMessage())
+	}
+}
