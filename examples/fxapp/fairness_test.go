@@ -73,33 +73,39 @@ func TestHostThatAsksForTimeIsLeftAlone(t *testing.T) {
 	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
 			t.Parallel()
-			srv, remote := iggytest.NewServer(t), startFileServer(t)
-			var mu sync.Mutex
-			var first time.Time
-			early := 0
-			busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				mu.Lock()
-				defer mu.Unlock()
-				if first.IsZero() {
-					first = time.Now()
-				}
-				if time.Since(first) < 3*time.Second {
-					early++
-					w.Header().Set("Retry-After", first.Add(4*time.Second).UTC().Format(http.TimeFormat))
-					w.WriteHeader(status)
-				}
-			}))
-			t.Cleanup(busy.Close)
-			env := append(environment(srv), "FETCHBOX__CONSUMERS__TASKS__PARK_AFTER=1s", "FETCHBOX__CONSUMERS__TASKS__RETRY__MAX_DELIVERIES=2")
-			box, _ := run(t, app.Options{Data: t.TempDir(), Environ: env})
-			waiting := box.submit(t, manifestOf(100, busy.URL+"/"))
-			require.Equal(t, store.Completed, box.waitFinished(t, box.submit(t, remote.manifest(20, 0))).Status)
-			require.Equal(t, store.InProgress, box.state(t, waiting).Status, "other hosts go on")
+			srv := iggytest.NewServer(t)
+			testHostThatAsksForTime(t, environment(srv), status)
 			require.NotEmpty(t, srv.Messages("fetchbox", "jobs.tasks.workers.parked"))
-			require.Equal(t, store.Completed, box.waitFinished(t, waiting).Status, "with two attempts each")
-			mu.Lock()
-			defer mu.Unlock()
-			require.LessOrEqual(t, early, 16, "those that had begun")
 		})
 	}
+}
+
+func testHostThatAsksForTime(t *testing.T, env []string, status int) {
+	t.Helper()
+	remote := startFileServer(t)
+	var mu sync.Mutex
+	var first time.Time
+	early := 0
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if first.IsZero() {
+			first = time.Now()
+		}
+		if time.Since(first) < 5*time.Second {
+			early++
+			w.Header().Set("Retry-After", first.Add(6*time.Second).UTC().Format(http.TimeFormat))
+			w.WriteHeader(status)
+		}
+	}))
+	t.Cleanup(busy.Close)
+	env = append(env, "FETCHBOX__CONSUMERS__TASKS__PARK_AFTER=1s", "FETCHBOX__CONSUMERS__TASKS__RETRY__MAX_DELIVERIES=2")
+	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: env})
+	waiting := box.submit(t, manifestOf(100, busy.URL+"/"))
+	require.Equal(t, store.Completed, box.waitFinished(t, box.submit(t, remote.manifest(20, 0))).Status)
+	require.Equal(t, store.InProgress, box.state(t, waiting).Status, "other hosts go on")
+	require.Equal(t, store.Completed, box.waitFinished(t, waiting).Status, "with two attempts each")
+	mu.Lock()
+	defer mu.Unlock()
+	require.LessOrEqual(t, early, 16, "those that had begun")
 }

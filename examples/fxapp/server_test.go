@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"os"
 	"syscall"
@@ -16,9 +17,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
 )
 
-// A job on a real server with a stop in between, in a stream of its own.
-func TestJobOnRealServer(t *testing.T) {
-	t.Parallel()
+// realEnvironment returns the configuration for a real server, with a stream of its own.
+func realEnvironment(t *testing.T) []string {
+	t.Helper()
 	endpoint := os.Getenv("IGGY_TEST_ENDPOINT")
 	if endpoint == "" {
 		t.Skip("IGGY_TEST_ENDPOINT names no server (iggy://user:password@host:port)")
@@ -42,6 +43,13 @@ func TestJobOnRealServer(t *testing.T) {
 		require.NoError(t, a.DeleteStream(context.Background(), stream))
 		require.NoError(t, a.Close())
 	})
+	return env
+}
+
+// A job on a real server with a stop in between.
+func TestJobOnRealServer(t *testing.T) {
+	t.Parallel()
+	env := realEnvironment(t)
 	remote, data := startFileServer(t), t.TempDir()
 	g := newGate(80)
 	remote.setHold(g.hold)
@@ -61,4 +69,9 @@ func TestJobOnRealServer(t *testing.T) {
 		require.Equal(t, 1, n, "%s was downloaded again after a clean stop", name)
 	}
 	require.NoError(t, second.signalAndWait(t, syscall.SIGTERM, 15*time.Second))
+}
+
+func TestHostThatAsksForTimeOnRealServer(t *testing.T) {
+	t.Parallel()
+	testHostThatAsksForTime(t, realEnvironment(t), http.StatusServiceUnavailable)
 }

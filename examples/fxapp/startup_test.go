@@ -86,3 +86,18 @@ func TestStartupErrors(t *testing.T) {
 		})
 	}
 }
+
+// The data directory of an embedded server belongs to one process. Another one ends with one line.
+func TestSecondEmbeddedServerIsRefused(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	startProcess(t, data, environment(nil))
+	cmd := command(t, environment(nil), "-log", "error", "-data", data)
+	var out, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	require.Error(t, cmd.Run())
+	message := strings.TrimSpace(stderr.String())
+	require.Len(t, strings.Split(message, "\n"), 1, message)
+	require.Contains(t, message, data)
+	require.Empty(t, out.String())
+}
