@@ -130,3 +130,27 @@ func TestFileInPlaceOfPartitionsIsSetAside(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "a file", string(b))
 }
+
+// TestHugeFilesAreSetAside makes files of a terabyte, which hold nothing.
+func TestHugeFilesAreSetAside(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{
+		"lock", "state.json", "state.copy.json", "partitions/1-00000000000000000000.log", "partitions/1-00000000000000000006.log", "partitions/1.offsets",
+	} {
+		dir := t.TempDir()
+		writeSix(t, dir)
+		file, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_WRONLY, 0o600)
+		require.NoError(t, err)
+		require.NoError(t, file.Truncate(1<<40))
+		require.NoError(t, file.Close())
+		srv, seen := startSeeing(t, dir)
+		require.Equal(t, 1, seen.FilterMessage("files set aside").Len(), name)
+		info, err := os.Stat(filepath.Join(dir, "set-aside", filepath.Base(name)))
+		require.NoError(t, err)
+		require.EqualValues(t, 1<<40, info.Size())
+		if name != "partitions/1-00000000000000000000.log" {
+			require.Len(t, payloads(t, srv, 0), 6)
+		}
+		stop(t, srv)
+	}
+}

@@ -214,7 +214,7 @@ func (s *Server) restoreFromFiles() (intact bool, err error) {
 	var content []byte
 	intact = true
 	for _, name := range []string{stateName, stateCopyName} {
-		if err := s.store.requireRegular(name); err != nil {
+		if err := s.store.requireRegular(name, maxStateFile); err != nil {
 			return false, fmt.Errorf("embedded: state: %w", err)
 		}
 		b, err := s.store.root.ReadFile(name)

@@ -21,6 +21,10 @@ const (
 	partitionsDir = "partitions"
 	// newSuffix ends the name of a file that replaces another one when it is complete.
 	newSuffix = ".new"
+	// maxPartitionFile and maxStateFile are larger than any file that a server writes. What is larger
+	// is not read.
+	maxPartitionFile = 4 << 30
+	maxStateFile     = 256 << 20
 	// failureLogInterval is the shortest time between two log entries about the same failure.
 	failureLogInterval = time.Minute
 )
@@ -72,7 +76,7 @@ func openStore(dir string, log *zap.Logger, fsync bool) (*store, error) {
 
 // open locks the directory and prepares it.
 func (st *store) open() error {
-	err := st.requireRegular(lockName)
+	err := st.requireRegular(lockName, maxStateFile)
 	if err == nil {
 		st.lock, err = lockFile(st.root, lockName)
 	}
@@ -124,10 +128,10 @@ func (st *store) newUID() uint64 {
 }
 
 // requireRegular sets aside what has the name of a file of the server and is none, such as a
-// symbolic link, a directory or a pipe.
-func (st *store) requireRegular(name string) error {
+// symbolic link, a directory or a pipe, or is larger than maxSize.
+func (st *store) requireRegular(name string, maxSize int64) error {
 	info, err := st.root.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular() {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() <= maxSize {
 		return nil
 	}
 	if err != nil {
@@ -136,7 +140,7 @@ func (st *store) requireRegular(name string) error {
 	if _, err := st.setAside(name); err != nil {
 		return err
 	}
-	st.logSetAside("not a regular file", []string{name})
+	st.logSetAside("not of this server", []string{name})
 	return nil
 }
 
@@ -155,7 +159,7 @@ func (st *store) writeFile(name string, b []byte, sync bool) error {
 
 // replaceFile replaces a file. The new file is complete before it replaces the old one.
 func (st *store) replaceFile(name string, b []byte, sync bool) error {
-	if err := st.requireRegular(name + newSuffix); err != nil {
+	if err := st.requireRegular(name+newSuffix, maxPartitionFile); err != nil {
 		return err
 	}
 	if err := st.writeFile(name+newSuffix, b, sync); err != nil {
@@ -199,7 +203,12 @@ func (st *store) findFiles(known map[uint64]bool) (map[uint64]foundFiles, error)
 	found := map[uint64]foundFiles{}
 	var aside []string
 	for _, e := range entries {
-		name, usable := e.Name(), e.Type().IsRegular()
+		name := e.Name()
+		info, err := e.Info()
+		if err != nil {
+			return nil, err
+		}
+		usable := info.Mode().IsRegular() && info.Size() <= maxPartitionFile
 		if usable && strings.HasSuffix(name, newSuffix) {
 			if name, err = st.finishReplacing(name); err != nil {
 				return nil, err
