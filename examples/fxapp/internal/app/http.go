@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/api"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/bounded"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/httpserver"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/health"
@@ -26,10 +27,18 @@ func newProbeHandler(
 	return mux
 }
 
+// maxErrorBytes bounds the error of a component in a response.
+const maxErrorBytes = 2 << 10
+
 // componentsHandler serves the state of each component.
 func componentsHandler(r *health.Registry) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		api.WriteJSON(w, http.StatusOK, r.Check(request.Context()))
+		report := r.Check(request.Context())
+		for name, c := range report.Components {
+			c.LastError = bounded.Text(c.LastError, maxErrorBytes) // it may quote what a server sent
+			report.Components[name] = c
+		}
+		api.WriteJSON(w, http.StatusOK, report)
 	})
 }
 

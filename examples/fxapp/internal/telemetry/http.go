@@ -7,16 +7,19 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/bounded"
 )
 
 // TraceRequests wraps next with a span for each request, in the trace of the request's headers.
 func TraceRequests(tracer trace.Tracer, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		ctx, span := tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer),
+		method := methodOf(r)
+		ctx, span := tracer.Start(ctx, method, trace.WithSpanKind(trace.SpanKindServer),
 			trace.WithAttributes(
-				attribute.String("http.request.method", r.Method),
-				attribute.String("url.path", r.URL.Path),
+				attribute.String("http.request.method", method),
+				attribute.String("url.path", bounded.Text(r.URL.Path, maxPathBytes)),
 			))
 		defer span.End()
 		answer := &statusWriter{ResponseWriter: w, code: http.StatusOK}
@@ -31,6 +34,20 @@ func TraceRequests(tracer trace.Tracer, next http.Handler) http.Handler {
 			span.SetStatus(codes.Error, "")
 		}
 	})
+}
+
+// maxPathBytes bounds a path in a span.
+const maxPathBytes = 256
+
+// methodOf returns the method of a request for a span. By OpenTelemetry's conventions, unknown methods
+// are _OTHER: a client may send any text.
+func methodOf(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions, http.MethodTrace, http.MethodConnect:
+		return r.Method
+	}
+	return "_OTHER"
 }
 
 // statusWriter keeps the status code of the response.

@@ -158,3 +158,22 @@ func TestProcessorsGetSpans(t *testing.T) {
 	use(t, seen)
 	require.Len(t, seen.Ended(), 1)
 }
+
+// What a client sends as method and path does not make long spans, or many kinds of them.
+func TestRequestSpansAreBounded(t *testing.T) {
+	spans := tracetest.NewInMemoryExporter()
+	tracers := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
+	handler := telemetry.TraceRequests(tracers.Tracer("test"), http.NotFoundHandler())
+	for _, method := range []string{strings.Repeat("X", 10_000), http.MethodGet} {
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "/"+strings.Repeat("p", 10_000), http.NoBody))
+	}
+	ended := spans.GetSpans()
+	require.Len(t, ended, 2)
+	require.Equal(t, "_OTHER", ended[0].Name)
+	require.Equal(t, http.MethodGet, ended[1].Name)
+	for _, span := range ended {
+		for _, a := range span.Attributes {
+			require.LessOrEqual(t, len(a.Value.AsString()), 256, a.Key)
+		}
+	}
+}
