@@ -1,0 +1,37 @@
+package app_test
+
+import (
+	"os"
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fetchbox/fetchbox-iggy/config"
+	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/app"
+)
+
+// Each key of the server is described.
+func TestKeysAreDescribed(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../../docs/example.md")
+	require.NoError(t, err)
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[app.Server]()) {
+		require.Contains(t, string(page), "| `server."+field.Tag.Get("yaml")+"` |")
+	}
+}
+
+// Each number has its bounds, and all errors are reported at once.
+func TestServerIsValidated(t *testing.T) {
+	t.Parallel()
+	bad := app.Server{Addr: "nowhere", Hosts: []string{"a.example.com:80"}, MaxConnections: 1 << 40, PublishTimeout: -1}
+	var keys []string
+	for _, fault := range config.Faults(bad.Validate()) {
+		keys = append(keys, fault.Key)
+	}
+	require.Equal(t, []string{"addr", "hosts", "max_connections", "max_streams", "publish_timeout"}, keys)
+	for _, hosts := range [][]string{{""}, {"http://a"}, {"[::1]:80"}} {
+		require.Error(t, app.Server{Addr: ":80", Hosts: hosts, MaxConnections: 2, MaxStreams: 1, PublishTimeout: 1}.Validate(), hosts)
+	}
+	require.NoError(t, app.Server{Addr: ":80", Hosts: []string{"*", "a.example.com", "::1", "10.0.0.1"}, MaxConnections: 2, MaxStreams: 1, PublishTimeout: 1}.Validate())
+}
