@@ -22,17 +22,24 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
-// Statuses with times in other units, and other messages that can't be true, stop no other job.
-func TestForeignStatusesStopNoJob(t *testing.T) {
-	t.Parallel()
-	srv, remote := iggytest.NewServer(t), startFileServer(t)
-	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: environment(srv)})
+// newProducer returns a producer of another program.
+func newProducer(t *testing.T, srv *iggytest.Server) *producer.Producer {
+	t.Helper()
 	cfg, err := config.Load(config.WithYAML("test.yaml", srv.YAML()), config.WithEnviron(nil))
 	require.NoError(t, err)
 	p, err := producer.New(cfg.Iggy, cfg.Producer)
 	require.NoError(t, err)
 	require.NoError(t, p.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, p.Stop(context.Background())) })
+	return p
+}
+
+// Statuses with times in other units, and other messages that can't be true, stop no other job.
+func TestForeignStatusesStopNoJob(t *testing.T) {
+	t.Parallel()
+	srv, remote := iggytest.NewServer(t), startFileServer(t)
+	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: environment(srv)})
+	p := newProducer(t, srv)
 	status := producer.For(p, jobs.Status) // validates nothing, as producers in other languages
 	for i := range 34 {
 		_, err := status.Publish(t.Context(), &jobspb.JobStatus{

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +18,9 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/app"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/store"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/jobs"
+	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
+	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
 func TestJobSurvivesServerRestart(t *testing.T) {
@@ -137,4 +145,64 @@ func TestProbesAnswerBeforeTheServerDoes(t *testing.T) {
 			require.Equal(t, http.StatusOK, box.status(t, http.MethodGet, "/health/ready"))
 		})
 	}
+}
+
+// The offsets of a topic begin at 0 again when it is purged or its server has lost it. The log of a job
+// goes on.
+func TestLogGoesOnAfterTheServerLostIt(t *testing.T) {
+	t.Parallel()
+	srv := iggytest.NewServer(t)
+	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: append(environment(srv), "FETCHBOX__IGGY__RECONNECT__MAX_BACKOFF=300ms")})
+	p := newProducer(t, srv)
+	_, err := producer.For(p, jobs.Status).Publish(t.Context(), &jobspb.JobStatus{JobId: "j", State: jobspb.JobState_JOB_STATE_IN_PROGRESS})
+	require.NoError(t, err)
+	log := producer.For(p, jobs.Logs)
+	publish := func(message string) {
+		require.Eventually(t, func() bool {
+			_, err := log.Publish(t.Context(), &jobspb.JobLog{JobId: "j", Message: message})
+			return err == nil
+		}, waitTimeout, 20*time.Millisecond)
+	}
+	require.Eventually(t, func() bool { return box.status(t, http.MethodHead, "/operators/jobs/j/logs") == http.StatusOK }, waitTimeout, 10*time.Millisecond)
+	for i := range 3 {
+		publish(fmt.Sprintf("m%d", i))
+	}
+	lines := box.streamLog(t, "j")
+	require.Equal(t, []string{"m0", "m1", "m2"}, lines.messages(t, 3))
+	srv.Crash()
+	srv.Start()
+	publish("m3")
+	publish("m4")
+	require.Equal(t, []string{"m3", "m4"}, lines.messages(t, 2))
+	require.Eventually(t, func() bool { return box.status(t, http.MethodGet, "/health/ready") == http.StatusOK }, waitTimeout, 20*time.Millisecond)
+}
+
+// logStream is an open log stream of a job.
+type logStream struct{ *bufio.Scanner }
+
+func (f *fetchbox) streamLog(t *testing.T, jobID string) logStream {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), waitTimeout)
+	t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url+"/operators/jobs/"+jobID+"/logs", http.NoBody)
+	require.NoError(t, err)
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(r)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = response.Body.Close() })
+	return logStream{bufio.NewScanner(response.Body)}
+}
+
+// messages returns the messages of the next n entries.
+func (s logStream) messages(t *testing.T, n int) (messages []string) {
+	t.Helper()
+	for len(messages) < n {
+		require.True(t, s.Scan(), "the stream ended: %v", messages)
+		if data, ok := strings.CutPrefix(s.Text(), "data: "); ok {
+			var entry struct{ Message string }
+			require.NoError(t, json.Unmarshal([]byte(data), &entry))
+			messages = append(messages, entry.Message)
+		}
+	}
+	return messages
 }

@@ -49,7 +49,9 @@ func (l *Ledger) Log(_ context.Context, m *consumer.Message[*jobspb.JobLog]) err
 	if err != nil {
 		return consumer.Permanent(err)
 	}
-	line := store.LogEntry{Partition: m.Partition(), Offset: m.Offset(), Entry: entry}
+	line := store.LogEntry{
+		Partition: m.Partition(), Offset: m.Offset(), Stored: m.Timestamp().UnixMicro(), Entry: entry,
+	}
 	return l.failure(l.store.AppendLog(m.Value.GetJobId(), line))
 }
 

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,4 +71,32 @@ func TestLogReaderReturnsEachEntryOnceInOrder(t *testing.T) {
 	require.NoError(t, f.Close())
 	add(2, 7)
 	require.Equal(t, []uint64{7}, next())
+}
+
+// After a purge of the topic its offsets begin at 0 again. The log goes on.
+func TestLogGoesOnAfterPurge(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	for _, e := range []struct{ offset, stored int64 }{
+		{4, 10}, {5, 10}, {6, 11}, {5, 10}, {6, 11}, // delivered twice
+		{0, 20}, {1, 21}, {0, 20}, {1, 21}, {2, 22},
+		{0, 30},
+		{9, 31},
+	} {
+		require.NoError(t, s.AppendLog("job-1", store.LogEntry{
+			Offset: uint64(e.offset), Stored: e.stored, Entry: json.RawMessage(fmt.Sprint(e.stored*100 + e.offset)),
+		}))
+	}
+	r := s.OpenLog("job-1")
+	defer func() { require.NoError(t, r.Close()) }()
+	logs, err := r.Next()
+	require.NoError(t, err)
+	var entries []string
+	for i, log := range logs {
+		entries = append(entries, string(log.Entry))
+		if i > 0 {
+			require.Greater(t, log.Offset, logs[i-1].Offset, "a position for Last-Event-ID")
+		}
+	}
+	require.Equal(t, []string{"1004", "1005", "1106", "2000", "2101", "2202", "3000", "3109"}, entries)
 }
