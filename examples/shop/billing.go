@@ -11,6 +11,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
@@ -53,7 +54,10 @@ func (b *Billing) Bill(ctx context.Context, m *consumer.Message[Order]) error {
 	}
 	_, err := b.invoices.Publish(ctx, Invoice{OrderID: o.ID, Customer: o.Customer, Cents: o.Cents},
 		producer.WithID(uuid.NewSHA1(uuid.NameSpaceOID, []byte(o.ID))))
-	if err != nil {
+	switch {
+	case errors.Is(err, iggyerr.ErrTooLarge):
+		return consumer.Permanent(err) // the name of the customer is no key: waiting does not help
+	case err != nil:
 		return consumer.Unavailable(err) // the other cluster is away: wait, and count no delivery
 	}
 	b.billed.Add(ctx, o.Cents)

@@ -48,6 +48,9 @@ func TestBill(t *testing.T) {
 	invoices.Fail(iggyerr.ErrNotConnected)
 	err = b.Bill(t.Context(), order.Message)
 	require.Equal(t, consumer.Unavailable(errors.Unwrap(err)), err, "an outage of the other cluster is not the order's fault")
+	invoices.Fail(iggyerr.ErrTooLarge)
+	err = b.Bill(t.Context(), order.Message)
+	require.Equal(t, consumer.Permanent(errors.Unwrap(err)), err, "what can't be published at all stops no others")
 }
 
 // The service as a process, on two servers: orders are billed on the other cluster, a poison order
