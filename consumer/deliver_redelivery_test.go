@@ -3,12 +3,14 @@ package consumer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -40,6 +42,36 @@ func TestRedeliveryBacksOff(t *testing.T) {
 		defer box.mu.Unlock()
 		require.Len(t, box.failures, 1)
 		require.Equal(t, 5, box.failures[0].Attempts)
+		require.NoError(t, c.Stop(context.Background()))
+	})
+}
+
+// Promise 7: a message that is postponed is not given up, with one delivery allowed.
+func TestPromisePostponedMessageIsNoFailure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := newFakeServer(1)
+		var times []time.Time
+		var attempts, deliveries []int
+		box := newDeadLetterRecorder()
+		change := func(cfg *config.Consumer) { cfg.Retry.MaxDeliveries = 1 }
+		c := startInBubbleWithDeadLetters(t, server, change, box, func(_ context.Context, m *consumer.Message[string]) error {
+			times, attempts, deliveries = append(times, time.Now()), append(attempts, m.Attempts()), append(deliveries, m.Deliveries())
+			if len(times) < 4 {
+				return fmt.Errorf("not yet: %w", consumer.Postpone(time.Minute, errBusy))
+			}
+			return nil
+		})
+		server.append(0, "a/0")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Equal(t, []int{1, 1, 1, 1}, attempts)
+		require.Equal(t, []int{1, 2, 3, 4}, deliveries)
+		require.Equal(t, 3*time.Minute, times[3].Sub(times[0]))
+		box.mu.Lock()
+		defer box.mu.Unlock()
+		require.Empty(t, box.failures)
+		require.NoError(t, c.Check(t.Context()))
 		require.NoError(t, c.Stop(context.Background()))
 	})
 }
