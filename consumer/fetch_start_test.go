@@ -26,6 +26,27 @@ func TestStartFromEndLosesNothingBetweenOwners(t *testing.T) {
 	require.Contains(t, log.times, "a/between")
 }
 
+// A time between what the server has saved and what it has not: a server with default settings saves
+// 1,024 messages at once.
+func TestStartAtATimeBehindTheSavedMessages(t *testing.T) {
+	t.Parallel()
+	overServers(t, 1, func(t *testing.T, e *testEnv, cfg config.Consumer) {
+		e.send(0, numbered("saved", 1024)...)
+		between := time.Now()
+		for time.Since(between) < time.Millisecond {
+			time.Sleep(time.Millisecond) // the server's clock must move on
+		}
+		between = time.Now()
+		e.send(0, "a/new")
+		c := e.consumer(cfg, consumer.WithStandalone(consumer.Standalone{Start: consumer.Time(between)}))
+		start(t, c)
+		require.Equal(t, "a/new", next(t, c))
+		none(t, c)
+		require.NoError(t, c.Check(t.Context()))
+		stop(t, c)
+	})
+}
+
 func TestStandaloneStartsAtItsPosition(t *testing.T) {
 	t.Parallel()
 	e := newTestEnv(t, 2)

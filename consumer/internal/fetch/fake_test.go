@@ -29,6 +29,7 @@ type server struct {
 	log      []wire.Message
 	purged   []wire.Message // what is returned though it was purged
 	damaged  uint64         // messages below were saved after a purge, and can't be read
+	older    int            // how many messages before the time an answer by time begins with
 	polls    []transport.Poll
 	under    int
 	most     int                                             // polls under way at once
@@ -112,7 +113,8 @@ func (s *server) read(p transport.Poll) (messages []wire.Message) {
 			if s.damaged > 0 {
 				time = s.log[i].Timestamp // the index is as it should be
 			}
-			if time >= value {
+			next := min(i+s.older, len(stored)-1)
+			if time >= value || s.older > 0 && stored[next].Timestamp >= value {
 				messages = append(messages, m)
 			}
 		case m.Offset >= value && len(s.log) > 0 && p.Strategy.Value <= s.log[len(s.log)-1].Offset:

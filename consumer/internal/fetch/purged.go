@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"math"
+	"slices"
 
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
@@ -83,6 +84,11 @@ func (t *byTime) skip(polled *transport.Polled, complete bool, end uint64) []wir
 		}
 		return nil
 	}
+	if t.handled == (Handled{}) && t.purged.Timestamp == 0 {
+		if messages = t.withoutOlder(messages); len(messages) == 0 {
+			return nil
+		}
+	}
 	last := messages[len(messages)-1]
 	stored := firstStored(messages, polled.CurrentOffset)
 	switch {
@@ -120,6 +126,18 @@ func (t *byTime) skip(polled *transport.Polled, complete bool, end uint64) []wir
 		t.beginAt(last.Offset + 1)
 	}
 	return messages
+}
+
+// withoutOlder returns the messages that are not older than the time at which reading begins. When that
+// is between the last message that the server has saved and the first one that it has not, the answer
+// begins with older ones (measured on Iggy 0.8.0).
+func (t *byTime) withoutOlder(messages []wire.Message) []wire.Message {
+	older := slices.IndexFunc(messages, func(m wire.Message) bool { return m.Timestamp >= t.since })
+	if older < 0 {
+		older = len(messages)
+	}
+	t.again = older // the next poll returns them, too
+	return messages[older:]
 }
 
 // setSaved continues by offset: the server has saved. If nothing was read since the purge, that is

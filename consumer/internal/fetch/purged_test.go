@@ -502,3 +502,31 @@ func TestMessageIsAskedForAgainAfterABrokenStream(t *testing.T) {
 		requireOffsets(t, 0, 30, s.queue.all())
 	})
 }
+
+// The answer to a poll by time may begin with older messages: the last ones that the server has saved.
+func TestReadingByTimeSkipsOlderMessages(t *testing.T) {
+	t.Parallel()
+	for _, older := range []int{0, 1, 3, 40} {
+		inBubble(t, fmt.Sprintf("%d older messages", older), func(t *testing.T, s *setup) {
+			s.queue.take = true
+			s.server.older = older
+			s.server.appendMessages(50)
+			s.start(t, fetch.Start{ByTime: true, Since: 1050, End: 50, Position: 50, AnyOffset: true})
+			time.Sleep(time.Second)
+			require.Empty(t, s.queue.all())
+			s.server.appendMessages(30)
+			time.Sleep(time.Second)
+			requireOffsets(t, 50, 80, s.queue.all())
+			require.Zero(t, s.owner.verifications())
+		})
+		inBubble(t, fmt.Sprintf("%d older messages, newer ones are there", older), func(t *testing.T, s *setup) {
+			s.queue.take = true
+			s.server.older = older
+			s.server.appendMessages(80)
+			s.start(t, fetch.Start{ByTime: true, Since: 1050, End: 80, Position: 80, AnyOffset: true})
+			time.Sleep(time.Second)
+			requireOffsets(t, 50, 80, s.queue.all())
+			require.Zero(t, s.owner.verifications())
+		})
+	}
+}
