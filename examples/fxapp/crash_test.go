@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -40,19 +38,4 @@ func TestAcceptedJobsSurviveKill(t *testing.T) {
 		second.requireFiles(t, id, 30)
 	}
 	require.NoError(t, second.signalAndWait(t, syscall.SIGTERM, 15*time.Second))
-}
-
-// TestSecondProcessOnDirectoryIsRefused starts a second process with an embedded server on the same
-// directory.
-func TestSecondProcessOnDirectoryIsRefused(t *testing.T) {
-	t.Parallel()
-	remote, data := startFileServer(t), t.TempDir()
-	first := startProcess(t, data, environment(nil))
-	second := launch(t, data, environment(nil))
-	err := <-second.done
-	second.done <- nil
-	require.Error(t, err)
-	require.Equal(t, fmt.Sprintf("fxapp: embedded: directory %s/iggy is in use by another server", data),
-		strings.TrimSpace(second.stderr.String()))
-	require.Equal(t, store.Completed, first.waitFinished(t, first.submit(t, remote.manifest(3, 0))).Status)
 }
