@@ -163,7 +163,7 @@ func (b *bench) newFilledTopic(ctx context.Context, n int) (topic string, remove
 	}
 	if err = b.groups(topic, "g"); err == nil && n > 0 {
 		var f *frames
-		if f, err = b.frames(ctx, topic); err == nil {
+		if f, err = b.frames(ctx, topic, partitions); err == nil {
 			err = f.send(n, partitions)
 			_ = f.conn.Close()
 		}

@@ -22,16 +22,16 @@ const (
 type frames struct {
 	conn    net.Conn
 	answers *bufio.Reader
-	frames  [partitions][]byte
+	frames  [][]byte
 }
 
-func (b *bench) frames(ctx context.Context, topic string) (*frames, error) {
+func (b *bench) frames(ctx context.Context, topic string, partitions int) (*frames, error) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", b.target.address)
 	if err != nil {
 		return nil, err
 	}
-	f := &frames{conn: conn, answers: bufio.NewReader(conn)}
+	f := &frames{conn: conn, answers: bufio.NewReader(conn), frames: make([][]byte, partitions)}
 	login := wire.AppendLogin(wire.BeginFrame(nil, wire.CodeLogin), b.target.username, b.target.password)
 	wire.EndFrame(login, 0)
 	if _, err := conn.Write(login); err != nil {
@@ -43,7 +43,7 @@ func (b *bench) frames(ctx context.Context, topic string) (*frames, error) {
 	for id := range f.frames {
 		var batch wire.Batch
 		for i := range batchSize {
-			batch.Append([16]byte{byte(id), byte(i), byte(i >> 8), 1}, 1, b.payload, nil)
+			batch.Append([16]byte{byte(id), byte(i), byte(i >> 8), 1, byte(id >> 8)}, 1, b.payload, nil)
 		}
 		f.frames[id] = sendFrame(b.stream, topic, uint32(id), &batch)
 	}
@@ -86,7 +86,7 @@ func (f *frames) send(n, inFlight int) error {
 	go func() {
 		for i := range requests {
 			room <- struct{}{}
-			if _, err := f.conn.Write(f.frames[i%partitions]); err != nil {
+			if _, err := f.conn.Write(f.frames[i%len(f.frames)]); err != nil {
 				written <- err
 				return
 			}
@@ -106,7 +106,7 @@ func (f *frames) send(n, inFlight int) error {
 // poll polls the first n messages, one request at a time, and discards the answers.
 func (f *frames) poll(stream, topic string, n int) error {
 	for i := range n / batchSize {
-		frame := pollFrame(stream, topic, uint32(i%partitions), uint64(i/partitions*batchSize))
+		frame := pollFrame(stream, topic, uint32(i%len(f.frames)), uint64(i/len(f.frames)*batchSize))
 		if _, err := f.conn.Write(frame); err != nil {
 			return err
 		}

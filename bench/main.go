@@ -22,6 +22,7 @@ type suite struct {
 // suites are the suites in the order in which they run.
 var suites = []suite{
 	{"send", measureSending},
+	{"sendgrowth", measureSendGrowth},
 	{"allocs", measureAllocations},
 	{"waiting", measureWaiting},
 	{"stalled", measureStalled},

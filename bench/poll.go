@@ -29,7 +29,7 @@ func measurePolling(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer func() { _ = client.Close() }()
-	frames, err := b.frames(ctx, source)
+	frames, err := b.frames(ctx, source, partitions)
 	if err != nil {
 		return err
 	}

@@ -109,8 +109,13 @@ func withSameTopic(name string, warmup float64, run func(n int) error) contender
 
 // withNewTopic makes a contender that uses a new topic in each round.
 func (b *bench) withNewTopic(name string, prepare func(topic string) (func(int) error, func(), error)) contender {
+	return b.withNewTopicOf(name, partitions, prepare)
+}
+
+// withNewTopicOf is withNewTopic for a topic with so many partitions.
+func (b *bench) withNewTopicOf(name string, partitions int, prepare func(topic string) (func(int) error, func(), error)) contender {
 	return contender{name: name, warmup: 0.5, prepare: func() (func(int) error, func(), error) {
-		topic, remove, err := b.newTopic()
+		topic, remove, err := b.newTopicWith(partitions)
 		if err != nil {
 			return nil, nil, err
 		}

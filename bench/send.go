@@ -27,7 +27,7 @@ func measureSending(ctx context.Context, b *bench) error {
 
 	rawFrames := func(inFlight int) func(string) (func(int) error, func(), error) {
 		return func(topic string) (func(int) error, func(), error) {
-			f, err := b.frames(ctx, topic)
+			f, err := b.frames(ctx, topic, partitions)
 			if err != nil {
 				return nil, nil, err
 			}

@@ -33,21 +33,22 @@ func (q *batchQueue) append(e *epoch, it *item, m pendingMessage, now int64, gra
 		q.queueOpenBatch()
 		wake = q.senderState == senderLingering
 	}
-	if q.open == nil {
+	b := q.open
+	if b == nil {
 		q.producer.clock.syncWallTime()
-		b := q.producer.batches.get(size, min(q.expected.bytes, int(cfg.MaxBatchBytes)), min(q.expected.messages, cfg.MaxBatchMessages), grant)
-		if b == nil {
-			return appendOutOfMemory, (&batch{}).memoryAfterGrow(size, 1), q.markAwake(wake)
+		b = q.producer.memory.get()
+	}
+	if missing := q.producer.memory.grow(b, size, grant); missing > 0 {
+		if b.len() == 0 {
+			q.producer.memory.put(b)
 		}
+		return appendOutOfMemory, missing, q.markAwake(wake)
+	}
+	if q.open == nil {
 		b.epoch = q.epoch
 		b.epoch.addBatch()
 		q.open = b
-	} else if b := q.open; !b.hasRoom(size) {
-		if !q.growOpenBatch(b, size, grant) {
-			return appendOutOfMemory, b.memoryAfterGrow(size, 1) - b.memory, q.markAwake(wake)
-		}
 	}
-	b := q.open
 	if m.withdrawable {
 		b.withdrawers++
 		m.sink.(withdrawer).setPosition(m.index, position{partition: q.partition, batch: b, index: b.len()})
@@ -60,26 +61,6 @@ func (q *batchQueue) append(e *epoch, it *item, m pendingMessage, now int64, gra
 	}
 	wake = wake || q.senderState == senderStarting || q.senderState == senderIdle && !q.directSend || q.senderState == senderLingering && b.len() >= cfg.MaxBatchMessages
 	return appendOK, 0, q.markAwake(wake)
-}
-
-// growOpenBatch makes room in the open batch: for more than the next message if the memory limit
-// allows it, and at least for that one.
-func (q *batchQueue) growOpenBatch(b *batch, size int, grant *int64) bool {
-	cfg := &q.producer.cfg
-	have := b.wire.Size()
-	bytes := max(size, min(max(have, 4<<10), int(cfg.MaxBatchBytes)-have))
-	messages := max(1, min(max(b.len(), 8), cfg.MaxBatchMessages-b.len()))
-	return q.producer.batches.prealloc(b, size, bytes, messages, grant)
-}
-
-// batchSize is the size to expect of a partition's next batch.
-type batchSize struct{ bytes, messages int }
-
-// update learns from b: the next batch will be as large, plus a little for the variation. After
-// large batches the size decreases slowly.
-func (s *batchSize) update(b *batch) {
-	s.bytes = max(b.wire.Size()+b.wire.Size()/32, s.bytes-s.bytes/32)
-	s.messages = max(b.len()+b.len()/32, s.messages-s.messages/32)
 }
 
 // advanceRoundRobin sends the following messages without a key to the next partition, if p receives

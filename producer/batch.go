@@ -2,7 +2,6 @@ package producer
 
 import (
 	"time"
-	"unsafe"
 
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
@@ -19,8 +18,6 @@ type pendingMessage struct {
 	withdrawn    bool
 }
 
-const pendingMessageBytes = int64(unsafe.Sizeof(pendingMessage{}))
-
 // batch is a run of messages of one partition. It is first open, then queued, then in flight, until
 // each message has its outcome. The partition's lock guards an open or queued batch. The
 // partition's sender owns a batch in flight.
@@ -29,10 +26,13 @@ type batch struct {
 	messages []pendingMessage
 	epoch    *epoch
 
-	memory      int64 // as counted by bufferLimit
-	withdrawals int   // withdrawn messages that are still in the batch
-	withdrawn   int   // bytes of these messages
-	withdrawers int   // messages that may still be withdrawn
+	chunks []*chunk // the memory of wire
+	slots  *slots   // the memory of messages
+	memory int64    // of chunks and slots, as counted by bufferLimit
+
+	withdrawals int // withdrawn messages that are still in the batch
+	withdrawn   int // bytes of these messages
+	withdrawers int // messages that may still be withdrawn
 
 	skipLinger   bool // send it without waiting for more messages
 	hasCallbacks bool // some of its sinks are callbacks
@@ -58,7 +58,8 @@ func (b *batch) outcome() Outcome {
 	return Failed
 }
 
-// keep removes the messages for which keep is false. It does not release their room.
+// keep removes the messages for which keep is false. It releases neither their room nor their
+// memory.
 func (b *batch) keep(keep func(i int) bool) {
 	b.wire.Keep(keep)
 	kept := b.messages[:0]
@@ -69,11 +70,4 @@ func (b *batch) keep(keep func(i int) bool) {
 	}
 	clear(b.messages[len(kept):])
 	b.messages = kept
-}
-
-// reset empties the batch and keeps its memory.
-func (b *batch) reset() {
-	b.wire.Reset()
-	clear(b.messages)
-	*b = batch{wire: b.wire, messages: b.messages[:0]}
 }

@@ -20,7 +20,6 @@ type bufferLimit struct {
 	failWhenFull                     bool
 
 	bytes, messages, memory atomic.Int64
-	openMemory              atomic.Int64 // the part of memory that open batches hold
 
 	waiting atomic.Int32
 	first   chan struct{} // held by the first waiter; goroutines get a channel in order
@@ -68,11 +67,6 @@ func (c *bufferLimit) tryReserveMessage(size int64) bool {
 
 // tryReserveMemory reserves n bytes of batch memory.
 func (c *bufferLimit) tryReserveMemory(n int64) bool { return addWithin(&c.memory, n, c.maxMemory) }
-
-// allowsPrealloc reports whether open batches may reserve n more bytes before their messages come:
-// up to a quarter of the memory in all. Beyond that, batches grow with their messages, so that busy
-// partitions leave room for others.
-func (c *bufferLimit) allowsPrealloc(n int64) bool { return c.openMemory.Load()+n <= c.maxMemory/4 }
 
 // tryReserve is reserve without waiting. A message that can never fit does not try: it could make a
 // concurrent call fail while nothing is buffered whose outcome would wake that caller.

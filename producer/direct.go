@@ -18,10 +18,8 @@ func (q *batchQueue) claim(b *batch) bool {
 	if q.senderState != senderIdle || q.directSend || len(q.queued) > 0 || q.epoch.blocked() != nil || q.partition.link.Live() == nil || !producer.tasks.add() {
 		return false
 	}
-	q.expected.update(b)
 	q.partition.advanceRoundRobin()
 	q.open = nil
-	producer.batches.close(b)
 	q.setInFlight(b)
 	q.directSend = true
 	return true

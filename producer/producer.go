@@ -36,7 +36,7 @@ type Producer struct {
 	connections    connections
 	topics         *topicSet
 	limit          *bufferLimit
-	batches        batchPool
+	memory         batchMemory
 	waiters        sync.Pool     // of *waiter
 	reroutes       atomic.Uint64 // batches whose messages moved to other partitions
 
@@ -81,7 +81,7 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 	p.stats.log, p.stats.metrics, p.stats.clock = p.log, instruments, p.clock
 	p.life = startstop.New(p.start, p.stop)
 	p.limit = newBufferLimit(p.life.Context().Done(), int64(cfg.MaxBufferedBytes), int64(cfg.MaxBufferedMessages), cfg.WhenFull == config.WhenFullFail, p.endLinger)
-	p.batches.limit = p.limit
+	p.memory.limit = p.limit
 	p.topics = newTopicSet(p.clock, func(n topicName, index int) *topicState { return newTopicState(p, n, index) })
 	for i := range cfg.Connections {
 		l, err := link.New(fmt.Sprintf("%s-%d", p.name, i), cluster, o.link(p.log)...)

@@ -21,7 +21,6 @@ type batchQueue struct {
 	open        *batch
 	queued      []*batch
 	inFlight    *batch
-	expected    batchSize // of the next batch
 	senderState senderState
 	started     bool // the sender was started
 	closed      bool // the sender has ended, or will never run
@@ -32,8 +31,6 @@ type batchQueue struct {
 
 // queueOpenBatch moves the open batch to the queue. q.mu is held.
 func (q *batchQueue) queueOpenBatch() {
-	q.expected.update(q.open)
-	q.producer.batches.close(q.open)
 	q.queued = append(q.queued, q.open)
 	q.partition.advanceRoundRobin()
 	q.open = nil
@@ -110,11 +107,8 @@ func (q *batchQueue) nextBatch() (b *batch, gate <-chan struct{}, wait time.Dura
 			q.senderState = senderLingering
 			return nil, nil, time.Duration(linger)
 		}
-		q.expected.update(first)
 		q.partition.advanceRoundRobin()
 		q.open = nil
-		producer.batches.close(first)
-		producer.batches.shrink(first)
 		return first, nil, 0
 	}
 	n := copy(q.queued, q.queued[1:])
@@ -143,7 +137,7 @@ func (q *batchQueue) complete(b *batch) {
 	for _, f := range flushes {
 		f.done()
 	}
-	q.producer.batches.put(b)
+	q.producer.memory.put(b)
 }
 
 // completeUnsent is complete for a batch that was never in flight.
@@ -152,7 +146,7 @@ func (p *partition) completeUnsent(b *batch) {
 	for _, f := range b.flushes {
 		f.done()
 	}
-	p.topic.producer.batches.put(b)
+	p.topic.producer.memory.put(b)
 }
 
 // clearInFlight notes that nothing is in flight. wake tells that a caller, not the sender, had
@@ -214,7 +208,6 @@ func (q *batchQueue) close() []*batch {
 	left := q.queued
 	q.queued = nil
 	if q.open != nil {
-		q.producer.batches.close(q.open)
 		left = append(left, q.open)
 		q.open = nil
 	}

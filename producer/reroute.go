@@ -79,16 +79,17 @@ func (p *partition) split(b *batch, targets []uint32, target uint32) *batch {
 	if messages == 0 {
 		return nil
 	}
-	part := &batch{epoch: b.epoch, hasCallbacks: b.hasCallbacks, attempts: b.attempts, maybeStored: b.maybeStored, lastErr: b.lastErr}
-	part.grow(bytes, messages)
+	memory := &p.topic.producer.memory
+	memory.limit.memory.Add(int64(bytes) + int64(messages)*slotBytes)
+	part := memory.get()
+	memory.add(part, bytes, messages)
+	part.epoch, part.hasCallbacks, part.attempts, part.maybeStored, part.lastErr = b.epoch, b.hasCallbacks, b.attempts, b.maybeStored, b.lastErr
 	for i, t := range targets[:b.len()] {
 		if t == target {
 			part.wire.AppendEncoded(b.wire.Encoded(i))
 			part.messages = append(part.messages, b.messages[i])
 		}
 	}
-	part.memory = part.memorySize()
-	p.topic.producer.limit.memory.Add(part.memory)
 	part.epoch.addBatch()
 	p.queue.mu.Lock()
 	for _, f := range b.flushes {

@@ -70,15 +70,10 @@ func (q *batchQueue) compact(b *batch) (empty bool) {
 				m.sink.(withdrawer).setIndex(m.index, i)
 			}
 		}
-		before := b.memory
-		q.producer.batches.shrink(b)
-		if b == q.open {
-			q.producer.limit.openMemory.Add(b.memory - before)
-		}
+		q.producer.memory.putChunks(b, len(b.wire.Chunks()))
 		return false
 	}
 	if b == q.open {
-		q.producer.batches.close(b)
 		q.open = nil
 	} else {
 		q.queued = slices.Delete(q.queued, at, at+1)

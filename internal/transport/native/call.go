@@ -15,10 +15,10 @@ type call struct {
 	op    string
 	shape answerShape
 
-	frame   []byte // the request, or its part before a batch's messages
-	secret  bool   // frame holds a secret and must not be pooled
-	buffers net.Buffers
-	parts   [2][]byte
+	frame   []byte      // the request, or its part before a batch's messages
+	secret  bool        // frame holds a secret and must not be pooled
+	buffers net.Buffers // frame and a batch's messages, while they are written
+	parts   [][]byte    // the memory of buffers
 
 	interrupter interrupter
 	interrupt   func() // interrupter.interrupt, allocated once per call object

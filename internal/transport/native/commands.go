@@ -11,8 +11,8 @@ import (
 )
 
 // roundTrip sends the call, returns its answer and releases the call.
-func (c *conn) roundTrip(ctx context.Context, k *call, tail []byte) (answer, error) {
-	reusable, err := c.exchange(ctx, k, tail)
+func (c *conn) roundTrip(ctx context.Context, k *call, batch *wire.Batch) (answer, error) {
+	reusable, err := c.exchange(ctx, k, batch)
 	if err != nil {
 		return answer{}, err
 	}
@@ -119,7 +119,7 @@ func (c *conn) Send(ctx context.Context, stream, topic string, partition uint32,
 	}
 	k := newCall(op, codeSend, emptyShape)
 	k.frame = appendSend(k.frame, stream, topic, partition, b)
-	if _, err := c.roundTrip(ctx, k, b.Bytes()); err != nil {
+	if _, err := c.roundTrip(ctx, k, b); err != nil {
 		return withObject(err, transport.ObjectPartition(stream, topic, partition))
 	}
 	return nil
@@ -242,12 +242,12 @@ func checkConsumer(op string, c transport.Consumer) error {
 
 // exchange sends the call's request, followed by tail, and waits for its answer. reusable tells
 // that nothing refers to the call any more.
-func (c *conn) exchange(ctx context.Context, k *call, tail []byte) (reusable bool, err error) {
+func (c *conn) exchange(ctx context.Context, k *call, batch *wire.Batch) (reusable bool, err error) {
 	if ctx.Err() != nil {
 		return true, c.connError(k, false, context.Cause(ctx))
 	}
 	k.interrupter.watch(ctx, c, k.interrupt)
-	if err = c.send(ctx, k, tail); err == nil {
+	if err = c.send(ctx, k, batch); err == nil {
 		err = c.await(ctx, k)
 	}
 	return k.interrupter.stopWatching() && err == nil, err

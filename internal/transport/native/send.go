@@ -13,12 +13,21 @@ import (
 // this size one plain write is cheaper than a vectored one.
 const maxCopied = 8 << 10
 
-// send waits for the write lock and writes the request. Without an error the request was written
-// completely, or its answer has come.
-func (c *conn) send(ctx context.Context, k *call, tail []byte) error {
-	wire.EndFrame(k.frame, len(tail))
-	if len(tail) <= maxCopied {
-		k.frame, tail = append(k.frame, tail...), nil
+// send waits for the write lock and writes the request, whose end is a batch unless that is nil.
+// Without an error the request was written completely, or its answer has come.
+func (c *conn) send(ctx context.Context, k *call, batch *wire.Batch) error {
+	var tail [][]byte
+	if batch != nil {
+		tail = batch.Chunks()
+		wire.EndFrame(k.frame, batch.Size())
+		if batch.Size() <= maxCopied {
+			for _, chunk := range tail {
+				k.frame = append(k.frame, chunk...)
+			}
+			tail = nil
+		}
+	} else {
+		wire.EndFrame(k.frame, 0)
 	}
 	if err := c.acquire(ctx, k, c.slots); err != nil {
 		return err
@@ -65,17 +74,18 @@ func (c *conn) acquire(ctx context.Context, k *call, places chan struct{}) error
 
 // write writes the frame and tail. The end of the context makes it return at once, whether the peer
 // reads or not.
-func (c *conn) write(k *call, tail []byte) (int64, error) {
+func (c *conn) write(k *call, tail [][]byte) (int64, error) {
 	k.interrupter.begin(useWrite)
 	defer k.interrupter.end()
 	if tail == nil {
 		n, err := c.nc.Write(k.frame)
 		return int64(n), err
 	}
-	k.parts = [2][]byte{k.frame, tail}
-	k.buffers = k.parts[:]
+	k.parts = append(append(k.parts[:0], k.frame), tail...)
+	k.buffers = k.parts
 	n, err := k.buffers.WriteTo(c.nc)
-	k.buffers, k.parts = nil, [2][]byte{}
+	clear(k.parts)
+	k.buffers = nil
 	return n, err
 }
 

@@ -150,6 +150,13 @@ func requireStatus(t *testing.T, want iggyerr.Status, err error) {
 }
 
 // batchOf returns a batch of these payloads.
+// clearBatch overwrites the memory of a batch.
+func clearBatch(b *wire.Batch) {
+	for _, chunk := range b.Chunks() {
+		clear(chunk)
+	}
+}
+
 func batchOf(payloads ...string) *wire.Batch {
 	var b wire.Batch
 	for i, p := range payloads {

@@ -178,7 +178,7 @@ func testDoesNotRead(t *testing.T, p *peerSuite) {
 		})
 	}
 	err := c.Send(shortContext(t), "s", "t", 0, &batch)
-	clear(batch.Bytes())
+	clearBatch(&batch)
 	wg.Wait()
 	conn := connErrorOf(t, err)
 	require.False(t, conn.Sent, "the request did not go out whole")

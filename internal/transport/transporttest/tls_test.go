@@ -182,7 +182,7 @@ func testTLSDoesNotRead(t *testing.T, d transport.Dialer, s tlsServer) {
 	var batch wire.Batch
 	batch.Append([16]byte{1}, 1, make([]byte, 16<<20), nil)
 	err = c.Send(shortContext(t), "s", "t", 0, &batch)
-	clear(batch.Bytes())
+	clearBatch(&batch)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.False(t, connErrorOf(t, err).Sent)
 	// Neither waits to send a TLS alert to a peer that does not read.
