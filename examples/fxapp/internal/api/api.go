@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/bounded"
@@ -53,9 +54,13 @@ type Params struct {
 type API struct {
 	Params
 	mux     *http.ServeMux
+	failed  *zap.Logger         // of failed requests, a few of each kind in a minute
 	bodies  *semaphore.Weighted // bytes of request bodies
 	streams *semaphore.Weighted // log streams
 }
+
+// loggedFailures is how many failed requests of a kind are logged in a minute.
+const loggedFailures = 5
 
 // New returns an API.
 func New(p Params) *API {
@@ -64,6 +69,9 @@ func New(p Params) *API {
 	}
 	a := &API{
 		Params: p, mux: http.NewServeMux(),
+		failed: p.Log.WithOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core {
+			return zapcore.NewSamplerWithOptions(c, time.Minute, loggedFailures, 0)
+		})),
 		bodies: semaphore.NewWeighted(maxBodies), streams: semaphore.NewWeighted(int64(p.MaxStreams)),
 	}
 	a.handle("POST /jobs", a.submit)
@@ -120,7 +128,11 @@ func (a *API) handle(pattern string, serve func(http.ResponseWriter, *http.Reque
 		}
 		e := asHTTPError(err)
 		if e.status >= http.StatusInternalServerError {
-			a.Log.Error("request failed", zap.String("method", r.Method), zap.String("path", bounded.Text(r.URL.Path, maxQuoted)),
+			message := "request failed"
+			if e.status == http.StatusServiceUnavailable {
+				message = "request refused" // many of these must not hide other failures
+			}
+			a.failed.Error(message, zap.String("method", r.Method), zap.String("path", bounded.Text(r.URL.Path, maxQuoted)),
 				zap.Int("status", e.status), telemetry.TraceID(r.Context()), zap.Error(err))
 		}
 		writeError(w, e)

@@ -3,15 +3,21 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/api"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/overview"
@@ -69,6 +75,7 @@ type fixture struct {
 	store     *store.Store
 	dir       string // of the store
 	replayErr error
+	logs      *observer.ObservedLogs
 	replayed  []string // jobs
 	letters   []api.DeadLetter
 }
@@ -81,7 +88,8 @@ func start(t *testing.T) *fixture {
 	s, err := store.Open(dir)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	f := &fixture{publisher: &fakePublisher{}, store: s, dir: dir}
+	core, logs := observer.New(zap.InfoLevel)
+	f := &fixture{publisher: &fakePublisher{}, store: s, dir: dir, logs: logs}
 	respond := func(text string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
 	}
@@ -94,7 +102,7 @@ func start(t *testing.T) *fixture {
 		Topics: func(context.Context) ([]overview.Topic, error) {
 			return []overview.Topic{{Stream: "s", Name: "t", Groups: []overview.Group{{Name: "g", Lag: 3}}}}, f.topicsErr
 		},
-		MaxStreams: maxStreams,
+		MaxStreams: maxStreams, Log: zap.New(core),
 		DeadLetters: func(context.Context, string) ([]api.DeadLetter, int, error) {
 			return f.letters, 7, f.replayErr
 		},
@@ -184,4 +192,21 @@ func TestWrongMethodsNameTheRightOnes(t *testing.T) {
 		require.Equal(t, tt.allow, response.Header.Get("Allow"), tt)
 		require.Equal(t, "METHOD_NOT_ALLOWED", answer["error"].(map[string]any)["code"], tt)
 	}
+}
+
+// Refused requests do not fill the log, and do not hide other failures.
+func TestFailedRequestsAreLoggedWithBounds(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	f.publisher.taskErr = errors.New("no server")
+	for range 20 {
+		response, _ := f.post(t, strings.NewReader(valid))
+		require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+	}
+	require.Len(t, f.logs.FilterMessage("request refused").All(), 5)
+	require.NoError(t, os.RemoveAll(filepath.Join(f.dir, "ledger")))
+	require.NoError(t, os.WriteFile(filepath.Join(f.dir, "ledger"), nil, 0o600))
+	response, _ := f.get(t, "/operators/jobs")
+	require.Equal(t, http.StatusInternalServerError, response.StatusCode)
+	require.Len(t, f.logs.FilterMessage("request failed").All(), 1)
 }

@@ -64,7 +64,7 @@ func (a *API) streamLog(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := writeLogEvents(w, r, reader, seen, follow); err != nil {
 		// The response has started, so the stream ends without an error for the client.
-		a.Log.Error("log stream failed", zap.String("job_id", jobID), zap.Error(err))
+		a.failed.Error("log stream failed", zap.String("job_id", jobID), zap.Error(err))
 	}
 	return nil
 }

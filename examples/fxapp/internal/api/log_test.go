@@ -297,3 +297,20 @@ func TestLogStreamOutlivesServerWriteTimeout(t *testing.T) {
 		require.Equal(t, `data: {"message":"late"}`, received, "the stream ended before")
 	})
 }
+
+// Whatever a client sends as Last-Event-ID is refused, or is a position that the next id continues.
+func FuzzLastEventID(f *testing.F) {
+	for _, id := range []string{"", "0-0", "0-7,3-12", "x", "1-2,1-3", "4294967295-9223372036854775807"} {
+		f.Add(id, uint32(1), uint64(5))
+	}
+	f.Fuzz(func(t *testing.T, id string, partition uint32, offset uint64) {
+		next, isNew, err := api.NextEventID(id, partition, offset>>2)
+		if err != nil {
+			return
+		}
+		again, isNewAgain, err := api.NextEventID(next, partition, offset>>2)
+		if err != nil || isNewAgain || again != next {
+			t.Fatalf("%q after %q (new: %v): %q %v %v", next, id, isNew, again, isNewAgain, err)
+		}
+	})
+}

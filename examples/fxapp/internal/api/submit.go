@@ -123,7 +123,7 @@ func (a *API) publishJob(ctx context.Context, m store.Manifest, tasks []*jobspb.
 // cancel cancels a job that was not confirmed, so that workers skip the tasks that were published,
 // and reports it as failed.
 func (a *API) cancel(ctx context.Context, job store.Job) {
-	log := a.Log.With(zap.String("job_id", job.ID))
+	log := a.failed.With(zap.String("job_id", job.ID))
 	if err := a.Store.Cancel(job); err != nil {
 		log.Error("refused job not canceled, its tasks may be processed", zap.Error(err))
 		return
