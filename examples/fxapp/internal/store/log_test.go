@@ -78,8 +78,16 @@ func TestLogGoesOnAfterPurge(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t)
 	for _, e := range []struct{ offset, stored int64 }{
-		{4, 10}, {5, 10}, {6, 11}, {5, 10}, {6, 11}, // delivered twice
-		{0, 20}, {1, 21}, {0, 20}, {1, 21}, {2, 22},
+		{4, 10},
+		{5, 10},
+		{6, 11},
+		{5, 10},
+		{6, 11}, // delivered twice
+		{0, 20},
+		{1, 21},
+		{0, 20},
+		{1, 21},
+		{2, 22},
 		{0, 30},
 		{9, 31},
 	} {
