@@ -266,6 +266,33 @@ func TestPromiseOffsetWaitsForTheParkedCopy(t *testing.T) {
 	})
 }
 
+// A message that is read again on purpose is parked again. Its copy is no duplicate of the former one.
+func TestPromiseMessageIsParkedAgainAfterAReset(t *testing.T) {
+	t.Parallel()
+	e := newTestEnv(t, 1)
+	cfg := e.parks(fastConfig(), 20*time.Millisecond)
+	cfg.DedupWindow = 100
+	e.send(0, "a/1")
+	deliveries := make(chan int, 10)
+	c := e.consumer(cfg, consumer.WithParking(e.producer()))
+	require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
+		deliveries <- m.Deliveries()
+		if m.Deliveries() == 1 {
+			return consumer.RetryAfter(100*time.Millisecond, nil)
+		}
+		return nil
+	}))
+	start(t, c)
+	defer stop(t, c)
+	for range 2 {
+		require.Equal(t, 1, received(t, "the delivery", deliveries))
+		require.Equal(t, 2, received(t, "the redelivery", deliveries))
+		e.server.WaitCommitted("s", "t", "g", 0, 0)
+		e.server.WaitFor("nothing to be parked", func() bool { return c.Status().Parked.Lag == 0 })
+		require.NoError(t, c.Seek(t.Context(), 0, consumer.First()))
+	}
+}
+
 // Messages that are taken by Next or in batches are parked, too.
 func TestParkedMessagesGoWhereTheOthersGo(t *testing.T) {
 	t.Parallel()

@@ -66,11 +66,12 @@ func (m Message) Headers(own []byte) []byte {
 }
 
 // ID returns the id with which the message is stored. It is the same for each attempt to store it, and
-// another one for each copy: a consumer that drops duplicates must drop none of them.
+// another one for each copy: a consumer that drops duplicates must drop none of them. The due time tells
+// the copies of a message that is read again on purpose, after a reset of the offset, from former ones.
 func (m Message) ID() [16]byte {
 	o := m.Origin
-	return origin.ID(fmt.Sprintf("parked copy %d after %d attempts of %s/%s/%d/%d/%x by %s",
-		m.Copies, m.Attempts, o.Stream, o.Topic, o.Partition, o.Offset, o.ID, o.Group))
+	return origin.ID(fmt.Sprintf("parked copy %d after %d attempts of %s/%s/%d/%d/%x by %s, due %s",
+		m.Copies, m.Attempts, o.Stream, o.Topic, o.Partition, o.Offset, o.ID, o.Group, origin.FormatTime(m.Due)))
 }
 
 // maxDelay is the longest delay of a partition. It is far below the retention of the topic.
