@@ -22,6 +22,7 @@ func TestPostponedDeliveriesDoNotCount(t *testing.T) {
 		var late []time.Duration
 		var got seen
 		s.pool.Handle(func(m *deliver.Message) error {
+			require.Equal(t, 1, m.Attempts())
 			if m.Key != "late" {
 				got.add(text(m))
 				return nil
@@ -96,7 +97,8 @@ func TestPostponedMessageThatIsTooLargeToBeParkedWaitsInMemory(t *testing.T) {
 		parked := &copies{refused: iggyerr.ErrTooLarge}
 		s.app.park = parked.park
 		deliveries := 0
-		s.pool.Handle(func(*deliver.Message) error {
+		s.pool.Handle(func(m *deliver.Message) error {
+			require.Equal(t, 1, m.Attempts())
 			if deliveries++; deliveries < 3 {
 				return deliver.Postpone(time.Hour, errBusy)
 			}

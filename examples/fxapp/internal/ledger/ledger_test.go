@@ -134,4 +134,10 @@ func TestOnlyTheMachineMakesMessagesWait(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(dir, "ledger")))
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "ledger", "j.jsonl"), 0o750))
 	require.NoError(t, l.Status(t.Context(), message(&jobspb.JobStatus{JobId: "j"})))
+
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "damaged")))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "damaged"), nil, 0o640), "nothing can be put aside")
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "ledger", "k.jsonl"), 0o750))
+	requirePermanent(t, l.Status(t.Context(), message(&jobspb.JobStatus{JobId: "k"})), "k")
+	require.NoError(t, l.Status(t.Context(), message(&jobspb.JobStatus{JobId: "l"})))
 }
