@@ -44,6 +44,11 @@ func run(ctx context.Context, o Options, log *zap.Logger, out io.Writer) (result
 	if err != nil {
 		return "", err
 	}
+	if limited := s.server.within(descriptors()); limited.MaxConnections < s.server.MaxConnections {
+		log.Warn("fewer connections than configured, since file descriptors are few", zap.Int("connections", limited.MaxConnections),
+			zap.Int("streams", limited.MaxStreams))
+		s.server = limited
+	}
 	data, err := store.Open(o.Data, store.WithLogger(log))
 	if err != nil {
 		return "", fmt.Errorf("-data: %w", err)

@@ -66,6 +66,16 @@ func (s Server) Validate() error {
 	return errors.Join(errs...)
 }
 
+// within returns s with limits of connections and streams that take at most half of the process's file
+// descriptors. A stream has a connection and a file. The rest is for workers and for Iggy.
+func (s Server) within(descriptors int) Server {
+	if s.MaxConnections+s.MaxStreams > descriptors/2 {
+		s.MaxConnections = max(min(s.MaxConnections, descriptors/3), 2)
+		s.MaxStreams = max(min(s.MaxStreams, s.MaxConnections/2), 1)
+	}
+	return s
+}
+
 // settings is the complete configuration of a process.
 type settings struct {
 	Options

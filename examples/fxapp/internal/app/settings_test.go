@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/app"
@@ -34,4 +35,21 @@ func TestServerIsValidated(t *testing.T) {
 		require.Error(t, app.Server{Addr: ":80", Hosts: hosts, MaxConnections: 2, MaxStreams: 1, PublishTimeout: 1}.Validate(), hosts)
 	}
 	require.NoError(t, app.Server{Addr: ":80", Hosts: []string{"*", "a.example.com", "::1", "10.0.0.1"}, MaxConnections: 2, MaxStreams: 1, PublishTimeout: 1}.Validate())
+}
+
+// Connections and streams leave half of the file descriptors to workers.
+func TestConnectionsLeaveFileDescriptors(t *testing.T) {
+	t.Parallel()
+	configured := app.Server{MaxConnections: 500, MaxStreams: 100}
+	require.Equal(t, configured, app.Within(configured, 1200))
+	rapid.Check(t, func(t *rapid.T) {
+		configured := app.Server{MaxConnections: rapid.IntRange(2, 100_000).Draw(t, "connections")}
+		configured.MaxStreams = rapid.IntRange(1, configured.MaxConnections-1).Draw(t, "streams")
+		descriptors := rapid.IntRange(20, 1<<20).Draw(t, "descriptors")
+		limited := app.Within(configured, descriptors)
+		if limited.MaxConnections > configured.MaxConnections || limited.MaxStreams > configured.MaxStreams ||
+			limited.MaxConnections+limited.MaxStreams > descriptors/2 || limited.MaxStreams < 1 || limited.MaxStreams >= limited.MaxConnections {
+			t.Fatalf("%+v of %+v with %d", limited, configured, descriptors)
+		}
+	})
 }
