@@ -64,6 +64,7 @@ func TestStartupErrors(t *testing.T) {
 		{"a bad limit", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__DOWNLOAD__TIMEOUT=0s"), nil, []string{"download.timeout"}},
 		{"a limit above the largest one", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__DOWNLOAD__MAX_BYTES=9223372036854775807"), nil, []string{"download.max_bytes", "1TiB"}},
 		{"a timeout without end", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__PUBLISH_TIMEOUT=2000000h"), nil, []string{"server.publish_timeout", "5m"}},
+		{"tasks that are acknowledged before they are done", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__CONSUMERS__TASKS__ACK_MODE=on_poll"), nil, []string{"consumers.tasks.ack_mode", "must be auto"}},
 		{"no data directory", nil, []string{"-data", ""}, []string{"-data", "must be named"}},
 		{"a bad role", nil, []string{"-role", "unknown"}, []string{"-role", "unknown"}},
 		{"a role without a server", []string{"FETCHBOX__IGGY__CLIENT_ID=a", "FETCHBOX__IGGY__CLIENT_SECRET=" + secret}, []string{"-role", "worker"}, []string{"iggy.endpoint", "worker"}},

@@ -115,7 +115,12 @@ func (s *settings) applyDefaults(c *config.Config, from config.Sources) error {
 		c.Producer.Retry.MaxRetries = 2 // three attempts
 	}
 	section := jobs.Tasks.Section()
-	if tasks := c.Consumers[section]; tasks.AckMode != config.AckOnPoll && !from.Has("consumers."+section+".park_after") {
+	tasks := c.Consumers[section]
+	if tasks.AckMode != config.AckAuto {
+		return &config.KeyError{Key: "consumers." + section + ".ack_mode", Err: fmt.Errorf(
+			"must be %s: a task is acknowledged when it is done", config.AckAuto)}
+	}
+	if !from.Has("consumers." + section + ".park_after") {
 		tasks.ParkAfter = time.Minute // a server may ask for an hour
 		c.Consumers[section] = tasks
 	}
