@@ -72,14 +72,11 @@ func (a *app) completeTopics(ctx context.Context, server *admin.Admin, cluster c
 	}
 	topics, err := server.Topics(ctx, scope.stream)
 	for _, t := range topics {
-		found = appendCompletion(found, word, escapeStream(t.Stream)+"/"+t.Name,
+		found = appendCompletion(found, word, refOf(t).String(),
 			plural(int(t.Partitions), "partition")+", "+plural(int(t.Messages), "message"))
 	}
 	return found, err
 }
-
-// escapeStream is the name of a stream as parseScope reads it.
-func escapeStream(name string) string { return strings.ReplaceAll(name, "/", "%2F") }
 
 // appendCompletion appends a completion that begins with the word.
 func appendCompletion(all []cobra.Completion, word, completion, description string) []cobra.Completion {

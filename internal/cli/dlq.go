@@ -126,7 +126,7 @@ func (d *deadLetters) letterTopics(ctx context.Context, server *admin.Admin) (na
 	topics, _ := server.Topics(ctx, d.topic.stream) // the command has failed already
 	for _, t := range topics {
 		if strings.HasPrefix(t.Name, d.topic.name+".") && strings.HasSuffix(t.Name, ".dlq") {
-			names = append(names, t.String())
+			names = append(names, refOf(t).String())
 		}
 	}
 	return names

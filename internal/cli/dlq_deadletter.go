@@ -166,7 +166,7 @@ func (l deadLetter) view(s deadLetterState) deadLetterView {
 func (l deadLetter) row(t *table, more ...any) {
 	origin := ""
 	if l.job() == "" && l.hasOrigin {
-		origin = fmt.Sprintf("%s/%s/%d/%d", l.origin.Stream, l.origin.Topic, l.origin.Partition, l.origin.Offset)
+		origin = fmt.Sprintf("%s/%d/%d", topicRef{stream: l.origin.Stream, name: l.origin.Topic}, l.origin.Partition, l.origin.Offset)
 	}
 	t.row(append([]any{
 		l.position(), shortTime(l.failedAt), printable(l.job()), printable(l.resource()), printable(origin), cell{printable(l.code), red},

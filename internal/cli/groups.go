@@ -70,7 +70,7 @@ func (a *app) printGroups(lags []admin.Lag) error {
 				members.colour = red
 			}
 		}
-		t.row(printable(l.Stream+"/"+l.Topic), printable(l.Name), members, lag)
+		t.row(printable(topicRef{stream: l.Stream, name: l.Topic}.String()), printable(l.Name), members, lag)
 	}
 	switch {
 	case a.json():
@@ -85,10 +85,12 @@ func (a *app) printGroups(lags []admin.Lag) error {
 // isCoordination reports whether a group is one by which the members of another one agree.
 func isCoordination(group string) bool { return strings.HasSuffix(group, config.CoordinationSuffix) }
 
+func refOf(t admin.Topic) topicRef { return topicRef{stream: t.Stream, name: t.Name} }
+
 func refsOf(topics []admin.Topic) []topicRef {
 	refs := make([]topicRef, len(topics))
 	for i, t := range topics {
-		refs[i] = topicRef{stream: t.Stream, name: t.Name}
+		refs[i] = refOf(t)
 	}
 	return refs
 }

@@ -177,7 +177,7 @@ func (a *app) lagText(lags []admin.Lag) (string, error) {
 	}
 	for _, l := range lags {
 		for _, p := range l.Partitions {
-			t.row(append([]any{printable(l.Stream + "/" + l.Topic), printable(l.Name)}, lagCells(p)...)...)
+			t.row(append([]any{printable(topicRef{stream: l.Stream, name: l.Topic}.String()), printable(l.Name)}, lagCells(p)...)...)
 		}
 	}
 	if t.fits(a.streams.Out) {
@@ -188,7 +188,7 @@ func (a *app) lagText(lags []admin.Lag) (string, error) {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		fmt.Fprintf(&b, "%s %s\n", printable(l.Stream+"/"+l.Topic), printable(l.Name))
+		fmt.Fprintf(&b, "%s %s\n", printable(topicRef{stream: l.Stream, name: l.Topic}.String()), printable(l.Name))
 		t := table{header: []string{"part", "current", "committed", "lag", "owners"}}
 		for _, p := range l.Partitions {
 			t.row(lagCells(p)...)

@@ -5,20 +5,24 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 )
 
-// printable escapes the control characters in a text from a message, so that it can't move the
-// cursor or change colours.
+// printable escapes the control characters in a text from a message, and bytes that are no UTF-8, so
+// that it can't move the cursor or change colours.
 func printable(text string) string {
-	if !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return text
 	}
 	var b strings.Builder
-	for _, r := range text {
+	for i, r := range text {
+		_, size := utf8.DecodeRuneInString(text[i:])
 		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, text[i])
 		case unicode.IsPrint(r):
 			b.WriteRune(r)
 		case r == '\n':

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,6 +16,7 @@ import (
 func TestForeignTextControlsNoTerminal(t *testing.T) {
 	t.Parallel()
 	const hostile = "a\x1b[2J\x1b]0;title\x07\u009b7m\u202eb"
+	const eightBit = "\x9b2J" // a control sequence of terminals that don't use UTF-8
 	s := newSystem(t)
 	s.run("provision", "shop/orders", "--yes").ok(t)
 	s.run("provision", hostile+"/"+hostile, "--group", hostile, "--yes").ok(t)
@@ -23,6 +25,7 @@ func TestForeignTextControlsNoTerminal(t *testing.T) {
 		wire.AppendHeader(nil, "message-type", hostile),
 		wire.AppendHeader(nil, "content-encoding", hostile),
 		wire.AppendHeader(nil, hostile, hostile),
+		wire.AppendHeader(nil, eightBit, eightBit),
 	} {
 		for _, at := range [][2]string{{"shop", "orders"}, {hostile, hostile}} {
 			var batch wire.Batch
@@ -56,6 +59,8 @@ func TestForeignTextControlsNoTerminal(t *testing.T) {
 		r := s.run(args...)
 		require.Empty(t, controls(r.out), "%q: %q", args, r.out)
 		require.Empty(t, controls(r.err), "%q: %q", args, r.err)
+		require.True(t, utf8.ValidString(r.out+r.err), "%q: %q", args, r.out+r.err)
 		require.NotEmpty(t, r.out+r.err, args)
 	}
+	require.Contains(t, s.run("tail", "shop/orders", "-o", "text").ok(t), `\x9b2J=\x9b2J`)
 }

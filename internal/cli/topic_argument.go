@@ -29,8 +29,11 @@ type topicRef struct {
 	stream, name string
 }
 
-// String is "stream/name".
-func (t topicRef) String() string { return t.stream + "/" + t.name }
+// String is the topic as parseTopic reads it.
+func (t topicRef) String() string { return escapeStream(t.stream) + "/" + t.name }
+
+// escapeStream is the name of a stream as parseScope reads it.
+func escapeStream(name string) string { return strings.ReplaceAll(name, "/", "%2F") }
 
 // fetchboxTopics are FetchBox's topics where the configuration has them.
 func fetchboxTopics(t config.Topics) []topicRef {

@@ -84,7 +84,7 @@ func (a *app) printTopics(topics []admin.Topic) error {
 }
 
 func topicCells(t admin.Topic) []any {
-	return []any{printable(t.String()), t.Partitions, t.Messages, sizeText(t.Bytes), retentionText(t.Retention), maxSizeText(t.MaxBytes)}
+	return []any{printable(refOf(t).String()), t.Partitions, t.Messages, sizeText(t.Bytes), retentionText(t.Retention), maxSizeText(t.MaxBytes)}
 }
 
 func retentionText(d time.Duration) string {

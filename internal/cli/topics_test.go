@@ -19,7 +19,8 @@ func TestTopicsListsStreamsAndPartitions(t *testing.T) {
 
 	out := s.run("topics").ok(t)
 	require.Regexp(t, `(?m)^shop/orders +3 +2 +\d+ B +7d +2.0 GiB$`, out)
-	require.Regexp(t, `(?m)^shop/eu/a/b +1 +0 +0 B +for ever +unlimited$`, out)
+	require.Regexp(t, `(?m)^shop%2Feu/a/b +1 +0 +0 B +for ever +unlimited$`, out)
+	require.Contains(t, s.run("topics", "shop%2Feu/a/b").ok(t), "shop%2Feu/a/b ", "it is shown as it is named")
 	require.NotContains(t, s.run("topics", "shop").ok(t), "a/b")
 	require.Len(t, jsonLines[struct{ Stream, Name string }](t, s.run("topics", "-o", "json").ok(t)), 2)
 
