@@ -103,7 +103,7 @@ func testHostThatAsksForTime(t *testing.T, env []string, status int) {
 	box, _ := run(t, app.Options{Data: t.TempDir(), Environ: env})
 	waiting := box.submit(t, manifestOf(100, busy.URL+"/"))
 	require.Equal(t, store.Completed, box.waitFinished(t, box.submit(t, remote.manifest(20, 0))).Status)
-	require.Equal(t, store.InProgress, box.state(t, waiting).Status, "other hosts go on")
+	require.Contains(t, []string{store.Queued, store.InProgress}, box.state(t, waiting).Status, "other hosts go on")
 	require.Equal(t, store.Completed, box.waitFinished(t, waiting).Status, "with two attempts each")
 	mu.Lock()
 	defer mu.Unlock()

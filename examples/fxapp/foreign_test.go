@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -86,7 +87,14 @@ func TestDamagedFilesStopNoJob(t *testing.T) {
 	close(g.open)
 
 	require.NoError(t, os.WriteFile(filepath.Join(data, "manifests", "demo", id+".json"), []byte(`{"job_id":`), 0o640))
-	require.NoError(t, os.MkdirAll(filepath.Join(data, "resources", "demo", id, "f39", "x"), 0o750))
+	held := filepath.Join(data, "resources", "demo", id, "f39")
+	for i := 38; ; i-- { // one that is not downloaded
+		if _, err := os.Lstat(held); err != nil {
+			break
+		}
+		held = filepath.Join(filepath.Dir(held), fmt.Sprintf("f%d", i))
+	}
+	require.NoError(t, os.MkdirAll(filepath.Join(held, "x"), 0o750))
 	second := startProcess(t, data, environment(srv))
 	require.Equal(t, store.Completed, second.waitFinished(t, second.submit(t, remote.manifest(3, 0))).Status)
 	state := second.waitFinished(t, id)
