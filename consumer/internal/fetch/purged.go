@@ -73,9 +73,9 @@ func (t *byTime) count(n int) int {
 }
 
 // skip returns the messages of an answer that are neither purged nor handled, and continues behind
-// them. complete tells that there may be more messages than those. end is the offset after the
-// log's last message that was known before: a purge in progress already shows in it, and not in the
-// answer.
+// them. complete tells that the answer has as many messages as were asked for, so there may be more.
+// end is the offset after the log's last message that was known before: a purge in progress already
+// shows in it, and not in the answer.
 func (t *byTime) skip(polled *transport.Polled, complete bool, end uint64) []wire.Message {
 	messages := polled.Messages
 	if len(messages) == 0 {
@@ -85,6 +85,8 @@ func (t *byTime) skip(polled *transport.Polled, complete bool, end uint64) []wir
 		return nil
 	}
 	if t.handled == (Handled{}) && t.purged.Timestamp == 0 {
+		// The application chose the time, and nothing was read yet. After a truncated log, handled is
+		// set, and an older message tells that the server has saved.
 		if messages = t.withoutOlder(messages); len(messages) == 0 {
 			return nil
 		}
@@ -132,12 +134,12 @@ func (t *byTime) skip(polled *transport.Polled, complete bool, end uint64) []wir
 // is between the last message that the server has saved and the first one that it has not, the answer
 // begins with older ones (measured on Iggy 0.8.0).
 func (t *byTime) withoutOlder(messages []wire.Message) []wire.Message {
-	older := slices.IndexFunc(messages, func(m wire.Message) bool { return m.Timestamp >= t.since })
-	if older < 0 {
-		older = len(messages)
+	first := slices.IndexFunc(messages, func(m wire.Message) bool { return m.Timestamp >= t.since })
+	if first < 0 {
+		first = len(messages)
 	}
-	t.again = older // the next poll returns them, too
-	return messages[older:]
+	t.again = first // the next poll returns the older ones, too
+	return messages[first:]
 }
 
 // setSaved continues by offset: the server has saved. If nothing was read since the purge, that is
