@@ -18,7 +18,7 @@ import (
 // cluster is shared by the components of one cluster.
 type cluster struct {
 	*runtime
-	name        string // empty for the cluster of Module
+	name        string // empty for the cluster of Core
 	cfg         config.Cluster
 	provisioner *provisioner  // nil when topics.provision is off
 	waited      time.Duration // of the start timeout, by the hooks so far, which run one after another
@@ -143,7 +143,7 @@ func (c *cluster) stop(ctx context.Context) error {
 	}
 }
 
-// suffix is " of cluster NAME" for errors, or "" for the cluster of Module.
+// suffix is " of cluster NAME" for errors, or "" for the cluster of Core.
 func (c *cluster) suffix() string {
 	if c.name == "" {
 		return ""
@@ -151,13 +151,9 @@ func (c *cluster) suffix() string {
 	return " of cluster " + c.name
 }
 
-// qualified returns a name with its cluster's in front, if that has one.
-func qualified(cluster, name string) string { return telemetry.QualifiedName(cluster, name) }
-
-// component returns the full name of a component of the cluster in health reports.
-func (c *cluster) component(name string) string {
-	return qualified(c.name, name)
-}
+// qualified returns the name of a component of the cluster in errors and health reports: with the
+// cluster's in front, if that has one.
+func (c *cluster) qualified(name string) string { return telemetry.QualifiedName(c.name, name) }
 
 func newAdmin(c *cluster) (*admin.Admin, error) {
 	a, err := admin.New(c.cfg.Iggy, admin.WithLogger(c.log))

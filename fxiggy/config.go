@@ -59,6 +59,7 @@ func load(p declarations) (*loaded, error) {
 	if l.config, err = withDefaults(*s.fixed, s.defaults); err != nil {
 		return nil, err
 	}
+	// This sets the sections of the application to their defaults, and validates them.
 	_, err = config.Load(append(sections, config.WithYAML("", nil), config.WithEnviron(nil))...)
 	return l, err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/deadletter"
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/producer"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -37,12 +38,12 @@ func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {
 	build := func(
 		c *cluster, d consumer.DeadLetters[T], s defaultSink, provided topic.Topic[T], group []orderedMiddleware[consumer.Middleware[T]], p *producer.Producer,
 	) (*consumer.Consumer[T], error) {
-		middleware, err := inOrder("consumer "+c.component(name), group)
+		middleware, err := inOrder("consumer "+c.qualified(name), group)
 		if err != nil {
 			return nil, err
 		}
 		if d, err = deadLettersOf(d, s); err != nil {
-			return nil, fmt.Errorf("fxiggy: consumer %s: %w", c.component(name), err)
+			return nil, fmt.Errorf("fxiggy: consumer %s: %w", c.qualified(name), err)
 		}
 		return newConsumer(c, name, configured(c, t, provided), d, middleware, p, o)
 	}
@@ -50,11 +51,11 @@ func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {
 	if o.letters || o.parking {
 		sends = tag(o.cluster)
 	}
-	as := "iggy.deadletters." + qualified(o.cluster, name)
+	as := "iggy.deadletters." + telemetry.QualifiedName(o.cluster, name)
 	all := []fx.Option{
 		declareTopic(o.cluster, t),
 		declare(declaration{
-			cluster: o.cluster, consumer: &declaredConsumer{name, defaults}, sinks: []sink{sinkOf[T](o.cluster, name, o.name)},
+			cluster: o.cluster, consumer: &declaredConsumer{name, defaults}, sinks: []sinkKey{sinkKeyOf[T](o.cluster, name, o.name)},
 		}),
 		fx.Provide(fx.Annotate(build, fx.ParamTags(tag(o.cluster), optional(o.name), optional(as), optional(o.name), middlewareGroup, sends), fx.ResultTags(tag(o.name)))),
 	}
@@ -78,20 +79,20 @@ func newConsumer[T any](
 	if d == nil && o.letters {
 		letters, err := requireGroupTopic(c, t, "dead_letters", nil, func() topic.Topic[deadletter.Letter] { return deadletter.TopicOf(t, cfg) })
 		if err != nil {
-			return nil, fmt.Errorf("fxiggy: consumer %s: %w", c.component(name), err)
+			return nil, fmt.Errorf("fxiggy: consumer %s: %w", c.qualified(name), err)
 		}
 		if err := c.addDeadLetters(t.String(), letters.String()); err != nil {
-			return nil, fmt.Errorf("fxiggy: consumer %s: dead_letters.name: %w", c.component(name), err)
+			return nil, fmt.Errorf("fxiggy: consumer %s: dead_letters.name: %w", c.qualified(name), err)
 		}
 		d = deadletter.New[T](p, letters)
 	}
 	if o.parking && cfg.ParkAfter > 0 {
 		_, err := requireGroupTopic(c, t, "parked", cfg.Groups(), func() topic.Topic[[]byte] { return consumer.ParkedTopic(t, cfg) })
 		if err != nil {
-			return nil, fmt.Errorf("fxiggy: consumer %s: %w", c.component(name), err)
+			return nil, fmt.Errorf("fxiggy: consumer %s: %w", c.qualified(name), err)
 		}
 	}
-	hooks := &consumerHooks{cluster: c, name: c.component(name)}
+	hooks := &consumerHooks{cluster: c, name: c.qualified(name)}
 	opts := []consumer.Option{
 		consumer.OnHandler(hooks.onHandler), consumer.WaitForProvisioning(),
 		consumer.WithName(name), consumer.WithCluster(c.name), consumer.WithLogger(c.log),

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 )
 
 // defaultSink is where the dead letters of a consumer go unless the application provides its
@@ -28,33 +29,33 @@ func deadLettersOf[T any](provided consumer.DeadLetters[T], s defaultSink) (cons
 	return d, nil
 }
 
-// sink is a consumer.DeadLetters[T] as a consumer asks for it.
-type sink struct {
+// sinkKey is how a consumer asks Fx for its consumer.DeadLetters[T].
+type sinkKey struct {
 	consumer string // with the cluster's name in front
 	typ      string
 	name     string // of the value
 }
 
-func sinkOf[T any](cluster, consumerName, name string) sink {
-	return sink{consumer: qualified(cluster, consumerName), typ: reflect.TypeFor[consumer.DeadLetters[T]]().String(), name: name}
+func sinkKeyOf[T any](cluster, consumerName, name string) sinkKey {
+	return sinkKey{consumer: telemetry.QualifiedName(cluster, consumerName), typ: reflect.TypeFor[consumer.DeadLetters[T]]().String(), name: name}
 }
 
 // described is the value as the application writes it.
-func (s sink) described() string {
-	if s.name == "" {
-		return s.typ + " without a name"
+func (k sinkKey) described() string {
+	if k.name == "" {
+		return k.typ + " without a name"
 	}
-	return fmt.Sprintf("%s name:%q", s.typ, s.name)
+	return fmt.Sprintf("%s name:%q", k.typ, k.name)
 }
 
 // checkSinks returns an error for each dead letter sink that the application provides and nothing
 // uses, although consumers of its type exist: its name is not that of a consumer, which would skip
 // its failed messages. Consumers ask for their sinks optionally, so only Fx's graph knows those
 // that none asks for.
-func checkSinks(graph fx.DotGraph, asked []sink) error {
-	consumers := map[string][]sink{}
-	for _, s := range asked {
-		consumers[s.typ] = append(consumers[s.typ], s)
+func checkSinks(graph fx.DotGraph, asked []sinkKey) error {
+	consumers := map[string][]sinkKey{}
+	for _, k := range asked {
+		consumers[k.typ] = append(consumers[k.typ], k)
 	}
 	var errs []error
 	for line := range strings.Lines(string(graph)) {
@@ -68,22 +69,23 @@ func checkSinks(graph fx.DotGraph, asked []sink) error {
 			typ = key
 		}
 		if len(consumers[typ]) > 0 {
-			errs = append(errs, unusedSink(sink{typ: typ, name: name}, consumers[typ]))
+			errs = append(errs, unusedSink(sinkKey{typ: typ, name: name}, consumers[typ]))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func unusedSink(unused sink, consumers []sink) error {
+func unusedSink(unused sinkKey, consumers []sinkKey) error {
 	var wanted []string
-	for _, s := range consumers {
-		wanted = append(wanted, fmt.Sprintf("consumer %s uses %s", s.consumer, s.described()))
+	for _, k := range consumers {
+		wanted = append(wanted, fmt.Sprintf("consumer %s uses %s", k.consumer, k.described()))
 	}
 	return fmt.Errorf("fxiggy: no consumer uses the provided %s: %s", unused.described(), strings.Join(wanted, ", "))
 }
 
 // addDeadLetters notes that the dead letters of a consumer of one topic go to another topic. It returns
-// an error when they would come back to the first one: a message that always fails would never rest.
+// an error when they would come back to the first one: a message that always fails would be read and
+// written without end.
 func (c *cluster) addDeadLetters(read, letters string) error {
 	c.deadLetters[read] = append(c.deadLetters[read], letters)
 	if path := c.deadLetterPath(letters, read, map[string]bool{}); path != nil {

@@ -26,7 +26,7 @@ type declaration struct {
 	consumer *declaredConsumer
 	topic    *declaredTopic
 	producer []producer.Option
-	sinks    []sink
+	sinks    []sinkKey
 }
 
 // declaredConsumer is the section of a consumer.

@@ -45,7 +45,7 @@ func newHandler(r *health.Registry) *health.Handler { return health.NewHandler(r
 // addCheck registers the health check of a component. It fails, too, while topics of the cluster
 // can't be provisioned.
 func (c *cluster) addCheck(name string, check func(ctx context.Context) health.Result) error {
-	return c.registry.Register(health.New(c.component(name), func(ctx context.Context) health.Result {
+	return c.registry.Register(health.New(c.qualified(name), func(ctx context.Context) health.Result {
 		result := check(ctx)
 		if c.provisioner == nil {
 			return result

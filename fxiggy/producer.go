@@ -30,7 +30,7 @@ func newSharedProducer(c *cluster, group []orderedMiddleware[producer.Middleware
 
 // newProducer returns a producer with that name in health reports.
 func (c *cluster) newProducer(name string, group []orderedMiddleware[producer.Middleware], opts []producer.Option) (*producer.Producer, error) {
-	middleware, err := inOrder(c.component(name), group)
+	middleware, err := inOrder(c.qualified(name), group)
 	if err != nil {
 		return nil, err
 	}

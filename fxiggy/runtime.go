@@ -55,7 +55,7 @@ type runtime struct {
 }
 
 func newRuntime(p runtimeParams, mark *startMark, all declarations, graph fx.DotGraph) (*runtime, error) {
-	var sinks []sink
+	var sinks []sinkKey
 	producers := map[string][]producer.Option{}
 	for _, d := range all.inOrder() {
 		sinks = append(sinks, d.sinks...)
