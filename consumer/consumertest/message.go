@@ -49,11 +49,11 @@ func (s *settlement) settle(err error) {
 func NewMessage[T any](value T, opts ...Option) *Message[T] {
 	raw := &wire.Message{ID: uuid.Must(uuid.NewV7()), Timestamp: uint64(time.Now().UnixMicro())}
 	m := &Message[T]{Message: &consumer.Message[T]{Value: value}}
-	d := &testmessage.Delivery{Raw: raw, Deliveries: 1, Settle: m.settlement.settle}
+	o := options{testmessage.Delivery{Raw: raw, Deliveries: 1, Settle: m.settlement.settle}}
 	for _, opt := range opts {
-		opt(d)
+		opt(&o)
 	}
-	testmessage.Attach(m.Message, d)
+	testmessage.Attach(m.Message, &o.Delivery)
 	return m
 }
 
@@ -72,48 +72,50 @@ func (m *Message[T]) NackError() error {
 }
 
 // Option changes a message while NewMessage makes it.
-type Option func(*testmessage.Delivery)
+type Option func(*options)
+
+type options struct{ testmessage.Delivery }
 
 // WithKey sets the message's partition key.
-func WithKey(key string) Option { return func(d *testmessage.Delivery) { d.Key = key } }
+func WithKey(key string) Option { return func(o *options) { o.Key = key } }
 
 // WithHeaders adds user headers.
 func WithHeaders(headers ...topic.Header) Option {
-	return func(d *testmessage.Delivery) {
+	return func(o *options) {
 		for _, h := range headers {
 			for what, text := range map[string]string{"key": h.Key, "value": h.Value} {
 				if n := len(text); n == 0 || n > 255 {
 					panic(fmt.Sprintf("consumertest: header %q: its %s has %d bytes, it must have 1 to 255", h.Key, what, n))
 				}
 			}
-			d.Raw.Headers = wire.AppendHeader(d.Raw.Headers, h.Key, h.Value)
+			o.Raw.Headers = wire.AppendHeader(o.Raw.Headers, h.Key, h.Value)
 		}
 	}
 }
 
 // WithPayload sets the payload as it is stored. Without it there is none: the value is not encoded.
 func WithPayload(payload []byte) Option {
-	return func(d *testmessage.Delivery) { d.Raw.Payload = payload }
+	return func(o *options) { o.Raw.Payload = payload }
 }
 
 // WithOrigin sets where the message was read: stream, topic, partition, offset, group, id and
 // timestamp. Without an id or a timestamp the message keeps its own.
-func WithOrigin(o topic.Origin) Option {
-	return func(d *testmessage.Delivery) {
-		d.Stream, d.Topic, d.Group, d.Partition, d.Raw.Offset = o.Stream, o.Topic, o.Group, o.Partition, o.Offset
-		if o.ID != ([16]byte{}) {
-			d.Raw.ID = o.ID
+func WithOrigin(from topic.Origin) Option {
+	return func(o *options) {
+		o.Stream, o.Topic, o.Group, o.Partition, o.Raw.Offset = from.Stream, from.Topic, from.Group, from.Partition, from.Offset
+		if from.ID != ([16]byte{}) {
+			o.Raw.ID = from.ID
 		}
-		if !o.Timestamp.IsZero() {
-			d.Raw.Timestamp = uint64(o.Timestamp.UnixMicro())
+		if !from.Timestamp.IsZero() {
+			o.Raw.Timestamp = uint64(from.Timestamp.UnixMicro())
 		}
 	}
 }
 
 // WithDeliveries sets how often the message was delivered, this delivery included.
-func WithDeliveries(n int) Option { return func(d *testmessage.Delivery) { d.Deliveries = n } }
+func WithDeliveries(n int) Option { return func(o *options) { o.Deliveries = n } }
 
 // WithContext sets the context of the message, which ends when its partition is lost.
 func WithContext(ctx context.Context) Option {
-	return func(d *testmessage.Delivery) { d.Context = ctx }
+	return func(o *options) { o.Context = ctx }
 }
