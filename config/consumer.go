@@ -82,8 +82,8 @@ type Consumer struct {
 
 // GroupTopic is a topic that a consumer group writes.
 type GroupTopic struct {
-	// Name is the topic's name within the stream; empty means the names of the consumer's topic and
-	// group, and what it is: TOPIC.GROUP.dlq or TOPIC.GROUP.parked.
+	// Name is the topic's name within the stream; empty means TOPIC.GROUP.dlq for dead letters and
+	// TOPIC.GROUP.parked for parked messages, with the names of the consumer's topic and group.
 	Name string `yaml:"name"`
 	// Partitions is the number of partitions with which the topic is created.
 	Partitions uint32 `yaml:"partitions"`
@@ -153,7 +153,8 @@ const (
 )
 
 const (
-	// maxParkAfter is the longest time that a message stays in a partition of parked messages.
+	// maxParkAfter is the longest time that a message stays in a partition of parked messages, as in
+	// consumer/internal/park.
 	maxParkAfter = 24 * time.Hour
 	// serverHandover is how long the server waits for the owner of a partition to commit before it
 	// assigns the partition to another member (measured on Iggy 0.8.0: 33.8 s at most, 30 s

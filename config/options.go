@@ -84,7 +84,8 @@ func WithSection(name string, target any) Option {
 	}
 }
 
-// WithConsumer declares another consumer, with the section consumers.NAME and the given defaults.
+// WithConsumer declares a consumer, with the section consumers.NAME and the given defaults:
+// DefaultConsumer, or what the application changes in it.
 func WithConsumer(name string, defaults Consumer) Option {
 	return func(l *loader) {
 		if err := declare("consumer", name, l.config.Consumers); err != nil {

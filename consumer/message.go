@@ -77,7 +77,8 @@ func (m *Message[T]) Headers() []topic.Header { return slices.Collect(m.delivery
 func (m *Message[T]) Header(key string) string { return m.delivery().headers().Get(key) }
 
 // Deliveries returns how often the message was delivered to the application since its partition was
-// assigned, this delivery included.
+// assigned, this delivery included. The failed deliveries of a message before it was parked are
+// included, too.
 func (m *Message[T]) Deliveries() int { return m.delivery().deliveries() }
 
 // Attempts returns how many of the deliveries count for max_deliveries, this one included: those

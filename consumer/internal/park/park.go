@@ -74,7 +74,8 @@ func (m Message) ID() [16]byte {
 		m.Copies, m.Attempts, o.Stream, o.Topic, o.Partition, o.Offset, o.ID, o.Group, origin.FormatTime(m.Due)))
 }
 
-// maxDelay is the longest delay of a partition. It is far below the retention of the topic.
+// maxDelay is the longest delay of a partition. Package config demands twice as much retention, so that
+// no message expires while it waits.
 const maxDelay = 24 * time.Hour
 
 // Delays are the delays of the partitions of a topic of parked messages.

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/park"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -76,6 +77,19 @@ func TestDelaysDouble(t *testing.T) {
 	require.EqualValues(t, 2, long.Partition(1000*time.Hour), "the first one of the longest")
 	require.Equal(t, 24*time.Hour, long.Of(7))
 	require.EqualValues(t, 0, park.Delays{First: time.Minute, Partitions: 1}.Partition(time.Hour))
+}
+
+// The configuration has the same longest delay: it bounds park_after, and the retention of the topic.
+func TestConfigurationSuitsTheLongestDelay(t *testing.T) {
+	t.Parallel()
+	longest := park.Delays{First: time.Minute, Partitions: 100}.Of(99)
+	cfg := config.DefaultConsumer("g")
+	cfg.ParkAfter, cfg.Parked.Retention = longest, config.Retention(2*longest)
+	require.NoError(t, cfg.Validate())
+	cfg.Parked.Retention--
+	require.ErrorContains(t, cfg.Validate(), "parked.retention")
+	cfg.ParkAfter++
+	require.ErrorContains(t, cfg.Validate(), "park_after")
 }
 
 // A message never leaves a partition before those in front of it, so none is held back by one that
