@@ -70,3 +70,19 @@ func matches(source, code []string, indent string) bool {
 	}
 	return true
 }
+
+// The orders service stays as short as its page says.
+func TestShopIsShort(t *testing.T) {
+	t.Parallel()
+	require.Contains(t, page(t, "own-topics.md"), "less than 400 lines with its tests")
+	files, err := filepath.Glob("../examples/shop/*.go")
+	require.NoError(t, err)
+	lines := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		lines += strings.Count(string(text), "\n")
+	}
+	require.Positive(t, lines)
+	require.Less(t, lines, 400)
+}

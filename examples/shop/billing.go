@@ -65,9 +65,7 @@ func (b *Billing) Bill(ctx context.Context, m *consumer.Message[Order]) error {
 }
 
 // startBilling connects Billing to its consumer.
-func startBilling(
-	orders *consumer.Consumer[Order], invoices *producer.Publisher[Invoice], cfg BillingConfig, meters metric.MeterProvider,
-) error {
+func startBilling(orders *consumer.Consumer[Order], invoices *producer.Publisher[Invoice], cfg BillingConfig, meters metric.MeterProvider) error {
 	b, err := newBilling(invoices, meters)
 	if err != nil {
 		return err

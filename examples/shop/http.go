@@ -34,8 +34,7 @@ type api struct {
 // postOrder answers when the server has confirmed the order.
 func (a api) postOrder(w http.ResponseWriter, r *http.Request) {
 	var o Order
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&o)
-	if err != nil || o.ID == "" || o.Customer == "" || len(o.Customer) > 100 {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&o); err != nil || o.ID == "" || o.Customer == "" || len(o.Customer) > 100 {
 		http.Error(w, "an order has an id and a customer", http.StatusBadRequest)
 		return
 	}

@@ -60,9 +60,8 @@ func main() {
 	check(app.Start(context.Background()))
 	signal := <-app.Wait() // ctrl-C, or a fatal fault, which is in the log
 	ctx, cancel := context.WithTimeout(context.Background(), app.StopTimeout())
-	err := app.Stop(ctx)
+	check(app.Stop(ctx))
 	cancel()
-	check(err)
 	os.Exit(signal.ExitCode)
 }
 

@@ -63,7 +63,8 @@ func TestShop(t *testing.T) {
 
 	url, stop := start(t, config)
 	for _, order := range []string{`"id": "1", "cents": 1000`, `"id": "2", "cents": -5`, `"id": "3", "cents": 234`} {
-		require.Contains(t, call(http.MethodPost, url+"/orders", `{"customer": "acme", `+order+`}`), "is in partition")
+		order := strings.NewReader(`{"customer": "acme", ` + order + `}`)
+		require.Contains(t, body(http.Post(url+"/orders", "application/json", order)), "is in partition")
 	}
 	invoices := accounting.WaitMessages("accounting", "invoices", 2)
 	require.JSONEq(t, `{"order_id": "3", "customer": "acme", "cents": 234}`, string(invoices[1].Payload))
@@ -94,15 +95,10 @@ func start(t *testing.T, config string) (url string, stop func() error) {
 	return url, func() error { return errors.Join(cmd.Process.Signal(os.Interrupt), cmd.Wait()) }
 }
 
-func get(url string) string { return call(http.MethodGet, url, "") }
+func get(url string) string { return body(http.Get(url)) }
 
-// call returns the body of the answer to a request, or the error.
-func call(method, url, body string) string {
-	req, err := http.NewRequest(method, url, strings.NewReader(body))
-	if err != nil {
-		return err.Error()
-	}
-	resp, err := http.DefaultClient.Do(req)
+// body returns the body of the answer to a request, or the error.
+func body(resp *http.Response, err error) string {
 	if err != nil {
 		return err.Error()
 	}
