@@ -2,7 +2,7 @@ package producer
 
 import "cmp"
 
-// appendResult is the result of partition.append.
+// appendResult is the result of batchQueue.append.
 type appendResult uint8
 
 const (
@@ -14,8 +14,8 @@ const (
 )
 
 // append adds a message to the open batch. grant is batch memory that the caller has reserved;
-// append sets it to zero when it uses the memory. need is how much memory append lacks when the
-// result is appendOutOfMemory. wake tells that the sender must be woken.
+// append sets it to zero when it uses the memory. When the result is appendOutOfMemory, need is how
+// much memory the message needs, with the grant. wake tells that the sender must be woken.
 func (q *batchQueue) append(e *epoch, it *item, m pendingMessage, now int64, grant *int64) (result appendResult, need int64, wake bool) {
 	size := it.size()
 	cfg := &q.producer.cfg
@@ -38,11 +38,11 @@ func (q *batchQueue) append(e *epoch, it *item, m pendingMessage, now int64, gra
 		q.producer.clock.syncWallTime()
 		b = q.producer.memory.get()
 	}
-	if missing := q.producer.memory.grow(b, size, grant); missing > 0 {
+	if need := q.producer.memory.grow(b, size, grant); need > 0 {
 		if b.len() == 0 {
 			q.producer.memory.put(b)
 		}
-		return appendOutOfMemory, missing, q.markAwake(wake)
+		return appendOutOfMemory, need, q.markAwake(wake)
 	}
 	if q.open == nil {
 		b.epoch = q.epoch

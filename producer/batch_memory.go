@@ -11,8 +11,8 @@ import (
 // Batches take their memory in pieces, within the memory limit: chunks for the encoded messages, and
 // slots for what is known of each message. There are four sizes of pieces between a power of two and
 // the next, so that batches of all partitions use the same pieces again. A batch begins with small
-// ones, and each chunk that follows is about as large as what the batch has: so at most half of its
-// memory is free, and no message is copied.
+// ones, and each chunk that follows is about as large as what the batch has: so it has about as much
+// free memory as messages at most, beside the first pieces, and no message is copied.
 const (
 	minChunk  = 2 << 10  // bytes
 	maxChunk  = 64 << 10 // for more than one message
@@ -40,9 +40,10 @@ type batchMemory struct {
 }
 
 // grow makes room in an open batch for one more message of size bytes, and for more if the memory
-// limit allows it. grant is memory that was reserved before; grow sets it to 0 when it uses it. It
-// returns how much memory is missing if there is no room; 0: there is.
-func (m *batchMemory) grow(b *batch, size int, grant *int64) (missing int64) {
+// limit allows it. grant is memory that was reserved before; grow sets it to 0 when it uses it. When
+// it returns 0 there is room. Otherwise it returns how much memory one more message needs, with the
+// grant.
+func (m *batchMemory) grow(b *batch, size int, grant *int64) (need int64) {
 	bytes, slots := 0, 0
 	if b.wire.Free() < size {
 		bytes = roundUp(chunkBytes(b.wire.Size(), size))
@@ -129,7 +130,8 @@ func (m *batchMemory) getSlots(n int) *slots {
 	return &slots{make([]wire.End, 0, n), make([]pendingMessage, 0, n)}
 }
 
-// putSlots releases the slots that b had.
+// putSlots releases the slots that b had. Like putChunks, it keeps none of the sizes that grow takes
+// near the memory limit: a piece in a pool has a size of roundUp.
 func (m *batchMemory) putSlots(b *batch, s *slots) {
 	if s == nil {
 		return
