@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 	"github.com/fetchbox/fetchbox-iggy/internal/callback"
@@ -45,7 +46,7 @@ func (a *app[T]) DeadLetter(ctx context.Context, d *deliver.Message, cause error
 	f.Key = f.Raw.Key
 	if plain, err := a.decompress(d.Raw); err == nil {
 		f.Payload = plain
-		f.Headers = slices.DeleteFunc(f.Headers, func(h topic.Header) bool { return h.Key == topic.HeaderContentEncoding })
+		f.Headers = slices.DeleteFunc(f.Headers, func(h topic.Header) bool { return strings.EqualFold(h.Key, topic.HeaderContentEncoding) })
 	}
 	if attempts > 0 {
 		f.Decoded, f.Value = true, a.originalValue(d)

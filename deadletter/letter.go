@@ -31,7 +31,8 @@ type Letter struct {
 }
 
 // Identity identifies the failure of a message in a consumer group. Several dead letters of one
-// failure, which a crash may leave, have one identity.
+// failure, which a crash may leave, have one identity. ReplayID makes ids of it, so its text is the
+// same in all versions of this library.
 func Identity(o topic.Origin) string {
 	return fmt.Sprintf("%s/%s/%d/%d/%x by %s", o.Stream, o.Topic, o.Partition, o.Offset, o.ID, o.Group)
 }

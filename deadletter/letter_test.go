@@ -268,7 +268,7 @@ func TestDeadLetterOfAMessageThatLeavesItNoRoom(t *testing.T) {
 	for range 75 {
 		own = wire.AppendHeader(own, "l", strings.Repeat("v", 255))
 	}
-	own = append(own, encoded("content-encoding", "zstd", "partition-key", "k")...)
+	own = append(own, encoded("Content-Encoding", "zstd", "partition-key", "k")...)
 	own = append(own, 1, 2) // malformed
 	require.LessOrEqual(t, len(own), iggyerr.MaxHeaderBytes)
 	m := write(t, failureOf([]byte("x"), own))
@@ -278,7 +278,7 @@ func TestDeadLetterOfAMessageThatLeavesItNoRoom(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, `^headers omitted: \d+$`, l.Incomplete)
 	require.True(t, bytes.HasPrefix(l.Message.Headers, own[:kept]))
-	require.True(t, bytes.HasSuffix(l.Message.Headers, encoded("content-encoding", "zstd", "partition-key", "k")))
+	require.True(t, bytes.HasSuffix(l.Message.Headers, encoded("Content-Encoding", "zstd", "partition-key", "k")))
 
 	var s sent
 	require.ErrorContains(t, deadletter.Replay(t.Context(), &s, l, 0), "replay orders.billing.dlq/1/12: headers omitted")

@@ -26,7 +26,7 @@ func Replay(ctx context.Context, s Sender, l Letter, n int) error {
 	m := l.Message
 	m.ID = ReplayID(Identity(l.Origin), n)
 	// A consumer may have found another key than the one by which the partition was chosen.
-	if m.Key = storedKey(m.Headers); m.Key != "" {
+	if m.Key = topic.EncodedHeaders(m.Headers).Get(topic.HeaderPartitionKey); m.Key != "" {
 		m.ByKey = true
 	}
 	m.Headers = slices.Concat(origin.Encode(origin.Append(nil, HeaderReplayOf, l.Position)), withoutReplayOf(m.Headers))
@@ -34,21 +34,10 @@ func Replay(ctx context.Context, s Sender, l Letter, n int) error {
 }
 
 // ReplayID returns the message id of the n-th replay of a dead letter, from 0, by what identifies the
-// dead letter.
+// dead letter. All versions of this library return the same id, so that a replay with another version
+// is a duplicate, too.
 func ReplayID(identity string, n int) [16]byte {
 	return origin.ID(fmt.Sprintf("replay %d of %s", n, identity))
-}
-
-// storedKey returns the key that is stored with a message; empty when none is.
-func storedKey(encoded []byte) (key string) {
-	_ = wire.RangeHeaders(encoded, func(k, value string) bool {
-		if k != topic.HeaderPartitionKey {
-			return true
-		}
-		key = value
-		return false
-	})
-	return key
 }
 
 // withoutReplayOf returns the headers of a message without that of a former replay, which is the first

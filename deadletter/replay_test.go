@@ -43,10 +43,12 @@ func TestReplayGoesToWhereTheMessageCameFrom(t *testing.T) {
 
 func TestReplayOfAMessageWithItsKey(t *testing.T) {
 	t.Parallel()
-	l, err := read(write(t, failureOf([]byte("x"), encoded("tenant", "a", "partition-key", "job-7"))))
-	require.NoError(t, err)
-	var s sent
-	require.NoError(t, deadletter.Replay(t.Context(), &s, l, 0))
-	require.True(t, s.last().ByKey)
-	require.Equal(t, "job-7", s.last().Key, "and not the key that the consumer has found")
+	for _, key := range []string{"partition-key", "Partition-Key"} {
+		l, err := read(write(t, failureOf([]byte("x"), encoded("tenant", "a", key, "job-7"))))
+		require.NoError(t, err)
+		var s sent
+		require.NoError(t, deadletter.Replay(t.Context(), &s, l, 0))
+		require.True(t, s.last().ByKey)
+		require.Equal(t, "job-7", s.last().Key, "and not the key that the consumer has found")
+	}
 }

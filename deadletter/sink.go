@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
@@ -75,6 +76,10 @@ func newMessage[T any](to topic.Topic[Letter], f topic.Failure[T], at time.Time)
 // payloadHeaders are the headers that are needed to read a payload, or to choose its partition.
 var payloadHeaders = []string{topic.HeaderContentType, topic.HeaderContentEncoding, topic.HeaderMessageType, topic.HeaderPartitionKey}
 
+func isPayloadHeader(key string) bool {
+	return slices.ContainsFunc(payloadHeaders, func(h string) bool { return strings.EqualFold(h, key) })
+}
+
 // limit returns encoded headers without as many of the last ones as have no room, and how many these
 // are. The payloadHeaders stay. What can't be decoded counts as one header.
 func limit(encoded []byte, room int) (kept []byte, omitted int) {
@@ -89,7 +94,7 @@ func limit(encoded []byte, room int) (kept []byte, omitted int) {
 	var all []header
 	for rest := encoded; len(rest) > 0; {
 		key, _, next, err := wire.NextHeader(rest)
-		all = append(all, header{rest[:len(rest)-len(next)], err == nil && slices.Contains(payloadHeaders, key)})
+		all = append(all, header{rest[:len(rest)-len(next)], err == nil && isPayloadHeader(key)})
 		rest = next
 	}
 	for i, h := range slices.Backward(all) {

@@ -24,7 +24,7 @@ func newCompressor(c config.Compression, minSize config.Bytes) compressor {
 // compress replaces the payload of it where that makes the message smaller, and adds the
 // content-encoding header. A payload with that header is encoded already.
 func (c *compressor) compress(it *item) error {
-	if c.header == nil || len(it.payload) < c.minSize || len(it.payload) == 0 || hasEncodedHeader(it.headers, topic.HeaderContentEncoding) {
+	if c.header == nil || len(it.payload) < c.minSize || len(it.payload) == 0 || wire.HasHeader(it.headers, topic.HeaderContentEncoding) {
 		return nil
 	}
 	s := it.getScratch()

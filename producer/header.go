@@ -76,15 +76,6 @@ func hasHeader(headers []topic.Header, key string) bool {
 	return slices.ContainsFunc(headers, func(h topic.Header) bool { return strings.EqualFold(h.Key, key) })
 }
 
-// hasEncodedHeader is hasHeader for encoded headers.
-func hasEncodedHeader(headers []byte, key string) (found bool) {
-	_ = wire.RangeHeaders(headers, func(k, _ string) bool {
-		found = strings.EqualFold(k, key)
-		return !found
-	})
-	return found
-}
-
 func isLibraryHeader(key string) bool {
 	return slices.ContainsFunc(libraryHeaders, func(h string) bool { return strings.EqualFold(h, key) })
 }

@@ -59,7 +59,7 @@ func (s span) end(r Result) {
 // inject adds the trace context of ctx to the headers, unless they have one.
 func (t tracing) inject(ctx context.Context, it *item) {
 	if !trace.SpanContextFromContext(ctx).IsValid() ||
-		hasEncodedHeader(it.headers, topic.HeaderTraceParent) || hasEncodedHeader(it.headers, topic.HeaderTraceState) {
+		wire.HasHeader(it.headers, topic.HeaderTraceParent) || wire.HasHeader(it.headers, topic.HeaderTraceState) {
 		return
 	}
 	s := it.ownHeaders()

@@ -72,7 +72,7 @@ func (c taskLetter) replay(ctx context.Context, r replayer, n int) error {
 	own := slices.DeleteFunc(jobs.OwnHeaders(c.headers), func(h topic.Header) bool { return h.Key == deadletter.HeaderReplayOf })
 	own = append(own, topic.Header{Key: deadletter.HeaderReplayOf, Value: c.position})
 	id := deadletter.ReplayID(c.key, n)
-	key := c.storedKey()
+	key := topic.HeadersOf(c.headers...).Get(topic.HeaderPartitionKey) // empty when its topic stores none
 	if payload, headers, ok := jobs.PayloadOf(c.value, c.headers); ok {
 		m := producer.Message{
 			Stream: r.topics.Tasks.Stream(), Topic: r.topics.Tasks.Name(), ID: id, Key: key, Payload: payload, Headers: append(headers, own...),
@@ -92,16 +92,6 @@ func (c taskLetter) replay(ctx context.Context, r replayer, n int) error {
 	}
 	_, err := r.tasks.Publish(ctx, proto.CloneOf(c.task()), opts...)
 	return err
-}
-
-// storedKey is the partition key that is stored with the task; empty when its topic stores none.
-func (c taskLetter) storedKey() string {
-	for _, h := range c.headers {
-		if h.Key == topic.HeaderPartitionKey {
-			return h.Value
-		}
-	}
-	return ""
 }
 
 func (c taskLetter) describe(v *deadLetterView, _ payloadDecoder) error {

@@ -25,16 +25,12 @@ type message struct {
 
 func newMessage(raw topic.RawMessage) message {
 	m := message{RawMessage: raw, payload: raw.Payload}
-	encodingName := ""
 	m.fault = wire.RangeHeaders(raw.Headers, func(key, value string) bool {
-		if key == topic.HeaderContentEncoding && encodingName == "" {
-			encodingName = value
-		}
 		m.headers = append(m.headers, topic.Header{Key: key, Value: value})
 		return true
 	})
 	if m.fault == nil {
-		if payload, err := encoding.Decode(encodingName, raw.Payload, maxDecompressed); err == nil {
+		if payload, err := encoding.Decode(m.header(topic.HeaderContentEncoding), raw.Payload, maxDecompressed); err == nil {
 			m.payload = payload
 		} else {
 			m.fault = err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -61,7 +62,7 @@ type headerList []topic.Header
 
 // without is the headers without those with a key.
 func (h headerList) without(key string) headerList {
-	return slices.DeleteFunc(slices.Clone(h), func(one topic.Header) bool { return one.Key == key })
+	return slices.DeleteFunc(slices.Clone(h), func(one topic.Header) bool { return strings.EqualFold(one.Key, key) })
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -132,7 +132,8 @@ func ParseTime(text string) time.Time {
 	return t.UTC()
 }
 
-// ID returns the message id that a text always has: a UUID of version 8, whose content is free.
+// ID returns the message id that a text always has: a UUID of version 8, whose content is free. Ids are
+// stored, and compared with those of other versions of this library: the texts never change.
 func ID(text string) [16]byte {
 	sum := sha256.Sum256([]byte(text))
 	id := [16]byte(sum[:16])

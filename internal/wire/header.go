@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // errHeaders is returned for user headers that can't be decoded.
@@ -73,16 +74,43 @@ func NextHeader(b []byte) (key, value string, rest []byte, err error) {
 	return key, value, rest, nil
 }
 
+// HasHeader reports whether b has a user header with that key, in any case of letters. It does not look
+// behind a malformed one, and is faster than RangeHeaders.
+func HasHeader(b []byte, key string) bool {
+	for len(b) > 0 {
+		_, field, rest, err := splitField(b)
+		if err != nil {
+			return false
+		}
+		if len(field) == len(key) && strings.EqualFold(string(field), key) {
+			return true
+		}
+		if _, _, b, err = splitField(rest); err != nil {
+			return false
+		}
+	}
+	return false
+}
+
 func headerField(b []byte) (text string, rest []byte, err error) {
+	kind, field, rest, err := splitField(b)
+	if err != nil {
+		return "", nil, err
+	}
+	text, err = fieldText(kind, field)
+	return text, rest, err
+}
+
+// splitField returns the kind and the bytes of the first key or value of b, and what follows it.
+func splitField(b []byte) (kind byte, field, rest []byte, err error) {
 	if len(b) < 5 {
-		return "", nil, errHeaders
+		return 0, nil, nil, errHeaders
 	}
-	kind, n := b[0], binary.LittleEndian.Uint32(b[1:])
+	n := binary.LittleEndian.Uint32(b[1:])
 	if n == 0 || n > 255 || int(n) > len(b)-5 {
-		return "", nil, errHeaders
+		return 0, nil, nil, errHeaders
 	}
-	text, err = fieldText(kind, b[5:5+n])
-	return text, b[5+n:], err
+	return b[0], b[5 : 5+n], b[5+n:], nil
 }
 
 // kindSize has the sizes of the fixed kinds, in bytes.

@@ -98,6 +98,17 @@ func TestMalformedHeaders(t *testing.T) {
 	}
 }
 
+func TestHasHeader(t *testing.T) {
+	t.Parallel()
+	b := wire.AppendHeader(wire.AppendHeader(nil, "tenant", "trace-id"), "Trace-ID", "7")
+	require.True(t, wire.HasHeader(b, "tenant"))
+	require.True(t, wire.HasHeader(b, "trace-id"))
+	require.False(t, wire.HasHeader(b, "trace"))
+	require.False(t, wire.HasHeader(wire.AppendHeader(nil, "k", "tenant"), "tenant"), "it is a value")
+	require.False(t, wire.HasHeader(append([]byte{2, 1}, b...), "tenant"), "it is behind a malformed one")
+	require.False(t, wire.HasHeader(nil, "tenant"))
+}
+
 func TestRangeHeadersStops(t *testing.T) {
 	t.Parallel()
 	b := append(wire.AppendHeader(nil, "k", "v"), 2, 1)
