@@ -63,21 +63,21 @@ func TestEncryptedHeaders(t *testing.T) {
 		require.NoError(t, c.Start(t.Context()))
 		t.Cleanup(func() { require.NoError(t, c.Stop(context.Background())) })
 
-		r, err := producer.For(p, secret).Publish(t.Context(), orderPlaced{"7", "ada"},
+		r, err := producer.For(p, secret).Publish(t.Context(), orderPlaced{"7", "zoe"},
 			producer.WithKey("k"), producer.WithHeaders(topic.Header{Key: "tenant", Value: "acme"}))
 		require.NoError(t, err)
 		// content-type, message-type, tenant, partition-key and traceparent
-		require.Equal(t, "ada k acme 5", received(t, "the message", got))
+		require.Equal(t, "zoe k acme 5", received(t, "the message", got))
 
 		for _, place := range []string{"t", letters.Name()} {
 			m := readFirst(t, e, cfg, topic.New(e.stream, place, topic.Codec[topic.RawMessage](storedMessages{})))
 			require.Equal(t, r.ID, m.ID)
-			for _, plain := range []string{"ada", "acme", "tenant", "traceparent", "application/json"} {
+			for _, plain := range []string{"zoe", "acme", "tenant", "traceparent", "application/json"} {
 				require.NotContains(t, string(m.Payload)+string(m.Headers), plain, "in %s", place)
 			}
 		}
 		require.NoError(t, deadletter.Replay(t.Context(), p, readFirst(t, e, cfg, letters), 0))
-		require.Equal(t, "ada k acme 6", received(t, "the replayed message", got))
+		require.Equal(t, "zoe k acme 6", received(t, "the replayed message", got))
 
 		require.NoError(t, c.Stop(t.Context()))
 		linked := 0
@@ -114,7 +114,7 @@ func TestHeadersThatCannotBeDecrypted(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, p.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, p.Stop(context.Background())) })
-	payload, err := codec.Append(nil, orderPlaced{"7", "ada"})
+	payload, err := codec.Append(nil, orderPlaced{"7", "zoe"})
 	require.NoError(t, err)
 	_, err = p.Send(t.Context(), producer.Message{Stream: "s", Topic: "t", Payload: payload, Headers: []topic.Header{{Key: "tenant", Value: "acme"}}})
 	require.NoError(t, err)
