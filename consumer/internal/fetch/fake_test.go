@@ -175,6 +175,13 @@ func (s *server) Topic(context.Context, string, string) (transport.Topic, error)
 	return transport.Topic{Partitions: []transport.Partition{p}}, s.topicErr
 }
 
+// pollsFrom returns the polls from the n-th on.
+func (s *server) pollsFrom(n int) []transport.Poll {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.polls[n:])
+}
+
 // made are how many polls were made, and together how many were under way at once.
 func (s *server) made() (polls, together int) {
 	s.mu.Lock()

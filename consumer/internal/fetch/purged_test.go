@@ -3,6 +3,7 @@ package fetch_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -322,7 +323,7 @@ func TestReadingAfterAPurgeAndASave(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Empty(t, s.queue.all())
 		require.Equal(t, 1, s.owner.verifications())
-		for _, p := range s.server.polls[before:] {
+		for _, p := range s.server.pollsFrom(before) {
 			require.Equal(t, transport.FromOffset, p.Strategy.Kind)
 		}
 	})
@@ -420,10 +421,10 @@ func TestMessageThatCannotBeDecodedIsSeldomAskedFor(t *testing.T) {
 	inBubble(t, "", func(t *testing.T, s *setup) {
 		s.queue.take = true
 		s.server.appendMessages(30)
-		tried := 0
+		var tried atomic.Int64
 		s.server.answer = func(p transport.Poll) (*transport.Polled, error) {
 			if at := p.Strategy.Value; at <= 17 && 17 < at+uint64(p.Count) {
-				tried++
+				tried.Add(1)
 				return nil, undecodable
 			}
 			return nil, nil
@@ -431,11 +432,11 @@ func TestMessageThatCannotBeDecodedIsSeldomAskedFor(t *testing.T) {
 		s.start(t, fetch.Start{AnyOffset: true, End: 30})
 		time.Sleep(50 * time.Second)
 		requireOffsets(t, 0, 17, s.queue.all())
-		require.Less(t, tried, 10)
+		require.Less(t, tried.Load(), int64(10))
 		require.Error(t, s.cursor.Status().Refused)
-		before := tried
+		before := tried.Load()
 		time.Sleep(time.Minute)
-		require.Equal(t, before+1, tried)
+		require.Equal(t, before+1, tried.Load())
 		s.server.setAnswer(nil)
 		time.Sleep(2 * time.Minute)
 		requireOffsets(t, 0, 30, s.queue.all())
