@@ -17,9 +17,9 @@ type decodedMessage[T any] struct {
 }
 
 // init connects the two.
-func (d *decodedMessage[T]) init(q *deliver.Queue, raw *wire.Message) {
+func (d *decodedMessage[T]) init(a *app[T], q *deliver.Queue, raw *wire.Message) {
 	if d.state.Raw = raw; isParked(q) {
-		unpark(&d.state)
+		unpark(&d.state, a.e)
 	}
 	d.state.Value = &d.message
 	d.message.d = (*consumed)(&d.state)
@@ -30,8 +30,9 @@ func (a *app[T]) Decode(q *deliver.Queue, raw []wire.Message, dst []*deliver.Mes
 	decoded := make([]decodedMessage[T], len(raw))
 	for i := range decoded {
 		d := &decoded[i]
-		d.init(q, &raw[i])
-		d.state.Err = a.decode(q, &d.state, &d.message)
+		if d.init(a, q, &raw[i]); !d.state.Foreign {
+			d.state.Err = a.decode(q, &d.state, &d.message)
+		}
 		dst = append(dst, &d.state)
 	}
 	return dst
@@ -40,7 +41,7 @@ func (a *app[T]) Decode(q *deliver.Queue, raw []wire.Message, dst []*deliver.Mes
 // Undecodable implements deliver.App.
 func (a *app[T]) Undecodable(q *deliver.Queue, raw *wire.Message, cause error) *deliver.Message {
 	d := &decodedMessage[T]{}
-	d.init(q, raw)
+	d.init(a, q, raw)
 	d.state.Err = cause
 	return &d.state
 }

@@ -65,7 +65,9 @@ func (e *engine) newParking(o *options) (*parking, error) {
 		return nil, errParkingStandalone
 	}
 	s := e.settings
-	s.identity.Topic = parkedName(e.identity.Topic, e.cfg)
+	if s.identity.Topic = parkedName(e.identity.Topic, e.cfg); s.identity.Topic == e.identity.Topic {
+		return nil, errParkingSameTopic
+	}
 	s.log = e.log.With(zap.String("parked", s.identity.Topic))
 	s.cfg.StartFrom, s.cfg.OnGap, s.cfg.OnReset = config.StartFirst, config.GapContinue, config.ResetFollow
 	s.cfg.BatchSize = min(s.cfg.BatchSize, maxParkedBatch)
@@ -78,6 +80,7 @@ func (e *engine) newParking(o *options) (*parking, error) {
 
 var (
 	errNoParking         = errors.New("park_after needs a producer that writes the parked messages: WithParking")
+	errParkingSameTopic  = errors.New("parked.name must not be the name of the consumer's topic")
 	errParkingStandalone = errors.New("park_after is for members of a group, not for standalone consumers")
 )
 
@@ -109,8 +112,8 @@ func (a *app[T]) Park(ctx context.Context, d *deliver.Message, due time.Time, at
 }
 
 // unpark makes what a message says that it is, if it is a parked one: its headers are those that it had
-// before, and so is its origin.
-func unpark(d *deliver.Message) {
+// before, and so is its origin. e is the engine that reads the topic of e's consumer.
+func unpark(d *deliver.Message, e *engine) {
 	m, own, ok := park.Parse(d.Raw.Headers)
 	if !ok {
 		return
@@ -118,4 +121,5 @@ func unpark(d *deliver.Message) {
 	raw := *d.Raw
 	raw.Headers = own
 	d.Raw, d.Parked = &raw, &m
+	d.Foreign = m.Origin.Stream != e.identity.Stream || m.Origin.Topic != e.identity.Topic || m.Origin.Group != e.group()
 }

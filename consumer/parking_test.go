@@ -454,6 +454,42 @@ func TestPromiseParkedMessagesSurviveCrashes(t *testing.T) {
 	})
 }
 
+// Two groups that park in one topic, on purpose or since their names make one name, get their own messages
+// only.
+func TestPromiseParkedMessagesGoToTheirConsumer(t *testing.T) {
+	t.Parallel()
+	overTransports(t, 1, func(t *testing.T, e *transportEnv) {
+		cfg := fastConfig()
+		cfg.Parked.Name = "shared"
+		cfg = e.parks(cfg, 20*time.Millisecond)
+		other := cfg
+		other.Group = "h"
+		for _, group := range other.Groups() {
+			e.server.CreateGroup("s", "t", group)
+			e.server.CreateGroup("s", "shared", group)
+		}
+		e.send(0, numbered("a", 20)...)
+		seen, foreign := newDeliveryCount(), newDeliveryCount()
+		parking := e.handling(cfg, func(_ context.Context, m *consumer.Message[string]) error {
+			if m.Deliveries() == 1 {
+				return consumer.RetryAfter(100*time.Millisecond, nil)
+			}
+			seen.add(locationOf(m))
+			return nil
+		}, consumer.WithParking(e.producer()))
+		c := e.handling(other, func(_ context.Context, m *consumer.Message[string]) error {
+			foreign.add(locationOf(m))
+			return nil
+		}, consumer.WithParking(e.producer()))
+		seen.wait(t, 20)
+		foreign.wait(t, 20)
+		e.server.WaitFor("all to be settled", func() bool { return parking.Status().Parked.Lag == 0 && c.Status().Parked.Lag == 0 })
+		require.Zero(t, seen.repeats())
+		require.Zero(t, foreign.repeats())
+		require.NoError(t, c.Check(t.Context()))
+	})
+}
+
 func TestParkingNeedsAProducerAndAGroup(t *testing.T) {
 	t.Parallel()
 	e := newTestEnv(t, 1)
@@ -463,6 +499,9 @@ func TestParkingNeedsAProducerAndAGroup(t *testing.T) {
 	require.EqualError(t, err, "iggy: consumer t: park_after needs a producer that writes the parked messages: WithParking")
 	_, err = consumer.New(e.iggy, cfg, e.topic, consumer.WithParking(e.producer()), consumer.WithStandalone(consumer.Standalone{}))
 	require.EqualError(t, err, "iggy: consumer t: park_after is for members of a group, not for standalone consumers")
+	cfg.Parked.Name = e.topic.Name()
+	_, err = consumer.New(e.iggy, cfg, e.topic, consumer.WithParking(e.producer()))
+	require.EqualError(t, err, "iggy: consumer t: parked.name must not be the name of the consumer's topic")
 	c, err := consumer.New(e.iggy, fastConfig(), e.topic, consumer.WithParking(e.producer()))
 	require.NoError(t, err)
 	require.Nil(t, c.Status().Parked)

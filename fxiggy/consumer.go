@@ -76,20 +76,28 @@ func newConsumer[T any](
 	if !ok {
 		return nil, fmt.Errorf("fxiggy: the configuration%s has no section consumers.%s", c.suffix(), name)
 	}
+	letters := "" // the topic of the dead letters
 	if d == nil && o.letters {
-		letters, err := requireGroupTopic(c, t, "dead_letters", nil, func() topic.Topic[deadletter.Letter] { return deadletter.TopicOf(t, cfg) })
+		given, err := requireGroupTopic(c, t, "dead_letters", nil, func() topic.Topic[deadletter.Letter] { return deadletter.TopicOf(t, cfg) })
 		if err != nil {
 			return nil, fmt.Errorf("fxiggy: consumer %s: %w", c.qualified(name), err)
 		}
-		if err := c.addDeadLetters(t.String(), letters.String()); err != nil {
+		letters = given.String()
+		if err := c.addDeadLetters(t.String(), letters); err != nil {
 			return nil, fmt.Errorf("fxiggy: consumer %s: dead_letters.name: %w", c.qualified(name), err)
 		}
-		d = deadletter.New[T](p, letters)
+		d = deadletter.New[T](p, given)
 	}
 	if o.parking && cfg.ParkAfter > 0 {
-		_, err := requireGroupTopic(c, t, "parked", cfg.Groups(), func() topic.Topic[[]byte] { return consumer.ParkedTopic(t, cfg) })
+		parked, err := requireGroupTopic(c, t, "parked", cfg.Groups(), func() topic.Topic[[]byte] { return consumer.ParkedTopic(t, cfg) })
 		if err != nil {
 			return nil, fmt.Errorf("fxiggy: consumer %s: %w", c.qualified(name), err)
+		}
+		// What the consumer does not know among the parked messages is one more message to it.
+		if letters != "" {
+			if err := c.addDeadLetters(parked.String(), letters); err != nil {
+				return nil, fmt.Errorf("fxiggy: consumer %s: parked.name: %w", c.qualified(name), err)
+			}
 		}
 	}
 	hooks := &consumerHooks{cluster: c, name: c.qualified(name)}

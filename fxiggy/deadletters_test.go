@@ -119,3 +119,16 @@ func TestDeadLettersThatComeBack(t *testing.T) {
 		"fxiggy: consumer second: dead_letters.name: dead letters would come back: shop/b -> shop/c -> shop/a -> shop/b")
 	require.NoError(t, build("d"))
 }
+
+// Dead letters among the parked messages would be delivered like messages, and become dead letters again.
+func TestDeadLettersAmongTheParkedMessages(t *testing.T) {
+	t.Parallel()
+	build := func(parked string) error {
+		return fx.New(quiet, fxiggy.Core, fxiggy.Consume(Orders, "billing", fxiggy.DeadLetters(), fxiggy.Parking()),
+			configured(offline+"\nconsumers: {billing: {park_after: 1m, parked: {name: "+parked+"}}}\n"),
+			fx.Invoke(func(*consumer.Consumer[Order]) {})).Err()
+	}
+	require.EqualError(t, fxiggy.Cause(build("orders.billing.dlq")),
+		"fxiggy: consumer billing: parked.name: dead letters would come back: shop/orders.billing.dlq -> shop/orders.billing.dlq")
+	require.NoError(t, build("waiting"))
+}

@@ -65,6 +65,9 @@ func (a *assignment) admit(m *Message, b *Batch, since int64) {
 	}
 	m.seq = a.tracker.Add(m.Raw.Offset, m.Raw.Timestamp, since)
 	switch {
+	case m.Foreign:
+		a.delivered = max(a.delivered, m.seq+1)
+		a.endMessage(m)
 	case m.Err != nil:
 		m.Key = "" // no message waits behind it
 		a.setState(m, stateReady)

@@ -23,6 +23,9 @@ type Message struct {
 	// Parked is what a parked message says about itself; nil for other messages. Raw has the headers
 	// that the message had before it was parked.
 	Parked *park.Message
+	// Foreign says that the message is a parked one of another consumer, which has parked it in the same
+	// topic. It is acknowledged and not delivered.
+	Foreign bool
 
 	queue      *Queue
 	batch      *Batch // the memory of Raw; nil when Raw has memory of its own
