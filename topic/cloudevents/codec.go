@@ -136,11 +136,14 @@ func (codec) Decode(payload []byte, headers topic.Headers) (event.Event, error) 
 			return event.Event{}, fmt.Errorf("%w: content-type: %w", ErrNoEvent, err)
 		}
 	}
+	set := map[string]bool{}
 	for h := range headers.All() {
-		if len(h.Key) <= len(prefix) || !strings.EqualFold(h.Key[:len(prefix)], prefix) {
-			continue
+		key := strings.ToLower(h.Key)
+		if len(key) <= len(prefix) || !strings.HasPrefix(key, prefix) || set[key] {
+			continue // of a header that is repeated, the first one counts, as everywhere
 		}
-		if err := version.SetAttribute(e.Context, strings.ToLower(h.Key), h.Value); err != nil {
+		set[key] = true
+		if err := version.SetAttribute(e.Context, key, h.Value); err != nil {
 			return event.Event{}, fmt.Errorf("%w: header %s: %w", ErrNoEvent, h.Key, err)
 		}
 	}

@@ -123,6 +123,16 @@ func TestEventOfAnotherProgram(t *testing.T) {
 	require.Empty(t, got.DataContentType())
 }
 
+// Of a header that is repeated, in any case of letters, the first one counts.
+func TestRepeatedAttribute(t *testing.T) {
+	t.Parallel()
+	repeated := append(slices.Clone(binary), topic.Header{Key: "CE_ID", Value: "8"}, topic.Header{Key: "ce_specversion", Value: "0.3"})
+	e, err := cloudevents.Codec().Decode([]byte("x"), topic.HeadersOf(repeated...))
+	require.NoError(t, err)
+	require.Equal(t, "7", e.ID())
+	require.Equal(t, "1.0", e.SpecVersion())
+}
+
 func TestWhatIsNoEvent(t *testing.T) {
 	t.Parallel()
 	codec := cloudevents.Codec()
