@@ -116,6 +116,12 @@ func (r *messageReader) decode(raw []byte) (producer.Message, error) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&v); err != nil {
+		var mismatch *json.UnmarshalTypeError
+		if errors.As(err, &mismatch) && mismatch.Field != "" {
+			err = fmt.Errorf("%s can't be a JSON %s", mismatch.Field, mismatch.Value)
+		} else if mismatch != nil {
+			err = fmt.Errorf("a message must be a JSON object, not a JSON %s", mismatch.Value)
+		}
 		return producer.Message{}, err
 	}
 	if v.Error != "" {
