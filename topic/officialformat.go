@@ -66,7 +66,7 @@ func (c officialCodec[T]) decrypt(what string, encrypted []byte) ([]byte, error)
 			return plain, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: the %s is encrypted with no key of the keyring, in another way or not at all, or was changed", ErrDecrypt, what)
+	return nil, fmt.Errorf("%w the %s: encrypted with no key of the keyring, in another way or not at all, or changed", ErrDecrypt, what)
 }
 
 // EncryptHeaders implements HeaderCipher.
