@@ -12,11 +12,11 @@ import (
 )
 
 // connections are the producer's connections. All partitions share them.
-type connections []*link.Link
+type connections []*connection
 
 // of returns the connection of a partition. It spreads the partitions of all topics over the
 // connections.
-func (c connections) of(t *topicState, partition uint32) *link.Link {
+func (c connections) of(t *topicState, partition uint32) *connection {
 	return c[(uint64(t.index)+uint64(partition))%uint64(len(c))]
 }
 
@@ -44,7 +44,7 @@ func (c connections) stop(ctx context.Context) error {
 func (c connections) check(ctx context.Context, stream, topic string) error {
 	errs := make(chan error, len(c))
 	for _, l := range c {
-		go func() { errs <- checkLink(ctx, l, stream, topic) }()
+		go func() { errs <- checkLink(ctx, l.Link, stream, topic) }()
 	}
 	var all []error
 	for range c {

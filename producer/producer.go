@@ -88,7 +88,7 @@ func New(cluster config.Iggy, cfg config.Producer, opts ...Option) (*Producer, e
 		if err != nil {
 			return nil, err
 		}
-		p.connections = append(p.connections, l)
+		p.connections = append(p.connections, &connection{Link: l})
 	}
 	return p, instruments.observe(p)
 }

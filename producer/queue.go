@@ -26,7 +26,8 @@ type batchQueue struct {
 	closed      bool // the sender has ended, or will never run
 	directSend  bool // a caller sends its message itself; the sender waits
 
-	wake chan struct{} // a token for the waiting sender
+	wake   chan struct{} // a token for the waiting sender
+	permit permit        // the sender's
 }
 
 // queueOpenBatch moves the open batch to the queue. q.mu is held.
@@ -36,7 +37,9 @@ func (q *batchQueue) queueOpenBatch() {
 	q.open = nil
 }
 
-// awaitBatch waits for the next batch to send. It returns nil when ctx ends first.
+// awaitBatch waits for the next batch to send, and for the permit to send it. It returns nil when ctx
+// ends first. The batch comes without a permit while there is no connection, and when its time is
+// over.
 func (q *batchQueue) awaitBatch(ctx context.Context) *batch {
 	var timer *time.Timer
 	defer func() {
@@ -47,8 +50,20 @@ func (q *batchQueue) awaitBatch(ctx context.Context) *batch {
 	for {
 		q.mu.Lock()
 		b, gate, wait := q.nextBatch()
+		if b != nil && !q.permit.held {
+			left := time.Duration(b.deadline(q.producer.cfg.DeliveryTimeout) - q.producer.clock.now())
+			if left > 0 && q.partition.link.Live() != nil {
+				q.mu.Unlock()
+				q.permit.await(ctx, left)
+				if ctx.Err() != nil {
+					q.permit.release()
+					return nil
+				}
+				continue
+			}
+		}
 		if b != nil {
-			q.setInFlight(b)
+			q.take(b)
 			q.mu.Unlock()
 			if b.len() > 0 {
 				return b
@@ -57,6 +72,7 @@ func (q *batchQueue) awaitBatch(ctx context.Context) *batch {
 			continue
 		}
 		q.mu.Unlock()
+		q.permit.release()
 		var elapsed <-chan time.Time
 		if wait > 0 {
 			if timer == nil {
@@ -78,8 +94,8 @@ func (q *batchQueue) awaitBatch(ctx context.Context) *batch {
 	}
 }
 
-// nextBatch returns the batch to send now. Without one it returns what to wait for beside a
-// wake-up: a channel of an earlier epoch, or a time. q.mu is held.
+// nextBatch returns the batch to send now, which stays in the queue until take. Without one it
+// returns what to wait for beside a wake-up: a channel of an earlier epoch, or a time. q.mu is held.
 func (q *batchQueue) nextBatch() (b *batch, gate <-chan struct{}, wait time.Duration) {
 	producer := q.producer
 	if q.directSend {
@@ -107,14 +123,21 @@ func (q *batchQueue) nextBatch() (b *batch, gate <-chan struct{}, wait time.Dura
 			q.senderState = senderLingering
 			return nil, nil, time.Duration(linger)
 		}
+	}
+	return first, nil, 0
+}
+
+// take makes a batch that nextBatch has returned the batch in flight. q.mu is held.
+func (q *batchQueue) take(b *batch) {
+	if b == q.open {
 		q.partition.advanceRoundRobin()
 		q.open = nil
-		return first, nil, 0
+	} else {
+		n := copy(q.queued, q.queued[1:])
+		q.queued[n] = nil
+		q.queued = q.queued[:n]
 	}
-	n := copy(q.queued, q.queued[1:])
-	q.queued[n] = nil
-	q.queued = q.queued[:n]
-	return first, nil, 0
+	q.setInFlight(b)
 }
 
 // setInFlight makes b the batch in flight. Its withdrawn messages are removed, and the others can't

@@ -19,6 +19,7 @@ func (p *partition) expire(b *batch) {
 	if b.len() == 0 || b.messages[0].accepted+timeout > now {
 		return
 	}
+	p.queue.permit.release() // before callbacks
 	n := 1
 	for n < b.len() && b.messages[n].accepted+timeout-timeout/100 <= now {
 		n++

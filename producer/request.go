@@ -22,10 +22,13 @@ func (p *partition) sendWithRetries(run context.Context, b *batch) (expired bool
 	// timeout, without a context of its own: the usual case must not pay for them.
 	err, b.directErr = b.directErr, nil
 	if session := p.link.Live(); err == nil && session != nil && left() > producer.requestTimeout {
-		if err = p.request(run, session, b); err == nil {
+		err = p.request(run, session, b)
+		p.queue.permit.release() // before callbacks, and before a pause
+		if err == nil {
 			return false, nil
 		}
 	}
+	p.queue.permit.release()
 	ctx, cancel := context.WithTimeoutCause(run, left(), iggyerr.ErrDeliveryTimeout)
 	defer cancel()
 	if err != nil {
@@ -76,7 +79,11 @@ func (p *partition) request(ctx context.Context, session *link.Session, b *batch
 	err := session.Do(ctx, func(ctx context.Context, c transport.Conn) error {
 		return c.Send(ctx, t.stream, t.name, p.id, &b.wire)
 	})
-	t.producer.stats.observeRequest(t, p.id, b, time.Duration(t.producer.clock.now()-started), err)
+	took := time.Duration(t.producer.clock.now() - started)
+	t.producer.stats.observeRequest(t, p.id, b, took, err)
+	if err == nil {
+		p.link.requests.observe(took, time.Now())
+	}
 	if err != nil {
 		b.lastErr = err
 		b.maybeStored = b.maybeStored || iggyerr.MayHaveEffect(err)

@@ -20,6 +20,7 @@ func (p *partition) sendBatches() {
 		}
 		small := b.len() < producer.cfg.MaxBatchMessages/2
 		p.sendBatch(producer.tasks.ctx, b)
+		p.queue.permit.release() // nothing was sent
 		if small {
 			// Callers that this answer woke may add messages to the next batch.
 			runtime.Gosched()

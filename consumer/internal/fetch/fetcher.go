@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fetchbox/fetchbox-iggy/internal/roundtrip"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
@@ -42,7 +43,7 @@ type Fetcher struct {
 	cfg       Config
 	log       Log
 	session   Session
-	roundTrip roundTrip
+	roundTrip roundtrip.Least
 	wake      chan struct{} // holds a token when due is not empty
 	active    chan struct{} // holds a token when messages were read
 	slots     chan struct{} // holds a token for each poll in flight

@@ -32,7 +32,7 @@ type poll struct {
 	batch    *Batch
 	wanted   int  // the memory that the batch takes with its headers copied
 	refused  bool // the message was refused by its offset and read by its time
-	quick    bool // see roundTrip
+	quick    bool // it took less than twice the least round trip
 }
 
 // polls are the polls of a cursor that are in flight, in the order in which they were made.
@@ -135,7 +135,7 @@ func (f *Fetcher) run(ctx context.Context, c *Cursor, p *poll) {
 	now := time.Now()
 	took := now.Sub(p.began)
 	f.cfg.Observe(took)
-	p.quick = f.roundTrip.quick(took, now)
+	p.quick = took < 2*f.roundTrip.Observe(took, now)
 	if err == nil {
 		p.measure()
 		p.batch, p.wanted = newBatch(p.polled, p.reserved, !f.cfg.AtMostOnce)
