@@ -72,6 +72,7 @@ func (p *Producer) sendAsyncItem(ctx context.Context, t *topicState, it *item, d
 // without middleware a message allocates nothing.
 func (p *Producer) sendWatched(ctx context.Context, t *topicState, it *item, sink resultSink) {
 	watched := *it
+	defer func() { it.scratch = watched.scratch }() // the caller releases it
 	p.acceptAsync(ctx, t, &watched, pendingMessage{sink: callbackSink(func(r Result) {
 		watched.watchers.report(r, p.stats.logCallbackFailure, func() {
 			if sink != nil {
@@ -79,13 +80,26 @@ func (p *Producer) sendWatched(ctx context.Context, t *topicState, it *item, sin
 			}
 		})
 	})})
-	it.scratch = watched.scratch // the caller releases it
 }
 
 // acceptAsync hands it to its partition. The sink of a message that is refused has its result before
 // acceptAsync returns.
 func (p *Producer) acceptAsync(ctx context.Context, t *topicState, it *item, m pendingMessage) {
-	if err := p.acceptItem(ctx, t, it, m); err != nil && m.sink != nil {
-		p.reportRefused(m.sink, Result{Outcome: Failed, ID: it.id, Err: err})
+	returned := false
+	defer func() {
+		if !returned {
+			p.refuseAsync(it, m.sink, t.refuse(-1, callback.ErrGoexit))
+		}
+	}()
+	err := p.acceptItem(ctx, t, it, m)
+	returned = true
+	p.refuseAsync(it, m.sink, err)
+}
+
+// refuseAsync gives sink, which may be nil, the result of a message that was not accepted because of
+// err, if that is not nil.
+func (p *Producer) refuseAsync(it *item, sink resultSink, err error) {
+	if err != nil && sink != nil {
+		p.reportRefused(sink, Result{Outcome: Failed, ID: it.id, Err: err})
 	}
 }
