@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -146,7 +147,9 @@ func (a *app) letterArguments(state string, limit int) cobra.CompletionFunc {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
 		defer cancel()
 		f := deadLetterFilter{state: state}
-		letters, err := a.openDeadLetters(ctx, name)
+		quiet := *a
+		quiet.err = io.Discard // without a progress bar
+		letters, err := quiet.openDeadLetters(ctx, name)
 		if err != nil {
 			return found, directive
 		}

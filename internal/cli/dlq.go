@@ -79,6 +79,20 @@ func (a *app) openDeadLetters(ctx context.Context, name string) (*deadLetters, e
 // each calls fn for the dead letters that the filter selects, oldest first, once each. It fails when
 // the job of the filter has no dead letter in any state.
 func (d *deadLetters) each(ctx context.Context, f deadLetterFilter, fn func(deadLetter, deadLetterState) error) error {
+	return d.read(ctx, f, nil, fn)
+}
+
+// eachWithProgress is each with a progress bar of the messages that are read.
+func (d *deadLetters) eachWithProgress(ctx context.Context, f deadLetterFilter, fn func(deadLetter, deadLetterState) error) error {
+	bar := newProgressBar(d.app.err, "read", -1)
+	defer bar.clear()
+	return d.read(ctx, f, bar, fn)
+}
+
+// read is each. bar may be nil.
+func (d *deadLetters) read(
+	ctx context.Context, f deadLetterFilter, bar *progressBar, fn func(deadLetter, deadLetterState) error,
+) error {
 	r, err := d.app.openReader(ctx, d.cluster, d.topic, readOptions{start: f.startPosition()})
 	if err != nil {
 		return err
@@ -88,6 +102,7 @@ func (d *deadLetters) each(ctx context.Context, f deadLetterFilter, fn func(dead
 	seen := map[string]bool{}
 	jobFound := f.job == ""
 	err = r.readToEnd(ctx, func(m message) error {
+		bar.update(-1, d.found+d.others+1)
 		l, ok := newDeadLetter(m, d.topic)
 		if !ok {
 			d.others++

@@ -3,7 +3,10 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -32,35 +35,88 @@ marked, and list and replay leave them out. replay --state dropped replays them.
 	return c
 }
 
+// dropCounts counts the results of a drop by dead letter.
+type dropCounts struct {
+	Dropped int `json:"dropped"`
+	// Skipped counts those that another run has changed meanwhile.
+	Skipped int `json:"skipped"`
+	// NotDropped counts those that are as before, after a failure or an interrupt.
+	NotDropped  int  `json:"not_dropped,omitempty"`
+	Interrupted bool `json:"interrupted,omitempty"`
+}
+
 func (a *app) dlqDrop(ctx context.Context, name string, o selectionOptions) error {
 	selected, err := a.selectLetters(ctx, name, o, "drop", dropStates)
 	if err != nil || selected == nil {
 		return err
 	}
 	defer selected.close(ctx)
-	var marks []mark
+	counts, err := a.drop(ctx, selected, o.filter.state)
+	if counts == (dropCounts{}) {
+		return err // what was marked is not known
+	}
+	return errors.Join(err, a.printDropped(counts))
+}
+
+// drop marks the selected dead letters, in chunks. When ctx ends, the chunk has the grace period, and
+// no more follow.
+func (a *app) drop(ctx context.Context, selected *selection, from string) (counts dropCounts, err error) {
+	bar := newProgressBar(a.err, "dropped", int64(len(selected.selected)))
+	done := 0
+	for letters := range slices.Chunk(selected.selected, maxChunkMessages) {
+		if err = a.dropChunk(ctx, selected, letters, from); err != nil {
+			break
+		}
+		done += len(letters)
+		bar.update(int64(done), done)
+	}
+	bar.clear()
+	// What is marked is what counts, also after a failure.
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), gracePeriod)
+	defer cancel()
+	if unread := selected.marks.update(bounded, a, selected.cluster, nil); unread != nil {
+		return counts, errors.Join(err, unread)
+	}
+	now := time.Now()
 	for _, l := range selected.selected {
-		marks = append(marks, mark{Letter: l.key, Position: l.position, Mark: markDropped, From: o.filter.state})
-	}
-	if err := selected.marks.write(ctx, selected.producer, marks); err != nil {
-		return interruptedOr(ctx, err)
-	}
-	if err := selected.marks.update(ctx, a, selected.cluster); err != nil {
-		return interruptedOr(ctx, err)
-	}
-	dropped := 0
-	for _, l := range selected.selected {
-		if selected.marks.state(l.key).state == stateDropped {
-			dropped++
+		switch selected.marks.state(l.key).at(now) {
+		case stateDropped:
+			counts.Dropped++
+		case from:
+			counts.NotDropped++
+		default:
+			counts.Skipped++
 		}
 	}
+	counts.Interrupted = errors.Is(interrupted(ctx), errInterrupted)
+	return counts, err
+}
+
+// dropChunk marks some dead letters.
+func (a *app) dropChunk(ctx context.Context, selected *selection, letters []selectedLetter, from string) error {
+	if err := interrupted(ctx); err != nil {
+		return err
+	}
+	bounded, cancel := withGracePeriod(ctx)
+	defer cancel()
+	marks := make([]mark, len(letters))
+	for i, l := range letters {
+		marks[i] = mark{Letter: l.key, Position: l.position, Mark: markDropped, From: from}
+	}
+	return interruptedOr(ctx, selected.marks.write(bounded, selected.producer, marks))
+}
+
+func (a *app) printDropped(c dropCounts) error {
 	if a.json() {
-		return json.NewEncoder(a.out).Encode(map[string]int{"dropped": dropped, "skipped": len(selected.selected) - dropped})
+		return json.NewEncoder(a.out).Encode(c)
 	}
-	text := "dropped " + plural(dropped, "dead letter")
-	if n := len(selected.selected) - dropped; n > 0 {
-		text += fmt.Sprintf("; %d were changed by another run meanwhile", n)
+	text := "dropped " + plural(c.Dropped, "dead letter")
+	if c.Skipped > 0 {
+		text += fmt.Sprintf("; %d were changed by another run meanwhile", c.Skipped)
 	}
-	_, err = fmt.Fprintln(a.out, text)
+	if c.NotDropped > 0 {
+		text += fmt.Sprintf("; %d not dropped", c.NotDropped)
+	}
+	_, err := fmt.Fprintln(a.out, text)
 	return err
 }

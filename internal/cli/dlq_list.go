@@ -46,7 +46,11 @@ func (a *app) dlqList(ctx context.Context, name string, f deadLetterFilter) erro
 	t := table{header: letterColumns("attempts", "state", "cause")}
 	encoder := json.NewEncoder(a.out)
 	n := 0
-	err = letters.each(ctx, f, func(l deadLetter, s deadLetterState) error {
+	each := letters.eachWithProgress
+	if a.json() {
+		each = letters.each // which prints as it reads
+	}
+	err = each(ctx, f, func(l deadLetter, s deadLetterState) error {
 		n++
 		if a.json() {
 			return encoder.Encode(l.view(s))

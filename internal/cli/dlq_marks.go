@@ -42,15 +42,17 @@ func (a *app) readMarks(ctx context.Context, cluster config.Cluster, letters top
 		return nil, usagef("%q is too long a name for a topic of dead letters: its topic of marks is named like it, with .marks appended", letters.name)
 	}
 	m := &marks{topic: marksTopic(letters, 0), states: map[string]*deadLetterState{}, run: uuid.NewString(), by: operator()}
-	err := m.update(ctx, a, cluster)
+	bar := newProgressBar(a.err, "marks read", -1)
+	defer bar.clear()
+	err := m.update(ctx, a, cluster, bar)
 	if errors.Is(err, iggyerr.ErrNotFound) {
 		err = nil
 	}
 	return m, err
 }
 
-// update reads the marks that were written since the last update.
-func (m *marks) update(ctx context.Context, a *app, cluster config.Cluster) error {
+// update reads the marks that were written since the last update. bar may be nil.
+func (m *marks) update(ctx context.Context, a *app, cluster config.Cluster, bar *progressBar) error {
 	r, err := a.openReader(ctx, cluster, topicRef{stream: m.topic.Stream(), name: m.topic.Name()}, readOptions{start: startPosition{offset: m.next}})
 	if err != nil {
 		return err
@@ -58,6 +60,7 @@ func (m *marks) update(ctx context.Context, a *app, cluster config.Cluster) erro
 	defer r.close(ctx)
 	return r.readToEnd(ctx, func(stored message) error {
 		m.next = stored.Offset + 1
+		bar.update(-1, int(m.next))
 		one, err := decode(m.topic.Codec(), stored)
 		if err != nil {
 			return nil //nolint:nilerr // not a mark

@@ -71,7 +71,9 @@ type ReplayCounts struct {
 	Unknown int `json:"unknown"`
 	// Unfit holds the positions of those that can't be replayed.
 	Unfit []string `json:"unfit,omitempty"`
-	// Interrupted is set after an interrupt: some dead letters were not replayed.
+	// NotTried counts the selected ones for which nothing was done, after a failure or an interrupt.
+	NotTried int `json:"not_tried,omitempty"`
+	// Interrupted is set after an interrupt.
 	Interrupted bool `json:"interrupted,omitempty"`
 }
 
@@ -128,8 +130,12 @@ func (a *app) replay(ctx context.Context, selected *selection, o selectionOption
 	}
 	bar.clear()
 	run.total.Interrupted = errors.Is(interrupted(ctx), errInterrupted)
+	run.total.NotTried = len(wanted) - run.total.tried()
 	return run.total, failure
 }
+
+// tried is the number of dead letters for which something was done.
+func (c ReplayCounts) tried() int { return c.Replayed + c.Found + c.Claimed + c.Failed + c.Unknown }
 
 func (a *app) printReplayed(r ReplayCounts) error {
 	if a.json() {
@@ -145,6 +151,7 @@ func (a *app) printReplayed(r ReplayCounts) error {
 		{len(r.Unfit), "skipped, since they can't be replayed"},
 		{r.Failed, "failed, surely not replayed"},
 		{r.Unknown, "unknown: sent, but not confirmed; replay again in 5 minutes to find out"},
+		{r.NotTried, "not tried"},
 	} {
 		if more.n > 0 {
 			text += fmt.Sprintf("; %d %s", more.n, more.text)
@@ -184,12 +191,11 @@ func (r *replayRun) chunk(ctx context.Context, letters []deadLetter) error {
 	if err := interrupted(ctx); err != nil {
 		return err
 	}
+	bounded, cancel := withGracePeriod(ctx)
+	defer cancel()
 	// The work must end before the claims expire.
-	bounded, stop := context.WithTimeout(context.WithoutCancel(ctx), claimDuration-time.Minute)
+	bounded, stop := context.WithTimeout(bounded, claimDuration-time.Minute)
 	defer stop()
-	bounded, cancel := context.WithCancelCause(bounded)
-	defer cancel(nil)
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(gracePeriod, func() { cancel(errInterrupted) }) })()
 
 	claimed, unresolved, err := r.claim(bounded, letters)
 	if err != nil {
@@ -235,7 +241,7 @@ func (r *replayRun) claim(ctx context.Context, letters []deadLetter) (claimed []
 	if err := r.marks.write(ctx, r.producer, claims); err != nil {
 		return nil, unresolved, err
 	}
-	if err := r.marks.update(ctx, r.app, r.cluster); err != nil {
+	if err := r.marks.update(ctx, r.app, r.cluster, nil); err != nil {
 		return nil, unresolved, err
 	}
 	for _, l := range letters {

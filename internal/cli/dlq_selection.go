@@ -65,7 +65,7 @@ func (a *app) selectLetters(ctx context.Context, name string, o selectionOptions
 	}
 	s := &selection{deadLetters: letters}
 	preview := table{header: letterColumns()}
-	err = s.each(ctx, o.filter, func(l deadLetter, _ deadLetterState) error {
+	err = s.eachWithProgress(ctx, o.filter, func(l deadLetter, _ deadLetterState) error {
 		unfit := ""
 		if verb != "drop" {
 			unfit = l.unfit(o.undecoded)

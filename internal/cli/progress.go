@@ -11,6 +11,9 @@ import (
 // progressDelay is how long an operation takes before its progress bar appears.
 const progressDelay = 500 * time.Millisecond
 
+// progressInterval is how often a progress bar is drawn at most.
+const progressInterval = 100 * time.Millisecond
+
 // progressBar is a progress bar at a terminal, and nothing elsewhere.
 type progressBar struct {
 	w     io.Writer
@@ -18,6 +21,7 @@ type progressBar struct {
 	verb  string
 	total int64
 	width int
+	drawn time.Time
 	bar   *progressbar.ProgressBar
 }
 
@@ -30,11 +34,12 @@ func newProgressBar(w io.Writer, verb string, total int64) *progressBar {
 	return p
 }
 
-// update sets the position, and how many are done.
+// update sets the position, which counts only with a total, and how many are done.
 func (p *progressBar) update(position int64, done int) {
-	if p.width == 0 || time.Since(p.began) < progressDelay {
+	if p == nil || p.width == 0 || time.Since(p.began) < progressDelay || time.Since(p.drawn) < progressInterval {
 		return
 	}
+	p.drawn = time.Now()
 	if p.bar == nil {
 		p.bar = progressbar.NewOptions64(p.total,
 			progressbar.OptionSetWriter(p.w),
@@ -42,8 +47,10 @@ func (p *progressBar) update(position int64, done int) {
 			progressbar.OptionSetWidth(min(40, max(5, p.width-28))),
 			progressbar.OptionSetElapsedTime(false),
 			progressbar.OptionSetPredictTime(false),
-			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish(),
+			progressbar.OptionSetSpinnerChangeInterval(0), // no goroutine that draws, also after clear
+			// The whole line is cleared, with the ^C that the terminal shows behind the bar.
+			progressbar.OptionUseANSICodes(true),
 		)
 	}
 	p.bar.Describe(fmt.Sprintf("%s %d", p.verb, done))

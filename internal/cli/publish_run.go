@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/producer"
@@ -18,8 +17,6 @@ const (
 	maxChunkMessages = 1000
 	// maxChunkBytes bounds the encoded messages of a chunk.
 	maxChunkBytes = 16 << 20
-	// gracePeriod is how long an interrupt waits for messages in flight.
-	gracePeriod = 5 * time.Second
 )
 
 // publishRun publishes the messages of a file.
@@ -35,9 +32,12 @@ type publishRun[T any] struct {
 
 // publishCounts counts messages by outcome.
 type publishCounts struct {
-	Published   int  `json:"published"`
-	Failed      int  `json:"failed"`
-	Unknown     int  `json:"unknown"`
+	Published int `json:"published"`
+	Failed    int `json:"failed"`
+	Unknown   int `json:"unknown"`
+	// NotSent counts those that were not tried, after a failure or an interrupt. It is 0 for standard
+	// input, whose messages are not known.
+	NotSent     int  `json:"not_sent,omitempty"`
 	Interrupted bool `json:"interrupted,omitempty"`
 	DryRun      bool `json:"dry_run,omitempty"`
 }
@@ -88,6 +88,7 @@ func (p publishRun[T]) run(ctx context.Context, a *app, cluster config.Cluster, 
 	if failure != nil && total == (publishCounts{}) {
 		return failure
 	}
+	total.NotSent = max(checked-total.Published-total.Failed-total.Unknown, 0)
 	return errors.Join(failure, a.printSummary(total, p.what, p.destination))
 }
 
@@ -144,10 +145,8 @@ func (p publishRun[T]) sendChunk(ctx context.Context, sender *producer.Producer,
 	if err := interrupted(ctx); err != nil {
 		return err
 	}
-	bounded, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer cancel(nil)
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(gracePeriod, func() { cancel(errInterrupted) }) })
-	defer stop()
+	bounded, cancel := withGracePeriod(ctx)
+	defer cancel()
 	err := p.send(bounded, sender, messages)
 	var all *producer.SendAllError
 	if !errors.As(err, &all) {
@@ -191,6 +190,9 @@ func (a *app) printSummary(c publishCounts, what, destination string) error {
 	}
 	if c.Unknown > 0 {
 		text += fmt.Sprintf("; %d unknown: sent, but not confirmed", c.Unknown)
+	}
+	if c.NotSent > 0 {
+		text += fmt.Sprintf("; %d not sent", c.NotSent)
 	}
 	_, err := fmt.Fprintln(a.out, text)
 	return err

@@ -115,6 +115,24 @@ func TestProgressFitsSmallTerminal(t *testing.T) {
 	require.Contains(t, drawn, "published 5000 tasks to fetchbox/jobs.tasks\r\n")
 }
 
+// TestProgressOfDeadLetters requires that the reading of dead letters and the changes of them are
+// visible while they last.
+func TestProgressOfDeadLetters(t *testing.T) {
+	t.Parallel()
+	const letter = `{"task":{"jobId":"j","jobType":"t","resourceId":"r","url":"http://localhost/"},"failureCode":"SYSTEM_PANIC"}` + "\n"
+	s := newSystem(t)
+	s.run("publish", "dlq", "--format", "lines", "--type", "DeadLetterTask", "--file", writeFile(t, strings.Repeat(letter, 4000))).ok(t)
+	// Longer than what is done without a bar.
+	s.Inject(iggytest.Delay(300 * time.Millisecond).On(embedded.SendMessages).Times(3))
+	s.Inject(iggytest.Delay(300 * time.Millisecond).On(embedded.PollMessages).Times(5))
+	code, drawn := newScreen(t, 40, 10).run(t.Context(), strings.NewReader(""), s.args([]string{"dlq", "drop", "--all", "--yes"})...)
+	require.Zero(t, code, drawn)
+	requireFits(t, drawn, 40)
+	require.Regexp(t, `read \d+`, drawn)
+	require.Regexp(t, `dropped \d000 +\d+%`, drawn)
+	require.True(t, strings.HasSuffix(drawn, "\x1b[2K\rdropped 4000 dead letters\r\n"), "%q", drawn)
+}
+
 func TestDLQListFitsTheTerminal(t *testing.T) {
 	t.Parallel()
 	l := newLetters(t)
