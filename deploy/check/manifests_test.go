@@ -19,6 +19,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/health"
+	"github.com/fetchbox/fetchbox-iggy/internal/telemetry"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 )
 
@@ -217,7 +218,8 @@ func TestScalers(t *testing.T) {
 		source, err := os.ReadFile("../../consumer/metrics.go")
 		require.NoError(t, err)
 		require.Contains(t, string(source), `"`+metric.Metric.Name+`"`)
-		require.Contains(t, string(source), strings.ReplaceAll("messaging_consumer_group_name", "_", "."))
+		require.Contains(t, string(source), "telemetry.Group(")
+		require.Equal(t, "messaging_consumer_group_name", strings.ReplaceAll(string(telemetry.Group("").Key), ".", "_"))
 		adapter, err := os.ReadFile("../prometheus-adapter.yaml")
 		require.NoError(t, err)
 		require.Contains(t, string(adapter), "seriesQuery: "+metric.Metric.Name)
