@@ -60,6 +60,7 @@ func TestStartupErrors(t *testing.T) {
 		{"a file that can't be read", []string{}, []string{"-config", dir}, []string{dir, "is a directory"}},
 		{"a bad host", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__HOSTS=a.example.com:80"), nil, []string{"server.hosts"}},
 		{"more streams than connections", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__MAX_STREAMS=500"), nil, []string{"server.max_streams"}},
+		{"no connections", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__MAX_CONNECTIONS=0"), nil, []string{"server.max_connections: must be 1 to 100000"}},
 		{"a bad address", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__ADDR=nowhere"), nil, []string{"server.addr"}},
 		{"a bad limit", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__DOWNLOAD__TIMEOUT=0s"), nil, []string{"download.timeout"}},
 		{"a limit above the largest one", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__DOWNLOAD__MAX_BYTES=9223372036854775807"), nil, []string{"download.max_bytes", "1TiB"}},

@@ -60,7 +60,7 @@ func (s Server) Validate() error {
 	}
 	add(s.MaxConnections >= 1 && s.MaxConnections <= maxConnections, "max_connections", "must be 1 to 100000")
 	// Other requests than those of streams need connections, too.
-	add(s.MaxStreams >= 1 && s.MaxStreams < s.MaxConnections, "max_streams",
+	add(s.MaxStreams >= 1 && (s.MaxStreams < s.MaxConnections || s.MaxConnections < 1), "max_streams",
 		"must be 1 or more, and less than max_connections")
 	add(s.PublishTimeout > 0 && s.PublishTimeout <= maxPublishTimeout, "publish_timeout", fmt.Sprintf("must be more than 0 and at most %v", maxPublishTimeout))
 	return errors.Join(errs...)

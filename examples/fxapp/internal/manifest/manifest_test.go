@@ -98,6 +98,7 @@ func TestParse(t *testing.T) {
 		{"a key twice in another case", "{\"manifest_version\": \"v1\", \"metadata\": {},\n\"resources\": [{\"id\": \"a\", \"url\": \"http://a\"}],\n\"Resources\": [{\"id\": \"b\"}]}", []string{"line 3: Resources: duplicate key"}},
 		{"a key of a resource twice", with("[\n{\"id\": \"a\", \"url\": \"http://a\"},\n{\"id\": \"b\", \"url\": \"http://b\",\n\"url\": \"http://c\"}]"), []string{"line 4: resources[1].url: duplicate key"}},
 		{"a key of the metadata twice", strings.Replace(many(1), `"metadata": {}`, `"metadata": {"a": {"b": 1, "b": 2}}`, 1), []string{"line 1: metadata.a.b: duplicate key"}},
+		{"an array", "[]", []string{"the manifest must be a JSON object, not a JSON array"}},
 		{"a wrong type", with("[{\"id\": \"a\", \"url\": \"http://a\"},\n{\"id\": \"b\", \"url\": 7}]"), []string{"line 2: resources[1].url: must not be a JSON number"}},
 		{"a broken rule in a line", with("[{\"id\": \"a\", \"url\": \"http://a\"},\n\n{\"id\": \"b\"}]"), []string{"line 3: resources[1].url"}},
 		{"a missing comma", with("[{\"id\": \"a\", \"url\": \"http://a\"}\n{\"id\": \"b\"}]"), []string{"line 2: resources"}},

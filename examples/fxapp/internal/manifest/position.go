@@ -36,9 +36,9 @@ func decodeError(body []byte, err error) error {
 		case errors.Is(err, jsontext.ErrDuplicateName):
 			return fault(body, semantic.ByteOffset, path, "duplicate key")
 		case path == "":
-			return fmt.Errorf("the manifest must be a JSON object, not a %s", kindOf(semantic.JSONKind))
+			return fmt.Errorf("the manifest must be a JSON object, not %s", kindOf(semantic.JSONKind))
 		}
-		return fault(body, semantic.ByteOffset, path, "must not be a JSON "+kindOf(semantic.JSONKind))
+		return fault(body, semantic.ByteOffset, path, "must not be "+kindOf(semantic.JSONKind))
 	}
 	return fmt.Errorf("the manifest is not valid: %w", err)
 }
@@ -97,19 +97,19 @@ func isIndex(token string) bool {
 	return err == nil
 }
 
-// kindOf names a kind of JSON value.
+// kindOf names a kind of JSON value, with its article.
 func kindOf(k jsontext.Kind) string {
 	switch k {
 	case '[', ']':
-		return "array"
+		return "a JSON array"
 	case '{', '}':
-		return "object"
+		return "a JSON object"
 	case '"':
-		return "string"
+		return "a JSON string"
 	case '0':
-		return "number"
+		return "a JSON number"
 	case 't', 'f':
-		return "bool"
+		return "a JSON boolean"
 	}
 	return "null"
 }
