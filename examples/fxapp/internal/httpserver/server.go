@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,8 +25,10 @@ type Server struct {
 	done      chan struct{} // closed when http.Serve has returned
 	log       *zap.Logger
 
-	mu       sync.Mutex
-	newConns map[net.Conn]struct{} // connections without a request yet
+	mu     sync.Mutex
+	open   int        // connections
+	idle   []net.Conn // those between two requests, the one that has waited longest first
+	unused []net.Conn // those without a request yet, likewise
 }
 
 // writeTimeout closes connections of clients that do not read their response. Handlers that take
@@ -35,15 +38,14 @@ const writeTimeout = time.Minute
 // maxHeaderBytes bounds the headers of a request.
 const maxHeaderBytes = 64 << 10
 
-// New returns a Server for address with at most maxConns connections at a time; more wait until one
-// is closed. It calls onFailure when it fails after its start.
+// New returns a Server for address with at most maxConns connections at a time. One more takes the
+// place of the one that has waited longest for a request; while all have requests, more wait. It calls onFailure when it fails after its start.
 func New(address string, maxConns int, handler http.Handler, log *zap.Logger, onFailure func(error)) *Server {
 	// Log streams have no end of their own: Stop cancels their contexts.
 	ctx, cancel := context.WithCancel(context.Background())
 	log = log.Named("http")
 	s := &Server{
 		address: address, maxConns: maxConns, onFailure: onFailure, cancel: cancel, done: make(chan struct{}), log: log,
-		newConns: map[net.Conn]struct{}{},
 	}
 	s.http = &http.Server{
 		Handler:           handler,
@@ -58,23 +60,51 @@ func New(address string, maxConns int, handler http.Handler, log *zap.Logger, on
 	return s
 }
 
-// trackConn keeps newConns. http.Server.Shutdown waits 5 seconds for a first request on such
-// connections, and browsers open some in advance.
+// trackConn keeps open, idle and unused. When there are as many connections as there may be, it closes
+// the one that has waited longest for a request: clients that hold connections and send nothing must
+// not keep others out.
 func (s *Server) trackConn(c net.Conn, state http.ConnState) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if state == http.StateNew {
-		s.newConns[c] = struct{}{}
-	} else {
-		delete(s.newConns, c)
+	if longest := s.track(c, state); longest != nil {
+		_ = longest.Close()
 	}
 }
 
-// closeNewConns closes the connections that have not sent a request.
-func (s *Server) closeNewConns() {
+// track updates the connections, and returns the one that is to be closed, nil for none.
+func (s *Server) track(c net.Conn, state http.ConnState) (longest net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for c := range s.newConns {
+	isC := func(other net.Conn) bool { return other == c }
+	s.idle, s.unused = slices.DeleteFunc(s.idle, isC), slices.DeleteFunc(s.unused, isC)
+	switch state {
+	case http.StateNew:
+		s.open++
+		s.unused = append(s.unused, c)
+	case http.StateIdle:
+		s.idle = append(s.idle, c)
+	case http.StateClosed, http.StateHijacked:
+		s.open--
+		return nil
+	default:
+		return nil
+	}
+	switch {
+	case s.open < s.maxConns:
+	case len(s.idle) > 0:
+		longest, s.idle = s.idle[0], s.idle[1:]
+	case len(s.unused) > 1: // the first request of the last one is still on its way
+		longest, s.unused = s.unused[0], s.unused[1:]
+	}
+	return longest
+}
+
+// closeUnused closes the connections that have not sent a request. http.Server.Shutdown waits 5
+// seconds for them, and browsers open some in advance.
+func (s *Server) closeUnused() {
+	s.mu.Lock()
+	unused := s.unused
+	s.unused = nil
+	s.mu.Unlock()
+	for _, c := range unused {
 		_ = c.Close()
 	}
 }
@@ -123,7 +153,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	s.http.SetKeepAlivesEnabled(false)
 	// Streams watch their context and end. Other requests finish.
 	s.cancel()
-	s.closeNewConns()
+	s.closeUnused()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		_ = s.http.Close()

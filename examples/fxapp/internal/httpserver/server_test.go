@@ -89,30 +89,62 @@ func TestWriteTimeoutClosesConnection(t *testing.T) {
 	require.NoError(t, s.Stop(t.Context()))
 }
 
-// More connections than the limit wait until one is closed.
+// More connections than the limit wait while all have requests.
 func TestConnectionsAreLimited(t *testing.T) {
 	t.Parallel()
-	s := httpserver.New("127.0.0.1:0", 2, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), zap.NewNop(), func(err error) { t.Errorf("failed: %v", err) })
+	began, end := make(chan struct{}, 10), make(chan struct{})
+	s := httpserver.New("127.0.0.1:0", 2, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		began <- struct{}{}
+		<-end
+	}), zap.NewNop(), func(err error) { t.Errorf("failed: %v", err) })
 	require.NoError(t, s.Start(t.Context()))
 	const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-	answer := make([]byte, len("HTTP/1.1 200"))
-	var open []net.Conn
 	for range 2 {
-		c := dial(t, s, request)
-		_, err := io.ReadFull(c, answer)
-		require.NoError(t, err)
-		open = append(open, c)
+		dial(t, s, request)
+		<-began
 	}
 	third := dial(t, s, request)
-	require.NoError(t, third.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
-	_, err := third.Read(answer)
-	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-	require.NoError(t, open[0].Close())
-	require.NoError(t, third.SetReadDeadline(time.Time{}))
-	_, err = io.ReadFull(third, answer)
+	select {
+	case <-began:
+		require.Fail(t, "a third connection has a request")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(end)
+	requireOK(t, third)
+	require.NoError(t, s.Stop(t.Context()))
+}
+
+// Connections without a request, new ones and those that are kept alive, do not keep others out.
+func TestConnectionsWithoutRequestsGiveWay(t *testing.T) {
+	t.Parallel()
+	const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	for name, first := range map[string]string{"new": "", "kept alive": request, "unfinished": "GET / HTTP/1.1\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := httpserver.New("127.0.0.1:0", 3, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), zap.NewNop(), func(err error) { t.Errorf("failed: %v", err) })
+			require.NoError(t, s.Start(t.Context()))
+			for range 10 {
+				c := dial(t, s, first)
+				if first == request {
+					requireOK(t, c)
+				}
+			}
+			began := time.Now()
+			last := dial(t, s, request)
+			requireOK(t, last)
+			require.Less(t, time.Since(began), 8*time.Second, "the others have 10 seconds for their headers")
+			require.NoError(t, s.Stop(t.Context()))
+		})
+	}
+}
+
+// requireOK reads a response.
+func requireOK(t *testing.T, c net.Conn) {
+	t.Helper()
+	answer := make([]byte, len("HTTP/1.1 200"))
+	_, err := io.ReadFull(c, answer)
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/1.1 200", string(answer))
-	require.NoError(t, s.Stop(t.Context()))
 }
 
 func TestOnLoopback(t *testing.T) {
