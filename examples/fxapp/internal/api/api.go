@@ -57,6 +57,7 @@ type API struct {
 	failed  *zap.Logger         // of failed requests, a few of each kind in a minute
 	bodies  *semaphore.Weighted // bytes of request bodies
 	streams *semaphore.Weighted // log streams
+	letters *semaphore.Weighted // requests that read the topic of dead letters
 }
 
 // loggedFailures is how many failed requests of a kind are logged in a minute.
@@ -73,6 +74,7 @@ func New(p Params) *API {
 			return zapcore.NewSamplerWithOptions(c, time.Minute, loggedFailures, 0)
 		})),
 		bodies: semaphore.NewWeighted(maxBodies), streams: semaphore.NewWeighted(int64(p.MaxStreams)),
+		letters: semaphore.NewWeighted(maxLetterReads),
 	}
 	a.handle("POST /jobs", a.submit)
 	a.handle("GET /{$}", a.servePage)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -22,6 +23,14 @@ type DeadLetter struct {
 // MaxDeadLetters bounds the dead letters in a list.
 const MaxDeadLetters = 100
 
+const (
+	// maxLetterReads bounds the requests at the same time that read the topic of dead letters, which
+	// each does from its beginning. More wait.
+	maxLetterReads = 2
+	// lettersWait bounds their wait.
+	lettersWait = 10 * time.Second
+)
+
 // Replayed counts the dead letters of a replay.
 type Replayed struct {
 	// Replayed counts those whose tasks were published again.
@@ -38,6 +47,11 @@ func (a *API) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
 	if _, err := a.jobState(jobID); err != nil {
 		return err
 	}
+	release, err := a.acquireLetters(r)
+	if err != nil {
+		return err
+	}
+	defer release()
 	letters, total, err := a.DeadLetters(r.Context(), jobID)
 	if err != nil {
 		return unavailable("the dead letters could not be read, try again", err)
@@ -60,10 +74,25 @@ func (a *API) replay(w http.ResponseWriter, r *http.Request) error {
 	if _, err := a.jobState(jobID); err != nil {
 		return err
 	}
+	release, err := a.acquireLetters(r)
+	if err != nil {
+		return err
+	}
+	defer release()
 	replayed, err := a.Replay(r.Context(), jobID)
 	if err != nil {
 		return unavailable("the dead letters could not be replayed, try again", err)
 	}
 	WriteJSON(w, http.StatusOK, replayed)
 	return nil
+}
+
+// acquireLetters waits until a request may read the topic of dead letters.
+func (a *API) acquireLetters(r *http.Request) (release func(), err error) {
+	ctx, cancel := context.WithTimeout(r.Context(), lettersWait)
+	defer cancel()
+	if err := a.letters.Acquire(ctx, 1); err != nil {
+		return nil, unavailable("other requests are reading the dead letters, try again", nil)
+	}
+	return func() { a.letters.Release(1) }, nil
 }
