@@ -153,9 +153,12 @@ func TestPromiseHandoverDoesNotWaitForRetries(t *testing.T) {
 					location
 					count int
 				}
-				came := make(chan delivery, 100)
+				came, handled := make(chan delivery, 100), make(chan struct{}, 100)
 				work := func(member string) func(context.Context, *consumer.Message[string]) error {
 					return func(_ context.Context, m *consumer.Message[string]) error {
+						if m.Value == "b/0" && member == "first" {
+							handled <- struct{}{}
+						}
 						if m.Value != "late/0" {
 							return nil
 						}
@@ -185,8 +188,10 @@ func TestPromiseHandoverDoesNotWaitForRetries(t *testing.T) {
 					return len(s.Partitions) == 1 && !s.Partitions[0].Leaving && s.Partitions[0].Waiting == 1
 				})
 				e.send(1-got.partition, "b/0")
+				received(t, "the other key at the first member", handled)
+				eventually(t, "it to be acknowledged", func() bool { return first.Status().InFlight == 0 })
 				require.NoError(t, first.Stop(t.Context()))
-				log.requireWaiting(t, 1, 0)
+				log.requireWaiting(t, 1, 1)
 				last := received(t, "the other one at the second member", came)
 				require.Equal(t, delivery{"second", location{1 - got.partition, 1}, 1}, last)
 			})
