@@ -28,7 +28,6 @@ type batch struct {
 
 	chunks []*chunk // the memory of wire
 	slots  *slots   // the memory of messages
-	memory int64    // of chunks and slots, as counted by bufferLimit
 
 	withdrawals int // withdrawn messages that are still in the batch
 	withdrawn   int // bytes of these messages

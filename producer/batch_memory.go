@@ -103,7 +103,6 @@ func (m *batchMemory) add(b *batch, bytes, n int) {
 		c := m.getChunk(bytes)
 		b.chunks = append(b.chunks, c)
 		b.wire.AddChunk(c.bytes)
-		b.memory += int64(bytes)
 	}
 	if n > 0 {
 		to := m.getSlots(n)
@@ -111,8 +110,7 @@ func (m *batchMemory) add(b *batch, bytes, n int) {
 		b.wire.MoveEnds(to.ends)
 		b.messages = append(to.messages, b.messages...)
 		b.slots = to
-		b.memory += int64(n) * slotBytes
-		m.putSlots(b, from)
+		m.putSlots(from)
 	}
 }
 
@@ -130,15 +128,14 @@ func (m *batchMemory) getSlots(n int) *slots {
 	return &slots{make([]wire.End, 0, n), make([]pendingMessage, 0, n)}
 }
 
-// putSlots releases the slots that b had. Like putChunks, it keeps none of the sizes that grow takes
+// putSlots releases slots; nil are none. Like putChunks, it keeps none of the sizes that grow takes
 // near the memory limit: a piece in a pool has a size of roundUp.
-func (m *batchMemory) putSlots(b *batch, s *slots) {
+func (m *batchMemory) putSlots(s *slots) {
 	if s == nil {
 		return
 	}
 	n := cap(s.messages)
 	clear(s.messages[:n])
-	b.memory -= int64(n) * slotBytes
 	m.limit.releaseMemory(int64(n) * slotBytes)
 	if n == roundUp(n) && int64(n)*slotBytes <= maxPooled {
 		m.slots[class(n)].Put(s)
@@ -157,7 +154,6 @@ func (m *batchMemory) putChunks(b *batch, i int) {
 		b.chunks[i+at] = nil
 	}
 	b.chunks = b.chunks[:i]
-	b.memory -= released
 	m.limit.releaseMemory(released)
 }
 
@@ -174,7 +170,7 @@ func (m *batchMemory) put(b *batch) {
 	b.wire.Reset()
 	b.wire.MoveEnds(nil)
 	m.putChunks(b, 0)
-	m.putSlots(b, b.slots)
+	m.putSlots(b.slots)
 	*b = batch{wire: b.wire, chunks: b.chunks}
 	m.batches.Put(b)
 }

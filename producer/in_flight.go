@@ -24,7 +24,7 @@ type requestLimit struct {
 	roundTrip roundtrip.Least
 
 	mu       sync.Mutex
-	limit    int
+	more     int // than minInFlight
 	inFlight int
 	waiting  []*permit
 }
@@ -49,7 +49,7 @@ func (p *permit) take() {
 	l := p.of
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.inFlight < max(l.limit, minInFlight) {
+	if l.inFlight < minInFlight+l.more {
 		l.inFlight++
 		p.held = true
 		return
@@ -99,7 +99,7 @@ func (p *permit) release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.inFlight--
-	for l.inFlight < max(l.limit, minInFlight) && len(l.waiting) > 0 {
+	for l.inFlight < minInFlight+l.more && len(l.waiting) > 0 {
 		l.inFlight++
 		l.waiting[0].granted <- struct{}{}
 		l.waiting = slices.Delete(l.waiting, 0, 1)
@@ -111,5 +111,5 @@ func (l *requestLimit) observe(took time.Duration, now time.Time) {
 	least := l.roundTrip.Observe(took, now)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.limit = min(minInFlight+int(least/requestTime), maxInFlight)
+	l.more = int(min(least/requestTime, maxInFlight-minInFlight))
 }

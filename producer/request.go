@@ -22,13 +22,12 @@ func (p *partition) sendWithRetries(run context.Context, b *batch) (expired bool
 	// timeout, without a context of its own: the usual case must not pay for them.
 	err, b.directErr = b.directErr, nil
 	if session := p.link.Live(); err == nil && session != nil && left() > producer.requestTimeout {
-		err = p.request(run, session, b)
-		p.queue.permit.release() // before callbacks, and before a pause
-		if err == nil {
+		if err = p.request(run, session, b); err == nil {
+			p.queue.permit.release() // before callbacks
 			return false, nil
 		}
 	}
-	p.queue.permit.release()
+	p.queue.permit.release() // before a pause
 	ctx, cancel := context.WithTimeoutCause(run, left(), iggyerr.ErrDeliveryTimeout)
 	defer cancel()
 	if err != nil {
