@@ -55,7 +55,7 @@ func TestEncryptedHeaders(t *testing.T) {
 		require.NoError(t, c.SetDeadLetters(deadletter.New[orderPlaced](p, letters)))
 		require.NoError(t, c.Handle(func(_ context.Context, m *consumer.Message[orderPlaced]) error {
 			got <- fmt.Sprint(m.Value.Customer, " ", m.Key(), " ", m.Header("tenant"), " ", len(m.Headers()))
-			if m.Header(deadletter.HeaderReplayOf) == "" {
+			if m.Header(topic.HeaderReplayOf) == "" {
 				return consumer.Permanent(errors.New("no money"))
 			}
 			return nil

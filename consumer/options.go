@@ -25,7 +25,7 @@ type options struct {
 	standalone *Standalone
 	hooks      [3]func(ctx context.Context, partitions []uint32)
 	onHandler  []func()
-	parking    RawSender // nil: none
+	parking    topic.RawSender // nil: none
 
 	waitsForProvisioning bool
 	dialer               transport.Dialer   // of a test, in place of the configured transport

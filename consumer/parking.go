@@ -14,16 +14,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// RawSender sends messages byte for byte. *producer.Producer implements it.
-type RawSender interface {
-	// SendRaw returns nil only when the message was confirmed. It must return when ctx ends.
-	SendRaw(ctx context.Context, m topic.RawMessage) error
-}
-
 // WithParking has s write the messages that wait longer than park_after for their redelivery, see
 // RetryAfter. Their topic (ParkedTopic) and the groups of the consumer on it must exist. Without
 // park_after in the configuration it has no effect, and with park_after it is required.
-func WithParking(s RawSender) Option { return func(o *options) { o.parking = s } }
+func WithParking(s topic.RawSender) Option { return func(o *options) { o.parking = s } }
 
 // ParkedTopic returns the topic of the parked messages of a consumer of t, as cfg.Parked configures it:
 // by default TOPIC.GROUP.parked in the stream of t. It panics like topic.New for a name of more than 255
@@ -46,7 +40,7 @@ func parkedName(topic string, cfg config.Consumer) string {
 // group, on the topic of the parked messages, and the same connection; what it reads shares the limits of
 // the consumer's own messages and goes to the same handler.
 type parking struct {
-	sender RawSender
+	sender topic.RawSender
 	delays park.Delays
 	*engine
 }

@@ -74,7 +74,7 @@ func Example() {
 	}
 	paid := make(chan string)
 	err = orders.Handle(func(_ context.Context, m *consumer.Message[Order]) error {
-		if m.Header(deadletter.HeaderReplayOf) == "" {
+		if m.Header(topic.HeaderReplayOf) == "" {
 			return consumer.Permanent(errors.New("no such account"))
 		}
 		paid <- m.Value.Number

@@ -35,10 +35,6 @@ const (
 	headerOmitted = "origin-headers-omitted"
 )
 
-// HeaderReplayOf is the header of a message that was published again. It names the dead letter as
-// TOPIC/PARTITION/OFFSET; its topic is in the stream of the message.
-const HeaderReplayOf = "replay-of"
-
 // keys are the keys of the headers that describe a dead letter; the last one is always there.
 var keys = append(origin.Keys(), headerOriginKey, headerFailureCode, headerFailureCause, headerFailureTimestamp,
 	HeaderPayloadBytes, headerOmitted, headerFailureAttempts)

@@ -52,7 +52,7 @@ func TestPromiseDeadLettersAreTheMessagesByteForByte(t *testing.T) {
 		replay := e.cfg
 		replay.Group = "replay"
 		consume(e, replay, e.letters, nil, func(ctx context.Context, m *consumer.Message[deadletter.Letter]) error {
-			if m.Header(deadletter.HeaderReplayOf) != "" {
+			if m.Header(topic.HeaderReplayOf) != "" {
 				return nil // it has failed again
 			}
 			if err := deadletter.Replay(ctx, e.producer, m.Value, 0); err != nil {

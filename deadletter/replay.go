@@ -19,7 +19,7 @@ import (
 // n is 0 for the first replay of a dead letter, 1 for the second one and so on. A repetition of one
 // replay has the same id, so consumers with dedup_window drop it. To replay each dead letter once,
 // read them as a consumer group: the committed offset is the progress.
-func Replay(ctx context.Context, s Sender, l Letter, n int) error {
+func Replay(ctx context.Context, s topic.RawSender, l Letter, n int) error {
 	if l.Incomplete != "" {
 		return fmt.Errorf("deadletter: replay %s: %s", l.Position, l.Incomplete)
 	}
@@ -29,7 +29,7 @@ func Replay(ctx context.Context, s Sender, l Letter, n int) error {
 	if m.Key = topic.EncodedHeaders(m.Headers).Get(topic.HeaderPartitionKey); m.Key != "" {
 		m.ByKey = true
 	}
-	m.Headers = slices.Concat(origin.Encode(origin.Append(nil, HeaderReplayOf, l.Position)), withoutReplayOf(m.Headers))
+	m.Headers = slices.Concat(origin.Encode(origin.Append(nil, topic.HeaderReplayOf, l.Position)), withoutReplayOf(m.Headers))
 	return s.SendRaw(ctx, m)
 }
 
@@ -43,7 +43,7 @@ func ReplayID(identity string, n int) [16]byte {
 // withoutReplayOf returns the headers of a message without that of a former replay, which is the first
 // one.
 func withoutReplayOf(encoded []byte) []byte {
-	if key, _, rest, err := wire.NextHeader(encoded); err == nil && key == HeaderReplayOf {
+	if key, _, rest, err := wire.NextHeader(encoded); err == nil && key == topic.HeaderReplayOf {
 		return rest
 	}
 	return encoded

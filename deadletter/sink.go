@@ -13,21 +13,16 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// Sender sends messages byte for byte. *producer.Producer implements it.
-type Sender interface {
-	SendRaw(ctx context.Context, m topic.RawMessage) error
-}
-
 // Sink writes dead letters. It implements consumer.DeadLetters[T] for every type of message, and is
 // safe for concurrent use.
 type Sink[T any] struct {
-	sender  Sender
+	sender  topic.RawSender
 	letters topic.Topic[Letter]
 }
 
 // New returns a sink that writes to letters, which TopicOf returns. The topic must exist, or the
 // producer must create it (producer.OnMissingTopic): fxiggy.DeadLetters does all of this.
-func New[T any](s Sender, letters topic.Topic[Letter]) *Sink[T] { return &Sink[T]{s, letters} }
+func New[T any](s topic.RawSender, letters topic.Topic[Letter]) *Sink[T] { return &Sink[T]{s, letters} }
 
 // Topic returns the topic of the dead letters.
 func (s *Sink[T]) Topic() topic.Topic[Letter] { return s.letters }

@@ -27,7 +27,7 @@ import (
 func refuse(values chan<- string) func(c *consumer.Consumer[[]byte]) error {
 	return func(c *consumer.Consumer[[]byte]) error {
 		return c.Handle(func(_ context.Context, m *consumer.Message[[]byte]) error {
-			if m.Header(deadletter.HeaderReplayOf) == "" {
+			if m.Header(topic.HeaderReplayOf) == "" {
 				return consumer.Permanent(errors.New("refused"))
 			}
 			values <- string(m.Value)

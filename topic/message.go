@@ -1,6 +1,9 @@
 package topic
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Header is a user header of a message. Keys and values have 1 to 255 bytes; all headers of a
 // message together have at most 100,000 bytes encoded. Values of other kinds than text, which other
@@ -19,6 +22,9 @@ const (
 	HeaderMessageType = "message-type"
 	// HeaderPartitionKey is the partition key of a message whose topic stores keys; see StoreKey.
 	HeaderPartitionKey = "partition-key"
+	// HeaderReplayOf is the dead letter from which a message was published again, as
+	// TOPIC/PARTITION/OFFSET; its topic is in the stream of the message.
+	HeaderReplayOf = "replay-of"
 	// HeaderTraceParent is the W3C trace context.
 	HeaderTraceParent = "traceparent"
 	// HeaderTraceState is the vendors' part of the W3C trace context.
@@ -65,6 +71,12 @@ type RawMessage struct {
 	Payload []byte
 	// Headers are the user headers in their encoded form.
 	Headers []byte
+}
+
+// RawSender sends messages byte for byte. *producer.Producer implements it.
+type RawSender interface {
+	// SendRaw returns nil only when the message was confirmed. It must return when ctx ends.
+	SendRaw(ctx context.Context, m RawMessage) error
 }
 
 // RawDecoder is implemented by codecs that decode the whole message as it is stored, whatever its

@@ -76,16 +76,13 @@ func (c officialCodec[T]) EncryptHeaders(encoded []byte) []byte {
 	return aead.Seal(nonce, nonce, encoded, nil)
 }
 
-// headerReplayOf is the header that deadletter.Replay adds.
-const headerReplayOf = "replay-of"
-
 // DecryptHeaders implements HeaderCipher.
 func (c officialCodec[T]) DecryptHeaders(encrypted []byte) ([]byte, error) {
 	if len(encrypted) == 0 {
 		return nil, nil
 	}
 	key, _, rest, err := wire.NextHeader(encrypted)
-	if err != nil || key != headerReplayOf {
+	if err != nil || key != HeaderReplayOf {
 		return c.decrypt("headers", encrypted)
 	}
 	added := encrypted[: len(encrypted)-len(rest) : len(encrypted)-len(rest)]

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fetchbox/fetchbox-iggy/deadletter"
+	"github.com/fetchbox/fetchbox-iggy/internal/origin"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
 	"github.com/fetchbox/fetchbox-iggy/topic"
@@ -72,7 +73,7 @@ func isTaskLetter(m message, t topicRef) bool {
 	}
 	origins := 0
 	for _, h := range m.headers {
-		if strings.EqualFold(h.Key, "origin-stream") {
+		if strings.EqualFold(h.Key, origin.HeaderStream) {
 			origins++
 		}
 	}

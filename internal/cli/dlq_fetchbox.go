@@ -69,8 +69,8 @@ func (c taskLetter) destination(topics jobs.Topics) topicRef {
 
 // replay publishes the task, or the payload that could not be decoded, with the headers that it had.
 func (c taskLetter) replay(ctx context.Context, r replayer, n int) error {
-	own := slices.DeleteFunc(jobs.OwnHeaders(c.headers), func(h topic.Header) bool { return h.Key == deadletter.HeaderReplayOf })
-	own = append(own, topic.Header{Key: deadletter.HeaderReplayOf, Value: c.position})
+	own := slices.DeleteFunc(jobs.OwnHeaders(c.headers), func(h topic.Header) bool { return h.Key == topic.HeaderReplayOf })
+	own = append(own, topic.Header{Key: topic.HeaderReplayOf, Value: c.position})
 	id := deadletter.ReplayID(c.key, n)
 	key := topic.HeadersOf(c.headers...).Get(topic.HeaderPartitionKey) // empty when its topic stores none
 	if payload, headers, ok := jobs.PayloadOf(c.value, c.headers); ok {

@@ -20,8 +20,8 @@ import (
 
 // The user headers with the origin of a copied message. Those without a value are left out.
 const (
-	// headerStream is the stream of the message.
-	headerStream = "origin-stream"
+	// HeaderStream is the stream of the message.
+	HeaderStream = "origin-stream"
 	// headerTopic is the topic of the message.
 	headerTopic = "origin-topic"
 	// headerPartition is the message's partition, in decimal.
@@ -38,12 +38,12 @@ const (
 
 // Keys are the keys of the headers that Describe returns.
 func Keys() []string {
-	return []string{headerStream, headerTopic, headerPartition, headerOffset, headerID, headerGroup, headerTimestamp}
+	return []string{HeaderStream, headerTopic, headerPartition, headerOffset, headerID, headerGroup, headerTimestamp}
 }
 
 // Describe returns the headers with an origin.
 func Describe(o topic.Origin) (headers []topic.Header) {
-	headers = Append(headers, headerStream, o.Stream)
+	headers = Append(headers, HeaderStream, o.Stream)
 	headers = Append(headers, headerTopic, o.Topic)
 	headers = Append(headers, headerPartition, strconv.FormatUint(uint64(o.Partition), 10))
 	headers = Append(headers, headerOffset, strconv.FormatUint(o.Offset, 10))
@@ -69,11 +69,11 @@ func Parse(values map[string]string) (topic.Origin, bool) {
 	partition, err1 := strconv.ParseUint(values[headerPartition], 10, 32)
 	offset, err2 := strconv.ParseUint(values[headerOffset], 10, 64)
 	id, err3 := uuid.Parse(values[headerID])
-	if err1 != nil || err2 != nil || err3 != nil || values[headerStream] == "" || values[headerTopic] == "" {
+	if err1 != nil || err2 != nil || err3 != nil || values[HeaderStream] == "" || values[headerTopic] == "" {
 		return topic.Origin{}, false
 	}
 	return topic.Origin{
-		Stream: values[headerStream], Topic: values[headerTopic],
+		Stream: values[HeaderStream], Topic: values[headerTopic],
 		Partition: uint32(partition), Offset: offset, ID: id,
 		Group: values[headerGroup], Timestamp: ParseTime(values[headerTimestamp]),
 	}, true
