@@ -39,8 +39,13 @@ func TestPageLayout(t *testing.T) {
 	b := openBrowser(t)
 	remote := startFileServer(t)
 	box, stop := run(t, app.Options{Data: t.TempDir(), Environ: environment(nil)})
-	for range 25 {
-		box.submit(t, remote.manifest(2, 0))
+	others := make([]string, 25)
+	for i := range others {
+		others[i] = box.submit(t, remote.manifest(2, 0))
+	}
+	// The list is ordered by the last change: no later one moves the job below from its beginning.
+	for _, other := range others {
+		require.Equal(t, store.Completed, box.waitFinished(t, other).Status)
 	}
 	long, err := json.Marshal(map[string]any{"manifest_version": "v1", "metadata": map[string]any{}, "resources": []map[string]any{
 		{"id": strings.Repeat("identifier", 12), "url": remote.URL + "/missing/" + strings.Repeat("path", 500)},
