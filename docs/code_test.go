@@ -1,6 +1,8 @@
 package docs_test
 
 import (
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,38 +11,47 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A comment above each Go block names a file that contains the block, apart from the indentation.
+// A comment above each Go block names a file that contains the block, apart from the indentation. A
+// block is whole declarations, statements or arguments.
 func TestCodeIsCompiled(t *testing.T) {
 	t.Parallel()
-	pages, err := filepath.Glob("*.md")
-	require.NoError(t, err)
-	blocks := 0
-	for _, page := range append(pages, "../README.md", "../CONTRIBUTING.md") {
-		text, err := os.ReadFile(page)
-		require.NoError(t, err)
-		lines := strings.Split(string(text), "\n")
-		for i, line := range lines {
-			if line != "```go" {
+	count := 0
+	for name, text := range prose(t) {
+		blocks, _ := split(text)
+		for _, b := range blocks {
+			if b.language != "go" {
 				continue
 			}
-			blocks++
-			require.Positive(t, i, page)
-			file, ok := strings.CutPrefix(lines[i-1], "<!-- ")
-			require.True(t, ok, "%s:%d: no comment above names the file of this code", page, i+1)
+			count++
+			file, ok := strings.CutPrefix(b.above, "<!-- ")
+			require.True(t, ok, "%s:%d: no comment above names the file of this code", name, b.line)
 			file, _ = strings.CutSuffix(file, " -->")
-			source, err := os.ReadFile(filepath.Join("..", file))
-			require.NoError(t, err, "%s:%d", page, i+1)
-			var code []string
-			for _, line := range lines[i+1:] {
-				if line == "```" {
-					break
-				}
-				code = append(code, line)
-			}
-			require.True(t, contains(strings.Split(string(source), "\n"), code), "%s:%d: this code is not in %s", page, i+1, file)
+			require.True(t, contains(strings.Split(page(t, "../"+file), "\n"), b.code), "%s:%d: this code is not in %s", name, b.line, file)
+			require.True(t, whole(strings.Join(b.code, "\n")), "%s:%d: this code ends within a statement", name, b.line)
 		}
 	}
-	require.Positive(t, blocks)
+	require.Greater(t, count, 20)
+}
+
+// whole reports whether code is a sequence of declarations, of statements, or of arguments of a call.
+func whole(code string) bool {
+	for _, around := range [][2]string{{"", ""}, {"func _() {", "}"}, {"func _() error {", "}"}, {"var _ = f(", ")"}} {
+		_, err := parser.ParseFile(token.NewFileSet(), "", "package p\n"+around[0]+"\n"+code+"\n"+around[1], parser.SkipObjectResolution)
+		if err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func TestWhole(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"var a = 1", "a := 1\nreturn a", "f(a),\nf(b), // b"} {
+		require.True(t, whole(code), code)
+	}
+	for _, code := range []string{"app := fx.New(a,", "if a {", "}"} {
+		require.False(t, whole(code), code)
+	}
 }
 
 // contains reports whether code is a sequence of lines of source, all indented by the same number

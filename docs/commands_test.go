@@ -2,8 +2,6 @@ package docs_test
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,6 +15,8 @@ var (
 	// commandLine matches a command line of the tool, up to a character of the shell or the text.
 	commandLine = regexp.MustCompile("fetchbox-iggy-cli ([a-z][^`#|<>;\\n]*)")
 	plainWord   = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
+	makeTarget  = regexp.MustCompile("(?m)(?:`|^|[&;] )make ([a-z][a-z-]*)")
+	goPackage   = regexp.MustCompile(`\bgo (?:run|build|test|install|generate)[^\n` + "`" + `]*? (\./[a-z][a-z0-9/_-]*)`)
 	flagWord    = regexp.MustCompile(`^--[a-z-]+|^-[a-z]$`)
 )
 
@@ -37,13 +37,9 @@ func usage(path ...string) string {
 // Every command on a page exists, with its flags.
 func TestCommandsExist(t *testing.T) {
 	t.Parallel()
-	pages, err := filepath.Glob("*.md")
-	require.NoError(t, err)
 	seen := 0
-	for _, page := range append(pages, "../README.md", "../CONTRIBUTING.md") {
-		text, err := os.ReadFile(page)
-		require.NoError(t, err)
-		for _, use := range commandLine.FindAllStringSubmatch(string(text), -1) {
+	for page, text := range prose(t) {
+		for _, use := range commandLine.FindAllStringSubmatch(text, -1) {
 			words := strings.Fields(use[1])
 			help := helpOf(t, words[0])
 			require.Contains(t, help, usage(words[0]), "%s: %s", page, use[0])
@@ -64,4 +60,23 @@ func TestCommandsExist(t *testing.T) {
 		}
 	}
 	require.Greater(t, seen, 10)
+}
+
+// Every target of the Makefile, and every directory of a go command, that a page names exists.
+func TestTargetsAndPackagesExist(t *testing.T) {
+	t.Parallel()
+	makefile := page(t, "../Makefile")
+	targets, packages := 0, 0
+	for name, text := range prose(t) {
+		for _, m := range makeTarget.FindAllStringSubmatch(text, -1) {
+			require.Contains(t, makefile, "\n"+m[1]+":", "%s: %s", name, m[0])
+			targets++
+		}
+		for _, m := range goPackage.FindAllStringSubmatch(text, -1) {
+			require.True(t, exists("../"+m[1]), "%s: %s", name, m[0])
+			packages++
+		}
+	}
+	require.Positive(t, targets)
+	require.Greater(t, packages, 5)
 }

@@ -6,7 +6,6 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -19,14 +18,7 @@ import (
 var testReference = regexp.MustCompile("`([a-z][a-z0-9/]*)/(Test[A-Za-z0-9]+)`")
 
 // fileReference matches a source file on the page.
-var fileReference = regexp.MustCompile("`([a-z][a-z0-9/]*\\.go)`")
-
-func page(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	require.NoError(t, err)
-	return string(text)
-}
+var fileReference = regexp.MustCompile("`([a-z][a-z0-9_/]*\\.go)`")
 
 // tests returns the names of the tests in a directory of the module.
 func tests(t *testing.T, dir string) map[string]bool {

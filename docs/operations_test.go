@@ -2,9 +2,7 @@ package docs_test
 
 import (
 	"os"
-	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,42 +56,4 @@ func TestOperationsStateTheDefaults(t *testing.T) {
 		spaced := regexp.MustCompile(`([0-9])([a-z])`).ReplaceAllString(value, "$1 $2")
 		require.Contains(t, text, key+" ("+spaced+")")
 	}
-}
-
-// The targets of links exist: pages, files and sections.
-func TestLinkTargetsExist(t *testing.T) {
-	t.Parallel()
-	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	heading := regexp.MustCompile(`(?m)^#+ (.+)$`)
-	for _, name := range []string{"getting-started.md", "guarantees.md", "metrics.md", "operations.md"} {
-		for _, m := range link.FindAllStringSubmatch(page(t, name), -1) {
-			if strings.Contains(m[1], "://") {
-				continue
-			}
-			file, section, _ := strings.Cut(m[1], "#")
-			if file == "" {
-				file = name
-			}
-			require.True(t, exists(filepath.FromSlash(file)), "%s links to %s", name, m[1])
-			if section == "" {
-				continue
-			}
-			var anchors []string
-			for _, h := range heading.FindAllStringSubmatch(page(t, file), -1) {
-				anchors = append(anchors, anchor(h[1]))
-			}
-			require.Contains(t, anchors, section, "%s links to %s", name, m[1])
-		}
-	}
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-// anchor returns the anchor of a heading.
-func anchor(heading string) string {
-	heading = regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(heading), "")
-	return strings.ReplaceAll(heading, " ", "-")
 }
