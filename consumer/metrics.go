@@ -78,43 +78,45 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 		m.gauges = append(m.gauges, gauge{g, read})
 	}
 	outcome := func(name string) attribute.KeyValue { return attribute.String("outcome", name) }
-	const outcomes, outcomesText = "iggy_client_consumer_outcomes_total", "Messages by outcome."
-	count("iggy_client_consumer_messages_total", "{message}", "Messages read.", func(t counters) int64 { return t.fetched.Messages })
-	count("iggy_client_consumer_bytes_total", "By", "Bytes of the messages read.", func(t counters) int64 { return t.fetched.Bytes })
-	count("iggy_client_consumer_polls_total", "{request}", "Polls that brought messages.", func(t counters) int64 { return t.fetched.Polls })
-	count("iggy_client_consumer_deliveries_total", "{delivery}", "Deliveries to the application.", func(t counters) int64 { return t.delivered.Delivered })
-	count("iggy_client_consumer_redeliveries_total", "{delivery}", "Deliveries after the first of a message.", func(t counters) int64 { return t.delivered.Redelivered })
-	count("iggy_client_consumer_failures_total", "{delivery}", "Failed deliveries.", func(t counters) int64 { return t.delivered.Failed })
+	const outcomes, outcomesText = "iggy.client.consumer.outcomes", "Messages by outcome."
+	count("iggy.client.consumer.messages", "{message}", "Messages read.", func(t counters) int64 { return t.fetched.Messages })
+	count("iggy.client.consumer.bytes", "By", "Bytes of the messages read.", func(t counters) int64 { return t.fetched.Bytes })
+	count("iggy.client.consumer.polls", "{request}", "Polls that brought messages.", func(t counters) int64 { return t.fetched.Polls })
+	count("iggy.client.consumer.deliveries", "{delivery}", "Deliveries to the application.", func(t counters) int64 { return t.delivered.Delivered })
+	count("iggy.client.consumer.redeliveries", "{delivery}", "Deliveries after the first of a message.", func(t counters) int64 { return t.delivered.Redelivered })
+	count("iggy.client.consumer.failures", "{delivery}", "Failed deliveries.", func(t counters) int64 { return t.delivered.Failed })
 	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Acked }, outcome("acknowledged"))
 	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Dropped }, outcome("dropped"))
 	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.DeadLettered }, outcome("dead_letter"))
 	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Skipped }, outcome("skipped"))
 	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Parked }, outcome("parked"))
 	count(outcomes, "{message}", outcomesText, func(t counters) int64 { return t.delivered.Duplicates }, outcome("duplicate"))
-	count("iggy_client_consumer_dead_letters_total", "{message}", "Messages confirmed by the dead letters.", func(t counters) int64 { return t.delivered.DeadLettered })
-	count("iggy_client_consumer_undecodable_total", "{message}", "Messages that could not be decoded.", func(t counters) int64 { return t.delivered.Undecodable })
-	count("iggy_client_consumer_commits_total", "{request}", "Offsets stored.", func(t counters) int64 { return t.commits })
-	count("iggy_client_consumer_gaps_total", "{gap}", "Gaps in the offsets.", func(t counters) int64 { return t.fetched.Gaps })
-	count("iggy_client_consumer_gap_messages_total", "{message}", "Offsets that are missing at gaps.", func(t counters) int64 { return t.fetched.GapMessages })
-	count("iggy_client_consumer_offset_resets_total", "{reset}", "Truncated logs and moved stored offsets.", func(t counters) int64 { return t.resets })
-	measure("iggy_client_consumer_lag", "{message}", "Messages behind the acknowledged prefixes of the assigned partitions.", func(s Status) int64 { return int64(s.Lag) })
-	measure("iggy_client_consumer_parked", "{message}", "Messages that are parked in the assigned partitions of their topic.", func(s Status) int64 {
+	count("iggy.client.consumer.dead_letters", "{message}", "Messages confirmed by the dead letters.", func(t counters) int64 { return t.delivered.DeadLettered })
+	count("iggy.client.consumer.undecodable", "{message}", "Messages that could not be decoded.", func(t counters) int64 { return t.delivered.Undecodable })
+	count("iggy.client.consumer.commits", "{request}", "Offsets stored.", func(t counters) int64 { return t.commits })
+	count("iggy.client.consumer.gaps", "{gap}", "Gaps in the offsets.", func(t counters) int64 { return t.fetched.Gaps })
+	count("iggy.client.consumer.gap_messages", "{message}", "Offsets that are missing at gaps.", func(t counters) int64 { return t.fetched.GapMessages })
+	count("iggy.client.consumer.offset_resets", "{reset}", "Truncated logs and moved stored offsets.", func(t counters) int64 { return t.resets })
+	measure("iggy.client.consumer.lag", "{message}", "Messages behind the acknowledged prefixes of the assigned partitions.", func(s Status) int64 { return int64(s.Lag) })
+	measure("iggy.client.consumer.parked", "{message}", "Messages that are parked in the assigned partitions of their topic.", func(s Status) int64 {
 		if s.Parked == nil {
 			return 0
 		}
 		return int64(s.Parked.Lag)
 	})
-	measure("iggy_client_consumer_in_flight", "{message}", "Messages in flight.", func(s Status) int64 { return int64(s.InFlight) })
-	measure("iggy_client_consumer_oldest_age_ms", "ms", "How long the oldest unacknowledged message is in flight.", func(s Status) int64 { return s.OldestAge.Milliseconds() })
-	measure("iggy_client_consumer_partitions", "{partition}", "Partitions assigned.", func(s Status) int64 { return int64(len(s.Partitions)) })
-	measure("iggy_client_consumer_buffered_bytes", "By", "Bytes of messages that are prefetched or in flight.", func(s Status) int64 { return s.BufferedBytes })
-	rebalances, err := api.Int64ObservableCounter("iggy_client_consumer_rebalances_total", metric.WithUnit("{change}"),
+	measure("iggy.client.consumer.in_flight", "{message}", "Messages in flight.", func(s Status) int64 { return int64(s.InFlight) })
+	measure("iggy.client.consumer.partitions", "{partition}", "Partitions assigned.", func(s Status) int64 { return int64(len(s.Partitions)) })
+	measure("iggy.client.consumer.buffered_bytes", "By", "Bytes of messages that are prefetched or in flight.", func(s Status) int64 { return s.BufferedBytes })
+	rebalances, err := api.Int64ObservableCounter("iggy.client.consumer.rebalances", metric.WithUnit("{change}"),
 		metric.WithDescription("Partitions assigned, revoked and lost."))
 	errs, observed = append(errs, err), append(observed, rebalances)
-	m.pollTime, err = api.Float64Histogram("iggy_client_consumer_poll_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Round trips of polls."),
+	oldest, err := api.Float64ObservableGauge("iggy.client.consumer.oldest_age", metric.WithUnit("s"),
+		metric.WithDescription("How long the oldest unacknowledged message is in flight."))
+	errs, observed = append(errs, err), append(observed, oldest)
+	m.pollTime, err = api.Float64Histogram("iggy.client.consumer.poll.duration", metric.WithUnit("s"), metric.WithDescription("Round trips of polls."),
 		telemetry.RequestBuckets())
 	errs = append(errs, err)
-	m.handleTime, err = api.Float64Histogram("iggy_client_consumer_handle_duration_seconds", metric.WithUnit("s"), metric.WithDescription("Calls of the handler."),
+	m.handleTime, err = api.Float64Histogram("iggy.client.consumer.handle.duration", metric.WithUnit("s"), metric.WithDescription("Calls of the handler."),
 		telemetry.HandlerBuckets())
 	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
@@ -133,6 +135,7 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 		for _, g := range m.gauges {
 			o.ObserveInt64(g.instrument, g.read(status), m.attributes)
 		}
+		o.ObserveFloat64(oldest, status.OldestAge.Seconds(), m.attributes)
 		return nil
 	}, observed...)
 	return m, err

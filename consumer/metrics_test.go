@@ -3,8 +3,10 @@ package consumer_test
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/sdk/metric"
@@ -46,24 +48,27 @@ func TestMetrics(t *testing.T) {
 				switch d := m.Data.(type) {
 				case metricdata.Sum[int64]:
 					for _, p := range d.DataPoints {
-						name := strings.TrimPrefix(m.Name, "iggy_client_")
+						name := strings.TrimPrefix(m.Name, "iggy.client.")
 						if outcome, ok := p.Attributes.Value("outcome"); ok {
 							name += " " + outcome.AsString()
 						}
 						values[name] = p.Value
 					}
 				case metricdata.Gauge[int64]:
-					values[strings.TrimPrefix(m.Name, "iggy_client_")] = d.DataPoints[0].Value
+					values[strings.TrimPrefix(m.Name, "iggy.client.")] = d.DataPoints[0].Value
+				case metricdata.Gauge[float64]:
+					values[strings.TrimPrefix(m.Name, "iggy.client.")] = int64(math.Ceil(d.DataPoints[0].Value))
 				case metricdata.Histogram[float64]:
 					for _, p := range d.DataPoints {
-						values[strings.TrimPrefix(m.Name, "iggy_client_")] += int64(p.Count)
+						values[strings.TrimPrefix(m.Name, "iggy.client.")] += int64(p.Count)
 					}
 				}
 			}
 		}
 		return values
 	}
-	require.NotContains(t, read(), "consumer_partitions", "who does not consume misses no partition")
+	require.NotContains(t, read(), "consumer.partitions", "who does not consume misses no partition")
+	began := time.Now()
 	start(t, c)
 	e.send(0, "a/0", "a/1", "b/bad", "!malformed", "d/dropped")
 	e.send(1, "c/held")
@@ -72,17 +77,19 @@ func TestMetrics(t *testing.T) {
 	e.server.WaitCommitted("s", "t", "g", 0, 4)
 	values := read()
 	for name, want := range map[string]int64{
-		"consumer_messages_total": 6, "consumer_deliveries_total": 6, "consumer_redeliveries_total": 1, "consumer_failures_total": 2,
-		"consumer_outcomes_total acknowledged": 2, "consumer_outcomes_total dropped": 1, "consumer_outcomes_total dead_letter": 2,
-		"consumer_outcomes_total skipped": 0, "consumer_dead_letters_total": 2, "consumer_undecodable_total": 1,
-		"consumer_in_flight": 1, "consumer_lag": 1, "consumer_partitions": 2, "consumer_rebalances_total": 2,
+		"consumer.messages": 6, "consumer.deliveries": 6, "consumer.redeliveries": 1, "consumer.failures": 2,
+		"consumer.outcomes acknowledged": 2, "consumer.outcomes dropped": 1, "consumer.outcomes dead_letter": 2,
+		"consumer.outcomes skipped": 0, "consumer.dead_letters": 2, "consumer.undecodable": 1,
+		"consumer.in_flight": 1, "consumer.lag": 1, "consumer.partitions": 2, "consumer.rebalances": 2,
 	} {
 		require.Equal(t, want, values[name], name)
 	}
-	eventually(t, "a counted commit", func() bool { return read()["consumer_commits_total"] > 0 })
-	require.Positive(t, values["consumer_poll_duration_seconds"])
-	require.EqualValues(t, 5, values["consumer_handle_duration_seconds"])
+	eventually(t, "a counted commit", func() bool { return read()["consumer.commits"] > 0 })
+	require.Positive(t, values["consumer.poll.duration"])
+	require.Positive(t, values["consumer.oldest_age"])
+	require.LessOrEqual(t, values["consumer.oldest_age"], int64(math.Ceil(time.Since(began).Seconds())), "in seconds")
+	require.EqualValues(t, 5, values["consumer.handle.duration"])
 	close(held)
 	stop(t, c)
-	require.NotContains(t, read(), "consumer_in_flight", "a stopped consumer is not observed")
+	require.NotContains(t, read(), "consumer.in_flight", "a stopped consumer is not observed")
 }

@@ -121,7 +121,7 @@ func handleDurations(t *testing.T, reader sdkmetric.Reader) (count uint64, sum f
 	require.NoError(t, reader.Collect(context.Background(), &all))
 	for _, scope := range all.ScopeMetrics {
 		for _, m := range scope.Metrics {
-			if m.Name != "iggy_client_consumer_handle_duration_seconds" {
+			if m.Name != "iggy.client.consumer.handle.duration" {
 				continue
 			}
 			for _, point := range m.Data.(metricdata.Histogram[float64]).DataPoints {

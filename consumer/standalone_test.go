@@ -88,7 +88,7 @@ func TestStandaloneConsumerWithoutANameHasNoGroup(t *testing.T) {
 		for _, scope := range metrics.ScopeMetrics {
 			for _, m := range scope.Metrics {
 				gauge, ok := m.Data.(metricdata.Gauge[int64])
-				if !ok || m.Name != "iggy_client_consumer_lag" {
+				if !ok || m.Name != "iggy.client.consumer.lag" {
 					continue
 				}
 				group, ok := gauge.DataPoints[0].Attributes.Value("messaging.consumer.group.name")

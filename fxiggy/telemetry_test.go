@@ -76,8 +76,8 @@ func TestMetricsTellTheCluster(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"iggy_client_producer_messages_total", "iggy_client_producer_request_seconds", "iggy_client_producer_buffered_bytes",
-		"iggy_client_link_up", "iggy_client_link_reconnects_total", "iggy_client_consumer_in_flight", "iggy_client_consumer_dead_letters_total", "iggy_client_consumer_lag", "iggy_client_consumer_poll_duration_seconds",
+		"iggy.client.producer.messages", "iggy.client.producer.request.duration", "iggy.client.producer.buffered_bytes",
+		"iggy.client.link.up", "iggy.client.link.reconnects", "iggy.client.consumer.in_flight", "iggy.client.consumer.dead_letters", "iggy.client.consumer.lag", "iggy.client.consumer.poll.duration",
 	} {
 		require.Equal(t, map[string]bool{"default": true, "eu": true}, seen[name], name)
 	}
@@ -99,6 +99,10 @@ func attributesOf(t *testing.T, data metricdata.Aggregation) (sets []attribute.S
 			sets = append(sets, p.Attributes)
 		}
 	case metricdata.Gauge[int64]:
+		for _, p := range d.DataPoints {
+			sets = append(sets, p.Attributes)
+		}
+	case metricdata.Gauge[float64]:
 		for _, p := range d.DataPoints {
 			sets = append(sets, p.Attributes)
 		}

@@ -31,20 +31,20 @@ func newMetrics(mp metric.MeterProvider, name, cluster string) (*metrics, error)
 	}
 	m := &metrics{meter: mp.Meter(instrumentationScope), base: []attribute.KeyValue{attribute.String("producer", name), telemetry.Cluster(cluster)}}
 	var errs [6]error
-	m.messages, errs[0] = m.meter.Int64Counter("iggy_client_producer_messages_total",
+	m.messages, errs[0] = m.meter.Int64Counter("iggy.client.producer.messages",
 		metric.WithDescription("Messages by outcome: confirmed, failed, unknown."), metric.WithUnit("{message}"))
-	m.bytes, errs[1] = m.meter.Int64Counter("iggy_client_producer_bytes_total",
+	m.bytes, errs[1] = m.meter.Int64Counter("iggy.client.producer.bytes",
 		metric.WithDescription("Encoded bytes of messages by outcome."), metric.WithUnit("By"))
-	m.size, errs[2] = m.meter.Int64Histogram("iggy_client_producer_batch_messages",
+	m.size, errs[2] = m.meter.Int64Histogram("iggy.client.producer.batch_messages",
 		metric.WithDescription("Messages in one request."), metric.WithUnit("{message}"),
 		metric.WithExplicitBucketBoundaries(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000))
-	m.latency, errs[3] = m.meter.Float64Histogram("iggy_client_producer_latency_seconds",
+	m.latency, errs[3] = m.meter.Float64Histogram("iggy.client.producer.latency",
 		metric.WithDescription("From accepting a batch's oldest message to its outcome."), metric.WithUnit("s"),
 		telemetry.RequestBuckets())
-	m.request, errs[4] = m.meter.Float64Histogram("iggy_client_producer_request_seconds",
+	m.request, errs[4] = m.meter.Float64Histogram("iggy.client.producer.request.duration",
 		metric.WithDescription("Time of one request, by whether it succeeded."), metric.WithUnit("s"),
 		telemetry.RequestBuckets())
-	m.retries, errs[5] = m.meter.Int64Counter("iggy_client_producer_retries_total",
+	m.retries, errs[5] = m.meter.Int64Counter("iggy.client.producer.retries",
 		metric.WithDescription("Requests that were made again."), metric.WithUnit("{request}"))
 	return m, errors.Join(errs[:]...)
 }
@@ -56,9 +56,9 @@ func (m *metrics) observe(p *Producer) error {
 	}
 	var errs [3]error
 	var bytes, messages metric.Int64ObservableGauge
-	bytes, errs[0] = m.meter.Int64ObservableGauge("iggy_client_producer_buffered_bytes",
+	bytes, errs[0] = m.meter.Int64ObservableGauge("iggy.client.producer.buffered_bytes",
 		metric.WithDescription("Encoded bytes of messages without an outcome."), metric.WithUnit("By"))
-	messages, errs[1] = m.meter.Int64ObservableGauge("iggy_client_producer_buffered_messages",
+	messages, errs[1] = m.meter.Int64ObservableGauge("iggy.client.producer.buffered_messages",
 		metric.WithDescription("Messages without an outcome."), metric.WithUnit("{message}"))
 	if err := errors.Join(errs[:]...); err != nil {
 		return err

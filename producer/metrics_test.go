@@ -73,24 +73,24 @@ func TestMetrics(t *testing.T) {
 		}
 		one := int64(wire.EncodedSize(1, 0))
 		require.Equal(t, map[string]int64{
-			"iggy_client_producer_messages_total/confirmed": 3,
-			"iggy_client_producer_messages_total/failed":    1,
-			"iggy_client_producer_messages_total/unknown":   1,
-			"iggy_client_producer_bytes_total/confirmed":    3 * one,
-			"iggy_client_producer_bytes_total/unknown":      one + 6,
-			"iggy_client_producer_retries_total":            2,
-			"iggy_client_producer_buffered_messages":        1,
-			"iggy_client_producer_buffered_bytes":           one + 7,
-			"iggy_client_link_up":                           0,
-			"iggy_client_link_reconnects_total":             2, // the third waits for its backoff
-			"iggy_client_link_failures_total":               0,
-			"iggy_client_link_breaker_open":                 0,
+			"iggy.client.producer.messages/confirmed": 3,
+			"iggy.client.producer.messages/failed":    1,
+			"iggy.client.producer.messages/unknown":   1,
+			"iggy.client.producer.bytes/confirmed":    3 * one,
+			"iggy.client.producer.bytes/unknown":      one + 6,
+			"iggy.client.producer.retries":            2,
+			"iggy.client.producer.buffered_messages":  1,
+			"iggy.client.producer.buffered_bytes":     one + 7,
+			"iggy.client.link.up":                     0,
+			"iggy.client.link.reconnects":             2, // the third waits for its backoff
+			"iggy.client.link.failures":               0,
+			"iggy.client.link.breaker_open":           0,
 		}, sums)
 		require.Equal(t, map[string]uint64{
-			"iggy_client_producer_batch_messages":            5,
-			"iggy_client_producer_request_seconds":           5,
-			"iggy_client_producer_latency_seconds/confirmed": 2,
-			"iggy_client_producer_latency_seconds/unknown":   1,
+			"iggy.client.producer.batch_messages":    5,
+			"iggy.client.producer.request.duration":  5,
+			"iggy.client.producer.latency/confirmed": 2,
+			"iggy.client.producer.latency/unknown":   1,
 		}, counts)
 	}, producer.WithMeterProvider(provider))
 }
@@ -108,7 +108,7 @@ func TestMetricsHaveNameAndCluster(t *testing.T) {
 		found := 0
 		for _, m := range metricsOf(data) {
 			sum, ok := m.Data.(metricdata.Sum[int64])
-			if !ok || m.Name != "iggy_client_producer_messages_total" {
+			if !ok || m.Name != "iggy.client.producer.messages" {
 				continue
 			}
 			for _, point := range sum.DataPoints {

@@ -217,7 +217,7 @@ func TestScalers(t *testing.T) {
 		require.Equal(t, jobs.GroupWorkers, metric.Metric.Selector.MatchLabels["messaging_consumer_group_name"])
 		source, err := os.ReadFile("../../consumer/metrics.go")
 		require.NoError(t, err)
-		require.Contains(t, string(source), `"`+metric.Metric.Name+`"`)
+		require.Contains(t, string(source), `"`+strings.ReplaceAll(metric.Metric.Name, "_", ".")+`"`)
 		require.Contains(t, string(source), "telemetry.Group(")
 		require.Equal(t, "messaging_consumer_group_name", strings.ReplaceAll(string(telemetry.Group("").Key), ".", "_"))
 		adapter, err := os.ReadFile("../prometheus-adapter.yaml")

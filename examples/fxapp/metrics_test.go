@@ -79,7 +79,7 @@ func TestSecondsHistogramsResolveMilliseconds(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"iggy_client_producer_latency_seconds", "iggy_client_producer_request_seconds", "fetchbox_worker_download_seconds",
+		"iggy_client_producer_latency_seconds", "iggy_client_producer_request_duration_seconds", "fetchbox_worker_download_seconds",
 		"iggy_client_consumer_poll_duration_seconds", "iggy_client_consumer_handle_duration_seconds",
 	} {
 		require.Contains(t, fine, name)

@@ -40,7 +40,7 @@ type Billing struct {
 }
 
 func newBilling(invoices invoicePublisher, meters metric.MeterProvider) (*Billing, error) {
-	billed, err := meters.Meter("shop").Int64Counter("shop_billed_cents_total")
+	billed, err := meters.Meter("shop").Int64Counter("shop.billed_cents")
 	return &Billing{invoices: invoices, billed: billed}, err
 }
 

@@ -72,7 +72,7 @@ func TestShop(t *testing.T) {
 	require.JSONEq(t, `{"id": "2", "customer": "acme", "cents": -5}`, string(letter.Payload))
 	require.Equal(t, `order "2": nothing to bill`, letter.Header("failure-cause"))
 	srv.WaitCommitted("shop", "orders", "billing", srv.Messages("shop", "orders")[0].Partition, 2)
-	require.Regexp(t, `(?m)^shop_billed_cents_total 1234$`, get(url+"/metrics"))
+	require.Regexp(t, `(?m)^shop_billed_cents_total{.*} 1234$`, get(url+"/metrics"))
 	require.NoError(t, stop(), "ctrl-C ends the process with exit code 0")
 
 	url, stop = start(t, config)

@@ -40,15 +40,15 @@ func newMetrics(mp metric.MeterProvider, name, cluster string) (*metrics, error)
 		attributes: metric.WithAttributeSet(attribute.NewSet(attribute.String("link", name), telemetry.Cluster(cluster))),
 	}
 	var errs [5]error
-	m.up, errs[0] = m.meter.Int64ObservableGauge("iggy_client_link_up",
-		metric.WithDescription("1 while there is a logged-in connection, 0 while the link tries to connect."), metric.WithUnit("1"))
-	m.breaker, errs[1] = m.meter.Int64ObservableGauge("iggy_client_link_breaker_open",
-		metric.WithDescription("1 while the circuit breaker is open or half-open, after several connections in a row that served no request."), metric.WithUnit("1"))
-	m.reconnects, errs[2] = m.meter.Int64ObservableCounter("iggy_client_link_reconnects_total",
+	m.up, errs[0] = m.meter.Int64ObservableGauge("iggy.client.link.up",
+		metric.WithDescription("1 while there is a logged-in connection, 0 while the link tries to connect."))
+	m.breaker, errs[1] = m.meter.Int64ObservableGauge("iggy.client.link.breaker_open",
+		metric.WithDescription("1 while the circuit breaker is open or half-open, after several connections in a row that served no request."))
+	m.reconnects, errs[2] = m.meter.Int64ObservableCounter("iggy.client.link.reconnects",
 		metric.WithDescription("Connections made after the first one."), metric.WithUnit("{connection}"))
-	m.failures, errs[3] = m.meter.Int64ObservableCounter("iggy_client_link_failures_total",
+	m.failures, errs[3] = m.meter.Int64ObservableCounter("iggy.client.link.failures",
 		metric.WithDescription("Attempts to connect and log in that failed."), metric.WithUnit("{attempt}"))
-	m.heartbeat, errs[4] = m.meter.Float64Histogram("iggy_client_link_heartbeat_duration_seconds",
+	m.heartbeat, errs[4] = m.meter.Float64Histogram("iggy.client.link.heartbeat.duration",
 		metric.WithDescription("Round-trip time of answered heartbeats."), metric.WithUnit("s"), telemetry.RequestBuckets())
 	return m, errors.Join(errs[:]...)
 }

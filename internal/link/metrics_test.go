@@ -56,20 +56,20 @@ func TestMetricsReportTheConnection(t *testing.T) {
 		want := func(up, reconnects, failures, open int64) {
 			t.Helper()
 			values := metricValues(t, reader)
-			delete(values, "iggy_client_link_heartbeat_duration_seconds")
+			delete(values, "iggy.client.link.heartbeat.duration")
 			require.Equal(t, map[string]int64{
-				"iggy_client_link_up": up, "iggy_client_link_reconnects_total": reconnects,
-				"iggy_client_link_failures_total": failures, "iggy_client_link_breaker_open": open,
+				"iggy.client.link.up": up, "iggy.client.link.reconnects": reconnects,
+				"iggy.client.link.failures": failures, "iggy.client.link.breaker_open": open,
 			}, values)
 		}
 		want(1, 0, 0, 0)
 		time.Sleep(cfg.HeartbeatInterval + time.Second)
-		require.EqualValues(t, 1, metricValues(t, reader)["iggy_client_link_heartbeat_duration_seconds"])
+		require.EqualValues(t, 1, metricValues(t, reader)["iggy.client.link.heartbeat.duration"])
 
 		server.set(func(f *fakeServer) { f.dialErr = errRefused })
 		server.last().cut(errRefused)
 		synctest.Wait()
-		require.EqualValues(t, 0, metricValues(t, reader)["iggy_client_link_up"])
+		require.EqualValues(t, 0, metricValues(t, reader)["iggy.client.link.up"])
 		time.Sleep(5 * time.Second) // for three attempts
 		want(0, 0, 3, 1)
 
@@ -80,7 +80,7 @@ func TestMetricsReportTheConnection(t *testing.T) {
 		want(1, 1, 3, 0)
 
 		require.NoError(t, l.Stop(t.Context()))
-		require.NotContains(t, metricValues(t, reader), "iggy_client_link_up", "a stopped link is no failure")
+		require.NotContains(t, metricValues(t, reader), "iggy.client.link.up", "a stopped link is no failure")
 		require.NoError(t, l.Stop(t.Context()))
 	})
 }

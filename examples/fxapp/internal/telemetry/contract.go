@@ -2,11 +2,11 @@ package telemetry
 
 import sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
-// contractNames are the metrics of the library that FetchBox's operators know by a name of
+// contractNames are the instruments of the library that FetchBox's operators know by a name of
 // FetchBox's.
 var contractNames = map[string]string{
-	"iggy_client_consumer_in_flight":          "fetchbox_worker_tasks_inflight",
-	"iggy_client_consumer_dead_letters_total": "fetchbox_worker_dlq_total",
+	"iggy.client.consumer.in_flight":    "fetchbox_worker_tasks_inflight",
+	"iggy.client.consumer.dead_letters": "fetchbox_worker_dlq_total",
 }
 
 // contractViews returns views that export these metrics under both names.

@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/prometheus/otlptranslator"
 	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel/attribute"
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
@@ -71,12 +70,7 @@ func New(
 }
 
 func (t *Telemetry) startMetrics(ctx context.Context, res *resource.Resource) error {
-	reader, err := otelprometheus.New(
-		otelprometheus.WithRegisterer(t.registry),
-		// The metric names already have their units and suffixes.
-		otelprometheus.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithoutSuffixes),
-		otelprometheus.WithoutScopeInfo(),
-	)
+	reader, err := otelprometheus.New(otelprometheus.WithRegisterer(t.registry))
 	if err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}

@@ -136,7 +136,7 @@ func TestStandardVariables(t *testing.T) {
 					require.Equal(t, tt.service, c.services[kind+" service.name"])
 				}
 			}
-			require.Equal(t, tt.scraped, strings.Contains(scraped, "\na_counter "))
+			require.Equal(t, tt.scraped, strings.Contains(scraped, "\na_counter_total{"))
 			require.Contains(t, scraped, "\ngo_goroutines ")
 		})
 	}

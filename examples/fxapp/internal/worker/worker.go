@@ -58,13 +58,13 @@ type Worker struct {
 // New returns a Worker.
 func New(p Params) (*Worker, error) {
 	meter := p.Meters.Meter(telemetry.Scope)
-	duration, err := meter.Float64Histogram("fetchbox_worker_download_seconds", metric.WithUnit("s"),
+	duration, err := meter.Float64Histogram("fetchbox.worker.download", metric.WithUnit("s"),
 		metric.WithDescription("Attempts to download a resource, by their failure code; none for success."),
 		metric.WithExplicitBucketBoundaries(.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60))
 	if err != nil {
 		return nil, err
 	}
-	bytes, err := meter.Int64Counter("fetchbox_worker_download_bytes_total", metric.WithUnit("By"),
+	bytes, err := meter.Int64Counter("fetchbox.worker.download_bytes", metric.WithUnit("By"),
 		metric.WithDescription("Bytes of the resources that were downloaded."))
 	if err != nil {
 		return nil, err
