@@ -402,3 +402,15 @@ func (o outcomes) wait(t *testing.T, n int) (list []producer.Result) {
 
 // errOf returns the error of a call that returns a result as well.
 func errOf(_ producer.Result, err error) error { return err }
+
+// discard is a server that confirms every batch and stores nothing.
+type discard struct{ *server }
+
+func (d discard) Dial(ctx context.Context, address string, config *tls.Config) (transport.Conn, error) {
+	c, err := d.server.Dial(ctx, address, config)
+	return discardConn{c}, err
+}
+
+type discardConn struct{ transport.Conn }
+
+func (discardConn) Send(context.Context, string, string, uint32, *wire.Batch) error { return nil }

@@ -50,7 +50,7 @@ func (it *item) addHeaders(headers []topic.Header) error {
 		if err := checkHeader(h.Key, h.Value); err != nil {
 			return err
 		}
-		if isLibraryHeader(h.Key) && hasHeader(headers[:i], h.Key) {
+		if i > 0 && isLibraryHeader(h.Key) && hasHeader(headers[:i], h.Key) {
 			return fmt.Errorf("header %q is given twice: %w", h.Key, errHeader)
 		}
 		s.headers = wire.AppendHeader(s.headers, h.Key, h.Value)
@@ -62,22 +62,31 @@ func (it *item) addHeaders(headers []topic.Header) error {
 // appendWithout appends the encoded headers without those whose keys are in replaced. Both may
 // share their memory.
 func appendWithout(to, encoded []byte, replaced []topic.Header) []byte {
-	_ = wire.RangeHeaders(encoded, func(key, value string) bool {
-		if !hasHeader(replaced, key) {
-			to = wire.AppendHeader(to, key, value)
+	for key, header := range wire.EncodedHeaders(encoded) {
+		if !hasHeader(replaced, string(key)) {
+			to = append(to, header...)
 		}
-		return true
-	})
+	}
 	return to
 }
 
 // hasHeader reports whether a header has the key, in any case of letters, as consumers read it.
 func hasHeader(headers []topic.Header, key string) bool {
-	return slices.ContainsFunc(headers, func(h topic.Header) bool { return strings.EqualFold(h.Key, key) })
+	for i := range headers {
+		if strings.EqualFold(headers[i].Key, key) {
+			return true
+		}
+	}
+	return false
 }
 
 func isLibraryHeader(key string) bool {
-	return slices.ContainsFunc(libraryHeaders, func(h string) bool { return strings.EqualFold(h, key) })
+	for _, h := range libraryHeaders {
+		if strings.EqualFold(h, key) {
+			return true
+		}
+	}
+	return false
 }
 
 func checkHeader(key, value string) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/fetchbox/fetchbox-iggy/internal/argument"
-	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -12,13 +11,9 @@ import (
 // key from the topic, and describes the payload in the headers content-type and message-type. It is
 // safe for concurrent use and needs no closing. Several publishers may share a Producer.
 type Publisher[T any] struct {
-	producer *Producer
-	topic    topic.Topic[T]
-	state    *topicState
-	headers  []byte                 // content-type and message-type, encoded
-	describe topic.HeaderEncoder[T] // makes the headers of each message; nil where they are fixed
-	cipher   topic.HeaderCipher     // nil: headers are not encrypted
-
+	producer   *Producer
+	state      *topicState
+	encoder    encoder[T]
 	compressor compressor
 }
 
@@ -26,15 +21,9 @@ type Publisher[T any] struct {
 // Payloads are compressed as the topic says, except for messages that have a content-encoding
 // header.
 func For[T any](p *Producer, t topic.Topic[T]) *Publisher[T] {
-	pub := &Publisher[T]{producer: p, topic: t, state: p.topics.pin(t.Stream(), t.Name()), compressor: newCompressor(t.Compression())}
-	pub.describe, _ = t.Codec().(topic.HeaderEncoder[T])
-	pub.cipher, _ = t.Codec().(topic.HeaderCipher)
-	if pub.describe == nil {
-		for _, h := range fixedHeaders(t) {
-			pub.headers = wire.AppendHeader(pub.headers, h.Key, h.Value)
-		}
+	return &Publisher[T]{
+		producer: p, state: p.topics.pin(t.Stream(), t.Name()), encoder: newEncoder(t), compressor: newCompressor(t.Compression()),
 	}
-	return pub
 }
 
 // PublishOption changes one Publish, PublishAll or PublishAsync.
@@ -47,6 +36,12 @@ type publication struct {
 	partition Partition
 	id        [16]byte
 	headers   []topic.Header
+}
+
+// reset makes p empty. It keeps the memory of the headers.
+func (p *publication) reset() {
+	clear(p.headers)
+	*p = publication{headers: p.headers[:0]}
 }
 
 // WithKey sets the key that chooses the partition, in place of the key that the topic finds in the
@@ -86,8 +81,9 @@ func (pub *Publisher[T]) Publish(ctx context.Context, v T, opts ...PublishOption
 	if err := argument.Context(ctx); err != nil {
 		return pub.state.refused([16]byte{}, err)
 	}
-	it, err := pub.item(nil, v, opts)
+	var it item
 	defer it.release()
+	err := pub.encode(&it, v, opts)
 	if err != nil {
 		return pub.state.refused(it.id, err)
 	}
@@ -103,8 +99,8 @@ func (pub *Publisher[T]) PublishAll(ctx context.Context, vs []T, opts ...Publish
 	ctx, all := pub.producer.newSendAllCall(ctx, pub.state, len(vs))
 	defer all.end(ctx)
 	for _, v := range vs {
-		it, err := pub.item(all.scratch, v, opts)
-		if err != nil {
+		it := item{scratch: all.scratch}
+		if err := pub.encode(&it, v, opts); err != nil {
 			all.refuse(pub.state, err)
 			continue
 		}
@@ -116,8 +112,9 @@ func (pub *Publisher[T]) PublishAll(ctx context.Context, vs []T, opts ...Publish
 // PublishAsync sends v without waiting for its outcome; see Producer.SendAsync for ctx and done,
 // which may be nil. PublishAsync encodes v before it returns, so v may be changed then.
 func (pub *Publisher[T]) PublishAsync(ctx context.Context, v T, done func(Result), opts ...PublishOption) {
-	it, err := pub.item(nil, v, opts)
+	var it item
 	defer it.release()
+	err := pub.encode(&it, v, opts)
 	if err == nil {
 		pub.producer.sendAsyncItem(ctx, pub.state, &it, done)
 		return
@@ -127,67 +124,11 @@ func (pub *Publisher[T]) PublishAsync(ctx context.Context, v T, done func(Result
 	}
 }
 
-// item encodes v into s, or into a scratch of its own when s is nil.
-func (pub *Publisher[T]) item(s *scratch, v T, opts []PublishOption) (item, error) {
-	it := item{headers: pub.headers, scratch: s, cipher: pub.cipher}
-	s = it.getScratch()
-	payload, err := pub.topic.Codec().Append(s.payload[:0], v)
-	if err != nil {
-		return it, err
-	}
-	s.reserve(payload)
-	it.payload = payload
-	if pub.describe != nil {
-		headers, err := pub.describe.Headers(v)
-		if err == nil {
-			err = it.addHeaders(headers)
-		}
-		if err != nil {
-			return it, err
-		}
-	}
-	if err := pub.apply(&it, v, opts); err != nil {
-		return it, err
-	}
-	err = pub.compressor.compress(&it)
-	return it, err
-}
-
-// apply sets the key of v, and what the options of a call say.
-func (pub *Publisher[T]) apply(it *item, v T, opts []PublishOption) error {
-	if len(opts) == 0 {
-		it.key = pub.topic.KeyOf(v)
-		pub.storeKey(it, nil)
-		return nil
-	}
-	var o publication
-	if err := argument.Apply(&o, opts); err != nil {
+// encode sets it to the message of v.
+func (pub *Publisher[T]) encode(it *item, v T, opts []PublishOption) error {
+	if err := pub.encoder.encode(it, v, opts); err != nil {
 		return err
 	}
-	if it.key = o.key; !o.keyed {
-		it.key = pub.topic.KeyOf(v)
-	}
-	it.partition, it.id = o.partition, o.id
-	if err := it.addHeaders(o.headers); err != nil {
-		return err
-	}
-	pub.storeKey(it, o.headers)
-	return nil
-}
-
-// storeKey adds the header with the key that chooses the partition, unless the application's headers
-// have one.
-func (pub *Publisher[T]) storeKey(it *item, headers []topic.Header) {
-	if !storesKey(pub.topic, it.key, it.partition, headers) {
-		return
-	}
-	s := it.ownHeaders()
-	s.headers = wire.AppendHeader(s.headers, topic.HeaderPartitionKey, it.key)
-	it.headers = s.headers
-}
-
-// storesKey reports whether the key of a message is stored with it.
-func storesKey[T any](t topic.Topic[T], key string, partition Partition, headers []topic.Header) bool {
-	_, explicit := partition.ID()
-	return t.StoresKeys() && !explicit && key != "" && len(key) <= maxKeyBytes && !hasHeader(headers, topic.HeaderPartitionKey)
+	it.scratch.reserve(it.payload)
+	return pub.compressor.compress(it)
 }

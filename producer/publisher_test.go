@@ -80,6 +80,36 @@ func TestPanicInKeyFunctionOfPublishAll(t *testing.T) {
 	})
 }
 
+// Calls share the memory of their options.
+func TestOptionsAreThoseOfOneCall(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		pub := producer.For(p, words)
+		apple := wrapperspb.String("apple")
+		options := map[string]producer.PublishOption{
+			"key": producer.WithKey("k"), "partition": producer.WithPartition(3), "id": producer.WithID([16]byte{7}),
+			"header": producer.WithHeaders(topic.Header{Key: "x", Value: "1"}),
+		}
+		for range 10 { // whatever the pool makes of it
+			for set, option := range options {
+				require.NoError(t, errOf(pub.Publish(t.Context(), apple, option)))
+				sent, err := pub.Publish(t.Context(), apple, producer.WithHeaders(topic.Header{Key: "y", Value: "2"}))
+				require.NoError(t, err, set)
+				log := s.log("t")
+				last := log[len(log)-1]
+				require.Equal(t, wire.PartitionOf("a", 4), sent.Partition, set)
+				require.NotEqual(t, [16]byte{7}, last.id, set)
+				require.Len(t, last.headers, 3, set)
+				require.Equal(t, "2", last.headers["y"], set)
+			}
+		}
+		require.ErrorContains(t, pub.PublishAll(t.Context(), []*wrapperspb.StringValue{nil, apple}, options["partition"]), "of 2 messages 1 failed")
+		require.NoError(t, pub.PublishAll(t.Context(), []*wrapperspb.StringValue{apple, apple}, options["header"]))
+		log := s.log("t")
+		require.Len(t, log[len(log)-1].headers, 3)
+	})
+}
+
 func TestPublisherStoresKeys(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {

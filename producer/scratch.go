@@ -7,6 +7,8 @@ import (
 // scratch is memory for preparing one message.
 type scratch struct {
 	payload, compressed, headers []byte
+
+	publication publication // empty between calls
 }
 
 // ownHeaders copies the headers of it into its scratch, where more can be appended.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"strconv"
 	"strings"
@@ -72,6 +73,23 @@ func NextHeader(b []byte) (key, value string, rest []byte, err error) {
 		return "", "", nil, err
 	}
 	return key, value, rest, nil
+}
+
+// EncodedHeaders iterates over the keys of the user headers of b, each with the encoded header. It
+// ends at a malformed one. Unlike RangeHeaders it allocates nothing.
+func EncodedHeaders(b []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(key, header []byte) bool) {
+		for len(b) > 0 {
+			_, key, rest, err := splitField(b)
+			if err != nil {
+				return
+			}
+			if _, _, rest, err = splitField(rest); err != nil || !yield(key, b[:len(b)-len(rest)]) {
+				return
+			}
+			b = rest
+		}
+	}
 }
 
 // HasHeader reports whether b has a user header with that key, in any case of letters. It does not look

@@ -37,6 +37,15 @@ func TestHeadersRoundTrip(t *testing.T) {
 		got, err := headersOf(b)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
+		var keys []pair
+		var again []byte
+		for key, header := range wire.EncodedHeaders(b) {
+			keys, again = append(keys, pair{key: string(key)}), append(again, header...)
+		}
+		require.Equal(t, b, again)
+		for i := range keys {
+			require.Equal(t, want[i].key, keys[i].key)
+		}
 		if len(b) > 0 {
 			_, err = headersOf(b[:len(b)-1])
 			require.ErrorIs(t, err, wire.ErrHeaders)
@@ -95,6 +104,11 @@ func TestMalformedHeaders(t *testing.T) {
 		got, err := headersOf(append(slices.Clip(good), b...))
 		require.ErrorIs(t, err, wire.ErrHeaders, name)
 		require.Equal(t, []pair{{"k", "v"}}, got, "%s: what stands before it is given", name)
+		var encoded [][]byte
+		for _, header := range wire.EncodedHeaders(append(slices.Clip(good), b...)) {
+			encoded = append(encoded, header)
+		}
+		require.Equal(t, [][]byte{good}, encoded, name)
 	}
 }
 
