@@ -45,7 +45,7 @@ func allKeys(t *testing.T) keys {
 	}
 	require.Greater(t, len(all), 70)
 	// The sections of examples/shop, and the attributes of telemetry.
-	for _, other := range []string{"http.addr", "billing.per_second", "iggy.cluster", "server.address", "server.port"} {
+	for _, other := range []string{"http.addr", "billing.per_second", "iggy.cluster", "iggy.client.consumer.poll.duration", "server.address", "server.port"} {
 		all = append(all, strings.Split(other, "."))
 	}
 	return all
@@ -168,9 +168,11 @@ func declarations(sections map[string]any) (opts []config.Option) {
 
 // foreignWords are words with underscores of others.
 var foreignWords = map[string]string{
-	"depends_on": "Docker Compose",
-	"proxy_pass": "nginx",
-	"x_test":     "any test",
+	"proxy_pass":          "nginx",
+	"x_test":              "any test",
+	"consumer_group":      "Iggy's configuration",
+	"rebalancing_timeout": "Iggy's configuration",
+	"validate_checksum":   "Iggy's configuration",
 }
 
 // Words with underscores, such as keys without their sections, metrics, labels and fields, occur in

@@ -1,6 +1,8 @@
 package cli_test
 
 import (
+	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -8,6 +10,7 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
+	"github.com/fetchbox/fetchbox-iggy/internal/cli"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport/transporttest"
 )
 
@@ -139,4 +142,67 @@ func TestDoctorChecksTopicsOfOthers(t *testing.T) {
 	// The configuration of other services says nothing about FetchBox's topics.
 	got = jsonOf[findings](t, s.run("doctor", "--prefix", "SHOP", "-o", "json").ok(t))
 	require.Equal(t, map[string]string{"settings": "warning"}, got.verdicts())
+}
+
+// serverConfig is the part of a server's configuration that doctor checks, as Iggy 0.8.0 discloses it.
+func serverConfig(cleaner bool, required int, fsync, saver, deduplication bool) string {
+	return fmt.Sprintf(`[data_maintenance.messages]
+cleaner_enabled = %t
+interval = "1m"
+
+[message_saver]
+enabled = %t
+enforce_fsync = true
+
+[system.partition]
+enforce_fsync = %t
+messages_required_to_save = %d
+
+[system.message_deduplication]
+enabled = %t
+`, cleaner, saver, fsync, required, deduplication)
+}
+
+func TestDoctorChecksTheSettingsOfTheServer(t *testing.T) {
+	t.Parallel()
+	const retained = "ok retention: enforced"
+	for name, tt := range map[string]struct {
+		config string
+		want   []string
+	}{
+		"the defaults of Iggy 0.8.0": {serverConfig(false, 1024, false, true, false), []string{
+			"warning retention: the server does not enforce it: orders grow without end",
+			"warning durability: acknowledged messages may be lost: up to 1024 of each partition are only in the server's memory",
+		}},
+		"durable":       {serverConfig(true, 1, true, true, false), []string{retained, "ok durability: each message is on disk before it is acknowledged"}},
+		"without fsync": {serverConfig(true, 1, false, true, false), []string{retained, "warning durability: each message is written at once, but may be lost when the machine fails: enforce_fsync is off"}},
+		"no saver": {serverConfig(true, 1024, true, false, false), []string{
+			retained,
+			"warning durability: acknowledged messages may be lost: up to 1024 of each partition are only in the server's memory, for any time",
+		}},
+		"no saver, durable": {serverConfig(true, 1, true, false, false), []string{retained, "ok durability: each message is on disk before it is acknowledged"}},
+		"deduplication": {serverConfig(true, 1, true, true, true), []string{
+			retained, "ok durability: each message is on disk before it is acknowledged",
+			"failure deduplication: the server ends at the first message whose id it has stored before, which a retry sends",
+		}},
+		"nothing disclosed": {"", []string{
+			"warning retention: the server does not enforce it: orders grow without end",
+			"warning durability: the server does not disclose how many messages it buffers",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tt.want, cli.DiagnoseSettings(tt.config))
+		})
+	}
+}
+
+// The page for operators explains each setting that doctor checks.
+func TestSettingsOfTheServerAreDescribed(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/operations.md")
+	require.NoError(t, err)
+	for _, key := range cli.CheckedSettings() {
+		require.Contains(t, string(page), "| `"+key)
+	}
 }

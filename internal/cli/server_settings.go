@@ -114,16 +114,19 @@ func parseSnapshot(archive []byte) (serverSettings, error) {
 	return found, nil
 }
 
-// checkedSettings are the settings that doctor checks.
-var checkedSettings = []string{
-	"data_maintenance.messages.cleaner_enabled",
-	"system.partition.messages_required_to_save",
-	"system.partition.enforce_fsync",
-	embeddedSetting,
-}
+// The settings that doctor checks.
+const (
+	settingCleaner       = "data_maintenance.messages.cleaner_enabled"
+	settingRequired      = "system.partition.messages_required_to_save"
+	settingFsync         = "system.partition.enforce_fsync"
+	settingSaver         = "message_saver.enabled"
+	settingDeduplication = "system.message_deduplication.enabled"
+	// embeddedSetting is set when the server is an embedded one.
+	embeddedSetting = "embedded"
+)
 
-// embeddedSetting is set when the server is an embedded one.
-const embeddedSetting = "embedded"
+// checkedSettings are these settings.
+var checkedSettings = []string{settingCleaner, settingRequired, settingFsync, settingSaver, settingDeduplication, embeddedSetting}
 
 // parse reads the part of TOML that the server writes: sections, and lines with a key and a plain
 // value.
