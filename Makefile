@@ -13,6 +13,9 @@ PROMTOOL      := $(BIN)/promtool-$(PROMTOOL_VERSION)
 # How long each fuzz target runs under `make fuzz`.
 FUZZTIME ?= 60s
 
+# Flags of `make bench`, for example -runs 3.
+BENCHFLAGS ?=
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -70,8 +73,8 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 60s)
 	done
 
 .PHONY: bench
-bench: ## Compare with the SDK, on the server that IGGY_TEST_ENDPOINT names or on the embedded one
-	go run ./bench
+bench: ## Compare with the SDK, on the server that IGGY_TEST_ENDPOINT names or on the embedded one (BENCHFLAGS)
+	go run ./bench $(BENCHFLAGS)
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: generate

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -13,39 +12,61 @@ import (
 	iggcon "github.com/apache/iggy/foreign/go/contracts"
 
 	"github.com/fetchbox/fetchbox-iggy/config"
-	"github.com/fetchbox/fetchbox-iggy/internal/wire"
-	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
 const (
-	partitions  = 8
-	payloadSize = 512
-	batchSize   = 1000
-	keyCount    = 1000
+	// batchSize is the number of messages of a request of the SDK's loops and of the ready frames.
+	batchSize = 1000
+	// maxBatchBytes bounds the bytes of such a request.
+	maxBatchBytes = 8 << 20
+	keyCount      = 1000
 )
 
-// bench holds what all measurements share: the server, a stream on it, and the table.
-type bench struct {
-	target  *server
-	quick   bool
-	stream  string
-	control *tcp.IggyTcpClient // for streams and topics
-	table   table
-	keys    []string
-	payload []byte
-	topics  int
+// lengths says how long the measurements are.
+type lengths struct {
+	rounds       int           // of each contender
+	warmUp       time.Duration // before each round
+	round        time.Duration
+	idle         time.Duration // of an idle consumer
+	idleMessages int           // for the latency of an idle consumer
+	busy         time.Duration // of the latency of a busy consumer
+	messages     int           // that consumers read again and again
+	backlog      int
 }
 
-func newBench(t *server, quick bool) (*bench, error) {
-	b := &bench{target: t, quick: quick, stream: fmt.Sprintf("bench-%d", os.Getpid()), payload: make([]byte, payloadSize)}
+var (
+	fullLengths = lengths{
+		rounds: 3, warmUp: 100 * time.Millisecond, round: 350 * time.Millisecond,
+		idle: 6 * time.Second, idleMessages: 100, busy: 4 * time.Second, messages: 400_000, backlog: 5_000_000,
+	}
+	quickLengths = lengths{
+		rounds: 1, warmUp: 50 * time.Millisecond, round: 100 * time.Millisecond,
+		idle: time.Second, idleMessages: 10, busy: 500 * time.Millisecond, messages: 80_000, backlog: 500_000,
+	}
+)
+
+// bench has what all rows share: the server, a stream on it, and connections of the SDK.
+type bench struct {
+	lengths
+	target  *server
+	stream  string
+	control *tcp.IggyTcpClient // for streams and topics
+	client  *tcp.IggyTcpClient // the SDK's contender
+	keys    []string
+	started time.Time
+	created int // the number of topics created so far
+}
+
+func newBench(t *server, l lengths) (*bench, error) {
+	b := &bench{lengths: l, target: t, stream: fmt.Sprintf("bench-%d", os.Getpid()), started: time.Now()}
 	for i := range keyCount {
 		b.keys = append(b.keys, "job-"+strconv.Itoa(i))
 	}
-	for i := range b.payload {
-		b.payload[i] = byte(i)
-	}
 	var err error
-	if b.control, err = b.sdk(); err != nil {
+	if b.control, err = b.sdk(t.address); err != nil {
+		return nil, err
+	}
+	if b.client, err = b.sdk(t.address); err != nil {
 		return nil, err
 	}
 	_, err = b.control.CreateStream(b.stream)
@@ -55,43 +76,39 @@ func newBench(t *server, quick bool) (*bench, error) {
 // close deletes the stream.
 func (b *bench) close() {
 	_ = b.control.DeleteStream(identifier(b.stream))
+	_ = b.client.Close()
 	_ = b.control.Close()
 }
 
-// rounds is n, or 1 with -quick.
-func (b *bench) rounds(n int) int {
-	if b.quick {
-		return 1
+// version returns the server's version, as the server states it.
+func (b *bench) version() (string, error) {
+	stats, err := b.control.GetStats()
+	if err != nil {
+		return "", err
 	}
-	return n
-}
-
-// scale is n, or a tenth of it with -quick.
-func (b *bench) scale(n int) int {
-	if b.quick {
-		return n / 10
-	}
-	return n
+	return stats.IggyServerVersion, nil
 }
 
 // newTopic creates a topic and returns its name. remove deletes it.
-func (b *bench) newTopic() (topic string, remove func(), err error) {
-	return b.newTopicWith(partitions)
+func (b *bench) newTopic(partitions int) (name string, remove func(), err error) {
+	b.created++
+	name = fmt.Sprintf("t%d", b.created)
+	_, err = b.control.CreateTopic(identifier(b.stream), name, uint32(partitions), iggcon.CompressionAlgorithmNone, iggcon.IggyExpiryNeverExpire, 0, nil)
+	return name, func() { _ = b.control.DeleteTopic(identifier(b.stream), identifier(name)) }, err
 }
 
-// newTopicWith creates a topic with so many partitions.
-func (b *bench) newTopicWith(partitions int) (topic string, remove func(), err error) {
-	b.topics++
-	topic = fmt.Sprintf("t%d", b.topics)
-	_, err = b.control.CreateTopic(identifier(b.stream), topic, uint32(partitions), iggcon.CompressionAlgorithmNone, iggcon.IggyExpiryNeverExpire, 0, nil)
-	return topic, func() { _ = b.control.DeleteTopic(identifier(b.stream), identifier(topic)) }, err
+// newGroup creates a consumer group of a topic, and its coordination group.
+func (b *bench) newGroup(topic, group string) error {
+	for _, g := range []string{group, config.DefaultConsumer(group).CoordinationGroup()} {
+		if _, err := b.control.CreateConsumerGroup(identifier(b.stream), identifier(topic), g); err != nil {
+			return fmt.Errorf("create group %s: %w", g, err)
+		}
+	}
+	return nil
 }
 
-// sdk opens a connection of the official SDK.
-func (b *bench) sdk() (*tcp.IggyTcpClient, error) { return b.sdkAt(b.target.address) }
-
-// sdkAt opens a connection of the official SDK to an address.
-func (b *bench) sdkAt(address string) (*tcp.IggyTcpClient, error) {
+// sdk opens a connection of the official SDK to an address.
+func (b *bench) sdk(address string) (*tcp.IggyTcpClient, error) {
 	client, err := tcp.NewIggyTcpClient(tcp.WithServerAddress(address))
 	if err != nil {
 		return nil, err
@@ -103,27 +120,13 @@ func (b *bench) sdkAt(address string) (*tcp.IggyTcpClient, error) {
 	return client, nil
 }
 
-// cluster is the configuration of the library's connections.
-func (b *bench) cluster() config.Iggy {
+// cluster is the configuration of the library's connections to an address.
+func (b *bench) cluster(address string) config.Iggy {
 	cfg := config.Default().Iggy
-	cfg.Endpoint = "iggy://" + b.target.address
-	cfg.Transport = config.TransportNative
+	cfg.Endpoint = "iggy://" + address
 	cfg.ClientID, cfg.ClientSecret = b.target.username, config.NewSecret(b.target.password)
 	return cfg
 }
-
-// producer is a started producer with the default configuration.
-func (b *bench) producer(ctx context.Context) (*producer.Producer, error) {
-	p, err := producer.New(b.cluster(), config.Default().Producer)
-	if err != nil {
-		return nil, err
-	}
-	err = p.Start(ctx)
-	return p, err
-}
-
-// partitionOf is the partition of the i-th message, by its key.
-func (b *bench) partitionOf(i int) uint32 { return wire.PartitionOf(b.keys[i%keyCount], partitions) }
 
 func identifier(s string) iggcon.Identifier {
 	id, err := iggcon.NewIdentifier(s)
@@ -134,83 +137,14 @@ func identifier(s string) iggcon.Identifier {
 }
 
 // waitUntil waits until ok returns true.
-func waitUntil(ctx context.Context, ok func() bool) error {
+func waitUntil(ctx context.Context, what string, ok func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for !ok() {
 		select {
 		case <-time.After(time.Millisecond):
 		case <-ctx.Done():
-			return errors.New("the consumer is not ready after 30 s")
-		}
-	}
-	return nil
-}
-
-// heapBytes is the size of the heap.
-func heapBytes() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
-// newFilledTopic creates a topic with n messages, the same number in each partition, and the groups
-// of readers.
-func (b *bench) newFilledTopic(ctx context.Context, n int) (topic string, remove func(), err error) {
-	topic, remove, err = b.newTopic()
-	if err != nil {
-		return "", nil, err
-	}
-	if err = b.groups(topic, "g"); err == nil && n > 0 {
-		var f *frames
-		if f, err = b.frames(ctx, topic, partitions); err == nil {
-			err = f.send(n, partitions)
-			_ = f.conn.Close()
-		}
-	}
-	if err != nil {
-		remove()
-	}
-	return topic, remove, err
-}
-
-// newFilledTopicWith creates a topic with so many partitions and n messages, the same number in
-// each partition, and groups.
-func (b *bench) newFilledTopicWith(ctx context.Context, partitions, n int, groups ...string) (topic string, remove func(), err error) {
-	topic, remove, err = b.newTopicWith(partitions)
-	if err != nil {
-		return "", nil, err
-	}
-	for _, g := range groups {
-		err = errors.Join(err, b.groups(topic, g))
-	}
-	if err == nil {
-		err = b.fill(ctx, topic, partitions, n)
-	}
-	if err != nil {
-		remove()
-	}
-	return topic, remove, err
-}
-
-// fill sends n messages, the same number to each partition.
-func (b *bench) fill(ctx context.Context, topic string, partitions, n int) error {
-	p, err := b.producer(ctx)
-	if err != nil {
-		return err
-	}
-	for i := range n {
-		m := producer.Message{Stream: b.stream, Topic: topic, Partition: producer.OnPartition(uint32(i % partitions)), Payload: b.payload}
-		p.SendAsync(ctx, m, nil)
-	}
-	return errors.Join(p.Flush(ctx), p.Stop(ctx))
-}
-
-// groups creates a consumer group and its coordination group.
-func (b *bench) groups(topic, group string) error {
-	for _, g := range []string{group, config.DefaultConsumer(group).CoordinationGroup()} {
-		if _, err := b.control.CreateConsumerGroup(identifier(b.stream), identifier(topic), g); err != nil {
-			return err
+			return errors.New(what + ": not within 30 s")
 		}
 	}
 	return nil

@@ -1,13 +1,21 @@
 // Command bench compares the library with the official Go SDK and with the throughput of the
-// server, in one run, and prints one table:
+// server, and prints Markdown tables:
 //
-//	go run ./bench [-json] [-quick] [-only send,waiting]
+//	go run ./bench [-group defaults|tuned|growth] [-only regexp] [-runs n] [-quick] [-json file]
+//
+// The rows are in three groups. In defaults, nothing is set but the group of the consumer. In tuned,
+// each row names the settings that differ. In growth, one thing grows: partitions, payload, distance,
+// topics, consumers, the limit of the buffer, the backlog.
 //
 // IGGY_TEST_ENDPOINT (iggy://user:password@host:port) names the server. Without it, an embedded
-// server is started in a process of its own, so that its CPU time does not count. The contenders
-// run in alternating rounds, each on a new topic. The results are medians: of the ratios within a
-// round for comparisons, of the rounds for everything else.
+// server is started in a process of its own, so that its CPU time does not count.
 //
-// With -json it prints one object with the names of the first column as keys. The exit code is 1
-// when something could not be measured, not when a goal is missed.
+// The contenders of a row work in alternating rounds: the library; the best loop that can be written
+// with the SDK for the same guarantee; and ready frames, which are requests that are encoded
+// beforehand. A ratio is the median of the ratios within a round, and everything else the median of
+// the rounds. CPU time, allocations and memory are those of this process.
+//
+// With -runs, everything is measured several times, and a cell has the best value and the median. The
+// goals are compared with the median. The exit code is 1 when something could not be measured, not
+// when a goal is missed.
 package main

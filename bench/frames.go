@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
@@ -17,52 +18,57 @@ const (
 	codeSend = 101
 )
 
-// frames sends requests that are encoded beforehand, one for each partition, on a plain socket. It
-// measures the throughput of the server on one connection.
+const (
+	// framesInFlight is the number of requests that the ready frames have in flight.
+	framesInFlight = 8
+	// frameBodies is the number of different bodies of the ready frames.
+	frameBodies = 8
+)
+
+// frames sends requests that are encoded beforehand, on a plain socket. It measures the throughput
+// of the server on one connection.
 type frames struct {
 	conn    net.Conn
 	answers *bufio.Reader
-	frames  [][]byte
+	batch   int
+	bodies  [][]byte // index and messages of a request
 }
 
-func (b *bench) frames(ctx context.Context, topic string, partitions int) (*frames, error) {
+// dialFrames connects, and encodes requests of so many messages with this payload and these headers.
+func dialFrames(ctx context.Context, address string, target *server, batch int, payload, headers []byte) (*frames, error) {
 	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", b.target.address)
+	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	f := &frames{conn: conn, answers: bufio.NewReader(conn), frames: make([][]byte, partitions)}
-	login := wire.AppendLogin(wire.BeginFrame(nil, wire.CodeLogin), b.target.username, b.target.password)
+	f := &frames{conn: conn, answers: bufio.NewReaderSize(conn, 256<<10), batch: batch, bodies: make([][]byte, frameBodies)}
+	login := wire.AppendLogin(wire.BeginFrame(nil, wire.CodeLogin), target.username, target.password)
 	wire.EndFrame(login, 0)
-	if _, err := conn.Write(login); err != nil {
-		return nil, err
-	}
-	if err := f.answer(); err != nil {
+	if err := f.request(login); err != nil {
+		f.close()
 		return nil, fmt.Errorf("login: %w", err)
 	}
-	for id := range f.frames {
-		var batch wire.Batch
-		for i := range batchSize {
-			batch.Append([16]byte{byte(id), byte(i), byte(i >> 8), 1, byte(id >> 8)}, 1, b.payload, nil)
+	for id := range f.bodies {
+		var b wire.Batch
+		for i := range batch {
+			b.Append([16]byte{byte(id), byte(i), byte(i >> 8), 1}, 1, payload, headers)
 		}
-		f.frames[id] = sendFrame(b.stream, topic, uint32(id), &batch)
+		f.bodies[id] = b.AppendIndex(nil)
+		for _, chunk := range b.Chunks() {
+			f.bodies[id] = append(f.bodies[id], chunk...)
+		}
 	}
 	return f, nil
 }
 
-func sendFrame(stream, topic string, partition uint32, batch *wire.Batch) []byte {
-	frame := wire.BeginFrame(nil, codeSend)
-	at := len(frame)
-	frame = append(frame, 0, 0, 0, 0)
-	for _, s := range []string{stream, topic} {
-		frame = append(append(frame, 2, byte(len(s))), s...)
+func (f *frames) close() { _ = f.conn.Close() }
+
+// request writes a request and waits for its answer.
+func (f *frames) request(frame []byte) error {
+	if _, err := f.conn.Write(frame); err != nil {
+		return err
 	}
-	frame = binary.LittleEndian.AppendUint32(append(frame, 2, 4), partition)
-	frame = binary.LittleEndian.AppendUint32(frame, uint32(batch.Len()))
-	binary.LittleEndian.PutUint32(frame[at:], uint32(len(frame)-at-4))
-	frame = append(batch.AppendIndex(frame), batch.Bytes()...)
-	wire.EndFrame(frame, 0)
-	return frame
+	return f.answer()
 }
 
 // answer reads one answer and discards its body.
@@ -78,53 +84,121 @@ func (f *frames) answer() error {
 	return err
 }
 
-// send sends the frames of n messages, with that many requests in flight.
-func (f *frames) send(n, inFlight int) error {
-	requests := n / batchSize
-	room := make(chan struct{}, inFlight)
-	written := make(chan error, 1)
+// pipeline calls write for one request after the other until more returns false, with at most so
+// many requests in flight, and reads the answers. It returns the number of requests.
+func (f *frames) pipeline(inFlight int, more func(i int) bool, write func(i int) error) (int, error) {
+	if inFlight == 1 {
+		for i := 0; ; i++ {
+			if !more(i) {
+				return i, nil
+			}
+			if err := write(i); err != nil {
+				return i, err
+			}
+			if err := f.answer(); err != nil {
+				return i, err
+			}
+		}
+	}
+	written := make(chan error, inFlight-1) // nil for each request
 	go func() {
-		for i := range requests {
-			room <- struct{}{}
-			if _, err := f.conn.Write(f.frames[i%len(f.frames)]); err != nil {
-				written <- err
+		defer close(written)
+		for i := 0; more(i); i++ {
+			err := write(i)
+			written <- err
+			if err != nil {
 				return
 			}
 		}
-		written <- nil
 	}()
-	for range requests {
-		if err := f.answer(); err != nil {
-			_ = f.conn.Close() // ends the writer
-			return err
+	n := 0
+	for err := range written {
+		if err == nil {
+			err = f.answer()
 		}
-		<-room
+		if err != nil {
+			f.close() // ends the writer
+			for range written {
+			}
+			return n, err
+		}
+		n++
 	}
-	return <-written
+	return n, nil
 }
 
-// poll polls the first n messages, one request at a time, and discards the answers.
-func (f *frames) poll(stream, topic string, n int) error {
-	for i := range n / batchSize {
-		frame := pollFrame(stream, topic, uint32(i%len(f.frames)), uint64(i/len(f.frames)*batchSize))
-		if _, err := f.conn.Write(frame); err != nil {
-			return err
-		}
-		if err := f.answer(); err != nil {
-			return err
-		}
-	}
-	return nil
+// until returns a function that returns true for length, and for the first request.
+func until(length time.Duration) func(int) bool {
+	end := time.Now().Add(length)
+	return func(i int) bool { return i == 0 || time.Now().Before(end) }
 }
 
-func pollFrame(stream, topic string, partition uint32, offset uint64) []byte {
+// heads encodes what precedes the bodies in requests for the partitions of topics.
+func (f *frames) heads(stream string, topics []string, partitions int) [][]byte {
+	heads := make([][]byte, 0, len(topics)*partitions)
+	for partition := range uint32(partitions) {
+		for _, topic := range topics {
+			head := wire.BeginFrame(nil, codeSend)
+			at := len(head)
+			head = append(head, 0, 0, 0, 0)
+			for _, s := range []string{stream, topic} {
+				head = append(append(head, 2, byte(len(s))), s...)
+			}
+			head = binary.LittleEndian.AppendUint32(append(head, 2, 4), partition)
+			head = binary.LittleEndian.AppendUint32(head, uint32(f.batch))
+			binary.LittleEndian.PutUint32(head[at:], uint32(len(head)-at-4))
+			wire.EndFrame(head, len(f.bodies[0]))
+			heads = append(heads, head)
+		}
+	}
+	return heads
+}
+
+// write writes the i-th request.
+func (f *frames) write(heads [][]byte, i int) error {
+	parts := net.Buffers{heads[i%len(heads)], f.bodies[i%len(f.bodies)]}
+	_, err := parts.WriteTo(f.conn)
+	return err
+}
+
+// send returns the work of sending to the partitions of topics.
+func (f *frames) send(stream string, topics []string, partitions, inFlight int) work {
+	heads := f.heads(stream, topics, partitions)
+	return func(length time.Duration) (done, error) {
+		n, err := f.pipeline(inFlight, until(length), func(i int) error { return f.write(heads, i) })
+		return done{messages: n * f.batch}, err
+	}
+}
+
+// fill sends so many requests to the partitions of a topic.
+func (f *frames) fill(stream, topic string, partitions, requests int) error {
+	heads := f.heads(stream, []string{topic}, partitions)
+	_, err := f.pipeline(framesInFlight, func(i int) bool { return i < requests }, func(i int) error { return f.write(heads, i) })
+	return err
+}
+
+// poll returns the work of polling a topic with the same number of messages in each partition, from
+// the first message to the last, and again. It discards the answers.
+func (f *frames) poll(stream, topic string, partitions, filled, inFlight int) work {
+	perPartition := filled / partitions
+	return func(length time.Duration) (done, error) {
+		n, err := f.pipeline(inFlight, until(length), func(i int) error {
+			offset := i / partitions * f.batch % perPartition
+			_, err := f.conn.Write(pollFrame(stream, topic, uint32(i%partitions), uint64(offset), f.batch))
+			return err
+		})
+		return done{messages: n * f.batch}, err
+	}
+}
+
+func pollFrame(stream, topic string, partition uint32, offset uint64, count int) []byte {
 	frame := append(wire.BeginFrame(nil, codePoll), 1)
 	for _, s := range []string{"bench", stream, topic} {
 		frame = append(append(frame, 2, byte(len(s))), s...)
 	}
 	frame = binary.LittleEndian.AppendUint32(append(frame, 1), partition)
 	frame = binary.LittleEndian.AppendUint64(append(frame, 1), offset)
-	frame = append(binary.LittleEndian.AppendUint32(frame, batchSize), 0)
+	frame = append(binary.LittleEndian.AppendUint32(frame, uint32(count)), 0)
 	wire.EndFrame(frame, 0)
 	return frame
 }

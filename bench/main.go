@@ -2,35 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log"
 	"os"
 	"os/signal"
+	"regexp"
 	"runtime/pprof"
-	"slices"
-	"strings"
+	"time"
 )
-
-// suite is a group of measurements.
-type suite struct {
-	name string
-	run  func(context.Context, *bench) error
-}
-
-// suites are the suites in the order in which they run.
-var suites = []suite{
-	{"send", measureSending},
-	{"sendgrowth", measureSendGrowth},
-	{"allocs", measureAllocations},
-	{"waiting", measureWaiting},
-	{"stalled", measureStalled},
-	{"poll", measurePolling},
-	{"defaults", measureDefaults},
-	{"wake", measureWaking},
-	{"stuck", measureStuck},
-}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -41,35 +23,68 @@ func main() {
 	}
 }
 
+// options are the flags.
+type options struct {
+	rows    []row
+	runs    int
+	quick   bool
+	list    bool
+	json    string
+	profile string
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	group := flags.String("group", "", "measure one `group`: defaults, tuned or growth")
+	only := flags.String("only", "", "measure the rows whose group/table/name matches this `regexp`")
+	flags.BoolVar(&o.list, "list", false, "print the rows that would be measured, and exit")
+	flags.IntVar(&o.runs, "runs", 1, "measure everything so many times, and print the best value and the median")
+	flags.BoolVar(&o.quick, "quick", false, "measure in short rounds, to check that everything works")
+	flags.StringVar(&o.json, "json", "", "also write the values of all runs to this `file`, as JSON")
+	flags.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile to this `file`")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 || o.runs < 1 {
+		return o, errors.New("usage: bench [flags], with 1 run at least")
+	}
+	var pattern *regexp.Regexp
+	if *only != "" {
+		var err error
+		if pattern, err = regexp.Compile(*only); err != nil {
+			return o, fmt.Errorf("-only: %w", err)
+		}
+	}
+	o.rows = selectRows(allRows(), *group, pattern)
+	if len(o.rows) == 0 {
+		return o, errors.New("no such row; -list prints them")
+	}
+	return o, nil
+}
+
 func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
-	if len(args) == 1 && args[0] == serveArgument {
-		return serve(in, out)
+	if is, err := runChild(args, in, out); is {
+		return err
 	}
 	log.SetOutput(io.Discard) // the SDK writes there
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	asJSON := flags.Bool("json", false, "print one JSON object instead of the table")
-	quick := flags.Bool("quick", false, "measure a tenth, to check that everything works")
-	only := flags.String("only", "", "the suites to run, separated by commas: "+strings.Join(suiteNames(), ","))
-	profile := flags.String("cpuprofile", "", "write a CPU profile to this `file`")
-	if err := flags.Parse(args); err != nil {
-		return err
+	o, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
 	}
-	chosen, err := selectSuites(*only)
 	if err != nil {
 		return err
 	}
-	target, err := connectServer(ctx)
-	if err != nil {
-		return err
+	if o.list {
+		for _, r := range o.rows {
+			if _, err := fmt.Fprintln(out, r.id()); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	defer target.close()
-	b, err := newBench(target, *quick)
-	if err != nil {
-		return err
-	}
-	defer b.close()
-	if *profile != "" {
-		file, err := os.Create(*profile)
+	if o.profile != "" {
+		file, err := os.Create(o.profile)
 		if err != nil {
 			return err
 		}
@@ -79,37 +94,59 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 		}
 		defer pprof.StopCPUProfile()
 	}
-	for _, s := range chosen {
-		fmt.Fprintf(os.Stderr, "measuring %s\n", s.name)
-		if err := s.run(ctx, b); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+	r, failures := measureRows(ctx, o)
+	if len(r.results) == 0 {
+		return failures
+	}
+	if o.json != "" {
+		file, err := os.Create(o.json)
+		if err != nil {
+			return errors.Join(failures, err)
 		}
+		failures = errors.Join(failures, r.writeJSON(file), file.Close())
 	}
-	if *asJSON {
-		return b.table.writeJSON(out)
-	}
-	return b.table.write(out, target.name)
+	return errors.Join(failures, r.writeMarkdown(out))
 }
 
-func suiteNames() []string {
-	var names []string
-	for _, s := range suites {
-		names = append(names, s.name)
+// measureRows measures the rows in each run. A row that fails does not end the run.
+func measureRows(ctx context.Context, o options) (report, error) {
+	target, err := connectServer(ctx)
+	if err != nil {
+		return report{}, err
 	}
-	return names
-}
-
-func selectSuites(only string) ([]suite, error) {
-	if only == "" {
-		return suites, nil
+	defer target.close()
+	l := fullLengths
+	if o.quick {
+		l = quickLengths
 	}
-	var chosen []suite
-	for name := range strings.SplitSeq(only, ",") {
-		i := slices.IndexFunc(suites, func(s suite) bool { return s.name == name })
-		if i < 0 {
-			return nil, fmt.Errorf("no suite %q: there are %s", name, strings.Join(suiteNames(), ", "))
+	b, err := newBench(target, l)
+	if err != nil {
+		return report{}, err
+	}
+	defer b.close()
+	version, err := b.version()
+	if err != nil {
+		return report{}, err
+	}
+	r := report{machine: describeMachine("Iggy "+version+" ("+target.name+")", o.runs, o.quick), results: make([]result, len(o.rows))}
+	for i := range o.rows {
+		r.results[i].row = o.rows[i]
+	}
+	var failures []error
+	for range o.runs {
+		for i := range r.results {
+			one := &r.results[i]
+			started := time.Now()
+			c, err := one.measure(ctx, b)
+			if ctx.Err() != nil {
+				return r, errors.Join(append(failures, ctx.Err())...)
+			}
+			if err != nil {
+				failures = append(failures, fmt.Errorf("%s: %w", one.id(), err))
+			}
+			one.runs = append(one.runs, c)
+			fmt.Fprintf(os.Stderr, "%5.1f s  %s\n", time.Since(started).Seconds(), one.id())
 		}
-		chosen = append(chosen, suites[i])
 	}
-	return chosen, nil
+	return r, errors.Join(failures...)
 }

@@ -10,28 +10,43 @@ import (
 
 // sample is the result of a contender in one round.
 type sample struct {
-	rate float64       // messages per second
-	cpu  time.Duration // of this process, per message
+	rate   float64         // messages per second
+	cpu    float64         // of this process, in ns per message
+	allocs float64         // of this process, per message
+	heap   uint64          // the largest size, in bytes
+	times  []time.Duration // of some messages or calls
 }
+
+// done is the result of a contender's work.
+type done struct {
+	messages int
+	times    []time.Duration // of some messages or calls
+}
+
+// work processes messages for about length, or some other number of messages, and returns when the
+// server has confirmed them.
+type work func(length time.Duration) (done, error)
 
 // contender is one way to do the same work.
 type contender struct {
 	name string
-	// prepare prepares a round, for example with a new topic. run processes n messages and waits
-	// until the server has confirmed them. It is called twice.
-	prepare func() (run func(n int) error, end func(), err error)
-	// warmup is the fraction of n that run processes first, without measuring it.
-	warmup float64
+	// prepare prepares a round, for example with a new topic. The work is called for the warm-up,
+	// and then for the measurement.
+	prepare func() (run work, end func(), err error)
 }
 
-// compare lets each contender process n messages per round, and returns the samples of each by
-// round.
-func compare(ctx context.Context, rounds, n int, contenders ...contender) (map[string][]sample, error) {
+// prepared makes a contender that needs no preparation.
+func prepared(name string, run work) contender {
+	return contender{name: name, prepare: func() (work, func(), error) { return run, func() {}, nil }}
+}
+
+// compare lets each contender work in each round, and returns their samples by round.
+func (l lengths) compare(ctx context.Context, contenders ...contender) (map[string][]sample, error) {
 	samples := map[string][]sample{}
-	for round := range rounds {
+	for round := range l.rounds {
 		for i := range contenders {
 			c := contenders[(i+round)%len(contenders)] // another contender is the first in each round
-			s, err := c.round(n)
+			s, err := l.run(c)
 			if err == nil {
 				err = ctx.Err()
 			}
@@ -44,28 +59,46 @@ func compare(ctx context.Context, rounds, n int, contenders ...contender) (map[s
 	return samples, nil
 }
 
-func (c contender) round(n int) (sample, error) {
+// run lets a contender work for a round.
+func (l lengths) run(c contender) (sample, error) {
 	run, end, err := c.prepare()
 	if err != nil {
 		return sample{}, err
 	}
 	defer end()
 	runtime.GC() // of the garbage of other contenders
-	if warm := int(float64(n) * c.warmup); warm > 0 {
-		if err := run(warm); err != nil {
+	if l.warmUp > 0 {
+		if _, err := run(l.warmUp); err != nil {
 			return sample{}, err
 		}
 	}
-	started, used := time.Now(), cpuTime()
-	if err := run(n); err != nil {
-		return sample{}, err
-	}
-	elapsed, spent := time.Since(started), cpuTime()-used
-	return sample{rate: float64(n) / elapsed.Seconds(), cpu: spent / time.Duration(n)}, nil
+	return measure(run, l.round)
 }
 
-func rateOf(s sample) float64 { return s.rate }
-func cpuOf(s sample) float64  { return float64(s.cpu) }
+// measure measures some work.
+func measure(run work, length time.Duration) (sample, error) {
+	var before, after runtime.MemStats
+	heap := watchHeap()
+	runtime.ReadMemStats(&before)
+	started, used := time.Now(), cpuTime()
+	d, err := run(length)
+	elapsed, spent := time.Since(started), cpuTime()-used
+	runtime.ReadMemStats(&after)
+	peak := heap.stop()
+	if err != nil {
+		return sample{}, err
+	}
+	n := float64(d.messages)
+	return sample{
+		rate: n / elapsed.Seconds(), cpu: float64(spent) / n, allocs: float64(after.Mallocs-before.Mallocs) / n,
+		heap: peak, times: d.times,
+	}, nil
+}
+
+func rateOf(s sample) float64   { return s.rate }
+func cpuOf(s sample) float64    { return s.cpu }
+func allocsOf(s sample) float64 { return s.allocs }
+func heapOf(s sample) float64   { return float64(s.heap) }
 
 // medianOf is the median of a contender's samples.
 func medianOf(samples []sample, of func(sample) float64) float64 {
@@ -96,41 +129,17 @@ func median(values []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// percentile is the p-quantile of values, with p from 0 to 1.
+// timesOf returns the times of all rounds.
+func timesOf(samples []sample) []time.Duration {
+	var all []time.Duration
+	for _, s := range samples {
+		all = append(all, s.times...)
+	}
+	return all
+}
+
+// percentile is the p-quantile of values, with p from 0 to 1. Of few values, it is the largest one.
 func percentile(values []time.Duration, p float64) time.Duration {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[min(len(sorted)-1, int(p*float64(len(sorted))))]
-}
-
-// withSameTopic makes a contender that uses the same topic in all rounds.
-func withSameTopic(name string, warmup float64, run func(n int) error) contender {
-	return contender{name: name, warmup: warmup, prepare: func() (func(int) error, func(), error) { return run, func() {}, nil }}
-}
-
-// withNewTopic makes a contender that uses a new topic in each round.
-func (b *bench) withNewTopic(name string, prepare func(topic string) (func(int) error, func(), error)) contender {
-	return b.withNewTopicOf(name, partitions, prepare)
-}
-
-// withNewTopicOf is withNewTopic for a topic with so many partitions.
-func (b *bench) withNewTopicOf(name string, partitions int, prepare func(topic string) (func(int) error, func(), error)) contender {
-	return contender{name: name, warmup: 0.5, prepare: func() (func(int) error, func(), error) {
-		topic, remove, err := b.newTopicWith(partitions)
-		if err != nil {
-			return nil, nil, err
-		}
-		run, end, err := prepare(topic)
-		if err != nil {
-			remove()
-			return nil, nil, err
-		}
-		return run, func() { end(); remove() }, nil
-	}}
-}
-
-// topicOnly is the preparation of contenders that need only a topic.
-func topicOnly(run func(topic string, n int) error) func(string) (func(int) error, func(), error) {
-	return func(topic string) (func(int) error, func(), error) {
-		return func(n int) error { return run(topic, n) }, func() {}, nil
-	}
 }

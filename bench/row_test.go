@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestMain makes the test a child of itself: a server, or a relay.
+func TestMain(m *testing.M) {
+	if is, err := runChild(os.Args[1:], os.Stdin, os.Stdout); is {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// A row of each kind can be measured.
+func TestRowsAreMeasured(t *testing.T) {
+	b := startBench(t, lengths{
+		rounds: 1, warmUp: time.Millisecond, round: 5 * time.Millisecond,
+		idle: 10 * time.Millisecond, idleMessages: 1, busy: 20 * time.Millisecond, messages: 8000, backlog: 8000,
+	})
+	for _, c := range []struct {
+		row     string
+		columns []column
+	}{
+		{"^defaults/send/.SendAsync", []column{rate, vsSDK, vsFrames, vsOneFrame, cpu, allocs, heapPeak, p50, p99}},
+		{"^defaults/send/.Publisher.*protobuf", []column{rate, vsSDK, vsFrames, vsRaw}},
+		{"^defaults/send/.Send.*64", []column{rate, vsSDK, vsFrames, p50, p99, p50VsSDK}},
+		{"^defaults/consume/.Messages", []column{rate, vsSDK, vsFrames, cpu, allocs, heapPeak}},
+		{"^defaults/latency and idle/20,000", []column{p50, p99, p999, core, sdkP50, sdkP99, sdkP999, sdkCore}},
+		{"^defaults/latency and idle/idle, 1 ", []column{core, liveHeap}},
+		{"^tuned/consume/.HandleBatch", []column{rate, vsSDK, vsFrames}},
+		{"^tuned/compressed/s2, .Publisher", []column{rate, vsSDK, vsFrames, codecCPU, vsCodec}},
+		{"^tuned/compressed/zstd, .Handle", []column{rate, vsSDK, vsFrames, codecCPU, vsCodec}},
+		{"^growth/send/round trip 2 ms", []column{rate, vsSDK, vsFrames}},
+		{"^growth/send/16 topics", []column{rate, vsSDK, vsFrames}},
+		{"^growth/send/buffer of 1MiB", []column{rate, vsSDK, vsFrames, vsDefaults}},
+		{"^growth/consume/payload 100 KB", []column{rate, vsSDK, vsFrames}},
+		{"^growth/consume/16 consumers", []column{rate, vsSDK}},
+		{"^growth/consume/a backlog", []column{rate, vsSDK, vsFrames, heapPeak}},
+	} {
+		rows := selectRows(allRows(), "", regexp.MustCompile(c.row))
+		require.Len(t, rows, 1, c.row)
+		cells, err := rows[0].measure(t.Context(), b)
+		require.NoError(t, err, c.row)
+		for _, column := range c.columns {
+			require.Positive(t, cells[column], "%s: %s", c.row, column)
+		}
+	}
+	// Each row deletes its topics.
+	topics, err := b.control.GetTopics(identifier(b.stream))
+	require.NoError(t, err)
+	require.Empty(t, topics)
+}
+
+// startBench starts an embedded server in a process of its own.
+func startBench(t *testing.T, l lengths) *bench {
+	t.Helper()
+	target, err := startServer(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(target.close)
+	b, err := newBench(target, l)
+	require.NoError(t, err)
+	t.Cleanup(b.close)
+	return b
+}
+
+// A row that can not be measured says so.
+func TestRowFailsWithoutServer(t *testing.T) {
+	b := startBench(t, quickLengths)
+	b.target.close()
+	_, err := defaultSending(groupDefaults, "name", base).row().measure(t.Context(), b)
+	require.Error(t, err)
+}
