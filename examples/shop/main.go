@@ -3,10 +3,7 @@
 package main
 
 import (
-	"context"
-	"fmt"
 	"net/http"
-	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -54,18 +51,5 @@ func newMetrics() (metric.MeterProvider, http.Handler, error) {
 }
 
 func main() {
-	app := fx.New(shop(), fx.Provide(zap.NewProduction), fx.NopLogger)
-	check(app.Start(context.Background()))
-	signal := <-app.Wait() // ctrl-C, or a fatal fault, which is in the log
-	ctx, cancel := context.WithTimeout(context.Background(), app.StopTimeout())
-	check(app.Stop(ctx))
-	cancel()
-	os.Exit(signal.ExitCode)
-}
-
-func check(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, fxiggy.Cause(err))
-		os.Exit(1)
-	}
+	fx.New(shop(), fx.Provide(zap.NewProduction), fx.WithLogger(fxiggy.Logger)).Run()
 }
