@@ -6,10 +6,13 @@ import "time"
 type Producer struct {
 	// Connections is the number of connections over which the partitions are spread, at most 256.
 	Connections int `yaml:"connections"`
-	// MaxBatchMessages bounds the messages of one request, at most 1000000.
+	// MaxBatchMessages bounds the messages of one request to a server nearby, at most 1000000. A
+	// request to a server at a distance may have up to 8 times as many: a partition has one request
+	// in flight.
 	MaxBatchMessages int `yaml:"max_batch_messages"`
-	// MaxBatchBytes bounds the encoded bytes of one request, at most 64MiB. A single larger message
-	// is sent alone, up to the server's limit.
+	// MaxBatchBytes bounds the encoded bytes of one request to a server nearby, at most 64MiB. A
+	// request to a server at a distance may have up to 8 times as many, at most 16MiB. A single larger
+	// message is sent alone, up to the server's limit.
 	MaxBatchBytes Bytes `yaml:"max_batch_bytes"`
 	// Linger is how long a batch waits for more messages when nothing is in flight.
 	Linger time.Duration `yaml:"linger"`

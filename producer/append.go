@@ -19,6 +19,7 @@ const (
 func (q *batchQueue) append(e *epoch, it *item, m pendingMessage, now int64, grant *int64) (result appendResult, need int64, wake bool) {
 	size := it.size()
 	cfg := &q.producer.cfg
+	maxMessages, maxBytes := q.partition.link.requests.batchSize(cfg)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -29,7 +30,7 @@ func (q *batchQueue) append(e *epoch, it *item, m pendingMessage, now int64, gra
 	case q.epoch != e:
 		q.startEpochLocked(e)
 	}
-	if b := q.open; b != nil && (b.len() >= cfg.MaxBatchMessages || b.wire.Size()+size > int(cfg.MaxBatchBytes)) {
+	if b := q.open; b != nil && (b.len() >= maxMessages || b.wire.Size()+size > maxBytes) {
 		q.queueOpenBatch()
 		wake = q.senderState == senderLingering
 	}

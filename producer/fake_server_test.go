@@ -45,6 +45,7 @@ type server struct {
 	delay    time.Duration
 	faults   func(topic string, partition uint32, ids [][16]byte) fault
 	requests int
+	largest  int // the most messages of a request
 	reads    int // of metadata
 	order    int // of storing, over all partitions
 	dials    int
@@ -288,6 +289,7 @@ func (c *conn) Send(ctx context.Context, stream, topic string, partition uint32,
 	s := c.server
 	s.mu.Lock()
 	s.requests++
+	s.largest = max(s.largest, len(ids))
 	what, delay := succeed, s.delay
 	if s.faults != nil {
 		what = s.faults(topic, partition, ids)

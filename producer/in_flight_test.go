@@ -61,6 +61,40 @@ func TestDistantServerGetsMoreRequests(t *testing.T) {
 	})
 }
 
+// A partition has one request in flight, so a server at a distance gets larger batches, unless the
+// network or the server is slow.
+func TestDistantServerGetsLargerBatches(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		delays []time.Duration // of the requests before
+		want   int             // messages of the largest batch
+	}{
+		"nearby":           {[]time.Duration{100 * time.Microsecond, 100 * time.Microsecond, 100 * time.Microsecond}, 10},
+		"at a distance":    {[]time.Duration{20 * time.Millisecond, 20 * time.Millisecond, 20 * time.Millisecond}, 80},
+		"at half a ms":     {[]time.Duration{500 * time.Microsecond, 500 * time.Microsecond}, 30},
+		"slow":             {[]time.Duration{time.Second, time.Second, time.Second}, 10},
+		"slow for a while": {[]time.Duration{20 * time.Millisecond, 20 * time.Millisecond, 20 * time.Millisecond, time.Second}, 40},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(c *config.Producer) { c.MaxBatchMessages = 10 }, func(t *testing.T, s *server, p *producer.Producer) {
+				s.partitions("t", 1)
+				for _, delay := range tt.delays {
+					s.set(func() { s.delay = delay })
+					_, err := p.Send(t.Context(), message("", "one"))
+					require.NoError(t, err)
+				}
+				s.set(func() { s.delay, s.largest = time.Millisecond, 0 })
+				for range 200 {
+					p.SendAsync(t.Context(), message("", "many"), nil)
+				}
+				synctest.Wait() // the first batch is in flight, those of the others are full
+				require.NoError(t, p.Flush(t.Context()))
+				require.Equal(t, tt.want, s.count(&s.largest))
+			})
+		})
+	}
+}
+
 // A message that waits for its turn has its outcome in time.
 func TestMessageThatWaitsForItsTurnExpires(t *testing.T) {
 	t.Parallel()

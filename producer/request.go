@@ -80,7 +80,7 @@ func (p *partition) request(ctx context.Context, session *link.Session, b *batch
 	})
 	took := time.Duration(t.producer.clock.now() - started)
 	t.producer.stats.observeRequest(t, p.id, b, took, err)
-	if err == nil {
+	if err == nil || took > slowRequest {
 		p.link.requests.observe(took, time.Now())
 	}
 	if err != nil {
