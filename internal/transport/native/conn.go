@@ -26,8 +26,9 @@ type conn struct {
 	done      chan struct{}
 	watchDone chan struct{} // closed when the connection's goroutine has returned
 
-	acks    *ackConn      // nc with prompt acknowledgements
-	reader  reader        // guarded by readLock
+	acks    *ackConn // nc with prompt acknowledgements
+	reader  reader   // guarded by readLock
+	bodies  bodyPool
 	answers atomic.Uint64 // number of answers read
 
 	mu    sync.Mutex
@@ -45,7 +46,7 @@ func newConn(address string, nc net.Conn) *conn {
 		done:      make(chan struct{}), watchDone: make(chan struct{}),
 		acks: newAckConn(nc),
 	}
-	c.reader = newReader(c.acks)
+	c.reader = newReader(c.acks, &c.bodies)
 	go c.readWhenIdle()
 	return c
 }
@@ -82,6 +83,7 @@ func (c *conn) fail(err error) {
 	close(c.done)
 	c.mu.Unlock()
 	transport.Abort(c.nc)
+	c.bodies.close()
 	for _, k := range pending {
 		k.settle(0, answer{}, err)
 	}

@@ -67,13 +67,15 @@ func decodePolled(a answer) (*transport.Polled, error) {
 // returns the rest of b.
 func appendMessages(messages []wire.Message, b []byte, limit int) (all []wire.Message, rest []byte) {
 	for len(b) > 0 && len(messages) < limit {
-		var m wire.Message
-		n, err := m.Decode(b)
+		if len(messages) == cap(messages) {
+			messages = slices.Grow(messages, 1)
+		}
+		next := messages[:len(messages)+1]
+		n, err := next[len(messages)].Decode(b) // in place
 		if err != nil {
 			break
 		}
-		messages = append(messages, m)
-		b = b[n:]
+		messages, b = next, b[n:]
 	}
 	return messages, b
 }

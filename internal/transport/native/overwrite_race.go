@@ -2,6 +2,6 @@
 
 package native
 
-// overwriteReleased makes body pools overwrite memory at its release, and pool memory of any size.
+// overwriteReleased makes a body pool overwrite memory at its release, and pool memory of any size.
 // So tests under the race detector notice a use of released memory.
 const overwriteReleased = true

@@ -30,6 +30,7 @@ type answer struct {
 // reader keeps what was read.
 type reader struct {
 	buf      *bufio.Reader
+	bodies   *bodyPool
 	answered bool // an answer has come on this connection
 
 	// The current answer, whose header was read.
@@ -43,8 +44,8 @@ type reader struct {
 	truncated bool        // some bytes were dropped
 }
 
-func newReader(from io.Reader) reader {
-	return reader{buf: bufio.NewReaderSize(from, readBufferSize)}
+func newReader(from io.Reader, bodies *bodyPool) reader {
+	return reader{buf: bufio.NewReaderSize(from, readBufferSize), bodies: bodies}
 }
 
 // readHeader reads the header of an answer. next returns the call that the answer is for.
@@ -76,7 +77,7 @@ func (r *reader) readHeader(next func() *call) error {
 		r.keep, r.drop = 0, uint64(length)
 	}
 	if k.shape.polled {
-		if r.pooled = getBody(r.keep); r.pooled != nil {
+		if r.pooled = r.bodies.get(r.keep); r.pooled != nil {
 			r.body = r.pooled.bytes[:r.keep]
 		}
 	}

@@ -78,10 +78,12 @@ func (c *conn) readWhenIdle() {
 			return
 		case <-tick.C:
 		}
+		c.bodies.trim()
 		if now := c.answers.Load(); now != last {
 			last = now
 			continue
 		}
+		c.bodies.trim() // nobody needs any of them
 		select {
 		case <-c.done:
 			return
