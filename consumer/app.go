@@ -16,7 +16,8 @@ import (
 type app[T any] struct {
 	e            *engine
 	topic        topic.Topic[T]
-	tracer       *telemetry.Tracer // nil: no spans
+	rawDecoder   topic.RawDecoder[T] // nil: the codec decodes payloads
+	tracer       *telemetry.Tracer   // nil: no spans
 	middleware   []Middleware[T]
 	handler      Handler[T] // with the middleware around it
 	batchHandler func(context.Context, []*Message[T]) error

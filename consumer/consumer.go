@@ -75,6 +75,7 @@ func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts
 		return nil, err
 	}
 	c := &Consumer[T]{app: &app[T]{topic: t}, onHandler: o.onHandler}
+	c.app.rawDecoder, _ = t.Codec().(topic.RawDecoder[T])
 	c.life = startstop.New(c.start, c.stop)
 	o.cipher, _ = t.Codec().(topic.HeaderCipher)
 	s := newSettings(cfg, &o, log, transport.Consumer{Stream: t.Stream(), Topic: t.Name()})

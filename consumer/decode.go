@@ -17,23 +17,35 @@ type decodedMessage[T any] struct {
 }
 
 // init connects the two.
-func (d *decodedMessage[T]) init(a *app[T], q *deliver.Queue, raw *wire.Message) {
-	if d.state.Raw = raw; isParked(q) {
-		unpark(&d.state, a.e)
-	}
+func (d *decodedMessage[T]) init(raw *wire.Message) {
+	d.state.Raw = raw
 	d.state.Value = &d.message
 	d.message.d = (*consumed)(&d.state)
 }
 
-// Decode implements deliver.App.
+// Decode implements deliver.App. A panic of the codec or the key function is a failure of its message.
 func (a *app[T]) Decode(q *deliver.Queue, raw []wire.Message, dst []*deliver.Message) []*deliver.Message {
 	decoded := make([]decodedMessage[T], len(raw))
-	for i := range decoded {
-		d := &decoded[i]
-		if d.init(a, q, &raw[i]); !d.state.Foreign {
-			d.state.Err = a.decode(q, &d.state, &d.message)
+	parked := isParked(q)
+	for next := 0; next < len(decoded); next++ {
+		panicked := callback.Recover(func() error {
+			for ; next < len(decoded); next++ {
+				d := &decoded[next]
+				if d.init(&raw[next]); parked {
+					unpark(&d.state, a.e)
+				}
+				if !d.state.Foreign {
+					d.state.Err = a.decode(q, &d.state, &d.message)
+				}
+			}
+			return nil
+		})
+		if panicked != nil {
+			decoded[next].state.Err = panicked
 		}
-		dst = append(dst, &d.state)
+	}
+	for i := range decoded {
+		dst = append(dst, &decoded[i].state)
 	}
 	return dst
 }
@@ -41,7 +53,9 @@ func (a *app[T]) Decode(q *deliver.Queue, raw []wire.Message, dst []*deliver.Mes
 // Undecodable implements deliver.App.
 func (a *app[T]) Undecodable(q *deliver.Queue, raw *wire.Message, cause error) *deliver.Message {
 	d := &decodedMessage[T]{}
-	d.init(a, q, raw)
+	if d.init(raw); isParked(q) {
+		unpark(&d.state, a.e)
+	}
 	d.state.Err = cause
 	return &d.state
 }
@@ -72,17 +86,15 @@ func (a *app[T]) OnUnreachable(d *deliver.Message, f func()) {
 	runtime.AddCleanup(d.Value.(*Message[T]), func(f func()) { f() }, f)
 }
 
-// decode decodes one message. A panic of the codec or the key function is a failure of the message.
-func (a *app[T]) decode(q *deliver.Queue, d *deliver.Message, m *Message[T]) error {
-	return callback.Recover(func() (err error) {
-		if d.Decompressed, err = a.decodeValue(q, d, m); err != nil {
-			return err
-		}
-		if d.Key = a.storedKey(d.Raw); d.Key == "" {
-			d.Key = a.topic.KeyOf(m.Value)
-		}
-		return nil
-	})
+// decode decodes one message.
+func (a *app[T]) decode(q *deliver.Queue, d *deliver.Message, m *Message[T]) (err error) {
+	if d.Decompressed, err = a.decodeValue(q, d, m); err != nil {
+		return err
+	}
+	if d.Key = a.storedKey(d.Raw); d.Key == "" {
+		d.Key = a.topic.KeyOf(m.Value)
+	}
+	return nil
 }
 
 // storedKey returns the key that the publisher has stored with a message, if the topic stores keys.
@@ -96,15 +108,15 @@ func (a *app[T]) storedKey(raw *wire.Message) string {
 // decodeValue decodes the value of m, and returns the size of the payload if that was compressed.
 func (a *app[T]) decodeValue(q *deliver.Queue, d *deliver.Message, m *Message[T]) (decompressed int, err error) {
 	raw := d.Raw
-	if codec, ok := a.topic.Codec().(topic.RawDecoder[T]); ok {
-		m.Value, err = codec.DecodeRaw(rawMessage(q, d))
+	if a.rawDecoder != nil {
+		m.Value, err = a.rawDecoder.DecodeRaw(rawMessage(q, d))
 		return 0, err
 	}
-	payload, err := a.decompress(raw)
-	if err != nil {
-		return 0, err
-	}
+	payload := raw.Payload
 	if deliver.Compressed(raw) {
+		if payload, err = a.decompress(raw); err != nil {
+			return 0, err
+		}
 		decompressed = len(payload)
 	}
 	headers, err := a.e.plainHeaders(raw)

@@ -94,11 +94,11 @@ func (c *Consumer[T]) setHandler(set func() error) error {
 	return nil
 }
 
-// callHandler calls the handler with one message.
+// callHandler calls the handler with one message. It does not recover a panic, unless there is a tracer.
 func (a *app[T]) callHandler(d *deliver.Message) error {
 	m, ctx := d.Value.(*Message[T]), d.Queue().Context()
 	if a.tracer == nil {
-		return callback.Recover(func() error { return deliver.Checked(a.handler(ctx, m)) })
+		return deliver.Checked(a.handler(ctx, m))
 	}
 	return a.callTraced(ctx, []*deliver.Message{d}, func(ctx context.Context) error { return a.handler(ctx, m) })
 }

@@ -68,7 +68,7 @@ func (c *Consumer[T]) refuseMiddleware() error {
 // wrap returns the handler with the middleware around it.
 func (a *app[T]) wrap(handler Handler[T], middleware []Middleware[T]) (Handler[T], error) {
 	if len(middleware) == 0 && a.e.cfg.HandlerTimeout <= 0 && !a.e.meter.enabled() {
-		return handler, nil // callHandler recovers its panic
+		return handler, nil // deliver recovers its panic
 	}
 	next := a.observed(handler)
 	for i, m := range slices.Backward(middleware) {

@@ -106,6 +106,7 @@ func (n *admission) mayAdmit() bool {
 		return true
 	case LimitUncommitted:
 		if a.queue.pool.stores() && a.tracker.FirstOpen() > a.queue.progress.Committed() {
+			a.advance()
 			a.queue.progress.Request()
 		}
 	case LimitParked:

@@ -18,7 +18,8 @@ type assignment struct {
 	counts    [states]int // messages by state
 	delivered uint64      // the number after the last message that was delivered or given up
 	limits    limits
-	freed     int // room in flight that takeActions gives back
+	freed     int  // room in flight that takeActions gives back
+	advanced  bool // the acknowledged prefix has grown since advance
 	counters  Counters
 	after     actions
 }
@@ -101,6 +102,15 @@ func (a *assignment) endMessage(m *Message) {
 		a.ready.push(next)
 	}
 	if a.tracker.Ack(m.seq) {
+		a.advanced = true
+	}
+}
+
+// advance tells the commit side if the acknowledged prefix has grown: once for all messages that were
+// settled under one lock.
+func (a *assignment) advance() {
+	if a.advanced {
+		a.advanced = false
 		a.queue.progress.Advance(a.tracker.Prefix())
 	}
 }
@@ -167,6 +177,7 @@ func (a *assignment) sortReady() {
 
 // takeActions returns what has to be done after the lock is released.
 func (a *assignment) takeActions() actions {
+	a.advance()
 	if a.freed > 0 {
 		a.limits.inFlight.Give(a.freed)
 		a.freed = 0

@@ -6,7 +6,7 @@ func (w *worker) serveBatch(q *Queue) int {
 		what, c := w.nextBatch(q, first)
 		switch what {
 		case stepDecode:
-			q.decode(c)
+			w.decode(q, c)
 		case stepHandle:
 			n := len(w.run.messages)
 			w.run.place.Add(uint64(n)) // all begin

@@ -131,7 +131,9 @@ func text(m *deliver.Message) string { return m.Value.(*value).text }
 type progress struct {
 	mu        sync.Mutex
 	prefix    commit.Prefix
+	advances  int
 	requests  int
+	requested commit.Prefix // when the last commit was requested
 	committed atomic.Uint64
 }
 
@@ -139,12 +141,14 @@ func (p *progress) Advance(prefix commit.Prefix) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.prefix = prefix
+	p.advances++
 }
 func (p *progress) Committed() uint64 { return p.committed.Load() }
 func (p *progress) Request() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.requests++
+	p.requested = p.prefix
 }
 
 func (p *progress) acknowledged() commit.Prefix {

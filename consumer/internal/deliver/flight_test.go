@@ -239,3 +239,19 @@ func TestDeliveryWaitsForCommits(t *testing.T) {
 		require.Equal(t, deliver.LimitNone, p.State().Limit)
 	})
 }
+
+func TestPrefixAdvancesOnceForMessagesThatAreSettledTogether(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		cfg := settings()
+		cfg.Concurrency, cfg.MaxInFlight, cfg.CommitEvery = 1, 128, 128
+		s := newSetup(t, cfg)
+		s.pool.Handle(func(*deliver.Message) error { return nil })
+		p := s.assign(1)[0]
+		p.offer(distinct("k", 1000)...)
+		synctest.Wait()
+		// All that may be admitted beyond the committed offset, and the request covers all of it.
+		require.EqualValues(t, 256, p.progress.acknowledged().Seq)
+		require.EqualValues(t, 256, p.progress.requested.Seq)
+		require.LessOrEqual(t, p.progress.advances, 100)
+	})
+}

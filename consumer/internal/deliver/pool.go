@@ -78,7 +78,8 @@ func NewPool(o PoolOptions) *Pool {
 	return p
 }
 
-// Handle has messages handled by workers. handle must not panic; it may end its goroutine.
+// Handle has messages handled by workers. A panic of handle is a failed delivery, and so is the end of
+// its goroutine.
 func (p *Pool) Handle(handle func(*Message) error) {
 	p.handle = handle
 	p.startWorkers()

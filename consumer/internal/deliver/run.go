@@ -3,6 +3,8 @@ package deliver
 import (
 	"math"
 	"sync/atomic"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/callback"
 )
 
 // maxRun is how many messages a run has at most.
@@ -70,12 +72,21 @@ func (r *run) setOutcome(err error) {
 	r.done.Store(i + 1)
 }
 
-// handle has the messages handled one after another, and returns how many were.
+// handle has the messages handled one after another, and returns how many were. A panic of handle is
+// the outcome of its message.
 func (r *run) handle(handle func(*Message) error) int {
-	for m := r.begin(); m != nil; m = r.begin() {
-		r.setOutcome(handle(m))
+	for {
+		panicked := callback.Recover(func() error {
+			for m := r.begin(); m != nil; m = r.begin() {
+				r.setOutcome(handle(m))
+			}
+			return nil
+		})
+		if panicked == nil {
+			return int(r.done.Load())
+		}
+		r.setOutcome(panicked)
 	}
-	return int(r.done.Load())
 }
 
 // begun returns how many messages were begun. The queue's lock is held.

@@ -11,6 +11,7 @@ type worker struct {
 	waiter
 	run     run
 	serving *Queue // guarded by the scheduler's lock, and read by the worker itself
+	chunk   *chunk // is being decoded by the worker
 
 	// Guarded by the scheduler's lock.
 	busy  bool
@@ -51,11 +52,18 @@ func (p *Pool) work(w *worker) {
 	}
 }
 
-// exited ends the run of a worker whose goroutine was ended by a handler, and has another worker
-// started in its place.
+// exited ends what a worker did whose goroutine was ended by a handler or a codec, and has another
+// worker started in its place.
 func (p *Pool) exited(w *worker) {
 	q := w.serving
-	if p.handleBatch != nil {
+	if c := w.chunk; c != nil {
+		c.err = errExited
+		q.admit(c)
+		q.update(func(d *delivery) {
+			d.runs.batching = false
+			d.changed()
+		})
+	} else if p.handleBatch != nil {
 		w.endBatch(q, errExited)
 	} else {
 		w.run.setOutcome(errExited)
@@ -73,7 +81,7 @@ func (w *worker) serve(q *Queue) int {
 		case stepHandle:
 			handled += w.run.handle(q.pool.handle)
 		case stepDecode:
-			q.decode(c)
+			w.decode(q, c)
 		default:
 			return handled
 		}
