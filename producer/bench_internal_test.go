@@ -76,8 +76,8 @@ func BenchmarkEncodeHeaders(b *testing.B) {
 	}}
 	b.ReportAllocs()
 	for b.Loop() {
-		it, err := m.item(nil)
-		if err != nil {
+		var it item
+		if err := it.set(&m); err != nil {
 			b.Fatal(err)
 		}
 		it.release()

@@ -8,11 +8,10 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
-// item returns m in the form in which it is appended to a batch.
-func (m *Message) item(s *scratch) (item, error) {
-	it := item{key: m.Key, partition: m.Partition, id: m.ID, payload: m.Payload, cipher: m.cipher, scratch: s}
-	err := it.addHeaders(m.Headers)
-	return it, err
+// set sets what it contains of m.
+func (it *item) set(m *Message) error {
+	it.key, it.partition, it.id, it.payload, it.cipher = m.Key, m.Partition, m.ID, m.Payload, m.cipher
+	return it.addHeaders(m.Headers)
 }
 
 const maxKeyBytes = 255

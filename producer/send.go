@@ -19,9 +19,9 @@ func (p *Producer) Send(ctx context.Context, m Message) (Result, error) {
 	if err := argument.Context(ctx); err != nil {
 		return t.refused(m.ID, err)
 	}
-	it, err := m.item(nil)
+	var it item
 	defer it.release()
-	if err != nil {
+	if err := it.set(&m); err != nil {
 		return t.refused(m.ID, err)
 	}
 	return p.sendItem(ctx, t, &it)

@@ -25,8 +25,8 @@ func (p *Producer) SendAll(ctx context.Context, messages ...Message) error {
 	for i := range messages {
 		m := &messages[i]
 		t := p.topics.get(m.Stream, m.Topic)
-		it, err := m.item(call.scratch)
-		if err != nil {
+		it := item{scratch: call.scratch}
+		if err := it.set(m); err != nil {
 			call.refuse(t, err)
 			continue
 		}

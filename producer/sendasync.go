@@ -19,8 +19,9 @@ import (
 // after another are accepted in that order.
 func (p *Producer) SendAsync(ctx context.Context, m Message, done func(Result)) {
 	t := p.topics.get(m.Stream, m.Topic)
-	it, err := m.item(nil)
+	var it item
 	defer it.release()
+	err := it.set(&m)
 	if err == nil {
 		p.sendAsyncItem(ctx, t, &it, done)
 		return
