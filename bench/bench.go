@@ -36,8 +36,8 @@ type lengths struct {
 
 var (
 	fullLengths = lengths{
-		rounds: 3, warmUp: 100 * time.Millisecond, round: 350 * time.Millisecond,
-		idle: 6 * time.Second, idleMessages: 100, busy: 4 * time.Second, messages: 400_000, backlog: 5_000_000,
+		rounds: 3, warmUp: 100 * time.Millisecond, round: 300 * time.Millisecond,
+		idle: 5 * time.Second, idleMessages: 100, busy: 4 * time.Second, messages: 400_000, backlog: 5_000_000,
 	}
 	quickLengths = lengths{
 		rounds: 1, warmUp: 50 * time.Millisecond, round: 100 * time.Millisecond,

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -64,8 +64,11 @@ func (s consuming) measure(ctx context.Context, b *bench) (cells, error) {
 		return nil, err
 	}
 	defer at.close()
-	// No more than 400 MB, and for many consumers as many messages in all as for a few.
+	// No more than 400 MB; less at a great distance, and for each of many consumers.
 	n := min(b.messages, b.messages*1024/s.payload) / min(s.consumers, 8)
+	if s.roundTrip > 10*time.Millisecond {
+		n /= 3
+	}
 	groups := make([]string, s.consumers)
 	for i := range groups {
 		groups[i] = fmt.Sprintf("g%d", i)
@@ -113,31 +116,41 @@ func (rawCodec) MessageType() string                                    { return
 // reading makes the contender of consumers that read all n messages of a topic in each round. They
 // stop with the place.
 func (at *place) reading(ctx context.Context, source string, n int, groups []string, s consuming) (contender, error) {
-	readers := make([]*reader, len(groups))
-	for i, group := range groups {
-		cfg := s.cfg
-		cfg.Group = group
-		r, err := at.reader(ctx, source, cfg, s.delivery)
-		if err != nil {
-			return contender{}, err
-		}
-		readers[i] = r
-		at.closers = append(at.closers, func() { _ = r.Stop(ctx) })
+	sources := slices.Repeat([]string{source}, len(groups))
+	readers, err := at.readers(ctx, sources, groups, s.cfg, s.delivery)
+	if err != nil {
+		return contender{}, err
 	}
 	all := func(do func(r *reader) error) error {
-		errs := make([]error, len(readers))
-		var goroutines sync.WaitGroup
-		for i, r := range readers {
-			goroutines.Go(func() { errs[i] = do(r) })
-		}
-		goroutines.Wait()
-		return errors.Join(errs...)
+		return each(len(readers), len(readers), func(i int) error { return do(readers[i]) })
 	}
 	return contender{name: contenderLibrary, prepare: func() (work, func(), error) {
 		return func(time.Duration) (done, error) {
 			return done{messages: n * len(readers)}, all(func(r *reader) error { return r.read(ctx, n) })
 		}, func() {}, all(func(r *reader) error { return r.restart(ctx) })
 	}}, nil
+}
+
+// logins is the number of connections that log in at a time. A login takes the server so long that
+// many of them at a time would exceed the dial timeout.
+const logins = 4
+
+// readers starts a consumer for each topic and group. They stop with the place.
+func (at *place) readers(ctx context.Context, sources, groups []string, cfg config.Consumer, d delivery) ([]*reader, error) {
+	readers := make([]*reader, len(groups))
+	err := each(len(groups), logins, func(i int) error {
+		own := cfg
+		own.Group = groups[i]
+		r, err := at.reader(ctx, sources[i], own, d)
+		readers[i] = r
+		return err
+	})
+	for _, r := range readers {
+		if r != nil {
+			at.closers = append(at.closers, func() { _ = r.Stop(ctx) })
+		}
+	}
+	return readers, err
 }
 
 // reader is a consumer that counts messages, and reads a topic again and again.
@@ -240,34 +253,33 @@ func (r *reader) wait(ctx context.Context, n int) error {
 // polling makes the contender of loops with the SDK that poll a batch of n messages, handle each and
 // commit each batch, from the first message to the last, and again. Each loop has a connection.
 func (at *place) polling(source string, n, loops int) (contender, error) {
-	clients := []*tcp.IggyTcpClient{at.client}
-	for len(clients) < loops {
-		client, err := at.sdk(at.address)
-		if err != nil {
-			return contender{}, err
+	clients := make([]*tcp.IggyTcpClient, loops)
+	clients[0] = at.client
+	err := each(loops-1, logins, func(i int) (err error) {
+		clients[i+1], err = at.sdk(at.address)
+		return err
+	})
+	for _, client := range clients[1:] {
+		if client != nil {
+			at.closers = append(at.closers, func() { _ = client.Close() })
 		}
-		at.closers = append(at.closers, func() { _ = client.Close() })
-		clients = append(clients, client)
+	}
+	if err != nil {
+		return contender{}, err
 	}
 	handle, err := at.sdkHandler()
 	if err != nil {
 		return contender{}, err
 	}
 	return prepared(contenderSDK, func(length time.Duration) (done, error) {
-		counts, errs := make([]int, loops), make([]error, loops)
-		var goroutines sync.WaitGroup
-		for i, client := range clients {
-			goroutines.Go(func() {
-				l := sdkLoop{client: client, stream: at.stream, topic: source, name: fmt.Sprintf("bench-%d", i), partitions: at.partitions, batch: at.batch(), handle: handle}
-				counts[i], errs[i] = l.read(n, length)
-			})
-		}
-		goroutines.Wait()
-		total := 0
-		for _, count := range counts {
-			total += count
-		}
-		return done{messages: total}, errors.Join(errs...)
+		var total atomic.Int64
+		err := each(loops, loops, func(i int) error {
+			l := sdkLoop{client: clients[i], stream: at.stream, topic: source, name: fmt.Sprintf("bench-%d", i), partitions: at.partitions, batch: at.batch(), handle: handle}
+			count, err := l.read(n, length)
+			total.Add(int64(count))
+			return err
+		})
+		return done{messages: int(total.Load())}, err
 	}), nil
 }
 

@@ -26,5 +26,6 @@ func defaultsRows() []row {
 		latency{groupDefaults, "20,000 messages/s", loadedSchedule}.row(),
 		idling{group: groupDefaults, name: "idle, 1 consumer", partitions: 8, consumers: 1}.row(),
 		idling{group: groupDefaults, name: "idle, 64 consumers of one topic", partitions: 8, consumers: 64}.row(),
+		idling{group: groupDefaults, name: "idle, 64 consumers of 64 topics", partitions: 8, consumers: 64, ownTopics: true}.row(),
 	}
 }

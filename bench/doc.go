@@ -16,6 +16,7 @@
 // the rounds. CPU time, allocations and memory are those of this process.
 //
 // With -runs, everything is measured several times, and a cell has the best value and the median. The
-// goals are compared with the median. The exit code is 1 when something could not be measured, not
+// goals are compared with the median. With -compare and two files of -json, it prints the ratios that
+// differ by more than 20 %. The exit code is 1 when something could not be measured, not
 // when a goal is missed.
 package main

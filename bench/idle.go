@@ -48,12 +48,8 @@ func (s idling) measure(ctx context.Context, b *bench) (cells, error) {
 			sources[i] = source
 		}
 	}
-	for i, group := range groups {
-		r, err := at.reader(ctx, sources[i], config.DefaultConsumer(group), byHandle)
-		if err != nil {
-			return nil, err
-		}
-		at.closers = append(at.closers, func() { _ = r.Stop(ctx) })
+	if _, err := at.readers(ctx, sources, groups, config.DefaultConsumer("g"), byHandle); err != nil {
+		return nil, err
 	}
 	// The intervals of the polls reach their maximum within a second.
 	time.Sleep(2 * time.Second)

@@ -23,12 +23,14 @@ func main() {
 	}
 }
 
-// options are the flags.
+// options are the flags and arguments.
 type options struct {
 	rows    []row
 	runs    int
 	quick   bool
 	list    bool
+	compare bool
+	files   []string // to compare
 	json    string
 	profile string
 }
@@ -39,12 +41,19 @@ func parse(args []string) (options, error) {
 	group := flags.String("group", "", "measure one `group`: defaults, tuned or growth")
 	only := flags.String("only", "", "measure the rows whose group/table/name matches this `regexp`")
 	flags.BoolVar(&o.list, "list", false, "print the rows that would be measured, and exit")
+	flags.BoolVar(&o.compare, "compare", false, "print the ratios in which two files of -json differ by more than 20 %, and exit")
 	flags.IntVar(&o.runs, "runs", 1, "measure everything so many times, and print the best value and the median")
 	flags.BoolVar(&o.quick, "quick", false, "measure in short rounds, to check that everything works")
 	flags.StringVar(&o.json, "json", "", "also write the values of all runs to this `file`, as JSON")
 	flags.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile to this `file`")
 	if err := flags.Parse(args); err != nil {
 		return o, err
+	}
+	if o.compare {
+		if o.files = flags.Args(); len(o.files) != 2 {
+			return o, errors.New("-compare takes two files that -json has written")
+		}
+		return o, nil
 	}
 	if flags.NArg() > 0 || o.runs < 1 {
 		return o, errors.New("usage: bench [flags], with 1 run at least")
@@ -74,6 +83,9 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 	}
 	if err != nil {
 		return err
+	}
+	if o.compare {
+		return compareFiles(out, o.files[0], o.files[1])
 	}
 	if o.list {
 		for _, r := range o.rows {

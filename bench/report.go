@@ -21,9 +21,11 @@ type report struct {
 }
 
 // values are the values of a cell in the runs that have one.
-func (r result) values(c column) []float64 {
+func (r result) values(c column) []float64 { return valuesOf(r.runs, c) }
+
+func valuesOf(runs []cells, c column) []float64 {
 	var values []float64
-	for _, run := range r.runs {
+	for _, run := range runs {
 		if v, ok := run[c]; ok {
 			values = append(values, v)
 		}
@@ -173,23 +175,27 @@ func (r report) writeGoals(b *strings.Builder) {
 	}
 }
 
+// file is the JSON form of a report.
+type file struct {
+	Machine machine   `json:"machine"`
+	Rows    []fileRow `json:"rows"`
+	Goals   []verdict `json:"goals"`
+}
+
+type fileRow struct {
+	ID       string  `json:"id"`
+	Settings string  `json:"settings"`
+	Runs     []cells `json:"runs"`
+}
+
 // writeJSON prints everything as one JSON object.
 func (r report) writeJSON(out io.Writer) error {
-	type jsonRow struct {
-		ID       string  `json:"id"`
-		Settings string  `json:"settings"`
-		Runs     []cells `json:"runs"`
-	}
-	rows := make([]jsonRow, len(r.results))
-	for i, result := range r.results {
-		rows[i] = jsonRow{result.id(), result.settings, result.runs}
+	f := file{Machine: r.machine, Goals: r.verdicts(goals())}
+	for _, result := range r.results {
+		f.Rows = append(f.Rows, fileRow{result.id(), result.settings, result.runs})
 	}
 	encoder := json.NewEncoder(out)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(struct {
-		Machine machine   `json:"machine"`
-		Rows    []jsonRow `json:"rows"`
-		Goals   []verdict `json:"goals"`
-	}{r.machine, rows, r.verdicts(goals())})
+	return encoder.Encode(f)
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -98,7 +100,6 @@ func measure(run work, length time.Duration) (sample, error) {
 func rateOf(s sample) float64   { return s.rate }
 func cpuOf(s sample) float64    { return s.cpu }
 func allocsOf(s sample) float64 { return s.allocs }
-func heapOf(s sample) float64   { return float64(s.heap) }
 
 // medianOf is the median of a contender's samples.
 func medianOf(samples []sample, of func(sample) float64) float64 {
@@ -142,4 +143,19 @@ func timesOf(samples []sample) []time.Duration {
 func percentile(values []time.Duration, p float64) time.Duration {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[min(len(sorted)-1, int(p*float64(len(sorted))))]
+}
+
+// each calls do for 0 to n-1, at most limit of them at a time, and returns their errors.
+func each(n, limit int, do func(i int) error) error {
+	errs, room := make([]error, n), make(chan struct{}, limit)
+	var calls sync.WaitGroup
+	for i := range n {
+		room <- struct{}{}
+		calls.Go(func() {
+			errs[i] = do(i)
+			<-room
+		})
+	}
+	calls.Wait()
+	return errors.Join(errs...)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,4 +79,30 @@ func TestUntilAllowsFirst(t *testing.T) {
 	more := until(-time.Second)
 	require.True(t, more(0))
 	require.False(t, more(1))
+}
+
+func TestEachRunsAFewAtATime(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	running, most := 0, 0
+	count := func(by int) {
+		mu.Lock()
+		defer mu.Unlock()
+		running += by
+		most = max(most, running)
+	}
+	calls := make([]bool, 20)
+	err := each(len(calls), 3, func(i int) error {
+		count(1)
+		defer count(-1)
+		calls[i] = true
+		time.Sleep(time.Millisecond)
+		if i == 7 {
+			return errors.New("seventh")
+		}
+		return nil
+	})
+	require.EqualError(t, err, "seventh")
+	require.NotContains(t, calls, false)
+	require.LessOrEqual(t, most, 3)
 }

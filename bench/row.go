@@ -61,7 +61,8 @@ func (c cells) addTimes(times []time.Duration) {
 func (c cells) addLoad(samples map[string][]sample, base uint64) {
 	library := samples[contenderLibrary]
 	c[rate], c[cpu], c[allocs] = medianOf(library, rateOf), medianOf(library, cpuOf), medianOf(library, allocsOf)
-	c[heapPeak] = above(uint64(medianOf(library, heapOf)), base)
+	// In the first round, the library came first: the others had not made garbage yet.
+	c[heapPeak] = above(library[0].heap, base)
 	c.addTimes(timesOf(library))
 	if sdk := samples[contenderSDK]; len(sdk) > 0 {
 		c[sdkRate], c[sdkCPU] = medianOf(sdk, rateOf), medianOf(sdk, cpuOf)

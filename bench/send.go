@@ -99,10 +99,28 @@ func (at *place) producer(ctx context.Context, cfg config.Producer) (*producer.P
 	return p, nil
 }
 
-// onNewTopics makes a contender that gets new topics in each round.
+// manyPartitions is the number of partitions whose creation takes too long for each round.
+const manyPartitions = 64
+
+// onNewTopics makes a contender that gets new topics in each round, so that the topics stay small. If
+// they have many partitions, it keeps them.
 func (at *place) onNewTopics(name string, prepare func(topics []string) (work, error)) contender {
+	create := at.newTopics
+	if at.topics*at.partitions > manyPartitions {
+		once := sync.OnceValues(func() ([]string, error) {
+			topics, remove, err := at.newTopics()
+			if err == nil {
+				at.closers = append(at.closers, remove)
+			}
+			return topics, err
+		})
+		create = func() ([]string, func(), error) {
+			topics, err := once()
+			return topics, func() {}, err
+		}
+	}
 	return contender{name: name, prepare: func() (work, func(), error) {
-		topics, remove, err := at.newTopics()
+		topics, remove, err := create()
 		if err != nil {
 			return nil, nil, err
 		}
