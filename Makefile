@@ -4,17 +4,23 @@
 GOLANGCI_LINT_VERSION := v2.15.0
 BUF_VERSION           := v1.75.0
 PROMTOOL_VERSION      := v0.316.0
+BENCHSTAT_VERSION     := v0.0.0-20260908200009-22c9c6c9d4da
 
 BIN           := $(CURDIR)/bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 BUF           := $(BIN)/buf-$(BUF_VERSION)
 PROMTOOL      := $(BIN)/promtool-$(PROMTOOL_VERSION)
+BENCHSTAT     := $(BIN)/benchstat-$(BENCHSTAT_VERSION)
 
 # How long each fuzz target runs under `make fuzz`.
 FUZZTIME ?= 60s
 
 # Flags of `make bench`, for example -runs 3.
 BENCHFLAGS ?=
+
+# The benchmarks that `make benchstat` runs, a regular expression, and their packages.
+BENCH ?= .
+PKG   ?= ./...
 
 .DEFAULT_GOAL := help
 
@@ -77,6 +83,28 @@ bench: ## Compare with the SDK, on the server that IGGY_TEST_ENDPOINT names or o
 	go run ./bench $(BENCHFLAGS)
 	go test -run '^$$' -bench . -benchmem ./...
 
+# The commits alternate, one round of each after the other, so that what else the machine does hits
+# both. -trimpath lets the next call find the compiled packages in the cache, whatever the directory.
+.PHONY: benchstat
+benchstat: $(BENCHSTAT) ## Compare the benchmarks of commits: OLD=ref [NEW=ref] [BENCH=regexp] [PKG=packages]
+	@test -n "$(OLD)" || { echo 'set OLD to the commit to compare with, OLD=HEAD~1 for example' >&2; exit 2; }
+	@set -e; \
+	root=$$PWD; dir=$$(mktemp -d); \
+	trap 'cd "$$root"; for side in old new; do git worktree remove --force "$$dir/$$side" 2>/dev/null || true; done; rm -rf "$$dir"' EXIT; \
+	trap 'exit 130' HUP INT TERM; \
+	git worktree add --quiet --detach "$$dir/old" '$(OLD)'; \
+	git worktree add --quiet --detach "$$dir/new" '$(or $(NEW),HEAD)'; \
+	for round in 1 2 3 4 5 6; do \
+		for side in old new; do \
+			echo "round $$round of 6: $$side" >&2; \
+			cd "$$dir/$$side"; \
+			packages=$$(go list -f '{{.Dir}}' $(PKG) | while read -r p; do if grep -qs '^func Benchmark' "$$p"/*_test.go; then echo "$$p"; fi; done); \
+			test -n "$$packages" || { echo "no benchmarks in $(PKG) of the $$side commit" >&2; exit 1; }; \
+			go test -trimpath -run '^$$' -bench '$(BENCH)' -benchmem $$packages >>"$$dir/$$side.txt" || { cat "$$dir/$$side.txt" >&2; exit 1; }; \
+		done; \
+	done; \
+	$(BENCHSTAT) '$(OLD)'="$$dir/old.txt" '$(or $(NEW),HEAD)'="$$dir/new.txt"
+
 .PHONY: generate
 generate: $(BUF) ## Generate code and documentation
 	$(BUF) generate proto --template proto/buf.gen.yaml
@@ -102,6 +130,10 @@ $(GOLANGCI_LINT):
 $(PROMTOOL):
 	GOBIN=$(BIN)/install go install github.com/prometheus/prometheus/cmd/promtool@$(PROMTOOL_VERSION)
 	mv $(BIN)/install/promtool $@
+
+$(BENCHSTAT):
+	GOBIN=$(BIN)/install go install golang.org/x/perf/cmd/benchstat@$(BENCHSTAT_VERSION)
+	mv $(BIN)/install/benchstat $@
 
 $(BUF):
 	GOBIN=$(BIN)/install go install github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION)
