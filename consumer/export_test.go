@@ -11,6 +11,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
 // WithDialer replaces the transport that the configuration names.
@@ -76,3 +77,9 @@ func (l *KeyLimiters) Delay(key string, now time.Time) time.Duration {
 
 // Len returns how many keys have a limiter.
 func (l *KeyLimiters) Len() int { return len(l.byKey) }
+
+// Decoder returns the function that decodes the messages of a partition.
+func Decoder[T any](c *Consumer[T]) func(raw []wire.Message, dst []*deliver.Message) []*deliver.Message {
+	q := c.e.pool.NewPartition(c.e.identity.Topic, 0).NewQueue(c.e.ctx, deliver.QueueOptions{Owner: &partition{e: c.e}})
+	return func(raw []wire.Message, dst []*deliver.Message) []*deliver.Message { return c.app.Decode(q, raw, dst) }
+}

@@ -52,13 +52,11 @@ func BenchmarkSend(b *testing.B) {
 			stream, topic := benchTopic(b, srv)
 			c := benchConn(b, srv)
 			f := benchFrame(stream, topic)
-			slots := make(chan struct{}, inFlight)
+			slots, sent := make(chan struct{}, inFlight), make(chan struct{}, inFlight)
 			done := make(chan error, 1)
-			b.SetBytes(int64(len(f)))
-			b.ResetTimer()
 			go func() {
 				var answer [8]byte
-				for range b.N {
+				for range sent {
 					if _, err := io.ReadFull(c.r, answer[:]); err != nil {
 						done <- err
 						return
@@ -67,11 +65,14 @@ func BenchmarkSend(b *testing.B) {
 				}
 				done <- nil
 			}()
-			for range b.N {
+			b.SetBytes(int64(len(f)))
+			for b.Loop() {
 				slots <- struct{}{}
 				_, err := c.Write(f)
 				require.NoError(b, err)
+				sent <- struct{}{}
 			}
+			close(sent)
 			require.NoError(b, <-done)
 			b.ReportMetric(float64(b.N)*benchMessages/b.Elapsed().Seconds(), "msgs/s")
 		})

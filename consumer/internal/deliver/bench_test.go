@@ -37,19 +37,25 @@ func (a *plain) Decode(_ *deliver.Queue, raw []wire.Message, dst []*deliver.Mess
 	return dst
 }
 
-// benchmark delivers messages of some partitions, offered in batches by one goroutine for each of
-// two partitions.
+// benchmark delivers messages of some partitions, which one goroutine offers in batches of 500: one
+// for each iteration.
 func benchmark(b *testing.B, partitions int, keys []string, cfg config.Consumer, handle func(s *deliver.Pool, done func(n int))) {
 	a := &plain{keys: keys}
 	pool := deliver.NewPool(deliver.PoolOptions{Config: cfg, App: a})
-	var handled atomic.Int64
-	finished := make(chan struct{})
-	total := int64(0)
-	goal := atomic.Int64{}
-	handle(pool, func(n int) {
-		if handled.Add(int64(n)) == goal.Load() {
-			close(finished)
+	var handled, goal atomic.Int64
+	goal.Store(-1)
+	finished := make(chan struct{}, 1)
+	finish := func() {
+		if handled.Load() == goal.Load() {
+			select {
+			case finished <- struct{}{}:
+			default:
+			}
 		}
+	}
+	handle(pool, func(n int) {
+		handled.Add(int64(n))
+		finish()
 	})
 	var queues []*deliver.Queue
 	var all []*partition
@@ -62,38 +68,40 @@ func benchmark(b *testing.B, partitions int, keys []string, cfg config.Consumer,
 	pool.SetQueues(queues...)
 	const batch = 500
 	payload := make([]byte, 512)
-	n := int64(b.N)
-	goal.Store(n)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	b.ResetTimer()
 	began, used := time.Now(), cpu()
-	for total < n {
-		offered := false
-		for _, p := range all {
-			if polls, _, _ := p.Buffered(); polls >= 2 || total >= n {
+	next := 0 // the partition after the one that got the last batch
+	for b.Loop() {
+		for refused := 0; ; refused++ {
+			if refused == len(all) {
+				<-wake
+				refused = 0
+			}
+			p := all[next%len(all)]
+			next++
+			if polls, _, _ := p.Buffered(); polls >= 2 {
 				continue
 			}
-			k := int(min(batch, n-total))
-			messages := make([]wire.Message, k)
+			messages := make([]wire.Message, batch)
 			for i := range messages {
 				messages[i].Offset, messages[i].Payload = p.next, payload
 				p.next++
 			}
-			total += int64(k)
-			p.Offer(deliver.NewBatch(messages, k*512, nil, nil))
-			offered = true
-		}
-		if !offered {
-			<-wake
+			p.Offer(deliver.NewBatch(messages, batch*512, nil, nil))
+			break
 		}
 	}
+	n := int64(b.N) * batch
+	goal.Store(n)
+	finish()
 	<-finished
-	b.StopTimer()
+	elapsed := time.Since(began)
+	used = cpu() - used
 	runtime.ReadMemStats(&after)
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(float64(time.Since(began).Nanoseconds())/float64(n), "ns/message")
-	b.ReportMetric(float64((cpu()-used).Nanoseconds())/float64(n), "cpu-ns/message")
+	b.ReportMetric(float64(elapsed.Nanoseconds())/float64(n), "ns/message")
+	b.ReportMetric(float64(used.Nanoseconds())/float64(n), "cpu-ns/message")
 	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/float64(n), "allocs/message")
 	pool.Close()
 	for _, q := range queues {

@@ -3,6 +3,7 @@ package native_test
 import (
 	"context"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,5 +88,27 @@ func BenchmarkOverhead(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkPoll decodes answers with messages of 512 bytes.
+func BenchmarkPoll(b *testing.B) {
+	payloads := make([]string, 1000)
+	for i := range payloads {
+		payloads[i] = strings.Repeat("x", 512)
+	}
+	answer := polled(1, payloads...)
+	c := newInstantConn(b, answer)
+	poll := transport.Poll{Consumer: who, Strategy: transport.Strategy{Kind: transport.FromFirst}, Count: uint32(len(payloads))}
+	b.SetBytes(int64(len(answer)))
+	b.ReportAllocs()
+	for b.Loop() {
+		got, err := c.Poll(b.Context(), poll)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if got.Recycle != nil {
+			got.Recycle()
+		}
 	}
 }
