@@ -129,6 +129,9 @@ func FuzzDecode(f *testing.F) {
 		got, err := encoding.Decode(string(c), payload, limit)
 		if err == nil {
 			require.LessOrEqual(t, len(got), limit)
+			if bound, ok := encoding.Bound(string(c), payload); ok {
+				require.LessOrEqual(t, len(got), bound)
+			}
 		}
 	})
 }

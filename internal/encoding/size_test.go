@@ -2,10 +2,15 @@ package encoding_test
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
 )
 
@@ -21,4 +26,56 @@ func TestSizeReturnsDeclaredSize(t *testing.T) {
 		require.Zero(t, encoding.Size(c, nil))
 		require.Zero(t, encoding.Size(c, []byte{0xff}))
 	}
+}
+
+func TestBoundHoldsWhateverAPayloadDeclares(t *testing.T) {
+	t.Parallel()
+	pack := func(c config.Compression, src []byte) []byte {
+		out, err := encoding.Append(nil, c, src)
+		require.NoError(t, err)
+		return out
+	}
+	requireBound := func(least, most int, name string, payload []byte) {
+		t.Helper()
+		n, ok := encoding.Bound(name, payload)
+		require.True(t, ok)
+		require.GreaterOrEqual(t, n, least)
+		require.LessOrEqual(t, n, most)
+	}
+	requireNone := func(name string, payload []byte) {
+		t.Helper()
+		_, ok := encoding.Bound(name, payload)
+		require.False(t, ok)
+	}
+	src := bytes.Repeat([]byte("abc"), 200_000)
+	for _, s := range [][]byte{src, make([]byte, 300_000), randomBytes(300_000)} { // several blocks
+		requireBound(len(s), len(s), "zstd", pack(config.CompressionZstd, s))
+		requireBound(len(s), len(s), "s2", pack(config.CompressionS2, s))
+		requireNone("gzip", pack(config.CompressionGzip, s))
+	}
+	small := pack(config.CompressionZstd, src[:10])
+	require.Zero(t, encoding.Size("zstd", small), "it is not declared")
+	requireBound(10, 1024, "zstd", small)
+	requireBound(len(src), len(src), "", src)
+	requireNone("br", src)
+
+	requireNone("zstd", append(slices.Clip(small), small...)) // two frames
+	requireNone("zstd", small[:len(small)-1])
+	requireNone("zstd", append(slices.Clip(small), 0))
+	requireNone("zstd", nil)
+
+	// A frame that declares less than it has fails.
+	large := pack(config.CompressionZstd, make([]byte, 64<<20))
+	var h zstd.Header
+	require.NoError(t, h.Decode(large))
+	binary.LittleEndian.PutUint32(large[h.HeaderSize-4:], 70_000)
+	requireBound(70_000, 70_000, "zstd", large)
+	_, err := encoding.Decode("zstd", large, 128<<20)
+	require.ErrorIs(t, err, encoding.ErrMalformed)
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(b)
+	return b
 }

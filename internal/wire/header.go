@@ -110,6 +110,35 @@ func HasHeader(b []byte, key string) bool {
 	return false
 }
 
+// FindHeader returns the value of the first user header of b with that key, in any case of letters,
+// and whether there is one. A malformed header before it is an error. Without keys and values of other
+// kinds than string it allocates nothing.
+func FindHeader(b []byte, key string) (value []byte, ok bool, err error) {
+	for len(b) > 0 {
+		var k []byte
+		if k, b, err = fieldBytes(b); err != nil {
+			return nil, false, err
+		}
+		if value, b, err = fieldBytes(b); err != nil {
+			return nil, false, err
+		}
+		if strings.EqualFold(string(k), key) {
+			return value, true, nil
+		}
+	}
+	return nil, false, nil
+}
+
+// fieldBytes is headerField without a copy of strings.
+func fieldBytes(b []byte) (text, rest []byte, err error) {
+	kind, field, rest, err := splitField(b)
+	if err != nil || kind == kindRaw || kind == kindString {
+		return field, rest, err
+	}
+	of, err := fieldText(kind, field)
+	return []byte(of), rest, err
+}
+
 func headerField(b []byte) (text string, rest []byte, err error) {
 	kind, field, rest, err := splitField(b)
 	if err != nil {

@@ -144,3 +144,28 @@ func FuzzRangeHeaders(f *testing.F) {
 		}
 	})
 }
+
+// Not parallel: it counts allocations.
+func TestFindHeaderIsTheFirstOfRangeHeaders(t *testing.T) {
+	b := wire.AppendHeader(wire.AppendHeader(wire.AppendHeader(nil, "Tenant", "a"), "k", "tenant"), "tenant", "b")
+	number := append([]byte{2, 1, 0, 0, 0, 'n', 11, 4, 0, 0, 0, 7, 0, 0, 0}, b...)
+	wrong := append([]byte{2, 1, 0, 0, 0, 'n', 11, 1, 0, 0, 0, 7}, b...)
+	for _, encoded := range [][]byte{nil, b, number, wrong, b[:len(b)-1], b[:20], {2, 1}} {
+		for _, key := range []string{"tenant", "k", "n", "none"} {
+			want, found := "", false
+			err := wire.RangeHeaders(encoded, func(k, v string) bool {
+				if strings.EqualFold(k, key) {
+					want, found = v, true
+				}
+				return !found
+			})
+			value, ok, got := wire.FindHeader(encoded, key)
+			require.Equal(t, err, got)
+			require.Equal(t, found, ok)
+			if found {
+				require.Equal(t, want, string(value))
+			}
+		}
+	}
+	require.Zero(t, testing.AllocsPerRun(10, func() { _, _, _ = wire.FindHeader(b, "k") }))
+}

@@ -11,6 +11,10 @@ import (
 // others.
 const decodedAtOnce = 128
 
+// decompressedAtOnce is how many bytes the payloads of a chunk may have when they are decompressed,
+// unless one alone has more.
+const decompressedAtOnce = 256 << 10
+
 // admission takes messages from the prefetch buffer, has them decoded, and adds them to the
 // assignment. Messages that are due for redelivery are decoded again in the same way.
 type admission struct {
@@ -28,7 +32,7 @@ type chunk struct {
 	batch     *Batch
 	raw       []wire.Message
 	due       []*Message
-	reserved  int   // bytes, for the one that is compressed
+	reserved  int   // bytes, for those that are compressed
 	since     int64 // when it was taken, in nanoseconds since the epoch
 	discarded bool  // its messages are not admitted: see discard
 	decoded   []*Message
@@ -190,7 +194,7 @@ func (n *admission) takeDue(c *chunk) {
 	c.errs = make([]error, len(c.due))
 }
 
-// takeNew takes messages from the buffer, as many as are not compressed, or one that is.
+// takeNew takes messages from the buffer, as many as are not compressed, or some that are.
 func (n *admission) takeNew(c *chunk, most int) {
 	b := n.buffer[0]
 	most = min(most, decodedAtOnce, len(b.messages), n.admissible())
@@ -200,10 +204,9 @@ func (n *admission) takeNew(c *chunk, most int) {
 		k++
 	}
 	if k == 0 && most > 0 {
-		if c.reserved = n.reserve(&b.messages[0]); c.reserved == 0 {
+		if k = n.reserveSome(c, b.messages[:most]); k == 0 {
 			return
 		}
-		k = 1
 	}
 	c.batch, c.raw = b, b.messages[:k:k]
 	a := n.assignment
@@ -219,19 +222,53 @@ func (n *admission) takeNew(c *chunk, most int) {
 
 // reserve takes room to decompress a message; 0 when there is none.
 func (n *admission) reserve(m *wire.Message) int {
-	a := n.assignment
-	// One whose size is not known takes a byte, so that the queue does not seem to be empty.
+	want, _ := n.decompressedSize(m)
+	return n.assignment.limits.decompressed.Take(want, want)
+}
+
+// reserveSome takes room to decompress the first of the messages and those that follow it, as far as
+// their sizes are sure and there is room. It returns how many these are.
+func (n *admission) reserveSome(c *chunk, messages []wire.Message) int {
+	least, sure := n.decompressedSize(&messages[0])
+	want, k := least, 1
+	for sure && k < len(messages) && Compressed(&messages[k]) {
+		var size int
+		if size, sure = n.decompressedSize(&messages[k]); !sure || want+size > decompressedAtOnce {
+			break
+		}
+		want, k = want+size, k+1
+	}
+	quota := n.assignment.limits.decompressed
+	got := quota.Take(want, least)
+	if got == 0 {
+		return 0
+	}
+	for want > got {
+		k--
+		size, _ := n.decompressedSize(&messages[k])
+		want -= size
+	}
+	quota.Give(got - want)
+	c.reserved = want
+	return k
+}
+
+// decompressedSize returns the room that a message needs to be decompressed. sure tells that it takes
+// no more than that, whatever it declares.
+func (n *admission) decompressedSize(m *wire.Message) (size int, sure bool) {
 	name, _ := ContentEncoding(m) // a malformed one fails when it is decoded
-	want := max(1, min(encoding.Size(name, m.Payload), int(a.queue.pool.cfg.MaxDecompressedBytes)))
-	return a.limits.decompressed.Take(want, want)
+	if size, sure = encoding.Bound(name, m.Payload); !sure {
+		size = encoding.Size(name, m.Payload)
+	}
+	// One whose size is not known takes a byte, so that the queue does not seem to be empty.
+	return max(1, min(size, int(n.assignment.queue.pool.cfg.MaxDecompressedBytes))), sure
 }
 
 // enter admits the messages of a chunk that was decoded.
 func (n *admission) enter(c *chunk) {
 	a := n.assignment
 	if c.reserved > 0 {
-		m := append(c.decoded, c.due...)[0]
-		a.limits.decompressed.Give(c.reserved - m.Decompressed)
+		a.limits.decompressed.Give(c.reserved - decompressed(c.decoded) - decompressed(c.due))
 	}
 	n.chunk = nil
 	switch {
@@ -251,6 +288,14 @@ func (n *admission) enter(c *chunk) {
 	}
 	c.reset()
 	n.spare = c
+}
+
+// decompressed returns how many bytes messages have that were compressed.
+func decompressed(messages []*Message) (bytes int) {
+	for _, m := range messages {
+		bytes += m.Decompressed
+	}
+	return bytes
 }
 
 // discard forgets what was read and not admitted, and calls forget with the offsets.

@@ -154,6 +154,32 @@ func TestDecompressedBytesAreBounded(t *testing.T) {
 	}
 }
 
+// Messages are decompressed together as far as they surely have room. The size of gzip is not sure.
+func TestCompressedMessagesAreDecodedTogether(t *testing.T) {
+	for compression, chunks := range map[config.Compression]int64{
+		config.CompressionS2: 4, config.CompressionZstd: 4, config.CompressionGzip: 100,
+	} {
+		t.Run(string(compression), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				cfg := settings()
+				cfg.MaxInFlight = 200
+				s := newSetup(t, cfg)
+				var got seen
+				s.pool.Handle(func(m *deliver.Message) error {
+					got.add(text(m))
+					return nil
+				})
+				p := s.assign(1)[0]
+				p.Offer(deliver.NewBatch(p.compressed(t, 100, 10_000, compression), 0, nil, nil))
+				synctest.Wait()
+				require.Len(t, got.all(), 100)
+				require.Equal(t, chunks, s.app.chunks.Load())
+				require.Zero(t, s.pool.Usage().DecompressedBytes)
+			})
+		})
+	}
+}
+
 // A partition whose compressed messages are stuck takes nothing of the others' part, and a message
 // that claims too little is counted for what it is.
 func TestStuckCompressedMessagesLeaveOthersTheirPart(t *testing.T) {

@@ -1,8 +1,6 @@
 package deliver
 
 import (
-	"strings"
-
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -14,12 +12,11 @@ func Compressed(m *wire.Message) bool { return wire.HasHeader(m.Headers, topic.H
 // ContentEncoding returns the compression that a message's headers name; empty is none. It returns
 // an error when the headers are malformed.
 func ContentEncoding(m *wire.Message) (name string, err error) {
-	err = wire.RangeHeaders(m.Headers, func(key, value string) bool {
-		if !strings.EqualFold(key, topic.HeaderContentEncoding) {
-			return true
+	value, _, err := wire.FindHeader(m.Headers, topic.HeaderContentEncoding)
+	for _, known := range [...]string{"zstd", "s2", "gzip"} {
+		if string(value) == known {
+			return known, err // without an allocation
 		}
-		name = value
-		return false
-	})
-	return name, err
+	}
+	return string(value), err
 }

@@ -40,6 +40,7 @@ type entry struct {
 type app struct {
 	hook    func(text string) // called for each text that is decoded
 	limit   int
+	chunks  atomic.Int64 // calls of Decode
 	letters func(ctx context.Context, m *deliver.Message, cause error, code string, attempts int) error
 	park    func(m *deliver.Message, due time.Time, attempts int) error
 }
@@ -72,6 +73,7 @@ func (a *app) decode(m *deliver.Message, v *value) error {
 }
 
 func (a *app) Decode(_ *deliver.Queue, raw []wire.Message, dst []*deliver.Message) []*deliver.Message {
+	a.chunks.Add(1)
 	entries := make([]entry, len(raw))
 	for i := range raw {
 		e := &entries[i]
