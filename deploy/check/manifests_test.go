@@ -133,14 +133,14 @@ func TestProbes(t *testing.T) {
 		for probe, path := range map[*corev1.Probe]string{c.StartupProbe: health.LivePath, c.LivenessProbe: health.LivePath, c.ReadinessProbe: health.ReadyPath} {
 			require.NotNil(t, probe, name)
 			require.Equal(t, path, probe.HTTPGet.Path, name)
-			require.Contains(t, ports, probe.HTTPGet.Port.String(), name)
+			require.Equal(t, "probes", probe.HTTPGet.Port.String(), "requests to the API must not keep probes waiting: %s", name)
 		}
 		// A check may take health.timeout.
 		require.Greater(t, time.Duration(c.ReadinessProbe.TimeoutSeconds)*time.Second, config.Default().Health.Timeout, name)
 		started := time.Duration(c.StartupProbe.PeriodSeconds*c.StartupProbe.FailureThreshold) * time.Second
 		require.Greater(t, started, config.Default().Iggy.StartTimeout, name)
-		require.Equal(t, "8080", d.Spec.Template.Annotations["prometheus.io/port"])
-		require.EqualValues(t, 8080, ports["http"])
+		require.Equal(t, "8081", d.Spec.Template.Annotations["prometheus.io/port"])
+		require.Equal(t, map[string]int32{"http": 8080, "probes": 8081}, ports)
 	}
 }
 
@@ -187,12 +187,14 @@ func TestVolumesAndConfiguration(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "fetchbox.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(text, "/var/run/secrets/iggy/password", secret)), 0o600))
 	var server struct {
-		Addr  string   `yaml:"addr"`
-		Hosts []string `yaml:"hosts"`
+		Addr      string   `yaml:"addr"`
+		ProbeAddr string   `yaml:"probe_addr"`
+		Hosts     []string `yaml:"hosts"`
 	}
 	cfg, err := config.Load(append(jobs.Options(), config.WithFile(file), config.WithEnviron(nil), config.WithSection("server", &server))...)
 	require.NoError(t, err)
 	require.Equal(t, ":8080", server.Addr)
+	require.Equal(t, ":8081", server.ProbeAddr)
 	for _, service := range m.services {
 		require.Contains(t, server.Hosts, service.Name, "the API serves the host name of the service")
 	}

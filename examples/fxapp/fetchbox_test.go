@@ -27,8 +27,9 @@ const waitTimeout = 60 * time.Second
 
 // fetchbox is a running application, in this process or in a child process.
 type fetchbox struct {
-	url  string
-	data string
+	url    string
+	data   string
+	output fmt.Stringer // what the application has written
 }
 
 // addressFinder finds the address of the application in its output.
@@ -89,7 +90,7 @@ func run(t *testing.T, o app.Options) (f *fetchbox, stop func()) {
 	t.Cleanup(stop)
 	select {
 	case url := <-out.found:
-		return &fetchbox{url: url, data: o.Data}, stop
+		return &fetchbox{url: url, data: o.Data, output: out}, stop
 	case err := <-done:
 		done <- nil
 		require.FailNow(t, "the application did not start", "%v", err)

@@ -132,3 +132,24 @@ func TestResourceIDsStayInsideDataDirectory(t *testing.T) {
 		require.Equal(t, fileContent(fmt.Sprintf("f%d", i)), got)
 	}
 }
+
+// The page of the example names each directory in the data directory, and files stay after a stop.
+func TestDataDirectoryIsDescribed(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/example.md")
+	require.NoError(t, err)
+	remote, data := startFileServer(t), t.TempDir()
+	box, stop := run(t, app.Options{Data: data, Environ: environment(nil)})
+	id := box.submit(t, remote.manifest(2, 1))
+	box.waitFinished(t, id)
+	stop()
+	entries, err := os.ReadDir(data)
+	require.NoError(t, err)
+	var names []string
+	for _, e := range entries {
+		require.True(t, e.IsDir(), e.Name())
+		require.Contains(t, string(page), "`"+e.Name()+"/`")
+		names = append(names, e.Name())
+	}
+	require.Subset(t, names, []string{"resources", "failures", "manifests", "ledger", "logs", "iggy"})
+}

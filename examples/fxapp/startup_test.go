@@ -56,6 +56,8 @@ func TestStartupErrors(t *testing.T) {
 			[]string{unused},
 		},
 		{"an address in use", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__ADDR="+used.Addr().String()), nil, []string{"server.addr", "FETCHBOX__SERVER__ADDR", used.Addr().String()}},
+		{"an address of probes in use", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__PROBE_ADDR="+used.Addr().String()), nil, []string{"server.probe_addr", "FETCHBOX__SERVER__PROBE_ADDR", used.Addr().String()}},
+		{"one address for probes and the API", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__ADDR=:1", "FETCHBOX__SERVER__PROBE_ADDR=:1"), nil, []string{"server.probe_addr", "another address"}},
 		{"a pipe as configuration file", nil, []string{"-config", pipe}, []string{pipe, "is a pipe, not a regular file"}},
 		{"a file that can't be read", []string{}, []string{"-config", dir}, []string{dir, "is a directory"}},
 		{"a bad host", with("FETCHBOX__IGGY__CLIENT_SECRET=iggy", "FETCHBOX__SERVER__HOSTS=a.example.com:80"), nil, []string{"server.hosts"}},

@@ -79,7 +79,7 @@ func run(ctx context.Context, o Options, log *zap.Logger, out io.Writer) (result
 	app := fx.New(
 		fx.WithLogger(func() fxevent.Logger { return fxevent.NopLogger }),
 		fx.StartTimeout(startTimeout), fx.StopTimeout(stopTimeout),
-		fx.Supply(log, data, downloader, tel),
+		fx.Supply(log, data, downloader, tel, fx.Annotate(out, fx.As(new(io.Writer)))),
 		s.module(),
 		fx.Populate(&server),
 	)

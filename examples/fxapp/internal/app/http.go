@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/fx"
@@ -16,7 +18,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/health"
 )
 
-// newProbeHandler returns the handler of processes without the API: metrics and health.
+// newProbeHandler returns the handler of metrics and health: that of processes without the API, and of
+// the address of probes.
 func newProbeHandler(
 	probes *health.Handler, registry *health.Registry, tel *telemetry.Telemetry,
 ) *http.ServeMux {
@@ -49,10 +52,7 @@ func newHTTPServer(
 ) *httpserver.Server {
 	handler = api.KnownHosts(s.Hosts, handler)
 	handler = telemetry.TraceRequests(tracers.Tracer(telemetry.Scope), handler)
-	srv := httpserver.New(s.Addr, s.MaxConnections, handler, log, func(err error) {
-		log.Error("HTTP server failed", zap.Error(err))
-		_ = down.Shutdown(fx.ExitCode(1))
-	})
+	srv := httpserver.New(s.Addr, s.MaxConnections, handler, log, failedServer(down, log))
 	lc.Append(fx.Hook{
 		OnStart: func(ctx context.Context) error {
 			if err := srv.Start(ctx); err != nil {
@@ -72,4 +72,51 @@ func newHTTPServer(
 		},
 	})
 	return srv
+}
+
+// maxProbeConnections bounds the connections of the server of probes. Kubelets and Prometheus have few.
+const maxProbeConnections = 32
+
+// probeParams are the parameters of serveProbes.
+type probeParams struct {
+	fx.In
+	Lifecycle fx.Lifecycle
+	Down      fx.Shutdowner
+	Server    Server
+	Probes    *health.Handler
+	Registry  *health.Registry
+	Telemetry *telemetry.Telemetry
+	Log       *zap.Logger
+	Out       io.Writer
+}
+
+// serveProbes has Fx start and stop a server of probes and metrics, if one is configured.
+func serveProbes(p probeParams) {
+	if p.Server.ProbeAddr == "" {
+		return
+	}
+	handler := api.KnownHosts(p.Server.Hosts, newProbeHandler(p.Probes, p.Registry, p.Telemetry))
+	srv := httpserver.New(p.Server.ProbeAddr, maxProbeConnections, handler, p.Log, failedServer(p.Down, p.Log))
+	p.Lifecycle.Append(fx.Hook{
+		OnStart: func(ctx context.Context) error {
+			if err := srv.Start(ctx); err != nil {
+				return fmt.Errorf("server.probe_addr (variable FETCHBOX__SERVER__PROBE_ADDR): %w", err)
+			}
+			fmt.Fprintf(p.Out, "Probes and metrics: %s\n", srv.URL())
+			return nil
+		},
+		OnStop: func(ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			return srv.Stop(ctx)
+		},
+	})
+}
+
+// failedServer returns what stops the application when an HTTP server fails.
+func failedServer(down fx.Shutdowner, log *zap.Logger) func(error) {
+	return func(err error) {
+		log.Error("HTTP server failed", zap.Error(err))
+		_ = down.Shutdown(fx.ExitCode(1))
+	}
 }

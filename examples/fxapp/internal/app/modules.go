@@ -32,6 +32,10 @@ import (
 // first, so that no job is accepted that could not be published.
 func (s *settings) module() fx.Option {
 	opts := []fx.Option{
+		fx.Supply(s.server),
+		// Their server is built first: it starts before anything connects, and stops after everything has
+		// finished. Fx calls the functions of modules before those outside of modules.
+		fx.Module("probes", fx.Invoke(serveProbes)),
 		fxiggy.Module,
 		fxiggy.Config(s.config),
 		// All workers download the resources of one job in parallel.
@@ -53,7 +57,7 @@ func (s *settings) module() fx.Option {
 	} else {
 		opts = append(opts, fx.Provide(fx.Annotate(newProbeHandler, fx.As(new(http.Handler)))))
 	}
-	return fx.Options(append(opts, fx.Supply(s.server), fx.Provide(newHTTPServer),
+	return fx.Options(append(opts, fx.Provide(newHTTPServer),
 		fx.Invoke(func(*httpserver.Server) {}))...)
 }
 

@@ -18,6 +18,9 @@ import (
 type Server struct {
 	// Addr is the address to listen on.
 	Addr string `yaml:"addr"`
+	// ProbeAddr is an address for probes and metrics alone, which requests at Addr can't keep waiting.
+	// Empty means none; probes and metrics are at Addr in any case.
+	ProbeAddr string `yaml:"probe_addr"`
 	// Hosts are the host names and addresses, without ports, by which clients may address the API and
 	// the page, in addition to those of the loopback interface. "*" stands for all.
 	Hosts []string `yaml:"hosts"`
@@ -53,6 +56,9 @@ func (s Server) Validate() error {
 	}
 	_, _, err := net.SplitHostPort(s.Addr)
 	add(err == nil, "addr", "must be host:port, such as 127.0.0.1:8080")
+	_, port, err := net.SplitHostPort(s.ProbeAddr)
+	add(s.ProbeAddr == "" || err == nil, "probe_addr", "must be empty, or host:port, such as 127.0.0.1:8081")
+	add(s.ProbeAddr != s.Addr || s.ProbeAddr == "" || port == "0", "probe_addr", "must be another address than addr")
 	for _, host := range s.Hosts {
 		_, _, err := net.SplitHostPort(host)
 		add(host != "" && err != nil && !strings.Contains(host, "/"), "hosts",

@@ -25,14 +25,18 @@ func TestKeysAreDescribed(t *testing.T) {
 // Each number has its bounds, and all errors are reported at once.
 func TestServerIsValidated(t *testing.T) {
 	t.Parallel()
-	bad := app.Server{Addr: "nowhere", Hosts: []string{"a.example.com:80"}, MaxConnections: 1 << 40, PublishTimeout: -1}
+	bad := app.Server{Addr: "nowhere", ProbeAddr: "elsewhere", Hosts: []string{"a.example.com:80"}, MaxConnections: 1 << 40, PublishTimeout: -1}
 	var keys []string
 	for _, fault := range config.Faults(bad.Validate()) {
 		keys = append(keys, fault.Key)
 	}
-	require.Equal(t, []string{"addr", "hosts", "max_connections", "max_streams", "publish_timeout"}, keys)
+	require.Equal(t, []string{"addr", "probe_addr", "hosts", "max_connections", "max_streams", "publish_timeout"}, keys)
 	for _, hosts := range [][]string{{""}, {"http://a"}, {"[::1]:80"}} {
 		require.Error(t, app.Server{Addr: ":80", Hosts: hosts, MaxConnections: 2, MaxStreams: 1, PublishTimeout: 1}.Validate(), hosts)
+	}
+	for probes, valid := range map[string]bool{"": true, ":81": true, ":80": false, "81": false} {
+		err := app.Server{Addr: ":80", ProbeAddr: probes, MaxConnections: 2, MaxStreams: 1, PublishTimeout: 1}.Validate()
+		require.Equal(t, valid, err == nil, "%q: %v", probes, err)
 	}
 	require.NoError(t, app.Server{Addr: ":80", Hosts: []string{"*", "a.example.com", "::1", "10.0.0.1"}, MaxConnections: 2, MaxStreams: 1, PublishTimeout: 1}.Validate())
 }
