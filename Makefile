@@ -1,16 +1,20 @@
 # `make help` lists the targets. CI (.ci/run) calls them.
 
-# Tools are built from source at these versions into bin/; nothing else is installed.
+# Tools are built from source: these into bin/, those that tools/go.mod pins into Go's build cache.
 GOLANGCI_LINT_VERSION := v2.15.0
 BUF_VERSION           := v1.75.0
-PROMTOOL_VERSION      := v0.316.0
 BENCHSTAT_VERSION     := v0.0.0-20260908200009-22c9c6c9d4da
 
 BIN           := $(CURDIR)/bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 BUF           := $(BIN)/buf-$(BUF_VERSION)
-PROMTOOL      := $(BIN)/promtool-$(PROMTOOL_VERSION)
 BENCHSTAT     := $(BIN)/benchstat-$(BENCHSTAT_VERSION)
+
+TOOL          := go tool -modfile=$(CURDIR)/tools/go.mod
+
+# The licences that dependencies may have, as SPDX identifiers. Those of tests are not distributed.
+LICENSES      := Apache-2.0,BSD-2-Clause,BSD-3-Clause,ISC,MIT
+TEST_LICENSES := $(LICENSES),MPL-2.0
 
 # How long each fuzz target runs under `make fuzz`.
 FUZZTIME ?= 60s
@@ -64,9 +68,23 @@ manifests: ## Check the Kubernetes manifests against the API's types and the app
 	cd deploy/check && go vet ./... && go test -count=1 ./...
 
 .PHONY: alerts
-alerts: $(PROMTOOL) ## Check and test the Prometheus alert rules
-	$(PROMTOOL) check rules dashboards/alerts.yaml
-	cd dashboards && $(PROMTOOL) test rules alerts_test.yaml
+alerts: ## Test the alert rules and the dashboard's expressions with Prometheus' packages
+	cd dashboards/check && go vet ./... && go test -count=1 ./...
+
+.PHONY: licenses
+licenses: ## List the dependencies with their licences, and check that these are allowed
+	@set -e; \
+	tool=$$($(TOOL) -n go-licenses); \
+	flags='--ignore github.com/fetchbox/fetchbox-iggy --logtostderr=false --log_file=/dev/null --stderrthreshold=ERROR'; \
+	for system in linux darwin windows; do \
+		GOOS=$$system $$tool check ./... $$flags --allowed_licenses=$(LICENSES); \
+	done; \
+	$$tool check ./... $$flags --include_tests --allowed_licenses=$(TEST_LICENSES); \
+	$$tool report ./... $$flags --include_tests --template=tools/licenses.tmpl | sort -u
+
+.PHONY: workflows
+workflows: ## Check the GitHub workflows
+	$(TOOL) actionlint -shellcheck= -pyflakes=
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 60s)
@@ -126,10 +144,6 @@ demo: ## Run the example application on http://127.0.0.1:8080
 $(GOLANGCI_LINT):
 	GOBIN=$(BIN)/install go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	mv $(BIN)/install/golangci-lint $@
-
-$(PROMTOOL):
-	GOBIN=$(BIN)/install go install github.com/prometheus/prometheus/cmd/promtool@$(PROMTOOL_VERSION)
-	mv $(BIN)/install/promtool $@
 
 $(BENCHSTAT):
 	GOBIN=$(BIN)/install go install golang.org/x/perf/cmd/benchstat@$(BENCHSTAT_VERSION)
