@@ -41,7 +41,7 @@ func TestMetricNamesAreThoseOfTheDefaultExporter(t *testing.T) {
 	require.ElementsMatch(t, slices.Collect(maps.Keys(served)), listed, "the tables of metrics.md")
 
 	var files []string
-	for _, pattern := range []string{"*.md", "../*.md", "../dashboards/*", "../deploy/*.yaml", "../deploy/kubernetes/*.yaml"} {
+	for _, pattern := range []string{"*.md", "../*.md", "../dashboards/*.json", "../dashboards/*.yaml", "../deploy/*.yaml", "../deploy/kubernetes/*.yaml"} {
 		found, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		require.NotEmpty(t, found, pattern)
