@@ -165,7 +165,7 @@ func (p *provisioner) topic(ctx context.Context, want TopicSpec) error {
 		created := want.Settings
 		action, err := p.create(ctx, "create topic", want.String(), iggyerr.StatusTopicExists, func(c *tcp.IggyTcpClient) error {
 			details, err := c.CreateTopic(identifier(want.Stream), want.Name, want.Partitions, iggcon.CompressionAlgorithmNone,
-				expiry(want.Retention), want.MaxBytes, nil)
+				expiry(want.Retention), want.MaxSize, nil)
 			if err == nil && details != nil {
 				created.Retention = retention(details.MessageExpiry) // 0 is the server's default, which it resolves
 			}
@@ -270,8 +270,8 @@ func differences(want topic.Settings, have Topic) []Difference {
 	if want.Retention != 0 && expiry(want.Retention) != expiry(have.Retention) {
 		all = append(all, Difference{"retention", retentionText(want.Retention), retentionText(have.Retention)})
 	}
-	if want.MaxBytes != 0 && want.MaxBytes != have.MaxBytes {
-		all = append(all, Difference{"max_size", sizeText(want.MaxBytes), sizeText(have.MaxBytes)})
+	if want.MaxSize != 0 && want.MaxSize != have.MaxSize {
+		all = append(all, Difference{"max_size", sizeText(want.MaxSize), sizeText(have.MaxSize)})
 	}
 	return all
 }
@@ -286,14 +286,14 @@ func describeSettings(s topic.Settings) string {
 	if s.Retention != 0 {
 		retention = "retention " + retentionText(s.Retention)
 	}
-	if s.MaxBytes != 0 {
-		size = ", at most " + sizeText(s.MaxBytes)
+	if s.MaxSize != 0 {
+		size = ", at most " + sizeText(s.MaxSize)
 	}
 	return partitions + ", " + retention + size
 }
 
 func retentionText(d time.Duration) string {
-	if d == topic.Never {
+	if d == topic.RetentionForever {
 		return "for ever"
 	}
 	return config.Retention(d).String()

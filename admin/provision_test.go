@@ -62,9 +62,9 @@ func TestPlanAndProvision(t *testing.T) {
 			require.WithinDuration(t, time.Now(), topics[i].Created, time.Hour)
 			topics[i].Created = time.Time{}
 		}
-		require.Equal(t, admin.Topic{Stream: stream, Name: "jobs.logs", Partitions: 4, Retention: topic.Never}, topics[1])
+		require.Equal(t, admin.Topic{Stream: stream, Name: "jobs.logs", Partitions: 4, Retention: topic.RetentionForever}, topics[1])
 		require.Equal(t, admin.Topic{Stream: stream, Name: "jobs.tasks", Partitions: 8, Retention: 7 * day}, topics[3])
-		require.EqualValues(t, 2<<30, topics[0].MaxBytes)
+		require.EqualValues(t, 2<<30, topics[0].MaxSize)
 
 		groups, err := a.Groups(ctx, stream, "jobs.tasks")
 		require.NoError(t, err)
@@ -91,12 +91,12 @@ func TestProvisionReportsDifferences(t *testing.T) {
 		stream := newStream(t, a)
 		_, err := a.Provision(ctx, admin.Spec{
 			{Stream: stream, Name: "a", Settings: topic.Settings{Partitions: 2, Retention: day}},
-			{Stream: stream, Name: "b", Settings: topic.Settings{Retention: topic.Never, MaxBytes: 1 << 30}},
+			{Stream: stream, Name: "b", Settings: topic.Settings{Retention: topic.RetentionForever, MaxSize: 1 << 30}},
 		})
 		require.NoError(t, err)
 
 		report, err := a.Provision(ctx, admin.Spec{
-			{Stream: stream, Name: "a", Settings: topic.Settings{Partitions: 4, Retention: 7 * day, MaxBytes: 1 << 30}, Groups: []string{"g"}},
+			{Stream: stream, Name: "a", Settings: topic.Settings{Partitions: 4, Retention: 7 * day, MaxSize: 1 << 30}, Groups: []string{"g"}},
 			{Stream: stream, Name: "b", Settings: topic.Settings{Retention: time.Hour}},
 			{Stream: stream, Name: "b"},
 		}[:2])

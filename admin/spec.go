@@ -38,8 +38,8 @@ func (t TopicSpec) validate() error {
 	if t.Partitions > maxPartitions {
 		errs = append(errs, fmt.Errorf("admin: %s: %d partitions: must be 1 to %d", t, t.Partitions, maxPartitions))
 	}
-	if r := t.Retention; r != 0 && r != topic.Never && r < time.Microsecond {
-		errs = append(errs, fmt.Errorf("admin: %s: retention %v: must be 1µs or more, 0 for the server's default or topic.Never", t, r))
+	if r := t.Retention; r != 0 && r != topic.RetentionForever && r < time.Microsecond {
+		errs = append(errs, fmt.Errorf("admin: %s: retention %v: must be 1µs or more, 0 for the server's default or topic.RetentionForever", t, r))
 	}
 	return errors.Join(errs...)
 }

@@ -18,8 +18,8 @@ func specFor(stream string) admin.Spec {
 	return admin.Spec{
 		{Stream: stream, Name: "jobs.tasks", Settings: topic.Settings{Partitions: 8, Retention: 7 * day}, Groups: config.DefaultConsumer("workers").Groups()},
 		{Stream: stream, Name: "jobs.status", Settings: topic.Settings{Partitions: 4, Retention: 14 * day}, Groups: config.DefaultConsumer("operators").Groups()},
-		{Stream: stream, Name: "jobs.logs", Settings: topic.Settings{Partitions: 4, Retention: topic.Never}, Groups: []string{"operators"}},
-		{Stream: stream, Name: "jobs.dlq", Settings: topic.Settings{Partitions: 2, MaxBytes: 2 << 30}},
+		{Stream: stream, Name: "jobs.logs", Settings: topic.Settings{Partitions: 4, Retention: topic.RetentionForever}, Groups: []string{"operators"}},
+		{Stream: stream, Name: "jobs.dlq", Settings: topic.Settings{Partitions: 2, MaxSize: 2 << 30}},
 	}
 }
 

@@ -59,11 +59,11 @@ type Topic struct {
 	Stream     string `json:"stream"`
 	Name       string `json:"name"`
 	Partitions uint32 `json:"partitions"`
-	// Retention is how long messages are kept; topic.Never means for ever. The server applies it
+	// Retention is how long messages are kept; topic.RetentionForever means for ever. The server applies it
 	// only when its cleaner is on.
 	Retention time.Duration `json:"retention"`
-	// MaxBytes is the size at which old messages are deleted; 0 means no limit.
-	MaxBytes uint64 `json:"max_bytes"`
+	// MaxSize is the size at which old messages are deleted; 0 means no limit.
+	MaxSize uint64 `json:"max_size"`
 	// Messages and Bytes are the number and the size of the messages in the topic.
 	Messages uint64    `json:"messages"`
 	Bytes    uint64    `json:"bytes"`
@@ -149,7 +149,7 @@ func (s session) topic(ctx context.Context, stream, name string) (Topic, []Parti
 
 func newTopic(stream string, t iggcon.Topic) Topic {
 	return Topic{
-		Stream: stream, Name: t.Name, Partitions: t.PartitionsCount, Retention: retention(t.MessageExpiry), MaxBytes: limit(t.MaxTopicSize),
+		Stream: stream, Name: t.Name, Partitions: t.PartitionsCount, Retention: retention(t.MessageExpiry), MaxSize: limit(t.MaxTopicSize),
 		Messages: t.MessagesCount, Bytes: t.Size, Created: microsToTime(t.CreatedAt),
 	}
 }
@@ -157,14 +157,14 @@ func newTopic(stream string, t iggcon.Topic) Topic {
 // retention converts an expiry in microseconds; the largest number means never.
 func retention(expiry iggcon.Duration) time.Duration {
 	if uint64(expiry) > math.MaxInt64/uint64(time.Microsecond) {
-		return topic.Never
+		return topic.RetentionForever
 	}
 	return time.Duration(expiry) * time.Microsecond
 }
 
 // expiry converts a retention to microseconds; 0 means the default of the server.
 func expiry(retention time.Duration) iggcon.Duration {
-	if retention == topic.Never {
+	if retention == topic.RetentionForever {
 		return iggcon.IggyExpiryNeverExpire
 	}
 	return iggcon.Duration(retention / time.Microsecond)

@@ -25,7 +25,7 @@ func WithParking(s topic.RawSender) Option { return func(o *options) { o.parking
 func ParkedTopic[T any](t topic.Topic[T], cfg config.Consumer) topic.Topic[[]byte] {
 	c := cfg.Parked
 	return topic.New(t.Stream(), parkedName(t.Name(), cfg), topic.Bytes(), topic.WithSettings[[]byte](topic.Settings{
-		Partitions: c.Partitions, Retention: c.Retention.Duration(), MaxBytes: uint64(max(c.MaxSize, 0)),
+		Partitions: c.Partitions, Retention: c.Retention.Duration(), MaxSize: uint64(max(c.MaxSize, 0)),
 	}))
 }
 

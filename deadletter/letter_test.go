@@ -293,6 +293,6 @@ func TestTopicOf(t *testing.T) {
 	cfg.DeadLetters = config.GroupTopic{Name: "failed", Partitions: 3, Retention: config.RetentionForever, MaxSize: 2 << 30}
 	other := deadletter.TopicOf(orders, cfg)
 	require.Equal(t, "shop/failed", other.String())
-	require.Equal(t, topic.Settings{Partitions: 3, Retention: topic.Never, MaxBytes: 2 << 30}, other.Settings())
+	require.Equal(t, topic.Settings{Partitions: 3, Retention: topic.RetentionForever, MaxSize: 2 << 30}, other.Settings())
 	require.Equal(t, "shop/failed", deadletter.New[[]byte](new(sent), other).Topic().String())
 }

@@ -18,7 +18,7 @@ func TopicOf[T any](t topic.Topic[T], cfg config.Consumer) topic.Topic[Letter] {
 		name = t.Name() + "." + cfg.Group + ".dlq"
 	}
 	return topic.New(t.Stream(), name, Codec(), topic.WithSettings[Letter](topic.Settings{
-		Partitions: c.Partitions, Retention: c.Retention.Duration(), MaxBytes: uint64(max(c.MaxSize, 0)),
+		Partitions: c.Partitions, Retention: c.Retention.Duration(), MaxSize: uint64(max(c.MaxSize, 0)),
 	}))
 }
 

@@ -51,7 +51,7 @@ func TestDeadLettersAreStoredInATopicOfTheirOwn(t *testing.T) {
 	onServers(t, func(t *testing.T, srv over) {
 		messages, values, letters := newTopic(t, srv), make(chan string, 10), make(chan deadletter.Letter, 10)
 		stored := topic.New(messages.Stream(), "given-up", deadletter.Codec(),
-			topic.WithSettings[deadletter.Letter](topic.Settings{Partitions: 2, Retention: topic.Never}))
+			topic.WithSettings[deadletter.Letter](topic.Settings{Partitions: 2, Retention: topic.RetentionForever}))
 		core, logs := observer.New(zapcore.InfoLevel)
 		var (
 			pub     *bytesPublisher
@@ -70,7 +70,7 @@ func TestDeadLettersAreStoredInATopicOfTheirOwn(t *testing.T) {
 		found, _, err := newAdmin(t, yaml(srv)).Topic(t.Context(), messages.Stream(), "given-up")
 		require.NoError(t, err)
 		require.EqualValues(t, 2, found.Partitions)
-		require.Equal(t, topic.Never, found.Retention)
+		require.Equal(t, topic.RetentionForever, found.Retention)
 		where := logs.FilterMessage("failed messages go to dead letters").FilterField(zap.String("consumer", "in")).All()
 		require.Len(t, where, 1)
 		require.Equal(t, stored.String(), where[0].ContextMap()["topic"])

@@ -27,8 +27,8 @@ func TestSpec(t *testing.T) {
 	require.Equal(t, admin.Spec{
 		{Stream: "s", Name: "jobs.tasks", Settings: topic.Settings{Partitions: 8, Retention: 7 * day}, Groups: []string{"workers", "workers.balance"}},
 		{Stream: "s", Name: "jobs.status", Settings: topic.Settings{Partitions: 4, Retention: 14 * day}, Groups: []string{"operators", "operators.balance"}},
-		{Stream: "s", Name: "jobs.logs", Settings: topic.Settings{Partitions: 4, Retention: topic.Never}, Groups: []string{"operators"}},
-		{Stream: "s", Name: "jobs.dlq", Settings: topic.Settings{Partitions: 2, MaxBytes: 2 << 30}},
+		{Stream: "s", Name: "jobs.logs", Settings: topic.Settings{Partitions: 4, Retention: topic.RetentionForever}, Groups: []string{"operators"}},
+		{Stream: "s", Name: "jobs.dlq", Settings: topic.Settings{Partitions: 2, MaxSize: 2 << 30}},
 	}, jobs.Spec(c))
 
 	tasks := c.Consumers["tasks"]

@@ -55,7 +55,7 @@ func TestFromConfig(t *testing.T) {
 	}
 	got := jobs.FromConfig(cfg)
 	require.Equal(t, "eu/tasks", got.Tasks.String())
-	require.Equal(t, topic.Settings{Partitions: 3, Retention: topic.Never, MaxBytes: 2 << 30}, got.Tasks.Settings())
+	require.Equal(t, topic.Settings{Partitions: 3, Retention: topic.RetentionForever, MaxSize: 2 << 30}, got.Tasks.Settings())
 	compression, minSize := got.Tasks.Compression()
 	require.Equal(t, config.CompressionGzip, compression)
 	require.Equal(t, config.Bytes(7), minSize)

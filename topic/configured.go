@@ -49,7 +49,7 @@ func (t Topic[T]) Compression() (config.Compression, config.Bytes) {
 func (t Topic[T]) Defaults() config.Topic {
 	return config.Topic{
 		Stream: t.stream, Name: t.name,
-		Partitions: max(t.settings.Partitions, 1), Retention: config.Retention(t.settings.Retention), MaxSize: config.Bytes(t.settings.MaxBytes),
+		Partitions: max(t.settings.Partitions, 1), Retention: config.Retention(t.settings.Retention), MaxSize: config.Bytes(t.settings.MaxSize),
 		Compression: t.compression, CompressionMinSize: t.compressionMinSize,
 	}
 }
@@ -64,7 +64,7 @@ func (t Topic[T]) Configured(cfg config.Topics) Topic[T] {
 	section := t.Section() // At may change the name
 	return t.At(c.Stream, c.Name).With(
 		Section[T](section),
-		WithSettings[T](Settings{Partitions: c.Partitions, Retention: c.Retention.Duration(), MaxBytes: uint64(max(c.MaxSize, 0))}),
+		WithSettings[T](Settings{Partitions: c.Partitions, Retention: c.Retention.Duration(), MaxSize: uint64(max(c.MaxSize, 0))}),
 		Compress[T](c.Compression, c.CompressionMinSize),
 	)
 }

@@ -27,7 +27,7 @@ func TestDefaultsAreTheSettingsOfTheTopic(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, config.DefaultTopic("s", "t"), topic.New("s", "t", topic.Bytes()).Defaults())
 	full := topic.New("s", "t", topic.Bytes(), topic.Compress[[]byte](config.CompressionZstd, 5),
-		topic.WithSettings[[]byte](topic.Settings{Partitions: 3, Retention: topic.Never, MaxBytes: 2 << 30}))
+		topic.WithSettings[[]byte](topic.Settings{Partitions: 3, Retention: topic.RetentionForever, MaxSize: 2 << 30}))
 	require.Equal(t, config.Topic{
 		Stream: "s", Name: "t", Partitions: 3, Retention: config.RetentionForever, MaxSize: 2 << 30,
 		Compression: config.CompressionZstd, CompressionMinSize: 5,
@@ -43,7 +43,7 @@ func TestConfigured(t *testing.T) {
 		Compression: config.CompressionS2, CompressionMinSize: 9,
 	}}})
 	require.Equal(t, "staging/orders.v2", got.String())
-	require.Equal(t, topic.Settings{Partitions: 6, Retention: time.Hour, MaxBytes: 1 << 30}, got.Settings())
+	require.Equal(t, topic.Settings{Partitions: 6, Retention: time.Hour, MaxSize: 1 << 30}, got.Settings())
 	compression, minSize := got.Compression()
 	require.Equal(t, config.CompressionS2, compression)
 	require.Equal(t, config.Bytes(9), minSize)

@@ -7,19 +7,19 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// Never is the retention of a topic whose messages never expire.
-const Never time.Duration = -1
+// RetentionForever is the retention of a topic whose messages never expire.
+const RetentionForever = time.Duration(config.RetentionForever)
 
 // Settings are the properties with which a topic is created.
 type Settings struct {
 	// Partitions is the number of partitions, 1 to 1,000; 0 means 1.
 	Partitions uint32
-	// Retention is how long messages are kept; 0 means the server's default, and Never means for
-	// ever. It has an effect only when the server's cleaner of messages is on.
+	// Retention is how long messages are kept; 0 means the server's default, and RetentionForever
+	// means for ever. It has an effect only when the server's cleaner of messages is on.
 	Retention time.Duration
-	// MaxBytes is the largest size of the topic; 0 means the server's default. The server refuses
+	// MaxSize is the largest size of the topic; 0 means the server's default. The server refuses
 	// one below its segment size, which is 1 GiB by default.
-	MaxBytes uint64
+	MaxSize uint64
 }
 
 // Topic describes the topic that holds messages of type T: its place, codec, key and settings. It

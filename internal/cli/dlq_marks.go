@@ -29,7 +29,7 @@ type marks struct {
 
 // marksTopic is the topic of the marks of a topic with dead letters.
 func marksTopic(letters topicRef, retention time.Duration) topic.Topic[mark] {
-	settings := topic.Settings{Partitions: 1, Retention: topic.Never}
+	settings := topic.Settings{Partitions: 1, Retention: topic.RetentionForever}
 	if retention > 0 {
 		settings.Retention = 2 * retention // a mark outlives its dead letter
 	}

@@ -177,7 +177,7 @@ func (d *diagnosis) topics(ctx context.Context, server *admin.Admin) bool {
 			d.fail("topics", err, "the user must be allowed to read the topic")
 		default:
 			d.ok("topics", "%s has %s with %s", ref, plural(int(t.Partitions), "partition"), plural(int(t.Messages), "message"))
-			if t.Retention > 0 || t.MaxBytes > 0 {
+			if t.Retention > 0 || t.MaxSize > 0 {
 				d.bounded = append(d.bounded, ref.name)
 			}
 		}

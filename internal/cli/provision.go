@@ -88,7 +88,7 @@ func (o provisionOptions) spec(cluster config.Cluster) (admin.Spec, error) {
 		return nil, usagef("--max-size must be a size such as 10GiB, or 0 for the server's default")
 	}
 	t := admin.TopicSpec{Stream: ref.stream, Name: ref.name, Settings: topic.Settings{
-		Partitions: o.partitions, Retention: retention.Duration(), MaxBytes: uint64(size),
+		Partitions: o.partitions, Retention: retention.Duration(), MaxSize: uint64(size),
 	}}
 	for _, group := range o.groups {
 		t.Groups = append(t.Groups, config.DefaultConsumer(group).Groups()...)

@@ -84,12 +84,12 @@ func (a *app) printTopics(topics []admin.Topic) error {
 }
 
 func topicCells(t admin.Topic) []any {
-	return []any{printable(refOf(t).String()), t.Partitions, t.Messages, sizeText(t.Bytes), retentionText(t.Retention), maxSizeText(t.MaxBytes)}
+	return []any{printable(refOf(t).String()), t.Partitions, t.Messages, sizeText(t.Bytes), retentionText(t.Retention), maxSizeText(t.MaxSize)}
 }
 
 func retentionText(d time.Duration) string {
 	switch d {
-	case topic.Never:
+	case topic.RetentionForever:
 		return "for ever"
 	case 0:
 		return "default"
