@@ -15,7 +15,7 @@ var fetchBoxOnly = []string{
 	"jobs/", "fxiggy/fetchbox.go",
 	"fxiggy/doc.go",       // says that Module adds FetchBox's topics
 	"internal/configdoc/", // writes FetchBox's example file
-	"internal/cli/", "cmd/", "examples/", "bench/", "deploy/",
+	"internal/cli/", "cmd/", "examples/", "bench/", "deploy/", "docs/images/",
 }
 
 // fetchBoxWords are what only those files may say, in lower case.
