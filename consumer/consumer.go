@@ -50,9 +50,6 @@ const (
 // no other I/O and starts nothing. It returns an error that names every fault of cfg, as
 // cfg.Validate does; the group of a standalone consumer is not checked.
 func New[T any](cluster config.Iggy, cfg config.Consumer, t topic.Topic[T], opts ...Option) (*Consumer[T], error) {
-	if err := t.Validate(); err != nil {
-		return nil, err
-	}
 	o := options{name: t.Name()}
 	if err := argument.Apply(&o, opts); err != nil {
 		return nil, err

@@ -10,7 +10,6 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
-	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 func TestHandlesEveryMessageOnceAndStopsCleanly(t *testing.T) {
@@ -87,8 +86,6 @@ func TestNewNamesInvalidSettings(t *testing.T) {
 	cluster.ClientSecret = config.Secret{}
 	_, err := consumer.New(cluster, fastConfig(), e.topic)
 	require.ErrorContains(t, err, "iggy.client_secret")
-	_, err = consumer.New(e.iggy, fastConfig(), topic.Topic[string]{})
-	require.EqualError(t, err, `topic: stream name "": must have 1 to 255 bytes`)
 }
 
 func TestDrainBeforeStartLeavesTheConsumerUsable(t *testing.T) {

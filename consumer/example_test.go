@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -260,4 +261,133 @@ func ExampleConsumer_SetDeadLetters() {
 	}
 	// Output:
 	// HANDLER_ERROR after 2 deliveries: nobody is here
+}
+
+// A handler of batches gets messages of one partition, in order.
+func ExampleConsumer_HandleBatch() {
+	cluster, stop := exampleServer("hello", "bonjour", "ciao")
+	defer stop()
+
+	c, err := consumer.New(cluster, config.DefaultConsumer("greeters"), greetings)
+	if err != nil {
+		log.Fatal(err)
+	}
+	heard := make(chan string, 3)
+	err = c.HandleBatch(func(_ context.Context, batch []*consumer.Message[string]) error {
+		for _, m := range batch {
+			heard <- m.Value
+		}
+		return nil // acknowledges all of them
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := c.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(<-heard, <-heard, <-heard)
+	if err := c.Stop(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// hello bonjour ciao
+}
+
+func ExampleConsumer_Seek() {
+	cluster, stop := exampleServer("hello", "bonjour")
+	defer stop()
+
+	c, err := consumer.New(cluster, config.DefaultConsumer("greeters"), greetings)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := c.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = c.Stop(ctx) }()
+	for range 3 {
+		m, err := c.Next(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(m.Value)
+		m.Ack()
+		if m.Value == "bonjour" {
+			// Back to the first message.
+			if err := c.Seek(ctx, m.Partition(), consumer.First()); err != nil {
+				log.Fatal(err)
+			}
+		}
+	}
+	// Output:
+	// hello
+	// bonjour
+	// hello
+}
+
+func ExampleConsumer_Pause() {
+	cluster, stop := exampleServer("hello")
+	defer stop()
+
+	c, err := consumer.New(cluster, config.DefaultConsumer("greeters"), greetings)
+	if err != nil {
+		log.Fatal(err)
+	}
+	heard := make(chan string, 1)
+	err = c.Handle(func(_ context.Context, m *consumer.Message[string]) error {
+		heard <- m.Value
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	c.Pause(0) // also before partition 0 is assigned
+	if err := c.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("heard while paused:", len(heard))
+	c.Resume(0)
+	fmt.Println(<-heard)
+	if err := c.Stop(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// heard while paused: 0
+	// hello
+}
+
+var (
+	errClosed  = errors.New("closed until Monday")
+	errNoDisk  = errors.New("no space left on device")
+	errNobody  = errors.New("nobody with this name")
+	errTimeout = errors.New("no answer")
+)
+
+// answer shows what a handler can return.
+func answer(text string) error {
+	switch text {
+	case "hello":
+		return nil // acknowledged
+	case "timeout":
+		return errTimeout // delivered again with a backoff, and finally a dead letter
+	case "closed":
+		return consumer.RetryAfter(time.Hour, errClosed) // delivered again after an hour
+	case "not yet":
+		return consumer.Postpone(time.Second, nil) // delivered again after a second, not counted
+	case "disk":
+		return consumer.Unavailable(errNoDisk) // the partition pauses; not the message's fault
+	case "nobody":
+		return consumer.Permanent(errNobody) // a dead letter at once
+	default:
+		return consumer.Drop // acknowledged, and counted as dropped
+	}
+}
+
+// The error of a handler decides what becomes of the message.
+func ExampleHandler() {
+	fmt.Println(answer("hello"), errors.Is(answer("nobody"), errNobody), errors.Is(answer("disk"), errNoDisk))
+	// Output: <nil> true true
 }

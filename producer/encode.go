@@ -14,9 +14,6 @@ import (
 // encrypted before the message itself is given to Send: a copy of its exported fields would be sent
 // with readable headers.
 func Encode[T any](t topic.Topic[T], v T, opts ...PublishOption) (Message, error) {
-	if err := t.Validate(); err != nil {
-		return Message{}, err
-	}
 	e := newEncoder(t)
 	it := item{scratch: new(scratch)} // not of the pool: the message keeps the payload
 	if err := e.encode(&it, v, opts); err != nil {
@@ -105,7 +102,7 @@ func (e *encoder[T]) apply(it *item, s *scratch, v T, opts []PublishOption) erro
 // have one.
 func (it *item) storeKey(headers []topic.Header) {
 	_, explicit := it.partition.ID()
-	if explicit || it.key == "" || len(it.key) > topic.MaxKeyBytes || hasHeader(headers, topic.HeaderPartitionKey) {
+	if explicit || it.key == "" || len(it.key) > maxKeyBytes || hasHeader(headers, topic.HeaderPartitionKey) {
 		return
 	}
 	s := it.ownHeaders()

@@ -54,13 +54,3 @@ func TestEncodeRefusesWhatPublishRefuses(t *testing.T) {
 	_, err = producer.Encode(topic.New("s", "t", topic.JSON[func()]()), func() {})
 	require.ErrorContains(t, err, "unsupported type")
 }
-
-func TestZeroTopicIsRefused(t *testing.T) {
-	t.Parallel()
-	const text = `topic: stream name "": must have 1 to 255 bytes`
-	_, err := producer.Encode(topic.Topic[int]{}, 1)
-	require.EqualError(t, err, text)
-	run(t, nil, func(t *testing.T, _ *server, p *producer.Producer) {
-		require.PanicsWithError(t, text, func() { producer.For(p, topic.Topic[int]{}) })
-	})
-}

@@ -124,3 +124,85 @@ func ExampleFor() {
 	// Output:
 	// confirmed in partition 3 <nil>
 }
+
+// Order is what a customer buys.
+type Order struct {
+	ID       string `json:"id"`
+	Customer string `json:"customer"`
+}
+
+// Orders is the topic of orders.
+var Orders = topic.New("shop", "orders", topic.JSON[Order](),
+	topic.Key(func(o Order) string { return o.Customer }))
+
+// place publishes an order and reports what became of it. A caller that repeats an order uses the same
+// id.
+func place(ctx context.Context, orders *producer.Publisher[Order], o Order, id [16]byte) string {
+	stored, err := orders.Publish(ctx, o, producer.WithID(id))
+	switch producer.OutcomeOf(err) {
+	case producer.Confirmed:
+		return fmt.Sprint("stored in partition ", stored.Partition)
+	case producer.Failed:
+		return "surely not stored"
+	default:
+		return "sent, and the answer was lost: publish it again with the same id"
+	}
+}
+
+func ExampleOutcomeOf() {
+	ctx := context.Background()
+	p, stop := shop(ctx)
+	defer stop()
+
+	orders := producer.For(p, Orders)
+	fmt.Println(place(ctx, orders, Order{ID: "1", Customer: "customer-7"}, [16]byte{1}))
+	refunds := producer.For(p, topic.New("shop", "refunds", topic.JSON[Order]()))
+	fmt.Println(place(ctx, refunds, Order{ID: "1"}, [16]byte{2}))
+	// Output:
+	// stored in partition 3
+	// surely not stored
+}
+
+func ExamplePublisher_PublishAll() {
+	ctx := context.Background()
+	p, stop := shop(ctx)
+	defer stop()
+
+	err := producer.For(p, Orders).PublishAll(ctx, []Order{{ID: "1", Customer: "acme"}, {ID: "2", Customer: "acme"}})
+	var failed *producer.SendAllError
+	if errors.As(err, &failed) {
+		for i, r := range failed.Results {
+			fmt.Println(i, r.Outcome, r.Err)
+		}
+	}
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExamplePublisher_PublishAsync() {
+	ctx := context.Background()
+	p, stop := shop(ctx)
+	defer stop()
+
+	orders := producer.For(p, Orders)
+	for i := range 3 {
+		orders.PublishAsync(ctx, Order{ID: fmt.Sprint(i), Customer: "acme"}, func(r producer.Result) {
+			fmt.Println(i, r.Outcome)
+		})
+	}
+	// All callbacks have returned when Flush returns.
+	if err := p.Flush(ctx); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// 0 confirmed
+	// 1 confirmed
+	// 2 confirmed
+}
+
+func ExampleEncode() {
+	message, err := producer.Encode(Orders, Order{ID: "1", Customer: "acme"},
+		producer.WithHeaders(topic.Header{Key: "tenant", Value: "eu"}))
+	fmt.Println(message.Topic, message.Key, string(message.Payload), err)
+	// Output: orders acme {"id":"1","customer":"acme"} <nil>
+}

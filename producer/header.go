@@ -95,10 +95,10 @@ func checkHeader(key, value string) error {
 		return fmt.Errorf("header with an empty key: %w", errHeader)
 	case value == "":
 		return fmt.Errorf("header %q has an empty value: %w", key, errHeader)
-	case len(key) > topic.MaxHeaderFieldBytes:
-		return fmt.Errorf("header key of %d bytes, the server's limit is %d: %w", len(key), topic.MaxHeaderFieldBytes, iggyerr.ErrTooLarge)
-	case len(value) > topic.MaxHeaderFieldBytes:
-		return fmt.Errorf("header %q with a value of %d bytes, the server's limit is %d: %w", key, len(value), topic.MaxHeaderFieldBytes, iggyerr.ErrTooLarge)
+	case len(key) > 255:
+		return fmt.Errorf("header key of %d bytes, the server's limit is 255: %w", len(key), iggyerr.ErrTooLarge)
+	case len(value) > 255:
+		return fmt.Errorf("header %q with a value of %d bytes, the server's limit is 255: %w", key, len(value), iggyerr.ErrTooLarge)
 	}
 	return nil
 }

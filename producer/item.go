@@ -14,6 +14,8 @@ func (it *item) set(m *Message) error {
 	return it.addHeaders(m.Headers)
 }
 
+const maxKeyBytes = 255
+
 // item is a message in the form in which it is appended to a batch.
 type item struct {
 	key          string
@@ -41,8 +43,8 @@ func (it *item) check() error {
 		return fmt.Errorf("payload of %d bytes, the server's limit is %d: %w", len(it.payload), iggyerr.MaxPayloadBytes, iggyerr.ErrTooLarge)
 	case len(it.headers) > iggyerr.MaxHeaderBytes:
 		return fmt.Errorf("headers of %d bytes (%s), the server's limit is %d: %w", len(it.headers), headerParts(it.headers), iggyerr.MaxHeaderBytes, iggyerr.ErrTooLarge)
-	case len(it.key) > topic.MaxKeyBytes:
-		return fmt.Errorf("key of %d bytes, the server's limit is %d: %w", len(it.key), topic.MaxKeyBytes, iggyerr.ErrTooLarge)
+	case len(it.key) > maxKeyBytes:
+		return fmt.Errorf("key of %d bytes, the server's limit is %d: %w", len(it.key), maxKeyBytes, iggyerr.ErrTooLarge)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ type Message struct {
 	// Stream and Topic name the topic. It must exist.
 	Stream, Topic string
 	// Key chooses the partition when Partition is not set, as the server does: XXH32(Key) modulo
-	// the number of partitions. It has at most topic.MaxKeyBytes. The empty key leaves the choice to the
+	// the number of partitions. It has at most 255 bytes. The empty key leaves the choice to the
 	// producer, which fills one partition's batch after the other. The key itself is not stored: a
 	// consumer finds its own in the message, by its topic's function (topic.Key); see WithKey.
 	Key string
@@ -22,10 +22,9 @@ type Message struct {
 	// Payload is 1 to iggyerr.MaxPayloadBytes bytes. It is copied before the call that sends it
 	// returns, so the caller may use the memory again.
 	Payload []byte
-	// Headers are the user headers. Keys and values have 1 to topic.MaxHeaderFieldBytes; together they
-	// take at most iggyerr.MaxHeaderBytes encoded, with those that the library adds (content-type,
-	// message-type, content-encoding and the trace context), which need up to 700 bytes. They are
-	// copied.
+	// Headers are the user headers. Keys and values have 1 to 255 bytes; together they take at most
+	// iggyerr.MaxHeaderBytes encoded, with those that the library adds (content-type, message-type,
+	// content-encoding and the trace context), which need up to 700 bytes. They are copied.
 	Headers []topic.Header
 
 	cipher topic.HeaderCipher // of Encode, nil for none

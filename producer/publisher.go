@@ -19,11 +19,8 @@ type Publisher[T any] struct {
 
 // For returns a publisher of t's messages that sends through p. The topic need not exist yet.
 // Payloads are compressed as the topic says, except for messages that have a content-encoding
-// header. It panics for a topic that topic.New has not returned, like New.
+// header.
 func For[T any](p *Producer, t topic.Topic[T]) *Publisher[T] {
-	if err := t.Validate(); err != nil {
-		panic(err)
-	}
 	return &Publisher[T]{
 		producer: p, state: p.topics.pin(t.Stream(), t.Name()), encoder: newEncoder(t), compressor: newCompressor(t.Compression()),
 	}

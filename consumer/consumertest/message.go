@@ -11,7 +11,6 @@ import (
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/testmessage"
-	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
@@ -41,8 +40,7 @@ func (s *settlement) settle(err error) {
 
 // NewMessage returns the first delivery of a message with this value, an id of its own and the
 // present time as its timestamp; the options set everything else. It is in no partition of a server,
-// so AckSync returns at once. NewMessage panics for headers that no message can have, and for a nil
-// option.
+// so AckSync returns at once. NewMessage panics for headers that no message can have.
 //
 // A handler gets the embedded message:
 //
@@ -52,8 +50,8 @@ func NewMessage[T any](value T, opts ...Option) *Message[T] {
 	raw := &wire.Message{ID: uuid.Must(uuid.NewV7()), Timestamp: uint64(time.Now().UnixMicro())}
 	m := &Message[T]{Message: &consumer.Message[T]{Value: value}}
 	o := options{testmessage.Delivery{Raw: raw, Deliveries: 1, Settle: m.settlement.settle}}
-	if err := argument.Apply(&o, opts); err != nil {
-		panic(err)
+	for _, opt := range opts {
+		opt(&o)
 	}
 	testmessage.Attach(m.Message, &o.Delivery)
 	return m
@@ -86,8 +84,8 @@ func WithHeaders(headers ...topic.Header) Option {
 	return func(o *options) {
 		for _, h := range headers {
 			for what, text := range map[string]string{"key": h.Key, "value": h.Value} {
-				if n := len(text); n == 0 || n > topic.MaxHeaderFieldBytes {
-					panic(fmt.Sprintf("consumertest: header %q: its %s has %d bytes, it must have 1 to %d", h.Key, what, n, topic.MaxHeaderFieldBytes))
+				if n := len(text); n == 0 || n > 255 {
+					panic(fmt.Sprintf("consumertest: header %q: its %s has %d bytes, it must have 1 to 255", h.Key, what, n))
 				}
 			}
 			o.Raw.Headers = wire.AppendHeader(o.Raw.Headers, h.Key, h.Value)

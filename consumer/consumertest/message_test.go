@@ -101,10 +101,3 @@ func ExampleNewMessage() {
 	// <nil> true
 	// no tenant false
 }
-
-func TestNilOptionIsNamed(t *testing.T) {
-	t.Parallel()
-	require.PanicsWithError(t, "iggy: option 2 of 2 is nil", func() {
-		consumertest.NewMessage(1, consumertest.WithKey("k"), nil)
-	})
-}

@@ -39,14 +39,8 @@ type Published[T any] struct {
 	Value T
 }
 
-// For returns a publisher of t's messages. Like producer.For, it panics for a topic that topic.New has
-// not returned.
-func For[T any](t topic.Topic[T]) *Publisher[T] {
-	if err := t.Validate(); err != nil {
-		panic(err)
-	}
-	return &Publisher[T]{topic: t}
-}
+// For returns a publisher of t's messages.
+func For[T any](t topic.Topic[T]) *Publisher[T] { return &Publisher[T]{topic: t} }
 
 // Fail makes everything fail that is published from now on, with a *producer.SendError that wraps
 // err and has the outcome Failed. When err is a *producer.SendError, which may have the outcome

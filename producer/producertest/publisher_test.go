@@ -186,8 +186,3 @@ func ExamplePublisher() {
 	// [{7 ada}] {"ID":"7","Customer":"ada"}
 	// failed true
 }
-
-func TestZeroTopicIsAFaultOfTheProgram(t *testing.T) {
-	t.Parallel()
-	require.PanicsWithError(t, `topic: stream name "": must have 1 to 255 bytes`, func() { producertest.For(topic.Topic[int]{}) })
-}
