@@ -39,11 +39,14 @@ func (s *Sink[T]) DeadLetter(ctx context.Context, f topic.Failure[T]) error {
 	return s.sender.SendRaw(ctx, newMessage(s.letters, f, time.Now()))
 }
 
+// maxKey is the largest size of a partition key in bytes.
+const maxKey = 255
+
 // newMessage returns the dead letter of a message that was given up at the given time.
 func newMessage[T any](to topic.Topic[Letter], f topic.Failure[T], at time.Time) topic.RawMessage {
 	m := f.Raw
 	m.Stream, m.Topic, m.ByKey = to.Stream(), to.Name(), true
-	m.Key = f.Key[:min(len(f.Key), topic.MaxKeyBytes)]
+	m.Key = f.Key[:min(len(f.Key), maxKey)]
 	if m.ID == ([16]byte{}) {
 		m.ID = origin.ID("dead letter of " + Identity(f.Origin))
 	}

@@ -33,8 +33,12 @@ func TestCodeIsCompiled(t *testing.T) {
 	require.Greater(t, count, 20)
 }
 
-// whole reports whether code is a sequence of declarations, of statements, or of arguments of a call.
+// whole reports whether code is a file, or a sequence of declarations, of statements, or of arguments of
+// a call.
 func whole(code string) bool {
+	if _, err := parser.ParseFile(token.NewFileSet(), "", code, parser.SkipObjectResolution); err == nil {
+		return true
+	}
 	for _, around := range [][2]string{{"", ""}, {"func _() {", "}"}, {"func _() error {", "}"}, {"var _ = f(", ")"}} {
 		_, err := parser.ParseFile(token.NewFileSet(), "", "package p\n"+around[0]+"\n"+code+"\n"+around[1], parser.SkipObjectResolution)
 		if err == nil {
@@ -46,7 +50,7 @@ func whole(code string) bool {
 
 func TestWhole(t *testing.T) {
 	t.Parallel()
-	for _, code := range []string{"var a = 1", "a := 1\nreturn a", "f(a),\nf(b), // b"} {
+	for _, code := range []string{"package a\n\nvar a = 1", "var a = 1", "a := 1\nreturn a", "f(a),\nf(b), // b"} {
 		require.True(t, whole(code), code)
 	}
 	for _, code := range []string{"app := fx.New(a,", "if a {", "}"} {

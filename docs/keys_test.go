@@ -202,6 +202,9 @@ func TestWordsWithUnderscoresExist(t *testing.T) {
 		known[m[1]] = true
 	}
 	for name, text := range prose(t) {
+		if name == "performance.md" {
+			continue // figures have the names that they had when they were measured
+		}
 		for _, code := range spans(text) {
 			for _, word := range snakeWord.FindAllString(code, -1) {
 				if _, ok := foreignWords[word]; ok {

@@ -27,6 +27,8 @@ const (
 )
 
 const (
+	// maxHeaderValue is the largest size of the value of a user header in bytes.
+	maxHeaderValue = 255
 	// maxFailureMessage is the largest size of failure_message, which may have a stack, in bytes.
 	maxFailureMessage = 8 << 10
 	// maxPayload is the largest size of a payload in bytes, as in iggyerr.MaxPayloadBytes.
@@ -45,7 +47,7 @@ const (
 // the message with which those of the dead letter exceed 98,000 bytes are left out.
 func NewDeadLetter(f topic.Failure[*jobspb.DownloadTask], at time.Time) (*jobspb.DeadLetterTask, []topic.Header) {
 	letter := &jobspb.DeadLetterTask{
-		FailureCode: deadletter.Truncate(f.Code, topic.MaxHeaderFieldBytes),
+		FailureCode: deadletter.Truncate(f.Code, maxHeaderValue),
 		Attempts:    uint32(max(f.Attempts, 0)),
 		FailedAtMs:  uint64(max(at.UnixMilli(), 0)),
 	}
@@ -63,7 +65,7 @@ func NewDeadLetter(f topic.Failure[*jobspb.DownloadTask], at time.Time) (*jobspb
 	f.Code = letter.GetFailureCode()
 	headers := append(deadletter.Headers(f, at), describedHeaders(f)...)
 	if over := proto.Size(letter) - maxPayload; over > 0 {
-		letter.FailureMessage = deadletter.Truncate(letter.GetFailureMessage(), max(len(letter.GetFailureMessage())-over, topic.MaxHeaderFieldBytes))
+		letter.FailureMessage = deadletter.Truncate(letter.GetFailureMessage(), max(len(letter.GetFailureMessage())-over, maxHeaderValue))
 	}
 	if proto.Size(letter) > maxPayload {
 		headers = append(headers, topic.Header{Key: deadletter.HeaderPayloadBytes, Value: strconv.Itoa(len(f.Payload))})
@@ -83,8 +85,8 @@ func appendOwnHeaders(headers, own []topic.Header) []topic.Header {
 		size += headerSize(h)
 	}
 	for _, h := range own {
-		h.Value = deadletter.Truncate(h.Value, topic.MaxHeaderFieldBytes)
-		if h.Key == "" || len(h.Key) > topic.MaxHeaderFieldBytes || !utf8.ValidString(h.Key) || h.Value == "" || isAddedHeader(h.Key) || isRepeated(headers, h.Key) {
+		h.Value = deadletter.Truncate(h.Value, maxHeaderValue)
+		if h.Key == "" || len(h.Key) > maxHeaderValue || !utf8.ValidString(h.Key) || h.Value == "" || isAddedHeader(h.Key) || isRepeated(headers, h.Key) {
 			continue
 		}
 		if size += headerSize(h); size > maxOwnHeaders {
@@ -173,7 +175,7 @@ func describedHeaders(f topic.Failure[*jobspb.DownloadTask]) (described []topic.
 	}
 	for _, h := range f.Headers {
 		if key, ok := originHeaders[h.Key]; ok && h.Value != "" {
-			described = append(described, topic.Header{Key: key, Value: deadletter.Truncate(h.Value, topic.MaxHeaderFieldBytes)})
+			described = append(described, topic.Header{Key: key, Value: deadletter.Truncate(h.Value, maxHeaderValue)})
 		}
 	}
 	return described

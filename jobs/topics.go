@@ -76,7 +76,7 @@ func (t Topics) KeyTasksBy(key func(*jobspb.DownloadTask) string) Topics {
 // another.
 func ByResource(task *jobspb.DownloadTask) string {
 	key := task.GetJobId() + "/" + task.GetResourceId()
-	if len(key) > topic.MaxKeyBytes {
+	if len(key) > maxKey {
 		sum := sha256.Sum256([]byte(key))
 		return hex.EncodeToString(sum[:])
 	}
@@ -84,7 +84,7 @@ func ByResource(task *jobspb.DownloadTask) string {
 }
 
 func deadLetterKey(letter *jobspb.DeadLetterTask) string {
-	if id := letter.GetTask().GetJobId(); len(id) <= topic.MaxKeyBytes {
+	if id := letter.GetTask().GetJobId(); len(id) <= maxKey {
 		return id
 	}
 	return ""

@@ -9,11 +9,13 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/fetchbox/fetchbox-iggy/jobs/jobspb"
-	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 // CodeValidation is the failure code of a FieldError.
 const CodeValidation = "VALIDATION_MESSAGE"
+
+// maxKey is the largest size of a partition key, and so of a job id, in bytes.
+const maxKey = 255
 
 // FieldError is an invalid field of a message. Its failure code is CodeValidation.
 type FieldError struct {
@@ -48,7 +50,7 @@ func (f *faults) check(ok bool, field, rule string) {
 // id checks the id of a job, which is the key of the job's messages.
 func (f *faults) id(field, value string) {
 	f.check(value != "", field, "must not be empty")
-	f.check(len(value) <= topic.MaxKeyBytes, field, "must have at most 255 bytes")
+	f.check(len(value) <= maxKey, field, "must have at most 255 bytes")
 	f.text(field, value)
 }
 

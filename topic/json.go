@@ -30,11 +30,14 @@ type JSONOption func(*jsonOptions)
 // the Go type's name. Other services, and a renamed Go type, keep to it. It panics for a name that
 // does not have 1 to 255 bytes.
 func TypeName(name string) JSONOption {
-	if n := len(name); n == 0 || n > MaxHeaderFieldBytes {
-		panic(fmt.Sprintf("topic: TypeName %q: must have 1 to %d bytes", name, MaxHeaderFieldBytes))
+	if n := len(name); n == 0 || n > maxTypeName {
+		panic(fmt.Sprintf("topic: TypeName %q: must have 1 to %d bytes", name, maxTypeName))
 	}
 	return func(o *jsonOptions) { o.name = name }
 }
+
+// maxTypeName is the largest size of a message-type header in bytes.
+const maxTypeName = 255
 
 type jsonOptions struct {
 	name string // of the type

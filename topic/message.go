@@ -3,20 +3,11 @@ package topic
 import (
 	"context"
 	"time"
-
-	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
-// MaxHeaderFieldBytes is the largest size of the key and of the value of a user header in bytes; the
-// smallest is 1.
-const MaxHeaderFieldBytes = wire.MaxHeaderFieldBytes
-
-// MaxKeyBytes is the largest size of a partition key in bytes.
-const MaxKeyBytes = 255
-
-// Header is a user header of a message. Keys and values have 1 to MaxHeaderFieldBytes bytes; all
-// headers of a message together have at most iggyerr.MaxHeaderBytes encoded. Values of other kinds
-// than text, which other clients may write, are converted to text.
+// Header is a user header of a message. Keys and values have 1 to 255 bytes; all headers of a
+// message together have at most 100,000 bytes encoded. Values of other kinds than text, which other
+// clients may write, are converted to text.
 type Header struct {
 	Key, Value string
 }

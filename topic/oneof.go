@@ -34,8 +34,8 @@ func Type[V any](name string, codec Codec[V]) Variant {
 	if name == "" {
 		name = codec.MessageType()
 	}
-	if n := len(name); n == 0 || n > MaxHeaderFieldBytes {
-		panic(fmt.Sprintf("topic: Type[%v]: the name %q must have 1 to %d bytes", reflect.TypeFor[V](), name, MaxHeaderFieldBytes))
+	if n := len(name); n == 0 || n > maxTypeName {
+		panic(fmt.Sprintf("topic: Type[%v]: the name %q must have 1 to %d bytes", reflect.TypeFor[V](), name, maxTypeName))
 	}
 	return Variant{
 		name: name, typ: reflect.TypeFor[V](),

@@ -41,7 +41,7 @@ type Option[T any] func(*Topic[T])
 
 // Key sets the function that returns a message's partition key. Messages of one key are stored in
 // one partition, in the order in which they are sent. With an empty key, and without this option or
-// with a nil function, the producer chooses the partition. A key has at most MaxKeyBytes.
+// with a nil function, the producer chooses the partition. A key has at most 255 bytes.
 //
 // The key is not stored with the message, unless StoreKey says so. A consumer calls the function
 // again, and handles messages of one key in order and one at a time. So producers and consumers of a
@@ -74,15 +74,13 @@ func New[T any](stream, name string, codec Codec[T], opts ...Option[T]) Topic[T]
 		stream: stream, name: name, codec: codec,
 		compression: defaults.Compression, compressionMinSize: defaults.CompressionMinSize,
 	}.With(opts...)
-	if err := t.Validate(); err != nil {
+	if err := t.validate(); err != nil {
 		panic(err)
 	}
 	return t
 }
 
-// Validate returns the error for which New panics. A topic that New has returned has none; the zero
-// Topic does.
-func (t Topic[T]) Validate() error {
+func (t Topic[T]) validate() error {
 	if n := len(t.stream); n == 0 || n > 255 {
 		return fmt.Errorf("topic: stream name %q: must have 1 to 255 bytes", t.stream)
 	}
@@ -130,7 +128,7 @@ func (t Topic[T]) At(stream, name string) Topic[T] {
 	if name != "" {
 		t.name = name
 	}
-	if err := t.Validate(); err != nil {
+	if err := t.validate(); err != nil {
 		panic(err)
 	}
 	return t

@@ -52,10 +52,13 @@ func Describe(o topic.Origin) (headers []topic.Header) {
 	return Append(headers, headerTimestamp, FormatTime(o.Timestamp))
 }
 
+// maxValue is the largest size of the value of a user header in bytes.
+const maxValue = 255
+
 // Append appends a header. It truncates the value to what a header holds, makes it valid UTF-8, and
 // leaves out an empty one.
 func Append(headers []topic.Header, key, value string) []topic.Header {
-	if value = Truncate(value, topic.MaxHeaderFieldBytes); value != "" {
+	if value = Truncate(value, maxValue); value != "" {
 		headers = append(headers, topic.Header{Key: key, Value: value})
 	}
 	return headers

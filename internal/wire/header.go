@@ -33,9 +33,6 @@ const (
 	kindDouble  = 15
 )
 
-// MaxHeaderFieldBytes is the largest size of a key and of a value in bytes; the smallest is 1.
-const MaxHeaderFieldBytes = 255
-
 // AppendHeader appends one user header of kind string, key and value each as kind u8, length u32,
 // bytes.
 func AppendHeader(dst []byte, key, value string) []byte {
@@ -157,7 +154,7 @@ func splitField(b []byte) (kind byte, field, rest []byte, err error) {
 		return 0, nil, nil, errHeaders
 	}
 	n := binary.LittleEndian.Uint32(b[1:])
-	if n == 0 || n > MaxHeaderFieldBytes || int(n) > len(b)-5 {
+	if n == 0 || n > 255 || int(n) > len(b)-5 {
 		return 0, nil, nil, errHeaders
 	}
 	return b[0], b[5 : 5+n], b[5+n:], nil

@@ -25,6 +25,8 @@ const (
 	// all of that kind.
 	structured       = event.ApplicationCloudEventsJSON
 	structuredPrefix = "application/cloudevents"
+	// maxHeader is the largest size of the value of a header in bytes.
+	maxHeader = 255
 )
 
 // versions are the versions of the specification, 1.0 and 0.3.
@@ -87,7 +89,7 @@ func attributes(e event.Event) ([]topic.Header, error) {
 	add := func(key string, value any) error {
 		text, err := types.Format(value)
 		headers = append(headers, topic.Header{Key: key, Value: text})
-		fits = fits && len(text) > 0 && len(text) <= topic.MaxHeaderFieldBytes && len(key) <= topic.MaxHeaderFieldBytes
+		fits = fits && len(text) > 0 && len(text) <= maxHeader && len(key) <= maxHeader
 		return err
 	}
 	for _, a := range version.Attributes() {
