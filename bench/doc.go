@@ -18,5 +18,5 @@
 // With -runs, everything is measured several times, and a cell has the best value and the median. The
 // goals are compared with the median. With -compare and two files of -json, it prints the ratios that
 // differ by more than 20 %. The exit code is 1 when something could not be measured, not
-// when a goal is missed.
+// when a goal is missed. docs/performance.md says how to read the tables.
 package main

@@ -50,22 +50,7 @@ func (r result) cell(l layout) string {
 	return text
 }
 
-// notes are below the tables.
-var notes = map[string]string{
-	tableSend: "p50 and p99 are the time from `SendAsync` to the outcome, or that of a call of `Send`. " +
-		"The SDK's loop collects batches and waits for the answer to each; with `Send`, it sends each message alone. " +
-		"The frames have the same number of partitions, and 8 requests in flight.",
-	tableConsume: "The SDK's loop polls 1,000 messages (fewer above 8 KB), handles each and commits each batch. " +
-		"The frames are polls whose answers are not decoded, one at a time, or 8 in flight over a distance.",
-	tableCompressed: "The messages are 10 KB of JSON. The codec compresses or decompresses the same message into the same memory. " +
-		"The SDK's loop does so by hand.",
-	tableLatency: "p50, p99 and p99.9 are the time from `SendAsync` to the handler; of less than 1,000 messages, p99.9 is the maximum. " +
-		"The SDK's loop polls without a pause and commits. CPU is in percent of a core and includes the publisher. " +
-		"The live heap is that of all consumers.",
-	tableMemory: "The heap of the producer includes garbage, that of the consumer does not.",
-}
-
-// writeMarkdown prints the tables and the goals.
+// writeMarkdown prints the tables and the goals. docs/performance.md says how to read them.
 func (r report) writeMarkdown(out io.Writer) error {
 	var b strings.Builder
 	m := r.machine
@@ -81,12 +66,8 @@ func (r report) writeMarkdown(out io.Writer) error {
 		if i > 0 && r.results[i-1].group == result.group && r.results[i-1].table == result.table {
 			continue
 		}
-		if i == 0 || r.results[i-1].group != result.group {
-			fmt.Fprintf(&b, "\n## %s\n", title(result.group))
-		}
 		fmt.Fprintf(&b, "\n### %s: %s\n\n", title(result.group), result.table)
 		r.writeTable(&b, result.group, result.table)
-		fmt.Fprintf(&b, "\n%s\n", notes[result.table])
 	}
 	r.writeGoals(&b)
 	_, err := io.WriteString(out, b.String())
@@ -159,7 +140,7 @@ func (r report) writeGoals(b *strings.Builder) {
 	if len(verdicts) == 0 {
 		return
 	}
-	b.WriteString("\n## Goals\n\n")
+	b.WriteString("\n### Goals\n\n")
 	writeLine(b, []string{"", "goal", "median", "lowest to highest", "met"})
 	writeLine(b, []string{"---", "---", "---:", "---:", "---"})
 	for _, v := range verdicts {

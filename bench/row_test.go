@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"regexp"
 	"testing"
@@ -19,6 +21,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	log.SetOutput(io.Discard) // the SDK writes there
 	os.Exit(m.Run())
 }
 
