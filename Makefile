@@ -22,9 +22,12 @@ FUZZTIME ?= 60s
 # Flags of `make bench`, for example -runs 3.
 BENCHFLAGS ?=
 
-# The benchmarks that `make benchstat` runs, a regular expression, and their packages.
+# The packages of `make test`, `make race` and `make benchstat`, and flags of the first two.
+PKG       ?= ./...
+TESTFLAGS ?=
+
+# The benchmarks that `make benchstat` runs, a regular expression.
 BENCH ?= .
-PKG   ?= ./...
 
 .DEFAULT_GOAL := help
 
@@ -57,11 +60,11 @@ cross: ## Compile and vet everything, tests included, for other systems
 
 .PHONY: test
 test: ## Run the tests
-	go test ./...
+	go test $(TESTFLAGS) $(PKG)
 
 .PHONY: race
 race: ## Run the tests with the race detector
-	go test -race ./...
+	go test -race $(TESTFLAGS) $(PKG)
 
 .PHONY: manifests
 manifests: ## Check the Kubernetes manifests against the API's types and the application
@@ -81,6 +84,16 @@ licenses: ## List the dependencies with their licences, and check that these are
 	done; \
 	$$tool check ./... $$flags --include_tests --allowed_licenses=$(TEST_LICENSES); \
 	$$tool report ./... $$flags --include_tests --template=tools/licenses.tmpl | sort -u
+
+.PHONY: third-party
+third-party: ## Save the licences of what PROGRAM contains to bin/third-party, for distributions
+	$(TOOL) go-licenses save $(PROGRAM) --force --save_path=bin/third-party --ignore github.com/fetchbox/fetchbox-iggy \
+		--logtostderr=false --log_file=/dev/null --stderrthreshold=ERROR
+
+.PHONY: release-notes
+release-notes: ## Print the section of CHANGELOG.md for VERSION
+	@awk -v heading='## [$(VERSION:v%=%)]' '/^## /{found = index($$0, heading) == 1; any = any || found; next} found; \
+		END {if (!any) {print "CHANGELOG.md has no section for $(VERSION)" > "/dev/stderr"; exit 1}}' CHANGELOG.md
 
 .PHONY: workflows
 workflows: ## Check the GitHub workflows

@@ -11,16 +11,25 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/fetchbox/fetchbox-iggy/embedded"
 	"github.com/fetchbox/fetchbox-iggy/iggytest"
 )
 
-// build builds the program.
+// build builds the program as release 1.2.3, with the flags of the linker in .goreleaser.yaml.
 func build(t *testing.T) string {
 	t.Helper()
+	text, err := os.ReadFile("../../.goreleaser.yaml")
+	require.NoError(t, err)
+	var release struct {
+		Builds []struct{ Ldflags []string }
+	}
+	require.NoError(t, yaml.Unmarshal(text, &release))
+	require.Len(t, release.Builds, 1)
+	flags := strings.ReplaceAll(strings.Join(release.Builds[0].Ldflags, " "), "{{ .Version }}", "1.2.3")
 	program := filepath.Join(t.TempDir(), "fetchbox-iggy-cli")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags", flags, "-o", program, ".").CombinedOutput()
 	require.NoError(t, err, string(out))
 	return program
 }
@@ -29,6 +38,13 @@ func build(t *testing.T) string {
 func TestProcess(t *testing.T) {
 	t.Parallel()
 	program := build(t)
+
+	t.Run("a release prints its version", func(t *testing.T) {
+		t.Parallel()
+		out, err := exec.CommandContext(t.Context(), program, "--version").CombinedOutput()
+		require.NoError(t, err, string(out))
+		require.True(t, strings.HasPrefix(string(out), "fetchbox-iggy-cli version v1.2.3 ("), string(out))
+	})
 
 	t.Run("a signal stops the server in order", func(t *testing.T) {
 		t.Parallel()

@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// DescribeBuild describes a build of the program.
+var DescribeBuild = describeBuild
+
 // CheckedSettings returns the keys of a server's configuration that doctor checks.
 func CheckedSettings() []string {
 	return slices.DeleteFunc(slices.Clone(checkedSettings), func(key string) bool { return key == embeddedSetting })

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -141,13 +140,4 @@ func oneTopic(cmd *cobra.Command, args []string) error {
 		return usagef("%s takes one topic, such as shop/orders", cmd.CommandPath())
 	}
 	return nil
-}
-
-// version is the version of the program's module.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "unknown"
-	}
-	return info.Main.Version
 }

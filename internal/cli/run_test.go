@@ -10,6 +10,5 @@ func TestUnknownCommand(t *testing.T) {
 	t.Parallel()
 	run(t, "serv").fails(t, 2, `did you mean "serve"?`)
 	require.Contains(t, run(t).ok(t), "Development:")
-	require.NotEmpty(t, run(t, "--version").ok(t))
 	require.Contains(t, run(t, "completion", "bash").ok(t), "fetchbox-iggy-cli")
 }
