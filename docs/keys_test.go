@@ -171,6 +171,7 @@ func declarations(sections map[string]any) (opts []config.Option) {
 
 // foreignWords are words with underscores of others.
 var foreignWords = map[string]string{
+	"descriptor_set_out":  "protoc",
 	"proxy_pass":          "nginx",
 	"x_test":              "any test",
 	"consumer_group":      "Iggy's configuration",

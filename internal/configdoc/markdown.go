@@ -11,51 +11,103 @@ import (
 const markdownHead = `<!-- Generated from the structs of package config by "make generate"; do not edit. -->
 # Configuration
 
-The configuration has three layers. Each one overrides the one before:
+This page shows how to configure a service with a file and with environment variables, and lists every key.
 
-1. the defaults, which are complete except for the login;
-2. one YAML file, which the application or the variable ` + "`PREFIX_CONFIG`" + ` names;
-3. environment variables: ` + "`PREFIX__`" + ` and the levels of the key, with two underscores between them, in any case. A
-   dash in a name is an underscore in the variable. An empty variable sets a text to the empty string.
+` + "`" + `` + "`" + `` + "`" + `yaml
+iggy:
+  endpoint: iggy://iggy.example.com:8090
+consumers:
+  billing: {max_in_flight: 64}
+topics:
+  orders: {partitions: 8, retention: 7d}
+` + "`" + `` + "`" + `` + "`" + `
 
-` + "`PREFIX` is `FETCHBOX`" + ` for FetchBox's services and the command line tool (` + "`fxiggy.Module`, `jobs.Options`" + `). Any other
-application sets its own with ` + "`fxiggy.Prefix` or `config.WithPrefix`; the default is `IGGY`" + `.
+` + "`" + `` + "`" + `` + "`" + `sh
+export SHOP_CONFIG=shop.yaml SHOP__IGGY__CLIENT_ID=billing SHOP__IGGY__CLIENT_SECRET=…
+` + "`" + `` + "`" + `` + "`" + `
 
-A file needs only the keys that it changes. [fetchbox.example.yaml](../jobs/fetchbox.example.yaml) has every key of a FetchBox
-service with its default.
+A file needs only the keys that it changes. [fetchbox.example.yaml](../jobs/fetchbox.example.yaml) has every key of a
+FetchBox service with its default.
 
-Unknown keys and invalid values are errors, in the file and in the environment. All errors are reported at once, each with
-its key and its line or variable, and never with a secret:
+## Layers
 
-` + "```text" + `
+Each layer overrides the one before:
+
+1. The defaults. They are complete except for the login.
+2. One YAML file, which the application or the variable ` + "`" + `PREFIX_CONFIG` + "`" + ` names.
+3. Environment variables: ` + "`" + `PREFIX__` + "`" + ` and the levels of the key, with two underscores between them, in any case of
+   letters. For a dash in a name, write an underscore. An empty variable sets a text to the empty string.
+
+` + "`" + `PREFIX` + "`" + ` is ` + "`" + `FETCHBOX` + "`" + ` for FetchBox's services and the command line tool (` + "`" + `fxiggy.Module` + "`" + `, ` + "`" + `jobs.Options` + "`" + `). Other
+applications set their own with ` + "`" + `fxiggy.Prefix` + "`" + ` or ` + "`" + `config.WithPrefix` + "`" + `. The default is ` + "`" + `IGGY` + "`" + `.
+
+## What an application declares
+
+An application declares its consumers, topics and clusters. It may have sections of its own in the same file, with the
+same rules:
+
+| section | with Fx | without Fx |
+|---|---|---|
+| ` + "`" + `consumers.NAME` + "`" + ` | ` + "`" + `fxiggy.Consume` + "`" + ` | ` + "`" + `config.WithConsumer` + "`" + ` |
+| ` + "`" + `topics.NAME` + "`" + ` | ` + "`" + `fxiggy.Consume` + "`" + `, ` + "`" + `fxiggy.Publish` + "`" + ` | ` + "`" + `config.WithTopic` + "`" + ` |
+| ` + "`" + `clusters.NAME` + "`" + ` | ` + "`" + `fxiggy.Cluster` + "`" + ` | ` + "`" + `config.WithCluster` + "`" + ` |
+| its own | ` + "`" + `fxiggy.Section` + "`" + ` | ` + "`" + `config.WithSection` + "`" + ` |
+
+## Errors
+
+Unknown keys and invalid values are errors, in the file and in the environment. The application reports all errors at
+once, each with its key and its line or variable, and without secrets:
+
+` + "`" + `` + "`" + `` + "`" + `text
 producer.retry.max_retries: must be 0 or more, or -1 for no limit (shop.yaml:12)
 iggy.endpiont: unknown key; did you mean endpoint? (PREFIX__IGGY__ENDPIONT)
 iggy.client_secret: must be set (or client_secret_file) when client_id is
-` + "```" + `
+` + "`" + `` + "`" + `` + "`" + `
 
-Only a cluster that something uses needs a login. There are three ways to log in: ` + "`client_id` with `client_secret`" + `,
-` + "`client_id` with `client_secret_file`, or `token`" + `. Set exactly one of them. Secret files and certificates are checked at start
-and read again for each new connection, so that renewed files take effect without a restart.
+## Login
+
+There are three ways to log in. Set exactly one of them, for each cluster that the application uses:
+
+- ` + "`" + `client_id` + "`" + ` with ` + "`" + `client_secret` + "`" + `;
+- ` + "`" + `client_id` + "`" + ` with ` + "`" + `client_secret_file` + "`" + `;
+- ` + "`" + `token` + "`" + `.
+
+Secret files and certificates are checked at start, and read again for each new connection. So renewed files take effect
+without a restart.
+
+## Types of values
 
 | type | format |
 |---|---|
-| duration | ` + "`500ms`, `5s`, `1m30s`" + `: a number always has a unit; at most ` + "`8760h`" + `, a year |
-| size | ` + "`64MiB`, `10MB`, `1024`" + `: a number without a unit is bytes |
-| retention | ` + "`7d`, `1d12h`, `90m`; `0` is the server's default, `-1` for ever" + ` |
-| boolean | ` + "`true` or `false`, `on` or `off`, `yes` or `no`" + ` |
-| secret | text; it is printed as ` + "`***`" + ` everywhere |
-
-An application declares its consumers, topics and clusters, and may have sections of its own in the same file, with the same
-rules. With Fx: ` + "`fxiggy.Consume`, `fxiggy.Publish`, `fxiggy.Cluster` and `fxiggy.Section`" + `. Without Fx:
-` + "`config.WithConsumer`, `config.WithTopic`, `config.WithCluster` and `config.WithSection`" + `.
+| duration | ` + "`" + `500ms` + "`" + `, ` + "`" + `5s` + "`" + `, ` + "`" + `1m30s` + "`" + `: a number always has a unit; at most ` + "`" + `8760h` + "`" + `, a year |
+| size | ` + "`" + `64MiB` + "`" + `, ` + "`" + `10MB` + "`" + `, ` + "`" + `1024` + "`" + `: a number without a unit is bytes |
+| retention | ` + "`" + `7d` + "`" + `, ` + "`" + `1d12h` + "`" + `, ` + "`" + `90m` + "`" + `; ` + "`" + `0` + "`" + ` is the server's default, ` + "`" + `-1` + "`" + ` for ever |
+| boolean | ` + "`" + `true` + "`" + ` or ` + "`" + `false` + "`" + `, ` + "`" + `on` + "`" + ` or ` + "`" + `off` + "`" + `, ` + "`" + `yes` + "`" + ` or ` + "`" + `no` + "`" + ` |
+| secret | text; it is printed as ` + "`" + `***` + "`" + ` everywhere |
 `
 
 const markdownTail = `
 ## clusters
 
-Each further cluster has the name with which the application declares it. It has keys ` + "`iggy`, `producer`, `consumers` and `topics`" + ` of
-its own, with the same defaults. It takes no values from the keys at the top level. The variable for ` + "`clusters.eu.iggy.endpoint`" + ` is
-` + "`PREFIX__CLUSTERS__EU__IGGY__ENDPOINT`" + `.
+Each further cluster has the name with which the application declares it. It has the keys ` + "`" + `iggy` + "`" + `, ` + "`" + `producer` + "`" + `, ` + "`" + `consumers` + "`" + ` and
+` + "`" + `topics` + "`" + `, with the same defaults. It takes no values from the keys at the top level:
+
+` + "`" + `` + "`" + `` + "`" + `yaml
+clusters:
+  eu:
+    iggy: {endpoint: "iggy://eu.example.com:8090"}
+    topics: {orders: {partitions: 2}}
+` + "`" + `` + "`" + `` + "`" + `
+
+The variable of ` + "`" + `clusters.eu.iggy.endpoint` + "`" + ` is ` + "`" + `PREFIX__CLUSTERS__EU__IGGY__ENDPOINT` + "`" + `.
+
+With Fx, ` + "`" + `fxiggy.Cluster("eu")` + "`" + ` declares the cluster, and the option ` + "`" + `fxiggy.On("eu")` + "`" + ` of ` + "`" + `fxiggy.Consume` + "`" + ` and
+` + "`" + `fxiggy.Publish` + "`" + ` selects it. The values that Fx provides then have the name ` + "`" + `eu` + "`" + `; [own-topics.md](own-topics.md#the-application)
+has an example. ` + "`" + `fxiggy.Named("eu")` + "`" + ` is ` + "`" + `fxiggy.Cluster("eu")` + "`" + ` with FetchBox's topics. Without Fx, ` + "`" + `producer.WithCluster` + "`" + ` and
+` + "`" + `consumer.WithCluster` + "`" + ` set the name.
+
+The label ` + "`" + `iggy_cluster` + "`" + ` of all metrics is the name of the cluster, ` + "`" + `default` + "`" + ` for the unnamed one. In logs, errors and health
+checks, the name of the cluster precedes the name of the component: ` + "`" + `eu.tasks` + "`" + `, ` + "`" + `eu.producer` + "`" + `.
 `
 
 // Markdown returns the content of docs/configuration.md. dir holds the source of package config.
