@@ -34,7 +34,8 @@ type Consumer struct {
 	// PollIntervalMin is the delay after the first empty poll. Each further empty poll doubles the
 	// delay, up to PollIntervalMax.
 	PollIntervalMin time.Duration `yaml:"poll_interval_min"`
-	// PollIntervalMax is the longest delay between empty polls.
+	// PollIntervalMax is the longest delay between empty polls. Messages that come within 5 seconds
+	// of each other are expected again after similar pauses; then the longest delay is a third of it.
 	PollIntervalMax time.Duration `yaml:"poll_interval_max"`
 	// StartFrom is where a partition starts for which the group has no stored offset.
 	StartFrom StartFrom `yaml:"start_from"`

@@ -7,6 +7,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fetch"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/group"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/watch"
 )
 
 // fetchers makes a fetcher for each membership, and runs it until the membership ends.
@@ -63,6 +64,7 @@ func (f *fetchers) config(s group.Session) fetch.Config {
 	return fetch.Config{
 		Consumer: e.identity, Log: e.log, BatchSize: batchSize, RetryPause: e.cfg.Retry.BaseBackoff,
 		PollIntervalMin: e.cfg.PollIntervalMin, PollIntervalMax: e.cfg.PollIntervalMax,
+		Topics: &watch.Process, Server: server(s),
 		StopAtGap: e.cfg.OnGap == config.GapStop, AtMostOnce: e.atMostOnce,
 		Store: func(ctx context.Context, partition uint32, offset uint64) error {
 			if !e.storesOffsets {

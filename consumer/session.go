@@ -34,6 +34,14 @@ func (s *session) Do(ctx context.Context, fn func(context.Context, transport.Con
 	return s.Session.Do(s.life, fn)
 }
 
+// server identifies what a session is connected to.
+func server(s group.Session) any {
+	if s, ok := s.(*session); ok {
+		return s.Server()
+	}
+	return s
+}
+
 // dialTransient connects the transient member of a rebalance.
 type dialTransient func(context.Context) (group.Connection, error)
 

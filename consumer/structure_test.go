@@ -33,7 +33,8 @@ var components = map[string][]string{
 	"commit":      {"coalesce", "fault"},
 	"deliver":     {"commit", "fault", "park", "quota"},
 	"park":        {},
-	"fetch":       {"coalesce", "fault", "protocol"},
+	"watch":       {"coalesce", "protocol"},
+	"fetch":       {"fault", "protocol", "watch"},
 	"group":       {"fault", "protocol"},
 }
 

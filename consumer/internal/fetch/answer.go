@@ -86,7 +86,7 @@ func (c *Cursor) apply(p *poll, after []func()) []func() {
 	c.history.first(&messages[0])
 	c.room.Give(p.reserved - p.batch.Bytes)
 	c.queue.Offer(p.batch)
-	c.fetcher.messagesRead()
+	c.fetcher.topic.MessagesRead()
 	return after
 }
 

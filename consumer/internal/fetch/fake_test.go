@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fetch"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/watch"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
@@ -323,7 +324,7 @@ func newSetup() *setup {
 	s.cfg = fetch.Config{
 		Consumer: transport.Consumer{Stream: "s", Topic: "t", Name: "g", Group: true}, Log: zap.NewNop(),
 		BatchSize: 10, RetryPause: 100 * time.Millisecond, PollIntervalMin: time.Millisecond, PollIntervalMax: 50 * time.Millisecond,
-		Observe: func(time.Duration) {},
+		Observe: func(time.Duration) {}, Topics: &watch.Topics{},
 	}
 	return s
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/watch"
 	"github.com/fetchbox/fetchbox-iggy/internal/roundtrip"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
@@ -29,6 +30,10 @@ type Config struct {
 	// RetryPause is the least pause after a poll that was refused.
 	RetryPause                       time.Duration
 	PollIntervalMin, PollIntervalMax time.Duration
+	// Topics are the topics that readers wait for, and Server identifies the server in them: see
+	// watch.Key.
+	Topics *watch.Topics
+	Server any
 	// StopAtGap is on_gap: stop.
 	StopAtGap bool
 	// AtMostOnce has Store store the offsets of messages before they are offered.
@@ -45,7 +50,7 @@ type Fetcher struct {
 	session   Session
 	roundTrip roundtrip.Least
 	wake      chan struct{} // holds a token when due is not empty
-	active    chan struct{} // holds a token when messages were read
+	topic     *watch.Member // set by Run
 	slots     chan struct{} // holds a token for each poll in flight
 
 	mu      sync.Mutex
@@ -56,7 +61,7 @@ type Fetcher struct {
 // New returns a fetcher, which reads nothing before Run.
 func New(cfg Config, s Session) *Fetcher {
 	return &Fetcher{
-		cfg: cfg, log: Log{cfg.Consumer}, session: s, wake: make(chan struct{}, 1), active: make(chan struct{}, 1), slots: make(chan struct{}, maxPolls),
+		cfg: cfg, log: Log{cfg.Consumer}, session: s, wake: make(chan struct{}, 1), slots: make(chan struct{}, maxPolls),
 	}
 }
 
@@ -83,19 +88,12 @@ func (f *Fetcher) ready(c *Cursor) {
 	}
 }
 
-// messagesRead tells the watch that messages were read.
-func (f *Fetcher) messagesRead() {
-	select {
-	case f.active <- struct{}{}:
-	default:
-	}
-}
-
-// Run polls and watches until ctx ends, and waits for the polls in flight.
+// Run polls and waits for new messages until ctx ends, and then waits for the requests in flight.
 func (f *Fetcher) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
-	running.Go(func() { f.watch(ctx) })
+	f.topic = f.join(ctx)
+	running.Go(func() { f.topic.Run(ctx) })
 	for {
 		select {
 		case <-f.wake:

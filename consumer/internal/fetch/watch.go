@@ -3,52 +3,33 @@ package fetch
 import (
 	"context"
 	"slices"
-	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/fetchbox/fetchbox-iggy/consumer/internal/coalesce"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/protocol"
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/watch"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// checksPerPause is how many checks without new messages there are before the pause is doubled:
-// messages that come every few milliseconds should be noticed at once.
-const checksPerPause = 4
-
-// watch reads the ends of the logs of the partitions that have been read to their ends, in one
-// request for all of them: there is no long polling. It does so soon after messages were read, and
-// less and less often while there are none.
-func (f *Fetcher) watch(ctx context.Context) {
-	least := f.cfg.PollIntervalMin
-	pause, unchanged := least, 0
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-f.active:
-			unchanged = 0
-			if pause > least {
-				pause = least
-				timer.Reset(pause)
-			}
-			continue
-		case <-timer.C:
-		}
-		if unchanged++; f.checkEnds(ctx) {
-			pause, unchanged = least, 0
-		} else if unchanged%checksPerPause == 0 {
-			pause = min(2*pause, f.cfg.PollIntervalMax)
-		}
-		timer.Reset(coalesce.Delay(pause))
-	}
+// join makes the fetcher a member that waits for messages of its topic: the ends of the logs
+// of the partitions that have been read to their ends are read in one request for all of them.
+func (f *Fetcher) join(ctx context.Context) *watch.Member {
+	key := watch.Key{Server: f.cfg.Server, Stream: f.cfg.Consumer.Stream, Topic: f.cfg.Consumer.Topic}
+	return f.cfg.Topics.Join(key, watch.Intervals{Min: f.cfg.PollIntervalMin, Max: f.cfg.PollIntervalMax}, watch.Reader{
+		Waiting: f.waiting,
+		Look: func() (meta transport.Topic, err error) {
+			err = f.session.Do(ctx, func(ctx context.Context, c transport.Conn) error {
+				meta, err = c.Topic(ctx, key.Stream, key.Topic)
+				return err
+			})
+			return meta, err // the session's owner notices its end
+		},
+	})
 }
 
-// checkEnds compares the positions of the cursors that have read everything with the ends of their
-// logs, and reports whether there is something to read.
-func (f *Fetcher) checkEnds(ctx context.Context) bool {
+// waiting returns a function that compares the positions of the cursors that have read everything
+// with the ends of their logs; nil when there is no such cursor.
+func (f *Fetcher) waiting() watch.Compare {
 	f.mu.Lock()
 	cursors := slices.Clone(f.cursors)
 	f.mu.Unlock()
@@ -60,34 +41,27 @@ func (f *Fetcher) checkEnds(ctx context.Context) bool {
 		}
 	}
 	if len(idle) == 0 {
-		return false
+		return nil
 	}
-	var meta transport.Topic
-	err := f.session.Do(ctx, func(ctx context.Context, c transport.Conn) (err error) {
-		meta, err = c.Topic(ctx, f.cfg.Consumer.Stream, f.cfg.Consumer.Topic)
-		return err
-	})
-	if err != nil && !protocol.IsRefused(err) {
-		return false // the session's owner notices its end
-	}
-	found := false
-	for i, c := range idle {
-		var more bool
-		if err != nil {
-			// Not permitted, or the topic does not exist: a poll shows which.
-			more = c.tryPoll(positions[i])
-		} else {
-			more = c.compareEnd(positions[i], meta)
+	return func(meta transport.Topic, refused error) (found bool) {
+		if refused != nil {
+			f.cfg.Log.Debug("reading the topic failed, polling each partition", zap.Error(refused))
 		}
-		if more {
-			found = true
-			f.ready(c)
+		for i, c := range idle {
+			var more bool
+			if refused != nil {
+				// Not permitted, or the topic does not exist: a poll shows which.
+				more = c.tryPoll(positions[i])
+			} else {
+				more = c.compareEnd(positions[i], meta)
+			}
+			if more {
+				found = true
+				f.ready(c)
+			}
 		}
+		return found
 	}
-	if err != nil {
-		f.cfg.Log.Debug("reading the topic failed, polling each partition", zap.Error(err))
-	}
-	return found && err == nil
 }
 
 // idle reports whether the cursor has read everything, and returns its position.
