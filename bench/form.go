@@ -47,7 +47,7 @@ func (f form) sender(at *place, p *producer.Producer, topics []string) sendFunc 
 func publishing[T any](at *place, p *producer.Producer, topics []string, codec topic.Codec[T], key func(T) string, value func(i int) T) sendFunc {
 	var publishers []*producer.Publisher[T]
 	for _, name := range topics {
-		publishers = append(publishers, producer.For(p, topic.New(at.stream, name, codec, topic.Key(key), topic.Compress[T](at.compression, 1))))
+		publishers = append(publishers, producer.For(p, topic.New(at.stream, name, codec, topic.Key(key), topic.Compress[T](at.compression, config.DefaultTopic(at.stream, name).CompressionMinSize))))
 	}
 	return func(ctx context.Context, i int, done func(producer.Result)) {
 		publishers[i%len(publishers)].PublishAsync(ctx, value(i), done)

@@ -52,7 +52,7 @@ func (s idling) measure(ctx context.Context, b *bench) (cells, error) {
 		return nil, err
 	}
 	// The intervals of the polls reach their maximum within a second.
-	time.Sleep(2 * time.Second)
+	time.Sleep(min(2*time.Second, b.idle))
 	used, started := cpuTime(), time.Now()
 	time.Sleep(b.idle)
 	used, elapsed := cpuTime()-used, time.Since(started)

@@ -13,14 +13,18 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
+// stalledTimeout is the request timeout of the row, which is longer than the measurement.
+const stalledTimeout = time.Minute
+
 // stalledProducer returns the row of a producer whose buffer is full, because the server does not
 // read.
 func stalledProducer() row {
 	cfg := config.Default().Producer
-	cfg.MaxBufferedMessages = 10_000_000 // only the bytes are limited
+	cfg.MaxBufferedMessages = 10_000_000      // only the bytes are limited
+	cfg.DrainTimeout = 100 * time.Millisecond // for the end of the measurement
 	return row{
 		group: groupTuned, table: tableMemory, name: "a producer while the server does not read",
-		settings: differences(cfg, config.Default().Producer),
+		settings: differences(cfg, config.Default().Producer) + ", `iggy.request_timeout` " + stalledTimeout.String(),
 		measure:  func(ctx context.Context, b *bench) (cells, error) { return b.measureStalled(ctx, cfg) },
 	}
 }
@@ -42,8 +46,7 @@ func (b *bench) measureStalled(ctx context.Context, cfg config.Producer) (cells,
 		return nil, err
 	}
 	cluster := b.cluster(relay.address())
-	cluster.RequestTimeout = time.Minute      // longer than the measurement
-	cfg.DrainTimeout = 100 * time.Millisecond // for the end of the measurement
+	cluster.RequestTimeout = stalledTimeout
 	p, err := producer.New(cluster, cfg)
 	if err != nil {
 		return nil, err
@@ -91,6 +94,7 @@ func (b *bench) measureStalled(ctx context.Context, cfg config.Producer) (cells,
 func stuckConsumer() row {
 	cfg := throughputConfig("g")
 	cfg.MaxInFlight, cfg.Concurrency = 1_000_000, 16 // only the bytes are limited
+	cfg.DrainTimeout = 100 * time.Millisecond        // for the end of the measurement
 	return row{
 		group: groupTuned, table: tableMemory, name: "a consumer while its handlers hang",
 		settings: differences(cfg, config.DefaultConsumer("g")),
@@ -111,7 +115,6 @@ func (b *bench) measureStuck(ctx context.Context, cfg config.Consumer) (cells, e
 	if err != nil {
 		return nil, err
 	}
-	cfg.DrainTimeout = 100 * time.Millisecond // for the end of the measurement
 	c, err := consumer.New(b.cluster(at.address), cfg, topic.New(b.stream, source, topic.Codec[[]byte](rawCodec{})))
 	if err != nil {
 		return nil, err
