@@ -86,6 +86,16 @@ func matches(source, code []string, indent string) bool {
 	return true
 }
 
+// The README's producer, consumer and service stay short.
+func TestReadmeIsShort(t *testing.T) {
+	t.Parallel()
+	blocks, _ := split(page(t, "../README.md"))
+	for _, b := range blocks {
+		require.Less(t, len(b.code), 15, "README.md:%d", b.line)
+	}
+	require.Greater(t, len(blocks), 4)
+}
+
 // The orders service stays as short as its page says.
 func TestShopIsShort(t *testing.T) {
 	t.Parallel()

@@ -39,6 +39,17 @@ func TestLinkTargetsExist(t *testing.T) {
 	require.Greater(t, checked, 100)
 }
 
+// The index names each page.
+func TestIndexIsComplete(t *testing.T) {
+	t.Parallel()
+	index := page(t, "README.md")
+	for name := range prose(t) {
+		if name != "README.md" && path.Dir(name) == "." {
+			require.Contains(t, index, "]("+name+")")
+		}
+	}
+}
+
 // deadLink returns why a link of a page leads nowhere.
 func deadLink(t *testing.T, from, target string) error {
 	t.Helper()

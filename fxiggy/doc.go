@@ -35,7 +35,8 @@
 //
 // Core uses a *zap.Logger, a trace.TracerProvider and a metric.MeterProvider if the application
 // provides them, and for each consumer of T a consumer.DeadLetters[T] and a topic.Topic[T].
-// ConsumerMiddleware and ProducerMiddleware provide middleware, in an order that they state.
+// ConsumerMiddleware and ProducerMiddleware provide middleware, in an order that they state. Logger is
+// for fx.WithLogger: it has Fx log failures only.
 //
 // # Start and stop
 //
