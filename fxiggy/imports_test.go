@@ -19,7 +19,8 @@ func TestServicesDoNotCompileExportersOrGRPC(t *testing.T) {
 	for _, p := range packages {
 		for _, unwanted := range []string{
 			"google.golang.org/grpc", "go.opentelemetry.io/contrib", "go.opentelemetry.io/otel/exporters",
-			"go.opentelemetry.io/otel/sdk", "github.com/prometheus", "github.com/spf13", "github.com/go-json-experiment",
+			"go.opentelemetry.io/otel/sdk", "github.com/prometheus", "github.com/spf13", "github.com/schollz", "golang.org/x/term",
+			"github.com/bufbuild", "github.com/cloudevents", "github.com/go-json-experiment", "github.com/zeebo",
 			"github.com/fetchbox/fetchbox-iggy/internal/cli", "github.com/fetchbox/fetchbox-iggy/embedded",
 			"github.com/fetchbox/fetchbox-iggy/examples",
 		} {

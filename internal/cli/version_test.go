@@ -22,11 +22,13 @@ func TestVersionDescribesTheBuild(t *testing.T) {
 	}{
 		"go install": {"", debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "v0.1.0"}}, "v0.1.0 (go1.26.8, "},
 		"a clone": {
-			"", debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "(devel)"}, Settings: []debug.BuildSetting{revision, modified}},
+			"",
+			debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "(devel)"}, Settings: []debug.BuildSetting{revision, modified}},
 			"(devel) (commit 0123456789ab with changes, go1.26.8, ",
 		},
 		"a release": {
-			"v0.2.0", debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "(devel)"}, Settings: []debug.BuildSetting{revision}},
+			"v0.2.0",
+			debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "(devel)"}, Settings: []debug.BuildSetting{revision}},
 			"v0.2.0 (commit 0123456789ab, go1.26.8, ",
 		},
 		"nothing known": {"", debug.BuildInfo{}, "unknown (" + runtime.Version() + ", "},
