@@ -129,7 +129,7 @@ func (n *admission) limit() Limit {
 		return LimitWaiting
 	case n.admissible() <= 0:
 		return LimitUncommitted
-	case time.Until(n.leaves()) > 0:
+	case a.queue.parked() && time.Until(n.leaves()) > 0:
 		return LimitParked
 	}
 	return LimitNone

@@ -22,13 +22,9 @@ type parkedWait struct {
 	known  bool
 }
 
-// leaves returns when the first message in the buffer leaves the partition; the zero time when it may at
-// once.
+// leaves returns when the first message in the buffer, a parked one, leaves the partition.
 func (n *admission) leaves() time.Time {
 	q := n.assignment.queue
-	if !q.parked() {
-		return time.Time{}
-	}
 	w, m := &n.parked, &n.buffer[0].messages[0]
 	if !w.known || w.offset != m.Offset {
 		w.leave, w.offset, w.known = q.leave(m), m.Offset, true
