@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -118,4 +120,28 @@ func TestStopDoesNotWaitForTheCollector(t *testing.T) {
 	box := startProcess(t, t.TempDir(), append(environment(nil), "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+collector.Addr().String()))
 	require.Equal(t, store.Completed, box.waitFinished(t, box.submit(t, remote.manifest(3, 0))).Status)
 	require.NoError(t, box.signalAndWait(t, syscall.SIGTERM, 8*time.Second), "exit code 0")
+}
+
+// The first signal ends a process whose configuration comes from standard input, and never ends.
+func TestSIGTERMWhileTheConfigurationIsRead(t *testing.T) {
+	t.Parallel()
+	cmd := command(t, environment(nil), "-data", t.TempDir(), "-config", "/dev/stdin")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	// It is more than a pipe holds, so the process reads.
+	_, err = io.WriteString(in, strings.Repeat("# comment\n", 20_000))
+	require.NoError(t, err)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case err := <-done:
+		require.NoError(t, err, stderr.String())
+	case <-time.After(waitTimeout):
+		require.FailNow(t, "the process did not end")
+	}
 }

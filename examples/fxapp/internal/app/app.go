@@ -40,8 +40,8 @@ func Run(ctx context.Context, o Options, log *zap.Logger, out io.Writer) error {
 // run is Run. It returns the last line for the user, empty when the application was stopped before it
 // had started.
 func run(ctx context.Context, o Options, log *zap.Logger, out io.Writer) (result string, err error) {
-	s, err := loadSettings(o)
-	if err != nil {
+	s, err := loadSettingsUntil(ctx, o)
+	if s == nil {
 		return "", err
 	}
 	if limited := s.server.within(descriptors()); limited.MaxConnections < s.server.MaxConnections {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -90,6 +91,29 @@ type settings struct {
 	download download.Config
 	// embedded is set when no Iggy server is configured.
 	embedded bool
+}
+
+// loadSettingsUntil returns the settings, and nil when ctx ends before they are loaded: a configuration
+// from standard input may never come. The goroutine that waits for it ends with the process.
+func loadSettingsUntil(ctx context.Context, o Options) (*settings, error) {
+	type result struct {
+		settings *settings
+		err      error
+	}
+	loaded := make(chan result, 1)
+	go func() {
+		s, err := loadSettings(o)
+		loaded <- result{s, err}
+	}()
+	select {
+	case r := <-loaded:
+		if r.err != nil {
+			return nil, r.err
+		}
+		return r.settings, nil
+	case <-ctx.Done():
+		return nil, nil
+	}
 }
 
 func loadSettings(o Options) (*settings, error) {
