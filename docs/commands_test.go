@@ -80,3 +80,34 @@ func TestTargetsAndPackagesExist(t *testing.T) {
 	require.Positive(t, targets)
 	require.Greater(t, packages, 5)
 }
+
+// The page about the command line tool describes each of its commands.
+func TestEveryCommandIsDescribed(t *testing.T) {
+	t.Parallel()
+	text := page(t, "command-line.md")
+	listed := regexp.MustCompile(`(?m)^  ([a-z-]+)  +\S`)
+	var visit func(path ...string)
+	var missing []string
+	count := 0
+	visit = func(path ...string) {
+		help := helpOf(t, path...)
+		_, commands, found := strings.Cut(help, "\n\nUsage:\n")
+		require.True(t, found, help)
+		commands, _, _ = strings.Cut(commands, "\nFlags:\n")
+		for _, m := range listed.FindAllStringSubmatch(commands, -1) {
+			if m[1] == "help" || m[1] == "completion" || m[1] == "fetchbox-iggy-cli" {
+				continue
+			}
+			command := append(append([]string{}, path...), m[1])
+			name := strings.Join(command, " ")
+			if !regexp.MustCompile(`\b` + name + `\b`).MatchString(text) {
+				missing = append(missing, name)
+			}
+			count++
+			visit(command...)
+		}
+	}
+	visit()
+	require.Greater(t, count, 15)
+	require.Empty(t, missing, "command-line.md does not describe these")
+}
