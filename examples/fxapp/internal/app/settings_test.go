@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"fmt"
 	"os"
 	"reflect"
 	"testing"
@@ -12,13 +13,18 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/examples/fxapp/internal/app"
 )
 
-// Each key of the server is described.
+// Each key of the server is described, with its default.
 func TestKeysAreDescribed(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../../../docs/example.md")
 	require.NoError(t, err)
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[app.Server]()) {
-		require.Contains(t, string(page), "| `server."+field.Tag.Get("yaml")+"` |")
+	defaults := reflect.ValueOf(app.DefaultServer())
+	for i := range defaults.NumField() {
+		text := "none"
+		if !defaults.Field(i).IsZero() {
+			text = fmt.Sprintf("`%v`", defaults.Field(i).Interface())
+		}
+		require.Contains(t, string(page), fmt.Sprintf("| `server.%s` | %s |", defaults.Type().Field(i).Tag.Get("yaml"), text))
 	}
 }
 
