@@ -1,6 +1,7 @@
 package native
 
 import (
+	"math/bits"
 	"slices"
 	"sync"
 )
@@ -9,13 +10,14 @@ import (
 // costs as much as reading the answer (measured: a third of a consumer's CPU time with messages of
 // 512 bytes).
 
-// Bodies are pooled by size, in steps of bodyStep bytes: an answer takes at most that much more
-// than it needs. Bodies below minBody and above maxTrustedLength are not pooled.
+// Bodies are pooled by size, in steps of bodyStep bytes or of an eighth of their size: an answer takes
+// at most that much more than it needs. Bodies below minBody and above maxBody are not pooled.
 const (
 	bodyStep = 16 << 10
 	minBody  = 64 << 10
+	maxBody  = 16 << 20
 	// maxFreeBodies is how many bytes of free bodies a connection keeps.
-	maxFreeBodies = 8 << 20
+	maxFreeBodies = 24 << 20
 )
 
 // bodyPool has the free bodies of a connection. It is no sync.Pool: a consumer makes so much garbage
@@ -29,7 +31,7 @@ type bodyPool struct {
 	closed bool
 }
 
-// pooledBody is pooled memory for one answer. Its length is a multiple of bodyStep.
+// pooledBody is pooled memory for one answer.
 type pooledBody struct {
 	bytes []byte
 	pool  *bodyPool
@@ -38,10 +40,11 @@ type pooledBody struct {
 // get returns memory for size bytes, with any content. It returns nil when memory of that size is
 // not pooled.
 func (p *bodyPool) get(size uint64) *pooledBody {
-	if size == 0 || size < minBody && !overwriteReleased || size > maxTrustedLength {
+	if size == 0 || size < minBody && !overwriteReleased || size > maxBody {
 		return nil
 	}
-	length := int((size-1)/bodyStep+1) * bodyStep
+	step := max(bodyStep, 1<<bits.Len64(size)>>4)
+	length := int((size-1)/uint64(step)+1) * step
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, b := range slices.Backward(p.free) {

@@ -24,6 +24,15 @@ func TestBodyPool(t *testing.T) {
 		require.Same(t, first, p.Get(body-1))
 		require.NotSame(t, first, p.Get(body))
 	})
+	t.Run("a large body is used again for answers of about its size", func(t *testing.T) {
+		t.Parallel()
+		p := &native.BodyPool{}
+		first := p.Get(9 << 20)
+		first.Release()
+		require.NotSame(t, first, p.Get(7<<20))
+		require.Same(t, first, p.Get(9<<20-300<<10))
+		require.Nil(t, p.Get(17<<20), "it is not pooled")
+	})
 	t.Run("what nobody needed between two calls of trim is forgotten", func(t *testing.T) {
 		t.Parallel()
 		p := &native.BodyPool{}
