@@ -81,7 +81,12 @@ func (p *probe) tick(a *assignment) {
 	}
 	p.verify = p.verify || full
 	p.full = p.full || full
-	p.members = a.cfg.Consumer.Group && a.cfg.FairAssignment
+	if a.cfg.Consumer.Group && a.cfg.FairAssignment {
+		// Nobody begins a rebalance in a group of one. The next survey notices who joins, long before
+		// that one has seen unequal shares for long enough.
+		alone := len(p.seen.Partitions) == 1
+		p.members = p.members || full || !alone
+	}
 	wait := a.cfg.ProbeInterval / ticksPerProbe
 	if a.cfg.Align != nil {
 		wait = a.cfg.Align(wait)

@@ -272,3 +272,25 @@ func TestHandOverCommitsNothingUnhandled(t *testing.T) {
 		require.Zero(b.t, overlap)
 	})
 }
+
+// A member that is alone in its group reads the coordination group once in each probe interval, and
+// the members of a larger group three times.
+func TestCoordinationGroupIsReadOftenByLargerGroups(t *testing.T) {
+	inBubble(t, 4, func(b *bubble) {
+		reads := func() float64 {
+			b.server.mu.Lock()
+			before := b.server.calls["members "+coordinationGroup]
+			b.server.mu.Unlock()
+			time.Sleep(6 * time.Second) // 100 probe intervals
+			b.server.mu.Lock()
+			defer b.server.mu.Unlock()
+			return float64(b.server.calls["members "+coordinationGroup] - before)
+		}
+		b.member()
+		b.shares(b.all, 4)
+		require.InDelta(b.t, 100, reads(), 15)
+		b.member()
+		b.shares(b.all, 2, 2)
+		require.InDelta(b.t, 600, reads(), 60)
+	})
+}

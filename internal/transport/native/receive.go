@@ -3,6 +3,8 @@ package native
 import (
 	"context"
 	"errors"
+	"math"
+	"math/rand/v2"
 	"os"
 	"time"
 
@@ -19,6 +21,15 @@ import (
 // than the pauses of an idle consumer, whose calls read themselves: a shorter interval cost half of
 // its CPU time.
 const idleReadInterval = time.Second
+
+// idleReadPhase is when the connections of a process check that, within each interval. They do so
+// together: waking an idle process costs more than all of their checks.
+var idleReadPhase = rand.N(idleReadInterval)
+
+// untilIdleRead returns how long it takes until the next check.
+func untilIdleRead() time.Duration {
+	return idleReadInterval - (time.Duration(time.Now().UnixNano())+idleReadPhase)%idleReadInterval
+}
 
 // await waits until the call is settled or its context ends.
 func (c *conn) await(ctx context.Context, k *call) error {
@@ -69,14 +80,15 @@ func (c *conn) readUntilSettled(k *call) {
 // readWhenIdle reads when no call does, until the connection ends.
 func (c *conn) readWhenIdle() {
 	defer close(c.watchDone)
-	tick := time.NewTicker(idleReadInterval)
-	defer tick.Stop()
-	last := uint64(0)
+	check := time.NewTimer(untilIdleRead())
+	defer check.Stop()
+	last := uint64(math.MaxUint64) // the first check may come at once
 	for {
 		select {
 		case <-c.done:
 			return
-		case <-tick.C:
+		case <-check.C:
+			check.Reset(untilIdleRead())
 		}
 		c.bodies.trim()
 		if now := c.answers.Load(); now != last {
