@@ -3,7 +3,6 @@ package native
 import (
 	"context"
 	"errors"
-	"math"
 	"math/rand/v2"
 	"os"
 	"time"
@@ -80,9 +79,9 @@ func (c *conn) readUntilSettled(k *call) {
 // readWhenIdle reads when no call does, until the connection ends.
 func (c *conn) readWhenIdle() {
 	defer close(c.watchDone)
-	check := time.NewTimer(untilIdleRead())
+	check := time.NewTimer(idleReadInterval) // then with the others
 	defer check.Stop()
-	last := uint64(math.MaxUint64) // the first check may come at once
+	last := uint64(0)
 	for {
 		select {
 		case <-c.done:
