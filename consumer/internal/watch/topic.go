@@ -77,10 +77,14 @@ func (t *topic) messagesRead() {
 }
 
 // soon has the next look be due after the least interval, unless the answer of one in flight decides
-// that. t.mu is held.
+// that. Then it is due after the longest interval, in case there is no answer. t.mu is held.
 func (t *topic) soon() {
-	if t.looks == 0 && time.Until(t.next) > t.pace.least {
-		t.schedule(t.pace.least)
+	wait := t.pace.least
+	if t.looks > 0 {
+		wait = t.pace.most
+	}
+	if time.Until(t.next) > wait {
+		t.schedule(wait)
 	}
 }
 
@@ -96,9 +100,9 @@ func (t *topic) schedule(wait time.Duration) {
 
 // look looks at the topic for all members that wait for messages. by makes the request.
 func (t *topic) look(by *Member) {
-	found := false
+	found, answered := false, true
 	if waiting := t.waiting(); len(waiting) > 0 {
-		found = t.ask(by, waiting)
+		found, answered = t.ask(by, waiting)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -106,7 +110,11 @@ func (t *topic) look(by *Member) {
 	if found {
 		t.pace.found(now)
 	}
-	t.schedule(t.pace.wait(now))
+	wait := t.pace.wait(now)
+	if due := t.next.Sub(now); !answered && due > 0 && due < wait {
+		return // a look without an answer does not postpone those of others
+	}
+	t.schedule(wait)
 }
 
 // waiter is a member that waits for messages.
@@ -134,14 +142,14 @@ func (t *topic) waiting() []waiter {
 }
 
 // ask makes the request of a look and has the members compare the answer. It reports whether there
-// are messages.
-func (t *topic) ask(by *Member, waiting []waiter) (found bool) {
+// are messages, and whether there was an answer.
+func (t *topic) ask(by *Member, waiting []waiter) (found, answered bool) {
 	t.begin()
 	meta, err := by.reader.Look()
 	t.answered()
 	refused := protocol.IsRefused(err)
 	if err != nil && !refused {
-		return false
+		return false, false
 	}
 	for _, w := range waiting {
 		if t.enter(w.Member) {
@@ -149,17 +157,16 @@ func (t *topic) ask(by *Member, waiting []waiter) (found bool) {
 			w.calls.Done()
 		}
 	}
-	return found && !refused
+	return found && !refused, true
 }
 
-// begin notes a look, and has another member make the next one if there is no answer.
+// begin notes a look, and has another member make the next one if there is no answer, also one that
+// joins later.
 func (t *topic) begin() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.looks++
-	if len(t.members) > 1 {
-		t.schedule(t.pace.most)
-	}
+	t.schedule(t.pace.most)
 }
 
 // answered notes the end of the request of a look.

@@ -220,6 +220,43 @@ func TestSharedLooks(t *testing.T) {
 		stalled.stop()
 		well.stop()
 	})
+	bubble(t, "a stalled look does not hold up a reader that joins later", func(t *testing.T, topics *watch.Topics, l *log) {
+		stalled := join(t, topics, key, l, watch.Intervals{Min: ms, Max: time.Second})
+		answer := make(chan struct{})
+		stalled.set(func(r *reader) { r.stall = answer })
+		time.Sleep(5 * time.Second)
+		well := join(t, topics, key, l, intervals)
+		l.add(1)
+		time.Sleep(51 * ms)
+		read, _, _ := well.state()
+		require.Equal(t, uint64(1), read)
+		close(answer)
+		stalled.stop()
+		well.stop()
+	})
+	bubble(t, "the end of stalled looks does not postpone those of the others", func(t *testing.T, topics *watch.Topics, l *log) {
+		slow := watch.Intervals{Min: ms, Max: 200 * ms}
+		well := join(t, topics, key, l, slow)
+		var stalled []*reader
+		for range 20 {
+			r := join(t, topics, key, l, slow)
+			r.set(func(r *reader) { r.err, r.stall = errors.New("connection lost"), make(chan struct{}) })
+			stalled = append(stalled, r)
+		}
+		time.Sleep(10 * time.Second)
+		l.add(1)
+		ended := 0
+		for _, r := range stalled {
+			close(r.stall)
+			r.stop()
+			time.Sleep(60 * ms)
+			if read, _, _ := well.state(); read == 0 {
+				ended++
+			}
+		}
+		require.LessOrEqual(t, ended, 4, "the message was read within 240 ms")
+		well.stop()
+	})
 	bubble(t, "a look that takes longer than the interval is the only one of a single reader", func(t *testing.T, topics *watch.Topics, l *log) {
 		r := join(t, topics, key, l, intervals)
 		answer := make(chan struct{})
