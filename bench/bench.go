@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// batchSize is the number of messages of a request of the SDK's loops and of the ready frames.
+	// batchSize is the number of messages of a request of the SDK's loops and of the prepared frames.
 	batchSize = 1000
 	// maxBatchBytes bounds the bytes of such a request.
 	maxBatchBytes = 8 << 20

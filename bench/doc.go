@@ -11,7 +11,7 @@
 // server is started in a process of its own, so that its CPU time does not count.
 //
 // The contenders of a row work in alternating rounds: the library; the best loop that can be written
-// with the SDK for the same guarantee; and ready frames, which are requests that are encoded
+// with the SDK for the same guarantee; and prepared frames, which are requests that are encoded
 // beforehand. A ratio is the median of the ratios within a round, and everything else the median of
 // the rounds. CPU time, allocations and memory are those of this process.
 //

@@ -19,9 +19,9 @@ const (
 )
 
 const (
-	// framesInFlight is the number of requests that the ready frames have in flight.
+	// framesInFlight is the number of requests that the prepared frames have in flight.
 	framesInFlight = 8
-	// frameBodies is the number of different bodies of the ready frames.
+	// frameBodies is the number of different bodies of the prepared frames.
 	frameBodies = 8
 )
 

@@ -20,7 +20,7 @@ type sending struct {
 	workload
 	cfg  config.Producer
 	form form
-	// oneInFlight adds ready frames with one request at a time.
+	// oneInFlight adds prepared frames with one request at a time.
 	oneInFlight bool
 }
 
@@ -47,9 +47,9 @@ func (s sending) measure(ctx context.Context, b *bench) (cells, error) {
 	if err != nil {
 		return nil, err
 	}
-	contenders := []contender{library, sdk, at.readyFrames(contenderFrames, framesInFlight)}
+	contenders := []contender{library, sdk, at.preparedFrames(contenderFrames, framesInFlight)}
 	if s.oneInFlight {
-		contenders = append(contenders, at.readyFrames(contenderOneFrame, 1))
+		contenders = append(contenders, at.preparedFrames(contenderOneFrame, 1))
 	}
 	if s.form != rawForm && s.compression == config.CompressionNone {
 		raw, err := at.asynchronous(ctx, contenderRaw, s.cfg, rawForm)
@@ -225,8 +225,8 @@ func (at *place) batching(f form) (contender, error) {
 	}), nil
 }
 
-// readyFrames sends the ready frames.
-func (at *place) readyFrames(name string, inFlight int) contender {
+// preparedFrames sends the prepared frames.
+func (at *place) preparedFrames(name string, inFlight int) contender {
 	return at.onNewTopics(name, func(topics []string) (work, error) {
 		return at.frames.send(at.stream, topics, at.partitions, inFlight), nil
 	})

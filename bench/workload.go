@@ -27,7 +27,7 @@ type workload struct {
 // base is the workload of every row that does not name another one.
 var base = workload{topics: 1, partitions: 8, payload: 512, compression: config.CompressionNone}
 
-// batch is the number of messages of a request of the SDK's loops and of the ready frames.
+// batch is the number of messages of a request of the SDK's loops and of the prepared frames.
 func (w workload) batch() int { return min(max(maxBatchBytes/w.payload, 1), batchSize) }
 
 // message makes the payload of the messages.
@@ -66,8 +66,8 @@ type place struct {
 	closers []func()
 }
 
-// place connects to the server over the distance of a workload. The messages of the ready frames have
-// the given form.
+// place connects to the server over the distance of a workload. The messages of the prepared frames
+// have the given form.
 func (b *bench) place(ctx context.Context, w workload, f form) (*place, error) {
 	at := &place{bench: b, workload: w, address: b.target.address, client: b.client, content: w.message()}
 	if err := at.connect(ctx, f); err != nil {

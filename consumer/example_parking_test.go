@@ -20,7 +20,7 @@ func ExampleWithParking() {
 	ctx := context.Background()
 
 	cfg := config.DefaultConsumer("greeters")
-	cfg.ParkAfter = 50 * time.Millisecond // mostly a minute
+	cfg.ParkAfter = 50 * time.Millisecond // usually a minute
 	parked := admin.Of(consumer.ParkedTopic(greetings, cfg), cfg.Groups()...)
 	if _, err := admin.Provision(ctx, cluster, admin.Spec{parked}); err != nil {
 		log.Fatal(err)

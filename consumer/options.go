@@ -60,7 +60,7 @@ func OnAssigned(hook func(ctx context.Context, partitions []uint32)) Option {
 }
 
 // OnRevoked sets a hook that gets the partitions that were handed over to other members with all
-// their messages finished and committed; see OnAssigned.
+// their messages settled and committed; see OnAssigned.
 func OnRevoked(hook func(ctx context.Context, partitions []uint32)) Option {
 	return func(o *options) { o.hooks[hookRevoked] = hook }
 }

@@ -56,7 +56,7 @@ func (b *Billing) Bill(ctx context.Context, m *consumer.Message[Order]) error {
 		producer.WithID(uuid.NewSHA1(uuid.NameSpaceOID, []byte(o.ID))))
 	switch {
 	case errors.Is(err, iggyerr.ErrTooLarge):
-		return consumer.Permanent(err) // the name of the customer is no key: waiting does not help
+		return consumer.Permanent(err) // the name makes too long a key: another attempt would fail, too
 	case err != nil:
 		return consumer.Unavailable(err) // the other cluster is away: wait, and count no delivery
 	}
