@@ -21,7 +21,7 @@ type Order struct {
 	Customer string `json:"customer"`
 }
 
-// Orders is a topic: its stream and name, its codec and its key. The messages of one customer keep their order.
+// Orders is a topic: its stream and name, codec and key. Messages of one key keep their order.
 var Orders = topic.New("shop", "orders", topic.JSON[Order](),
 	topic.Key(func(o Order) string { return o.Customer }))
 

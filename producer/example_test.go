@@ -201,8 +201,8 @@ func ExamplePublisher_PublishAsync() {
 }
 
 func ExampleEncode() {
-	message, err := producer.Encode(Orders, Order{ID: "1", Customer: "acme"},
-		producer.WithHeaders(topic.Header{Key: "tenant", Value: "eu"}))
+	id := [16]byte{15: 1}
+	message, err := producer.Encode(Orders, Order{ID: "1", Customer: "acme"}, producer.WithID(id))
 	fmt.Println(message.Topic, message.Key, string(message.Payload), err)
 	// Output: orders acme {"id":"1","customer":"acme"} <nil>
 }

@@ -56,9 +56,9 @@ func (b *Billing) Bill(ctx context.Context, m *consumer.Message[Order]) error {
 		producer.WithID(uuid.NewSHA1(uuid.NameSpaceOID, []byte(o.ID))))
 	switch {
 	case errors.Is(err, iggyerr.ErrTooLarge):
-		return consumer.Permanent(err) // the name makes too long a key: another attempt would fail, too
+		return consumer.Permanent(err) // the name is too long for a key: another attempt would fail, too
 	case err != nil:
-		return consumer.Unavailable(err) // the other cluster is away: wait, and count no delivery
+		return consumer.Unavailable(err) // the other cluster is unavailable: wait, and count no delivery
 	}
 	b.billed.Add(ctx, o.Cents)
 	return nil
