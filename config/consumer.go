@@ -34,10 +34,11 @@ type Consumer struct {
 	// PollIntervalMin is the delay after the first empty poll. Each further empty poll doubles the
 	// delay, up to PollIntervalMax.
 	PollIntervalMin time.Duration `yaml:"poll_interval_min"`
-	// PollIntervalMax is the longest delay between empty polls. Messages that come within 5 seconds
-	// of each other are expected again after similar pauses; then the longest delay is a third of it.
+	// PollIntervalMax is the longest delay between empty polls. When messages come within 5 seconds of
+	// each other, the next ones are expected after a similar pause. Around that time, the longest
+	// delay is a third of PollIntervalMax.
 	PollIntervalMax time.Duration `yaml:"poll_interval_max"`
-	// StartFrom is where a partition starts for which the group has no stored offset.
+	// StartFrom is where the group starts in a partition for which it has no stored offset.
 	StartFrom StartFrom `yaml:"start_from"`
 	// ProbeInterval is how often the member refreshes its assignment.
 	ProbeInterval time.Duration `yaml:"probe_interval"`
@@ -72,12 +73,13 @@ type Consumer struct {
 	// DeadLetters is the topic of the messages that the consumer gives up, when they are stored by
 	// package deadletter. It is in the stream of the consumer's topic.
 	DeadLetters GroupTopic `yaml:"dead_letters"`
-	// ParkAfter is the longest delay of a redelivery, as consumer.RetryAfter asks for it, for which a
-	// message waits in memory, at most 24h: a message that has to wait longer is parked in a topic.
-	// 0 parks no message. It is for consumers that can write (consumer.WithParking).
+	// ParkAfter is the longest delay of consumer.RetryAfter and consumer.Postpone for which a message
+	// waits in memory, at most 24h. A message with a longer delay is parked in a topic. 0 parks no
+	// message. Other values need consumer.WithParking, or fxiggy.Parking.
 	ParkAfter time.Duration `yaml:"park_after"`
-	// Parked is the topic of parked messages. It is in the stream of the consumer's topic. Each
-	// partition has twice the delay of the one before it, the first one park_after.
+	// Parked is the topic of parked messages. It is in the stream of the consumer's topic. Its first
+	// partition has the delay ParkAfter, and each further partition twice the delay of the one before
+	// it, at most 24h.
 	Parked GroupTopic `yaml:"parked"`
 }
 

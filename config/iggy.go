@@ -25,7 +25,7 @@ type Iggy struct {
 	// RequestTimeout is the time limit of each request. When the server does not answer in time,
 	// the connection is replaced.
 	RequestTimeout time.Duration `yaml:"request_timeout"`
-	// HeartbeatInterval is the interval of the pings on a connection.
+	// HeartbeatInterval is how often each connection pings the server.
 	HeartbeatInterval time.Duration `yaml:"heartbeat_interval"`
 	// Start defines whether a start waits for the server.
 	Start StartMode `yaml:"start"`

@@ -6,22 +6,22 @@ import "time"
 type Producer struct {
 	// Connections is the number of connections over which the partitions are spread, at most 256.
 	Connections int `yaml:"connections"`
-	// MaxBatchMessages bounds the messages of one request to a server nearby, at most 1000000. A
-	// request to a server at a distance may have up to 8 times as many: a partition has one request
-	// in flight.
+	// MaxBatchMessages bounds the messages of one request, at most 1000000. The bound grows with the
+	// round trip to the server, up to 8 times, since a partition has only one request in flight.
 	MaxBatchMessages int `yaml:"max_batch_messages"`
-	// MaxBatchBytes bounds the encoded bytes of one request to a server nearby, at most 64MiB. A
-	// request to a server at a distance may have up to 8 times as many, at most 16MiB. A single larger
-	// message is sent alone, up to the server's limit.
+	// MaxBatchBytes bounds the encoded bytes of one request, at most 64MiB. The bound grows with the
+	// round trip to the server, up to 8 times but not beyond 16MiB. A larger message is sent alone, up
+	// to the server's limit.
 	MaxBatchBytes Bytes `yaml:"max_batch_bytes"`
 	// Linger is how long a batch waits for more messages when nothing is in flight.
 	Linger time.Duration `yaml:"linger"`
 	// MaxBufferedBytes bounds the encoded bytes of the messages without an outcome, those in flight
 	// included. It is at most 64GiB.
 	MaxBufferedBytes Bytes `yaml:"max_buffered_bytes"`
-	// MaxBufferedMessages bounds the number of these messages. It is at most 100000000.
+	// MaxBufferedMessages bounds the number of the messages without an outcome. It is at most
+	// 100000000.
 	MaxBufferedMessages int `yaml:"max_buffered_messages"`
-	// WhenFull is what a send does when one of these limits is reached.
+	// WhenFull is what a send does when MaxBufferedBytes or MaxBufferedMessages is reached.
 	WhenFull WhenFull `yaml:"when_full"`
 	// DeliveryTimeout bounds the time from the acceptance of a message to its outcome.
 	DeliveryTimeout time.Duration `yaml:"delivery_timeout"`

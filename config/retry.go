@@ -24,8 +24,8 @@ type Breaker struct {
 
 // Retry is the number of retries and their backoff.
 type Retry struct {
-	// MaxRetries is the number of attempts after the first; 0 means none, and -1 means no limit but
-	// the time.
+	// MaxRetries is the number of attempts after the first; 0 means none, and -1 means that only
+	// DeliveryTimeout limits them.
 	MaxRetries int `yaml:"max_retries"`
 	Backoff    `yaml:",inline"`
 }

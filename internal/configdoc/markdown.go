@@ -89,7 +89,7 @@ without a restart.
 const markdownTail = `
 ## clusters
 
-Each further cluster has the name with which the application declares it. It has the keys ` + "`" + `iggy` + "`" + `, ` + "`" + `producer` + "`" + `, ` + "`" + `consumers` + "`" + ` and
+A cluster has the name with which the application declares it. It has the keys ` + "`" + `iggy` + "`" + `, ` + "`" + `producer` + "`" + `, ` + "`" + `consumers` + "`" + ` and
 ` + "`" + `topics` + "`" + `, with the same defaults. It takes no values from the keys at the top level:
 
 ` + "`" + `` + "`" + `` + "`" + `yaml
@@ -195,9 +195,9 @@ func writeSections(out *bytes.Buffer, parent string, same []entry, declared map[
 
 // declaredDefaults says what the defaults of the sections are that an application declares.
 var declaredDefaults = map[string]string{
-	"Consumer": "The default of its group is that name, too.",
-	"Topic": "Its defaults are those of the Go value:\n" +
-		"its place, `topic.Settings` and `topic.Compress`. The table has the defaults of a topic that has none of these.",
+	"Consumer": "The default of its group is the same name.",
+	"Topic": "Its defaults come from the Go value:\n" +
+		"its stream and name, `topic.Settings` and `topic.Compress`. The table has the defaults of a topic without these options.",
 }
 
 // differences are the indexes of the keys whose defaults are not the general ones.
