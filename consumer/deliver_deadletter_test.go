@@ -262,7 +262,7 @@ func TestPromiseOffsetWaitsForTheDeadLetter(t *testing.T) {
 	})
 }
 
-// Promise 7: where a topic has no dead letters, a message is counted and skipped, and those after
+// Promise 7: without dead letters, a message is counted and skipped, and those after
 // it follow.
 func TestPromiseMessageIsSkippedWithoutDeadLetters(t *testing.T) {
 	t.Parallel()

@@ -119,7 +119,7 @@ func TestPartitionKeptAfterRebalanceTimeoutContinues(t *testing.T) {
 	defer cancel()
 	g := transport.Group{Stream: e.stream, Topic: "t", Name: "g"}
 	require.NoError(t, e.conn.Join(ctx, g))
-	received(t, "the time for the hand-over to pass", ended)
+	received(t, "the time for the handover to pass", ended)
 	refused.Wait(1)
 	require.NoError(t, e.conn.Leave(ctx, g))
 	refused.Remove()

@@ -18,7 +18,7 @@ import (
 // A message waits for its time with its handler's place among concurrency, and in flight. Waiting is
 // no failure: a message whose partition is lost, or whose consumer stops, is delivered again, and
 // that delivery does not count. With ack_mode on_poll, where no message is delivered again, a stop
-// waits for those that wait. A hand-over waits for them as for any handler. handler_timeout does not
+// waits for those that wait. A handover waits for them as for any handler. handler_timeout does not
 // include the wait.
 //
 // RateLimit panics when limiter is nil.

@@ -133,7 +133,7 @@ func TestSeekDuringHandover(t *testing.T) {
 	for at := (location{}); at != (location{uint32(leaving), 0}); {
 		at = received(t, "the first message again", handled)
 	}
-	eventually(t, "the hand-over", func() bool { return len(c.Status().Partitions) == 1 })
+	eventually(t, "the handover", func() bool { return len(c.Status().Partitions) == 1 })
 }
 
 func TestSeekPauseResume(t *testing.T) {

@@ -153,7 +153,7 @@ func TestCommits(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Equal(t, []uint64{2}, s.store.all())
 	})
-	inBubble(t, "what is stored already is stored again for a hand-over, and never less", time.Hour, 100, func(t *testing.T, s *setup) {
+	inBubble(t, "what is stored already is stored again for a handover, and never less", time.Hour, 100, func(t *testing.T, s *setup) {
 		s.partition.Advance(prefix(100))
 		time.Sleep(time.Second)
 		require.NoError(t, s.partition.CommitAgain(t.Context()))

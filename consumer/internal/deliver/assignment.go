@@ -33,7 +33,7 @@ const (
 	// PhaseDraining admits nothing new, and waits for the messages in flight.
 	PhaseDraining
 	// PhaseIdle is drained except for messages that wait for redelivery: it delivers nothing, and
-	// neither a hand-over nor a stop waits for them.
+	// neither a handover nor a stop waits for them.
 	PhaseIdle
 	// PhaseLost is after Lose or Discard: the assignment has ended.
 	PhaseLost

@@ -11,7 +11,7 @@ func (d *delivery) checkDrained() {
 }
 
 // becomeIdle ends the delivery of a draining queue whose messages all wait for redelivery or were
-// given back, also those behind them in their lanes: the hand-over does not wait for them, and the
+// given back, also those behind them in their lanes: the handover does not wait for them, and the
 // next owner of the partition delivers them.
 func (d *delivery) becomeIdle() {
 	a := &d.assignment

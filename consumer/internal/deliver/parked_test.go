@@ -249,7 +249,7 @@ func TestParkedMessageThatIsNotDueIsPostponed(t *testing.T) {
 	}
 }
 
-// A hand-over waits for no parked message, whether it waits in its partition or in memory.
+// A handover waits for no parked message, whether it waits in its partition or in memory.
 func TestDrainOfParkedMessages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

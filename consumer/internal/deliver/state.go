@@ -93,7 +93,7 @@ type Counters struct {
 	Failed       int64 // failed deliveries
 	DeadLettered int64 // confirmed by the dead letters
 	Parked       int64 // copies of messages that were parked
-	Skipped      int64 // given up where the topic has no dead letters
+	Skipped      int64 // given up by a consumer without dead letters
 	Dropped      int64 // ended by Drop
 	Duplicates   int64 // dropped for an id seen before
 	Undecodable  int64

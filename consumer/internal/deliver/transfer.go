@@ -39,7 +39,7 @@ func (t *transfer) parks() bool { return !t.due.IsZero() }
 func (t *transfer) write() {
 	q := t.message.queue
 	if !t.parks() && !q.pool.app.HasDeadLetters() {
-		t.written(t.entry(zapcore.ErrorLevel, "message given up, the topic has no dead letters"), false)
+		t.written(t.entry(zapcore.ErrorLevel, "message skipped, the consumer has no dead letters"), false)
 		return
 	}
 	p := q.pool.policy

@@ -130,7 +130,7 @@ func TestMessagesAreSkippedWithoutDeadLetters(t *testing.T) {
 		require.EqualValues(t, 2, p.Counters().Skipped)
 		entries := p.owner.logged()
 		last := entries[len(entries)-1]
-		require.Equal(t, "message given up, the topic has no dead letters", last.Text)
+		require.Equal(t, "message skipped, the consumer has no dead letters", last.Text)
 		require.Equal(t, zapcore.ErrorLevel, last.Level)
 		require.EqualValues(t, 1, last.Offset)
 	})

@@ -18,7 +18,7 @@ type assignment struct {
 	ctx        context.Context // the membership's
 	partitions map[uint32]*partition
 	paused     map[uint32]bool
-	// busy are partitions with a hand-over or a seek in flight. None of them is prepared before that
+	// busy are partitions with a handover or a seek in flight. None of them is prepared before that
 	// has ended, also when it was lost meanwhile.
 	busy map[uint32]bool
 	// delivering tells that active partitions are started. During a rebalance and a stop they are
@@ -160,13 +160,13 @@ func (a *assignment) drain(p *partition, deadline time.Time) {
 // keepAssigned resumes a partition that the server does not move any more.
 func (a *assignment) keepAssigned(p *partition) {
 	if p.interrupted {
-		// Its time was over, and its hand-over failed. The contexts of its handlers have ended, so it
+		// Its time was over, and its handover failed. The contexts of its handlers have ended, so it
 		// needs a new assignment.
 		a.restart(p, Finding{}, errHandOver)
 		return
 	}
 	a.resumeDrained(p)
-	a.log.Info("hand-over cancelled, partition stays assigned", zap.Uint32("partition", p.id))
+	a.log.Info("handover cancelled, partition stays assigned", zap.Uint32("partition", p.id))
 }
 
 // resumeDrained ends the draining of a partition.
@@ -202,7 +202,7 @@ func (a *assignment) deliver(on bool) {
 	}
 }
 
-// drained reports whether all partitions are drained, and no hand-over or seek is in flight.
+// drained reports whether all partitions are drained, and no handover or seek is in flight.
 func (a *assignment) drained() bool {
 	for _, p := range a.partitions {
 		switch p.state {

@@ -52,7 +52,7 @@ var eventNames = [eventKinds]string{
 	"drained", "verify needed", "refused",
 	"timer expired",
 	"join answered", "surveyed", "verified", "members read", "coordinator read", "dialled", "committed", "redistributed", "announced", "resumed", "groups left",
-	"prepare ended", "hand-over ended", "seek ended",
+	"prepare ended", "handover ended", "seek ended",
 }
 
 func (k eventKind) String() string { return eventNames[k] }

@@ -67,7 +67,7 @@ func (h handOvers) answered(e event) {
 		p.failures++
 		p.retryAt = time.Now().Add(retry.Delay(handOverBackoff, p.failures))
 		a.report.note(fmt.Errorf("iggy: hand over %s/%d: %w", a.cfg.Consumer.Topic, p.id, e.err))
-		a.log.Debug("hand-over failed, retrying", zap.Uint32("partition", p.id), zap.Error(e.err))
+		a.log.Debug("handover failed, retrying", zap.Uint32("partition", p.id), zap.Error(e.err))
 	}
 }
 

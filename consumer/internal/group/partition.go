@@ -57,7 +57,7 @@ const (
 
 var partitionEventNames = [partitionEvents]string{
 	"found", "prepare begun", "prepare done", "prepare failed", "change found", "drain begun", "reassignment cancelled",
-	"hand-over begun", "hand-over failed", "hand-over done",
+	"handover begun", "handover failed", "handover done",
 	"seek begun", "seek done", "seek failed", "seek released", "lost",
 }
 
@@ -74,7 +74,7 @@ type partition struct {
 	// handlers were ended then.
 	deadline    time.Time
 	interrupted bool
-	// retryAt is when a failed hand-over is tried again, and failures counts those.
+	// retryAt is when a failed handover is tried again, and failures counts those.
 	retryAt  time.Time
 	failures int
 }

@@ -196,7 +196,7 @@ func TestMessageThatOutlastsTheRebalanceTimeoutIsGivenUp(t *testing.T) {
 	})
 }
 
-// A partition whose time for the hand-over passed and that stays after all is taken anew.
+// A partition whose time for the handover passed and that stays after all is taken anew.
 func TestPartitionThatStaysAfterItsTimeGoesOn(t *testing.T) {
 	inBubble(t, 2, func(b *bubble) {
 		b.cfg.FairAssignment, b.cfg.RebalanceTimeout = false, 100*time.Millisecond
@@ -223,7 +223,7 @@ func TestPartitionThatStaysAfterItsTimeGoesOn(t *testing.T) {
 		foreign := b.server.connect("foreign")
 		require.NoError(b.t, foreign.Join(b.t.Context(), transportGroup(mainGroup)))
 		b.eventually("the time to pass", func() bool {
-			return len(b.logs.FilterMessageSnippet("hand-over failed").All()) > 1
+			return len(b.logs.FilterMessageSnippet("handover failed").All()) > 1
 		})
 		close(release)
 		b.server.setFault(nil)
