@@ -38,7 +38,7 @@ func (a *app) serveCommand() *cobra.Command {
 
 It speaks the protocol of Apache Iggy 0.8.0 over TCP, as a single node without
 QUIC, HTTP and WebSocket. Without --data it keeps everything in memory. When it
-listens, it prints its address on one line. SIGTERM or ctrl-C stops it in order.
+listens, it prints its address on one line. SIGTERM or ctrl-C stops it cleanly.
 
 Like the real server, it writes the messages of a partition to --data when there
 are 1,024 of them or 1 MiB, and every 30 seconds, so that kill -9 loses the
