@@ -17,13 +17,14 @@ func (a *app) dlqCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dlq",
 		Short: "List, replay or drop dead letters",
-		Long: `List, replay or drop the dead letters of a topic, such as shop/orders.billing.dlq.
-Without a topic they are FetchBox's.
+		Long: `List, replay or drop the dead letters in a topic, such as shop/orders.billing.dlq.
+Without a topic, the commands use FetchBox's dead letters.
 
-Messages can be neither changed nor deleted one by one. So what was done with a dead
-letter is written to a topic of its own, named like that of the dead letters with
-.marks appended. Each command may be repeated, and several people may work at the
-same time. Copies of a dead letter, which one failure may leave, count as one.`,
+A message in Iggy can't be changed, nor deleted alone. So the commands write what they
+did with a dead letter to another topic: its name is that of the topic of the dead
+letters with .marks appended. Each command may be repeated, and several people may work
+at the same time. One failure may leave several copies of a dead letter; they count as
+one.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

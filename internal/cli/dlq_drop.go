@@ -17,7 +17,7 @@ func (a *app) dlqDropCommand() *cobra.Command {
 	var o selectionOptions
 	c := &cobra.Command{
 		Use:   "drop [STREAM/TOPIC] [POSITION...]",
-		Short: "Drop dead letters: list and replay leave them out then",
+		Short: "Drop dead letters, so that list and replay leave them out",
 		Long: `Drop dead letters, selected by position or by filters. Nothing is deleted: they are
 marked, and list and replay leave them out. replay --state dropped replays them.
 

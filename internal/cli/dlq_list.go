@@ -16,7 +16,7 @@ func (a *app) dlqListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list [STREAM/TOPIC]",
 		Short: "List the dead letters",
-		Long:  "List the dead letters of a topic, FetchBox's without one.\n\n" + topicHelp,
+		Long:  "List the dead letters in a topic. Without a topic, list FetchBox's.\n\n" + topicHelp,
 		Example: `  fetchbox-iggy-cli dlq list shop/orders.billing.dlq --since 1d
   fetchbox-iggy-cli dlq list --code 'DOWNLOAD_*' --state all -o json`,
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -27,9 +27,9 @@ func (a *app) dlqReplayCommand() *cobra.Command {
 		Short: "Publish the messages of dead letters again",
 		Long: `Publish the messages of dead letters again, selected by position or by filters.
 
-A message goes to the topic and the partition where it was, with the headers that it
-had, and with the header replay-of, which names its dead letter. FetchBox's tasks go to
-the configured topic of tasks.
+A message goes to its former topic and partition, with its former headers and the
+header replay-of, which names its dead letter. FetchBox's tasks go to the configured
+topic of tasks.
 
 Each dead letter is claimed before its message is sent, and marked afterwards. So replay
 may be repeated after any failure: a dead letter that was replayed is left out, and two
@@ -37,8 +37,8 @@ people never replay the same one. When an earlier run ended between the claim an
 mark, replay looks for the message on its topic before it sends it again. ctrl-C waits
 for the messages in flight, and prints what was done.
 
-A message that could not be decoded is skipped, unless --undecoded says that its
-readers can decode it by now: then it is sent byte for byte.
+A message that could not be decoded is skipped. With --undecoded it is sent byte for
+byte; use this when its consumers can decode it.
 
 ` + topicHelp,
 		Example: `  fetchbox-iggy-cli dlq replay shop/orders.billing.dlq --since 1d --dry-run
@@ -52,8 +52,8 @@ readers can decode it by now: then it is sent byte for byte.
 		},
 	}
 	o.addFlags(c, stateOpen, replayStates...)
-	c.Flags().BoolVar(&o.ignorePartition, "ignore-partition", false, "send to the partition of the stored key, or to any, where the former one is gone")
-	c.Flags().BoolVar(&o.undecoded, "undecoded", false, "also messages that could not be decoded, byte for byte as they were")
+	c.Flags().BoolVar(&o.ignorePartition, "ignore-partition", false, "also messages whose partition is gone, to the partition of the stored key or to any")
+	c.Flags().BoolVar(&o.undecoded, "undecoded", false, "also messages that could not be decoded, byte for byte")
 	return c
 }
 

@@ -25,9 +25,9 @@ type selectionOptions struct {
 // addFlags adds the flags. state is the default of --state, states are the accepted ones.
 func (o *selectionOptions) addFlags(c *cobra.Command, state string, states ...string) {
 	o.filter.addFlags(c, state, states...)
-	c.Flags().BoolVar(&o.filter.all, "all", false, "all of them, without a filter")
+	c.Flags().BoolVar(&o.filter.all, "all", false, "all dead letters, without a filter")
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
-	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would be done only")
+	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would be done, and do nothing")
 }
 
 // selectedLetter is a dead letter that the command changes.

@@ -28,21 +28,21 @@ type finding struct {
 	Check   string `json:"check"`
 	Verdict string `json:"verdict"`
 	Detail  string `json:"detail"`
-	// Cure says how to fix what is not in order.
+	// Cure says how to fix it.
 	Cure string `json:"cure,omitempty"`
 }
 
 func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor [STREAM/TOPIC]...",
-		Short: "Find what is wrong with the server or the way to it",
+		Short: "Find faults of the configuration, the connection and the server",
 		Long: `Check the configuration, the address, TLS, the protocol, the login, the server's
 version, the topics and their groups, and the server's settings for retention and
-durability. Everything that is not in order comes with its cure. The exit code is 1
-when something can't work; warnings leave it at 0.
+durability. For each fault the command says what to do. The exit code is 1 when
+something can't work, and 0 after warnings.
 
-Without arguments the topics are FetchBox's, which must exist as configured. With --prefix
-of other services no topics are checked then.
+Without arguments, the command checks FetchBox's topics, which must exist as configured;
+with the --prefix of other services it then checks no topics.
 
 ` + topicHelp,
 		Example:           `  fetchbox-iggy-cli doctor shop/orders`,
@@ -211,7 +211,7 @@ func (d *diagnosis) fetchboxTopics(ctx context.Context, server *admin.Admin) boo
 			"fetchbox-iggy-cli provision; to check other topics: fetchbox-iggy-cli doctor STREAM/TOPIC")
 	case len(missingGroups) > 0:
 		// Consumers create their groups when they start, where they are permitted to.
-		d.warn("topics", "missing: "+strings.Join(missingGroups, ", "), "fetchbox-iggy-cli provision, if anybody is to consume by them")
+		d.warn("topics", "missing: "+strings.Join(missingGroups, ", "), "fetchbox-iggy-cli provision, if consumers need these groups")
 	}
 	for _, step := range plan.Different() {
 		var parts []string

@@ -25,7 +25,7 @@ func (d *diagnosis) settings(ctx context.Context, leader *connect.Connection) {
 	switch {
 	case errors.Is(err, errNoSettings):
 		d.warn("settings", "the server does not disclose its settings",
-			"by default it enforces no retention and may lose the last 1,024 acknowledged messages of each partition in a crash: "+setCleaner+"; "+setFsync)
+			"by default it enforces no retention and may lose the last 1,024 confirmed messages of each partition in a crash: "+setCleaner+"; "+setFsync)
 	case errors.As(err, &status):
 		d.warn("settings", "unknown: "+strings.Join(describe(err), "; "), "grant read_servers, so that doctor can check retention and durability")
 	case err != nil:
@@ -57,14 +57,14 @@ func (d *diagnosis) durability(found serverSettings) {
 	case err != nil:
 		d.warn(check, "the server does not disclose how many messages it buffers", setFsync)
 	case required > 1 && found[settingSaver] == "false":
-		d.warn(check, fmt.Sprintf("acknowledged messages may be lost: up to %d of each partition are only in the server's memory, for any time", required),
+		d.warn(check, fmt.Sprintf("confirmed messages may be lost: up to %d of each partition are only in the server's memory, for any time", required),
 			"set message_saver.enabled = true (IGGY_MESSAGE_SAVER_ENABLED=true); "+setFsync)
 	case required > 1:
-		d.warn(check, fmt.Sprintf("acknowledged messages may be lost: up to %d of each partition are only in the server's memory", required), setFsync)
+		d.warn(check, fmt.Sprintf("confirmed messages may be lost: up to %d of each partition are only in the server's memory", required), setFsync)
 	case found[settingFsync] != "true":
 		d.warn(check, "each message is written at once, but may be lost when the machine fails: enforce_fsync is off", setFsync)
 	default:
-		d.ok(check, "each message is on disk before it is acknowledged")
+		d.ok(check, "each message is on disk before it is confirmed")
 	}
 }
 

@@ -172,17 +172,17 @@ func TestDoctorChecksTheSettingsOfTheServer(t *testing.T) {
 	}{
 		"the defaults of Iggy 0.8.0": {serverConfig(false, 1024, false, true, false), []string{
 			"warning retention: the server does not enforce it: orders grow without end",
-			"warning durability: acknowledged messages may be lost: up to 1024 of each partition are only in the server's memory",
+			"warning durability: confirmed messages may be lost: up to 1024 of each partition are only in the server's memory",
 		}},
-		"durable":       {serverConfig(true, 1, true, true, false), []string{retained, "ok durability: each message is on disk before it is acknowledged"}},
+		"durable":       {serverConfig(true, 1, true, true, false), []string{retained, "ok durability: each message is on disk before it is confirmed"}},
 		"without fsync": {serverConfig(true, 1, false, true, false), []string{retained, "warning durability: each message is written at once, but may be lost when the machine fails: enforce_fsync is off"}},
 		"no saver": {serverConfig(true, 1024, true, false, false), []string{
 			retained,
-			"warning durability: acknowledged messages may be lost: up to 1024 of each partition are only in the server's memory, for any time",
+			"warning durability: confirmed messages may be lost: up to 1024 of each partition are only in the server's memory, for any time",
 		}},
-		"no saver, durable": {serverConfig(true, 1, true, false, false), []string{retained, "ok durability: each message is on disk before it is acknowledged"}},
+		"no saver, durable": {serverConfig(true, 1, true, false, false), []string{retained, "ok durability: each message is on disk before it is confirmed"}},
 		"deduplication": {serverConfig(true, 1, true, true, true), []string{
-			retained, "ok durability: each message is on disk before it is acknowledged",
+			retained, "ok durability: each message is on disk before it is confirmed",
 			"failure deduplication: the server ends at the first message whose id it has stored before, which a retry sends",
 		}},
 		"nothing disclosed": {"", []string{

@@ -20,14 +20,14 @@ func (a *app) groupsCommand() *cobra.Command {
 		Use:   "groups [STREAM | STREAM/TOPIC]...",
 		Short: "List the consumer groups, with their members and their lag",
 		Long: `List the consumer groups of all topics, of a stream or of topics, with the number of
-their members and the messages that wait for them. lag shows each partition.
+members and the lag of each. lag shows each partition.
 
 ` + topicHelp,
 		Example:           `  fetchbox-iggy-cli groups shop/orders`,
 		ValidArgsFunction: a.completeBy(a.completeTopics),
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.groups(cmd.Context(), args, all) },
 	}
-	c.Flags().BoolVar(&all, "all", false, "also the groups by which members agree on their partitions (*"+config.CoordinationSuffix+")")
+	c.Flags().BoolVar(&all, "all", false, "also the coordination groups (*"+config.CoordinationSuffix+")")
 	return c
 }
 

@@ -27,11 +27,11 @@ func (a *app) lagCommand() *cobra.Command {
 	var o lagOptions
 	c := &cobra.Command{
 		Use:   "lag [STREAM | STREAM/TOPIC]...",
-		Short: "Show how far the consumer groups are behind",
-		Long: `Show how far the consumer groups are behind, of all topics, of a stream or of topics.
-For each partition: the offset of its newest message, the offset that the group has
-committed, how many messages wait, and how many members own it. 0 owners with a lag
-means that nobody reads it.
+		Short: "Show the lag of consumer groups, by partition",
+		Long: `Show the lag of the consumer groups of all topics, of a stream or of topics. Each line
+has a partition: the offset of its newest message, the committed offset of the group,
+the lag, and how many members own the partition. If a partition has a lag and 0 owners,
+nobody reads it.
 
 ` + topicHelp,
 		Example: `  fetchbox-iggy-cli lag shop/orders --group billing

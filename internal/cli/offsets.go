@@ -17,9 +17,8 @@ func (a *app) offsetsCommand() *cobra.Command {
 		Short: "Set or reset the committed offsets of a consumer group",
 		Long: `Set or reset the committed offsets of a consumer group.
 
-The group's consumers must be stopped first: the server lets only the owner of a
-partition change its offset. The changes are printed, and need a confirmation.
-lag shows the committed offsets.`,
+Stop the group's consumers first: the server lets only the owner of a partition change
+its offset. The command prints the changes and asks. lag shows the committed offsets.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -38,7 +37,7 @@ func (o *offsetsOptions) addFlags(a *app, c *cobra.Command) {
 	c.Flags().StringVar(&o.group, "group", "", "`name` of the consumer group (default for FetchBox's topics: the configured one)")
 	c.Flags().UintSliceVar(&o.partitions, "partition", nil, "only this partition; several are separated by commas")
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
-	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would change only")
+	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would change, and change nothing")
 	completeFlag(c, "group", a.completeBy(completeGroups))
 	completeFlag(c, "partition", a.completeBy(completePartitions))
 }

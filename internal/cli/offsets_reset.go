@@ -14,13 +14,14 @@ func (a *app) offsetsResetCommand() *cobra.Command {
 	var to string
 	c := &cobra.Command{
 		Use:   "reset STREAM/TOPIC --to WHERE",
-		Short: "Reset a group's offsets to a place in the log",
+		Short: "Reset the committed offsets of a group to a time, the beginning or the end",
 		Long: `Reset the committed offsets of a consumer group.
 
---to first   deletes the committed offsets: consumers begin where their start_from
-             says, which is the oldest message unless configured otherwise
+--to first   deletes the committed offsets: consumers begin at their start_from, by
+             default at the oldest message
 --to end     skips all messages
---to 2h      or a time (RFC 3339): the first message that the server stored since
+--to 2h      an age or a time (RFC 3339): consumers begin at the first message that
+             the server has stored since then
 
 ` + topicHelp,
 		Example: `  fetchbox-iggy-cli offsets reset shop/orders --group billing --to end

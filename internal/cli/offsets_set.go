@@ -16,7 +16,7 @@ func (a *app) offsetsSetCommand() *cobra.Command {
 		Use:   "set STREAM/TOPIC --partition N --offset N",
 		Short: "Set the committed offset of partitions",
 		Long: `Set the committed offset of one or more partitions: the offset of the last message
-that counts as processed. The next one is delivered next.
+that counts as acknowledged. The consumers continue with the message after it.
 
 ` + topicHelp,
 		Example:           `  fetchbox-iggy-cli offsets set shop/orders --group billing --partition 3 --offset 41`,
@@ -36,6 +36,6 @@ that counts as processed. The next one is delivered next.
 		},
 	}
 	o.addFlags(a, c)
-	c.Flags().Uint64Var(&offset, "offset", 0, "`offset` of the last message that counts as processed")
+	c.Flags().Uint64Var(&offset, "offset", 0, "`offset` of the last message that counts as acknowledged")
 	return c
 }

@@ -27,13 +27,15 @@ func (a *app) provisionCommand() *cobra.Command {
 	var o provisionOptions
 	c := &cobra.Command{
 		Use:   "provision [STREAM/TOPIC]",
-		Short: "Create a topic and its groups, or FetchBox's that are missing",
-		Long: `Create a topic, its stream and its consumer groups where they are missing, as the
-flags say. Without a topic, FetchBox's stream, topics and groups are created as
-configured; with --prefix of other services a topic is needed. The plan is printed first: "+" is created, "=" exists as wanted, "!"
-exists and differs. Nothing that exists is changed.
+		Short: "Create a topic and its groups, or FetchBox's topics",
+		Long: `Create a topic, its stream and its consumer groups if they are missing, with the
+settings of the flags. Without a topic, create FetchBox's stream, topics and groups as
+configured; with the --prefix of other services a topic is needed. The command prints a
+plan and asks. In the plan, "+" is created, "=" exists with these settings, and "!"
+exists with other ones. Nothing that exists is changed.
 
-With each group the one is created by which its members agree on a fair assignment.
+For each group, the command also creates the coordination group, by which the members
+agree on a fair assignment.
 
 ` + topicHelp,
 		Example: `  fetchbox-iggy-cli provision shop/orders --partitions 8 --retention 7d --group billing
@@ -66,7 +68,7 @@ With each group the one is created by which its members agree on a fair assignme
 	f.StringVar(&o.maxSize, "max-size", "0", "`size` at which the oldest messages are deleted: 10GiB, 0 for the server's default")
 	f.StringArrayVar(&o.groups, "group", nil, "`name` of a consumer group; may be repeated")
 	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
-	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan only")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan, and create nothing")
 	return c
 }
 

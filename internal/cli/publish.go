@@ -51,17 +51,18 @@ func (a *app) publishCommand() *cobra.Command {
 --format message   the whole file is the payload of one message
 --format lines     each line is the payload of a message
 --format json      messages in JSON, as tail prints them: one, an array of them, or JSON
-                   lines. payload is a text, or JSON; payload_form tells "hex" and
-                   "protobuf". key, partition, id and headers are optional:
+                   lines. payload is a text or a JSON value; with payload_form "hex" it
+                   is a text in hex, with "protobuf" a value in protobuf's JSON. key,
+                   partition, id and headers are optional:
                    {"key": "acme", "headers": {"tenant": "a"}, "payload": {"total": 3}}
 
-With --type the payloads are given as protobuf's JSON, and encoded as that type.
---header, --key and --partition are for all messages, in place of their own. With
---ignore-partition the messages of a copy go to the partition of their key, which the
-header partition-key may hold, and to any without one.
+With --type, the file has payloads in protobuf's JSON, and they are encoded as that
+type. --header, --key and --partition apply to all messages, in place of their own. With
+--ignore-partition, each message of a copy goes to the partition of its key, which the
+header partition-key may have. A message without a key goes to any partition.
 
---compression compresses payloads; FetchBox's topics have it in their configuration.
---store-key adds the header partition-key, which topics with topic.StoreKey have.
+--compression compresses payloads. FetchBox's topics have a configured compression.
+--store-key adds the header partition-key; use it for topics with topic.StoreKey.
 
 A file is checked to its end before the first message is sent. The command returns when
 the server has confirmed all messages. ctrl-C waits for the messages in flight, and
@@ -81,8 +82,8 @@ prints what was published.
 	f.StringArrayVar(&o.headers, "header", nil, "user header `name=value`; may be repeated")
 	f.StringVar(&o.key, "key", "", "partition `key`")
 	f.BoolVar(&o.storeKey, "store-key", false, "add the header partition-key, for topics with topic.StoreKey")
-	f.Int64Var(&o.partition, "partition", -1, "`partition` to send to, in place of the one of the key")
-	f.BoolVar(&o.ignorePartition, "ignore-partition", false, "ignore the partitions of the messages, for a topic that has fewer")
+	f.Int64Var(&o.partition, "partition", -1, "`partition` to send to, in place of that of the key")
+	f.BoolVar(&o.ignorePartition, "ignore-partition", false, "ignore the partitions of the messages, for a topic with fewer partitions")
 	f.StringVar(&o.compression, "compression", "", "compress payloads by this `method`: "+joinWithOr(compressions))
 	o.types.addFlags(c, "`name` of the protobuf type of the payloads, which are given as JSON")
 	completeFlag(c, "format", fixed(inputFormats...))

@@ -28,7 +28,7 @@ type publishOptions struct {
 
 func (o *publishOptions) addFlags(c *cobra.Command, content string) {
 	c.Flags().StringVarP(&o.file, "file", "f", "", "`file` with "+content+"; - is standard input")
-	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "check everything and publish nothing")
+	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "check the messages, and publish nothing")
 }
 
 // addProtobufFlags adds the flags of a command whose messages are given in protobuf's JSON.

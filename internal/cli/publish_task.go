@@ -40,6 +40,6 @@ what was published.`,
 		},
 	}
 	o.addProtobufFlags(c, "task")
-	c.Flags().BoolVar(&spread, "spread", false, "spread the tasks of a job over all partitions, instead of keeping them in order in one")
+	c.Flags().BoolVar(&spread, "spread", false, "spread the tasks of a job over all partitions, without order, in place of one")
 	return c
 }

@@ -51,14 +51,14 @@ func (a *app) run(ctx context.Context, args []string) error {
 func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fetchbox-iggy-cli",
-		Short: "Publish, follow, watch and repair FetchBox's streams on Apache Iggy",
-		Long: `Publish, follow, watch and repair FetchBox's streams on Apache Iggy.
+		Short: "Publish, read and replay messages on Apache Iggy, and manage topics and groups",
+		Long: `Publish, read and replay messages on Apache Iggy, and manage topics and groups.
 
-The configuration is the services' own: defaults, then the file of --config or
-FETCHBOX_CONFIG, then variables such as FETCHBOX__IGGY__CLIENT_ID. --prefix SHOP
-reads SHOP_CONFIG and SHOP__IGGY__CLIENT_ID. What services have declared for
-themselves, such as sections, topics and consumers, is ignored. A section that
-looks like a misspelling of a missing one is an error.
+The tool reads the configuration of the services: defaults, then the file of
+--config or FETCHBOX_CONFIG, then variables such as FETCHBOX__IGGY__CLIENT_ID.
+--prefix SHOP reads SHOP_CONFIG and SHOP__IGGY__CLIENT_ID. It ignores sections,
+topics and consumers that services declare for themselves. An unknown section
+whose name is similar to that of a missing one is an error.
 
 Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
 		Version:           version(),
@@ -77,8 +77,8 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configFile, "config", "", "configuration `file` (default: the one that PREFIX_CONFIG names)")
 	flags.StringVar(&a.prefix, "prefix", jobs.Prefix, "`prefix` of environment variables: that of the services whose configuration is read")
-	flags.StringVar(&a.endpoint, "endpoint", "", "servers, as iggy://[user:password@]host:port[,host:port…], in place of the configured `url`")
-	flags.StringVar(&a.cluster, "cluster", "", "`name` of the cluster in the configuration (default: the sections at its top level)")
+	flags.StringVar(&a.endpoint, "endpoint", "", "`url` of the servers: iggy://[user:password@]host:port[,host:port…], in place of iggy.endpoint")
+	flags.StringVar(&a.cluster, "cluster", "", "`name` of a cluster in the configuration (default: the unnamed one)")
 	flags.StringVarP(&a.output, "output", "o", "text", "`format` of the output: text or json")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log what the library does, to standard error")
 	completeFlag(root, "output", fixed(outputs...))

@@ -41,9 +41,9 @@ QUIC, HTTP and WebSocket. Without --data it keeps everything in memory. When it
 listens, it prints its address on one line. SIGTERM or ctrl-C stops it cleanly.
 
 Like the real server, it writes the messages of a partition to --data when there
-are 1,024 of them or 1 MiB, and every 30 seconds, so that kill -9 loses the
-confirmed messages that were not written yet. With --messages-required-to-save 1
-it loses none, and with --enforce-fsync neither does a crash of the machine.
+are 1,024 of them or 1 MiB, and every 30 seconds. kill -9 loses the confirmed
+messages that were not written. With --messages-required-to-save 1 it loses none.
+With --enforce-fsync in addition, a crash of the machine loses none either.
 Damaged and foreign files in --data are moved to its directory set-aside.`,
 		Example: `  fetchbox-iggy-cli serve
   fetchbox-iggy-cli serve --addr 127.0.0.1:0 --data ./data
@@ -53,7 +53,7 @@ Damaged and foreign files in --data are moved to its directory set-aside.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.addr, "addr", "127.0.0.1:8090", "`host:port` to listen on; port 0 is any free one")
-	f.StringVar(&o.data, "data", "", "`directory` that keeps the data; none keeps it in memory")
+	f.StringVar(&o.data, "data", "", "`directory` that keeps the data (default: only memory)")
 	f.StringVar(&o.username, "username", embedded.DefaultUsername, "`name` of the root user")
 	f.StringVar(&o.password, "password", embedded.DefaultPassword, "`password` of the root user")
 	f.StringVar(&o.cert, "tls-cert", "", "PEM `file` with the certificate; with --tls-key it turns TLS on")
@@ -62,7 +62,7 @@ Damaged and foreign files in --data are moved to its directory set-aside.`,
 	f.IntVar(&o.messagesRequiredToSave, "messages-required-to-save", 1024, "`number` of unsaved messages of a partition at which they are written to --data")
 	f.StringVar(&o.sizeOfMessagesRequiredToSave, "size-of-messages-required-to-save", "1MiB", "`size` of the unsaved messages of a partition at which they are written to --data")
 	f.DurationVar(&o.saveInterval, "save-interval", 30*time.Second, "`time` after which unsaved messages are written to --data; 0 is never")
-	f.BoolVar(&o.enforceFsync, "enforce-fsync", false, "confirm what is written to --data when it is on the disk")
+	f.BoolVar(&o.enforceFsync, "enforce-fsync", false, "sync what is written to --data before it is confirmed")
 	_ = c.MarkFlagDirname("data")
 	return c
 }

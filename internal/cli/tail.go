@@ -24,7 +24,7 @@ type tailOptions struct {
 func (o *tailOptions) addFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.since, "since", "", sinceHelp+" (default: first)")
-	f.StringVar(&o.group, "group", "", "begin where this consumer `group` stands: at the messages that it has not committed")
+	f.StringVar(&o.group, "group", "", "begin at the first message that this consumer `group` has not committed")
 	f.UintSliceVar(&o.partitions, "partition", nil, "only this partition; several are separated by commas")
 	f.StringArrayVar(&o.filters, "filter", nil, "only messages with this user `header=value`, or with this header; may be repeated")
 	f.BoolVarP(&o.follow, "follow", "f", false, "wait for new messages at the end of the log, until ctrl-C")
@@ -95,13 +95,14 @@ func (a *app) tailCommand() *cobra.Command {
 
 At a terminal each message is a line of text: time, partition/offset, user headers and
 payload. Elsewhere, and with --output json, it is a line of JSON, which publish
---format json reads. The command ends at the end of the log, unless --follow. It joins
-no consumer group and commits nothing, also with --group.
+--format json reads. The command ends at the end of the log, or with --follow at ctrl-C.
+It joins no consumer group and commits nothing, also with --group.
 
-A payload is shown as the protobuf type that its header message-type names, as JSON, as
-text or in hex, whichever fits first. --payload or --type choose one form for all; what
-does not fit is reported and skipped. Without them, a terminal shows the beginning of
-long payloads only. The types of --proto are known, and FetchBox's.
+A payload is shown in the first of these forms that fits: the protobuf type that its
+header message-type names, JSON, text, hex. The types of FetchBox and of --proto are
+known. --payload or --type sets one form for all payloads; a payload that does not fit
+is reported. At a terminal, without these flags, only the beginning of a long payload is
+shown.
 
 ` + topicHelp,
 		Example: `  fetchbox-iggy-cli tail shop/orders --since 1h --filter tenant=acme --follow

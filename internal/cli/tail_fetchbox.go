@@ -28,7 +28,8 @@ func (t fetchboxTail[T]) command(a *app) *cobra.Command {
 		Long: "Show the " + t.what + ` of jobs, of all partitions in the order of time.
 
 At a terminal each message is a line of text; elsewhere, and with --output json, it
-is a line of protobuf JSON. The command ends at the end of the log, unless --follow.`,
+is a line of protobuf JSON. The command ends at the end of the log, or with --follow at
+ctrl-C.`,
 		Example: t.example,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

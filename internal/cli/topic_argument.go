@@ -17,8 +17,8 @@ import (
 var topicNames = []string{jobs.Tasks.Section(), jobs.Status.Section(), jobs.Logs.Section(), jobs.DeadLetters.Section()}
 
 // topicHelp describes the arguments that parseTopic accepts.
-const topicHelp = `A topic is named STREAM/TOPIC; %2F stands for a slash in the stream's name. tasks,
-status, logs and dlq are FetchBox's topics where the configuration has them.`
+const topicHelp = `A topic is named STREAM/TOPIC, with %2F for a slash in the stream's name. tasks,
+status, logs and dlq are FetchBox's topics as configured.`
 
 // maxName is the largest size of a name in bytes, a limit of the protocol.
 const maxName = 255
