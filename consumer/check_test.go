@@ -317,7 +317,7 @@ func TestCheckNamesAPartitionThatIsFull(t *testing.T) {
 			return consumer.RetryAfter(2*time.Second, errBusy)
 		})
 		eventually(t, "the check to fail", func() bool { return c.Check(t.Context()) != nil && c.Status().Waiting > 0 })
-		require.ErrorContains(t, c.Check(t.Context()), "partition 0 takes no other messages")
+		require.ErrorContains(t, c.Check(t.Context()), "partition 0 delivers no other messages")
 		require.Less(t, c.Status().Waiting, n)
 		handles.Store(true)
 		e.server.WaitCommitted("s", "t", "g", 0, n-1)

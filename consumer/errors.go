@@ -36,7 +36,7 @@ type StopError struct {
 	Consumer string
 	// Unfinished is how many messages were in flight and not acknowledged.
 	Unfinished int
-	// Waiting is how many of the unfinished messages waited for redelivery, or behind such a message
+	// Waiting is how many of the unfinished messages waited for redelivery, or after such a message
 	// of their key. A stop does not wait for those: without others, and without a cause in Err, it
 	// returns no error.
 	Waiting int

@@ -69,7 +69,7 @@ func (m *Message[T]) OriginTimestamp() time.Time {
 // first call after the message was settled may return nil, since the memory is reused.
 func (m *Message[T]) Payload() []byte { return m.delivery().payload() }
 
-// Headers decodes the message's user headers. Those behind a malformed one are left out.
+// Headers decodes the message's user headers. Those after a malformed one are left out.
 func (m *Message[T]) Headers() []topic.Header { return slices.Collect(m.delivery().headers().All()) }
 
 // Header returns the value of the first user header with that key, in any case of letters; empty

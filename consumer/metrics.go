@@ -81,7 +81,7 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 	const outcomes, outcomesText = "iggy.client.consumer.outcomes", "Messages by outcome."
 	count("iggy.client.consumer.messages", "{message}", "Messages read.", func(t counters) int64 { return t.fetched.Messages })
 	count("iggy.client.consumer.bytes", "By", "Bytes of the messages read.", func(t counters) int64 { return t.fetched.Bytes })
-	count("iggy.client.consumer.polls", "{request}", "Polls that brought messages.", func(t counters) int64 { return t.fetched.Polls })
+	count("iggy.client.consumer.polls", "{request}", "Polls that returned messages.", func(t counters) int64 { return t.fetched.Polls })
 	count("iggy.client.consumer.deliveries", "{delivery}", "Deliveries to the application.", func(t counters) int64 { return t.delivered.Delivered })
 	count("iggy.client.consumer.redeliveries", "{delivery}", "Deliveries after the first of a message.", func(t counters) int64 { return t.delivered.Redelivered })
 	count("iggy.client.consumer.failures", "{delivery}", "Failed deliveries.", func(t counters) int64 { return t.delivered.Failed })
@@ -96,8 +96,8 @@ func newMeter(provider metric.MeterProvider, e *engine, name, cluster string) (*
 	count("iggy.client.consumer.commits", "{request}", "Offsets stored.", func(t counters) int64 { return t.commits })
 	count("iggy.client.consumer.gaps", "{gap}", "Gaps in the offsets.", func(t counters) int64 { return t.fetched.Gaps })
 	count("iggy.client.consumer.gap_messages", "{message}", "Offsets that are missing at gaps.", func(t counters) int64 { return t.fetched.GapMessages })
-	count("iggy.client.consumer.offset_resets", "{reset}", "Truncated logs and moved stored offsets.", func(t counters) int64 { return t.resets })
-	measure("iggy.client.consumer.lag", "{message}", "Messages behind the acknowledged prefixes of the assigned partitions.", func(s Status) int64 { return int64(s.Lag) })
+	count("iggy.client.consumer.offset_resets", "{reset}", "Truncated logs and reset stored offsets.", func(t counters) int64 { return t.resets })
+	measure("iggy.client.consumer.lag", "{message}", "Messages after the acknowledged prefixes of the assigned partitions.", func(s Status) int64 { return int64(s.Lag) })
 	measure("iggy.client.consumer.parked", "{message}", "Messages that are parked in the assigned partitions of their topic.", func(s Status) int64 {
 		if s.Parked == nil {
 			return 0

@@ -70,7 +70,7 @@ type PartitionStatus struct {
 	Lag      uint64
 	InFlight int
 	// Waiting is how many messages wait for their redelivery, and WaitingFull tells that they are so
-	// many that the partition takes no other messages.
+	// many that the partition delivers no other messages.
 	Waiting     int
 	WaitingFull bool
 	// Leaving tells that the partition is being handed over, and Paused that Pause was called.
@@ -162,7 +162,7 @@ func (p *PartitionStatus) errors(name string) error {
 		errs = append(errs, fmt.Errorf("%s %d: the handler is unavailable: %w", name, p.ID, p.Unavailable))
 	}
 	if p.WaitingFull {
-		errs = append(errs, fmt.Errorf("%s %d takes no other messages: %d wait for redelivery", name, p.ID, p.Waiting))
+		errs = append(errs, fmt.Errorf("%s %d delivers no other messages: %d wait for redelivery", name, p.ID, p.Waiting))
 	}
 	if p.PollError != nil {
 		errs = append(errs, fmt.Errorf("%s %d is not read: %w", name, p.ID, p.PollError))

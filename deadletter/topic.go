@@ -32,8 +32,8 @@ type codec struct{}
 func (codec) DecodeRaw(m topic.RawMessage) (Letter, error) { return parse(m) }
 
 var (
-	errEncode = errors.New("deadletter: a Sink writes dead letters, no publisher does")
-	errDecode = errors.New("deadletter: a dead letter is decoded as a whole, by DecodeRaw")
+	errEncode = errors.New("deadletter: only a Sink writes dead letters, not a publisher")
+	errDecode = errors.New("deadletter: only DecodeRaw decodes a dead letter")
 )
 
 func (codec) Append(dst []byte, _ Letter) ([]byte, error)  { return dst, errEncode }

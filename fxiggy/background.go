@@ -31,12 +31,12 @@ func newBackground(rt *runtime) *Background { return &Background{rt} }
 // fatal fault: its health check fails, and the application shuts down with exit code 1.
 //
 // Go must be called while the application is built, in a constructor or an fx.Invoke: the loop
-// starts after, and stops before, everything that is built until then. It also starts after, and
+// starts after, and stops before, everything that is built by then. It also starts after, and
 // stops before, the producers that are built later. A call after the start began, also in a hook, is
 // an error, since Fx ignores hooks that are added then. Names are unique.
 func (b *Background) Go(name string, run func(ctx context.Context) error) error {
 	if b.rt.mark.isSet() {
-		return fmt.Errorf("background %s: the application has started: loops are added while it is built", name)
+		return fmt.Errorf("background %s: the application has started: call Go while it is built", name)
 	}
 	if run == nil {
 		return fmt.Errorf("background %s: no function given", name)
@@ -109,7 +109,7 @@ func (l *loop) stop(ctx context.Context) error {
 
 func (l *loop) check(context.Context) health.Result {
 	if !l.workload.reached.Load() {
-		return resultOf(fmt.Errorf("background %s: not started (it never is when it was added in a hook before those of fxiggy.Core)", l.name), nil)
+		return resultOf(fmt.Errorf("background %s: not started (a loop that is added in a hook before those of fxiggy.Core never starts)", l.name), nil)
 	}
 	select {
 	case <-l.done:

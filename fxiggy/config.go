@@ -103,7 +103,7 @@ func declared(all []declaration) (*schema, error) {
 
 func (s *schema) addCluster(name string) error {
 	if name == "" || name == telemetry.DefaultCluster {
-		return fmt.Errorf("fxiggy: cluster %q: needs a name, and not the one that metrics have for the cluster of Core", name)
+		return fmt.Errorf("fxiggy: cluster %q: must have a name, other than that of the cluster of Core in metrics", name)
 	}
 	if _, ok := s.defaults.Clusters[name]; ok {
 		return fmt.Errorf("fxiggy: cluster %q: there are two of that name", name)
@@ -120,11 +120,11 @@ func (s *schema) addComponents(d declaration) error {
 	}
 	switch {
 	case !ok && d.consumer != nil:
-		return fmt.Errorf("fxiggy: consumer %q: there is no cluster %q, which fxiggy.Cluster declares", d.consumer.name, d.cluster)
+		return fmt.Errorf("fxiggy: consumer %q: there is no cluster %q: declare it with fxiggy.Cluster", d.consumer.name, d.cluster)
 	case !ok && d.topic != nil:
-		return fmt.Errorf("fxiggy: topic %q: there is no cluster %q, which fxiggy.Cluster declares", d.topic.name, d.cluster)
+		return fmt.Errorf("fxiggy: topic %q: there is no cluster %q: declare it with fxiggy.Cluster", d.topic.name, d.cluster)
 	case !ok && len(d.producer) > 0:
-		return fmt.Errorf("fxiggy: producer: there is no cluster %q, which fxiggy.Cluster declares", d.cluster)
+		return fmt.Errorf("fxiggy: producer: there is no cluster %q: declare it with fxiggy.Cluster", d.cluster)
 	}
 	if d.consumer != nil {
 		if _, exists := cluster.Consumers[d.consumer.name]; exists {
@@ -136,7 +136,7 @@ func (s *schema) addComponents(d declaration) error {
 		return nil
 	}
 	if first, exists := cluster.Topics.Declared[d.topic.name]; exists && first != d.topic.defaults {
-		return fmt.Errorf("fxiggy: topics %s/%s and %s/%s differ and have the same configuration section, topics.%s: topic.Section gives one of them another",
+		return fmt.Errorf("fxiggy: topics %s/%s and %s/%s differ and have the same configuration section, topics.%s: set another section with topic.Section",
 			first.Stream, first.Name, d.topic.defaults.Stream, d.topic.defaults.Name, d.topic.name)
 	}
 	cluster.Topics.Declared[d.topic.name] = d.topic.defaults

@@ -89,7 +89,7 @@ func unusedSink(unused sinkKey, consumers []sinkKey) error {
 func (c *cluster) addDeadLetters(read, letters string) error {
 	c.deadLetters[read] = append(c.deadLetters[read], letters)
 	if path := c.deadLetterPath(letters, read, map[string]bool{}); path != nil {
-		return fmt.Errorf("dead letters would come back: %s -> %s", read, strings.Join(path, " -> "))
+		return fmt.Errorf("dead letters would return to their topic: %s -> %s", read, strings.Join(path, " -> "))
 	}
 	return nil
 }

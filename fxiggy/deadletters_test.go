@@ -116,7 +116,7 @@ func TestDeadLettersThatComeBack(t *testing.T) {
 			fx.Invoke(fx.Annotate(func(_, _, _ *consumer.Consumer[[]byte]) {}, fx.ParamTags(`name:"third"`, `name:"first"`, `name:"second"`)))).Err()
 	}
 	require.EqualError(t, fxiggy.Cause(build("a")),
-		"fxiggy: consumer second: dead_letters.name: dead letters would come back: shop/b -> shop/c -> shop/a -> shop/b")
+		"fxiggy: consumer second: dead_letters.name: dead letters would return to their topic: shop/b -> shop/c -> shop/a -> shop/b")
 	require.NoError(t, build("d"))
 }
 
@@ -129,6 +129,6 @@ func TestDeadLettersAmongTheParkedMessages(t *testing.T) {
 			fx.Invoke(func(*consumer.Consumer[Order]) {})).Err()
 	}
 	require.EqualError(t, fxiggy.Cause(build("orders.billing.dlq")),
-		"fxiggy: consumer billing: parked.name: dead letters would come back: shop/orders.billing.dlq -> shop/orders.billing.dlq")
+		"fxiggy: consumer billing: parked.name: dead letters would return to their topic: shop/orders.billing.dlq -> shop/orders.billing.dlq")
 	require.NoError(t, build("waiting"))
 }

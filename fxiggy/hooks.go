@@ -162,5 +162,5 @@ func (h *consumerHooks) check() error {
 	if h.workload.reached.Load() {
 		return nil
 	}
-	return fmt.Errorf("consumer %s: not started (it never is when it got its handler in a hook before those of fxiggy.Core)", h.name)
+	return fmt.Errorf("consumer %s: not started (a consumer that gets its handler in a hook before those of fxiggy.Core never starts)", h.name)
 }

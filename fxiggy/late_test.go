@@ -157,7 +157,7 @@ func TestWhatIsNeverStartedFailsItsHealthCheck(t *testing.T) {
 				require.NoError(t, l.setErr)
 				report := registry.Check(t.Context())
 				require.Equal(t, health.Down, report.Components[component].Status)
-				require.Contains(t, report.Components[component].LastError, "not started (it never is when it")
+				require.Contains(t, report.Components[component].LastError, "before those of fxiggy.Core never starts)")
 				require.NoError(t, stop(app))
 			})
 		}

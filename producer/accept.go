@@ -67,7 +67,7 @@ func (a *acceptor) accept(ctx context.Context, t *topicState, it *item, m pendin
 	if !p.limit.tryReserve(size) {
 		a.flush()
 		if err := p.limit.reserve(ctx, size); err != nil {
-			return t.refuseAfterWait(fmt.Errorf("room in the producer's buffer: %w", err))
+			return t.refuseAfterWait(fmt.Errorf("waiting for room in the producer's buffer: %w", err))
 		}
 	}
 	part, err := a.appendToPartition(ctx, t, r, it, m)
@@ -143,7 +143,7 @@ func (a *acceptor) appendToPartition(ctx context.Context, t *topicState, r *rout
 		case appendOutOfMemory:
 			a.flush()
 			if err := p.limit.reserveMemory(ctx, need-grant); err != nil {
-				return part, fmt.Errorf("memory for the producer's buffer: %w", err)
+				return part, fmt.Errorf("waiting for memory in the producer's buffer: %w", err)
 			}
 			grant = need
 		}

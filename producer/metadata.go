@@ -58,7 +58,7 @@ func (t *topicState) refresh(ctx context.Context, requested int64) (*route, erro
 		t.route.Store(nil) // the next message reads it again
 	}
 	if err != nil {
-		return nil, fmt.Errorf("metadata of %s/%s: %w", t.stream, t.name, err)
+		return nil, fmt.Errorf("read metadata of %s/%s: %w", t.stream, t.name, err)
 	}
 	t.missing.Store(false)
 	r := t.apply(meta)

@@ -20,7 +20,7 @@ func HeadersOf(headers ...Header) Headers { return Headers{decoded: headers} }
 // EncodedHeaders returns the headers of a message as they are stored, RawMessage.Headers for example.
 func EncodedHeaders(encoded []byte) Headers { return Headers{encoded: encoded} }
 
-// All returns the headers in their order. Those behind a malformed one are left out.
+// All returns the headers in their order. Those after a malformed one are left out.
 func (h Headers) All() iter.Seq[Header] {
 	return func(yield func(Header) bool) {
 		for _, header := range h.decoded {
