@@ -9,9 +9,11 @@
 //   - fetch reads the assigned partitions: positions, polls, gaps, truncated logs, offset resets.
 //   - deliver gives messages to the application: in-flight limit, keys, workers, redelivery, dead
 //     letters, orphaned deliveries.
+//   - watch notices that messages were appended to topics.
 //   - commit stores the acknowledged prefixes.
-//   - quota shares a limit fairly; protocol says what answers of the server mean; fault notes
-//     faults that last; coalesce has timers end together; testmessage is for consumertest.
+//   - quota shares a limit fairly; park has the form of parked messages; protocol says what answers of
+//     the server mean; fault notes faults that last; coalesce has timers end together; testmessage is
+//     for consumertest.
 //
 // An engine makes the components of one consumer. A partition, of this package, connects the
 // cursor, the queue and the commits of one assignment, and assignments has the partitions. Only

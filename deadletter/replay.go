@@ -12,8 +12,8 @@ import (
 
 // Replay publishes the message of a dead letter to where it came from, byte for byte and with all of
 // its headers, and returns nil when it is confirmed. It goes to the partition of the key that is stored
-// with it (topic.StoreKey), and without one to its former partition, so that it stays behind the
-// messages of its key. All consumer groups of its topic get it.
+// with it (topic.StoreKey), so that it comes after the earlier messages of its key. Without a stored
+// key it goes to its former partition. All consumer groups of its topic get it.
 //
 // The message has the header replay-of, and the id that ReplayID returns for Identity(l.Origin) and n:
 // n is 0 for the first replay of a dead letter, 1 for the second one and so on. A repetition of one

@@ -34,9 +34,9 @@
 // # Optional dependencies
 //
 // Core uses a *zap.Logger, a trace.TracerProvider and a metric.MeterProvider if the application
-// provides them, and for each consumer of T a consumer.DeadLetters[T] and a topic.Topic[T].
-// ConsumerMiddleware and ProducerMiddleware provide middleware, in an order that they state. Logger is
-// for fx.WithLogger: it has Fx log failures only.
+// provides them. A consumer of T uses a consumer.DeadLetters[T] and a topic.Topic[T] if the application
+// provides them. ConsumerMiddleware and ProducerMiddleware provide middleware; a number sets its order.
+// Logger is for fx.WithLogger: with it, Fx logs only failures.
 //
 // # Start and stop
 //
@@ -49,18 +49,18 @@
 // A consumer's hooks are appended when it gets its handler, by Handle or HandleBatch, and those of
 // a loop by Background.Go. So everything that is built by then, in whatever order, starts before
 // the handler is called and stops after it has returned: the application's database, an HTTP
-// client, the dead letters. Producers always do, also those that are built later. Set handlers
+// client, the dead letters. So do all producers, also those that are built later. Set handlers
 // while the application is built, in a constructor or an fx.Invoke, and after what they use was
 // built.
 //
 // A handler may also be set later, in an OnStart hook or while the application runs. The consumer
 // starts where it was built and calls the handler from then on. It stops with the first component
-// of this package that stops: what was built after all of those may stop before the handler has
-// returned, and a warning says so. Background.Go is an error then.
+// of this package that stops: components of the application that were built after all of those may
+// stop before the handler has returned, and a warning says so. Background.Go then returns an error.
 //
-// List Core before the modules of the application. An OnStart hook that runs before those of Core
-// can't be told from the construction: a consumer that gets its handler there, or a loop that
-// is added there, never starts, and its health check says so.
+// List Core before the modules of the application. A consumer that gets its handler in an OnStart hook
+// that runs before those of Core never starts, nor does a loop that is added there: this package can't
+// distinguish such a hook from the construction. The health check says so.
 //
 // A consumer without a handler, whose messages are taken by Next or Messages, starts and stops
 // where it was built. Take them in a loop of Background, or in a goroutine that a hook of the

@@ -3,8 +3,8 @@
 // become a *iggyerr.PanicError with the stack, which matches iggyerr.ErrPanic; that of a Goexit
 // also matches ErrGoexit.
 //
-// The functions differ in what happens to the caller's goroutine, which nothing saves from a
-// Goexit:
+// A Goexit always ends the goroutine in which it happens. The functions differ in which goroutine that
+// is, and in how the caller gets the outcome:
 //
 //   - [Run] passes the outcome to a function that is called in every case. It costs no allocation
 //     and no goroutine, so it is the one for what is called often.

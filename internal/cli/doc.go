@@ -1,3 +1,3 @@
-// Package cli is the program fetchbox-iggy-cli without its process: each command has a file, and
-// main calls Run.
+// Package cli implements the commands of fetchbox-iggy-cli. Each command has a file, and main calls
+// Run.
 package cli

@@ -1,6 +1,6 @@
-// Package origin is the form of copies of messages in other topics: dead letters and parked messages.
-// A copy is the message byte for byte, behind headers that say where the message was read and why it
-// was copied. The last of these headers is always there, so the message's own headers can be told
+// Package origin defines the form of copies of messages in other topics: dead letters and parked
+// messages. A copy is the message byte for byte, after headers that say where the message was read and
+// why it was copied. The last of these headers is always there, so the message's own headers can be told
 // apart, whatever they are.
 package origin
 

@@ -1,4 +1,4 @@
-// Package roundtrip learns how far away a server is.
+// Package roundtrip estimates the round trip to a server.
 package roundtrip
 
 import (

@@ -1,4 +1,4 @@
-// Package producertest has a double of a producer.Publisher, for tests of what publishes.
+// Package producertest has a test double of producer.Publisher, for tests of code that publishes.
 package producertest
 
 import (
@@ -15,7 +15,7 @@ import (
 )
 
 // Publisher stands in for a *producer.Publisher[T] in tests: it has the same methods, keeps what is
-// published, and sends nothing. What publishes takes an interface with the methods that it uses:
+// published, and sends nothing. Code that publishes takes an interface with the methods that it uses:
 //
 //	type Publisher interface {
 //		Publish(ctx context.Context, o Order, opts ...producer.PublishOption) (producer.Result, error)

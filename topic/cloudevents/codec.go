@@ -1,5 +1,5 @@
 // Package cloudevents has the codec of topics whose messages are CloudEvents, with the types of the
-// official SDK for Go. It is a package of its own, so that nobody else links that SDK.
+// official SDK for Go. It is a package of its own, so that only programs that import it link that SDK.
 package cloudevents
 
 import (

@@ -12,7 +12,7 @@
 //	runs        take ready messages for a worker, several at once, within the in-flight limit
 //	settlement  acknowledges messages, or decides what a failure means
 //	redelivery  has a failed message wait, outside of the in-flight limit
-//	deadLetter  writes what was given up
+//	transfer    writes dead letters and parked messages
 //	assignment  has the state of each message, and computes the acknowledged prefix
 //
 // delivery is these parts of a queue together, and scheduler assigns queues to workers.

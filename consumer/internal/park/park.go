@@ -1,8 +1,9 @@
-// Package park is the form of parked messages, and how long they stay in a partition of their topic.
+// Package park defines the form of parked messages, and how long they stay in a partition of their
+// topic.
 //
 // A parked message waits for its next delivery in a topic of its own. A consumer reads the partitions
 // of that topic in order, so the first message of a partition must not wait longer than those behind
-// it. Therefore each partition stands for a delay, which is twice that of the partition before it: a
+// it. Therefore each partition has a delay, which is twice that of the partition before it: a
 // message goes to the partition with the longest delay that is not longer than its wait, leaves that
 // partition after this delay, and goes to another one for the rest.
 package park

@@ -1,5 +1,5 @@
-// Package admission says when a download may begin. A host that is slow, or that asks for time, takes
-// a part of a worker's places, and so does a large job: the others go on.
+// Package admission decides when a download may begin. A slow host, a host that asks for time and a
+// large job each use only a part of a worker's places, so that other downloads continue.
 package admission
 
 import (

@@ -1,5 +1,5 @@
-// Package retry repeats an operation that must not be given up while the environment is to blame,
-// such as publishing the state of finished work.
+// Package retry retries an operation for as long as it fails because of the environment. The example
+// publishes the state of finished work in this way.
 package retry
 
 import (
