@@ -10,7 +10,7 @@ import (
 
 // ErrLost is the cause with which the contexts of handlers end when their partition is no longer
 // assigned to this consumer: it went to another member of the group, or the connection of the
-// membership ended. The message is delivered again, here or there; an acknowledgement has no
+// membership ended. The message is delivered again, here or elsewhere; an acknowledgement has no
 // effect.
 var ErrLost = group.ErrLost
 

@@ -22,8 +22,9 @@ func Permanent(err error) error { return deliver.Permanent(err) }
 //
 // With park_after, a message whose d is longer is parked instead of waiting in memory: it is written
 // to a topic of its own (ParkedTopic) and acknowledged when that is confirmed. When it is due, it is
-// delivered as what it was, with its deliveries counted on, to any member of the group, also after a
-// restart. The messages of its key do not wait for it, so it has no order among them.
+// delivered to any member of the group, also after a restart, with its own origin, headers and payload
+// and with its count of deliveries. The messages of its key do not wait for it, so it has no order
+// among them.
 func RetryAfter(d time.Duration, err error) error { return deliver.RetryAfter(d, err) }
 
 // Postpone asks for another delivery after d, as if this one had not happened: the message can't be
@@ -32,7 +33,7 @@ func RetryAfter(d time.Duration, err error) error { return deliver.RetryAfter(d,
 // holds no place in flight, and is parked when d is longer than park_after. With ack_mode on_poll,
 // Postpone is like any other error.
 //
-// A message may be postponed again and again: say for how long with that in mind.
+// A message may be postponed any number of times. Choose a d that limits the load of this.
 func Postpone(d time.Duration, err error) error { return deliver.Postpone(d, err) }
 
 // Unavailable says that the handler can't work now because of err, and that this is not the

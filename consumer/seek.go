@@ -12,8 +12,8 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/startstop"
 )
 
-// Seek moves an assigned partition to another position. Its messages in flight are given up: the
-// contexts of their handlers end with ErrLost, later acknowledgements have no effect, and
+// Seek moves an assigned partition to another position. Its messages in flight become orphaned
+// deliveries: the contexts of their handlers end with ErrLost, acknowledgements have no effect, and
 // unacknowledged messages are delivered again only if they are at or after the new position. Seek
 // stores the position at once, so it also counts for the next owner of the partition. Two positions
 // are not stored: a Time, and the first message if start_from is not first. They are forgotten when

@@ -49,7 +49,7 @@ type Status struct {
 	// Unavailable is why the handler can't work for any partition; nil when it can. See
 	// ForAllPartitions.
 	Unavailable error
-	// Problem is what is wrong with the membership or the partitions now; nil when they are in order.
+	// Problem is what is wrong with the membership or the partitions now; nil when nothing is.
 	// It matches iggyerr.ErrNotFound when the topic or the group is missing.
 	Problem error
 	// LastError is the latest error, and LastErrorAt its time. They stay after the fault is over.
@@ -92,12 +92,11 @@ type PartitionStatus struct {
 // Status returns the present state of the consumer.
 func (c *Consumer[T]) Status() Status { return c.e.status() }
 
-// Check returns nil when the consumer is in order: it is connected and joined, its handler is
-// available, and lag and age are within max_lag and max_age. No partition is stopped, refused by
-// the server, full of messages that wait for redelivery, or waiting for the dead letters; nor is one of
-// the parked messages. A
-// consumer without partitions, since other members have them all, is in order; so is one from which
-// nobody consumes, as long as it is connected. The error names everything that is not in order.
+// Check returns nil when the consumer works: it is connected and joined, its handler is available, and
+// lag and age are within max_lag and max_age. No partition is stopped, refused by the server, full of
+// messages that wait for redelivery, or waiting for the dead letters, nor is a partition of its parked
+// messages. A consumer without partitions, since other members have them all, works, too; so does one
+// from which nobody consumes, as long as it is connected. The error names each fault.
 func (c *Consumer[T]) Check(context.Context) error {
 	s := c.Status()
 	if c.life.State() >= startstop.StateStopping {

@@ -110,7 +110,7 @@ func (r *Registry) drain() {
 // end then.
 func (r *Registry) Draining() <-chan struct{} { return r.drained }
 
-// Stop drains, ends the contexts of the checks in progress, and runs for them until ctx ends. It
+// Stop drains, ends the contexts of the checks in progress, and waits for them until ctx ends. It
 // may be called twice.
 func (r *Registry) Stop(ctx context.Context) error {
 	if err := argument.Context(ctx); err != nil {

@@ -24,8 +24,8 @@ type HeaderCipher interface {
 //
 //	nonce, 12 bytes | ciphertext | tag, 16 bytes
 //
-// and the headers of a message are encrypted as one in the same way. What encodes the payload must be
-// known to all; the header content-type names it, within the encrypted headers.
+// and the headers of a message are encrypted as one in the same way. All services must
+// know how payloads are encoded; the header content-type names it, within the encrypted headers.
 //
 // The form does not name its key: Decode tries those of the keyring, the current one first. Nor does
 // it authenticate the type of a message, or that payload and headers belong together. Each message
