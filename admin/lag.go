@@ -6,7 +6,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 )
 
-// Lag is how far a consumer group is behind, by partition.
+// Lag is the lag of a consumer group, by partition.
 type Lag struct {
 	Group
 	// Members has the number of owned partitions of each member, in no order: the server does not
@@ -15,15 +15,15 @@ type Lag struct {
 	Partitions []PartitionLag `json:"partitions"`
 }
 
-// PartitionLag is how far a group is behind in one partition.
+// PartitionLag is the lag of a group in one partition.
 type PartitionLag struct {
 	Partition
 	// Stored is true when the group has committed an offset. Committed is valid only then.
 	Stored bool `json:"stored"`
-	// Committed is the offset of the last message that was processed.
+	// Committed is the committed offset: that of the last message of the acknowledged prefix.
 	Committed uint64 `json:"committed"`
-	// Lag is how many messages wait. For a group that has committed nothing, these are all
-	// messages, even if start_from makes it skip them.
+	// Lag is the number of messages after Committed. For a group that has committed nothing, these
+	// are all messages, even if start_from makes it skip them.
 	Lag uint64 `json:"lag"`
 	// BeyondEnd is true when the committed offset is beyond the end of the log: the server lost
 	// messages in a crash, or the topic was recreated. Nothing is delivered until the log has grown
@@ -42,7 +42,7 @@ func (l Lag) Total() uint64 {
 	return total
 }
 
-// Lag reads how far a group is behind, one partition after another. The error matches
+// Lag reads the lag of a group, one partition after another. The error matches
 // iggyerr.ErrNotFound when there is no such stream, topic or group.
 func (a *Admin) Lag(ctx context.Context, g Group) (Lag, error) {
 	lag := Lag{Group: g}

@@ -18,9 +18,9 @@ import (
 // lets only the owner of a partition change its offset. Stop the group's consumers first.
 var ErrGroupInUse = errors.New("iggy: the consumer group has members")
 
-// SetOffsets commits offsets for a group, by partition. An offset is that of the last processed
-// message; the next message is delivered next. It must not be beyond the end of the log. To deliver
-// a partition from its beginning, delete its offset.
+// SetOffsets commits offsets for a group, by partition. An offset is that of the last message
+// that counts as acknowledged; consumers continue with the message after it. It must not be beyond the
+// end of the log. To deliver a partition from its beginning, delete its offset.
 //
 // The server accepts this from members only, so the Admin joins the group on another connection for
 // the time of the call. The error is ErrGroupInUse when the group has members. When a consumer

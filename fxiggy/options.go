@@ -128,7 +128,8 @@ func DeadLettersTo[S any]() Option {
 func DeadLetters() Option { return func(o *options) { o.letters = true } }
 
 // Parking lets a consumer park the messages that wait longer than consumers.NAME.park_after for their
-// redelivery (consumer.RetryAfter): in TOPIC.GROUP.parked in the stream of the consumer's topic, as
-// consumers.NAME.parked configures it. It is written by the cluster's producer, and created when it is
-// missing and topics.provision is on. Without park_after, which is 0 by default, nothing is parked.
+// redelivery (consumer.RetryAfter, consumer.Postpone): in TOPIC.GROUP.parked in the stream of the
+// consumer's topic, as consumers.NAME.parked configures it. The cluster's producer writes it. It is
+// created when it is missing and topics.provision is on. Without park_after, which is 0 by default,
+// nothing is parked.
 func Parking() Option { return func(o *options) { o.parking = true } }

@@ -13,7 +13,7 @@ type Message struct {
 	embedded.Message
 	// Partition is the partition that holds it.
 	Partition uint32
-	// Headers are the decoded user headers. Those behind a malformed one are left out.
+	// Headers are the decoded user headers. Those after a malformed one are left out.
 	Headers []topic.Header
 }
 

@@ -66,7 +66,7 @@ func (p *Proxy) Endpoint() string { return "iggy://" + p.address }
 // Address returns the proxy's address as "host:port". It never changes.
 func (p *Proxy) Address() string { return p.address }
 
-// Inject adds a fault behind those that are there already. To each request apply all faults that
+// Inject adds a fault after those that are there already. To each request apply all faults that
 // let it pass (Observe, Do, Delay, Slow) and the first one of the others.
 func (p *Proxy) Inject(f Fault) *Injection { return p.faults.inject(p.tb, f) }
 

@@ -8,8 +8,8 @@ import "time"
 const checkInterval = 50 * time.Millisecond
 
 // WaitFor returns when condition returns true. It checks again after each answer to a request and
-// after each end of a connection. It fails the test when that takes more than 30 seconds; what says
-// what it waited for.
+// after each end of a connection. It fails the test, with what in the message, when that takes
+// more than 30 seconds.
 func (s *Server) WaitFor(what string, condition func() bool) {
 	s.tb.Helper()
 	timeout := time.NewTimer(waitTimeout)
