@@ -28,8 +28,8 @@ type finding struct {
 	Check   string `json:"check"`
 	Verdict string `json:"verdict"`
 	Detail  string `json:"detail"`
-	// Cure says how to fix it.
-	Cure string `json:"cure,omitempty"`
+	// Fix says what to do about it.
+	Fix string `json:"fix,omitempty"`
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -90,8 +90,8 @@ func (a *app) printFindings(findings []finding) error {
 	colours := map[string]colour{verdictOK: green, verdictWarning: yellow, verdictFailure: red}
 	for _, f := range findings {
 		line := fmt.Sprintf("%s %s: %s\n", p.paint(colours[f.Verdict], fmt.Sprintf("%-7s", f.Verdict)), f.Check, f.Detail)
-		if f.Cure != "" {
-			line += "        cure: " + f.Cure + "\n"
+		if f.Fix != "" {
+			line += "        fix: " + f.Fix + "\n"
 		}
 		if _, err := fmt.Fprint(a.out, line); err != nil {
 			return err
@@ -113,12 +113,12 @@ func (d *diagnosis) ok(check, format string, args ...any) {
 	d.findings = append(d.findings, finding{check, verdictOK, fmt.Sprintf(format, args...), ""})
 }
 
-func (d *diagnosis) warn(check, detail, cure string) {
-	d.findings = append(d.findings, finding{check, verdictWarning, detail, cure})
+func (d *diagnosis) warn(check, detail, fix string) {
+	d.findings = append(d.findings, finding{check, verdictWarning, detail, fix})
 }
 
-func (d *diagnosis) fail(check string, err error, cure string) {
-	d.findings = append(d.findings, finding{check, verdictFailure, strings.Join(describe(err), "; "), cure})
+func (d *diagnosis) fail(check string, err error, fix string) {
+	d.findings = append(d.findings, finding{check, verdictFailure, strings.Join(describe(err), "; "), fix})
 }
 
 func (d *diagnosis) run(ctx context.Context, a *app) {

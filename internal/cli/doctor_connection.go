@@ -95,11 +95,11 @@ func (d *diagnosis) address(ctx context.Context, connector *connect.Connector, t
 	}
 	d.ok("protocol", "the server speaks Iggy's TCP protocol")
 	if err := connector.Login(ctx, connection); err != nil {
-		cure := "look at the server's log"
+		fix := "look at the server's log"
 		if errors.Is(err, iggyerr.ErrCredentials) {
-			cure = "correct iggy.client_id and iggy.client_secret (or iggy.token), or create the user on the server"
+			fix = "correct iggy.client_id and iggy.client_secret (or iggy.token), or create the user on the server"
 		}
-		d.fail("login", err, cure)
+		d.fail("login", err, fix)
 		return false
 	}
 	d.ok("login", "accepted")

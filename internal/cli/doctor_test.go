@@ -15,7 +15,7 @@ import (
 )
 
 type findings struct {
-	Findings []struct{ Check, Verdict, Detail, Cure string }
+	Findings []struct{ Check, Verdict, Detail, Fix string }
 }
 
 // verdicts are the verdicts other than ok, by check.
@@ -51,9 +51,9 @@ func TestDoctorFindsFaults(t *testing.T) {
 	got := jsonOf[findings](t, s.run("doctor", "-o", "json").ok(t))
 	require.Equal(t, map[string]string{"groups": "warning", "settings": "warning"}, got.verdicts())
 	for _, f := range got.Findings {
-		require.Equal(t, f.Verdict == "ok", f.Cure == "", "everything that is not in order comes with its cure: %v", f)
+		require.Equal(t, f.Verdict == "ok", f.Fix == "", "each fault comes with its fix: %v", f)
 	}
-	require.Contains(t, s.run("doctor").ok(t), "cure: start the group's consumers")
+	require.Contains(t, s.run("doctor").ok(t), "fix: start the group's consumers")
 	require.NoError(t, s.DeleteGroup("fetchbox", "jobs.dlq", "operators"))
 	got = jsonOf[findings](t, s.run("doctor", "-o", "json").ok(t))
 	require.Equal(t, map[string]string{"topics": "warning", "groups": "warning", "settings": "warning"}, got.verdicts(), "nobody need consume dead letters")

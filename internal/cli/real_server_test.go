@@ -35,7 +35,7 @@ func TestOutputIsSameOnRealServer(t *testing.T) {
 }
 
 // volatile matches what differs between two runs.
-var volatile = regexp.MustCompile(`\S+/input\.json|\d{4}-\d\d-\d\d[ T][0-9:.]+Z?|"(?:id|run|by|state_since|failed_at|failure-timestamp|at)":\s*"[^"]*"|"timestampMs":\s*"\d+"|127\.0\.0\.1:\d+|\d+ connections?|(?m:^(?:warning|        cure).*$)|[0-9.]+[mµ]s`)
+var volatile = regexp.MustCompile(`\S+/input\.json|\d{4}-\d\d-\d\d[ T][0-9:.]+Z?|"(?:id|run|by|state_since|failed_at|failure-timestamp|at)":\s*"[^"]*"|"timestampMs":\s*"\d+"|127\.0\.0\.1:\d+|\d+ connections?|(?m:^(?:warning|        fix).*$)|[0-9.]+[mµ]s`)
 
 func runSession(t *testing.T, endpoint string) []string {
 	t.Helper()

@@ -140,17 +140,17 @@ func (c *Connector) isAt(ctx context.Context, connection *Connection, n transpor
 // undialable returns why this process can't dial the address that a node advertises, and "" when
 // it can. from is the server that has named the node.
 func (c *Connector) undialable(from Target, n transport.Node) string {
-	const cure = ": set the node's ip and ports in the configuration of the servers"
+	const fix = ": set the node's ip and ports in the configuration of the servers"
 	ip, err := netip.ParseAddr(n.Host)
 	switch {
 	case n.Host == "", n.Port == 0:
-		return "which is incomplete" + cure
+		return "which is incomplete" + fix
 	case err == nil && (ip.Unmap().IsUnspecified() || ip.IsMulticast()):
-		return "which nobody can dial" + cure
+		return "which nobody can dial" + fix
 	}
 	loopback := err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(n.Host, "localhost")
 	if loopback && from.IP.IsValid() && !c.onThisMachine(from.IP) {
-		return "which only programs on its own machine can dial" + cure
+		return "which only programs on its own machine can dial" + fix
 	}
 	return ""
 }
