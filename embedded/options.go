@@ -60,10 +60,10 @@ func WithLogger(log *zap.Logger) Option { return func(o *options) { o.log = log 
 // The next server that is started with it reads the state again. Default: none, the state is lost
 // with the server.
 //
-// One server at a time uses a directory, a second one is refused. When confirmed messages are
-// written is said by [WithMessagesRequiredToSave] and the options beside it. Damaged bytes cost the
-// messages that they belong to, and no others. What the server can't use, damaged and foreign files
-// or symbolic links, it moves to the directory set-aside within and says so in the log.
+// One server at a time uses a directory, a second one is refused. [WithMessagesRequiredToSave] and the
+// options beside it define when confirmed messages are written. Damaged bytes cost the messages that
+// they belong to, and no others. The server moves files that it can't use (damaged and foreign files,
+// and symbolic links) to the directory set-aside within, and says so in the log.
 func WithDirectory(dir string) Option { return func(o *options) { o.dir = dir } }
 
 // WithMessagesRequiredToSave sets how many unsaved messages of a partition make the server write
@@ -134,10 +134,10 @@ func WithConnectionMigration(on bool) Option { return func(o *options) { o.migra
 
 // WithPurgeSavedOnly says whether PurgeTopic and PurgeStream keep the messages that are not saved,
 // as the real server does with default settings. A partition saves its messages when 1,024 of them,
-// or 1 MiB, are not saved ([WithMessagesRequiredToSave]), and on FlushUnsavedBuffer. Messages that survive a purge keep their
-// offsets, while new messages are numbered from 0: a poll then returns old messages, and of the new
-// ones only those behind them. Default: false, a purge deletes everything.
+// or 1 MiB, are not saved ([WithMessagesRequiredToSave]), and on FlushUnsavedBuffer. Messages that
+// survive a purge keep their offsets, while new messages are numbered from 0: a poll then returns old
+// messages, and of the new ones only those after them. Default: false, a purge deletes everything.
 //
-// The next save ends this. From then on only new messages are answered, where the real server
+// The next save ends this. From then on polls return only new messages, where the real server
 // answers most polls with [StatusInvalidOffset].
 func WithPurgeSavedOnly(on bool) Option { return func(o *options) { o.purgeSavedOnly = on } }
