@@ -10,8 +10,7 @@ type Producer struct {
 	// round trip to the server, up to 8 times, since a partition has only one request in flight.
 	MaxBatchMessages int `yaml:"max_batch_messages"`
 	// MaxBatchBytes bounds the encoded bytes of one request, at most 64MiB. The bound grows with the
-	// round trip to the server, up to 8 times but not beyond 16MiB. A larger message is sent alone, up
-	// to the server's limit.
+	// round trip to the server, up to 8 times but not beyond 16MiB. A larger message is sent alone.
 	MaxBatchBytes Bytes `yaml:"max_batch_bytes"`
 	// Linger is how long a batch waits for more messages when nothing is in flight.
 	Linger time.Duration `yaml:"linger"`

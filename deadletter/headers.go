@@ -26,7 +26,7 @@ const (
 	headerFailureAttempts = "failure-attempts"
 )
 
-// The user headers of a dead letter that does not hold the whole message, since the server's limits
+// The user headers of a dead letter that does not hold the whole message, since the size limits
 // leave no room for it.
 const (
 	// HeaderPayloadBytes is the size of the message's payload in bytes, in decimal.

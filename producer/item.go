@@ -40,7 +40,7 @@ func (it *item) check() error {
 	case len(it.payload) == 0:
 		return iggyerr.ErrEmptyPayload
 	case len(it.payload) > iggyerr.MaxPayloadBytes:
-		return fmt.Errorf("payload of %d bytes, the server's limit is %d: %w", len(it.payload), iggyerr.MaxPayloadBytes, iggyerr.ErrTooLarge)
+		return fmt.Errorf("payload of %d bytes, the limit is %d: %w", len(it.payload), iggyerr.MaxPayloadBytes, iggyerr.ErrTooLarge)
 	case len(it.headers) > iggyerr.MaxHeaderBytes:
 		return fmt.Errorf("headers of %d bytes (%s), the server's limit is %d: %w", len(it.headers), headerParts(it.headers), iggyerr.MaxHeaderBytes, iggyerr.ErrTooLarge)
 	case len(it.key) > maxKeyBytes:
