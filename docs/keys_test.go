@@ -204,7 +204,7 @@ func TestWordsWithUnderscoresExist(t *testing.T) {
 	}
 	for name, text := range prose(t) {
 		if name == "performance.md" {
-			continue // figures have the names that they had when they were measured
+			continue // the benchmark composes the names of the goals
 		}
 		for _, code := range spans(text) {
 			for _, word := range snakeWord.FindAllString(code, -1) {
