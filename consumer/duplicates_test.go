@@ -80,7 +80,9 @@ func TestPromiseDuplicatesAreBounded(t *testing.T) {
 			life := iggytest.NewProxy(t, e.server.Address())
 			doomed := *e
 			doomed.cluster.Endpoint = life.Endpoint()
+			started := make(chan struct{})
 			crash := sync.OnceFunc(func() {
+				<-started // a start without a server would last until its deadline
 				life.StopListening()
 				life.CutConnections()
 			})
@@ -90,6 +92,7 @@ func TestPromiseDuplicatesAreBounded(t *testing.T) {
 				}
 				return nil
 			})
+			close(started)
 			all.wait(t, 200*(n+1))
 			e.server.WaitFor("the server to notice", func() bool { return e.server.Members("s", "t", "g") == 0 })
 		}

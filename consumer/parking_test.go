@@ -425,8 +425,9 @@ func TestPromiseParkedMessagesSurviveCrashes(t *testing.T) {
 			life := iggytest.NewProxy(t, e.server.Address())
 			doomed := *e
 			doomed.cluster.Endpoint = life.Endpoint()
-			crashed := make(chan struct{})
+			started, crashed := make(chan struct{}), make(chan struct{})
 			crash := sync.OnceFunc(func() {
+				<-started // a start without a server would last until its deadline
 				life.StopListening()
 				life.CutConnections()
 				close(crashed)
@@ -437,6 +438,7 @@ func TestPromiseParkedMessagesSurviveCrashes(t *testing.T) {
 					crash()
 				}
 			}), consumer.WithParking(p))
+			close(started)
 			received(t, "the crash", crashed)
 			e.server.WaitFor("the server to notice", func() bool {
 				return e.server.Members("s", "t", "g") == 0 && e.server.Members("s", "t.g.parked", "g") == 0
