@@ -45,6 +45,14 @@ func (p *bodyPool) get(size uint64) *pooledBody {
 	}
 	step := max(bodyStep, 1<<bits.Len64(size)>>4)
 	length := int((size-1)/uint64(step)+1) * step
+	if b := p.take(length); b != nil {
+		return b
+	}
+	return &pooledBody{make([]byte, length), p}
+}
+
+// take takes a free body of that length out of the pool; nil when there is none.
+func (p *bodyPool) take(length int) *pooledBody {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, b := range slices.Backward(p.free) {
@@ -53,7 +61,7 @@ func (p *bodyPool) get(size uint64) *pooledBody {
 			return b
 		}
 	}
-	return &pooledBody{make([]byte, length), p}
+	return nil
 }
 
 // release returns the memory to the pool. Nothing may refer to it any more.

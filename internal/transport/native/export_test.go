@@ -30,3 +30,8 @@ func (p *bodyPool) Free() int {
 	defer p.mu.Unlock()
 	return len(p.free)
 }
+
+// UntilIdleRead is untilIdleRead.
+var UntilIdleRead = untilIdleRead
+
+const IdleReadInterval = idleReadInterval

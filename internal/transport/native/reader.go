@@ -15,7 +15,7 @@ import (
 const readBufferSize = 16 << 10
 
 // maxTrustedLength is how much memory an announced length gets before its bytes have come, in
-// bytes. Beyond it, memory doubles with the bytes that have come.
+// bytes, unless the body is pooled. Beyond it, memory doubles with the bytes that have come.
 const maxTrustedLength = 4 << 20
 
 // answer is the body of an answer, or the part of it that is kept.

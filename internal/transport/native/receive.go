@@ -25,9 +25,14 @@ const idleReadInterval = time.Second
 // together: waking an idle process costs more than all of their checks.
 var idleReadPhase = rand.N(idleReadInterval)
 
-// untilIdleRead returns how long it takes until the next check.
+// untilIdleRead returns how long it takes until the next check, at least half an interval: in a short
+// one, a connection with calls would seem to have none.
 func untilIdleRead() time.Duration {
-	return idleReadInterval - (time.Duration(time.Now().UnixNano())+idleReadPhase)%idleReadInterval
+	wait := idleReadInterval - (time.Duration(time.Now().UnixNano())+idleReadPhase)%idleReadInterval
+	if wait < idleReadInterval/2 {
+		wait += idleReadInterval
+	}
+	return wait
 }
 
 // await waits until the call is settled or its context ends.
@@ -79,7 +84,7 @@ func (c *conn) readUntilSettled(k *call) {
 // readWhenIdle reads when no call does, until the connection ends.
 func (c *conn) readWhenIdle() {
 	defer close(c.watchDone)
-	check := time.NewTimer(idleReadInterval) // then with the others
+	check := time.NewTimer(untilIdleRead())
 	defer check.Stop()
 	last := uint64(0)
 	for {
