@@ -60,7 +60,7 @@ func (q *batchQueue) append(e *epoch, it *item, m pendingMessage, now int64, gra
 	if m.direct && b.len() == 1 && q.claim(b) {
 		return appendClaimed, 0, q.markAwake(wake)
 	}
-	wake = wake || q.senderState == senderStarting || q.senderState == senderIdle && !q.directSend || q.senderState == senderLingering && b.len() >= cfg.MaxBatchMessages
+	wake = wake || q.senderState == senderStarting || q.senderState == senderIdle && !q.directSend || q.senderState == senderLingering && b.hasSize(cfg)
 	return appendOK, 0, q.markAwake(wake)
 }
 

@@ -3,6 +3,7 @@ package producer
 import (
 	"time"
 
+	"github.com/fetchbox/fetchbox-iggy/config"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
@@ -45,6 +46,11 @@ type batch struct {
 }
 
 func (b *batch) len() int { return len(b.messages) }
+
+// hasSize reports whether b has the configured size: it does not linger, also where it may become larger.
+func (b *batch) hasSize(cfg *config.Producer) bool {
+	return b.len() >= cfg.MaxBatchMessages || b.wire.Size() >= int(cfg.MaxBatchBytes)
+}
 
 // deadline is when the oldest message must have its outcome.
 func (b *batch) deadline(timeout time.Duration) int64 { return b.messages[0].accepted + int64(timeout) }

@@ -32,8 +32,7 @@ func newBenchProducer(b *testing.B) *Producer {
 }
 
 // BenchmarkEncode encodes a message as Publish does: payload, key, headers and compression.
-// BenchmarkCodec of package topic has
-// the codecs' part of it.
+// BenchmarkCodec of package topic has the codecs' part of it.
 func BenchmarkEncode(b *testing.B) {
 	p := newBenchProducer(b)
 	task, tasks := benchTask()

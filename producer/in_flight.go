@@ -48,8 +48,8 @@ const (
 	// maxGrownBytes bounds a batch that grows, in bytes. The server accepts requests of 70 MB
 	// (measured on Iggy 0.8.0).
 	maxGrownBytes = 16 << 20
-	// slowRequest is the time of a request that is not answered soon. It is a small part of the
-	// request timeout.
+	// slowRequest is the time of a request that is not answered soon, unless half of the request timeout
+	// is less.
 	slowRequest = 500 * time.Millisecond
 )
 
@@ -123,13 +123,13 @@ func (p *permit) release() {
 	}
 }
 
-// observe learns from a request that took so long.
-func (l *requestLimit) observe(took time.Duration, now time.Time) {
+// observe learns from a request that took so long. slow tells that it was not answered soon.
+func (l *requestLimit) observe(took time.Duration, slow bool, now time.Time) {
 	least := l.roundTrip.Observe(took, now)
 	more, extra := int(min(least/requestTime, maxInFlight-minInFlight)), int64(min(least/growTime, maxExtra))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if took > slowRequest {
+	if slow {
 		more, extra = l.more/2, l.extra.Load()/2
 	}
 	l.more = min(more, 2*l.more+1)

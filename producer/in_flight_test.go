@@ -1,6 +1,7 @@
 package producer_test
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -93,6 +94,38 @@ func TestDistantServerGetsLargerBatches(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A request that is not answered within half of the request timeout is slow, too.
+func TestBatchesShrinkWhenRequestsTimeOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		s.partitions("t", 1)
+		cluster, cfg := settings(func(c *config.Producer) { c.MaxBatchMessages, c.Retry.MaxRetries = 10, 0 })
+		cluster.RequestTimeout = 200 * time.Millisecond
+		p, err := producer.New(cluster, cfg, producer.WithDialer(s))
+		require.NoError(t, err)
+		require.NoError(t, p.Start(t.Context()))
+		defer func() { _ = p.Stop(context.Background()) }()
+		s.set(func() { s.delay = 20 * time.Millisecond })
+		for range 3 {
+			_, err := p.Send(t.Context(), message("", "one"))
+			require.NoError(t, err)
+		}
+		s.set(func() {
+			s.faults = func(string, uint32, [][16]byte) fault { return stallUnstored }
+		})
+		_, err = p.Send(t.Context(), message("", "lost"))
+		require.Error(t, err)
+		s.set(func() { s.faults, s.largest = nil, 0 })
+		for range 200 {
+			p.SendAsync(t.Context(), message("", "many"), nil)
+		}
+		synctest.Wait()
+		require.NoError(t, p.Flush(t.Context()))
+		require.Equal(t, 40, s.count(&s.largest))
+	})
 }
 
 // A message that waits for its turn has its outcome in time.

@@ -20,7 +20,7 @@ func TestPromiseRetriesKeepBytesIDsAndOrder(t *testing.T) {
 		s.cluster.RequestTimeout = 200 * time.Millisecond
 		s.injectFaults()
 		cfg := retryForever()
-		cfg.MaxBatchMessages = 7
+		cfg.MaxBatchMessages = 3 // up to 24 on a slow machine, in 50 requests
 		p := s.producer(t, cfg)
 
 		const keys, each = 8, 150

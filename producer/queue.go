@@ -119,7 +119,7 @@ func (q *batchQueue) nextBatch() (b *batch, gate <-chan struct{}, wait time.Dura
 	}
 	if first == q.open {
 		linger := first.messages[0].accepted + int64(producer.cfg.Linger) - now
-		if linger > 0 && !first.skipLinger && first.len() < producer.cfg.MaxBatchMessages {
+		if linger > 0 && !first.skipLinger && !first.hasSize(&producer.cfg) {
 			q.senderState = senderLingering
 			return nil, nil, time.Duration(linger)
 		}

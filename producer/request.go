@@ -80,8 +80,9 @@ func (p *partition) request(ctx context.Context, session *link.Session, b *batch
 	})
 	took := time.Duration(t.producer.clock.now() - started)
 	t.producer.stats.observeRequest(t, p.id, b, took, err)
-	if err == nil || took > slowRequest {
-		p.link.requests.observe(took, time.Now())
+	slow := took > min(slowRequest, t.producer.requestTimeout/2)
+	if err == nil || slow {
+		p.link.requests.observe(took, slow, time.Now())
 	}
 	if err != nil {
 		b.lastErr = err
