@@ -49,3 +49,25 @@ func TestSessionsWithTheSameConfigurationAndServerHaveEqualServers(t *testing.T)
 		servers[other] = name
 	}
 }
+
+// Another login may see other topics.
+func TestServersDifferByLogin(t *testing.T) {
+	t.Parallel()
+	with := func(change func(*config.Iggy)) link.Server {
+		cfg := settings()
+		cfg.ClientID, cfg.ClientSecret, cfg.Token = "iggy", config.NewSecret("a"), config.NewSecret("b")
+		change(&cfg)
+		return link.ServerWith(cfg)
+	}
+	same := with(func(*config.Iggy) {})
+	require.Equal(t, same, with(func(*config.Iggy) {}))
+	for name, change := range map[string]func(*config.Iggy){
+		"id":              func(c *config.Iggy) { c.ClientID = "other" },
+		"secret":          func(c *config.Iggy) { c.ClientSecret = config.NewSecret("other") },
+		"token":           func(c *config.Iggy) { c.Token = config.NewSecret("other") },
+		"file":            func(c *config.Iggy) { c.ClientSecretFile = "other" },
+		"secret as token": func(c *config.Iggy) { c.ClientSecret, c.Token = c.Token, c.ClientSecret },
+	} {
+		require.NotEqual(t, same, with(change), name)
+	}
+}
