@@ -28,7 +28,7 @@ func boundOfFrame(payload []byte) (n int, ok bool) {
 		return 0, false
 	}
 	const headerSize, rle, reserved, maxBlock = 3, 1, 3, 128 << 10
-	at, blocks := h.HeaderSize, 0
+	at, blocks := h.HeaderSize, uint64(0)
 	for last := false; !last; blocks++ {
 		if at+headerSize > len(payload) {
 			return 0, false
@@ -50,10 +50,11 @@ func boundOfFrame(payload []byte) (n int, ok bool) {
 	if at != len(payload) {
 		return 0, false
 	}
-	if h.HasFCS {
-		return int(min(h.FrameContentSize, uint64(maxInt))), true
+	bound := h.FrameContentSize
+	if !h.HasFCS {
+		bound = blocks * min(h.WindowSize, maxBlock)
 	}
-	return blocks * int(min(h.WindowSize, maxBlock)), true
+	return int(min(bound, uint64(maxInt))), true
 }
 
 // Size returns the decompressed size in bytes that a payload declares, without decompressing it. It

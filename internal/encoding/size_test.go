@@ -3,6 +3,7 @@ package encoding_test
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -63,6 +64,10 @@ func TestBoundHoldsWhateverAPayloadDeclares(t *testing.T) {
 	requireNone("zstd", small[:len(small)-1])
 	requireNone("zstd", append(slices.Clip(small), 0))
 	requireNone("zstd", nil)
+
+	// Blocks that may have more than 2 GiB, also where an int has 32 bits.
+	blocks := append([]byte{0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3}, make([]byte, 3*20_000)...) // a window of 128 KiB
+	requireBound(math.MaxInt32, math.MaxInt, "zstd", append(blocks, 1, 0, 0))
 
 	// A frame that declares less than it has fails.
 	large := pack(config.CompressionZstd, make([]byte, 64<<20))
