@@ -7,12 +7,6 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// distant returns the workload with a server that is farther away.
-func (w workload) distant(roundTrip time.Duration) workload {
-	w.roundTrip = roundTrip
-	return w
-}
-
 // variant is a workload in which one thing differs from the base.
 type variant struct {
 	name string

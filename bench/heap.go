@@ -46,11 +46,11 @@ func watchHeap() *heapWatch {
 	return w
 }
 
-// stop ends the watch and returns the largest size.
+// stop ends the watch and returns the largest size, that at the end included.
 func (w *heapWatch) stop() uint64 {
 	close(w.end)
 	w.reading.Wait()
-	return w.peak
+	return max(w.peak, heapBytes())
 }
 
 // above returns how far size is above base.

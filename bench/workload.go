@@ -27,6 +27,12 @@ type workload struct {
 // base is the workload of every row that does not name another one.
 var base = workload{topics: 1, partitions: 8, payload: 512, compression: config.CompressionNone}
 
+// distant returns the workload with a server that is farther away.
+func (w workload) distant(roundTrip time.Duration) workload {
+	w.roundTrip = roundTrip
+	return w
+}
+
 // batch is the number of messages of a request of the SDK's loops and of the prepared frames.
 func (w workload) batch() int { return min(max(maxBatchBytes/w.payload, 1), batchSize) }
 

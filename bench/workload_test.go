@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -57,31 +58,24 @@ func TestProbes(t *testing.T) {
 // The relay delivers what follows without another delay.
 func TestRelayDelaysEachByteOnce(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	const oneWay, count = 50 * time.Millisecond, 20
-	relay, err := newProxy(listener.Addr().String(), relayDelayed(oneWay))
-	require.NoError(t, err)
-	defer relay.close()
-	client, err := net.Dial("tcp", relay.address())
-	require.NoError(t, err)
-	defer func() { _ = client.Close() }()
-	server, err := listener.Accept()
-	require.NoError(t, err)
-	defer func() { _ = server.Close() }()
-	started := time.Now()
-	for range count {
-		_, err := client.Write([]byte{1})
-		require.NoError(t, err)
-		time.Sleep(time.Millisecond) // a write of its own
-	}
-	for i := range count {
-		_, err := server.Read(make([]byte, 1))
-		require.NoError(t, err)
-		if i == 0 {
-			require.GreaterOrEqual(t, time.Since(started), oneWay)
+	synctest.Test(t, func(t *testing.T) {
+		const oneWay, count = 50 * time.Millisecond, 20
+		client, from := net.Pipe()
+		to, server := net.Pipe()
+		go relayDelayed(oneWay)(from, to, nil)
+		go func() {
+			for range count {
+				_, _ = client.Write([]byte{1})
+				time.Sleep(time.Millisecond)
+			}
+		}()
+		started := time.Now()
+		for i := range count {
+			_, err := server.Read(make([]byte, 1))
+			require.NoError(t, err)
+			require.Equal(t, oneWay+time.Duration(i)*time.Millisecond, time.Since(started))
 		}
-	}
-	require.Less(t, time.Since(started), count*oneWay)
+		require.NoError(t, client.Close())
+		require.NoError(t, server.Close())
+	})
 }
