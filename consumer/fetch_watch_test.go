@@ -34,12 +34,13 @@ func TestIdleConsumersOfATopicShareTheirLooks(t *testing.T) {
 	}
 	asked := e.server.Inject(iggytest.Observe().On(embedded.GetTopic))
 	defer asked.Remove()
-	// The members verify their partitions ten times in this time, and the interval is at its maximum
-	// for most of it.
+	// Each member verifies its partitions once a second, and the interval is at its maximum for most
+	// of the time. On a slow machine, some members may have joined only now, after which the topic is
+	// looked at more often.
 	began := time.Now()
 	time.Sleep(2 * time.Second)
 	rate := float64(asked.Count()) / time.Since(began).Seconds()
-	require.Less(t, rate, 75.)
+	require.Less(t, rate, 0.75*20*consumers)
 	e.send(1, "k/last")
 	handled.wait(t, consumers)
 	require.Len(t, handled.all(), consumers)

@@ -46,6 +46,7 @@ func TestProbesHaveAnAddressOfTheirOwn(t *testing.T) {
 	}
 	probes := box.probes(t)
 	require.NotEqual(t, box.url, probes.url)
+	require.Eventually(t, func() bool { return probes.status(t, http.MethodGet, "/health/ready") == http.StatusOK }, waitTimeout, 10*time.Millisecond)
 	for path, want := range map[string]int{
 		"/health/live": http.StatusOK, "/health/ready": http.StatusOK, "/metrics": http.StatusOK, "/operators/health": http.StatusOK,
 		"/": http.StatusNotFound, "/operators/jobs": http.StatusNotFound,

@@ -68,12 +68,14 @@ func draw(to io.Writer) error {
 		return fxiggy.Cause(err)
 	}
 	screen := &screen{endpoint: strings.Replace(server.Endpoint(), "iggy://", "iggy://iggy:iggy@", 1)}
-	err = publisher.PublishAll(ctx, []order{{"1", "acme", 1250}, {"2", "acme", 300}, {"3", "zeta", 0}})
+	if err := publisher.PublishAll(ctx, []order{{"1", "acme", 1250}, {"2", "acme", 300}, {"3", "zeta", 0}}); err != nil {
+		return errors.Join(err, app.Stop(ctx))
+	}
 	for range 3 {
 		<-handled
 	}
 	// A stop waits for the dead letter and the commits.
-	err = errors.Join(err, app.Stop(ctx),
+	err = errors.Join(app.Stop(ctx),
 		screen.run("topics"),
 		screen.run("dlq list shop/orders.billing.dlq"),
 		screen.run("dlq replay shop/orders.billing.dlq 0/0 --yes"),
