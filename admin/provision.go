@@ -85,7 +85,10 @@ func (a *Admin) logReport(r Report) {
 		object := []zap.Field{zap.String("kind", string(s.Kind)), zap.String("object", s.Object)}
 		switch {
 		case s.Action == ActionCreate:
-			a.log.Info("created", append(object, zap.String("detail", s.Detail))...)
+			if s.Detail != "" {
+				object = append(object, zap.String("detail", s.Detail))
+			}
+			a.log.Info("created", object...)
 		case len(s.Differences) > 0:
 			for _, d := range s.Differences {
 				object = append(object, zap.String(d.Setting, d.Have), zap.String("wanted_"+d.Setting, d.Want))

@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// Sources are the sources of all values other than defaults, by key.
+// Sources are the sources of all values other than defaults, by key. The empty key has the prefix of the
+// variables.
 type Sources map[string]Source
 
 // Has reports whether a file or the environment sets the key, or any key below it.
@@ -27,8 +28,9 @@ func (s Sources) Has(key string) bool {
 	return false
 }
 
-// Locate returns err with the sources of its KeyErrors that have none. It is for the faults that
-// Config.ValidateCluster finds after Load; an override gets the Sources (see WithOverride).
+// Locate returns err with the sources of its KeyErrors that have none. A key that nothing sets gets the
+// variable that would set it. Locate is for the faults that Config.ValidateCluster finds after Load; an
+// override gets the Sources (see WithOverride).
 func (s Sources) Locate(err error) error {
 	found := Faults(err)
 	if len(found) == 0 {
@@ -39,6 +41,9 @@ func (s Sources) Locate(err error) error {
 		located := *fault
 		if located.Source == (Source{}) {
 			located.Source = s[fault.Key]
+		}
+		if prefix := s[""].Variable; prefix != "" && located.Source == (Source{}) {
+			located.Source.Variable = Variable(prefix, fault.Key)
 		}
 		all[i] = &located
 	}
@@ -62,6 +67,7 @@ func Load(opts ...Option) (Config, error) {
 		}
 		opt(l)
 	}
+	l.sources[""] = Source{Variable: l.prefix}
 	l.names = slices.Sorted(maps.Keys(l.sections))
 	// These are faults of the program. The configuration can only be checked after they are fixed.
 	if err := errors.Join(l.optionErrs...); err != nil {

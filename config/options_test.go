@@ -224,6 +224,8 @@ func TestFilesOfAClusterThatIsNotUsedAreNotRead(t *testing.T) {
 	}, texts(t, from.Locate(c.ValidateCluster("eu"))))
 	require.EqualError(t, from.Locate(c.ValidateCluster("")),
 		"iggy.client_id: must be set, with client_secret or client_secret_file, unless token is (app.yaml:2)")
+	require.EqualError(t, from.Locate(&config.KeyError{Key: "iggy.client_id", Err: errors.New("must be set")}), "iggy.client_id: must be set (app.yaml:2)")
+	require.EqualError(t, from.Locate(&config.KeyError{Key: "iggy.token", Err: errors.New("must be set")}), "iggy.token: must be set (IGGY__IGGY__TOKEN)", "nothing sets it")
 	require.NoError(t, from.Locate(nil))
 	other := errors.New("no fault of a key")
 	require.Equal(t, other, from.Locate(other))

@@ -25,6 +25,9 @@ import (
 // topic.Topic[T]: one with the same section replaces t. Its place and settings are configured like
 // those of t.
 //
+// A second consumer of the same T, such as another group of the topic, needs As: without it, Fx reports
+// that *consumer.Consumer[T] is already provided.
+//
 // The topic and the group are created when they are missing and topics.provision is on.
 func Consume[T any](t topic.Topic[T], name string, opts ...Option) fx.Option {
 	o, err := newOptions(forConsume, opts)

@@ -107,7 +107,7 @@ func TestTopicsOfOneSectionMustNotDiffer(t *testing.T) {
 		return fx.New(append(opts, quiet, fxiggy.Core, fxiggy.Cluster("eu"), configured(""), fxiggy.Publish(Orders), fx.Invoke(func(config.Config) {}))...).Err()
 	}
 	require.NoError(t, build(fxiggy.Publish(raw), fxiggy.Consume(raw, "archive")), "the same topic with another codec")
-	require.ErrorContains(t, build(fxiggy.Publish(returned)), "topics.orders: topic.Section gives one of them another")
+	require.ErrorContains(t, build(fxiggy.Publish(returned)), "topics.orders: set another section with topic.Section")
 	require.NoError(t, build(fxiggy.Publish(returned, fxiggy.On("eu"))), "on another cluster")
 	require.NoError(t, build(fxiggy.Publish(returned.With(topic.Section[[]byte]("returned")))))
 	require.ErrorContains(t, build(fxiggy.Publish(returned, fxiggy.On("mars"))), `topic "orders": there is no cluster "mars"`)
@@ -130,9 +130,9 @@ func TestOnlyClustersThatAreUsedNeedALogin(t *testing.T) {
 
 	const missing = "iggy.client_id: must be set, with client_secret or client_secret_file, unless token is"
 	err := fx.New(quiet, fxiggy.Core, configured(""), fxiggy.Publish(Orders), fx.Invoke(func(*producer.Publisher[Order]) {})).Err()
-	require.EqualError(t, fxiggy.Cause(err), missing)
+	require.EqualError(t, fxiggy.Cause(err), missing+" (IGGY__IGGY__CLIENT_ID)")
 	err = fx.New(quiet, fxiggy.Core, fxiggy.Cluster("us"), configured(offline), fx.Invoke(fx.Annotate(func(*admin.Admin) {}, fx.ParamTags(`name:"us"`)))).Err()
-	require.EqualError(t, fxiggy.Cause(err), "clusters.us."+missing)
+	require.EqualError(t, fxiggy.Cause(err), "clusters.us."+missing+" (IGGY__CLUSTERS__US__IGGY__CLIENT_ID)")
 	err = fx.New(quiet, fxiggy.Core, configured("iggy:\n  client_id: ''\n"), fx.Invoke(func(*admin.Admin) {})).Err()
 	require.EqualError(t, fxiggy.Cause(err), missing+" (test.yaml:2)")
 }

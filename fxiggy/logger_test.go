@@ -28,7 +28,7 @@ func TestLoggerLogsEachFailureOnce(t *testing.T) {
 		"none": {fx.Options(), nil},
 		"build": {
 			fx.Options(fxiggy.Module, fxiggy.ConfigOptions(config.WithEnviron(nil)), fx.Invoke(func(*jobs.Publisher) {})),
-			[]string{"start failed: iggy.client_id: must be set, with client_secret or client_secret_file, unless token is"},
+			[]string{"start failed: iggy.client_id: must be set, with client_secret or client_secret_file, unless token is (FETCHBOX__IGGY__CLIENT_ID)"},
 		},
 		"start": {hook(fx.Hook{OnStart: failing(startFault)}), []string{"start failed: no disk"}},
 		"start and roll back": {

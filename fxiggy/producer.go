@@ -58,8 +58,8 @@ func (c *cluster) newProducer(name string, group []orderedMiddleware[producer.Mi
 // cluster's producer. With options of a producer (With), it has a producer of its own, which has the
 // same configuration and the name of the topic's section, or that of As.
 //
-// A topic.Topic[T] that the application provides replaces t as in Consume. The topic is created when
-// it is missing and topics.provision is on.
+// A topic.Topic[T] that the application provides replaces t as in Consume. A second publisher of the same
+// T needs As. The topic is created when it is missing and topics.provision is on.
 func Publish[T any](t topic.Topic[T], opts ...Option) fx.Option {
 	o, err := newOptions(forPublish, opts)
 	if err != nil {

@@ -38,7 +38,7 @@ func main() {
 	).Run()
 }
 
-// newLogger returns a logger for a terminal.
+// newLogger returns a logger for a terminal, without the stack traces of warnings.
 func newLogger() (*zap.Logger, error) {
 	cfg := zap.NewDevelopmentConfig()
 	cfg.Level.SetLevel(zap.InfoLevel)
