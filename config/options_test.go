@@ -357,7 +357,7 @@ func TestWithOverride(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, "embedded:1", c.Iggy.Address())
-	require.Equal(t, config.Sources{"producer.linger": {File: "app.yaml", Line: 2}}, from)
+	require.Equal(t, config.Sources{"": {Variable: "FETCHBOX"}, "producer.linger": {File: "app.yaml", Line: 2}}, from)
 	require.True(t, from.Has("producer"))
 	require.False(t, from.Has("prod"))
 
