@@ -91,7 +91,7 @@ func TestPromiseNothingSecretIsLogged(t *testing.T) {
 		err = other.Start(t.Context())
 		require.ErrorIs(t, err, iggyerr.ErrCredentials)
 		require.NotContains(t, err.Error(), "hunter2")
-		require.Contains(t, log.text(), "message given up")
+		require.Contains(t, log.text(), "message skipped, the consumer has no dead letters")
 		require.NotContains(t, log.text(), "hunter2")
 	})
 }

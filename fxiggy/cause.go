@@ -1,6 +1,7 @@
 package fxiggy
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -38,10 +39,14 @@ func appendCauses(causes []error, err error) []error {
 		}
 		return causes
 	}
-	if root := dig.RootCause(err); root != err { //nolint:errorlint // whether it is the same
+	root := dig.RootCause(err)
+	if graph := dig.Error(nil); errors.As(root, &graph) {
+		return append(causes, err) // a fault of the graph: Fx names the function and the type
+	}
+	if joined(root) != nil {
 		return appendCauses(causes, root)
 	}
-	return append(causes, err)
+	return append(causes, root)
 }
 
 // joined returns the errors of one that only joins others: by errors.Join, or by Fx.

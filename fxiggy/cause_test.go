@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/fxiggy"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/jobs"
+	"github.com/fetchbox/fetchbox-iggy/producer"
 )
 
 func TestCauseIsOneReadableList(t *testing.T) {
@@ -59,6 +61,26 @@ func TestCauseIsOneReadableList(t *testing.T) {
 
 // A password that an editor, a shell or a secret store has changed is hard to see, and must not be
 // shown.
+// sliceError is an error that can't be compared.
+type sliceError []string
+
+func (e sliceError) Error() string { return strings.Join(e, ", ") }
+
+func TestCauseOfErrorsThatCannotBeCompared(t *testing.T) {
+	t.Parallel()
+	missing := fx.New(quiet, fxiggy.Core, configured("iggy: {token: t}"), fx.Invoke(func(*producer.Publisher[Order]) {})).Err()
+	require.ErrorContains(t, fxiggy.Cause(missing), "missing type")
+	require.ErrorContains(t, fxiggy.Cause(missing), "*producer.Publisher[")
+
+	slice := sliceError{"a", "b"}
+	failing := fx.New(quiet, fx.Provide(func() (int, error) { return 0, slice }), fx.Invoke(func(int) {})).Err()
+	require.Equal(t, error(slice), fxiggy.Cause(failing))
+
+	two := fxiggy.Cause(errors.Join(errors.New("first"), errors.New("second")))
+	require.EqualError(t, two, "2 faults:\n  - first\n  - second")
+	require.EqualError(t, fxiggy.Cause(two), two.Error())
+}
+
 func TestARefusedPasswordIsExplained(t *testing.T) {
 	t.Parallel()
 	srv := server(t)
