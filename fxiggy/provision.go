@@ -122,10 +122,6 @@ func (p *provisioner) once(ctx context.Context, recent func() bool) error {
 		return err
 	}
 	err := p.attempt(ctx)
-	if err != nil && ctx.Err() != nil && p.failures > 0 {
-		_, before := p.last()
-		err = fmt.Errorf("%w: %w", err, before) // it was cut short, and the attempt before says why
-	}
 	switch {
 	case err == nil && p.failures > 0:
 		p.log.Info("topics provisioned", zap.Int("attempt", p.failures+1))

@@ -66,14 +66,14 @@ func New(b config.Backoff, opts ...Option) *Policy {
 //
 // When ctx has ended before, Do returns its cause and does not call f. When ctx ends later, the
 // result is nil if the last call succeeded, and an error that wraps the cause and the error of the
-// last call otherwise.
+// last call otherwise. When that error is the cause, Do wraps the error of the call before it, too.
 func (p *Policy) Do(ctx context.Context, f func(ctx context.Context, attempt int) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	var last error
+	var last, before error
 	err := p.executor.WithContext(ctx).RunWithExecution(func(exec failsafe.Execution[any]) error {
-		last = f(exec.Context(), exec.Attempts())
+		before, last = last, f(exec.Context(), exec.Attempts())
 		return last
 	})
 	if err == nil || ctx.Err() == nil {
@@ -85,6 +85,9 @@ func (p *Policy) Do(ctx context.Context, f func(ctx context.Context, attempt int
 	}
 	if cause := context.Cause(ctx); !errors.Is(last, cause) {
 		return fmt.Errorf("%w, the last attempt: %w", cause, last)
+	}
+	if before != nil {
+		return fmt.Errorf("%w, the attempt before: %w", last, before)
 	}
 	return last
 }

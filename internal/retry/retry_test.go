@@ -62,6 +62,18 @@ func TestIfEndsTheRetries(t *testing.T) {
 	})
 }
 
+// failingOnce returns call, which fails when it is called for the first time.
+func failingOnce(call func(ctx context.Context) error) func(ctx context.Context) error {
+	failed := false
+	return func(ctx context.Context) error {
+		if !failed {
+			failed = true
+			return errTemporary
+		}
+		return call(ctx)
+	}
+}
+
 func TestEndOfTheContext(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -81,6 +93,10 @@ func TestEndOfTheContext(t *testing.T) {
 			<-ctx.Done()
 			return context.Cause(ctx)
 		}, []error{errStopped}},
+		"during a call after one that failed": {failingOnce(func(ctx context.Context) error {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}), []error{errStopped, errTemporary}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
