@@ -218,15 +218,7 @@ func (r *reader) restart(ctx context.Context) error {
 	for p := range uint32(r.partitions) {
 		r.Pause(p)
 	}
-	failures := make(chan error, r.partitions)
-	for p := range uint32(r.partitions) {
-		go func() { failures <- r.Seek(ctx, p, consumer.First()) }()
-	}
-	var errs []error
-	for range r.partitions {
-		errs = append(errs, <-failures)
-	}
-	return errors.Join(errs...)
+	return each(r.partitions, r.partitions, func(p int) error { return r.Seek(ctx, uint32(p), consumer.First()) })
 }
 
 // read reads the n messages of the topic.
