@@ -24,7 +24,8 @@ func (s *settings) startEmbedded(log *zap.Logger, out io.Writer) (stop func(), e
 	s.config.Iggy.Endpoint = srv.Endpoint()
 	fmt.Fprintf(out, "No Iggy server is configured (FETCHBOX__IGGY__ENDPOINT): "+
 		"using an embedded server at %s, which writes each message to the disk in %s. "+
-		"The command line tool reaches it with --endpoint iggy://iggy:iggy@%s.\n", srv.Address(), dir, srv.Address())
+		"The command line tool reaches it with --endpoint iggy://%s:%s@%s.\n",
+		srv.Address(), dir, embedded.DefaultUsername, embedded.DefaultPassword, srv.Address())
 	return func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()

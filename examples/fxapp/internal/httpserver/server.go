@@ -39,7 +39,8 @@ const writeTimeout = time.Minute
 const maxHeaderBytes = 64 << 10
 
 // New returns a Server for address with at most maxConns connections at a time. One more takes the
-// place of the one that has waited longest for a request; while all have requests, more wait. It calls onFailure when it fails after its start.
+// place of the one that has waited longest for a request; while all have requests, more wait. The
+// Server calls onFailure when it fails after its start.
 func New(address string, maxConns int, handler http.Handler, log *zap.Logger, onFailure func(error)) *Server {
 	// Log streams have no end of their own: Stop cancels their contexts.
 	ctx, cancel := context.WithCancel(context.Background())
