@@ -40,7 +40,14 @@ func (b *Batch) Append(id [16]byte, originTimestamp uint64, payload, headers []b
 	*to = append(*to, payload...)
 	*to = append(*to, headers...)
 	b.ended(size)
+	// The next message is probably as large. With many batches, its memory is in no cache.
+	free := (*to)[len(*to):cap(*to)]
+	prefetch(free[:min(size, len(free), maxPrefetch)])
 }
+
+// maxPrefetch bounds what is prefetched, in bytes. In a longer copy, the processor itself prefetches
+// the rest.
+const maxPrefetch = 1 << 10
 
 // AppendEncoded adds a message in the form that Encoded returns.
 func (b *Batch) AppendEncoded(message []byte) {

@@ -115,3 +115,13 @@ func TestBatchRoundTrip(t *testing.T) {
 		require.Empty(t, batch.AppendIndex(nil))
 	})
 }
+
+func TestPrefetchEndsForAnyLength(t *testing.T) {
+	t.Parallel()
+	memory := make([]byte, 300)
+	for n := range memory {
+		wire.Prefetch(memory[:n])
+		wire.Prefetch(memory[len(memory)-n:])
+	}
+	wire.Prefetch(nil)
+}

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
@@ -17,6 +18,32 @@ func BenchmarkAppend(b *testing.B) {
 			batch.Reset()
 		}
 		batch.Append([16]byte{1}, 1, payload, headers)
+	}
+}
+
+// The batches of many partitions, which no cache holds. Each is locked for an append, as the producer
+// does: a lock waits until what was written before is in the cache.
+func BenchmarkAppendToManyBatches(b *testing.B) {
+	const size = 128 << 10
+	batches := make([]struct {
+		sync.Mutex
+		wire.Batch
+	}, 512)
+	for i := range batches {
+		batches[i].AddChunk(make([]byte, 0, size))
+	}
+	payload := make([]byte, 512)
+	b.SetBytes(int64(wire.EncodedSize(len(payload), 0)))
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		to := &batches[n%len(batches)]
+		to.Lock()
+		if chunk := to.Chunks()[0]; to.Free() < wire.EncodedSize(len(payload), 0) {
+			to.Reset()
+			to.AddChunk(chunk[:0])
+		}
+		to.Append([16]byte{1}, 1, payload, nil)
+		to.Unlock()
 	}
 }
 

@@ -14,3 +14,6 @@ func DecodeMessage(b []byte) (m Message, n int, err error) {
 	n, err = m.Decode(b)
 	return m, n, err
 }
+
+// Prefetch is prefetch.
+func Prefetch(b []byte) { prefetch(b) }
