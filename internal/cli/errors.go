@@ -32,7 +32,7 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(fo
 // errReported ends a command that has printed its failure already.
 var errReported = errors.New("reported")
 
-// errInterrupted is the cause with which an interrupt ends the context of a command.
+// errInterrupted is the error of a command whose context was cancelled.
 var errInterrupted = errors.New("interrupted")
 
 // interrupted returns errInterrupted after an interrupt, nil before.
@@ -40,8 +40,8 @@ func interrupted(ctx context.Context) error { return interruptedOr(ctx, nil) }
 
 // interruptedOr returns errInterrupted after an interrupt, err before.
 func interruptedOr(ctx context.Context, err error) error {
-	if c := context.Cause(ctx); errors.Is(c, errInterrupted) {
-		return c
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return errInterrupted
 	}
 	return err
 }

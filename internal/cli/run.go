@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -39,12 +40,14 @@ type app struct {
 }
 
 func (a *app) run(ctx context.Context, args []string) error {
-	interruptible, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	defer context.AfterFunc(ctx, func() { cancel(errInterrupted) })()
 	root := a.rootCommand()
 	root.SetArgs(args)
-	return callback.Recover(func() error { return root.ExecuteContext(interruptible) })
+	err := callback.Recover(func() error { return root.ExecuteContext(ctx) })
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		// The cause may be a signal.
+		return errInterrupted
+	}
+	return err
 }
 
 // rootCommand is the program's command with all subcommands.
