@@ -9,6 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/fetchbox/fetchbox-iggy/consumer"
 	"github.com/fetchbox/fetchbox-iggy/embedded"
@@ -203,12 +206,16 @@ func TestAWrongPasswordIsOneClearError(t *testing.T) {
 	t.Parallel()
 	srv := server(t)
 	for _, provision := range []string{"true", "false"} {
+		core, logs := observer.New(zapcore.WarnLevel)
 		app := fx.New(quiet, fxiggy.Module, configured("iggy: {endpoint: 'iggy://"+srv.Address()+"', client_id: iggy, client_secret: wr0ng}\ntopics: {provision: "+provision+"}"),
-			fx.Invoke(func(*jobs.Publisher) {}))
+			fx.Supply(zap.New(core)), fx.Invoke(func(*jobs.Publisher) {}))
 		require.NoError(t, app.Err())
 		err := app.Start(t.Context())
 		require.ErrorIs(t, err, iggyerr.ErrCredentials, "provision %s", provision)
 		require.NotContains(t, err.Error(), "wr0ng")
+		for _, entry := range logs.All() {
+			require.NotContains(t, entry.Message, "retrying")
+		}
 	}
 	gone(t, srv)
 }

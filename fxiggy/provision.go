@@ -23,6 +23,9 @@ type provisioner struct {
 	cluster string // " of cluster NAME" in errors, or empty
 	policy  *retry.Policy
 
+	// canRetry reports whether a later attempt may succeed.
+	canRetry func(error) bool
+
 	busy     chan struct{} // holds a token while one call provisions
 	failures int           // in a row, guarded by busy
 
@@ -37,11 +40,12 @@ func newProvisioner(c *cluster) *provisioner {
 	if c.name != "" {
 		p.log = p.log.With(zap.String("cluster", c.name))
 	}
-	p.policy = retry.New(c.cfg.Iggy.Reconnect, retry.If(func(err error) bool {
+	p.canRetry = func(err error) bool {
 		// The server may begin to accept credentials and permissions later, but a start that waits
 		// ends with the error at once.
 		return c.cfg.Iggy.Start == config.StartBackground || iggyerr.IsRetryable(err)
-	}))
+	}
+	p.policy = retry.New(c.cfg.Iggy.Reconnect, retry.If(p.canRetry))
 	return p
 }
 
@@ -131,7 +135,11 @@ func (p *provisioner) once(ctx context.Context, recent func() bool) error {
 		return err
 	default:
 		if p.failures++; p.failures == 1 {
-			p.log.Warn("cannot provision topics, retrying", zap.Error(err))
+			message := "cannot provision topics"
+			if p.canRetry(err) {
+				message += ", retrying"
+			}
+			p.log.Warn(message, zap.Error(err))
 		}
 	}
 	p.mu.Lock()
