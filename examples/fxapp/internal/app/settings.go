@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -55,11 +56,14 @@ func (s Server) Validate() error {
 			errs = append(errs, &config.KeyError{Key: key, Err: errors.New(rule)})
 		}
 	}
-	_, _, err := net.SplitHostPort(s.Addr)
+	host, port, err := net.SplitHostPort(s.Addr)
 	add(err == nil, "addr", "must be host:port, such as 127.0.0.1:8080")
-	_, port, err := net.SplitHostPort(s.ProbeAddr)
-	add(s.ProbeAddr == "" || err == nil, "probe_addr", "must be empty, or host:port, such as 127.0.0.1:8081")
-	add(s.ProbeAddr != s.Addr || s.ProbeAddr == "" || port == "0", "probe_addr", "must be another address than addr")
+	if s.ProbeAddr != "" {
+		probeHost, probePort, err := net.SplitHostPort(s.ProbeAddr)
+		add(err == nil, "probe_addr", "must be empty, or host:port, such as 127.0.0.1:8081")
+		same := port == probePort && port != "0" && (host == probeHost || isEveryAddress(host) || isEveryAddress(probeHost))
+		add(err != nil || !same, "probe_addr", "must be another address than addr")
+	}
 	for _, host := range s.Hosts {
 		_, _, err := net.SplitHostPort(host)
 		add(host != "" && err != nil && !strings.Contains(host, "/"), "hosts",
@@ -71,6 +75,12 @@ func (s Server) Validate() error {
 		"must be 1 or more, and less than max_connections")
 	add(s.PublishTimeout > 0 && s.PublishTimeout <= maxPublishTimeout, "publish_timeout", fmt.Sprintf("must be more than 0 and at most %v", maxPublishTimeout))
 	return errors.Join(errs...)
+}
+
+// isEveryAddress reports whether a server that listens at the host uses its port on every address.
+func isEveryAddress(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "" || err == nil && ip.IsUnspecified()
 }
 
 // within returns s with limits of connections and streams that take at most half of the process's file

@@ -40,9 +40,24 @@ func TestServerIsValidated(t *testing.T) {
 	for _, hosts := range [][]string{{""}, {"http://a"}, {"[::1]:80"}} {
 		require.Error(t, app.Server{Addr: ":80", Hosts: hosts, MaxConnections: 2, MaxStreams: 1, PublishTimeout: 1}.Validate(), hosts)
 	}
-	for probes, valid := range map[string]bool{"": true, ":81": true, ":80": false, "81": false} {
-		err := app.Server{Addr: ":80", ProbeAddr: probes, MaxConnections: 2, MaxStreams: 1, PublishTimeout: 1}.Validate()
-		require.Equal(t, valid, err == nil, "%q: %v", probes, err)
+	for _, tt := range []struct {
+		addr, probes string
+		valid        bool
+	}{
+		{":80", "", true},
+		{":80", ":81", true},
+		{":80", ":80", false},
+		{":80", "81", false},
+		{":80", "127.0.0.1:80", false},
+		{"0.0.0.0:80", "127.0.0.1:80", false},
+		{"127.0.0.1:80", ":80", false},
+		{"127.0.0.1:80", "[::]:80", false},
+		{"10.0.0.1:80", "127.0.0.1:80", true},
+		{"127.0.0.1:0", "127.0.0.1:0", true},
+		{":0", ":0", true},
+	} {
+		err := app.Server{Addr: tt.addr, ProbeAddr: tt.probes, MaxConnections: 2, MaxStreams: 1, PublishTimeout: 1}.Validate()
+		require.Equal(t, tt.valid, err == nil, "%q %q: %v", tt.addr, tt.probes, err)
 	}
 	require.NoError(t, app.Server{Addr: ":80", Hosts: []string{"*", "a.example.com", "::1", "10.0.0.1"}, MaxConnections: 2, MaxStreams: 1, PublishTimeout: 1}.Validate())
 }
