@@ -17,7 +17,7 @@ const separator = "__"
 // environmentLayer sets keys from environment variables.
 type environmentLayer struct {
 	prefix  string // with the separator
-	sources Sources
+	sources map[string]Source
 	faults  []error
 
 	// ignored reports whether an unknown key is ignored.
@@ -41,7 +41,8 @@ func (l *environmentLayer) fault(key, name string, err error) {
 	l.faults = append(l.faults, &KeyError{Key: key, Source: Source{Variable: name}, Err: err})
 }
 
-func (l *environmentLayer) variable(section reflect.Value, name, text string, seen map[string]string) {
+func (l *environmentLayer) variable(root reflect.Value, name, text string, seen map[string]string) {
+	section := root
 	parts := strings.Split(strings.ToLower(name[len(l.prefix):]), separator)
 	var (
 		key string
@@ -51,7 +52,7 @@ func (l *environmentLayer) variable(section reflect.Value, name, text string, se
 		f, ok := findField(section, part, sameName)
 		if !ok {
 			if !l.ignored(section, key, part, i < len(parts)-1) {
-				l.fault(strings.Join(parts, "."), name, unknownKey(section, part))
+				l.fault(strings.Join(parts, "."), name, l.unknown(root, section, name, part))
 			}
 			return
 		}
@@ -75,6 +76,32 @@ func (l *environmentLayer) variable(section reflect.Value, name, text string, se
 		write()
 	}
 	l.sources[key] = Source{Variable: name}
+}
+
+// unknown returns the error for a variable whose part is no key of the section.
+func (l *environmentLayer) unknown(root, section reflect.Value, name, part string) error {
+	if key := keyOfWords(root, strings.ToLower(strings.ReplaceAll(name[len(l.prefix):], separator, "_"))); key != "" {
+		return fmt.Errorf("unknown key; did you mean %s?", Variable(strings.TrimSuffix(l.prefix, separator), key))
+	}
+	return unknownKey(section, part)
+}
+
+// keyOfWords returns the key of a section whose variable has these words, with single underscores
+// between them, or "".
+func keyOfWords(section reflect.Value, words string) string {
+	for _, f := range fields(section) {
+		rest, ok := strings.CutPrefix(words, foldName(f.name))
+		switch {
+		case !ok:
+		case rest == "":
+			return f.name
+		case rest[0] == '_':
+			if below := keyOfWords(f.value, rest[1:]); below != "" {
+				return joinKey(f.name, below)
+			}
+		}
+	}
+	return ""
 }
 
 func setVariable(v reflect.Value, text string) error {

@@ -25,3 +25,16 @@ func TestLoadReadsTheProcessEnvironment(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "from the process", c.Iggy.Token.Reveal())
 }
+
+func TestLoadSuggestsTheVariableWithUnderscoresInPairs(t *testing.T) {
+	t.Parallel()
+	for variable, want := range map[string]string{
+		"FETCHBOX__IGGY_CLIENT_SECRET=x":          "iggy_client_secret: unknown key; did you mean FETCHBOX__IGGY__CLIENT_SECRET? (FETCHBOX__IGGY_CLIENT_SECRET)",
+		"FETCHBOX__PRODUCER__RETRY_MAX_RETRIES=1": "producer.retry_max_retries: unknown key; did you mean FETCHBOX__PRODUCER__RETRY__MAX_RETRIES? (FETCHBOX__PRODUCER__RETRY_MAX_RETRIES)",
+		"FETCHBOX__IGGY__CLIENT__SECRET=x":        "iggy.client.secret: unknown key; did you mean FETCHBOX__IGGY__CLIENT_SECRET? (FETCHBOX__IGGY__CLIENT__SECRET)",
+		"FETCHBOX__IGGY_CLIENT_SECRETS=x":         "iggy_client_secrets: unknown key (FETCHBOX__IGGY_CLIENT_SECRETS)",
+	} {
+		_, err := loadWith(config.WithEnviron([]string{variable}))
+		require.EqualError(t, err, want)
+	}
+}

@@ -16,7 +16,7 @@ import (
 // unmarshalling them, so that it finds all faults with key and line and quotes no values.
 type fileLayer struct {
 	name    string
-	sources Sources
+	sources map[string]Source
 	faults  []error
 	// unparsed is set when the file is not YAML.
 	unparsed bool

@@ -11,16 +11,21 @@ import (
 	"strings"
 )
 
-// Sources are the sources of all values other than defaults, by key. The empty key has the prefix of the
-// variables.
-type Sources map[string]Source
+// Sources has the sources of all values other than defaults. The zero value has none.
+type Sources struct {
+	prefix string // of variables
+	keys   map[string]Source
+}
+
+// Of returns the source of a key's value, and the zero Source for a key that nothing sets.
+func (s Sources) Of(key string) Source { return s.keys[key] }
 
 // Has reports whether a file or the environment sets the key, or any key below it.
 func (s Sources) Has(key string) bool {
-	if _, ok := s[key]; ok {
+	if _, ok := s.keys[key]; ok {
 		return true
 	}
-	for k := range s {
+	for k := range s.keys {
 		if strings.HasPrefix(k, key+".") {
 			return true
 		}
@@ -40,10 +45,10 @@ func (s Sources) Locate(err error) error {
 	for i, fault := range found {
 		located := *fault
 		if located.Source == (Source{}) {
-			located.Source = s[fault.Key]
+			located.Source = s.Of(fault.Key)
 		}
-		if prefix := s[""].Variable; prefix != "" && located.Source == (Source{}) {
-			located.Source.Variable = Variable(prefix, fault.Key)
+		if s.prefix != "" && located.Source == (Source{}) {
+			located.Source.Variable = Variable(s.prefix, fault.Key)
 		}
 		all[i] = &located
 	}
@@ -60,14 +65,14 @@ func (s Sources) Locate(err error) error {
 // certificate: see Config.ValidateCluster. After an error, the Config is the
 // zero value, and the sections of the application are unchanged.
 func Load(opts ...Option) (Config, error) {
-	l := &loader{config: Default(), prefix: DefaultPrefix, sources: Sources{}, sections: map[string]*section{}}
+	l := &loader{config: Default(), prefix: DefaultPrefix, sources: Sources{keys: map[string]Source{}}, sections: map[string]*section{}}
 	for i, opt := range opts {
 		if opt == nil {
 			return Config{}, fmt.Errorf("config: option %d of %d is nil", i+1, len(opts))
 		}
 		opt(l)
 	}
-	l.sources[""] = Source{Variable: l.prefix}
+	l.sources.prefix = l.prefix
 	l.names = slices.Sorted(maps.Keys(l.sections))
 	// These are faults of the program. The configuration can only be checked after they are fixed.
 	if err := errors.Join(l.optionErrs...); err != nil {
@@ -116,7 +121,7 @@ func (l *loader) load() error {
 		// What the file sets is unknown, so nothing true can be said about the rest.
 		return errors.Join(l.faults...)
 	}
-	env := environmentLayer{prefix: l.prefix + separator, sources: l.sources, ignored: l.ignoredVariable}
+	env := environmentLayer{prefix: l.prefix + separator, sources: l.sources.keys, ignored: l.ignoredVariable}
 	env.apply(root, l.environ)
 	l.faults = append(l.faults, env.faults...)
 	l.collect(root)
@@ -175,7 +180,7 @@ func (l *loader) loadFile(root reflect.Value) bool {
 			return false
 		}
 	}
-	file := fileLayer{name: l.path, sources: l.sources, ignored: l.ignored, top: func(keys []string) { l.present = keys }}
+	file := fileLayer{name: l.path, sources: l.sources.keys, ignored: l.ignored, top: func(keys []string) { l.present = keys }}
 	file.apply(root, l.data)
 	l.faults = append(l.faults, file.faults...)
 	return !file.unparsed
@@ -200,7 +205,7 @@ func (l *loader) validate() {
 		}
 	}
 	for _, fault := range found {
-		fault.Source = l.sources[fault.Key]
+		fault.Source = l.sources.Of(fault.Key)
 		l.faults = append(l.faults, fault)
 	}
 }

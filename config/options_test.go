@@ -357,7 +357,9 @@ func TestWithOverride(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, "embedded:1", c.Iggy.Address())
-	require.Equal(t, config.Sources{"": {Variable: "FETCHBOX"}, "producer.linger": {File: "app.yaml", Line: 2}}, from)
+	require.Equal(t, config.Source{File: "app.yaml", Line: 2}, from.Of("producer.linger"))
+	require.Zero(t, from.Of("producer"))
+	require.Zero(t, from.Of("iggy.endpoint"), "the override is no source")
 	require.True(t, from.Has("producer"))
 	require.False(t, from.Has("prod"))
 
