@@ -51,14 +51,20 @@ func (l *environmentLayer) variable(root reflect.Value, name, text string, seen 
 	for i, part := range parts {
 		f, ok := findField(section, part, sameName)
 		if !ok {
-			if !l.ignored(section, key, part, i < len(parts)-1) {
-				l.fault(strings.Join(parts, "."), name, l.unknown(root, section, name, part))
+			if meant := l.meant(root, name); meant != "" {
+				l.fault(strings.Join(parts, "."), name, fmt.Errorf("unknown key; did you mean %s?", meant))
+			} else if !l.ignored(section, key, part, i < len(parts)-1) {
+				l.fault(strings.Join(parts, "."), name, unknownKey(section, part))
 			}
 			return
 		}
 		key, section, set = joinKey(key, f.name), f.value, append(set, f.set)
 		if k := kindOf(section.Type()); (k == kindValue || k == kindList) && i < len(parts)-1 {
-			l.fault(strings.Join(parts, "."), name, fmt.Errorf("unknown key; %s has no keys below it", key))
+			err := fmt.Errorf("unknown key; %s has no keys below it", key)
+			if meant := l.meant(root, name); meant != "" {
+				err = fmt.Errorf("unknown key; did you mean %s?", meant)
+			}
+			l.fault(strings.Join(parts, "."), name, err)
 			return
 		}
 	}
@@ -78,26 +84,29 @@ func (l *environmentLayer) variable(root reflect.Value, name, text string, seen 
 	l.sources[key] = Source{Variable: name}
 }
 
-// unknown returns the error for a variable whose part is no key of the section.
-func (l *environmentLayer) unknown(root, section reflect.Value, name, part string) error {
-	if key := keyOfWords(root, strings.ToLower(strings.ReplaceAll(name[len(l.prefix):], separator, "_"))); key != "" {
-		return fmt.Errorf("unknown key; did you mean %s?", Variable(strings.TrimSuffix(l.prefix, separator), key))
+// meant returns the variable that has the words of an unknown one, with other underscores between
+// them, or "".
+func (l *environmentLayer) meant(root reflect.Value, name string) string {
+	words := strings.ReplaceAll(name[len(l.prefix):], separator, "_")
+	if levels := levelsOfWords(root, strings.ToLower(words)); levels != "" {
+		return l.prefix + strings.ToUpper(levels)
 	}
-	return unknownKey(section, part)
+	return ""
 }
 
-// keyOfWords returns the key of a section whose variable has these words, with single underscores
-// between them, or "".
-func keyOfWords(section reflect.Value, words string) string {
+// levelsOfWords returns the levels of a value's variable, with separators between them, that has these
+// words, or "".
+func levelsOfWords(section reflect.Value, words string) string {
 	for _, f := range fields(section) {
-		rest, ok := strings.CutPrefix(words, foldName(f.name))
-		switch {
+		level := foldName(f.name)
+		rest, ok := strings.CutPrefix(words, level)
+		switch k := kindOf(f.value.Type()); {
 		case !ok:
-		case rest == "":
-			return f.name
-		case rest[0] == '_':
-			if below := keyOfWords(f.value, rest[1:]); below != "" {
-				return joinKey(f.name, below)
+		case rest == "" && (k == kindValue || k == kindList):
+			return level
+		case strings.HasPrefix(rest, "_"):
+			if below := levelsOfWords(f.value, rest[1:]); below != "" {
+				return level + separator + below
 			}
 		}
 	}

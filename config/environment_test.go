@@ -32,9 +32,14 @@ func TestLoadSuggestsTheVariableWithUnderscoresInPairs(t *testing.T) {
 		"FETCHBOX__IGGY_CLIENT_SECRET=x":          "iggy_client_secret: unknown key; did you mean FETCHBOX__IGGY__CLIENT_SECRET? (FETCHBOX__IGGY_CLIENT_SECRET)",
 		"FETCHBOX__PRODUCER__RETRY_MAX_RETRIES=1": "producer.retry_max_retries: unknown key; did you mean FETCHBOX__PRODUCER__RETRY__MAX_RETRIES? (FETCHBOX__PRODUCER__RETRY_MAX_RETRIES)",
 		"FETCHBOX__IGGY__CLIENT__SECRET=x":        "iggy.client.secret: unknown key; did you mean FETCHBOX__IGGY__CLIENT_SECRET? (FETCHBOX__IGGY__CLIENT__SECRET)",
+		"FETCHBOX__IGGY__CLIENT_SECRET__FILE=x":   "iggy.client_secret.file: unknown key; did you mean FETCHBOX__IGGY__CLIENT_SECRET_FILE? (FETCHBOX__IGGY__CLIENT_SECRET__FILE)",
 		"FETCHBOX__IGGY_CLIENT_SECRETS=x":         "iggy_client_secrets: unknown key (FETCHBOX__IGGY_CLIENT_SECRETS)",
+		"FETCHBOX__PRODUCER_RETRY=3":              "producer_retry: unknown key (FETCHBOX__PRODUCER_RETRY)", // a section
 	} {
 		_, err := loadWith(config.WithEnviron([]string{variable}))
 		require.EqualError(t, err, want)
 	}
+	_, err := loadWith(config.WithEnviron([]string{"FETCHBOX__IGGY_CLIENT_SECRET=x", "FETCHBOX__SERVER_ADDR=x"}), config.IgnoreUndeclared(nil))
+	require.EqualError(t, err, "iggy_client_secret: unknown key; did you mean FETCHBOX__IGGY__CLIENT_SECRET? (FETCHBOX__IGGY_CLIENT_SECRET)",
+		"it is not taken for the section of another program")
 }
