@@ -32,7 +32,7 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(fo
 // errReported ends a command that has printed its failure already.
 var errReported = errors.New("reported")
 
-// errInterrupted is the error of a command whose context was cancelled.
+// errInterrupted is the error of a command whose context has ended.
 var errInterrupted = errors.New("interrupted")
 
 // interrupted returns errInterrupted after an interrupt, nil before.
@@ -40,10 +40,15 @@ func interrupted(ctx context.Context) error { return interruptedOr(ctx, nil) }
 
 // interruptedOr returns errInterrupted after an interrupt, err before.
 func interruptedOr(ctx context.Context, err error) error {
-	if errors.Is(ctx.Err(), context.Canceled) {
+	if ctx.Err() != nil {
 		return errInterrupted
 	}
 	return err
+}
+
+// isInterrupt reports whether err is due to the end of a command's context, whose cause may be a signal.
+func isInterrupt(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, errInterrupted) || errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
 }
 
 // report prints an error, a line for each fault, and returns the exit code.

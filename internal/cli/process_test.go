@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"sync"
@@ -52,6 +53,9 @@ func runWith(t *testing.T, in io.Reader, args ...string) result {
 	return result{code, out.String(), err.String()}
 }
 
+// errSignal is the cause of an interrupt, as signal.NotifyContext has it.
+var errSignal = errors.New("interrupt signal received")
+
 // process is a run in progress.
 type process struct {
 	t         *testing.T
@@ -65,7 +69,8 @@ type process struct {
 // begin starts a run whose output is read line by line.
 func begin(t *testing.T, in io.Reader, args ...string) *process {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, end := context.WithCancelCause(context.Background())
+	cancel := func() { end(errSignal) }
 	r, w := io.Pipe()
 	p := &process{t: t, out: bufio.NewReader(r), stdout: r, interrupt: cancel, done: make(chan int, 1)}
 	go func() {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -43,8 +42,7 @@ func (a *app) run(ctx context.Context, args []string) error {
 	root := a.rootCommand()
 	root.SetArgs(args)
 	err := callback.Recover(func() error { return root.ExecuteContext(ctx) })
-	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-		// The cause may be a signal.
+	if isInterrupt(ctx, err) {
 		return errInterrupted
 	}
 	return err

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -66,7 +65,7 @@ func (a *app) tail(ctx context.Context, cluster config.Cluster, t topicRef, o ta
 	if err == nil && o.follow {
 		err = r.follow(ctx, a.connectionReporter(cluster.Iggy), each)
 	}
-	if o.follow && errors.Is(interruptedOr(ctx, err), errInterrupted) {
+	if o.follow && isInterrupt(ctx, err) {
 		return shown, nil // an interrupt is the way to end it
 	}
 	return shown, err
