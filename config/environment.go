@@ -48,23 +48,24 @@ func (l *environmentLayer) variable(root reflect.Value, name, text string, seen 
 		key string
 		set []func()
 	)
+	unknown := func(err error) {
+		if meant := l.meant(root, name); meant != "" {
+			err = didYouMean(meant)
+		}
+		l.fault(strings.Join(parts, "."), name, err)
+	}
 	for i, part := range parts {
 		f, ok := findField(section, part, sameName)
 		if !ok {
-			if meant := l.meant(root, name); meant != "" {
-				l.fault(strings.Join(parts, "."), name, fmt.Errorf("unknown key; did you mean %s?", meant))
-			} else if !l.ignored(section, key, part, i < len(parts)-1) {
-				l.fault(strings.Join(parts, "."), name, unknownKey(section, part))
+			// A variable with the words of a key is a mistake, and not the section of another program.
+			if l.meant(root, name) != "" || !l.ignored(section, key, part, i < len(parts)-1) {
+				unknown(unknownKey(section, part))
 			}
 			return
 		}
 		key, section, set = joinKey(key, f.name), f.value, append(set, f.set)
 		if k := kindOf(section.Type()); (k == kindValue || k == kindList) && i < len(parts)-1 {
-			err := fmt.Errorf("unknown key; %s has no keys below it", key)
-			if meant := l.meant(root, name); meant != "" {
-				err = fmt.Errorf("unknown key; did you mean %s?", meant)
-			}
-			l.fault(strings.Join(parts, "."), name, err)
+			unknown(fmt.Errorf("unknown key; %s has no keys below it", key))
 			return
 		}
 	}
@@ -90,25 +91,6 @@ func (l *environmentLayer) meant(root reflect.Value, name string) string {
 	words := strings.ReplaceAll(name[len(l.prefix):], separator, "_")
 	if levels := levelsOfWords(root, strings.ToLower(words)); levels != "" {
 		return l.prefix + strings.ToUpper(levels)
-	}
-	return ""
-}
-
-// levelsOfWords returns the levels of a value's variable, with separators between them, that has these
-// words, or "".
-func levelsOfWords(section reflect.Value, words string) string {
-	for _, f := range fields(section) {
-		level := foldName(f.name)
-		rest, ok := strings.CutPrefix(words, level)
-		switch k := kindOf(f.value.Type()); {
-		case !ok:
-		case rest == "" && (k == kindValue || k == kindList):
-			return level
-		case strings.HasPrefix(rest, "_"):
-			if below := levelsOfWords(f.value, rest[1:]); below != "" {
-				return level + separator + below
-			}
-		}
 	}
 	return ""
 }

@@ -10,10 +10,13 @@ import (
 // unknownKey returns the error for an unknown key, with a suggestion if one is close.
 func unknownKey(section reflect.Value, name string) error {
 	if meant := closestKey(section, name); meant != "" {
-		return fmt.Errorf("unknown key; did you mean %s?", meant)
+		return didYouMean(meant)
 	}
 	return errors.New("unknown key")
 }
+
+// didYouMean returns the error for an unknown key that probably means another one.
+func didYouMean(meant string) error { return fmt.Errorf("unknown key; did you mean %s?", meant) }
 
 // closestKey returns the key of a section of which name is probably a misspelling, or "".
 func closestKey(section reflect.Value, name string) string {
@@ -47,4 +50,23 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// levelsOfWords returns the levels of a value's variable, with separators between them, that has these
+// words, or "".
+func levelsOfWords(section reflect.Value, words string) string {
+	for _, f := range fields(section) {
+		level := foldName(f.name)
+		rest, ok := strings.CutPrefix(words, level)
+		switch k := kindOf(f.value.Type()); {
+		case !ok:
+		case rest == "" && (k == kindValue || k == kindList):
+			return level
+		case strings.HasPrefix(rest, "_"):
+			if below := levelsOfWords(f.value, rest[1:]); below != "" {
+				return level + separator + below
+			}
+		}
+	}
+	return ""
 }

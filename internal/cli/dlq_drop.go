@@ -88,7 +88,7 @@ func (a *app) drop(ctx context.Context, selected *selection, from string) (count
 			counts.Skipped++
 		}
 	}
-	counts.Interrupted = errors.Is(interrupted(ctx), errInterrupted)
+	counts.Interrupted = interrupted(ctx) != nil
 	return counts, err
 }
 

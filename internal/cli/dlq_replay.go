@@ -129,7 +129,7 @@ func (a *app) replay(ctx context.Context, selected *selection, o selectionOption
 		failure = flush()
 	}
 	bar.clear()
-	run.total.Interrupted = errors.Is(interrupted(ctx), errInterrupted)
+	run.total.Interrupted = interrupted(ctx) != nil
 	run.total.NotTried = len(wanted) - run.total.tried()
 	return run.total, failure
 }

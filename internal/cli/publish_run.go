@@ -84,7 +84,7 @@ func (p publishRun[T]) run(ctx context.Context, a *app, cluster config.Cluster, 
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), gracePeriod)
 	defer cancel()
 	_ = sender.Stop(stopping) // every message has its outcome
-	total.Interrupted = errors.Is(interrupted(ctx), errInterrupted)
+	total.Interrupted = interrupted(ctx) != nil
 	if failure != nil && total == (publishCounts{}) {
 		return failure
 	}
