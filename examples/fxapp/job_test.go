@@ -142,6 +142,11 @@ func TestDataDirectoryIsDescribed(t *testing.T) {
 	box, stop := run(t, app.Options{Data: data, Environ: environment(nil)})
 	id := box.submit(t, remote.manifest(2, 1))
 	box.waitFinished(t, id)
+	// The log of a job comes through a topic of its own.
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(filepath.Join(data, "logs"))
+		return err == nil
+	}, waitTimeout, 10*time.Millisecond)
 	stop()
 	entries, err := os.ReadDir(data)
 	require.NoError(t, err)
