@@ -11,13 +11,19 @@ type Room interface {
 	Give(n int)
 }
 
+// maxPollBytes is the size of an answer that a poll asks for at most, unless one message is larger. The
+// memory of larger answers is in no cache, and the server allocates it anew for each. Measured on Iggy
+// 0.8.0 with 8 partitions and messages of 1 MB: answers of 4 MiB take the server 0.95 ms of CPU per
+// message in place of 0.4, and the consumer is a third as fast and needs nine times the heap.
+const maxPollBytes = 2 << 20
+
 // reserve takes room for the answer of p, and sets how many messages p asks for by it; false when
 // there is no room. c.mu is held.
 func (c *Cursor) reserve(p *poll) bool {
 	average, limit := c.history.learned()
-	count := min(c.fetcher.cfg.BatchSize, limit)
 	// An answer should not be cut off because some of its messages are a little larger.
 	each := average + average/16
+	count := min(c.fetcher.cfg.BatchSize, limit, max(1, maxPollBytes/each))
 	if p.reserved = c.room.Take(count*each, each); p.reserved <= 0 {
 		return false
 	}

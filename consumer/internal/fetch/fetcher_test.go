@@ -61,6 +61,20 @@ func TestReading(t *testing.T) {
 		require.NotEmpty(t, s.queue.all())
 		require.GreaterOrEqual(t, s.room.left, 0)
 	})
+	inBubble(t, "few large messages are asked for at once", func(t *testing.T, s *setup) {
+		s.queue.take = true
+		s.server.appendMessages(100)
+		payload := make([]byte, 1<<20)
+		for i := range s.server.log {
+			s.server.log[i].Payload = payload
+		}
+		s.start(t, fetch.Start{AnyOffset: true, End: 100})
+		time.Sleep(time.Second)
+		requireOffsets(t, 0, 100, s.queue.all())
+		for _, poll := range s.server.pollsFrom(3) { // the first ones show how large the messages are
+			require.Equal(t, uint32(1), poll.Count, "one message is more than half of what an answer should have")
+		}
+	})
 	inBubble(t, "at a distance several polls of a partition are under way", func(t *testing.T, s *setup) {
 		s.queue.take = true
 		s.server.roundTrip = 20 * time.Millisecond
