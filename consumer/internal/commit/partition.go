@@ -47,17 +47,18 @@ type Partition struct {
 	// committed is the Seq of the prefix that is stored.
 	committed atomic.Uint64
 
-	mu        sync.Mutex
-	prefix    Prefix
-	stored    Stored
-	lastWrite Stored    // the offset that a commit tried to store last: its answer may have been lost
-	verified  time.Time // when stored was compared with the server last
-	waiters   int       // callers of Await
-	changed   chan struct{}
-	requested bool
-	lost      error
-	commits   int64
-	failure   fault.Fault // commits fail
+	mu         sync.Mutex
+	prefix     Prefix
+	stored     Stored
+	lastWrite  Stored    // the offset that a commit tried to store last: its answer may have been lost
+	verified   time.Time // when stored was compared with the server last
+	waiters    int       // callers of Await
+	changed    chan struct{}
+	requested  bool   // a commit is to begin, at the end of the one in flight if there is one
+	committing uint64 // the Seq of the prefix of the commit in flight; 0: there is none
+	lost       error
+	commits    int64
+	failure    fault.Fault // commits fail
 }
 
 // NewPartition returns the commit side of an assignment that begins with the given acknowledged
@@ -71,12 +72,11 @@ func (c *Committer) NewPartition(owner Owner, store Store, lock Lock, prefix Pre
 }
 
 // Advance sets the acknowledged prefix, which has grown. It requests a commit when enough messages
-// are acknowledged, or when a caller of Await waits.
+// are acknowledged beyond what is stored or being stored, or when a caller of Await waits.
 func (p *Partition) Advance(prefix Prefix) {
 	p.mu.Lock()
 	p.prefix = prefix
-	due := p.waiters > 0 || prefix.Seq-p.committed.Load() >= p.committer.every
-	request := due && p.request()
+	request := p.due(max(p.committed.Load(), p.committing)) && p.request()
 	p.mu.Unlock()
 	if request {
 		p.committer.add(p)
@@ -86,7 +86,10 @@ func (p *Partition) Advance(prefix Prefix) {
 // Committed returns how many messages of this assignment the stored offset covers.
 func (p *Partition) Committed() uint64 { return p.committed.Load() }
 
-// Request requests a commit, if the prefix is not committed.
+// Request requests a commit, if the prefix is not committed. While a commit is in flight, that
+// counts only if that one fails: a caller that is blocked by the limit on uncommitted messages can
+// go on after it. Without this rule, each commit would store a part of the limit, and a partition
+// with few messages per round trip would be half as fast.
 func (p *Partition) Request() {
 	p.mu.Lock()
 	request := p.prefix.Seq > p.committed.Load() && p.request()
@@ -96,10 +99,13 @@ func (p *Partition) Request() {
 	}
 }
 
-// pending reports whether there is something to commit.
+// pending reports whether there is something to commit, and no commit is in flight.
 func (p *Partition) pending() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.committing > 0 {
+		return false
+	}
 	if p.store == nil || p.lost != nil || !p.prefix.Any || p.prefix.Seq == p.committed.Load() {
 		p.requested = false
 		return false
@@ -107,14 +113,20 @@ func (p *Partition) pending() bool {
 	return true
 }
 
-// request notes that a commit is requested, and reports whether the committer must be told. p.mu is
-// held.
+// due reports whether the prefix has grown so much beyond the first seq messages that a commit should
+// begin. p.mu is held.
+func (p *Partition) due(seq uint64) bool {
+	return p.prefix.Seq > seq && (p.waiters > 0 || p.prefix.Seq-seq >= p.committer.every)
+}
+
+// request notes that a commit is requested, and reports whether the committer must be told: not while
+// a commit is in flight. p.mu is held.
 func (p *Partition) request() bool {
 	if p.requested || p.lost != nil || p.store == nil {
 		return false
 	}
 	p.requested = true
-	return true
+	return p.committing == 0
 }
 
 // Commit stores the acknowledged prefix if it has grown since the last commit. It reads the stored
@@ -140,18 +152,30 @@ func (p *Partition) commit(ctx context.Context) (offset uint64, err error) {
 	prefix := p.prefix
 	p.requested = false
 	none := p.store == nil || p.lost != nil || !prefix.Any || prefix.Seq == p.committed.Load()
+	if !none {
+		p.committing = prefix.Seq
+	}
 	p.mu.Unlock()
 	if none {
 		return 0, nil
 	}
+	if err := p.compareAndStore(ctx, prefix); err != nil {
+		p.notWritten()
+		return prefix.Offset, err
+	}
+	return prefix.Offset, nil
+}
+
+// compareAndStore stores a prefix unless someone else changed the stored offset. p.lock is held.
+func (p *Partition) compareAndStore(ctx context.Context, prefix Prefix) error {
 	now, err := p.store.Read(ctx)
 	switch {
 	case err == nil && p.WasReset(now):
-		return prefix.Offset, &ResetError{Now: now}
+		return &ResetError{Now: now}
 	case err != nil && !p.store.Refused(err):
-		return prefix.Offset, err
+		return err
 	}
-	return prefix.Offset, p.write(ctx, prefix)
+	return p.write(ctx, prefix)
 }
 
 // CommitAgain stores the acknowledged prefix also if it is stored already. It neither looks for the
@@ -189,6 +213,7 @@ func (p *Partition) write(ctx context.Context, prefix Prefix) error {
 func (p *Partition) written(prefix Prefix) {
 	p.mu.Lock()
 	p.commits++
+	p.requested, p.committing = false, 0
 	lost := p.lost != nil
 	request := false
 	failed, _ := p.failure.End()
@@ -196,7 +221,7 @@ func (p *Partition) written(prefix Prefix) {
 		p.stored, p.verified = Stored{Offset: prefix.Offset, Any: true}, time.Now()
 		p.committed.Store(prefix.Seq)
 		p.notify()
-		request = (p.waiters > 0 || p.prefix.Seq-prefix.Seq >= p.committer.every) && p.prefix.Seq > prefix.Seq && p.request()
+		request = p.due(prefix.Seq) && p.request()
 	}
 	p.mu.Unlock()
 	if request {
@@ -204,6 +229,17 @@ func (p *Partition) written(prefix Prefix) {
 	}
 	if !lost {
 		p.owner.Stored(prefix, failed)
+	}
+}
+
+// notWritten notes that the commit in flight failed, and begins the one that was requested meanwhile.
+func (p *Partition) notWritten() {
+	p.mu.Lock()
+	p.committing = 0
+	request := p.requested
+	p.mu.Unlock()
+	if request {
+		p.committer.add(p)
 	}
 }
 

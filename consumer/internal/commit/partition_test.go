@@ -153,6 +153,49 @@ func TestCommits(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Equal(t, []uint64{2}, s.store.all())
 	})
+	inBubble(t, "what a commit in flight stores does not count again", time.Hour, 100, func(t *testing.T, s *setup) {
+		s.partition.Advance(prefix(100))
+		time.Sleep(time.Millisecond)
+		s.partition.Advance(prefix(132))
+		time.Sleep(time.Second)
+		require.Equal(t, []uint64{99}, s.store.all())
+		s.partition.Advance(prefix(200))
+		time.Sleep(time.Second)
+		require.Equal(t, []uint64{99, 199}, s.store.all())
+	})
+	inBubble(t, "a request during a commit that succeeds begins no other", time.Hour, 100, func(t *testing.T, s *setup) {
+		s.partition.Advance(prefix(100))
+		time.Sleep(time.Millisecond)
+		s.partition.Advance(prefix(132))
+		s.partition.Request()
+		time.Sleep(time.Second)
+		require.Equal(t, []uint64{99}, s.store.all())
+		s.partition.Request()
+		time.Sleep(time.Second)
+		require.Equal(t, []uint64{99, 131}, s.store.all())
+	})
+	inBubble(t, "a request during a commit that fails begins another", time.Hour, 100, func(t *testing.T, s *setup) {
+		s.store.lose = true
+		s.partition.Advance(prefix(100))
+		time.Sleep(time.Millisecond)
+		s.partition.Advance(prefix(132))
+		s.partition.Request()
+		time.Sleep(time.Second)
+		require.Len(t, s.failed(), 1)
+		require.Equal(t, []uint64{99, 131}, s.store.all())
+	})
+	inBubble(t, "the intervals that pass during a commit begin no other", 10*time.Millisecond, 7, func(t *testing.T, s *setup) {
+		s.store.delay = 12 * time.Millisecond
+		s.partition.Advance(prefix(7))
+		time.Sleep(time.Millisecond)
+		s.partition.Advance(prefix(9))
+		for s.partition.State().Commits == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		s.partition.Advance(prefix(13)) // as soon as there is room for them
+		time.Sleep(time.Second)
+		require.Equal(t, []uint64{6, 12}, s.store.all())
+	})
 	inBubble(t, "what is stored already is stored again for a handover, and never less", time.Hour, 100, func(t *testing.T, s *setup) {
 		s.partition.Advance(prefix(100))
 		time.Sleep(time.Second)
