@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/quickack"
 )
 
 // proxy passes connections on to a server.
@@ -39,7 +41,7 @@ func (p *proxy) address() string { return p.listener.Addr().String() }
 
 // pass passes one connection on until it or the proxy ends.
 func (p *proxy) pass(client net.Conn) {
-	server, err := net.Dial("tcp", p.upstream)
+	server, err := dial(p.upstream)
 	if err != nil {
 		_ = client.Close()
 		return
@@ -58,6 +60,23 @@ func (p *proxy) pass(client net.Conn) {
 	})
 	p.relay(client, server, p.closed)
 	close(ended)
+}
+
+// upstream is a connection to the server that acknowledges at once what it reads, as the client would
+// that reads from the server itself.
+type upstream struct {
+	net.Conn
+	reader io.Reader
+}
+
+func (u upstream) Read(b []byte) (int, error) { return u.reader.Read(b) }
+
+func dial(address string) (net.Conn, error) {
+	nc, err := net.Dial("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return upstream{nc, quickack.Reader(nc.(*net.TCPConn))}, nil
 }
 
 // close closes all connections and waits until they have ended.

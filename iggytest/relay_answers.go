@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"syscall"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/quickack"
 )
 
 var (
@@ -16,7 +18,7 @@ var (
 // forwardAnswers forwards answers until the server or a fault ends the connection.
 func (r *relay) forwardAnswers() {
 	defer r.cancel()
-	err := r.copyAnswers(bufio.NewReaderSize(r.server, 64<<10))
+	err := r.copyAnswers(bufio.NewReaderSize(quickack.Reader(r.server), 64<<10))
 	if errors.Is(err, errResetByFault) || errors.Is(err, syscall.ECONNRESET) && !r.cutByFault.Load() {
 		r.reset()
 		return

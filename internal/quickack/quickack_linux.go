@@ -1,13 +1,13 @@
-package native
+package quickack
 
 import (
 	"net"
 	"syscall"
 )
 
-// quickAck returns a function that sends a delayed acknowledgement at once. TCP_QUICKACK does not
-// last, so the function is called for each read.
-func quickAck(nc *net.TCPConn) func() {
+// Func returns a function that sends a delayed acknowledgement of nc at once; nil where the system has
+// no such option. TCP_QUICKACK does not last, so the function is called for each read.
+func Func(nc *net.TCPConn) func() {
 	raw, err := nc.SyscallConn()
 	if err != nil {
 		return nil

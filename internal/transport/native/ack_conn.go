@@ -4,16 +4,12 @@ import (
 	"crypto/tls"
 	"net"
 	"sync/atomic"
+
+	"github.com/fetchbox/fetchbox-iggy/internal/quickack"
 )
 
-// The server does not set TCP_NODELAY by default, so it holds back an answer while an earlier one
-// is unacknowledged. This end's TCP delays an acknowledgement by 40 ms, to send it with data. Two
-// requests in flight then take longer than a hundred one after another (measured on Iggy 0.8.0: two
-// together took 44 ms, one alone 0.1 ms). So a read sends the acknowledgement of earlier reads
-// first, unless a request has carried it. Only Linux can do that. On other systems a server with
-// nodelay = true is faster.
-
-// ackConn is a connection that acknowledges at once what was read.
+// ackConn is a connection that acknowledges at once what was read: a read sends the acknowledgement of
+// earlier reads first, unless a request has carried it. See package quickack.
 type ackConn struct {
 	net.Conn
 	acknowledge func()
@@ -28,7 +24,7 @@ func newAckConn(nc net.Conn) *ackConn {
 		under = t.NetConn()
 	}
 	if tcp, ok := under.(*net.TCPConn); ok {
-		p.acknowledge = quickAck(tcp)
+		p.acknowledge = quickack.Func(tcp)
 	}
 	return p
 }
