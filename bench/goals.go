@@ -75,10 +75,14 @@ func goals() []goal {
 	for _, n := range []int{1, 64, 512} {
 		list = append(list, goal{"poll_default_vs_sdk_" + strings.ReplaceAll(plural(n, "partition"), " ", "_"), groupGrowth + consume + plural(n, "partition"), vsSDK, "≥", 0.8})
 	}
+	for _, size := range []string{"10 KB", "100 KB", "1 MB"} {
+		list = append(list, goal{"poll_default_vs_sdk_" + strings.ReplaceAll(size, " ", "_"), groupGrowth + consume + "payload " + size, vsSDK, "≥", 1})
+	}
 	for _, ms := range []int{2, 20} {
 		list = append(list, goal{fmt.Sprintf("poll_default_vs_sdk_%dms", ms), groupGrowth + consume + fmt.Sprintf("round trip %d ms", ms), vsSDK, "≥", 1})
 	}
 	list = append(list,
+		goal{"poll_default_vs_sdk_1_partition_2ms", groupGrowth + consume + "1 partition, round trip 2 ms", vsSDK, "≥", 0.8},
 		goal{"poll_vs_sdk", tuned, vsSDK, "≥", 1.3},
 		goal{"poll_vs_frames", tuned, vsFrames, "≥", 0.9},
 		goal{"poll_allocs", tuned, allocs, "≤", 2},

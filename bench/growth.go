@@ -32,7 +32,9 @@ func variants() []variant {
 	for _, d := range []time.Duration{2 * time.Millisecond, 20 * time.Millisecond} {
 		all = append(all, variant{fmt.Sprintf("round trip %d ms", d.Milliseconds()), base.distant(d)})
 	}
-	return all
+	one := base.distant(2 * time.Millisecond)
+	one.partitions = 1
+	return append(all, variant{"1 partition, round trip 2 ms", one})
 }
 
 // growthRows are the rows in which one thing grows. All settings are the defaults, except for
