@@ -14,10 +14,16 @@ import (
 // ones, and each chunk that follows is about as large as what the batch has: so it has about as much
 // free memory as messages at most, beside the first pieces, and no message is copied.
 const (
-	minChunk  = 2 << 10  // bytes
-	maxChunk  = 64 << 10 // for more than one message
-	maxPooled = 1 << 20  // a larger piece is not used again
-	minSlots  = 8        // messages
+	minChunk  = 2 << 10 // bytes
+	maxPooled = 1 << 20 // a larger piece is not used again
+	minSlots  = 8       // messages
+
+	// A chunk for more than one message has at most 1/chunksInLimit of the limit, and at least
+	// minMaxChunk and at most maxMaxChunk bytes. The last chunk of each batch is half empty on average:
+	// with a small limit and large chunks, the limit on memory is reached long before that on bytes.
+	minMaxChunk   = 8 << 10
+	maxMaxChunk   = 64 << 10
+	chunksInLimit = 256
 )
 
 // chunk is a piece of memory for encoded messages.
@@ -46,7 +52,7 @@ type batchMemory struct {
 func (m *batchMemory) grow(b *batch, size int, grant *int64) (need int64) {
 	bytes, slots := 0, 0
 	if b.wire.Free() < size {
-		bytes = roundUp(chunkBytes(b.wire.Size(), size))
+		bytes = roundUp(m.chunkBytes(b.wire.Size(), size))
 	}
 	if len(b.messages) == cap(b.messages) {
 		slots = roundUp(max(2*len(b.messages), minSlots))
@@ -73,8 +79,9 @@ func (m *batchMemory) grow(b *batch, size int, grant *int64) (need int64) {
 
 // chunkBytes returns the size of the next chunk of a batch that has so many bytes, for a message of
 // size bytes.
-func chunkBytes(have, size int) int {
-	n := min(max(have, minChunk), maxChunk)
+func (m *batchMemory) chunkBytes(have, size int) int {
+	most := min(max(m.limit.maxBytes/chunksInLimit, minMaxChunk), maxMaxChunk)
+	n := min(max(have, minChunk), int(most))
 	if 4*size > n { // a few messages might not fill it
 		n = max(size, minChunk)
 	}
