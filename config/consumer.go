@@ -9,7 +9,8 @@ import (
 type Consumer struct {
 	// Group is the consumer group. The members of a group share the partitions.
 	Group string `yaml:"group"`
-	// BatchSize is the maximum number of messages of one poll, at most 100000.
+	// BatchSize is the maximum number of messages of one poll, at most 100000. A poll asks for fewer
+	// when the messages read before suggest that they would have more than 2 MiB together.
 	BatchSize int `yaml:"batch_size"`
 	// MaxInFlight bounds the messages in flight: delivered to the application and not settled. It
 	// is at most 1000000.
@@ -163,7 +164,7 @@ const (
 	// assigns the partition to another member (measured on Iggy 0.8.0: 33.8 s at most, 30 s
 	// configured).
 	serverHandover = 30 * time.Second
-	// maxPoll is the largest BatchSize. Polls are not limited by bytes.
+	// maxPoll is the largest BatchSize. The protocol does not limit polls by bytes.
 	maxPoll = 100_000
 )
 

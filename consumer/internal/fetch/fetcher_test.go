@@ -63,6 +63,7 @@ func TestReading(t *testing.T) {
 	})
 	inBubble(t, "few large messages are asked for at once", func(t *testing.T, s *setup) {
 		s.queue.take = true
+		s.cfg.BatchSize, s.history = 500, fetch.NewHistory(500)
 		s.server.appendMessages(100)
 		payload := make([]byte, 1<<20)
 		for i := range s.server.log {
@@ -71,7 +72,9 @@ func TestReading(t *testing.T) {
 		s.start(t, fetch.Start{AnyOffset: true, End: 100})
 		time.Sleep(time.Second)
 		requireOffsets(t, 0, 100, s.queue.all())
-		for _, poll := range s.server.pollsFrom(3) { // the first ones show how large the messages are
+		polls := s.server.pollsFrom(0)
+		require.Equal(t, uint32(16), polls[0].Count, "how large the messages are is not known")
+		for _, poll := range polls[1:] {
 			require.Equal(t, uint32(1), poll.Count, "one message is more than half of what an answer should have")
 		}
 	})

@@ -74,7 +74,7 @@ func (h Handled) covers(m *wire.Message) bool {
 
 // NewHistory makes the history of a partition that was never assigned.
 func NewHistory(batchSize int) *History {
-	return &History{sizes: sizes{average: initialAverage, limit: batchSize}}
+	return &History{sizes: sizes{limit: batchSize}}
 }
 
 // remembered returns what is known.

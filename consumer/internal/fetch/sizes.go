@@ -4,17 +4,24 @@ import "github.com/fetchbox/fetchbox-iggy/internal/wire"
 
 // sizes are the learned sizes of polls.
 type sizes struct {
-	average int // of a message, in bytes
+	average int // of a message, in bytes; 0: none was read
 	limit   int // messages that a poll may ask for: fewer after answers that did not come in time or could not be read, then doubled with each that does
 }
 
-// initialAverage is the assumed size of a message, in bytes, before one was read.
-const initialAverage = 1 << 10
+// Before a message was read, its assumed size is initialAverage bytes, and a poll asks for at most
+// initialCount messages: the server returns as many as there are, however large they are.
+const (
+	initialAverage = 1 << 10
+	initialCount   = 16
+)
 
 // learned returns the average size of a message and how many messages a poll may ask for.
 func (h *History) learned() (average, limit int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.sizes.average == 0 {
+		return initialAverage, min(h.sizes.limit, initialCount)
+	}
 	return h.sizes.average, h.sizes.limit
 }
 
@@ -22,7 +29,10 @@ func (h *History) learned() (average, limit int) {
 func (h *History) learn(size int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.sizes.average = max(wire.MessageHeaderSize, (h.sizes.average+3*size)/4)
+	if h.sizes.average > 0 {
+		size = (h.sizes.average + 3*size) / 4
+	}
+	h.sizes.average = max(wire.MessageHeaderSize, size)
 }
 
 // grow doubles how many messages a poll may ask for.
