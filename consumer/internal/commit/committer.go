@@ -18,7 +18,7 @@ type Committer struct {
 	every    uint64
 
 	mu   sync.Mutex
-	due  []*Partition // each at most once: Partition.requested
+	due  []*Partition // with a requested commit; seldom one twice, which does no harm
 	wake chan struct{}
 }
 

@@ -44,7 +44,7 @@ type Partition struct {
 	owner     Owner
 	store     Store
 	lock      Lock // of the partition
-	// committed is the Seq of the prefix that is stored.
+	// committed is the Seq of the prefix that is stored. It changes with mu held, and is read without.
 	committed atomic.Uint64
 
 	mu         sync.Mutex
@@ -54,7 +54,7 @@ type Partition struct {
 	verified   time.Time // when stored was compared with the server last
 	waiters    int       // callers of Await
 	changed    chan struct{}
-	requested  bool   // a commit is to begin, at the end of the one in flight if there is one
+	requested  bool   // a commit is to begin; while one is in flight: if that one fails
 	committing uint64 // the Seq of the prefix of the commit in flight; 0: there is none
 	lost       error
 	commits    int64
@@ -86,10 +86,11 @@ func (p *Partition) Advance(prefix Prefix) {
 // Committed returns how many messages of this assignment the stored offset covers.
 func (p *Partition) Committed() uint64 { return p.committed.Load() }
 
-// Request requests a commit, if the prefix is not committed. While a commit is in flight, that
-// counts only if that one fails: a caller that is blocked by the limit on uncommitted messages can
-// go on after it. Without this rule, each commit would store a part of the limit, and a partition
-// with few messages per round trip would be half as fast.
+// Request requests a commit, if the prefix is not committed. A request during a commit begins another
+// one only if that commit fails. If it succeeds, it has made room below the limit on uncommitted
+// messages, for which the caller waits; a caller that needs more requests again. Otherwise each commit
+// would store only a part of what the limit allows, and a partition at a distance would be half as
+// fast.
 func (p *Partition) Request() {
 	p.mu.Lock()
 	request := p.prefix.Seq > p.committed.Load() && p.request()
@@ -106,15 +107,21 @@ func (p *Partition) pending() bool {
 	if p.committing > 0 {
 		return false
 	}
-	if p.store == nil || p.lost != nil || !p.prefix.Any || p.prefix.Seq == p.committed.Load() {
+	if !p.uncommitted() {
 		p.requested = false
 		return false
 	}
 	return true
 }
 
-// due reports whether the prefix has grown so much beyond the first seq messages that a commit should
-// begin. p.mu is held.
+// uncommitted reports whether there is something to commit. p.mu is held.
+func (p *Partition) uncommitted() bool { return p.mayStore() && p.prefix.Seq != p.committed.Load() }
+
+// mayStore reports whether there is an offset that may be stored. p.mu is held.
+func (p *Partition) mayStore() bool { return p.store != nil && p.lost == nil && p.prefix.Any }
+
+// due reports whether a commit should begin, when the first seq messages are stored or being stored.
+// p.mu is held.
 func (p *Partition) due(seq uint64) bool {
 	return p.prefix.Seq > seq && (p.waiters > 0 || p.prefix.Seq-seq >= p.committer.every)
 }
@@ -151,12 +158,12 @@ func (p *Partition) commit(ctx context.Context) (offset uint64, err error) {
 	p.mu.Lock()
 	prefix := p.prefix
 	p.requested = false
-	none := p.store == nil || p.lost != nil || !prefix.Any || prefix.Seq == p.committed.Load()
-	if !none {
+	uncommitted := p.uncommitted()
+	if uncommitted {
 		p.committing = prefix.Seq
 	}
 	p.mu.Unlock()
-	if none {
+	if !uncommitted {
 		return 0, nil
 	}
 	if err := p.compareAndStore(ctx, prefix); err != nil {
@@ -189,9 +196,9 @@ func (p *Partition) CommitAgain(ctx context.Context) error {
 	defer release()
 	p.mu.Lock()
 	prefix := p.prefix
-	none := p.store == nil || p.lost != nil || !prefix.Any
+	mayStore := p.mayStore()
 	p.mu.Unlock()
-	if none {
+	if !mayStore {
 		return nil
 	}
 	return p.write(ctx, prefix)
@@ -209,7 +216,8 @@ func (p *Partition) write(ctx context.Context, prefix Prefix) error {
 	return nil
 }
 
-// written notes that a prefix was stored, and requests the next commit if that is due.
+// written notes that a prefix was stored, and requests the next commit if that is due. A request that
+// was made meanwhile is dropped: see Request.
 func (p *Partition) written(prefix Prefix) {
 	p.mu.Lock()
 	p.commits++
@@ -232,7 +240,8 @@ func (p *Partition) written(prefix Prefix) {
 	}
 }
 
-// notWritten notes that the commit in flight failed, and begins the one that was requested meanwhile.
+// notWritten notes that the commit in flight failed, and has the committer begin the one that was
+// requested meanwhile.
 func (p *Partition) notWritten() {
 	p.mu.Lock()
 	p.committing = 0
