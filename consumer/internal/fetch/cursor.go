@@ -5,8 +5,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fault"
 	"go.uber.org/zap"
+
+	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fault"
 )
 
 // Queue is the prefetch buffer of a partition. Its methods are called under the cursor's lock: they

@@ -14,6 +14,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/fetch"
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/transport"
+	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 )
 
 // inBubble runs a test on a fake clock.
@@ -54,14 +55,23 @@ func TestReading(t *testing.T) {
 		requireOffsets(t, 0, 40, s.queue.all())
 	})
 	inBubble(t, "no more is read ahead than there is room for", func(t *testing.T, s *setup) {
-		s.room.left = 3000
+		const room, size = 5000, wire.MessageHeaderSize + 1000
+		s.room.left = room
 		s.server.appendMessages(1000)
+		for i := range s.server.log {
+			s.server.log[i].Payload = make([]byte, 1000)
+		}
 		s.start(t, fetch.Start{AnyOffset: true, End: 1000})
 		time.Sleep(time.Second)
-		require.NotEmpty(t, s.queue.all())
-		require.GreaterOrEqual(t, s.room.left, 0)
+		requireOffsets(t, 0, 4, s.queue.all())
+		s.queue.empty()
+		s.room.Give(4 * size) // they are settled
+		s.cursor.Wake()
+		time.Sleep(time.Second)
+		requireOffsets(t, 0, 8, s.queue.all())
+		require.Equal(t, room-4*size, s.room.left, "what the answer did not need is given back")
 	})
-	inBubble(t, "few large messages are asked for at once", func(t *testing.T, s *setup) {
+	inBubble(t, "a poll asks for few messages if they are large", func(t *testing.T, s *setup) {
 		s.queue.take = true
 		s.cfg.BatchSize, s.history = 500, fetch.NewHistory(500)
 		s.server.appendMessages(100)

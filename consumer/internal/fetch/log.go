@@ -147,7 +147,8 @@ func (l Log) read(ctx context.Context, c transport.Conn, id uint32, h *History, 
 	return polled, err
 }
 
-// As many messages, or bytes, a server with default settings saves at the latest.
+// A server with default settings saves the messages of a partition when it has so many that are not
+// saved, or so many bytes of them.
 const (
 	maxUnsaved      = 1 << 10
 	maxUnsavedBytes = 1 << 20

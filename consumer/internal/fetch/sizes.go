@@ -5,11 +5,13 @@ import "github.com/fetchbox/fetchbox-iggy/internal/wire"
 // sizes are the learned sizes of polls.
 type sizes struct {
 	average int // of a message, in bytes; 0: none was read
-	limit   int // messages that a poll may ask for: fewer after answers that did not come in time or could not be read, then doubled with each that does
+	// limit is how many messages a poll may ask for. It shrinks after an answer that did not come in
+	// time or could not be read, and doubles with each other one.
+	limit int
 }
 
-// Before a message was read, its assumed size is initialAverage bytes, and a poll asks for at most
-// initialCount messages: the server returns as many as there are, however large they are.
+// Before a message was read, the assumed size is initialAverage bytes, and a poll asks for at most
+// initialCount messages: the server returns as many as a poll asks for, however large they are.
 const (
 	initialAverage = 1 << 10
 	initialCount   = 16

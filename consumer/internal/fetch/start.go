@@ -146,8 +146,9 @@ func (p Policy) first(end uint64) Start {
 	}
 }
 
-// startAt begins at an offset that depends on the moment: it is stored, or a change of owners
-// before the first commit would skip what came in between.
+// startAt begins at an offset that depends on the moment. The one before it is stored at once. Otherwise
+// another owner that is assigned the partition before the first commit would begin at a later offset,
+// and skip the messages in between.
 func startAt(position, end uint64) Start {
 	s := Start{Position: position, End: end}
 	if position > 0 {
@@ -156,11 +157,11 @@ func startAt(position, end uint64) Start {
 	return s
 }
 
-// afterTruncation is where a truncated log is read on. Messages may have been appended since, below
-// the old position: those with a later time than the last acknowledged one are new. So are those of
-// its time behind it, if the log is whole after all: a batch has one time. Where nothing was
-// acknowledged, reading continues at the first message that was seen; without any, nothing is
-// surely handled and the log is read from its start.
+// afterTruncation is where reading continues in a truncated log. Messages may have been appended since,
+// below the old position. Those with a later time than the last acknowledged message are new. So are
+// those with the same time and a higher offset, which are in the log if it was not truncated after all:
+// all messages of a request have one time. If no message was acknowledged, reading continues at the
+// first one that was ever read. If none was read, the log is read from its start.
 func afterTruncation(r *Remembered, end uint64) Start {
 	r.Truncated = true
 	past := Handled{Timestamp: r.Timestamp, Below: r.Next}
