@@ -33,7 +33,7 @@ func New(cfg Config, deps Dependencies) *Machine {
 	ctx, cancel := context.WithCancel(context.Background())
 	q, r := newQueue(), &report{}
 	m := &Machine{deps: deps, queue: q, report: r, cancel: cancel, done: make(chan struct{})}
-	m.member = newMember(ctx, &base{cfg: cfg, deps: deps, log: log, queue: q, report: r, requests: &requests{queue: q}})
+	m.member = newMember(ctx, &base{cfg: cfg, deps: deps, log: log, queue: q, report: r, requests: newRequests(q)})
 	return m
 }
 
@@ -74,7 +74,7 @@ func (m *Machine) run() {
 		}
 	}
 	m.cancel()
-	m.member.requests.all.Wait()
+	m.member.requests.end()
 	for _, e := range m.queue.take() {
 		m.drop(e)
 	}
