@@ -33,8 +33,8 @@ func (f *Fetcher) waiting() watch.Compare {
 	f.mu.Lock()
 	cursors := slices.Clone(f.cursors)
 	f.mu.Unlock()
-	var idle []*Cursor
-	var positions []uint64 // of idle, before the ends were read
+	idle := cursors[:0]
+	positions := make([]uint64, 0, len(cursors)) // of idle, before the ends were read
 	for _, c := range cursors {
 		if position, ok := c.idle(); ok {
 			idle, positions = append(idle, c), append(positions, position)
