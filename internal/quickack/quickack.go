@@ -1,10 +1,10 @@
 // Package quickack sends the delayed acknowledgements of TCP at once.
 //
 // The server does not set TCP_NODELAY by default, so it holds back an answer while an earlier one is
-// unacknowledged. This end's TCP delays an acknowledgement by 40 ms, to send it with data. Two requests
-// in flight then take longer than a hundred one after another (measured on Iggy 0.8.0: two together took
-// 44 ms, one alone 0.1 ms). Only Linux can send acknowledgements at once. On other systems a server with
-// nodelay = true is faster.
+// unacknowledged. The client's TCP delays an acknowledgement by up to 40 ms, to send it together with
+// data. So two requests that are in flight together take 44 ms, and one alone 0.1 ms (measured on Iggy
+// 0.8.0). Only Linux can send acknowledgements at once. For clients on other systems, the server needs
+// tcp.socket.override_defaults = true and tcp.socket.nodelay = true: see docs/operations.md.
 package quickack
 
 import (
@@ -14,7 +14,7 @@ import (
 
 // Reader returns a reader of nc that acknowledges what was read before it reads on.
 func Reader(nc *net.TCPConn) io.Reader {
-	if acknowledge := Func(nc); acknowledge != nil {
+	if acknowledge := Acknowledger(nc); acknowledge != nil {
 		return &reader{nc, acknowledge}
 	}
 	return nc

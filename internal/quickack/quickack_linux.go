@@ -5,9 +5,9 @@ import (
 	"syscall"
 )
 
-// Func returns a function that sends a delayed acknowledgement of nc at once; nil where the system has
-// no such option. TCP_QUICKACK does not last, so the function is called for each read.
-func Func(nc *net.TCPConn) func() {
+// Acknowledger returns a function that sends a delayed acknowledgement of nc at once; nil where the
+// system has no such option. TCP_QUICKACK does not last, so the function is called for each read.
+func Acknowledger(nc *net.TCPConn) func() {
 	raw, err := nc.SyscallConn()
 	if err != nil {
 		return nil

@@ -4,5 +4,5 @@ package quickack
 
 import "net"
 
-// Func returns nil: the system has no such option.
-func Func(*net.TCPConn) func() { return nil }
+// Acknowledger returns nil: the system has no such option.
+func Acknowledger(*net.TCPConn) func() { return nil }

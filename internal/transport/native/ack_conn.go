@@ -18,29 +18,29 @@ type ackConn struct {
 }
 
 func newAckConn(nc net.Conn) *ackConn {
-	p := &ackConn{Conn: nc}
+	c := &ackConn{Conn: nc}
 	under := nc
 	if t, ok := nc.(*tls.Conn); ok {
 		under = t.NetConn()
 	}
 	if tcp, ok := under.(*net.TCPConn); ok {
-		p.acknowledge = quickack.Func(tcp)
+		c.acknowledge = quickack.Acknowledger(tcp)
 	}
-	return p
+	return c
 }
 
 // Read waits for bytes. Only the holder of the read lock may call it.
-func (p *ackConn) Read(b []byte) (int, error) {
-	if p.acknowledge != nil && p.unacknowledged.Load() {
-		p.acknowledge()
+func (c *ackConn) Read(b []byte) (int, error) {
+	if c.acknowledge != nil && c.unacknowledged.Load() {
+		c.acknowledge()
 	}
-	n, err := p.Conn.Read(b)
+	n, err := c.Conn.Read(b)
 	if n > 0 {
-		p.unacknowledged.Store(true)
+		c.unacknowledged.Store(true)
 	}
 	return n, err
 }
 
 // requestFollows tells that a request is about to be written, which carries the acknowledgement of
 // all that was read.
-func (p *ackConn) requestFollows() { p.unacknowledged.Store(false) }
+func (c *ackConn) requestFollows() { c.unacknowledged.Store(false) }
