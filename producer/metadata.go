@@ -41,13 +41,13 @@ func (t *topicState) refresh(ctx context.Context, requested int64) (*route, erro
 	}
 	var meta transport.Topic
 	err := t.producer.retry.Do(ctx, func(ctx context.Context, _ int) (err error) {
-		if meta, err = t.readMetadata(ctx); !errors.Is(err, iggyerr.ErrNotFound) || t.producer.onMissingTopic == nil {
+		if meta, err = t.readPartitions(ctx); !errors.Is(err, iggyerr.ErrNotFound) || t.producer.onMissingTopic == nil {
 			return err
 		}
 		if err := t.create(ctx, err); err != nil {
 			return err
 		}
-		meta, err = t.readMetadata(ctx)
+		meta, err = t.readPartitions(ctx)
 		return err
 	})
 	if err == nil && len(meta.Partitions) == 0 {
@@ -64,6 +64,24 @@ func (t *topicState) refresh(ctx context.Context, requested int64) (*route, erro
 	r := t.apply(meta)
 	t.refreshedAt.Store(t.producer.clock.now())
 	return r, nil
+}
+
+// readPartitions reads the metadata of a topic with partitions. While another client creates a topic,
+// the server shows it for a moment without them (measured on Iggy 0.8.0). So a topic without partitions
+// is read again, for a second at most.
+func (t *topicState) readPartitions(ctx context.Context) (transport.Topic, error) {
+	const maxPause = 500 * time.Millisecond
+	for pause := 5 * time.Millisecond; ; pause *= 2 {
+		meta, err := t.readMetadata(ctx)
+		if err != nil || len(meta.Partitions) > 0 || pause > maxPause {
+			return meta, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return meta, context.Cause(ctx)
+		}
+	}
 }
 
 func (t *topicState) readMetadata(ctx context.Context) (meta transport.Topic, err error) {

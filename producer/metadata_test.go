@@ -26,6 +26,24 @@ func TestTopicCreatedLaterIsFound(t *testing.T) {
 	})
 }
 
+// TestTopicIsReadWhileItIsCreated finds a topic whose partitions follow a moment later, and one that
+// stays without.
+func TestTopicIsReadWhileItIsCreated(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *server, p *producer.Producer) {
+		s.set(func() { s.topics["late"] = &fakeTopic{partitions: map[uint32][]stored{}} })
+		r := message("k", "x")
+		r.Topic = "late"
+		began := time.Now()
+		_, err := p.Send(t.Context(), r)
+		require.ErrorIs(t, err, iggyerr.ErrNotFound)
+		require.ErrorContains(t, err, "s/late has no partitions")
+		require.Less(t, time.Since(began), 2*time.Second)
+		time.AfterFunc(500*time.Millisecond, func() { s.partitions("late", 2) })
+		require.NoError(t, errOf(p.Send(t.Context(), r)))
+	})
+}
+
 func TestPartitionCountIsReadAgainAtTheInterval(t *testing.T) {
 	t.Parallel()
 	run(t, func(c *config.Producer) { c.MetadataInterval = time.Minute }, func(t *testing.T, s *server, p *producer.Producer) {
