@@ -25,8 +25,9 @@ const (
 	frameBodies = 8
 )
 
-// frames sends requests that are encoded beforehand, on a plain socket. It measures the throughput
-// of the server on one connection.
+// frames sends requests that are encoded beforehand, on a plain socket. It measures what the server
+// and one connection can do with requests of this size, so many in flight, when the client does almost
+// nothing. Requests of another size, or more of them in flight, may be faster.
 type frames struct {
 	conn    net.Conn
 	answers *bufio.Reader
@@ -68,11 +69,12 @@ func (f *frames) request(frame []byte) error {
 	if _, err := f.conn.Write(frame); err != nil {
 		return err
 	}
-	return f.answer()
+	return f.answer(0)
 }
 
-// answer reads one answer and discards its body.
-func (f *frames) answer() error {
+// answer reads one answer and discards its body. That of a poll must have so many messages; 0: it is not
+// one of a poll.
+func (f *frames) answer(messages int) error {
 	var head [8]byte
 	if _, err := io.ReadFull(f.answers, head[:]); err != nil {
 		return err
@@ -80,13 +82,27 @@ func (f *frames) answer() error {
 	if status := binary.LittleEndian.Uint32(head[:]); status != 0 {
 		return fmt.Errorf("status %d", status)
 	}
-	_, err := f.answers.Discard(int(binary.LittleEndian.Uint32(head[4:])))
+	size := int(binary.LittleEndian.Uint32(head[4:]))
+	if messages > 0 {
+		body, err := f.answers.Peek(min(size, 16)) // the partition, its current offset, and the number of messages
+		if err != nil {
+			return err
+		}
+		if len(body) < 16 {
+			return fmt.Errorf("the answer of a poll has %d bytes", size)
+		}
+		if n := int(binary.LittleEndian.Uint32(body[12:])); n != messages {
+			return fmt.Errorf("the answer of a poll has %d messages, not %d", n, messages)
+		}
+	}
+	_, err := f.answers.Discard(size)
 	return err
 }
 
 // pipeline calls write for one request after the other until more returns false, with at most so
-// many requests in flight, and reads the answers. It returns the number of requests.
-func (f *frames) pipeline(inFlight int, more func(i int) bool, write func(i int) error) (int, error) {
+// many requests in flight, and reads the answers, of polls with so many messages each. It returns the
+// number of requests.
+func (f *frames) pipeline(inFlight, messages int, more func(i int) bool, write func(i int) error) (int, error) {
 	if inFlight == 1 {
 		for i := 0; ; i++ {
 			if !more(i) {
@@ -95,7 +111,7 @@ func (f *frames) pipeline(inFlight int, more func(i int) bool, write func(i int)
 			if err := write(i); err != nil {
 				return i, err
 			}
-			if err := f.answer(); err != nil {
+			if err := f.answer(messages); err != nil {
 				return i, err
 			}
 		}
@@ -114,7 +130,7 @@ func (f *frames) pipeline(inFlight int, more func(i int) bool, write func(i int)
 	n := 0
 	for err := range written {
 		if err == nil {
-			err = f.answer()
+			err = f.answer(messages)
 		}
 		if err != nil {
 			f.close() // ends the writer
@@ -165,7 +181,7 @@ func (f *frames) write(heads [][]byte, i int) error {
 func (f *frames) send(stream string, topics []string, partitions, inFlight int) work {
 	heads := f.heads(stream, topics, partitions)
 	return func(length time.Duration) (done, error) {
-		n, err := f.pipeline(inFlight, until(length), func(i int) error { return f.write(heads, i) })
+		n, err := f.pipeline(inFlight, 0, until(length), func(i int) error { return f.write(heads, i) })
 		return done{messages: n * f.batch}, err
 	}
 }
@@ -173,7 +189,7 @@ func (f *frames) send(stream string, topics []string, partitions, inFlight int) 
 // fill sends so many requests to the partitions of a topic.
 func (f *frames) fill(stream, topic string, partitions, requests int) error {
 	heads := f.heads(stream, []string{topic}, partitions)
-	_, err := f.pipeline(framesInFlight, func(i int) bool { return i < requests }, func(i int) error { return f.write(heads, i) })
+	_, err := f.pipeline(framesInFlight, 0, func(i int) bool { return i < requests }, func(i int) error { return f.write(heads, i) })
 	return err
 }
 
@@ -182,7 +198,7 @@ func (f *frames) fill(stream, topic string, partitions, requests int) error {
 func (f *frames) poll(stream, topic string, partitions, filled, inFlight int) work {
 	perPartition := filled / partitions
 	return func(length time.Duration) (done, error) {
-		n, err := f.pipeline(inFlight, until(length), func(i int) error {
+		n, err := f.pipeline(inFlight, f.batch, until(length), func(i int) error {
 			offset := i / partitions * f.batch % perPartition
 			_, err := f.conn.Write(pollFrame(stream, topic, uint32(i%partitions), uint64(offset), f.batch))
 			return err

@@ -65,6 +65,18 @@ func TestRowsAreMeasured(t *testing.T) {
 	require.Empty(t, topics)
 }
 
+// The frames count the messages that they asked for, so an answer with fewer is an error.
+func TestFramesFailWithoutTheirMessages(t *testing.T) {
+	b := startBench(t, quickLengths)
+	at, err := b.place(t.Context(), base, rawForm)
+	require.NoError(t, err)
+	defer at.close()
+	source, n, err := at.newFilledTopic(8000)
+	require.NoError(t, err)
+	_, err = at.frames.poll(b.stream, source, at.partitions, 2*n, 1)(time.Minute)
+	require.EqualError(t, err, "the answer of a poll has 0 messages, not 1000")
+}
+
 // startBench starts an embedded server in a process of its own.
 func startBench(t *testing.T, l lengths) *bench {
 	t.Helper()
