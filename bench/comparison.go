@@ -12,7 +12,7 @@ import (
 // agreement is how far a ratio of one day may be from that of another.
 const agreement = 0.2
 
-// isRatio reports whether a column compares within a round, so that two days should agree.
+// isRatio reports whether a column is the ratio of two values of a row, so that two days should agree.
 func (c column) isRatio() bool {
 	return strings.HasPrefix(string(c), "to_") || strings.Contains(string(c), "_to_")
 }

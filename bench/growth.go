@@ -7,7 +7,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/config"
 )
 
-// variant is a workload in which one thing differs from the base.
+// variant is a workload in which one thing differs from the base, or two that matter together.
 type variant struct {
 	name string
 	workload
@@ -37,8 +37,8 @@ func variants() []variant {
 	return append(all, variant{"1 partition, round trip 2 ms", one})
 }
 
-// growthRows are the rows in which one thing grows. All settings are the defaults, except for
-// max_buffered_bytes where it is in the row.
+// growthRows are the rows whose workload differs from the base. All settings are the defaults, except
+// for max_buffered_bytes where it is in the row.
 func growthRows() []row {
 	var rows []row
 	for _, v := range variants() {

@@ -93,7 +93,7 @@ func (b *bench) measureStalled(ctx context.Context, cfg config.Producer) (cells,
 // may buffer.
 func stuckConsumer() row {
 	cfg := throughputConfig("g")
-	cfg.MaxInFlight, cfg.Concurrency = 1_000_000, 16 // only the bytes are limited
+	cfg.MaxInFlight, cfg.Concurrency = 1_000_000, 16 // so messages are limited by bytes and prefetched polls
 	cfg.DrainTimeout = 100 * time.Millisecond        // for the end of the measurement
 	return row{
 		group: groupTuned, table: tableMemory, name: "a consumer while its handlers hang",

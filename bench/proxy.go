@@ -12,7 +12,7 @@ import (
 // proxy passes connections on to a server.
 type proxy struct {
 	listener net.Listener
-	upstream string
+	upstream string // the address of the server
 	// relay copies the data of a connection until one of its ends, or the proxy, is closed.
 	relay  func(client, server net.Conn, closed <-chan struct{})
 	closed chan struct{}
@@ -41,7 +41,7 @@ func (p *proxy) address() string { return p.listener.Addr().String() }
 
 // pass passes one connection on until it or the proxy ends.
 func (p *proxy) pass(client net.Conn) {
-	server, err := dial(p.upstream)
+	server, err := dialUpstream(p.upstream)
 	if err != nil {
 		_ = client.Close()
 		return
@@ -62,21 +62,22 @@ func (p *proxy) pass(client net.Conn) {
 	close(ended)
 }
 
-// upstream is a connection to the server that acknowledges at once what it reads, as the client would
-// that reads from the server itself.
-type upstream struct {
+// upstreamConn is a connection to the server that acknowledges at once what it reads. So does the
+// library, which through the proxy does not read from the server itself. The SDK's loop and the
+// prepared frames, which do not, may wait less through the proxy than over a network.
+type upstreamConn struct {
 	net.Conn
 	reader io.Reader
 }
 
-func (u upstream) Read(b []byte) (int, error) { return u.reader.Read(b) }
+func (u upstreamConn) Read(b []byte) (int, error) { return u.reader.Read(b) }
 
-func dial(address string) (net.Conn, error) {
+func dialUpstream(address string) (net.Conn, error) {
 	nc, err := net.Dial("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	return upstream{nc, quickack.Reader(nc.(*net.TCPConn))}, nil
+	return upstreamConn{nc, quickack.Reader(nc.(*net.TCPConn))}, nil
 }
 
 // close closes all connections and waits until they have ended.

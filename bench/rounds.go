@@ -25,8 +25,9 @@ type done struct {
 	times    []time.Duration // of some messages or calls
 }
 
-// work processes messages for about length, or some other number of messages, and returns when the
-// server has confirmed them.
+// work processes messages for about length, or some other number of messages. It returns when the
+// server has confirmed what was sent, or when everything that was read is handled. The loop with the
+// SDK has committed it then, and a consumer commits the last messages later.
 type work func(length time.Duration) (done, error)
 
 // contender is one way to do the same work.

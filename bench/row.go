@@ -11,7 +11,7 @@ import (
 const (
 	groupDefaults = "defaults" // nothing is set but the group
 	groupTuned    = "tuned"    // the settings that differ from the defaults are in the row
-	groupGrowth   = "growth"   // one thing grows: partitions, payload, distance and so on
+	groupGrowth   = "growth"   // the workload differs: partitions, payload, distance and so on
 )
 
 // The tables of a group.
@@ -87,9 +87,9 @@ func (c cells) addLoad(samples map[string][]sample, base uint64) {
 // The contenders.
 const (
 	contenderLibrary  = "library"
-	contenderSDK      = "sdk"                 // the best loop that can be written with the SDK
+	contenderSDK      = "sdk"                 // a loop with the SDK over one connection
 	contenderFrames   = "frames"              // requests that are encoded beforehand
 	contenderOneFrame = "frames, 1 in flight" // the same with one request at a time
-	contenderRaw      = "raw"                 // Send in place of a Publisher
+	contenderRaw      = "raw"                 // SendAsync in place of a Publisher
 	contenderDefaults = "defaults"            // the library with its defaults
 )
