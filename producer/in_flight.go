@@ -20,36 +20,39 @@ type connection struct {
 
 // requestLimit bounds the requests that senders have in flight on a connection, and the size of their
 // batches. A sender takes its batch when it may make a request, and not before: until then the batch
-// gets more messages. So there are fewer and larger requests where there are many partitions. A
-// server nearby is busy with a few requests; one at a distance needs more, and larger ones, since a
-// partition has one in flight.
+// gets more messages. So there are fewer and larger requests where there are many partitions. A few
+// requests keep a server nearby busy. One at a distance needs more, and larger ones, since a partition
+// has only one in flight.
 //
 // Both bounds grow as long as requests are answered soon, and shrink when they are not: then the
 // network or the server is slower than what is in flight.
 type requestLimit struct {
 	roundTrip roundtrip.Least
-	extra     atomic.Int64 // sizes of a batch beyond the configured one
+	// extra is how many times its configured size a batch may have in addition. It changes with mu
+	// held, and is read without.
+	extra atomic.Int64
 
 	mu       sync.Mutex
-	more     int // than minInFlight
+	more     int // requests in flight beyond minInFlight
 	inFlight int
 	waiting  []*permit
 }
 
 const (
+	// minInFlight and maxInFlight bound the number of requests in flight that are allowed.
 	minInFlight = 4
 	maxInFlight = 256
 	// requestTime is how long a server is busy with one request, roughly (measured on Iggy 0.8.0).
 	requestTime = 100 * time.Microsecond
-	// growTime is the round trip for which a batch has the configured size once more.
+	// growTime is the part of the round trip for each of which a batch may grow by its configured size.
 	growTime = 250 * time.Microsecond
 	// maxExtra bounds the growth of batches to 8 times the configured size.
 	maxExtra = 7
 	// maxGrownBytes bounds a batch that grows, in bytes. The server accepts requests of 70 MB
 	// (measured on Iggy 0.8.0).
 	maxGrownBytes = 16 << 20
-	// slowRequest is the time of a request that is not answered soon, unless half of the request timeout
-	// is less.
+	// slowRequest is the time after which a request is not answered soon: this, or half of the request
+	// timeout if that is less.
 	slowRequest = 500 * time.Millisecond
 )
 
@@ -57,11 +60,11 @@ const (
 type permit struct {
 	of      *requestLimit
 	held    bool
-	granted chan struct{} // has a value when it was granted to a waiting sender
+	granted chan struct{} // of capacity 1; has a value when the permit was granted to a waiting sender
 }
 
-// take takes the permit if the limit allows it. Otherwise the sender is waiting: granted has a value
-// when it has the permit, until cancel.
+// take takes the permit if the limit allows it. Otherwise the sender is waiting, until granted has a
+// value or it calls cancel.
 func (p *permit) take() {
 	l := p.of
 	l.mu.Lock()
@@ -91,7 +94,7 @@ func (p *permit) await(ctx context.Context, d time.Duration) {
 	p.cancel()
 }
 
-// cancel ends waiting. The permit may have been granted at the same time.
+// cancel ends waiting. If the permit was granted at the same time, the sender holds it.
 func (p *permit) cancel() {
 	l := p.of
 	l.mu.Lock()
@@ -106,7 +109,7 @@ func (p *permit) cancel() {
 	}
 }
 
-// release gives the permit to the next sender, if it is held.
+// release gives the permit back, if it is held, and grants permits to senders that wait.
 func (p *permit) release() {
 	if !p.held {
 		return
@@ -118,7 +121,7 @@ func (p *permit) release() {
 	l.inFlight--
 	for l.inFlight < minInFlight+l.more && len(l.waiting) > 0 {
 		l.inFlight++
-		l.waiting[0].granted <- struct{}{}
+		l.waiting[0].granted <- struct{}{} // does not block: see granted
 		l.waiting = slices.Delete(l.waiting, 0, 1)
 	}
 }
