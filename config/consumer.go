@@ -9,8 +9,8 @@ import (
 type Consumer struct {
 	// Group is the consumer group. The members of a group share the partitions.
 	Group string `yaml:"group"`
-	// BatchSize is the maximum number of messages of one poll, at most 100000. A poll asks for fewer
-	// when the messages read before suggest that they would have more than 2 MiB together.
+	// BatchSize is the maximum number of messages of one poll, at most 100000. A poll asks for fewer if
+	// so many of the average size would have more than 2 MiB.
 	BatchSize int `yaml:"batch_size"`
 	// MaxInFlight bounds the messages in flight: delivered to the application and not settled. It
 	// is at most 1000000.
