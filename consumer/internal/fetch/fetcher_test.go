@@ -191,7 +191,7 @@ func TestWhatDoesNotFit(t *testing.T) {
 		s.start(t, fetch.Start{AnyOffset: true, End: 20})
 		time.Sleep(time.Second)
 		require.Equal(t, append(ascending(0, 5), ascending(8, 20)...), s.queue.all())
-		require.Zero(t, s.cursor.Status().Counters.Gaps, "within an answer offsets are the server's matter")
+		require.Zero(t, s.cursor.Status().Counters.Gaps, "a gap within an answer is not looked for")
 
 		s.server.appendMessages(10)
 		s.server.mu.Lock()
@@ -202,7 +202,7 @@ func TestWhatDoesNotFit(t *testing.T) {
 		require.Equal(t, int64(1), counters.Gaps)
 		require.Equal(t, int64(5), counters.GapMessages)
 	})
-	inBubble(t, "a gap stops the partition if it is to", func(t *testing.T, s *setup) {
+	inBubble(t, "with StopAtGap a gap stops the partition", func(t *testing.T, s *setup) {
 		s.queue.take = true
 		s.cfg.StopAtGap = true
 		s.server.appendMessages(20)
@@ -261,7 +261,7 @@ func TestWhatDoesNotFit(t *testing.T) {
 		s.cursor.Stop()
 		time.Sleep(time.Second)
 		stopped, _, _ := s.owner.heard()
-		require.Equal(t, 1, stopped, "the one who waits for them is told")
+		require.Equal(t, 1, stopped, "the owner is told that no poll is in flight any more")
 		requireOffsets(t, 0, 200, s.queue.all())
 		s.cursor.Resume()
 		time.Sleep(time.Second)

@@ -418,7 +418,7 @@ func TestPurgeIsFoundByTheMessagesAfterTheCommittedOne(t *testing.T) {
 // An answer that can't be decoded costs the connection, which other partitions use, too.
 func TestMessageThatCannotBeDecodedIsSeldomAskedFor(t *testing.T) {
 	t.Parallel()
-	inBubble(t, "", func(t *testing.T, s *setup) {
+	inBubble(t, "once a minute", func(t *testing.T, s *setup) {
 		s.queue.take = true
 		s.server.appendMessages(30)
 		var tried atomic.Int64
@@ -467,7 +467,7 @@ func TestOffsetsThatGoBackAskForVerification(t *testing.T) {
 // A log that is whole after all is read by time up to its end only.
 func TestWholeLogIsReadOnByOffset(t *testing.T) {
 	t.Parallel()
-	inBubble(t, "", func(t *testing.T, s *setup) {
+	inBubble(t, "after the last message that was handled", func(t *testing.T, s *setup) {
 		s.queue.take = true
 		s.server.appendMessages(20)
 		s.start(t, fetch.Start{ByTime: true, Since: 1019, Handled: fetch.Handled{Timestamp: 1019, Below: 20}, Position: 20, End: 20, AnyOffset: true})
@@ -485,7 +485,7 @@ func TestWholeLogIsReadOnByOffset(t *testing.T) {
 // A connection that breaks during a poll says nothing about the message.
 func TestMessageIsAskedForAgainAfterABrokenStream(t *testing.T) {
 	t.Parallel()
-	inBubble(t, "", func(t *testing.T, s *setup) {
+	inBubble(t, "a poll of one message", func(t *testing.T, s *setup) {
 		s.queue.take = true
 		s.cfg.BatchSize = 1
 		s.server.appendMessages(30)
