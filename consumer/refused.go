@@ -26,7 +26,7 @@ func (p *partition) reportRefusal(err error) {
 }
 
 // CommitFailed implements commit.Owner. The prefix stays uncommitted, and is committed after the
-// next interval at the latest, unless the partition is lost before.
+// next interval or a second, whichever is shorter, unless the partition is lost before.
 func (p *partition) CommitFailed(offset uint64, err error, log bool) {
 	if errors.Is(err, context.Canceled) {
 		return

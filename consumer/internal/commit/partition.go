@@ -240,15 +240,23 @@ func (p *Partition) written(prefix Prefix) {
 	}
 }
 
+// retryPause is the longest pause before a commit that failed is tried again. The interval may be
+// longer, and a partition at the limit on uncommitted messages, or a caller of Await, waits for the
+// commit.
+const retryPause = time.Second
+
 // notWritten notes that the commit in flight failed, and has the committer begin the one that was
-// requested meanwhile.
+// requested meanwhile, or another one after a pause.
 func (p *Partition) notWritten() {
 	p.mu.Lock()
 	p.committing = 0
 	request := p.requested
 	p.mu.Unlock()
-	if request {
+	switch {
+	case request:
 		p.committer.add(p)
+	case p.committer.interval > retryPause:
+		time.AfterFunc(retryPause, p.Request)
 	}
 }
 

@@ -253,6 +253,21 @@ func TestCommits(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Equal(t, []uint64{6}, s.store.all())
 	})
+	inBubble(t, "a commit that failed is tried again after a second where the interval is longer", time.Hour, 100, func(t *testing.T, s *setup) {
+		s.store.writeErr = errRefused
+		awaited := make(chan error, 1)
+		go func() { awaited <- s.partition.Await(t.Context(), 4) }()
+		s.partition.Advance(prefix(5))
+		time.Sleep(2500 * time.Millisecond)
+		require.Len(t, s.failed(), 3)
+		require.Empty(t, awaited)
+		s.store.mu.Lock()
+		s.store.writeErr = nil
+		s.store.mu.Unlock()
+		time.Sleep(time.Second)
+		require.NoError(t, <-awaited)
+		require.Equal(t, []uint64{4}, s.store.all())
+	})
 	inBubble(t, "a message is awaited until its offset is stored", time.Hour, 100, func(t *testing.T, s *setup) {
 		awaited := make(chan error, 1)
 		go func() { awaited <- s.partition.Await(t.Context(), 4) }()

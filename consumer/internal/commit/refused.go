@@ -29,7 +29,8 @@ func (p *Partition) WasReset(now Stored) bool {
 }
 
 // failed notes that a commit failed, and reports whether that is to be logged. A stop and a reset
-// are no failures. The commit is retried with the next interval.
+// are no failures. The commit is retried after the interval, or after retryPause if that is
+// shorter.
 func (p *Partition) failed(err error) (log bool) {
 	var reset *ResetError
 	if errors.Is(err, context.Canceled) || errors.As(err, &reset) {
