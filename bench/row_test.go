@@ -44,6 +44,8 @@ func TestRowsAreMeasured(t *testing.T) {
 		{"^tuned/consume/.HandleBatch", []column{rate, vsSDK, vsFrames}},
 		{"^tuned/compressed/s2, .Publisher", []column{rate, vsSDK, vsFrames, codecCPU, vsCodec}},
 		{"^tuned/compressed/zstd, .Handle", []column{rate, vsSDK, vsFrames, codecCPU, vsCodec}},
+		{"^tuned/memory/a producer", []column{limit, buffered, heapPeak, heapVsLimit, bufferedVsLimit}},
+		{"^tuned/memory/a consumer", []column{limit, buffered, liveHeap, heapVsLimit, bufferedVsLimit}},
 		{"^growth/send/round trip 2 ms", []column{rate, vsSDK, vsFrames}},
 		{"^growth/send/16 topics", []column{rate, vsSDK, vsFrames}},
 		{"^growth/send/buffer of 1MiB", []column{rate, vsSDK, vsFrames, vsDefaults}},
