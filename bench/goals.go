@@ -50,7 +50,7 @@ func goals() []goal {
 		publish   = groupDefaults + send + "`Publisher` by key, protobuf"
 		tuned     = groupTuned + consume + "`Handle`"
 		stalled   = groupTuned + memory + "a producer while the server does not read"
-		stuck     = groupTuned + memory + "a consumer while its handlers hang"
+		stuck     = groupTuned + memory + "a consumer of 64 partitions while its handlers hang"
 		rareEvent = groupDefaults + idle + "one message every 200 ms"
 	)
 	list := []goal{

@@ -60,6 +60,9 @@ func TestRowsAreMeasured(t *testing.T) {
 		for _, column := range c.columns {
 			require.Positive(t, cells[column], "%s: %s", c.row, column)
 		}
+		if reached, ok := cells[bufferedVsLimit]; ok {
+			require.Greater(t, reached, 0.7, "%s: the limit is not reached", c.row)
+		}
 	}
 	// Each row deletes its topics.
 	topics, err := b.control.GetTopics(identifier(b.stream))
