@@ -32,7 +32,7 @@ func measureBacklog(ctx context.Context, b *bench) (cells, error) {
 		samples[name] = append(samples[name], s)
 		return err
 	}
-	sdk, err := at.polling(source, n, 1)
+	sdk, err := at.polling(source, n, 1, config.DefaultConsumer("g").CommitEvery)
 	if err != nil {
 		return nil, err
 	}

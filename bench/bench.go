@@ -17,8 +17,9 @@ import (
 const (
 	// batchSize is the number of messages of a request of the SDK's loops and of the prepared frames.
 	batchSize = 1000
-	// maxBatchBytes bounds the bytes of such a request.
-	maxBatchBytes = 8 << 20
+	// maxBatchBytes bounds the bytes of such a request or answer. The SDK's loops are slower with 4 and
+	// 8 MiB (measured on Iggy 0.8.0: up to half as fast).
+	maxBatchBytes = 2 << 20
 	keyCount      = 1000
 )
 

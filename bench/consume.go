@@ -81,7 +81,7 @@ func (s consuming) measure(ctx context.Context, b *bench) (cells, error) {
 	if err != nil {
 		return nil, err
 	}
-	sdk, err := at.polling(source, n, s.consumers)
+	sdk, err := at.polling(source, n, s.consumers, s.cfg.CommitEvery)
 	if err != nil {
 		return nil, err
 	}
@@ -242,9 +242,10 @@ func (r *reader) wait(ctx context.Context, n int) error {
 	}
 }
 
-// polling makes the contender of loops with the SDK that poll a batch of n messages, handle each and
-// commit each batch, from the first message to the last, and again. Each loop has a connection.
-func (at *place) polling(source string, n, loops int) (contender, error) {
+// polling makes the contender of loops with the SDK that poll a batch of messages, handle each and
+// commit each partition after commitEvery messages, from the first message to the last, and again.
+// Each loop has a connection.
+func (at *place) polling(source string, n, loops, commitEvery int) (contender, error) {
 	clients := make([]*tcp.IggyTcpClient, loops)
 	clients[0] = at.client
 	err := each(loops-1, logins, func(i int) (err error) {
@@ -266,7 +267,10 @@ func (at *place) polling(source string, n, loops int) (contender, error) {
 	return prepared(contenderSDK, func(length time.Duration) (done, error) {
 		var total atomic.Int64
 		err := each(loops, loops, func(i int) error {
-			l := sdkLoop{client: clients[i], stream: at.stream, topic: source, name: fmt.Sprintf("bench-%d", i), partitions: at.partitions, batch: at.batch(), handle: handle}
+			l := sdkLoop{
+				client: clients[i], stream: at.stream, topic: source, name: fmt.Sprintf("bench-%d", i),
+				partitions: at.partitions, batch: at.batch(), commitEvery: commitEvery, handle: handle,
+			}
 			count, err := l.read(n, length)
 			total.Add(int64(count))
 			return err
@@ -300,15 +304,17 @@ type sdkLoop struct {
 	name          string // of the consumer
 	partitions    int
 	batch         int
+	commitEvery   int // messages of a partition
 	handle        func(*iggcon.IggyMessage) error
 	next          []uint64 // the next offset of each partition
+	uncommitted   []int    // messages of each partition
 }
 
 // read reads for length, and n messages at most before it begins again with the first one.
 func (l *sdkLoop) read(n int, length time.Duration) (int, error) {
 	got, more := 0, until(length)
 	for {
-		l.next = make([]uint64, l.partitions)
+		l.next, l.uncommitted = make([]uint64, l.partitions), make([]int, l.partitions)
 		for range max(n/l.partitions/l.batch, 1) {
 			for p := range uint32(l.partitions) {
 				if !more(got) {
@@ -327,7 +333,7 @@ func (l *sdkLoop) read(n int, length time.Duration) (int, error) {
 	}
 }
 
-// poll polls a partition, handles the messages and commits them.
+// poll polls a partition, handles the messages and commits them if that is due.
 func (l *sdkLoop) poll(p uint32) (int, error) {
 	stream, id := identifier(l.stream), identifier(l.topic)
 	who := iggcon.NewSingleConsumer(identifier(l.name))
@@ -342,5 +348,9 @@ func (l *sdkLoop) poll(p uint32) (int, error) {
 	}
 	last := polled.Messages[len(polled.Messages)-1].Header.Offset
 	l.next[p] = last + 1
+	if l.uncommitted[p] += len(polled.Messages); l.uncommitted[p] < l.commitEvery {
+		return len(polled.Messages), nil
+	}
+	l.uncommitted[p] = 0
 	return len(polled.Messages), l.client.StoreConsumerOffset(who, stream, id, last, &p)
 }

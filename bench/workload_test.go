@@ -14,7 +14,7 @@ import (
 
 func TestBatchIsBoundedByBytes(t *testing.T) {
 	t.Parallel()
-	for payload, want := range map[int]int{512: 1000, 10_000: 838, 1_000_000: 8, 10_000_000: 1} {
+	for payload, want := range map[int]int{512: 1000, 10_000: 209, 1_000_000: 2, 10_000_000: 1} {
 		require.Equal(t, want, workload{payload: payload}.batch(), payload)
 	}
 }
