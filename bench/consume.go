@@ -314,7 +314,7 @@ type sdkLoop struct {
 func (l *sdkLoop) read(n int, length time.Duration) (int, error) {
 	got, more := 0, until(length)
 	for {
-		l.next, l.uncommitted = make([]uint64, l.partitions), make([]int, l.partitions)
+		l.restart()
 		for range max(n/l.partitions/l.batch, 1) {
 			for p := range uint32(l.partitions) {
 				if !more(got) {
@@ -331,6 +331,11 @@ func (l *sdkLoop) read(n int, length time.Duration) (int, error) {
 			}
 		}
 	}
+}
+
+// restart begins with the first message of each partition.
+func (l *sdkLoop) restart() {
+	l.next, l.uncommitted = make([]uint64, l.partitions), make([]int, l.partitions)
 }
 
 // poll polls a partition, handles the messages and commits them if that is due.

@@ -154,9 +154,10 @@ func (at *place) receiveWithLoop(ctx context.Context, source string, arrived fun
 	go func() {
 		l := sdkLoop{
 			client: at.client, stream: at.stream, topic: source, name: "bench", partitions: at.partitions, batch: batchSize,
-			next:   make([]uint64, at.partitions),
-			handle: func(m *iggcon.IggyMessage) error { arrived(m.Payload); return nil },
+			commitEvery: 1,
+			handle:      func(m *iggcon.IggyMessage) error { arrived(m.Payload); return nil },
 		}
+		l.restart()
 		var err error
 		for i := 0; ctx.Err() == nil && err == nil; i++ {
 			_, err = l.poll(uint32(i % at.partitions))
