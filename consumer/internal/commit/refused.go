@@ -23,6 +23,7 @@ func (p *Partition) WasReset(now Stored) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now.Any && now == p.lastWrite {
+		p.stored = now // it stays so if the next write fails, which changes lastWrite
 		return false
 	}
 	return now != p.stored
