@@ -2,6 +2,7 @@ package commit
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,7 +51,7 @@ type Partition struct {
 	mu         sync.Mutex
 	prefix     Prefix
 	stored     Stored
-	lastWrite  Stored    // the offset that a commit tried to store last: its answer may have been lost
+	tried      []Stored  // offsets that commits tried to store since one was confirmed: any may be stored
 	verified   time.Time // when stored was compared with the server last
 	waiters    int       // callers of Await
 	changed    chan struct{}
@@ -207,7 +208,9 @@ func (p *Partition) CommitAgain(ctx context.Context) error {
 // write stores a prefix. p.lock is held.
 func (p *Partition) write(ctx context.Context, prefix Prefix) error {
 	p.mu.Lock()
-	p.lastWrite = Stored{Offset: prefix.Offset, Any: true}
+	if try := (Stored{Offset: prefix.Offset, Any: true}); !slices.Contains(p.tried, try) {
+		p.tried = append(p.tried, try)
+	}
 	p.mu.Unlock()
 	if err := p.store.Write(ctx, prefix.Offset); err != nil {
 		return err
@@ -221,7 +224,7 @@ func (p *Partition) write(ctx context.Context, prefix Prefix) error {
 func (p *Partition) written(prefix Prefix) {
 	p.mu.Lock()
 	p.commits++
-	p.requested, p.committing = false, 0
+	p.requested, p.committing, p.tried = false, 0, p.tried[:0]
 	lost := p.lost != nil
 	request := false
 	failed, _ := p.failure.End()

@@ -253,6 +253,23 @@ func TestCommits(t *testing.T) {
 		require.Equal(t, []uint64{6, 8}, s.store.all())
 		require.Len(t, s.failed(), 2)
 	})
+	inBubble(t, "a write whose answer was lost is no reset after the next read and write were refused", time.Second, 100, func(t *testing.T, s *setup) {
+		s.store.lose = true
+		s.partition.Advance(prefix(7))
+		time.Sleep(1500 * time.Millisecond)
+		s.store.mu.Lock()
+		s.store.readErr, s.store.writeErr = errRefused, errRefused
+		s.store.mu.Unlock()
+		s.partition.Advance(prefix(9))
+		time.Sleep(time.Second)
+		require.Len(t, s.failed(), 2)
+		s.store.mu.Lock()
+		s.store.readErr, s.store.writeErr = nil, nil
+		s.store.mu.Unlock()
+		time.Sleep(time.Second)
+		require.Equal(t, []uint64{6, 8}, s.store.all())
+		require.Len(t, s.failed(), 2)
+	})
 	inBubble(t, "where the stored offset cannot be read, the commit happens", time.Second, 100, func(t *testing.T, s *setup) {
 		s.store.readErr = errRefused
 		s.partition.Advance(prefix(7))

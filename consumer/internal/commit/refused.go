@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ResetError says that someone else changed the stored offset: an operator moved or deleted it.
@@ -18,15 +19,11 @@ func (e *ResetError) Error() string {
 }
 
 // WasReset reports whether someone else changed the stored offset: now, as it was just read, is
-// neither what this consumer stored nor what it tried to store last.
+// neither what this consumer stored nor what it tried to store since.
 func (p *Partition) WasReset(now Stored) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now.Any && now == p.lastWrite {
-		p.stored = now // it stays so if the next write fails, which changes lastWrite
-		return false
-	}
-	return now != p.stored
+	return now != p.stored && !slices.Contains(p.tried, now)
 }
 
 // failed notes that a commit failed, and reports whether that is to be logged. A stop and a reset
