@@ -16,6 +16,7 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/iggyerr"
 	"github.com/fetchbox/fetchbox-iggy/internal/argument"
 	"github.com/fetchbox/fetchbox-iggy/internal/retry"
+	"github.com/fetchbox/fetchbox-iggy/internal/transport"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
@@ -202,22 +203,17 @@ func (p *provisioner) existingTopic(ctx context.Context, want TopicSpec) (bool, 
 	return true, nil
 }
 
-// topicWithPartitions reads a topic. While another service creates it, the server shows the topic
-// for a moment without its partitions (measured on Iggy 0.8.0). So a topic without partitions is
-// read again, for a second at most.
-func (p *provisioner) topicWithPartitions(ctx context.Context, want TopicSpec) (Topic, error) {
-	const maxPause = 500 * time.Millisecond
-	for pause := 5 * time.Millisecond; ; pause *= 2 {
-		have, _, err := p.session.topic(ctx, want.Stream, want.Name)
-		if err != nil || have.Partitions > 0 || pause > maxPause {
+// topicWithPartitions reads a topic, and again while another service creates it.
+func (p *provisioner) topicWithPartitions(ctx context.Context, want TopicSpec) (have Topic, err error) {
+	for range transport.PartitionReads(ctx) {
+		if have, _, err = p.session.topic(ctx, want.Stream, want.Name); err != nil || have.Partitions > 0 {
 			return have, err
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return have, fmt.Errorf("admin: waiting for the partitions of %s: %w", want, context.Cause(ctx))
-		}
 	}
+	if ctx.Err() != nil {
+		return have, fmt.Errorf("admin: waiting for the partitions of %s: %w", want, context.Cause(ctx))
+	}
+	return have, nil
 }
 
 // groups creates the missing groups of a topic.

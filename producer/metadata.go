@@ -66,22 +66,14 @@ func (t *topicState) refresh(ctx context.Context, requested int64) (*route, erro
 	return r, nil
 }
 
-// readPartitions reads the metadata of a topic with partitions. While another client creates a topic,
-// the server shows it for a moment without them (measured on Iggy 0.8.0). So a topic without partitions
-// is read again, for a second at most.
-func (t *topicState) readPartitions(ctx context.Context) (transport.Topic, error) {
-	const maxPause = 500 * time.Millisecond
-	for pause := 5 * time.Millisecond; ; pause *= 2 {
-		meta, err := t.readMetadata(ctx)
-		if err != nil || len(meta.Partitions) > 0 || pause > maxPause {
+// readPartitions reads the metadata of a topic, and again while another client creates it.
+func (t *topicState) readPartitions(ctx context.Context) (meta transport.Topic, err error) {
+	for range transport.PartitionReads(ctx) {
+		if meta, err = t.readMetadata(ctx); err != nil || len(meta.Partitions) > 0 {
 			return meta, err
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return meta, context.Cause(ctx)
-		}
 	}
+	return meta, context.Cause(ctx)
 }
 
 func (t *topicState) readMetadata(ctx context.Context) (meta transport.Topic, err error) {
