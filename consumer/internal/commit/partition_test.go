@@ -60,6 +60,13 @@ func (s *store) set(now commit.Stored) {
 	s.stored = now
 }
 
+// refuse sets the errors of reads and writes; nil: they succeed.
+func (s *store) refuse(read, write error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.readErr, s.writeErr = read, write
+}
+
 func (s *store) all() []uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,9 +212,7 @@ func TestCommits(t *testing.T) {
 		time.Sleep(time.Microsecond)
 		require.NoError(t, s.partition.CommitAgain(t.Context()))
 		require.Equal(t, []uint64{99, 99, 199, 199}, s.store.all())
-		s.store.mu.Lock()
-		s.store.writeErr = errRefused
-		s.store.mu.Unlock()
+		s.store.refuse(nil, errRefused)
 		require.ErrorIs(t, s.partition.CommitAgain(t.Context()), errRefused)
 		require.Empty(t, s.failed())
 		s.partition.Lose(errors.New("lost"))
@@ -236,40 +241,21 @@ func TestCommits(t *testing.T) {
 		require.Equal(t, []uint64{6, 8}, s.store.all())
 		require.Len(t, s.failed(), 1)
 	})
-	inBubble(t, "a write whose answer was lost is no reset after the next one was refused", time.Second, 100, func(t *testing.T, s *setup) {
-		s.store.lose = true
-		s.partition.Advance(prefix(7))
-		time.Sleep(1500 * time.Millisecond)
-		s.store.mu.Lock()
-		s.store.writeErr = errRefused
-		s.store.mu.Unlock()
-		s.partition.Advance(prefix(9))
-		time.Sleep(time.Second)
-		require.Len(t, s.failed(), 2)
-		s.store.mu.Lock()
-		s.store.writeErr = nil
-		s.store.mu.Unlock()
-		time.Sleep(time.Second)
-		require.Equal(t, []uint64{6, 8}, s.store.all())
-		require.Len(t, s.failed(), 2)
-	})
-	inBubble(t, "a write whose answer was lost is no reset after the next read and write were refused", time.Second, 100, func(t *testing.T, s *setup) {
-		s.store.lose = true
-		s.partition.Advance(prefix(7))
-		time.Sleep(1500 * time.Millisecond)
-		s.store.mu.Lock()
-		s.store.readErr, s.store.writeErr = errRefused, errRefused
-		s.store.mu.Unlock()
-		s.partition.Advance(prefix(9))
-		time.Sleep(time.Second)
-		require.Len(t, s.failed(), 2)
-		s.store.mu.Lock()
-		s.store.readErr, s.store.writeErr = nil, nil
-		s.store.mu.Unlock()
-		time.Sleep(time.Second)
-		require.Equal(t, []uint64{6, 8}, s.store.all())
-		require.Len(t, s.failed(), 2)
-	})
+	for name, readErr := range map[string]error{"write": nil, "read and write": errRefused} {
+		inBubble(t, "a write whose answer was lost is no reset after a refused "+name, time.Second, 100, func(t *testing.T, s *setup) {
+			s.store.lose = true
+			s.partition.Advance(prefix(7))
+			time.Sleep(1500 * time.Millisecond)
+			s.store.refuse(readErr, errRefused)
+			s.partition.Advance(prefix(9))
+			time.Sleep(time.Second)
+			require.Len(t, s.failed(), 2)
+			s.store.refuse(nil, nil)
+			time.Sleep(time.Second)
+			require.Equal(t, []uint64{6, 8}, s.store.all())
+			require.Len(t, s.failed(), 2)
+		})
+	}
 	inBubble(t, "where the stored offset cannot be read, the commit happens", time.Second, 100, func(t *testing.T, s *setup) {
 		s.store.readErr = errRefused
 		s.partition.Advance(prefix(7))
@@ -281,9 +267,7 @@ func TestCommits(t *testing.T) {
 		s.partition.Advance(prefix(7))
 		time.Sleep(1500 * time.Millisecond)
 		require.Len(t, s.failed(), 1)
-		s.store.mu.Lock()
-		s.store.writeErr = nil
-		s.store.mu.Unlock()
+		s.store.refuse(nil, nil)
 		time.Sleep(time.Second)
 		require.Equal(t, []uint64{6}, s.store.all())
 	})
@@ -295,9 +279,7 @@ func TestCommits(t *testing.T) {
 		time.Sleep(2500 * time.Millisecond)
 		require.Len(t, s.failed(), 3)
 		require.Empty(t, awaited)
-		s.store.mu.Lock()
-		s.store.writeErr = nil
-		s.store.mu.Unlock()
+		s.store.refuse(nil, nil)
 		time.Sleep(time.Second)
 		require.NoError(t, <-awaited)
 		require.Equal(t, []uint64{4}, s.store.all())
