@@ -21,22 +21,13 @@ import (
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/deliver"
 	"github.com/fetchbox/fetchbox-iggy/consumer/internal/park"
 	"github.com/fetchbox/fetchbox-iggy/internal/encoding"
+	"github.com/fetchbox/fetchbox-iggy/internal/encoding/encodingtest"
 	"github.com/fetchbox/fetchbox-iggy/internal/wire"
 	"github.com/fetchbox/fetchbox-iggy/topic"
 )
 
 func TestMain(m *testing.M) {
-	// The zstd library makes channels when it is first used, and package encoding has a decoder for each
-	// limit. That must not be within the bubble of a test that others would then depend on.
-	packed, err := encoding.Append(nil, config.CompressionZstd, []byte("x"))
-	for _, limit := range []config.Bytes{1, config.DefaultConsumer("").MaxDecompressedBytes} {
-		if err == nil {
-			_, err = encoding.Decode("zstd", packed, int(limit))
-		}
-	}
-	if err != nil {
-		panic(err)
-	}
+	encodingtest.UseZstd(1<<20, config.DefaultConsumer("").MaxDecompressedBytes)
 	goleak.VerifyTestMain(m)
 }
 
